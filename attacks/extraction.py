@@ -1,0 +1,77 @@
+"""Model extraction: a surrogate learns from the stolen service's answers and never sees its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmark.contract import Attack, Source, Thief, as_float, parameter
+
+
+def train_surrogate(
+    thief: Thief, targets: Tensor, *, architecture: str, epochs: int, temperature: float = 1.0
+) -> nn.Module:
+    """A fresh net, trained with the house recipe on the thief's images and the service's answers to them.
+
+    `targets`: class numbers (N,) or soft targets (N, classes), already at `temperature`; the surrogate's logits are
+    softened alike, and the loss times temperature squared keeps its gradients' size (Hinton et al. 2015, section 2).
+    """
+    model = thief.build(architecture or None)
+    recipe = replace(thief.world.recipe, epochs=epochs)
+
+    def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        ((x, answers),) = batches
+        return F.cross_entropy(model(x) / temperature, answers) * temperature**2
+
+    return thief.fit(model, recipe, data=Source(thief.inputs, targets, min(recipe.batch, len(targets))), step=step)
+
+
+@dataclass(frozen=True)
+class Distill(Attack):
+    """A surrogate imitates the service's probabilities on the thief's unlabelled images.
+
+    Hinton et al. 2015; as an extraction attack, Shafieinejad et al. 2021. A service gives no logits: log-probabilities
+    stand in for them, which the softmax at any temperature can't tell apart. Soft targets alone, no true labels.
+    """
+
+    name = "distill"
+    family = "extraction"
+    kind = "extraction"
+    access = "probabilities"
+    paper = "Hinton et al. 2015, arXiv:1503.02531"
+    settings = ("", "architecture=resnet8,epochs=30")
+
+    temperature: float = parameter(2.0, "softens both sides; 1 leaves the probabilities as they are", low=0.1)
+    architecture: str = parameter("", "of the surrogate; empty: the house's")
+    epochs: int = parameter(40, "passes over the thief's images", low=1)
+
+    def run(self, thief: Thief) -> nn.Module:
+        answers = thief.ask(as_float(thief.inputs), "probabilities")
+        soft = (answers.log() / self.temperature).softmax(1)
+        return train_surrogate(
+            thief, soft, architecture=self.architecture, epochs=self.epochs, temperature=self.temperature
+        )
+
+
+@dataclass(frozen=True)
+class Extract(Attack):
+    """A surrogate learns the labels that the service gives to the thief's unlabelled images.
+
+    Tramèr et al. 2016, section 5 (label-only retraining), with real images of the task in place of synthetic ones.
+    """
+
+    name = "extract"
+    family = "extraction"
+    kind = "extraction"
+    access = "labels"
+    paper = "Tramèr et al. 2016, USENIX Security"
+
+    architecture: str = parameter("", "of the surrogate; empty: the house's")
+    epochs: int = parameter(40, "passes over the thief's images", low=1)
+
+    def run(self, thief: Thief) -> nn.Module:
+        labels = thief.ask(as_float(thief.inputs), "labels")
+        return train_surrogate(thief, labels, architecture=self.architecture, epochs=self.epochs)

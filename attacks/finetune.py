@@ -1,0 +1,41 @@
+"""Fine-tuning: the thief trains the stolen net on with his own images, and the mark may fade."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import nn
+
+from benchmark.contract import Attack, Net, Thief, head, parameter, plain
+
+
+@dataclass(frozen=True)
+class Finetune(Attack):
+    """The stolen net is trained on with the thief's own labelled images: last layer or all, kept or redrawn.
+
+    Adi et al. 2018, section 6: FTLL trains the last layer, FTAL all layers; RTLL and RTAL redraw the last layer
+    first. As in the authors' code the rate is constant; it starts with the attack, never from a checkpoint's epoch.
+    Two things differ. Their last-layer modes leave the norms' running statistics adapting, so "frozen" layers drift;
+    here all but the head is in eval mode. They plug the owner's head back before they verify; here the suspect is
+    what the thief serves. Nets that derive their scales (passports) are folded first, as DeepIPR's attack does.
+    """
+
+    name = "finetune"
+    family = "fine-tuning"
+    kind = "removal"
+    access = "weights"
+    paper = "Adi et al. 2018, USENIX Security"
+    settings = ("mode=ftll", "mode=ftal", "mode=ftal,lr=0.05,epochs=20", "mode=rtll", "mode=rtal")
+
+    mode: Literal["ftll", "ftal", "rtll", "rtal"] = parameter("ftal", "fine-tune or retrain, last layer or all layers")
+    lr: float = parameter(0.01, "learning rate, constant", low=0.0)
+    epochs: int = parameter(10, "passes over the thief's images", low=1)
+
+    def run(self, thief: Thief) -> nn.Module:
+        model = plain(thief.model)
+        if self.mode in ("rtll", "rtal"):
+            redrawn = head(thief.assemble(Net.of(model).spec))
+            head(model).load_state_dict(redrawn.state_dict())
+        recipe = replace(thief.world.recipe, lr=self.lr, epochs=self.epochs, schedule="constant")
+        return thief.fit(model, recipe, only=head(model) if self.mode in ("ftll", "rtll") else None)

@@ -1,0 +1,73 @@
+"""Sign flips: normalisation scales change sign, with the filters left alone (damage) or turned along (no damage)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.contract import Attack, ConvBlock, NotApplicable, Thief, conv_blocks, parameter, plain
+
+
+@dataclass(frozen=True)
+class Flip(Attack):
+    """A share of all normalisation scales changes sign, without any training.
+
+    The flip attack on the signature of Fan et al. 2019. The authors verify with the passport forced, which a flip can't
+    touch; here the scales that the model carries are a channel of their own. Scales of every normalised convolution
+    are drawn from, not those of the passport layers alone: other schemes meet the same attack.
+    """
+
+    name = "flip"
+    family = "sign flip"
+    paper = "Fan et al., Rethinking Deep Neural Network Ownership Verification, NeurIPS 2019 (arXiv 1909.07830)"
+    kind = "removal"
+    settings = ("share=0.1", "share=0.5")
+
+    share: float = parameter(0.5, "share of the normalisation scales that change sign", low=0.0, high=1.0)
+
+    def run(self, thief: Thief) -> nn.Module:
+        model = plain(thief.model)
+        with torch.no_grad():
+            for block, sign in _signs(model, self.share, thief.rng):
+                block.norm.weight *= sign
+        return model
+
+
+@dataclass(frozen=True)
+class SignFlip(Attack):
+    """A share of all channels is negated: filter, running mean and scale together, so every answer stays the same.
+
+    Invariant neuron transforms (Yan et al. 2022), the sign change; normalisation lets it act before the ReLU. Marks
+    read from the signs of filters are lost at no cost.
+    """
+
+    name = "sign-flip"
+    family = "sign flip"
+    paper = "Yan et al., Cracking White-box DNN Watermarks via Invariant Neuron Transforms (arXiv 2205.00199)"
+    kind = "function-preserving"
+
+    share: float = parameter(0.5, "share of the channels that are negated", low=0.0, high=1.0)
+
+    def run(self, thief: Thief) -> nn.Module:
+        model = plain(thief.model)
+        with torch.no_grad():
+            for block, sign in _signs(model, self.share, thief.rng):
+                block.conv.weight *= sign[:, None, None, None]
+                block.norm.running_mean *= sign
+                block.norm.weight *= sign
+        return model
+
+
+def _signs(model: nn.Module, share: float, rng: torch.Generator) -> Iterator[tuple[ConvBlock, Tensor]]:
+    """Every block with a sign per channel; `share` of all channels of all layers together have -1."""
+    blocks = [block for _, block in conv_blocks(model)]
+    if not blocks:
+        raise NotApplicable("the net has no normalised convolutions, so no scales to flip")
+    widths = [len(block.norm.weight) for block in blocks]
+    signs = torch.ones(sum(widths))
+    signs[torch.randperm(sum(widths), generator=rng)[: round(share * sum(widths))]] = -1
+    device = blocks[0].norm.weight.device
+    return zip(blocks, signs.to(device).split(widths), strict=True)

@@ -1,0 +1,62 @@
+"""JPEG: every query is compressed before the stolen model sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from benchmark.contract import Attack, Loot, NotApplicable, Spec, Thief, as_bytes, as_float, builder, parameter
+
+
+@builder("jpeg")
+class Compression(nn.Module):
+    """Images (N, 1 or 3, H, W) in [0, 1] through an 8-bit JPEG at `quality` (1 to 95) and back."""
+
+    def __init__(self, quality: int) -> None:
+        super().__init__()
+        self.quality = quality
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        pixels = as_bytes(x).permute(0, 2, 3, 1).cpu().numpy()
+        decoded = np.stack([self._through(image) for image in pixels])
+        return as_float(torch.from_numpy(decoded).permute(0, 3, 1, 2).contiguous()).to(x.device)
+
+    def _through(self, image: np.ndarray) -> np.ndarray:
+        """One image (H, W, 1 or 3) uint8, encoded and decoded."""
+        file = BytesIO()
+        Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(file, "JPEG", quality=self.quality)
+        return np.asarray(Image.open(file)).reshape(image.shape)
+
+    def spec(self) -> Spec:
+        return {"builder": "jpeg", "quality": self.quality}
+
+
+@dataclass(frozen=True)
+class Jpeg(Attack):
+    """Every query goes through JPEG before the stolen model answers: fine-grained triggers may not get through.
+
+    The input compression of Kallas & Furon 2022 and of the Watermark-Robustness-Toolbox (Lukas et al. 2022). The
+    codec is Pillow's (libjpeg): standard tables scaled to `quality`, colour at half resolution, grey as one
+    channel. The model is served as it was released, so whoever may answer queries can do this.
+    """
+
+    name = "jpeg"
+    family = "input-transform"
+    kind = "evasion"
+    access = "labels"
+    paper = "Kallas & Furon 2022, WIFS"
+    settings = ("quality=75", "quality=50")
+
+    quality: int = parameter(75, "JPEG quality; lower is coarser", low=1, high=95)
+
+    def run(self, thief: Thief) -> Loot:
+        channels = thief.task.shape[0]
+        if channels not in (1, 3):
+            raise NotApplicable(f"JPEG holds 1 or 3 channels, the images of {thief.task.name} have {channels}")
+        return Loot(filters=(Compression(self.quality),))

@@ -1,0 +1,91 @@
+"""The five acts of a case: train an unmarked net, embed, attack, answer the test set, examine. No files, no jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from benchmark.access import Access
+from benchmark.contract import Attack, Scheme
+from benchmark.data import Data
+from benchmark.nets import Net
+from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World, stream
+from benchmark.release import Admission, Key, Release, Service, bits
+
+
+def train_unmarked(party: Party) -> Service:
+    """A host or a null: the house architecture trained on the party's data, nothing hidden in it."""
+    return Service(Net.of(party.fit(party.build())))
+
+
+def embed(scheme: Scheme, owner: Owner, replicate: int) -> tuple[Release, Key]:
+    """Draw a key from the owner's own stream and mark a model with it."""
+    key = scheme.keygen(owner, stream(replicate, "owner-key", scheme.name, owner.task.name))
+    marked = scheme.embed(owner, key)
+    return Release(Service(Net.of(marked.model)), scheme.release), marked.key
+
+
+def steal(
+    stages: Sequence[Attack],
+    world: World,
+    data: Data,
+    replicate: int,
+    release: Release | None,
+    scheme: Scheme | None = None,
+) -> tuple[Service, Key | None, Bill]:
+    """Play `stages` from left to right on one release; each stage has its own stream, all share one bill.
+
+    Returns what the thief ends up serving, the key he claims if he claims one, and what he used.
+    """
+    service = release.service if release else None
+    grants: Access = release.grants if release else "labels"
+    bill, claim = Bill(), None
+    for attack in stages:
+        rng = stream(replicate, "thief", attack.name, world.task.name)
+        running = service.running(world.device) if service else None
+        loot = attack(Thief(world, data, rng, running, grants, scheme=scheme, bill=bill))
+        if loot.model is None and service is None:
+            raise NotApplicable(f"{attack.name} was given no model and returned none")
+        net = Net.of(loot.model) if loot.model is not None else service.net  # type: ignore[union-attr]
+        service = Service(net, (*(service.filters if service else ()), *(Net.of(f) for f in loot.filters)))
+        claim = loot.claim.key if loot.claim else claim
+    if service is None:
+        raise ValueError("an attack needs at least one stage")
+    return service, claim, bill
+
+
+def answers(service: Service, data: Data, world: World) -> str:
+    """Which images of `data` the service gets right, one character each.
+
+    Raises ValueError unless it answers every image with one finite score per class.
+    """
+    answer = service.running(world.device).ask(data.images(), "outputs")
+    if answer.shape != (len(data), world.task.classes):
+        wanted = (len(data), world.task.classes)
+        raise ValueError(f"the model answers with shape {tuple(answer.shape)}, expected {wanted}")
+    if not bool(torch.isfinite(answer).all()):
+        raise ValueError("the model answers with NaN or infinity")
+    return bits(answer.argmax(1) == data.y)
+
+
+def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[str, Any]:
+    """The stored form of what the court saw of one suspect; an unreadable suspect is no evidence, with the reason."""
+    suspect = Suspect(service.running(court.world.device), scheme.court)
+    try:
+        return scheme.observe(suspect, key, court).record()
+    except Unreadable as reason:
+        return {"evidence": "", "channels": {}, "gates": {}, "unreadable": str(reason)}
+
+
+def admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
+    """The stored form of whether `key` may be heard; `committed`: its hash was published before the release."""
+    found: Admission = scheme.admissible(key)
+    return {
+        "well_formed": found.well_formed,
+        "bound": found.bound,
+        "hash_bound": found.hash_bound,
+        "committed": committed,
+        "reason": found.reason,
+    }

@@ -1,0 +1,69 @@
+"""The command `bench`: it parses, calls and prints. Heavy imports wait inside the commands that need them."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from benchmark.cli import reading, starting
+from benchmark.errors import EXIT_INTERRUPTED, BenchError
+
+EPILOG = """
+\b
+Exit codes: 0 every cell has a verdict (or the command did what it was asked)
+            2 the command, a parameter, a file or a folder is wrong
+            3 some cells crashed, timed out or have not run
+            130 interrupted: everything finished is kept
+"""
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="watermark-bench", prog_name="bench")
+@click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
+def bench(debug: bool) -> None:
+    """Neural-network watermarks against model theft: every scheme crossed with every attack.
+
+    Start with `bench run --schemes all --attacks all`; `bench list` shows what there is.
+    """
+
+
+for command in (*starting.COMMANDS, *reading.COMMANDS):
+    bench.add_command(command)
+
+
+def main() -> None:
+    """The console script: one clear sentence for every mistake, and the exit codes of `bench --help`."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        code = bench.main(arguments, prog_name="bench", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted: everything finished is kept; the same command goes on from here.", err=True)
+        code = EXIT_INTERRUPTED
+    except BenchError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"Error: {error}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:  # `bench list | head`
+        sys.stderr.close()
+        code = 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        click.echo(
+            f"Error: {type(error).__name__}: {error} ({place}); run again with --debug for the traceback", err=True
+        )
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

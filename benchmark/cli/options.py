@@ -1,0 +1,125 @@
+"""Options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.errors import BenchError
+from benchmark.plan import Plan, make_plan
+from benchmark.profile import Profile, load_profile
+from benchmark.registry import Registry
+from benchmark.selection import select_attacks, select_schemes
+
+RESULTS = click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
+    help="Folder of all runs; finished work in its store serves every later run.",
+)  # fmt: skip
+RUN_NAME = click.option(
+    "--run", "run_name", help="Name of the run: its pages lie in RESULTS/NAME.  [default: the profile]"
+)
+PLUGIN = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file with a scheme or attack; repeatable.",
+)
+ALPHA = click.option("--alpha", type=float, help="Present means p <= ALPHA. Changes verdicts, never runs a job.")
+BUDGET = click.option("--budget", type=float, help="Points of utility an attack may cost. Changes verdicts only.")
+
+_PLANNING = (
+    click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport', 'a*' or 'rose(s=64)'."),
+    click.option(
+        "--attacks",
+        default="all",
+        show_default=True,
+        help="Such as 'finetune*,prune(amount=0.8)' or a chain 'prune(amount=0.6)+finetune+jpeg(quality=75)'.",
+    ),
+    click.option(
+        "--profile", "profile_name", default="quick", show_default=True, help="A profile's name, or a .toml file."
+    ),
+    click.option("--task", help="Data set to train on, in place of the profile's."),
+    click.option("--data-root", type=click.Path(path_type=Path), help="Folder of data sets that are not embedded."),
+    click.option("--seeds", type=int, help="How many times host, key and attack are redrawn together."),
+    ALPHA,
+    BUDGET,
+    click.option("--timeout", type=float, help="Seconds a single job may take."),
+    RESULTS,
+    RUN_NAME,
+    PLUGIN,
+    click.option("--workers", type=int, default=os.cpu_count() or 1, show_default=True, help="Jobs at a time."),
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+)
+
+
+def planning(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that makes a plan."""
+    return reduce(lambda inner, option: option(inner), reversed(_PLANNING), command)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A plan as it was asked for, and where it would run."""
+
+    plan: Plan
+    registry: Registry
+    results: Path
+    run: str
+    workers: int
+    device: str
+    command: str
+
+
+def requested(
+    *,
+    schemes: str,
+    attacks: str,
+    profile_name: str,
+    task: str | None,
+    data_root: Path | None,
+    seeds: int | None,
+    alpha: float | None,
+    budget: float | None,
+    timeout: float | None,
+    results: Path,
+    run_name: str | None,
+    plugins: Sequence[Path],
+    workers: int,
+    device: str,
+) -> Request:
+    """The request behind the options. Raises BenchError in one sentence."""
+    from benchmark.history import history
+    from benchmark.running import STORE
+
+    if workers < 1:
+        raise BenchError(f"--workers must be at least 1, not {workers}")
+    if data_root is not None:
+        if not data_root.is_dir():
+            raise BenchError(f"--data-root {data_root} is no folder: give the folder that holds the data sets")
+        os.environ["BENCH_DATA_ROOT"] = str(data_root.absolute())
+    profile: Profile = load_profile(profile_name).with_options(
+        task=task, seeds=seeds, alpha=alpha, budget=budget, timeout=timeout
+    )
+    registry = Registry.discover(plugins)
+    name = checked_name(run_name or profile.name)
+    plan = make_plan(
+        profile, select_schemes(schemes, registry), select_attacks(attacks, registry), history(results / STORE)
+    )
+    command = shlex.join(["bench", *sys.argv[1:]])
+    return Request(plan, registry, results, name, workers, device, command)
+
+
+def checked_name(name: str) -> str:
+    """A run's name is one folder's name. Raises BenchError."""
+    if not name or name in (".", "..", "store") or "/" in name:
+        raise BenchError(f"--run {name!r} can't name a folder of results: use letters, digits, - and _")
+    return name

@@ -1,0 +1,168 @@
+"""Commands that only read: list, describe, status, show, report, doctor; and speed, which measures."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.cli.options import ALPHA, BUDGET, PLUGIN, RESULTS, RUN_NAME, checked_name
+from benchmark.declaration import Declaration
+from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
+from benchmark.registry import Registry
+
+
+@click.command(name="list")
+@PLUGIN
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def list_(plugins: Sequence[Path], as_json: bool) -> None:
+    """List schemes, attacks, tasks and profiles."""
+    from benchmark.profile import profile_names
+    from benchmark.tasks import TASKS
+
+    registry = Registry.discover(plugins)
+    if as_json:
+        rows = [{"role": d.role, "name": d.name, "doc": _headline(d), **d.traits} for d in _all(registry)]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    width = max(len(d.name) for d in _all(registry)) + 2
+    for title, declarations in (("Schemes", registry.schemes), ("Attacks", registry.attacks)):
+        click.echo(f"{title}:")
+        for d in declarations:
+            kind = f"{d.traits['kind']:<20}" if d.role == "attack" else ""
+            click.echo(f"  {d.name:<{width}}{kind}{_headline(d)}")
+    click.echo(f"Tasks: {', '.join(sorted(TASKS))}")
+    click.echo(f"Profiles: {', '.join(profile_names())}")
+    for broken in registry.broken:
+        click.echo(f"left out: {broken.reason}", err=True)
+
+
+def _all(registry: Registry) -> tuple[Declaration, ...]:
+    return registry.schemes + registry.attacks
+
+
+def _headline(declaration: Declaration) -> str:
+    return declaration.doc.strip().split("\n")[0]
+
+
+@click.command()
+@click.argument("name")
+@PLUGIN
+def describe(name: str, plugins: Sequence[Path]) -> None:
+    """Show a plug-in's parameters, threat model and source."""
+    registry = Registry.discover(plugins)
+    known = {declaration.name for declaration in _all(registry)}
+    matching = [d for d in _all(registry) if d.name == name]
+    if not matching:
+        from benchmark.declaration import close_matches
+
+        near = close_matches(name, known) or f": there are {', '.join(sorted(known))}"
+        raise BenchError(f"no scheme or attack is named {name!r}{near}")
+    for declaration in matching:
+        click.echo(f"{declaration.role} {declaration.name}\n")
+        click.echo(declaration.doc.strip() + "\n")
+        click.echo("Parameters:" if declaration.parameters else "No parameters.")
+        for p in declaration.parameters:
+            limits = f" in [{p.low}, {p.high}]" if p.low is not None and p.high is not None else ""
+            limits = limits or (f" >= {p.low}" if p.low is not None else f" <= {p.high}" if p.high is not None else "")
+            kind = " | ".join(map(str, p.choices)) or p.type
+            click.echo(f"  {p.name} = {p.default!r}  ({kind}{limits})  {p.doc}")
+        click.echo("Threat model:")
+        for trait, value in declaration.traits.items():
+            if trait != "settings" and value not in ("", ()):
+                click.echo(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
+        shown = " | ".join(setting or "defaults" for setting in declaration.traits["settings"])
+        click.echo(f'"all" runs: {shown}')
+        click.echo(f"Source: {declaration.source} ({declaration.origin})")
+
+
+def _board(results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None) -> Any:
+    from benchmark.records import RecordStore
+    from benchmark.running import STORE
+    from leaderboard.board import judge, read_run
+
+    folder = results / checked_name(run_name or "quick")
+    return judge(read_run(folder, RecordStore(results / STORE)), alpha, budget), folder
+
+
+@click.command()
+@RESULTS
+@RUN_NAME
+@ALPHA
+@BUDGET
+def report(results: Path, run_name: str | None, alpha: float | None, budget: float | None) -> int:
+    """Derive every verdict again from the records and rewrite the pages; runs no job."""
+    from leaderboard.pages import write_pages
+    from rich.console import Console
+
+    from leaderboard.terminal import print_board
+
+    board, folder = _board(results, run_name, alpha, budget)
+    write_pages(board, folder)
+    console = Console()
+    print_board(board, console)
+    console.print(f"\nPages: {folder / 'leaderboard.md'}", markup=False)
+    return EXIT_OK if board.complete else EXIT_INCOMPLETE
+
+
+@click.command()
+@RESULTS
+@RUN_NAME
+def status(results: Path, run_name: str | None) -> int:
+    """Show how far a run has come, and what failed."""
+    from benchmark.progress import printable
+
+    board, folder = _board(results, run_name)
+    records = board.run.records
+    states = Counter((records.get(id) or {"status": "to do"})["status"] for id in board.run.manifest["jobs"])
+    click.echo(f"{folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
+    for id, job in board.run.manifest["jobs"].items():
+        record = records.get(id)
+        if record and record["status"] not in ("ok", "not-applicable"):
+            click.echo(printable(f"{record['status']}: {job['label']}: {record['reason']}"))
+    return EXIT_OK if board.complete else EXIT_INCOMPLETE
+
+
+@click.command()
+@click.argument("cell", nargs=-1, required=True)
+@RESULTS
+@RUN_NAME
+@ALPHA
+@BUDGET
+def show(cell: tuple[str, ...], results: Path, run_name: str | None, alpha: float | None, budget: float | None) -> None:
+    """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
+    from leaderboard.terminal import describe_cell, find_cells
+
+    board, _ = _board(results, run_name, alpha, budget)
+    for found in find_cells(board, cell):
+        click.echo(describe_cell(board, found))
+
+
+@click.command()
+@RESULTS
+def doctor(results: Path) -> int:
+    """Check Python, packages, device and folders."""
+    from benchmark.environment import examine
+
+    healthy = True
+    for finding in examine(results):
+        healthy &= finding.ok
+        click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
+    return EXIT_OK if healthy else BenchError.exit_code
+
+
+@click.command()
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--seconds", type=float, default=20.0, show_default=True, help="How long to measure.")
+def speed(device: str, seconds: float) -> None:
+    """Compare the training engine with a bare PyTorch loop over the same model and data, in one run."""
+    from benchmark.speed import compare
+
+    click.echo(compare(device, seconds))
+
+
+COMMANDS = (list_, describe, status, show, report, doctor, speed)

@@ -1,0 +1,79 @@
+"""`bench run` and `bench plan`: the commands that make a plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from benchmark.cli.options import planning, requested
+from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
+from benchmark.records import FINAL, RecordStore
+
+
+@click.command()
+@planning
+@click.option("--fresh", is_flag=True, help="Run every job of this plan anew.")
+@click.option(
+    "--retry", multiple=True, type=click.Choice(["crashed", "not-applicable"]), help="Run jobs that ended so anew."
+)
+def run(fresh: bool, retry: tuple[str, ...], **options: Any) -> int:
+    """Cross schemes with attacks, judge every cell and write the leaderboard.
+
+    What is finished stays finished: a run that was stopped goes on, and nothing is trained twice.
+    """
+    from leaderboard.pages import write_pages
+    from rich.console import Console
+
+    from benchmark.manifest import manifest
+    from benchmark.running import Machine, carry_out
+    from leaderboard.board import judge, read_run
+    from leaderboard.terminal import print_board
+
+    request = requested(**options)
+    machine = Machine(request.results, request.run, request.workers, request.device)
+    console = Console()
+    for broken in request.registry.broken:
+        console.print(f"left out: {broken.reason}", style="yellow", markup=False)
+    described = manifest(request.plan, request.run, request.command, request.registry.broken)
+    carry_out(request.plan, machine, described, console, fresh=fresh, retry=retry)
+    board = judge(read_run(machine.folder, machine.store))
+    write_pages(board, machine.folder)
+    print_board(board, console)
+    console.print(f"\nPages: {machine.folder / 'leaderboard.md'}", markup=False)
+    return EXIT_OK if board.complete else EXIT_INCOMPLETE
+
+
+@click.command()
+@planning
+def plan(**options: Any) -> int:
+    """Show the cells of a run, what is finished already, and the time and disk the rest would take."""
+    from benchmark.plan import TYPICAL_MEGABYTES
+    from benchmark.progress import duration
+    from benchmark.running import STORE
+
+    request = requested(**options)
+    store = RecordStore(request.results / STORE)
+    records = {job.id: store.read(job.id) for job in request.plan.jobs}
+    todo = [job for job in request.plan.jobs if (records[job.id] or {}).get("status") not in FINAL]
+    marked = [cell for cell in request.plan.cells if not cell.innocent]
+    inapplicable = sum(cell.reason is not None for cell in marked)
+    rows, columns, seeds = len(request.plan.schemes), len(request.plan.attacks), request.plan.profile.seeds
+    click.echo(f"{rows} schemes × {columns} attacks × {seeds} seeds")
+    innocents = len(request.plan.cells) - len(marked)
+    click.echo(f"cells  {len(marked)} ({inapplicable} not applicable), and {innocents} of innocent models")
+    unfinished = {job.id for job in todo}
+    finished = Counter(job.kind for job in request.plan.jobs if job.id not in unfinished)
+    for kind, count in Counter(job.kind for job in request.plan.jobs).items():
+        click.echo(f"jobs   {kind:<9}{count:>5}   {finished[kind]:>5} finished")
+    took = duration(sum(job.seconds for job in todo) / request.workers)
+    megabytes = sum(TYPICAL_MEGABYTES[job.kind] for job in todo)
+    click.echo(f"to do  {len(todo)} jobs, about {took} on {request.workers} workers, {megabytes:.0f} MB of disk")
+    for cell in marked:
+        if cell.reason and cell.replicate == 0:
+            click.echo(f"not applicable: {cell.scheme} × {cell.attack}: {cell.reason}")
+    return EXIT_OK
+
+
+COMMANDS = (run, plan)

@@ -1,0 +1,193 @@
+"""The contract of plug-ins: what a scheme and an attack are. Everything their authors need is importable here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Protocol, final, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.access import Access
+from benchmark.data import Data, as_bytes, as_float
+from benchmark.declaration import parameter
+from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, head, plain
+from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World, stream
+from benchmark.prf import prf_bits, prf_labels
+from benchmark.release import (
+    Admission,
+    Channel,
+    Claim,
+    Gate,
+    Key,
+    Loot,
+    Marked,
+    Observations,
+    binomial,
+    poisson_binomial,
+    shipped,
+)
+from benchmark.training import Recipe, Source, logits
+
+__all__ = [
+    "Access",
+    "Admission",
+    "Attack",
+    "Bill",
+    "Channel",
+    "Claim",
+    "ConvBlock",
+    "ConvNet",
+    "Court",
+    "Data",
+    "Gate",
+    "Key",
+    "Loot",
+    "Marked",
+    "Net",
+    "NotApplicable",
+    "Observations",
+    "Owner",
+    "Party",
+    "PassportScheme",
+    "Recipe",
+    "Scheme",
+    "Source",
+    "Spec",
+    "Suspect",
+    "Thief",
+    "TriggerScheme",
+    "Unreadable",
+    "World",
+    "as_bytes",
+    "as_float",
+    "binomial",
+    "build",
+    "builder",
+    "conv_blocks",
+    "head",
+    "logits",
+    "parameter",
+    "plain",
+    "poisson_binomial",
+    "prf_bits",
+    "prf_labels",
+    "secret",
+    "shipped",
+    "stream",
+]  # fmt: skip
+
+
+def secret(rng: torch.Generator, length: int = 32) -> bytes:
+    """`length` secret bytes from a party's stream."""
+    return bytes(torch.randint(256, (length,), generator=rng).tolist())
+
+
+class Scheme(ABC):
+    """How an owner hides a mark and how a judge looks for it. A frozen dataclass: its fields are its parameters.
+
+    Traits (literals): `release`, what leaves the house; `court`, what the judge sees of a suspect; `host`, whether
+    the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
+    variants that "all" runs; `item`, what one key item is called; `paper`.
+    """
+
+    name: ClassVar[str]
+    paper: ClassVar[str] = ""
+    release: ClassVar[Access] = "weights"
+    court: ClassVar[Access] = "labels"
+    host: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    capabilities: ClassVar[tuple[str, ...]] = ()
+    item: ClassVar[str] = "item"
+    settings: ClassVar[tuple[str, ...]] = ("",)
+    key_type: ClassVar[type[Key]]
+
+    @abstractmethod
+    def keygen(self, party: Party, rng: torch.Generator) -> Key:
+        """Draw the secret part of a key; owner and forger alike."""
+
+    @abstractmethod
+    def embed(self, owner: Owner, key: Key) -> Marked:
+        """Train the mark in; a learned part may join the key."""
+
+    @abstractmethod
+    def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
+        """One raw number per key item. Raises Unreadable where the court can't read what the key speaks of.
+
+        A channel carries the exact law of a fresh key where there is one. A scheme whose fresh keys must be
+        redrawn scores them here, with `court.rng`, and gives their totals as the law `redrawn`.
+        """
+
+    @abstractmethod
+    def admissible(self, key: Key) -> Admission:
+        """Whether the key is well-formed, and its labels or bits follow from its secret."""
+
+
+class Attack(ABC):
+    """What a thief does. A frozen dataclass: its fields are its parameters. Contributors write `run`.
+
+    Traits (literals): `family`; `kind` (removal, function-preserving, evasion, extraction, ambiguity, false-claim,
+    control); `access`, the least it needs of a release; `requires`, a scheme capability; `target`, "none" when it
+    never looks at the marked model; `settings`, the variants that "all" runs; `paper`.
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    kind: ClassVar[str] = "removal"
+    access: ClassVar[Access] = "weights"
+    requires: ClassVar[str] = ""
+    target: ClassVar[str] = "release"
+    settings: ClassVar[tuple[str, ...]] = ("",)
+
+    @abstractmethod
+    def run(self, thief: Thief) -> nn.Module | Loot:
+        """Attack, and return what the thief ends up with: a module, or Loot with filters or a claim.
+
+        Raises NotApplicable with the reason where the attack can't be run.
+        """
+
+    @final
+    def __call__(self, thief: Thief) -> Loot:
+        """Run the attack under the rules that bind all: the answer must be a net that rebuilds and stays finite."""
+        result = self.run(thief)
+        if not isinstance(result, nn.Module | Loot):
+            raise TypeError(f"{self.name} returned {type(result).__name__}: run() must return a Module or Loot")
+        loot = Loot(result) if isinstance(result, nn.Module) else result
+        for module in (*([loot.model] if loot.model is not None else []), *loot.filters):
+            for name, tensor in module.state_dict().items():
+                if not bool(torch.isfinite(tensor).all()):
+                    raise ValueError(f"{self.name} returned a model with NaN or infinity in {name}")
+        return loot
+
+
+@runtime_checkable
+class TriggerScheme(Protocol):
+    """Capability "triggers": the key is a set of images whose labels follow from a secret by a public rule."""
+
+    def trigger_key(self, images: Tensor, secret: bytes, classes: int) -> Key:
+        """The key of uint8 `images` (N, C, H, W): its labels recomputed by the scheme's rule."""
+
+    def triggers(self, key: Key) -> Data:
+        """The images and labels of a key."""
+
+
+@runtime_checkable
+class PassportScheme(Protocol):
+    """Capability "passports": scale and shift of some layers come from passports through the layer's own filters."""
+
+    def install(self, model: nn.Module, key: Key) -> nn.Module:
+        """A copy of `model` that computes with the passports of `key`. Raises Unreadable when shapes differ."""
+
+    def passport_key(self, model: nn.Module, passports: Sequence[tuple[Tensor, Tensor]], secret: bytes) -> Key:
+        """The key of one (p_gamma, p_beta), each (1, C_in, H, W), per passport layer that a net like `model` has.
+
+        Its bits follow from the secret.
+        """
+
+    def signs(self, key: Key) -> list[Tensor]:
+        """The bits of `key` per passport layer as +1 or -1, (C_out,)."""
+
+    def passports(self, model: nn.Module) -> list[tuple[Tensor, Tensor]]:
+        """What the delivered `model` ships: (p_gamma, p_beta) per passport layer."""

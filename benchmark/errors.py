@@ -1,0 +1,14 @@
+"""The one exception a user may see: a sentence that says what to do, and an exit code."""
+
+from __future__ import annotations
+
+EXIT_OK = 0  # every cell has a verdict
+EXIT_USAGE = 2  # the command, a parameter, a file or a folder is wrong
+EXIT_INCOMPLETE = 3  # some cells crashed or timed out
+EXIT_INTERRUPTED = 130  # Ctrl-C
+
+
+class BenchError(Exception):
+    """A mistake the user can mend. The message is one clear sentence that says how."""
+
+    exit_code = EXIT_USAGE

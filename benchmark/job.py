@@ -1,0 +1,31 @@
+"""A job: one node of the plan's graph, described well enough to run in any process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["host", "null", "marked", "attacked", "judged"]
+Role = Literal["owner", "thief", "court"]
+
+Json = Any  # what `json` can write
+
+
+@dataclass(frozen=True)
+class Job:
+    """One step of the benchmark.
+
+    `payload` holds everything that decides the result and nothing else, so that `id`, its SHA-256, names the
+    result: device, worker count and paths stay out of it. `sources` tells a worker where the plug-ins lie.
+    """
+
+    id: str
+    kind: Kind
+    role: Role
+    label: str
+    payload: Mapping[str, Json]
+    parents: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 1.0  # expected duration on one CPU core, for the order and the time left
+    timeout: float = 600.0  # seconds after which the process is killed

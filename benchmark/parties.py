@@ -1,0 +1,252 @@
+"""Owner, thief, suspect and court: what each may see. The types keep the key from whoever attacks."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.access import Access, may
+from benchmark.data import Data
+from benchmark.identity import stream_seed
+from benchmark.nets import Net, Spec, build
+from benchmark.release import Running
+from benchmark.tasks import Task
+from benchmark.training import Meter, Recipe, Source, Step, fit, logits
+
+if TYPE_CHECKING:
+    from benchmark.contract import Scheme
+
+
+@dataclass(frozen=True)
+class World:
+    """What everybody knows: the task, the house architecture and its recipe, the device."""
+
+    task: Task
+    architecture: str
+    recipe: Recipe
+    device: torch.device
+    precision: str = "auto"
+
+    def spec(self, architecture: str | None = None) -> Spec:
+        return {
+            "builder": architecture or self.architecture,
+            "classes": self.task.classes,
+            "mean": list(self.task.mean),
+            "std": list(self.task.std),
+        }
+
+
+class Unreadable(Exception):
+    """The court can't read this suspect (another architecture, changed shapes): no evidence, with the reason."""
+
+
+class NotApplicable(Exception):
+    """This attack can't be run on this release or scheme; the message says why."""
+
+
+def stream(*parts: object) -> torch.Generator:
+    """A random stream named by (replicate, role, plug-in, task, ...): neither source nor strength is in the name."""
+    return torch.Generator().manual_seed(stream_seed(*parts))
+
+
+class Party:
+    """Someone with data, a stream of randomness and a machine: the owner, and the thief."""
+
+    def __init__(self, world: World, data: Data, rng: torch.Generator, meter: Meter | None = None) -> None:
+        self.world = world
+        self.rng = rng
+        self.meter = meter or Meter()
+        self._data = data
+
+    @property
+    def task(self) -> Task:
+        return self.world.task
+
+    @property
+    def device(self) -> torch.device:
+        return self.world.device
+
+    @property
+    def data(self) -> Data:
+        """The party's labelled images, on the device."""
+        return self._data
+
+    def build(self, architecture: str | None = None) -> nn.Module:
+        """A freshly initialised net of the house architecture, or of another one."""
+        return self.assemble(self.world.spec(architecture))
+
+    def assemble(self, spec: Spec) -> nn.Module:
+        """A freshly initialised net of any spec; the draw comes from the party's stream."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(torch.randint(2**62, (), generator=self.rng)))
+            return build(spec).to(self.device)
+
+    def fit(
+        self,
+        model: nn.Module,
+        recipe: Recipe | None = None,
+        *,
+        data: Data | Source | None = None,
+        beside: Sequence[Source] = (),
+        step: Step | None = None,
+        parameters: Sequence[nn.Parameter] | None = None,
+        only: nn.Module | None = None,
+    ) -> nn.Module:
+        """Train `model` in place and return it; see `benchmark.training.fit`. Counted.
+
+        `data` (default: the party's own) sets the epoch; each step also takes a batch of every source in `beside`.
+        """
+        recipe = recipe or self.world.recipe
+        first = self.data if data is None else data
+        main = first if isinstance(first, Source) else Source.of(first, min(recipe.batch, len(first)))
+        fit(
+            model, [main, *beside], recipe, self.rng, step=step, parameters=parameters, only=only,
+            precision=self.world.precision, meter=self.meter,
+        )  # fmt: skip
+        return model
+
+
+class Owner(Party):
+    """Embeds the mark. `host` is his own unmarked net, trained on his split (a private copy each time)."""
+
+    def __init__(
+        self,
+        world: World,
+        data: Data,
+        rng: torch.Generator,
+        host: Net | Callable[[], Net] | None = None,
+        meter: Meter | None = None,
+    ) -> None:
+        super().__init__(world, data, rng, meter)
+        self._host = host
+
+    @property
+    def host(self) -> nn.Module:
+        """The unmarked net, on the device, in eval mode. Raises LookupError when the scheme didn't ask for one."""
+        if self._host is None:
+            raise LookupError("this scheme has no host: declare `host = True`")
+        if callable(self._host):
+            self._host = self._host()
+        return self._host.module(self.device)
+
+
+@dataclass
+class Bill:
+    """What a thief used, counted as he uses it."""
+
+    labelled: int = 0
+    unlabelled: int = 0
+    queries: int = 0
+    meter: Meter = field(default_factory=Meter)
+
+    def record(self) -> dict[str, int]:
+        return {
+            "labelled": self.labelled,
+            "unlabelled": self.unlabelled,
+            "queries": self.queries,
+            "steps": self.meter.steps,
+            "samples": self.meter.samples,
+        }
+
+
+class Thief(Party):
+    """Attacks a release. He has what the release grants, his own data, and the public code of a scheme."""
+
+    def __init__(
+        self,
+        world: World,
+        data: Data,
+        rng: torch.Generator,
+        running: Running | None,
+        grants: Access,
+        *,
+        scheme: Scheme | None = None,
+        bill: Bill | None = None,
+    ) -> None:
+        self.bill = bill or Bill()
+        super().__init__(world, data, rng, self.bill.meter)
+        self.grants = grants
+        self._running = running
+        self._scheme = scheme
+
+    @property
+    def data(self) -> Data:
+        """The thief's labelled images. Counted as labelled."""
+        self.bill.labelled = max(self.bill.labelled, len(self._data))
+        return self._data
+
+    @property
+    def inputs(self) -> Tensor:
+        """The thief's images without their labels, uint8 (N, C, H, W). Counted as unlabelled."""
+        self.bill.unlabelled = max(self.bill.unlabelled, len(self._data))
+        return self._data.x
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The stolen net: the thief's own copy, in eval mode. Raises NotApplicable unless weights were released."""
+        if self._running is None or not may(self.grants, "weights"):
+            raise NotApplicable(f"the release grants {self.grants}, this attack needs weights")
+        return copy.deepcopy(self._running.model)
+
+    def ask(self, x: Tensor, access: Access = "probabilities") -> Tensor:
+        """Query the stolen service with images (N, C, H, W) in [0, 1]. Counted. Raises NotApplicable if not granted."""
+        if self._running is None or not may(self.grants, access):
+            raise NotApplicable(f"the release grants {self.grants}, this attack asks for {access}")
+        self.bill.queries += len(x)
+        return self._running.ask(x.to(self.device), access)
+
+    @property
+    def scheme(self) -> Scheme:
+        """The public code of the scheme under attack (Kerckhoffs), without any key."""
+        if self._scheme is None:
+            raise NotApplicable("there is no scheme to imitate: the model is innocent")
+        return self._scheme
+
+    def as_owner(self) -> Owner:
+        """The thief playing owner on his own data: to forge a key or to overwrite. He trains his own host, counted."""
+        return Owner(self.world, self.data, self.rng, self._own_host, self.meter)
+
+    def _own_host(self) -> Net:
+        return Net.of(self.fit(self.build()))
+
+
+class Suspect:
+    """A service under examination. `ask` answers as the court's access allows; `net` only with weights."""
+
+    def __init__(self, running: Running, access: Access) -> None:
+        self._running = running
+        self.access = access
+
+    def ask(self, x: Tensor) -> Tensor:
+        """Labels (N,), probabilities (N, classes) or outputs for images (N, C, H, W) in [0, 1]."""
+        return self._running.ask(x, "probabilities" if self.access == "weights" else self.access)
+
+    def labels(self, x: Tensor) -> Tensor:
+        """Labels (N,), whatever more the court may see."""
+        return self._running.ask(x, "labels")
+
+    def net(self) -> nn.Module:
+        """The suspect's net, a copy. Raises Unreadable unless the court sees weights."""
+        if self.access != "weights":
+            raise Unreadable(f"the court sees {self.access}, not weights")
+        return copy.deepcopy(self._running.model)
+
+
+@dataclass(frozen=True)
+class Court:
+    """The judge's own data (nobody else's), randomness, and reference: the model as the owner delivered it."""
+
+    world: World
+    probe: Data
+    rng: torch.Generator
+    reference: nn.Module | None = None
+
+    def right(self, model: nn.Module) -> Tensor:
+        """Which probe images `model` classifies correctly, boolean (N,)."""
+        return cast(Tensor, logits(model, self.probe.images()).argmax(1) == self.probe.y)

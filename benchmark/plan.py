@@ -1,0 +1,236 @@
+"""The plan of a run: which cells the matrix has, and the graph of jobs behind them. Pure: nothing is run here.
+
+    host(r) ─► marked(scheme, r) ─► attacked(attack, r) ─► judged
+    null(j) ─► attacked(attack, null) ───────────────────► judged with every scheme's key
+
+One host serves every scheme, one marked model every attack, one pool of nulls every verdict; a model that an
+attack makes without looking at the marked one (`target = "none"`) is made once for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark.access import may
+from benchmark.identity import job_id, source_hash
+from benchmark.job import Job, Kind, Role
+from benchmark.profile import Profile
+from benchmark.records import SCHEMA
+from benchmark.selection import Setting
+from benchmark.tasks import find_task
+
+ENGINE = Path(__file__).with_name("parties.py")  # hosts and nulls depend on the code it imports
+ROLES: dict[Kind, Role] = {"host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court"}
+TYPICAL_SECONDS: dict[Kind, float] = {"host": 2.5, "null": 2.5, "marked": 8.0, "attacked": 2.0, "judged": 0.1}
+TYPICAL_MEGABYTES: dict[Kind, float] = {"host": 0.1, "null": 0.1, "marked": 0.3, "attacked": 0.1, "judged": 0.01}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One square of the matrix at one replicate: its jobs by role, or the reason why it can't be run.
+
+    `innocent`: an unmarked model examined with the key of `scheme`.
+    """
+
+    scheme: str
+    attack: str
+    replicate: int
+    innocent: bool = False
+    reason: str | None = None
+    jobs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells, and the jobs they need, parents before children."""
+
+    profile: Profile
+    schemes: tuple[Setting, ...]
+    attacks: tuple[Setting, ...]
+    cells: tuple[Cell, ...]
+    jobs: tuple[Job, ...]
+
+
+def make_plan(
+    profile: Profile,
+    schemes: Sequence[Setting],
+    attacks: Sequence[Setting],
+    history: Mapping[str, float] | None = None,
+) -> Plan:
+    """Cross `schemes` with `attacks`; `history` gives the seconds a kind of work took before, by `work_key`."""
+    draft = _Draft(profile, history or {})
+    cells = [
+        cell
+        for replicate in range(profile.seeds)
+        for scheme in schemes
+        for cell in draft.row(scheme, attacks, replicate)
+    ]
+    return Plan(profile, tuple(schemes), tuple(attacks), tuple(cells), tuple(draft.jobs.values()))
+
+
+def work_key(payload: Mapping[str, Any]) -> str:
+    """What decides how long a job takes: its kind and plug-ins, not its parents or seed."""
+    stages = "+".join(f"{stage['name']}{stage['parameters']}" for stage in payload.get("stages", ()))
+    scheme = payload.get("scheme") or {"name": "", "parameters": ""}
+    return f"{payload['kind']} {scheme['name']}{scheme['parameters']} {stages} x{len(payload.get('suspects', ''))}"
+
+
+class _Draft:
+    """The jobs so far, each once."""
+
+    def __init__(self, profile: Profile, history: Mapping[str, float]) -> None:
+        self.profile = profile
+        self.history = history
+        self.task = find_task(profile.task)
+        self.world = profile.world()
+        self.jobs: dict[str, Job] = {}
+
+    def add(self, kind: Kind, label: str, parents: Sequence[str], sources: Mapping[str, str], **payload: Any) -> str:
+        payload = {"schema": SCHEMA, "kind": kind, "world": self.world, "data": self.task.data_hash(), **payload}
+        id = job_id(payload)
+        if id not in self.jobs:
+            seconds = self.history.get(work_key(payload), TYPICAL_SECONDS[kind])
+            unique = tuple(dict.fromkeys(parents))
+            self.jobs[id] = Job(
+                id, kind, ROLES[kind], label, payload, unique, sources, seconds, self.profile.timeout
+            )  # fmt: skip
+        return id
+
+    def host(self, replicate: int) -> str:
+        return self.add("host", f"host {replicate}", (), {}, replicate=replicate, code=source_hash(ENGINE))
+
+    def null(self, index: int) -> str:
+        return self.add("null", f"null {index}", (), {}, index=index, replicate=0, code=source_hash(ENGINE))
+
+    def clean_nulls(self) -> list[str]:
+        return [self.null(index) for index in range(self.profile.nulls)]
+
+    def innocent(self) -> str:
+        """The model that thieves attack in place of a marked one: independent of the pool of nulls."""
+        return self.null(self.profile.nulls)
+
+    def marked(self, scheme: Setting, replicate: int) -> str:
+        host = self.host(replicate) if scheme.stages[0].declaration.traits["host"] else None
+        return self.add(
+            "marked", f"marked {scheme.label}", [host] if host else [], _scheme_source(scheme),
+            scheme=_described(scheme.stages[0]), replicate=replicate, host=host,
+        )  # fmt: skip
+
+    def attacked(self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int) -> str:
+        """`scheme` None: an innocent target. The scheme's code is in the payload only if the attack knows it."""
+        traits = scheme.stages[0].declaration.traits if scheme else {}
+        aware = scheme is not None and (attack.claim or bool(attack.requires))
+        label = f"attacked {scheme.label if scheme and target else 'unmarked'} × {attack.label}"
+        sources = {f"stage{i}": _source(stage) for i, stage in enumerate(attack.stages)}
+        return self.add(
+            "attacked", label, [target] if target else [], sources | (_scheme_source(scheme) if scheme else {}),
+            stages=[_described(stage) for stage in attack.stages],
+            scheme=_described(scheme.stages[0]) if aware and scheme else None,
+            target=target, grants=traits.get("release", "weights") if target else None, replicate=replicate,
+            thief={"pool": self.profile.thief.pool, "share": self.profile.thief.share},
+        )  # fmt: skip
+
+    def judged(self, scheme: Setting, key: str, suspects: Sequence[str], replicate: int, marked: str) -> str:
+        """`marked` holds the key that was committed before its model was released: the ledger."""
+        names = " and ".join(self.jobs[suspect].label for suspect in suspects[:1])
+        label = f"judged {names if len(suspects) == 1 else f'{len(suspects)} nulls'} by {scheme.label}"
+        label += "" if key == marked else f" under the claim of {self.jobs[key].label}"
+        # a suspect may be built by the attack's own builder or answer through its filter
+        sources = {name: path for suspect in suspects for name, path in self.jobs[suspect].sources.items()}
+        return self.add(
+            "judged", label, [key, *suspects, marked], sources | _scheme_source(scheme),
+            scheme=_described(scheme.stages[0]), key=key, suspects=list(suspects), replicate=replicate,
+            ledger=[marked],
+        )  # fmt: skip
+
+    def row(self, scheme: Setting, attacks: Sequence[Setting], replicate: int) -> list[Cell]:
+        """A scheme's cells and, beside them, those of the innocent model under its key."""
+        unfit = self._unfit(scheme)
+        if unfit:
+            return [Cell(scheme.label, attack.label, replicate, reason=unfit) for attack in attacks]
+        marked = self.marked(scheme, replicate)
+        common = {
+            "host": self.host(replicate),
+            "marked": marked,
+            "fresh": self.judged(scheme, marked, [marked], replicate, marked),
+            "nulls": self.judged(scheme, marked, self.clean_nulls(), replicate, marked),
+        }
+        for attack in attacks:
+            if attack.kind == "control" and _blind(attack):
+                common["scratch"] = self.attacked(attack, None, None, replicate)
+        cells = [self.cell(scheme, attack, replicate, common) for attack in attacks]
+        return cells + self.innocents(scheme, attacks, replicate, common)
+
+    def _unfit(self, scheme: Setting) -> str | None:
+        tasks = scheme.stages[0].declaration.traits["tasks"]
+        if self.task.kind in tasks:
+            return None
+        return f"{scheme.label} marks {' or '.join(tasks)} nets, and {self.task.name} is {self.task.kind}"
+
+    def cell(self, scheme: Setting, attack: Setting, replicate: int, common: Mapping[str, str]) -> Cell:
+        traits = scheme.stages[0].declaration.traits
+        if missing := attack.requires - set(traits["capabilities"]):
+            wanted = " and ".join(sorted(missing))
+            reason = f"{attack.label} attacks schemes with {wanted}; {scheme.label} has none"
+            return Cell(scheme.label, attack.label, replicate, reason=reason)
+        if not may(traits["release"], attack.access):
+            reason = f"{attack.label} needs {attack.access}; {scheme.label} releases only {traits['release']}"
+            return Cell(scheme.label, attack.label, replicate, reason=reason)
+        marked, jobs = common["marked"], dict(common)
+        blind = _blind(attack)
+        jobs["attacked"] = self.attacked(attack, None if blind else scheme, None if blind else marked, replicate)
+        key = jobs["attacked"] if attack.claim else marked
+        jobs["judged"] = self.judged(scheme, key, [jobs["attacked"]], replicate, marked)
+        if attack.claim:
+            jobs["fresh_nulls"] = common["nulls"]
+            jobs["nulls"] = self.judged(scheme, key, self.clean_nulls(), replicate, marked)
+        elif not blind and not attack.requires:
+            innocent = self.attacked(attack, None, self.innocent(), replicate)
+            jobs["attacked_null"] = self.judged(scheme, marked, [innocent], replicate, marked)
+        return Cell(scheme.label, attack.label, replicate, jobs=jobs)
+
+    def innocents(
+        self, scheme: Setting, attacks: Sequence[Setting], replicate: int, common: Mapping[str, str]
+    ) -> list[Cell]:
+        """The control `unmarked`: the innocent model as it is, and after every attack that can touch it."""
+        suspects = {"none": self.innocent()}
+        reasons: dict[str, str] = {}
+        for attack in attacks:
+            if attack.claim or attack.requires:
+                reasons[attack.label] = f"{attack.label} speaks of a marked model, and this one is innocent"
+            else:
+                suspects[attack.label] = self.attacked(
+                    attack, None, None if _blind(attack) else self.innocent(), replicate
+                )
+        cells = []
+        for label, suspect in suspects.items():
+            jobs = {
+                "marked": common["marked"],
+                "suspect": suspect,
+                "judged": self.judged(scheme, common["marked"], [suspect], replicate, common["marked"]),
+                "nulls": common["nulls"],
+            }
+            cells.append(Cell(scheme.label, label, replicate, innocent=True, jobs=jobs))
+        cells += [Cell(scheme.label, a, replicate, innocent=True, reason=why) for a, why in reasons.items()]
+        return cells
+
+
+def _blind(attack: Setting) -> bool:
+    """Whether the thief never looks at the marked model."""
+    return bool(attack.stages[0].declaration.traits["target"] == "none")
+
+
+def _described(stage: Any) -> dict[str, Any]:
+    declaration = stage.declaration
+    return {"name": declaration.name, "parameters": stage.parameters, "code": source_hash(declaration.source)}
+
+
+def _source(stage: Any) -> str:
+    return f"{stage.declaration.source}:{stage.declaration.class_name}"
+
+
+def _scheme_source(scheme: Setting) -> dict[str, str]:
+    return {"scheme": _source(scheme.stages[0])}

@@ -1,0 +1,129 @@
+"""A profile: everything that decides what a run means, in one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+from benchmark.errors import BenchError
+
+FOLDER = Path(__file__).parent / "profiles"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of the profile: every key is declared, typed and ranged, and none is left out."""
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any], where: str) -> Self:
+        known = {f.name for f in fields(cls)}
+        for name in table:
+            if name not in known:
+                close = get_close_matches(name, known)
+                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
+                raise BenchError(f"{where}: unknown key {name!r}: {hint}")
+        missing = sorted(known - set(table))
+        if missing:
+            raise BenchError(f"{where}: {', '.join(missing)} is missing: add it")
+        hints = get_type_hints(cls)
+        return cls(**{name: _typed(value, hints[name], f"{where}: {name}") for name, value in table.items()})
+
+
+def _typed(value: Any, wanted: type, where: str) -> Any:
+    if isinstance(wanted, type) and issubclass(wanted, Section):
+        if not isinstance(value, Mapping):
+            raise BenchError(f"{where} must be a table")
+        return wanted.read(value, where)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        raise BenchError(f"{where} must be a {wanted.__name__}, not {value!r}")
+    return value
+
+
+@dataclass(frozen=True)
+class Training(Section):
+    """The recipe of hosts, nulls and whoever trains a house net; see `benchmark.training.Recipe`."""
+
+    epochs: int
+    lr: float
+    batch: int
+    weight_decay: float
+    shift: int
+    flip: bool
+
+
+@dataclass(frozen=True)
+class ThiefData(Section):
+    """The thief's images: a share of the disjoint split, or of the owner's training set."""
+
+    pool: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Profile(Section):
+    """What a run means. `alpha` and `budget` (points) only read the records; all else decides them."""
+
+    name: str
+    about: str
+    task: str
+    architecture: str
+    precision: str
+    alpha: float
+    budget: float
+    nulls: int
+    seeds: int
+    timeout: float
+    thief: ThiefData
+    training: Training
+
+    def __post_init__(self) -> None:
+        for ok, sentence in (
+            (0 < self.alpha < 1, f"alpha must lie between 0 and 1, not {self.alpha}"),
+            (0 < self.budget < 100, f"the utility budget is in points, between 0 and 100, not {self.budget}"),
+            (self.nulls >= 16, f"nulls must be at least 16, not {self.nulls}: fewer can't support a verdict"),
+            (self.seeds >= 1, f"seeds must be at least 1, not {self.seeds}"),
+            (self.timeout > 0, f"timeout must be above 0 seconds, not {self.timeout}"),
+            (self.thief.pool in ("disjoint", "owner"), f"thief.pool is disjoint or owner, not {self.thief.pool!r}"),
+            (0 < self.thief.share <= 1, f"thief.share must lie between 0 and 1, not {self.thief.share}"),
+            (self.precision in ("auto", "float32"), f"precision is auto or float32, not {self.precision!r}"),
+            (self.training.epochs >= 1, f"training.epochs must be at least 1, not {self.training.epochs}"),
+        ):
+            if not ok:
+                raise BenchError(f"profile {self.name}: {sentence}")
+
+    def world(self) -> dict[str, Any]:
+        """The part that decides how every net of the run is trained, as a job's payload holds it."""
+        return {
+            "task": self.task,
+            "architecture": self.architecture,
+            "training": asdict(self.training),
+            "precision": self.precision,
+        }
+
+    def with_options(self, **options: Any) -> Profile:
+        """This profile with the command line's values; None means not given."""
+        return replace(self, **{name: value for name, value in options.items() if value is not None})
+
+
+def profile_names() -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load_profile(name: str) -> Profile:
+    """The profile called `name`, or the TOML file at that path. Raises BenchError in one sentence."""
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        close = get_close_matches(name, profile_names())
+        hint = f"did you mean {close[0]}?" if close else f"the profiles are {', '.join(profile_names())}"
+        raise BenchError(f"no profile is called {name!r}: {hint}, or give the path of a .toml file")
+    try:
+        table = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BenchError(f"profile {path} is not valid TOML: {error}") from error
+    return Profile.read({"name": path.stem, **table}, f"profile {path.name}")

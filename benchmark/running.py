@@ -1,0 +1,74 @@
+"""Carrying out a plan: manifest, lock, workers, records. The pages are made from what this leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmark.environment import check_environment
+from benchmark.errors import BenchError
+from benchmark.executor import LocalExecutor
+from benchmark.manifest import write_manifest
+from benchmark.plan import Plan
+from benchmark.progress import progress_for
+from benchmark.records import RecordStore
+from benchmark.scheduler import Summary, run_jobs
+
+STORE = "store"  # the folder of records and artefacts, shared by every run under one results folder
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a plan runs: nothing here enters a result's name."""
+
+    results: Path
+    run: str
+    workers: int
+    device: str  # auto, cpu or cuda
+
+    @property
+    def folder(self) -> Path:
+        return self.results / self.run
+
+    @property
+    def store(self) -> RecordStore:
+        return RecordStore(self.results / STORE)
+
+
+def carry_out(
+    plan: Plan,
+    machine: Machine,
+    described: dict[str, Any],
+    console: Console,
+    *,
+    fresh: bool = False,
+    retry: Sequence[str] = (),
+) -> Summary:
+    """Run what the plan lacks. `fresh` forgets every record of it first, `retry` those with these statuses."""
+    store = machine.store
+    with store.lock():
+        write_manifest(machine.folder, described)
+        for job in plan.jobs:
+            if fresh or (retry and (store.read(job.id) or {}).get("status") in retry):
+                store.discard(job.id)
+        if not all(store.finished(job.id) for job in plan.jobs):
+            check_environment()
+            _check_device(machine.device)
+        for path, reason in store.damaged:
+            console.print(f"set aside {path.name}: {reason}; it will be made again", style="yellow", markup=False)
+        context = {"root": str(store.root.absolute()), "device": machine.device}
+        with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
+            return run_jobs(plan.jobs, store, executor, progress)
+
+
+def _check_device(device: str) -> None:
+    if device != "cuda":
+        return
+    import torch  # only here: a run with nothing to do never loads it
+
+    if not torch.cuda.is_available():
+        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device auto, or see bench doctor")

@@ -1,0 +1,183 @@
+"""Under what conditions a run found it: costs, threat model, thresholds, protocol, and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from leaderboard import wording
+from leaderboard.board import Board, judge_cells
+from leaderboard.cells import Court
+from leaderboard.rows import AttackRow, Tally
+from leaderboard.tables import escape, link, table
+
+ALPHAS = (0.05, 1e-3, 1e-6)
+BUDGETS = (1.0, 2.0, 3.0, 5.0, 10.0)  # points
+
+
+def _price(row: AttackRow) -> list[str]:
+    if row.cost is None:
+        return ["–", "–", "–"]
+    return [wording.seconds(row.cost.seconds), wording.times(row.relative), "–" if row.tier is None else str(row.tier)]
+
+
+def costs(board: Board) -> str:
+    """Everything an attack used, medians over the schemes."""
+    rows = []
+    for row in board.attacks:
+        cost = row.cost
+        counted = (cost.steps, cost.samples, cost.labelled, cost.unlabelled, cost.queries) if cost else ()
+        memory = f"{cost.peak_memory_mb:.0f} MB" if cost else "–"
+        rows.append(
+            [escape(row.label), *_price(row), memory, *(f"{count:,}" if count else "–" for count in counted or [0] * 5)]
+        )
+    header = ["attack", "device time", "of a host", "tier", "peak memory", "steps", "samples", "labelled",
+              "unlabelled", "queries"]  # fmt: skip
+    host = "unknown" if board.host_seconds is None else wording.seconds(board.host_seconds)
+    text = (
+        f"Medians over the schemes. Training one host takes {host}. Steps: optimiser steps; samples: images they saw; "
+        "labelled and unlabelled: distinct images of the thief; queries: images answered by the stolen service. "
+        "Peak memory is that of the worker process."
+    )
+    return f"{text}\n\n" + table(header, rows, "lrrrrrrrrr")
+
+
+def threat_model(board: Board) -> list[str]:
+    """What left the house, what the court sees, what the thief has and knows: every row and column."""
+    schemes = [
+        [
+            escape(row.label),
+            escape(row.described["doc"]),
+            escape(row.described["release"]),
+            escape(row.described["court"]),
+            "trained net" if row.described["host"] else "–",
+            escape(_pairs(row.described["parameters"])) or "–",
+            link(row.described["paper"]),
+        ]
+        for row in board.schemes
+    ]
+    attacks = [
+        [
+            escape(row.label),
+            escape(row.described["doc"]),
+            escape(f"{row.kind}, {row.described['family']}"),
+            _needs(row.described),
+            escape(
+                "; ".join(
+                    f"{stage['name']}: {_pairs(stage['parameters']) or 'no parameters'}"
+                    for stage in row.described["stages"]
+                )
+            ),
+            link(row.described["paper"]),
+        ]
+        for row in board.attacks
+    ]
+    thief = board.run.profile["thief"]
+    pool = "disjoint from the owner's" if thief["pool"] == "disjoint" else "the owner's own training set"
+    text = (
+        f"Every thief has {100 * thief['share']:g} % of a pool of images that is {escape(pool)}; no attack sees a key. "
+        "Marks are judged with the owner's key, committed before the release."
+    )
+    return [
+        text,
+        table(
+            ["scheme", "what it is", "leaves the house", "the court sees", "starts from", "parameters", "source"],
+            schemes,
+        ),
+        table(["attack", "what it does", "kind, family", "needs", "parameters", "source"], attacks),
+    ]
+
+
+def _needs(attack: Mapping[str, Any]) -> str:
+    if attack["target"] == "none":
+        return "his own data only"
+    knows = ["the scheme's code"] if attack["claim"] or attack["requires"] else []
+    return escape(", ".join([attack["access"], *knows, *(f"a scheme with {one}" for one in attack["requires"])]))
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def thresholds(board: Board) -> str:
+    """The same records read at other alphas and budgets."""
+    kinds = [kind for kind in board.kinds if kind != "control"]
+    settings = [(alpha, board.budget) for alpha in sorted({*ALPHAS, board.alpha}, reverse=True)]
+    settings += [(board.alpha, budget) for budget in sorted({*BUDGETS, board.budget}) if budget != board.budget]
+    rows = []
+    for alpha, budget in settings:
+        other = judge(board.run, alpha, budget)
+        innocent = Tally.of(cell.verdict for cell in other.cells if cell.innocent)
+        failed = Tally.of(cell.verdict for cell in other.owners()).count("embed-failed")
+        rows.append(
+            [
+                f"{alpha:g}",
+                f"{budget:g}",
+                *(wording.held(Tally.of(cell.verdict for cell in other.owners(kind))) for kind in kinds),
+                str(failed or "–"),
+                f"{innocent.count('false-positive')}/{innocent.count('not-marked', 'false-positive')}",
+            ]
+        )
+    header = ["alpha", "budget, points", *(f"{kind}: held" for kind in kinds), "embed-failed", "false positives"]
+    text = "The same records, read again. For claims, held means rejected (without commitment)."
+    return f"{text}\n\n" + table(header, rows, "r" * len(header))
+
+
+def protocol(board: Board) -> list[str]:
+    """Profile, data, machine, versions, command, and how small the p-values of each grade became."""
+    described, records = board.run.described, board.run.records.values()
+    ran = [record["run"] for record in records if record["status"] == "ok"]
+    versions: dict[str, set[str]] = {}
+    for one in ran:
+        for package, version in one["versions"].items():
+            versions.setdefault(package, set()).add(version)
+    facts: list[tuple[str, str]] = [
+        ("command", described["command"]),
+        ("created", described["created"]),
+        ("watermark-bench", described["version"]),
+        ("judged at", f"alpha {board.alpha:g}, budget {board.budget:g} points"),
+        *((name, _value(value)) for name, value in described["profile"].items()),
+        *((f"data: {name}", _value(value)) for name, value in described["data"].items()),
+        ("hardware", ", ".join(sorted({f"{one['hardware']} ({one['device']})" for one in ran}))),
+        *((f"version: {name}", ", ".join(sorted(found))) for name, found in sorted(versions.items())),
+        ("jobs", f"{len(records)} of {len(described['jobs'])} have a record"),
+        *((f"smallest p, {grade}", p) for grade, p in _smallest(board)),
+        *((f"plug-in left out: {PurePath(one['path']).name}", one["reason"]) for one in described["broken"]),
+    ]
+    return [table(["what", "value"], [[escape(name), escape(value)] for name, value in facts if value])]
+
+
+def _value(value: object) -> str:
+    return _pairs(value) if isinstance(value, Mapping) else str(value)
+
+
+def _smallest(board: Board) -> list[tuple[str, str]]:
+    found: dict[str, float] = {}
+    for cell in board.cells:
+        if cell.after is not None and not wording.is_unreadable(cell.after):
+            found[cell.after.grade] = min(found.get(cell.after.grade, 0.0), cell.after.log10_p)
+    ranks = ("by ranks alone, at best", f"p={1 / (board.run.profile['nulls'] + 1):.2g}")
+    return [*((grade, wording.p_value(found[grade])) for grade in wording.GRADES if grade in found), ranks]
+
+
+def reasons(board: Board) -> str:
+    """Why a square has no outcome or a surprising one; equal reasons share a line."""
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    for cell in board.cells:
+        said = [("", cell.verdict)] + ([(", with commitment", cell.committed)] if cell.committed else [])
+        for court, verdict in said:
+            if verdict.reason and not (court and verdict == cell.verdict):
+                attack = f"unmarked, after {cell.attack}" if cell.innocent else cell.attack
+                squares = grouped.setdefault((verdict.word + court, verdict.reason, attack), [])
+                squares.append(cell.scheme)
+    rows = [
+        [word, escape(attack), _joined(schemes, len(board.schemes)), escape(reason)]
+        for (word, reason, attack), schemes in grouped.items()
+    ]
+    return table(["verdict", "attack", "scheme", "reason"], rows) if rows else "Every square has an outcome."
+
+
+def _joined(schemes: Sequence[str], all_schemes: int) -> str:
+    distinct = list(dict.fromkeys(schemes))
+    return "every scheme" if len(distinct) == all_schemes > 1 else ", ".join(escape(one) for one in distinct)

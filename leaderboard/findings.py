@@ -1,0 +1,221 @@
+"""What a run found, as sections of `leaderboard.md` below the matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from leaderboard import wording
+from leaderboard.board import Board, judge
+from leaderboard.rows import AttackRow, Fidelity, SchemeRow, Tally
+from leaderboard.tables import escape, link, table
+
+
+
+def by_board(board: Board) -> str:
+    """Every word's count on every board, and the share that is undecided."""
+    tallies = {kind: Tally.of(cell.verdict for cell in board.owners(kind)) for kind in board.kinds}
+    tallies["innocent models"] = Tally.of(cell.verdict for cell in board.cells if cell.innocent)
+    words = [word for word in wording.LEGEND if any(tally.count(word) for tally in tallies.values())]
+    rows = [
+        [
+            name,
+            *(str(tally.count(word) or "–") for word in words),
+            wording.percent(tally.undecided / tally.judged if tally.judged else None),
+        ]
+        for name, tally in tallies.items()
+    ]
+    return table(["board", *words, "undecided, of judged"], rows, "l" + "r" * (len(words) + 1))
+
+
+def ranked_schemes(board: Board) -> str:
+    """Schemes by the share that held, board by board in the pages' order; counts, never a sum."""
+    kinds = [kind for kind in board.kinds if kind != "control"]
+
+    def shares(row: SchemeRow) -> list[tuple[float, float]]:
+        return [row.tallies[kind].shares for kind in kinds]
+
+    rows = []
+    for row in sorted(board.schemes, key=shares, reverse=True):
+        cells = [escape(row.label)]
+        for kind in kinds:
+            tally = row.tallies[kind]
+            cells.append(wording.held(tally) + _apart("utility lost in", tally.count("utility-lost")))
+            if kind in wording.CLAIM_KINDS:
+                cells.append(wording.held(row.committed[kind]))
+        left_out = Tally.of(cell.verdict for cell in board.owners(*kinds) if cell.scheme == row.label).left_out
+        rows.append([*cells, str(left_out)])
+    header = ["scheme"]
+    for kind in kinds:
+        header += [f"{kind}: rejected", "… with commitment"] if kind in wording.CLAIM_KINDS else [f"{kind}: held"]
+    return f"{_what_seeds_allow(board)} {_ORDER}\n\n" + table(
+        [*header, "squares left out"], rows, "l" + "r" * len(header)
+    )
+
+
+_ORDER = (
+    "Ordered by the share held on the first board, then on the next; boards are never summed. Left out: "
+    "embed-failed, not-applicable, crashed, timeout and the like."
+)
+
+
+def _what_seeds_allow(board: Board) -> str:
+    seeds = board.run.profile["seeds"]
+    if seeds == 1:
+        return "One seed: counts of this run, no rates and no ranks."
+    return f"{seeds} seeds: counts of this run over all seeds; no difference between two rows is tested."
+
+
+def _apart(what: str, count: int) -> str:
+    return f" ({what} {count})" if count else ""
+
+
+def ranked_attacks(board: Board) -> list[str]:
+    """One table for each board: attacks by how many marks they removed or claims they forged, then by cost."""
+    parts = [
+        f"{_what_seeds_allow(board)} Counts are of schemes{' and seeds' if board.run.profile['seeds'] > 1 else ''}. "
+        "Utility and cost are medians over the schemes. Tiers, of training one host: "
+        "0 up to 1 %, 1 up to 5 %, 2 up to 25 %, 3 up to 100 %, 4 above."
+    ]
+    for kind in board.kinds:
+        if kind == "control":
+            continue
+        claims = kind in wording.CLAIM_KINDS
+        rows = [
+            [
+                escape(row.label),
+                wording.broken(row.tally),
+                wording.broken(row.committed) if claims else str(row.no_better or "–"),
+                *([] if claims else [str(row.tally.count("utility-lost") or "–")]),
+                "–" if row.change is None else wording.points(row.change),
+                *price(row),
+            ]
+            for row in sorted((row for row in board.attacks if row.kind == kind), key=_danger)
+        ]
+        counts = ["forged", "… with commitment"] if claims else ["removed", "no better than scratch", "utility lost"]
+        header = ["attack", *counts, "utility change", "cost", "of training a host", "tier"]
+        parts += [f"### {kind.capitalize()}", table(header, rows, "l" + "r" * len(header))]
+    return parts
+
+
+def _danger(row: AttackRow) -> tuple[float, float, float]:
+    m = row.tally.judged
+    return -(row.tally.broken / m if m else -1.0), -(row.tally.undecided / m if m else 0.0), row.relative or 0.0
+
+
+def claims(board: Board) -> list[str]:
+    """Claims of thieves before two courts: without and with commitment; nothing where the run has none."""
+    cells = [cell for cell in board.owners(*wording.CLAIM_KINDS) if cell.after is not None]
+    if not cells:
+        return []
+    rows = [
+        [
+            escape(cell.attack),
+            escape(cell.scheme) + _seed(board, cell.replicate),
+            wording.verdict(cell),
+            cell.committed.word if cell.committed else "–",
+            wording.evidence(cell.after) if cell.after else "–",
+            "<br>".join(
+                f"{escape(name)}: {wording.points_interval(gate)}, {gate.state}" for name, gate in cell.gates.items()
+            )
+            or "–",
+            escape(cell.verdict.reason or (cell.committed.reason if cell.committed else None) or "–"),
+        ]
+        for cell in cells
+    ]
+    header = ["attack", "scheme", "verdict", "with commitment", "evidence for the claim", "gates, points", "reason"]
+    text = (
+        "What a court believes when a thief brings a key of his own. A gate is a separate test that can only refuse, "
+        "such as accuracy with the claimed passports installed against accuracy as delivered. A p-value of a key made "
+        "after seeing the model means nothing by itself: whoever asks for keys that were committed before the model "
+        "was released rejects them. Hash-bound keys that were not committed are charged a search over 2^64 keys."
+    )
+    return ["## Claims", text, table(header, rows)]
+
+
+def _seed(board: Board, replicate: int) -> str:
+    return f" (seed {replicate})" if board.run.profile["seeds"] > 1 else ""
+
+
+def false_alarms(board: Board) -> str:
+    """How often each scheme's keys accuse models that never saw them, with Clopper-Pearson bounds."""
+    rows = []
+    for row in board.schemes:
+        found = row.false_alarms
+        seen = found.tally.count("not-marked", "false-positive")
+        rows.append(
+            [
+                escape(row.label),
+                f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
+                f"{found.fired}/{found.models}, <= {found.bound:.2f}" if found.models else "–",
+                f"{found.null_fired}/{found.nulls}, <= {found.null_bound:.2f}" if found.nulls else "–",
+            ]
+        )
+    text = (
+        "An innocent model, as it is and after every attack, under each owner's key; and each clean null judged by all "
+        "the others. Bounds are one-sided 95 % Clopper-Pearson bounds of the rate over independent models: attacks on "
+        "one model share it."
+    )
+    header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others"]
+    return f"{text}\n\n" + table(header, rows, "lrrr")
+
+
+def fidelity(board: Board) -> str:
+    """What embedding did to accuracy, what it cost, and how strong the fresh mark is."""
+    rows = [
+        [escape(row.label) + _seed(board, found.replicate), *_embedding(board, found)]
+        for row in board.schemes
+        for found in row.fidelity
+    ]
+    header = ["scheme", "unmarked", "marked", "change [90 %], points", "embedding", "of a host", "fresh mark",
+              "present from", "nulls' mean"]  # fmt: skip
+    text = (
+        "Unmarked: the host of the same seed where there is one, else the mean of the clean nulls (marked ~, and "
+        "without an interval: those models are not paired)."
+    )
+    return f"{text}\n\n" + table(header, rows, "lrrrrrlrr")
+
+
+def _embedding(board: Board, found: Fidelity) -> list[str]:
+    change = "–"
+    if found.drop is not None:
+        change = wording.points_interval(found.drop)
+    elif found.nulls is not None and found.marked is not None:
+        change = wording.points(found.nulls - found.marked)
+    unmarked = wording.percent(found.host) if found.host is not None else f"\\~ {wording.percent(found.nulls)}"
+    took = found.cost.seconds if found.cost else None
+    mark = found.evidence
+    count = mark is not None and mark.kind == "count"
+    return [
+        unmarked,
+        wording.percent(found.marked),
+        change,
+        wording.seconds(took) if took is not None else "–",
+        wording.times(took / board.host_seconds) if took is not None and board.host_seconds else "–",
+        f"{wording.evidence(mark)}, {mark.state}" if mark else "–",
+        wording.total(mark.theta, mark.n, count) if mark and mark.theta is not None else "–",
+        f"{mark.null_mean:.3g}" if mark and mark.null_mean is not None else "–",
+    ]
+
+
+def channels(board: Board) -> list[str]:
+    """Channels beside the evidence: printed, never a second chance. Nothing where no scheme has any."""
+    columns = dict.fromkeys((c.scheme, name) for c in board.owners() for name in c.channels)
+    if not columns:
+        return []
+    rows = []
+    for attack in board.attacks:
+        row = [
+            "<br>".join(
+                f"{wording.channel(cell.channels[name][0])} → {wording.channel(cell.channels[name][1])}"
+                for cell in board.at(scheme, attack.label)
+                if name in cell.channels
+            )
+            for scheme, name in columns
+        ]
+        if any(row):
+            rows.append([escape(attack.label), *(text or "–" for text in row)])
+    header = ["attack", *(f"{escape(scheme)}: {escape(name)}" for scheme, name in columns)]
+    text = "Channels beside the evidence, as delivered → in the suspect. They are printed and never counted."
+    return ["## Other channels", text, table(header, rows, "l" + "r" * len(columns))]

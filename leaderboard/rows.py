@@ -1,0 +1,254 @@
+"""What a row or a column of the matrix adds up to: tallies by board, fidelity, false alarms, costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from leaderboard.cells import (
+    Cell,
+    Cost,
+    Court,
+    correct,
+    cost_of,
+    fresh_evidence,
+    null_models,
+    observations,
+    share_right,
+)
+from leaderboard.evidence import OWN_POOL, Evidence, weigh
+from leaderboard.run import Run
+from leaderboard.statistics import clopper_pearson_upper
+from leaderboard.utility import Utility
+from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, Verdict, innocent_verdict
+
+KINDS = ("removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", "control")
+HELD = ("survived", "utility-lost", "rejected")
+BROKEN = ("removed", "forged")
+_TIERS = (0.01, 0.05, 0.25, 1.0)  # of training one host
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many verdicts of each word there are."""
+
+    words: Mapping[str, int]
+
+    @classmethod
+    def of(cls, verdicts: Iterable[Verdict]) -> Tally:
+        return cls(Counter(verdict.word for verdict in verdicts))
+
+    def count(self, *words: str) -> int:
+        return sum(self.words.get(word, 0) for word in words)
+
+    @property
+    def held(self) -> int:
+        """Marks that survived (utility-lost among them), claims that were rejected."""
+        return self.count(*HELD)
+
+    @property
+    def broken(self) -> int:
+        """Marks that were removed, claims that were forged."""
+        return self.count(*BROKEN)
+
+    @property
+    def undecided(self) -> int:
+        return self.count("undecided")
+
+    @property
+    def judged(self) -> int:
+        """Everything with an outcome; embed-failed, not-applicable, crashed, timeout and the like are left out."""
+        return self.held + self.broken + self.undecided
+
+    @property
+    def left_out(self) -> int:
+        return sum(self.words.values()) - self.judged
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Share held when undecided counts as broken, and when it counts as held; (0, 0) where nothing was judged."""
+        m = self.judged
+        return (self.held / m, (self.held + self.undecided) / m) if m else (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What embedding did at one replicate. Accuracies in [0, 1].
+
+    drop: marked against host, paired, where there is a host. nulls: the mean accuracy of the clean nulls.
+    """
+
+    replicate: int
+    marked: float | None
+    host: float | None
+    drop: Utility | None
+    nulls: float | None
+    cost: Cost | None
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True)
+class FalseAlarms:
+    """Accusations of innocents under one scheme's keys.
+
+    tally: the cells of the innocent models, attacked or not. fired, models: independent innocent models that
+    were ever accused, and how many there are. null_fired, nulls: each clean null against all the others.
+    The bounds are one-sided 95 % Clopper-Pearson bounds, over models: draws on one model share it.
+    """
+
+    tally: Tally
+    fired: int
+    models: int
+    null_fired: int
+    nulls: int
+
+    @property
+    def bound(self) -> float:
+        return clopper_pearson_upper(self.fired, self.models)
+
+    @property
+    def null_bound(self) -> float:
+        return clopper_pearson_upper(self.null_fired, self.nulls)
+
+
+@dataclass(frozen=True)
+class SchemeRow:
+    """A scheme: its entry in run.json, its tally on every board, what embedding did, and its false alarms.
+
+    committed: the tallies of the court that asks for commitment; they differ on the boards of claims only.
+    """
+
+    described: Mapping[str, Any]
+    tallies: Mapping[str, Tally]
+    committed: Mapping[str, Tally]
+    fidelity: Sequence[Fidelity]
+    false_alarms: FalseAlarms
+
+    @property
+    def label(self) -> str:
+        return str(self.described["label"])
+
+
+@dataclass(frozen=True)
+class AttackRow:
+    """An attack: its entry in run.json, what it did to all schemes, and its median cost over them.
+
+    relative: seconds over those of training one host; tier: 0 (<= 1 %), 1 (<= 5 %), 2 (<= 25 %), 3 (<= 100 %),
+    4. change: median net loss of utility, a fraction. no_better: removals that training anew would equal.
+    """
+
+    described: Mapping[str, Any]
+    tally: Tally
+    committed: Tally
+    no_better: int
+    change: float | None
+    cost: Cost | None
+    relative: float | None
+
+    @property
+    def label(self) -> str:
+        return str(self.described["label"])
+
+    @property
+    def kind(self) -> str:
+        return str(self.described["kind"])
+
+    @property
+    def tier(self) -> int | None:
+        return None if self.relative is None else sum(self.relative > bound for bound in _TIERS)
+
+
+def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court: Court) -> SchemeRow:
+    own = [cell for cell in cells if cell.scheme == scheme["label"]]
+    owners = [cell for cell in own if not cell.innocent]
+    by_replicate = {cell.replicate: cell for cell in reversed(owners) if cell.jobs}
+    return SchemeRow(
+        described=scheme,
+        tallies={kind: Tally.of(c.verdict for c in owners if c.kind == kind) for kind in KINDS},
+        committed={kind: Tally.of(c.committed or c.verdict for c in owners if c.kind == kind) for kind in KINDS},
+        fidelity=[_fidelity(run, by_replicate[number], court) for number in sorted(by_replicate)],
+        false_alarms=_false_alarms(run, own, court),
+    )
+
+
+def _fidelity(run: Run, cell: Cell, court: Court) -> Fidelity:
+    jobs = cell.jobs
+    marked, host = correct(run, jobs.get("marked")), correct(run, jobs.get("host"))
+    judged = jobs.get("fresh_nulls", jobs.get("nulls"))
+    models = null_models(run, judged) if judged and run.result(judged) else []
+    nulls = [share for model in models if (share := share_right(correct(run, model))) is not None]
+    evidence = None
+    with suppress(ValueError, KeyError):
+        evidence = fresh_evidence(run, jobs, court)
+    return Fidelity(
+        replicate=cell.replicate,
+        marked=share_right(marked),
+        host=share_right(host),
+        drop=court.compare(host, marked) if host and marked else None,
+        nulls=sum(nulls) / len(nulls) if nulls else None,
+        cost=cost_of(run, jobs.get("marked")),
+        evidence=evidence,
+    )
+
+
+def _false_alarms(run: Run, cells: Sequence[Cell], court: Court) -> FalseAlarms:
+    innocents = [cell for cell in cells if cell.innocent]
+    accused: dict[str, bool] = {}
+    for cell in innocents:
+        if cell.verdict.word in ("not-marked", "false-positive"):
+            model = list(run.ancestors(cell.jobs["suspect"]))[-1]  # what it was made from: the untouched null
+            accused[model] = accused.get(model, False) or cell.verdict.word == "false-positive"
+    fired = [_accused_by_the_others(run, judged, court) for judged in _null_jobs(run, cells)]
+    nulls = set().union(*fired)
+    return FalseAlarms(
+        tally=Tally.of(cell.verdict for cell in innocents),
+        fired=sum(accused.values()),
+        models=len(accused),
+        null_fired=sum(any(one.get(model, False) for one in fired) for model in nulls),
+        nulls=len(nulls),
+    )
+
+
+def _null_jobs(run: Run, cells: Sequence[Cell]) -> list[str]:
+    """The jobs that judged the clean nulls under the owner's keys, one per key."""
+    jobs = (cell.jobs.get("nulls") for cell in cells if not cell.claim)
+    return [job for job in dict.fromkeys(jobs) if job and run.result(job)]
+
+
+def _accused_by_the_others(run: Run, judged: str, court: Court) -> dict[str, bool]:
+    """Whether each null would be accused if it were the suspect and all the others the nulls."""
+    seen, accused = observations(run, judged), {}
+    for number, model in enumerate(null_models(run, judged)):
+        with suppress(ValueError, KeyError):  # observations that can't be weighed have their reason in every cell
+            evidence = weigh(seen[number], {OWN_POOL: [*seen[:number], *seen[number + 1 :]]}, court.alpha)
+            gates = court.gates(seen[number])
+            accused[model] = innocent_verdict(evidence, gates).word == "false-positive"
+    return accused
+
+
+def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_seconds: float | None) -> AttackRow:
+    own = [cell for cell in cells if cell.attack == attack["label"] and not cell.innocent]
+    costs = [cell.cost for cell in own if cell.cost]
+    cost = _median_cost(costs) if costs else None
+    changes = [cell.utility.delta for cell in own if cell.utility]
+    return AttackRow(
+        described=attack,
+        tally=Tally.of(cell.verdict for cell in own),
+        committed=Tally.of(cell.committed or cell.verdict for cell in own),
+        no_better=sum(NO_BETTER_THAN_SCRATCH in cell.verdict.flags for cell in own),
+        change=median(changes) if changes else None,
+        cost=cost,
+        relative=cost.seconds / host_seconds if cost and host_seconds else None,
+    )
+
+
+def _median_cost(costs: Sequence[Cost]) -> Cost:
+    def middle(name: str) -> Any:
+        return median(getattr(cost, name) for cost in costs)
+
+    counts = ("labelled", "unlabelled", "queries", "steps", "samples")
+    return Cost(middle("seconds"), middle("peak_memory_mb"), **{name: round(middle(name)) for name in counts})

@@ -1,0 +1,1 @@
+"""The defenders: one file per scheme. `benchmark.registry` finds them by reading, not importing."""

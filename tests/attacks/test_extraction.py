@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from attacks import extraction
+from attacks.extraction import Distill, Extract
+from benchmark.contract import Net, NotApplicable, Thief, logits, stream
+from benchmark.release import Service
+from schemes.adi import Adi
+from schemes.rose import Rose
+
+ADI, ROSE = Adi(), Rose()
+
+
+def thief_of(lab, service, grants):
+    return Thief(lab.world, lab.splits.thief, stream("extraction"), service.running(), grants)
+
+
+@pytest.mark.parametrize(
+    ("attack", "scheme", "limit"),
+    [(Distill(), ADI, 25), (Distill(architecture="resnet8", epochs=30), ADI, 25), (Extract(), ROSE, 15)],
+    ids=["distill", "resnet8", "extract"],
+)
+def test_the_surrogate_learns_the_task_without_the_mark(lab, attack, scheme, limit):
+    marked = lab.embed(scheme)
+    surrogate = lab.attack(attack, marked, scheme)
+    assert lab.total(lab.observe(scheme, surrogate, marked.key)) < limit  # P below 1e-5
+    assert surrogate.accuracy > marked.accuracy - 0.05
+    assert surrogate.service.net.spec["builder"] == (getattr(attack, "architecture", "") or lab.world.architecture)
+
+
+def test_answers_are_queried_once_and_no_label_is_used(lab):
+    bill = lab.attack(Distill(), lab.embed(ADI), ADI).bill.record()
+    assert bill == {"labelled": 0, "unlabelled": 400, "queries": 400, "steps": 240, "samples": 240 * 64}
+
+
+@pytest.mark.parametrize(
+    ("attack", "grants"), [(Distill(epochs=20), "probabilities"), (Extract(epochs=20), "labels")], ids=lambda v: str(v)
+)
+def test_the_surrogate_repeats_what_the_service_says_not_what_is_true(lab, attack, grants):
+    model = lab.null(100).service.net.module()
+    with torch.no_grad():  # every answer becomes the next class
+        for tensor in (model.head.weight, model.head.bias):
+            tensor.copy_(tensor.roll(1, 0))
+    surrogate = attack.run(thief_of(lab, Service(Net.of(model)), grants))
+    answers = logits(surrogate, lab.splits.test.images()).argmax(1)
+    assert ((lab.splits.test.y + 1) % 10 == answers).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_soft_targets_are_the_softened_logits(lab, monkeypatch, temperature):
+    seen = {}
+    monkeypatch.setattr(extraction, "train_surrogate", lambda thief, targets, **given: seen.update(given, y=targets))
+    thief = thief_of(lab, lab.null(100).service, "probabilities")
+    Distill(temperature).run(thief)
+    wanted = (logits(lab.null(100).service.net.module(), lab.splits.thief.images()) / temperature).softmax(1)
+    torch.testing.assert_close(seen["y"], wanted, rtol=0, atol=1e-5)
+    assert seen["temperature"] == temperature
+
+
+def test_probabilities_of_zero_leave_the_targets_finite(lab):
+    model = lab.null(100).service.net.module()
+    with torch.no_grad():
+        model.head.weight.mul_(1000)
+    assert (logits(model, lab.splits.thief.images()).softmax(1) == 0).any()
+    surrogate = Distill(epochs=1).run(thief_of(lab, Service(Net.of(model)), "probabilities"))
+    assert torch.isfinite(logits(surrogate, lab.splits.test.images())).all()
+
+
+def test_a_service_that_gives_labels_can_be_extracted_but_not_distilled(lab):
+    service = lab.null(100).service
+    with pytest.raises(NotApplicable, match="grants labels"):
+        Distill().run(thief_of(lab, service, "labels"))
+    Extract(epochs=1).run(thief_of(lab, service, "labels"))

@@ -1,0 +1,79 @@
+import pytest
+import torch
+
+from attacks.finetune import Finetune
+from schemes.adi import Adi
+from schemes.rose import Rose
+
+HEAD = ("head.weight", "head.bias")
+
+
+def state(exhibit):
+    return exhibit.service.net.state
+
+
+def changed(before, after):
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.mark.parametrize("mode", ["ftll", "rtll"])
+def test_last_layer_modes_move_the_head_alone(lab, mode):
+    host = lab.null(100)
+    assert changed(state(host), state(lab.attack(Finetune(mode=mode), host))) == set(HEAD)
+
+
+@pytest.mark.parametrize("mode", ["ftal", "rtal"])
+def test_all_layer_modes_move_every_layer(lab, mode):
+    host = lab.null(100)
+    kept = set(state(host)) - changed(state(host), state(lab.attack(Finetune(mode=mode, epochs=1), host)))
+    assert kept == {"normalise.mean", "normalise.std"}
+
+
+@pytest.mark.parametrize("mode", ["ftll", "ftal", "rtll", "rtal"])
+def test_only_the_retraining_modes_redraw_the_head(lab, mode):
+    host = lab.null(100)
+    still = state(lab.attack(Finetune(mode=mode, lr=0.0, epochs=1), host))
+    weights = {name for name in changed(state(host), still) if "running" not in name and "tracked" not in name}
+    assert weights == (set(HEAD) if mode in ("rtll", "rtal") else set())
+
+
+def test_the_redrawn_head_comes_from_the_thief_alone(lab):
+    attack, host = Finetune(mode="rtll", epochs=1), lab.null(100)
+    first = state(lab.attack(attack, host))
+    torch.manual_seed(5)
+    assert not changed(first, state(lab.attack.__wrapped__(attack, host)))
+
+
+def test_the_rate_is_constant(lab, monkeypatch):
+    rates = []
+    step = torch.optim.SGD.step
+
+    def watched(self, *given):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *given)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", watched)
+    bill = lab.attack.__wrapped__(Finetune(lr=0.02, epochs=2), lab.null(100)).bill.record()
+    assert rates == [0.02] * 12
+    assert bill == {"labelled": 400, "unlabelled": 0, "queries": 0, "steps": 12, "samples": 12 * 64}
+
+
+def test_a_high_rate_removes_rose_and_keeps_the_task(lab):
+    rose = Rose()
+    marked = lab.embed(rose)
+    assert lab.total(lab.observe(rose, marked)) >= 38
+    tuned = lab.attack(Finetune(mode="ftal", lr=0.05, epochs=20), marked, rose)
+    assert lab.total(lab.observe(rose, tuned, marked.key)) < 15  # P(Bin(40, 1/10) >= 15) = 3e-6
+    assert tuned.accuracy > marked.accuracy - 0.02
+
+
+def test_adi_stands_a_low_rate_and_fades_with_what_is_retrained(lab):
+    adi = Adi()
+    marked = lab.embed(adi)
+
+    def hits(mode):
+        return lab.total(lab.observe(adi, lab.attack(Finetune(mode=mode), marked, adi), marked.key))
+
+    kept, last, everything = hits("ftal"), hits("rtll"), hits("rtal")
+    assert kept >= 90
+    assert everything + 10 < last < kept

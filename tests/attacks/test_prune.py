@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from attacks.finetune import Finetune
+from attacks.prune import Prune, PruneStructured
+from benchmark.contract import Net, Owner, Thief, conv_blocks, logits, stream
+from benchmark.release import Service
+from schemes.adi import Adi
+from schemes.rose import Rose
+
+ADI, ROSE = Adi(), Rose()
+
+
+def ranked(net):
+    """The weights that compete: convolutions and the head."""
+    return torch.cat([t.flatten() for name, t in net.state.items() if name.endswith(("conv.weight", "head.weight"))])
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.3, 0.5, 1.0])
+def test_the_smallest_weights_of_all_layers_go(lab, amount):
+    host = lab.null(100)
+    before, after = ranked(host.service.net), ranked(lab.attack(Prune(amount), host).service.net)
+    gone = after == 0
+    assert int(gone.sum()) == round(amount * len(before))
+    assert torch.equal(after[~gone], before[~gone])
+    if 0 < amount < 1:
+        assert before[gone].abs().max() <= before[~gone].abs().min()
+
+
+def test_norms_and_biases_stay(lab):
+    host = lab.null(100)
+    after = lab.attack(Prune(1.0), host).service.net.state
+    for name, tensor in host.service.net.state.items():
+        assert torch.equal(tensor, after[name]) != name.endswith(("conv.weight", "head.weight")), name
+
+
+def test_what_is_zero_already_counts(lab):
+    host = lab.null(100)
+    once, twice = (lab.attack(stages, host).service.net for stages in ((Prune(0.5),), (Prune(0.5), Prune(0.5))))
+    assert torch.equal(ranked(once), ranked(twice))
+
+
+@pytest.mark.parametrize(("scheme", "strong", "weak"), [(ADI, 90, 75), (ROSE, 30, 20)], ids=["adi", "rose"])
+def test_marks_fade_and_utility_falls_with_the_amount(lab, scheme, strong, weak):
+    marked = lab.embed(scheme)
+    light, heavy = (lab.attack(Prune(amount), marked, scheme) for amount in (0.3, 0.8))
+    assert lab.total(lab.observe(scheme, light, marked.key)) >= strong
+    assert lab.total(lab.observe(scheme, heavy, marked.key)) < weak
+    assert light.accuracy > marked.accuracy - 0.03
+    assert heavy.accuracy < 0.9
+
+
+@pytest.mark.parametrize("architecture", ["convnet", "resnet8"])
+@pytest.mark.parametrize("amount", [0.25, 0.8])
+def test_cut_channels_compute_as_if_silenced_and_the_net_describes_itself(lab, architecture, amount):
+    owner = Owner(lab.world, lab.splits.owner, stream("prune", architecture))
+    whole = owner.build(architecture)
+    with torch.no_grad():  # a mark on every channel, by which it is known again
+        for _, block in conv_blocks(whole):
+            block.norm.running_mean.normal_(generator=owner.rng)
+    service = Service(Net.of(whole))
+    cut = PruneStructured(amount).run(Thief(lab.world, lab.splits.thief, owner.rng, service.running(), "weights"))
+
+    silenced = service.net.module()
+    for (name, before), (_, after) in zip(conv_blocks(silenced), conv_blocks(cut), strict=True):
+        kept = torch.isin(before.norm.running_mean, after.norm.running_mean)
+        assert int(kept.sum()) == after.conv.out_channels == int(len(kept) * (1 - amount)), name
+        before.norm.weight.data[~kept] = 0
+        before.norm.bias.data[~kept] = 0
+    x = lab.splits.test.images()[:50]
+    torch.testing.assert_close(logits(cut, x), logits(silenced, x), rtol=0, atol=1e-5)
+    assert torch.equal(logits(Net.of(cut).module(), x), logits(cut, x))
+
+
+def test_channel_pruning_hurts_alone_and_is_healed_by_fine_tuning(lab):
+    marked = lab.embed(ROSE)
+    cut = lab.attack(PruneStructured(), marked, ROSE)
+    healed = lab.attack((PruneStructured(), Finetune()), marked, ROSE)
+    assert cut.accuracy < 0.8
+    assert healed.accuracy > 0.95
+    assert lab.total(lab.observe(ROSE, healed, marked.key)) < 15  # P(Bin(40, 1/10) >= 15) = 3e-6

@@ -1,0 +1,292 @@
+"""Declarations are read from source text; nothing of a plug-in runs."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.declaration import (
+    Declaration,
+    Parameter,
+    parameter,
+    read_value,
+    split_text,
+    write_value,
+)
+from benchmark.errors import BenchError
+from benchmark.reader import DeclarationError, read_declarations
+
+HEAD = '''
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from benchmark.contract import Attack, Scheme, parameter
+from benchmark import contract
+
+raise SystemExit("a declaration must never run the file")
+'''
+PRUNE = '''
+@dataclass(frozen=True)
+class Prune(Attack):
+    """Global magnitude pruning."""
+
+    name = "prune"
+    family = "pruning"
+    kind = "removal"
+    settings = ("amount=0.3", "amount=0.5,mode=layer")
+    year: ClassVar[int] = 2015
+    rate = -1.5
+
+    amount: float = parameter(0.5, "share of the weights", low=0, high=1)
+    rounds: int = parameter(default=1, doc="how often", low=1)
+    mode: Literal["global", "layer"] = "global"
+    verbose: bool = False
+    note: str = parameter("", doc="a remark")
+
+    def run(self, thief): ...
+'''
+
+
+def write(folder: Path, body: str, name: str = "plugin.py") -> Path:
+    path = folder / name
+    path.write_text(HEAD + textwrap.dedent(body))
+    return path
+
+
+def only(folder: Path, body: str) -> Declaration:
+    (declaration,) = read_declarations(write(folder, body))
+    return declaration
+
+
+def attack(body: str) -> str:
+    """A file with one attack whose class body ends in `body`."""
+    lines = f'name = "toy"\nfamily = "toys"\nkind = "removal"\n{body}'
+    return "class Toy(Attack):\n" + textwrap.indent(lines, "    ") + "\n"
+
+
+def test_a_whole_declaration(tmp_path: Path) -> None:
+    one = only(tmp_path, PRUNE)
+    assert (one.role, one.name, one.class_name, one.origin) == ("attack", "prune", "Prune", "plugin")
+    assert one.doc == "Global magnitude pruning."
+    assert one.source == (tmp_path / "plugin.py").resolve()
+    assert one.traits == {
+        "family": "pruning",
+        "kind": "removal",
+        "access": "weights",
+        "requires": "",
+        "target": "release",
+        "settings": ("amount=0.3", "amount=0.5,mode=layer"),
+        "paper": "",
+        "year": 2015,
+        "rate": -1.5,
+    }
+    assert one.parameters == (
+        Parameter("amount", "float", (), 0.5, "share of the weights", 0, 1),
+        Parameter("rounds", "int", (), 1, "how often", 1, None),
+        Parameter("mode", "str", ("global", "layer"), "global"),
+        Parameter("verbose", "bool", (), False),
+        Parameter("note", "str", (), "", "a remark"),
+    )
+    assert isinstance(hash(one), int)
+
+
+def test_a_scheme_gets_the_defaults_of_its_traits(tmp_path: Path) -> None:
+    one = only(tmp_path, 'class Adi(contract.Scheme):\n    name = "adi"\n    key_type = dict\n')
+    assert one.role == "scheme"
+    assert one.traits == {
+        "release": "weights",
+        "court": "labels",
+        "capabilities": (),
+        "tasks": ("classification",),
+        "host": False,
+        "item": "item",
+        "settings": ("",),
+        "paper": "",
+    }
+
+
+def test_only_named_plugin_classes_count(tmp_path: Path) -> None:
+    body = 'class Helper:\n    name = "x"\n\nclass Nameless(Attack):\n    kind = "removal"\n'
+    assert read_declarations(write(tmp_path, body)) == []
+
+
+def test_inheritance_within_the_file(tmp_path: Path) -> None:
+    body = '''
+    class Tuned(Attack):
+        family = "fine-tuning"
+        kind = "removal"
+        access = "labels"
+        epochs: int = parameter(5, "passes", low=1)
+        lr: float = parameter(0.1, "step")
+
+    class Slow(Tuned):
+        name = "slow"
+        lr: float = parameter(0.01, "a small step")
+        warm: bool = True
+
+    class Relabel(Slow):
+        name = "relabel"
+        access = "weights"
+
+    class Quiet(Slow):
+        pass
+    '''
+    slow, relabel = read_declarations(write(tmp_path, body))
+    assert [one.name for one in slow.parameters] == ["epochs", "lr", "warm"]
+    assert slow.resolve({}) == relabel.resolve({}) == {"epochs": 5, "lr": 0.01, "warm": True}
+    assert (slow.traits["access"], relabel.traits["access"]) == ("labels", "weights")
+    assert relabel.traits["family"] == "fine-tuning"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("access = LEVEL", ["access must be a literal", "`LEVEL`"]),
+        ('access = "weight"', ["labels, probabilities, outputs, weights", "'weight'"]),
+        ('kind = "remove"', ["removal, function-preserving, evasion", "'remove'"]),
+        ('target = "null"', ["release, none"]),
+        ('settings = "eps=1"', ["settings must be a tuple of strings"]),
+        ("settings = ()", ["settings must name at least one setting"]),
+        ("settings = ('eps=1',)", ["'eps=1'", "no parameter 'eps'"]),
+        ("paper = 2015", ["paper must be a str, not 2015"]),
+        ('acess = "labels"', ["acess is no known trait", "access"]),
+        ('family: str = "x"', ["family is a trait", "ClassVar"]),
+        ("eps: float = 8 / 255", ["the default of eps must be a literal", "8 / 255"]),
+        ('eps: float = parameter(8 / 255, "bound")', ["default of eps must be a literal"]),
+        ("eps: float", ["eps needs a default", 'parameter(<default>, "what it means")']),
+        ("eps: float = parameter(0.1)", ["write `eps: float = parameter("]),
+        ('eps: float = parameter(0.1, "bound", 0.0)', ["write `eps: float = parameter("]),
+        ('eps: float = parameter(0.1, "bound", lo=0.0)', ["write `eps: float = parameter("]),
+        ("eps: float = field(default=0.1)", ["write `eps: float = parameter("]),
+        ('eps: float = parameter(2.0, "bound", high=1.0)', ["default of eps must be at most 1.0, not 2.0"]),
+        ('eps: str = parameter("a", "word", high=1.0)', ["low and high of eps must be numbers"]),
+        ('eps: float = parameter(0.1, "bound", low="0")', ["low and high of eps must be numbers"]),
+        ("eps: int = 0.5", ["the default of eps takes int values, not 0.5"]),
+        ("eps: int = True", ["the default of eps takes int values, not True"]),
+        ("eps: int | None = 3", ["eps takes int, float, bool, str", "`int | None`"]),
+        ('eps: Literal["a", 1] = "a"', ["eps takes int, float, bool, str"]),
+        ('eps: Literal["a", "b"] = "c"', ["eps is one of a, b, not 'c'"]),
+        ('name = "two words"', ["name must be a word"]),
+        ('name = "all"', ["name must be a word"]),
+        ("name = NAME", ["name must be a literal"]),
+    ],
+)
+def test_mistakes_name_file_line_and_cure(tmp_path: Path, line: str, words: list[str]) -> None:
+    path = write(tmp_path, attack(line))
+    with pytest.raises(DeclarationError) as caught:
+        read_declarations(path)
+    message = str(caught.value)
+    file, number, rest = message.split(":", 2)
+    assert file == str(path.resolve())
+    blamed = path.read_text().splitlines()[int(number) - 1].strip()
+    assert blamed == ("class Toy(Attack):" if "setting 'eps" in message else line)
+    for word in words:
+        assert word in rest
+
+
+@pytest.mark.parametrize(("missing", "cure"), [("family", '`family = "<word>"`'), ("kind", "removal | ")])
+def test_an_attack_must_say_what_it_is(tmp_path: Path, missing: str, cure: str) -> None:
+    body = "\n".join(line for line in attack("").splitlines() if not line.strip().startswith(missing))
+    with pytest.raises(DeclarationError, match=f"must say its {missing}") as caught:
+        read_declarations(write(tmp_path, body))
+    assert cure in str(caught.value)
+
+
+def test_a_parameter_of_the_base_cannot_turn_into_a_trait(tmp_path: Path) -> None:
+    body = attack("epochs: int = 5") + '\nclass Long(Toy):\n    name = "long"\n    epochs = 50\n'
+    with pytest.raises(DeclarationError, match="Long: epochs is a base class's parameter"):
+        read_declarations(write(tmp_path, body))
+
+
+def test_one_name_twice_in_a_file(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match="two attacks are named 'toy'"):
+        read_declarations(write(tmp_path, attack("") + attack("").replace("Toy", "Again")))
+
+
+@pytest.mark.parametrize("content", [b"class Toy(Attack:\n", b"x = 1\x00\n", b'x = \"\xff\"\n'])
+def test_a_file_that_is_not_python(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "plugin.py"
+    path.write_bytes(content)
+    with pytest.raises(DeclarationError, match=r"plugin\.py:"):
+        read_declarations(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match=r"absent\.py.*can't be read"):
+        read_declarations(tmp_path / "absent.py")
+
+
+def test_resolve_fills_orders_and_converts(tmp_path: Path) -> None:
+    resolved = only(tmp_path, PRUNE).resolve({"note": "x", "amount": 1})
+    assert list(resolved) == ["amount", "rounds", "mode", "verbose", "note"]
+    assert resolved == {"amount": 1.0, "rounds": 1, "mode": "global", "verbose": False, "note": "x"}
+    assert type(resolved["amount"]) is float
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"amuont": 0.5}, "no parameter 'amuont': did you mean 'amount'\\?; it takes amount, rounds"),
+        ({"zzz": 1}, "no parameter 'zzz'; it takes amount"),
+        ({"amount": 1.5}, "prune: amount must be at most 1, not 1.5"),
+        ({"amount": -0.5}, "amount must be at least 0, not -0.5"),
+        ({"amount": True}, "amount takes float values, not True"),
+        ({"amount": float("nan")}, "amount takes finite numbers"),
+        ({"amount": 10**400}, "amount takes float values"),
+        ({"rounds": 2.0}, "rounds takes int values, not 2.0"),
+        ({"rounds": True}, "rounds takes int values, not True"),
+        ({"rounds": 0}, "rounds must be at least 1, not 0"),
+        ({"verbose": 1}, "verbose takes bool values, not 1"),
+        ({"mode": "layers"}, "mode is one of global, layer, not 'layers'"),
+        ({"note": 5}, "note takes str values, not 5: write note='5'"),
+    ],
+)
+def test_resolve_refuses(tmp_path: Path, overrides: dict[str, Any], words: str) -> None:
+    with pytest.raises(BenchError, match=words):
+        only(tmp_path, PRUNE).resolve(overrides)
+
+
+def test_negative_zero_is_zero(tmp_path: Path) -> None:
+    assert repr(only(tmp_path, PRUNE).resolve({"amount": -0.0})["amount"]) == "0.0"
+
+
+def test_read_and_write_parameters(tmp_path: Path) -> None:
+    one = only(tmp_path, PRUNE)
+    given = one.read("note='a, (b) = c', amount=.25,verbose=TRUE")
+    assert given == {"amount": 0.25, "rounds": 1, "mode": "global", "verbose": True, "note": "a, (b) = c"}
+    assert one.write(given) == "amount=0.25,verbose=true,note='a, (b) = c'"
+    assert one.read(one.write(given)) == given
+    assert one.write(one.read("")) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["0.5", "amount", "=3", "amount=0.1,amount=0.2", "amount=", "amount=(1)", "note=a b"]
+)
+def test_parameters_that_cannot_be_read(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BenchError):
+        only(tmp_path, PRUNE).read(text)
+
+
+@given(st.one_of(st.integers(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text()))
+def test_values_survive_the_text(value: int | bool | float | str) -> None:
+    text = write_value(value)
+    back = read_value(text)
+    assert (type(back), back) == (type(value), value)
+    assert split_text(f"a({text}),b", ",") == [f"a({text})", "b"]
+
+
+@pytest.mark.parametrize("text", ["a(", "a)", ")(", "a((b)", "a'b", 'a("b)'])
+def test_split_refuses_what_does_not_close(text: str) -> None:
+    with pytest.raises(BenchError, match=r"unbalanced|closes"):
+        split_text(text, ",")
+
+
+def test_the_field_carries_what_the_declaration_reads() -> None:
+    one = parameter(0.5, "share", low=0.0, high=1.0)
+    assert one.default == 0.5
+    assert one.metadata == {"doc": "share", "low": 0.0, "high": 1.0}

@@ -1,0 +1,147 @@
+"""Jobs that do one odd thing each, run by real worker processes: what `benchmark.work` is in a real run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmark.job import Job, Role
+
+
+def job(
+    label: str,
+    do: str = "ok",
+    parents: tuple[Job, ...] = (),
+    role: Role = "owner",
+    seconds: float = 1.0,
+    timeout: float = 60.0,
+    **payload: Any,
+) -> Job:
+    return Job(
+        id=hashlib.sha256(label.encode()).hexdigest(),
+        kind="attacked" if role == "thief" else "judged" if role == "court" else "host",
+        role=role,
+        label=label,
+        payload={"do": do, **payload},
+        parents=tuple(parent.id for parent in parents),
+        sources={"toy": __file__},
+        seconds=seconds,
+        timeout=timeout,
+    )
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs; one that is dead but not yet reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def gone(pids: set[int], seconds: float = 15.0) -> bool:
+    """Whether all these processes end, waiting for it up to `seconds`."""
+    end = time.monotonic() + seconds
+    while any(alive(pid) for pid in pids):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def journal(root: Path) -> list[dict[str, Any]]:
+    """One entry per attempt at a job that came to its end: label, pid, begin and end."""
+    return [json.loads(line) for line in (root / "journal").read_text().splitlines()]
+
+
+def execute(job: Job, context: dict[str, Any]) -> dict[str, Any]:
+    root = Path(context["root"])
+    began = time.monotonic()
+    (root / f"{job.label}.pid").write_text(str(os.getpid()))
+    try:
+        return _act(job, root)
+    finally:
+        entry = {"label": job.label, "pid": os.getpid(), "began": began, "ended": time.monotonic()}
+        with open(root / "journal", "a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def _act(job: Job, root: Path) -> dict[str, Any]:
+    result: dict[str, Any] = {"pid": os.getpid()}
+    first = _first_attempt(root, job)
+    match job.payload["do"]:
+        case "ok":
+            time.sleep(job.payload.get("sleep", 0.0))
+        case "hang":
+            while True:
+                time.sleep(0.05)
+        case "hang with a child":
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            (root / "child.pid").write_text(str(child.pid))
+            child.wait()
+        case "raise":
+            json.loads("nonsense")
+        case "sys.exit":
+            sys.exit(3)
+        case "os._exit":
+            os._exit(3)
+        case "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "sigint":
+            result["blocked"] = signal.SIGINT in signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            os.kill(os.getpid(), signal.SIGINT)
+        case "memory":
+            raise MemoryError("toy")
+        case "nan":
+            result["loss"] = float("nan")
+        case "object":
+            result["model"] = object()
+        case "odd status":
+            return {"status": "fine"}
+        case "print":
+            print("scribble from python")
+            os.write(1, b"scribble from native code\n")
+            os.write(2, b"scribble on stderr\n")
+        case "environment":
+            result["environment"] = dict(os.environ)
+        case "big":
+            result["bits"] = "01" * 500_000
+        case "not-applicable":
+            return {"status": "not-applicable", "reason": "nothing to attack"}
+        case "oom":
+            return {"status": "oom", "reason": "out of memory"}
+        case "oom once":
+            if first:
+                return {"status": "oom", "reason": "out of memory"}
+            time.sleep(0.2)
+        case "artefact":  # leaves a file, and needs those of its parents
+            time.sleep(job.payload.get("pause", 0.0))
+            for parent in job.parents:
+                path = root / f"{parent}.artefact"
+                if not path.exists() or path.read_text() != parent:
+                    return {"status": "damaged", "damaged": parent, "reason": "the checksum is wrong"}
+            time.sleep(job.payload.get("sleep", 0.0))
+            (root / f"{job.id}.artefact").write_text(job.id)
+        case "artefact, then crash":
+            if not first:
+                raise RuntimeError("the second time fails")
+            (root / f"{job.id}.artefact").write_text(job.id)
+        case "always damaged":
+            return {"status": "damaged", "damaged": job.parents[0], "reason": "the checksum is wrong"}
+        case "wrongly damaged":
+            return {"status": "damaged", "damaged": "0" * 64, "reason": "whatever"}
+    return {"status": "ok", "reason": None, "result": result, "run": {"device": "toy"}}
+
+
+def _first_attempt(root: Path, job: Job) -> bool:
+    try:
+        (root / f"{job.id}.tried").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True

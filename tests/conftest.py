@@ -1,0 +1,100 @@
+"""What all tests share: a lab that embeds, attacks and examines in this process, each thing once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """A service, the key that belongs to it, which test images it gets right, and what the thief used."""
+
+    service: Any
+    key: Any
+    right: Any
+    bill: Any = None
+
+    @property
+    def accuracy(self) -> float:
+        return float(self.right.float().mean())
+
+
+class Lab:
+    """The acts of a case on the quick profile, without jobs or files. Results are kept for the session."""
+
+    def __init__(self) -> None:
+        import torch
+
+        from benchmark.data import load
+        from benchmark.work import world_of
+        from benchmark.profile import load_profile
+
+        torch.set_num_threads(1)
+        self.world = world_of(load_profile("quick"), torch.device("cpu"))
+        self.splits = load(self.world.task)
+        self.embed = cache(self._embed)
+        self.null = cache(self._null)
+        self.attack = cache(self._attack)
+        self.observe = cache(self._observe)
+
+    def _exhibit(self, service: Any, key: Any = None, bill: Any = None) -> Exhibit:
+        import torch
+
+        from benchmark.acts import answers
+
+        right = answers(service, self.splits.test, self.world)
+        return Exhibit(service, key, torch.tensor([c == "1" for c in right]), bill)
+
+    def owner(self, scheme: Any, replicate: int = 0) -> Any:
+        from benchmark.parties import Owner, stream
+
+        host = self.null(100 + replicate).service.net if scheme.host else None
+        rng = stream(replicate, "owner", scheme.name, self.world.task.name)
+        return Owner(self.world, self.splits.owner, rng, host)
+
+    def _null(self, index: int) -> Exhibit:
+        from benchmark.acts import train_unmarked
+        from benchmark.parties import Party, stream
+
+        rng = stream(index, "null", self.world.task.name, self.world.architecture)
+        return self._exhibit(train_unmarked(Party(self.world, self.splits.owner, rng)))
+
+    def _embed(self, scheme: Any, replicate: int = 0) -> Exhibit:
+        from benchmark.acts import embed
+
+        release, key = embed(scheme, self.owner(scheme, replicate), replicate)
+        return self._exhibit(release.service, key)
+
+    def _attack(self, attack: Any, exhibit: Exhibit | None, scheme: Any = None, replicate: int = 0) -> Exhibit:
+        from benchmark.acts import steal
+        from benchmark.release import Release
+
+        stages = attack if isinstance(attack, Sequence) else (attack,)
+        release = Release(exhibit.service, scheme.release if scheme else "weights") if exhibit else None
+        service, claim, bill = steal(stages, self.world, self.splits.thief, replicate, release, scheme)
+        return self._exhibit(service, claim, bill)
+
+    def _observe(self, scheme: Any, exhibit: Exhibit, key: Any = None) -> dict[str, Any]:
+        """The observation of `exhibit` under its own key, or under `key`."""
+        from benchmark.acts import examine
+        from benchmark.parties import Court, stream
+
+        court = Court(self.world, self.splits.test, stream(0, "court", scheme.name, self.world.task.name))
+        return examine(scheme, exhibit.key if key is None else key, exhibit.service, court)
+
+    @staticmethod
+    def total(observation: dict[str, Any]) -> int:
+        """Hits of the channel that counts; 0 where the suspect was unreadable."""
+        if observation["unreadable"]:
+            return 0
+        return int(observation["channels"][observation["evidence"]]["hits"].count("1"))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    return Lab()

@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmark.contract import TriggerScheme, prf_labels, stream
+from schemes.adi import Adi, abstract_images
+
+SCHEME = Adi()
+FINETUNE = Adi(mode="finetune", lr=0.02)
+
+
+@pytest.fixture
+def key(lab):
+    return SCHEME.keygen(lab.owner(SCHEME), stream("test-adi"))
+
+
+@pytest.mark.parametrize("scheme", [SCHEME, FINETUNE], ids=lambda scheme: scheme.mode)
+def test_every_trigger_is_learnt_and_the_task_is_kept(lab, scheme):
+    marked = lab.embed(scheme)
+    assert lab.total(lab.observe(scheme, marked)) >= 97
+    assert marked.accuracy >= lab.null(100).accuracy - 0.03
+
+
+def test_an_unmarked_model_is_at_chance(lab):
+    key = lab.embed(SCHEME).key
+    totals = [lab.total(lab.observe(SCHEME, lab.null(index), key)) for index in (100, 101)]
+    assert max(totals) < 25  # P(Bin(100, 1/10) >= 25) = 1e-5
+
+
+def test_finetune_starts_from_the_host(lab):
+    """One nearly still epoch leaves the host's own answers; from scratch nothing is learnt."""
+    key = SCHEME.keygen(lab.owner(SCHEME), stream("test-adi"))
+    test = lab.splits.test.take(torch.arange(100))
+    right = {}
+    for mode in ("scratch", "finetune"):
+        model = Adi(mode=mode, epochs=1, lr=1e-4).embed(lab.owner(SCHEME), key).model
+        right[mode] = float((model(test.images()).argmax(1) == test.y).float().mean())
+    assert right["finetune"] > 0.9
+    assert right["scratch"] < 0.5
+
+
+def test_observation_states_the_law_of_a_fresh_key(lab):
+    observation = lab.observe(SCHEME, lab.embed(SCHEME))
+    channel = observation["channels"][observation["evidence"]]
+    assert observation["evidence"] == "triggers"
+    assert len(channel["hits"]) == SCHEME.n
+    assert channel["law"] == {"kind": "binomial", "p": 0.1}
+
+
+def test_a_hit_is_an_answer_equal_to_the_label(lab, key):
+    answers = lab.null(100).service.running().ask(SCHEME.triggers(key).images(), "labels")
+    hits = lab.observe(SCHEME, lab.null(100), replace(key, labels=answers))["channels"]["triggers"]["hits"]
+    assert hits == "1" * 100
+    wrong = replace(key, labels=(answers + 1) % 10)
+    assert lab.total(lab.observe(SCHEME, lab.null(100), wrong)) == 0
+
+
+def test_labels_are_uniform_and_ignore_the_images(key):
+    assert torch.equal(key.labels, prf_labels(key.secret, b"adi labels", 100, 10))
+    other = SCHEME.trigger_key(255 - key.images, key.secret, 10)
+    assert torch.equal(other.labels, key.labels)
+    assert isinstance(SCHEME, TriggerScheme)
+
+
+def test_keys_follow_from_the_stream(lab, key):
+    again = SCHEME.keygen(lab.owner(SCHEME), stream("test-adi"))
+    other = SCHEME.keygen(lab.owner(SCHEME), stream("another"))
+    assert torch.equal(again.images, key.images)
+    assert again.secret == key.secret
+    assert not torch.equal(other.images, key.images)
+    assert other.secret != key.secret
+    assert len(set(key.images.flatten(1).unique(dim=0).tolist()[0])) > 1
+
+
+def test_own_key_is_admissible(key):
+    admission = SCHEME.admissible(key)
+    assert (admission.well_formed, admission.bound, admission.hash_bound) == (True, True, True)
+
+
+def test_chosen_labels_are_not_bound(key):
+    chosen = key.labels.clone()
+    chosen[3] = (chosen[3] + 1) % 10
+    admission = SCHEME.admissible(replace(key, labels=chosen))
+    assert admission.well_formed
+    assert not admission.bound
+    assert "do not follow" in admission.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda key: {"images": key.images.float()}, "uint8"),
+        (lambda key: {"images": key.images[:, 0]}, "uint8"),
+        (lambda key: {"images": key.images[:99], "labels": key.labels[:99]}, "99 images"),
+        (lambda key: {"labels": key.labels[:99]}, "99 labels"),
+        (lambda key: {"secret": key.secret + b"\0"}, "33 bytes"),
+        (lambda key: {"classes": 0}, "among 0 classes"),
+    ],
+)
+def test_malformed_keys_are_refused_with_the_reason(key, change, reason):
+    admission = SCHEME.admissible(replace(key, **change(key)))
+    assert not admission.well_formed
+    assert reason in admission.reason
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 32, 20)])
+def test_abstract_images_of_any_shape_differ_and_have_structure(shape):
+    images = abstract_images(50, shape, stream("pictures"))
+    assert images.shape == (50, *shape)
+    assert images.dtype == torch.uint8
+    pixels = images.float().flatten(1)
+    assert len(pixels.unique(dim=0)) == 50
+    assert float(pixels.std(1).min()) > 10  # no flat picture
+    assert float(pixels.mean(0).std()) < 30  # no common pattern
+    if shape[0] == 3:
+        assert float((images[:, 0].float() - images[:, 1].float()).abs().mean()) > 10  # coloured
+
+
+def test_abstract_images_are_smooth_but_for_edges():
+    """Neighbouring pixels agree far more than distant ones: pictures, not noise."""
+    pixels = abstract_images(200, (1, 16, 16), stream("pictures")).float()
+    near = (pixels[..., 1:] - pixels[..., :-1]).abs().mean()
+    far = (pixels - pixels.roll(1, dims=0)).abs().mean()
+    assert float(near) < 0.5 * float(far)
