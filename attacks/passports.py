@@ -135,7 +135,7 @@ class Fake3(Attack):
         signs = [sign.to(thief.device) for sign in scheme.signs(key)]
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-            (x, y), = batches
+            ((x, y),) = batches
             loss = F.cross_entropy(model(x), y)
             for block, p_gamma, sign in zip(blocks, forged[::2], signs, strict=True):
                 loss = loss + self.alpha * F.relu(self.margin - sign * _scale(block.conv, p_gamma)).sum()

@@ -120,7 +120,7 @@ def conv_blocks(model: nn.Module) -> Iterator[tuple[str, ConvBlock]]:
 
 def head(model: nn.Module) -> nn.Linear:
     """The last linear layer: what "last layer" means in FTLL and RTLL (Adi et al. 2018, section 6)."""
-    return cast(nn.Linear, [module for module in model.modules() if isinstance(module, nn.Linear)][-1])
+    return [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
 
 
 def plain(model: nn.Module) -> nn.Module:

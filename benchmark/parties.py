@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -249,4 +249,4 @@ class Court:
 
     def right(self, model: nn.Module) -> Tensor:
         """Which probe images `model` classifies correctly, boolean (N,)."""
-        return cast(Tensor, logits(model, self.probe.images()).argmax(1) == self.probe.y)
+        return logits(model, self.probe.images()).argmax(1) == self.probe.y

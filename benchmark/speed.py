@@ -32,7 +32,8 @@ def compare(device_name: str, seconds: float) -> str:
     def bare() -> None:
         _bare_loop(build(world.spec()).to(device), data, recipe)
 
-    engine(), bare()  # warm up
+    for warm_up in (engine, bare):
+        warm_up()
     times: dict[str, list[float]] = {"engine": [], "bare": []}
     ends = time.perf_counter() + seconds
     while time.perf_counter() < ends or len(times["bare"]) < 3:
@@ -58,7 +59,7 @@ def _timed(run: Callable[[], None], device: torch.device) -> float:
 
 def _bare_loop(model: torch.nn.Module, data: Data, recipe: Recipe) -> None:
     """What one would write by hand: index, scale, forward, backward, step."""
-    model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.train().to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
         model.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True, fused=True
     )

@@ -137,7 +137,7 @@ def fit(
     model.eval() if only else model.train()
     (only or model).train()
     trained = list((only or model).parameters() if parameters is None else parameters)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
         trained, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True, fused=True
     )
@@ -162,7 +162,7 @@ def fit(
             meter.samples += sum(len(x) for x, _ in batches)
     if not math.isfinite(loss.item()):
         raise FloatingPointError(f"training diverged: the loss is {loss.item()} after {steps} steps, lower lr")
-    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model.to(memory_format=torch.contiguous_format)
     model.eval()
 
 

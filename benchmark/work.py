@@ -172,7 +172,7 @@ def execute(job: Job, context: Mapping[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
     torch.manual_seed(int(hashlib.sha256(job.id.encode()).hexdigest()[:15], 16))
     device = _device(context["device"])
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     outcome: dict[str, Any] = {"status": "ok", "reason": None, "result": {}}
     try:
         desk = Desk(job, RecordStore(Path(context["root"])), device)
@@ -180,13 +180,17 @@ def execute(job: Job, context: Mapping[str, Any]) -> dict[str, Any]:
     except NotApplicable as reason:
         outcome |= {"status": "not-applicable", "reason": str(reason)}
     except artefacts.Damaged as damaged:
-        return {"damaged": damaged.job, "reason": str(damaged)}
+        return {"status": "damaged", "damaged": damaged.job, "reason": str(damaged)}
     except (torch.OutOfMemoryError, MemoryError) as error:
         outcome |= {
             "status": "oom",
             "reason": f"out of memory: {str(error).splitlines()[0] if str(error) else job.label}",
         }
-    outcome["run"] = {"seconds": round(time.perf_counter() - started, 4), **_circumstances(device)}
+    outcome["run"] = {
+        "seconds": round(time.perf_counter() - started, 4),
+        "cpu_seconds": round(time.process_time() - used, 4),
+        **_circumstances(device),
+    }
     return outcome
 
 

@@ -96,7 +96,9 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
             found = _innocent(run, jobs, court) if innocent else _owners(run, jobs, court, claim)
         except (ValueError, KeyError, TypeError) as error:
             # a plug-in's observations that don't fit together cost their own cell
-            found = {"verdict": Verdict("crashed", f"its observations can't be weighed: {type(error).__name__}: {error}")}
+            found = {
+                "verdict": Verdict("crashed", f"its observations can't be weighed: {type(error).__name__}: {error}")
+            }
     return Cell(
         scheme=planned["scheme"],
         attack=planned["attack"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -9,17 +10,11 @@ from typing import Any
 from leaderboard import wording
 from leaderboard.board import Board, judge_cells
 from leaderboard.cells import Court
-from leaderboard.rows import AttackRow, Tally
+from leaderboard.rows import Tally
 from leaderboard.tables import escape, link, table
 
 ALPHAS = (0.05, 1e-3, 1e-6)
 BUDGETS = (1.0, 2.0, 3.0, 5.0, 10.0)  # points
-
-
-def _price(row: AttackRow) -> list[str]:
-    if row.cost is None:
-        return ["–", "–", "–"]
-    return [wording.seconds(row.cost.seconds), wording.times(row.relative), "–" if row.tier is None else str(row.tier)]
 
 
 def costs(board: Board) -> str:
@@ -30,7 +25,12 @@ def costs(board: Board) -> str:
         counted = (cost.steps, cost.samples, cost.labelled, cost.unlabelled, cost.queries) if cost else ()
         memory = f"{cost.peak_memory_mb:.0f} MB" if cost else "–"
         rows.append(
-            [escape(row.label), *_price(row), memory, *(f"{count:,}" if count else "–" for count in counted or [0] * 5)]
+            [
+                escape(row.label),
+                *wording.price(row),
+                memory,
+                *(f"{count:,}" if count else "–" for count in counted or [0] * 5),
+            ]
         )
     header = ["attack", "device time", "of a host", "tier", "peak memory", "steps", "samples", "labelled",
               "unlabelled", "queries"]  # fmt: skip
@@ -57,22 +57,12 @@ def threat_model(board: Board) -> list[str]:
         ]
         for row in board.schemes
     ]
-    attacks = [
-        [
-            escape(row.label),
-            escape(row.described["doc"]),
-            escape(f"{row.kind}, {row.described['family']}"),
-            _needs(row.described),
-            escape(
-                "; ".join(
-                    f"{stage['name']}: {_pairs(stage['parameters']) or 'no parameters'}"
-                    for stage in row.described["stages"]
-                )
-            ),
-            link(row.described["paper"]),
-        ]
-        for row in board.attacks
-    ]
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for row in board.attacks:
+        what = escape(row.described["doc"]), _kind(row.described), _needs(row.described), link(row.described["paper"])
+        stages = "; ".join(f"{one['name']}: {_pairs(one['parameters'])}" for one in row.described["stages"])
+        groups.setdefault(what, []).append(f"**{escape(row.label)}** {escape(stages.rstrip(' :'))}")
+    attacks = [["<br>".join(labels), *what] for what, labels in groups.items()]
     thief = board.run.profile["thief"]
     pool = "disjoint from the owner's" if thief["pool"] == "disjoint" else "the owner's own training set"
     text = (
@@ -85,8 +75,12 @@ def threat_model(board: Board) -> list[str]:
             ["scheme", "what it is", "leaves the house", "the court sees", "starts from", "parameters", "source"],
             schemes,
         ),
-        table(["attack", "what it does", "kind, family", "needs", "parameters", "source"], attacks),
+        table(["attack", "what it does", "kind, family", "needs", "source"], attacks),
     ]
+
+
+def _kind(attack: Mapping[str, Any]) -> str:
+    return escape(", ".join(dict.fromkeys((attack["kind"], attack["family"]))))
 
 
 def _needs(attack: Mapping[str, Any]) -> str:
@@ -107,15 +101,15 @@ def thresholds(board: Board) -> str:
     settings += [(board.alpha, budget) for budget in sorted({*BUDGETS, board.budget}) if budget != board.budget]
     rows = []
     for alpha, budget in settings:
-        other = judge(board.run, alpha, budget)
-        innocent = Tally.of(cell.verdict for cell in other.cells if cell.innocent)
-        failed = Tally.of(cell.verdict for cell in other.owners()).count("embed-failed")
+        cells = judge_cells(board.run, Court(alpha, budget))
+        innocent = Tally.of(cell.verdict for cell in cells if cell.innocent)
+        owners = {kind: Tally.of(c.verdict for c in cells if c.kind == kind and not c.innocent) for kind in kinds}
         rows.append(
             [
-                f"{alpha:g}",
+                wording.probability(alpha),
                 f"{budget:g}",
-                *(wording.held(Tally.of(cell.verdict for cell in other.owners(kind))) for kind in kinds),
-                str(failed or "–"),
+                *(wording.held(tally) for tally in owners.values()),
+                str(sum(tally.count("embed-failed") for tally in owners.values()) or "–"),
                 f"{innocent.count('false-positive')}/{innocent.count('not-marked', 'false-positive')}",
             ]
         )
@@ -136,7 +130,7 @@ def protocol(board: Board) -> list[str]:
         ("command", described["command"]),
         ("created", described["created"]),
         ("watermark-bench", described["version"]),
-        ("judged at", f"alpha {board.alpha:g}, budget {board.budget:g} points"),
+        ("judged at", f"alpha {wording.probability(board.alpha)}, budget {board.budget:g} points"),
         *((name, _value(value)) for name, value in described["profile"].items()),
         *((f"data: {name}", _value(value)) for name, value in described["data"].items()),
         ("hardware", ", ".join(sorted({f"{one['hardware']} ({one['device']})" for one in ran}))),
@@ -162,20 +156,30 @@ def _smallest(board: Board) -> list[tuple[str, str]]:
 
 
 def reasons(board: Board) -> str:
-    """Why a square has no outcome or a surprising one; equal reasons share a line."""
-    grouped: dict[tuple[str, str, str], list[str]] = {}
+    """Why squares have no outcome, or one that needs words; equal reasons share a line.
+
+    The reasons of claims stand in their own table.
+    """
+    squares: dict[tuple[str, str], dict[str, list[str]]] = {}
     for cell in board.cells:
-        said = [("", cell.verdict)] + ([(", with commitment", cell.committed)] if cell.committed else [])
-        for court, verdict in said:
-            if verdict.reason and not (court and verdict == cell.verdict):
-                attack = f"unmarked, after {cell.attack}" if cell.innocent else cell.attack
-                squares = grouped.setdefault((verdict.word + court, verdict.reason, attack), [])
-                squares.append(cell.scheme)
-    rows = [
-        [word, escape(attack), _joined(schemes, len(board.schemes)), escape(reason)]
-        for (word, reason, attack), schemes in grouped.items()
-    ]
-    return table(["verdict", "attack", "scheme", "reason"], rows) if rows else "Every square has an outcome."
+        if cell.verdict.reason and cell.verdict.word not in ("forged", "rejected"):
+            said = cell.verdict.word, _in_general(cell.verdict.reason, cell.scheme, cell.attack)
+            attack = f"unmarked, after {cell.attack}" if cell.innocent else cell.attack
+            squares.setdefault(said, {}).setdefault(attack, []).append(cell.scheme)
+    rows = []
+    for (word, reason), by_attack in squares.items():
+        together: dict[str, list[str]] = {}
+        for attack, schemes in by_attack.items():
+            together.setdefault(_joined(schemes, len(board.schemes)), []).append(escape(attack))
+        rows += [[word, escape(reason), ", ".join(attacks), schemes] for schemes, attacks in together.items()]
+    return table(["verdict", "reason", "attacks", "schemes"], rows) if rows else "Every square has an outcome."
+
+
+def _in_general(reason: str, scheme: str, attack: str) -> str:
+    """The reason without the names that its line gives, so that equal reasons meet."""
+    for label, instead in ((attack, "the attack"), (scheme, "the scheme")):
+        reason = re.sub(rf"(^|; ){re.escape(label)}(?= )", rf"\1{instead}", reason)
+    return reason
 
 
 def _joined(schemes: Sequence[str], all_schemes: int) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import PurePath
-from typing import Any
-
 from leaderboard import wording
-from leaderboard.board import Board, judge
+from leaderboard.board import Board
+from leaderboard.cells import Cell
 from leaderboard.rows import AttackRow, Fidelity, SchemeRow, Tally
-from leaderboard.tables import escape, link, table
-
+from leaderboard.tables import escape, table
 
 
 def by_board(board: Board) -> str:
@@ -87,14 +83,17 @@ def ranked_attacks(board: Board) -> list[str]:
                 escape(row.label),
                 wording.broken(row.tally),
                 wording.broken(row.committed) if claims else str(row.no_better or "–"),
-                *([] if claims else [str(row.tally.count("utility-lost") or "–")]),
-                "–" if row.change is None else wording.points(row.change),
-                *price(row),
+                *([] if claims else [str(row.tally.count("utility-lost") or "–"), _change(row)]),
+                *wording.price(row),
             ]
             for row in sorted((row for row in board.attacks if row.kind == kind), key=_danger)
         ]
-        counts = ["forged", "… with commitment"] if claims else ["removed", "no better than scratch", "utility lost"]
-        header = ["attack", *counts, "utility change", "cost", "of training a host", "tier"]
+        counts = (
+            ["forged", "… with commitment"]
+            if claims
+            else ["removed", "no better than scratch", "utility lost", "change, points"]
+        )
+        header = ["attack", *counts, "cost", "of training a host", "tier"]
         parts += [f"### {kind.capitalize()}", table(header, rows, "l" + "r" * len(header))]
     return parts
 
@@ -104,9 +103,14 @@ def _danger(row: AttackRow) -> tuple[float, float, float]:
     return -(row.tally.broken / m if m else -1.0), -(row.tally.undecided / m if m else 0.0), row.relative or 0.0
 
 
+def _change(row: AttackRow) -> str:
+    return "–" if row.change is None else wording.points(row.change)
+
+
 def claims(board: Board) -> list[str]:
     """Claims of thieves before two courts: without and with commitment; nothing where the run has none."""
-    cells = [cell for cell in board.owners(*wording.CLAIM_KINDS) if cell.after is not None]
+    squares = (board.at(scheme.label, attack.label) for attack in board.attacks for scheme in board.schemes)
+    cells = [cell for square in squares for cell in square if cell.claim and cell.after is not None]
     if not cells:
         return []
     rows = [
@@ -120,11 +124,19 @@ def claims(board: Board) -> list[str]:
                 f"{escape(name)}: {wording.points_interval(gate)}, {gate.state}" for name, gate in cell.gates.items()
             )
             or "–",
-            escape(cell.verdict.reason or (cell.committed.reason if cell.committed else None) or "–"),
+            escape(cell.verdict.reason or _with_commitment(cell) or "–"),
         ]
         for cell in cells
     ]
-    header = ["attack", "scheme", "verdict", "with commitment", "evidence for the claim", "gates, points", "reason"]
+    header = [
+        "attack",
+        "scheme",
+        "verdict",
+        "with commitment",
+        "evidence for the claim",
+        "gates, points",
+        "why rejected",
+    ]
     text = (
         "What a court believes when a thief brings a key of his own. A gate is a separate test that can only refuse, "
         "such as accuracy with the claimed passports installed against accuracy as delivered. A p-value of a key made "
@@ -132,6 +144,10 @@ def claims(board: Board) -> list[str]:
         "was released rejects them. Hash-bound keys that were not committed are charged a search over 2^64 keys."
     )
     return ["## Claims", text, table(header, rows)]
+
+
+def _with_commitment(cell: Cell) -> str:
+    return f"with commitment: {cell.committed.reason}" if cell.committed and cell.committed.reason else ""
 
 
 def _seed(board: Board, replicate: int) -> str:
@@ -192,7 +208,7 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
         wording.percent(found.marked),
         change,
         wording.seconds(took) if took is not None else "–",
-        wording.times(took / board.host_seconds) if took is not None and board.host_seconds else "–",
+        wording.of_a_host(took / board.host_seconds) if took is not None and board.host_seconds else "–",
         f"{wording.evidence(mark)}, {mark.state}" if mark else "–",
         wording.total(mark.theta, mark.n, count) if mark and mark.theta is not None else "–",
         f"{mark.null_mean:.3g}" if mark and mark.null_mean is not None else "–",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from leaderboard import sections, wording
+from leaderboard import conditions, findings, wording
 from leaderboard.board import Board
 from leaderboard.rows import Tally
 from leaderboard.tables import escape, table
@@ -21,27 +21,27 @@ def page(board: Board) -> str:
         "## The matrix",
         *matrix(board),
         "## Verdicts by board",
-        sections.by_board(board),
+        findings.by_board(board),
         "## Schemes in this run",
-        sections.ranked_schemes(board),
+        findings.ranked_schemes(board),
         "## Attacks in this run",
-        *sections.ranked_attacks(board),
-        *sections.claims(board),
+        *findings.ranked_attacks(board),
+        *findings.claims(board),
         "## Innocent models",
         *innocents(board),
         "## Fidelity and embedding cost",
-        sections.fidelity(board),
-        *sections.channels(board),
+        findings.fidelity(board),
+        *findings.channels(board),
         "## What the attacks cost",
-        sections.costs(board),
+        conditions.costs(board),
         "## Threat model",
-        *sections.threat_model(board),
+        *conditions.threat_model(board),
         "## At other thresholds",
-        sections.thresholds(board),
+        conditions.thresholds(board),
         "## Protocol",
-        *sections.protocol(board),
+        *conditions.protocol(board),
         "## Reasons",
-        sections.reasons(board),
+        conditions.reasons(board),
         "## Legend",
         *legend(),
     ]
@@ -76,11 +76,12 @@ def headline(board: Board) -> str:
 
 def how_to_read(board: Board) -> str:
     return (
-        f"Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, "
-        f"the p-value, how it is known), and the change of utility in points. A mark is present where "
-        f"p <= {board.alpha:g}; utility is lost beyond {board.budget:g} points. A mark counts as held where it survives "
-        f"or where it cost the thief his model. `5–6/7` reads: 5 of 7, or 6 if the undecided one counts too. "
-        f"The [legend](#legend) explains every word, [reasons](#reasons) every square without an outcome."
+        "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, the "
+        "p-value, how it is known), and the change of utility in points. A mark is present where "
+        f"p <= {wording.probability(board.alpha)}; utility is lost beyond {board.budget:g} points. A mark counts as held "
+        "where it survives, or where the thief lost the model's utility with it. `5–6/7` reads: 5 of 7, or 6 if the "
+        "undecided one counts too. The [legend](#legend) explains every word, [reasons](#reasons) every square that "
+        "has no outcome."
     )
 
 
@@ -105,7 +106,7 @@ def innocents(board: Board) -> list[str]:
         for label in labels
     ]
     header = ["unmarked, after", *(escape(scheme.label) for scheme in board.schemes)]
-    return [sections.false_alarms(board), table(header, rows)] if rows else [sections.false_alarms(board)]
+    return [findings.false_alarms(board), table(header, rows)] if rows else [findings.false_alarms(board)]
 
 
 def _square(board: Board, scheme: str, attack: str, *, innocent: bool = False) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +12,7 @@ from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
 from leaderboard.tables import one_line
+from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH
 
 _COLOURS = {
     "survived": "green",
@@ -36,43 +37,49 @@ def show(board: Board, console: Console) -> None:
 
 
 def tables(board: Board) -> Iterator[Table]:
-    """Attacks as rows, schemes as columns: verdict, then hits and the change of utility in points."""
+    """Attacks as rows, schemes as columns: verdict, hits and the change of utility in points; then innocents."""
     for kind in board.kinds:
-        yield _table(board, kind, [attack.label for attack in board.attacks if attack.kind == kind])
-    innocent = list(dict.fromkeys(cell.attack for cell in board.cells if cell.innocent and cell.jobs))
-    if innocent:
-        yield _table(board, "unmarked, after", innocent, innocent=True)
+        made = _headed(board, kind)
+        for attack in board.attacks:
+            if attack.kind == kind:
+                squares = (_square(board.at(scheme.label, attack.label)) for scheme in board.schemes)
+                made.add_row(Text(one_line(attack.label)), *squares)
+        yield made
+    innocents = _headed(board, "unmarked")
+    tallies = [scheme.false_alarms.tally for scheme in board.schemes]
+    counts = [(tally.count("false-positive"), tally.count("not-marked", "false-positive")) for tally in tallies]
+    squares = (Text(f"{accused}/{seen}", style="bold red" if accused else "") for accused, seen in counts)
+    innocents.add_row("accused, of verdicts", *squares)
+    yield innocents
 
 
-def _table(board: Board, title: str, attacks: list[str], *, innocent: bool = False) -> Table:
-    made = Table(title_justify="left", header_style="bold")
-    made.add_column(Text(title))
+def _headed(board: Board, corner: str) -> Table:
+    made = Table(header_style="bold")
+    made.add_column(Text(corner))
     for scheme in board.schemes:
         made.add_column(Text(one_line(scheme.label)))
-    for attack in attacks:
-        squares = (_square(board, scheme.label, attack, innocent) for scheme in board.schemes)
-        made.add_row(Text(one_line(attack)), *squares)
     return made
 
 
-def _square(board: Board, scheme: str, attack: str, innocent: bool) -> Text:
-    cells = board.at(scheme, attack, innocent=innocent)
-    lines = wording.square(cells) if innocent or len(cells) != 1 else _short(cells[0])
-    text = Text("\n".join(one_line(line) for line in lines), style="dim" if not cells else "")
+def _square(cells: Sequence[Cell]) -> Text:
+    lines = _short(cells[0]) if len(cells) == 1 else wording.square(cells)
+    text = Text("\n".join(one_line(line) for line in lines))
     if cells:
         text.stylize(_COLOURS.get(cells[0].verdict.word, "dim"), 0, len(one_line(lines[0])))
     return text
 
 
 def _short(cell: Cell) -> list[str]:
-    """Two lines, so that the matrix fits a terminal."""
+    """Few and short lines, so that the matrix fits a terminal."""
     numbers = []
     if cell.after is not None:
         after = cell.after
         seen = wording.total(after.total, after.n, after.kind == "count")
         numbers.append("unreadable" if wording.is_unreadable(after) else seen)
-    if cell.committed is not None:
-        numbers.append(f"committed: {cell.committed.word}")
-    elif cell.utility is not None:
+    if cell.utility is not None and not cell.claim:
         numbers.append(wording.points(cell.utility.delta))
-    return [wording.verdict(cell), " ".join(numbers)]
+    flags = (flag for flag in cell.verdict.flags if flag != NO_BETTER_THAN_SCRATCH)  # too wide: on the page only
+    lines = [wording.verdict(cell), " ".join(numbers), *flags]
+    if cell.committed is not None and cell.committed.word != cell.verdict.word:
+        lines.append(f"committed: {cell.committed.word}")
+    return [line for line in lines if line]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from leaderboard.cells import Cell, Channel
 from leaderboard.evidence import Evidence
-from leaderboard.rows import Tally
+from leaderboard.rows import AttackRow, Tally
 from leaderboard.statistics import wilson
 from leaderboard.utility import Utility
 
@@ -93,9 +93,23 @@ def seconds(value: float) -> str:
     return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s" if value >= 1 else f"{value:.2g} s"
 
 
-def times(value: float | None) -> str:
-    """A multiple of training one host."""
-    return "–" if value is None else f"{value:.3g}×" if value >= 0.001 else "<0.001×"
+def of_a_host(value: float | None) -> str:
+    """A share of training one host, such as `9.7 %` or `2.1×`; a dash for None."""
+    if value is None:
+        return "–"
+    return f"{value:.1f}×" if value >= 1 else f"{100 * value:.2g} %"
+
+
+def price(row: AttackRow) -> list[str]:
+    """Device time of an attack, that time over training one host, and its tier."""
+    if row.cost is None:
+        return ["–", "–", "–"]
+    return [seconds(row.cost.seconds), of_a_host(row.relative), "–" if row.tier is None else str(row.tier)]
+
+
+def probability(value: float) -> str:
+    """A level such as alpha: `0.05`, `0.001`, `1e-6`."""
+    return f"{value:g}".replace("e-0", "e-")
 
 
 def held(tally: Tally) -> str:
@@ -143,6 +157,8 @@ def square(cells: Sequence[Cell]) -> list[str]:
 def _seeds(cells: Sequence[Cell]) -> list[str]:
     words = Counter(verdict(cell) for cell in cells)
     lines = [f"{word} {count}/{len(cells)}" for word, count in words.most_common()]
+    committed = Counter(cell.committed.word for cell in cells if cell.committed)
+    lines += [f"{word} {count}/{len(cells)} with commitment" for word, count in committed.most_common()]
     tally = Tally.of(cell.verdict for cell in cells)
     if tally.judged > 1:
         low, high = wilson(tally.held, tally.judged)

@@ -193,7 +193,7 @@ class Passport(Scheme):
         wanted = [(block, sign.to(owner.device)) for block, sign in zip(blocks, self.signs(key), strict=True)]
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-            (x, y), = batches
+            ((x, y),) = batches
             loss = F.cross_entropy(net(x), y)
             for block, sign in wanted:
                 gamma, _ = block.derived()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from benchmark.plan import Plan, make_plan
 from benchmark.profile import Profile, load_profile
 from benchmark.registry import Registry
 from benchmark.selection import select_attacks, select_schemes
+
+if TYPE_CHECKING:
+    from leaderboard.board import Board
 
 RESULTS = click.option(
     "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
@@ -123,3 +126,8 @@ def checked_name(name: str) -> str:
     if not name or name in (".", "..", "store") or "/" in name:
         raise BenchError(f"--run {name!r} can't name a folder of results: use letters, digits, - and _")
     return name
+
+
+def complete(board: Board) -> bool:
+    """Whether every cell of the run has a verdict; a pair that can't be run has one, too."""
+    return all(cell.verdict.word not in ("crashed", "timeout", "oom", "not-run") for cell in board.cells)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import ALPHA, BUDGET, PLUGIN, RESULTS, RUN_NAME, checked_name
+from benchmark.cli.options import ALPHA, BUDGET, PLUGIN, RESULTS, RUN_NAME, checked_name, complete
 from benchmark.declaration import Declaration
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
 from benchmark.registry import Registry
@@ -96,17 +96,17 @@ def _board(results: Path, run_name: str | None, alpha: float | None = None, budg
 @BUDGET
 def report(results: Path, run_name: str | None, alpha: float | None, budget: float | None) -> int:
     """Derive every verdict again from the records and rewrite the pages; runs no job."""
-    from leaderboard.pages import write_pages
     from rich.console import Console
 
-    from leaderboard.terminal import print_board
+    from leaderboard.export import write_pages
+    from leaderboard.terminal import show as show_board
 
     board, folder = _board(results, run_name, alpha, budget)
     write_pages(board, folder)
     console = Console()
-    print_board(board, console)
+    show_board(board, console)
     console.print(f"\nPages: {folder / 'leaderboard.md'}", markup=False)
-    return EXIT_OK if board.complete else EXIT_INCOMPLETE
+    return EXIT_OK if complete(board) else EXIT_INCOMPLETE
 
 
 @click.command()
@@ -118,13 +118,13 @@ def status(results: Path, run_name: str | None) -> int:
 
     board, folder = _board(results, run_name)
     records = board.run.records
-    states = Counter((records.get(id) or {"status": "to do"})["status"] for id in board.run.manifest["jobs"])
+    states = Counter((records.get(id) or {"status": "to do"})["status"] for id in board.run.described["jobs"])
     click.echo(f"{folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
-    for id, job in board.run.manifest["jobs"].items():
+    for id, job in board.run.described["jobs"].items():
         record = records.get(id)
         if record and record["status"] not in ("ok", "not-applicable"):
             click.echo(printable(f"{record['status']}: {job['label']}: {record['reason']}"))
-    return EXIT_OK if board.complete else EXIT_INCOMPLETE
+    return EXIT_OK if complete(board) else EXIT_INCOMPLETE
 
 
 @click.command()
@@ -135,7 +135,7 @@ def status(results: Path, run_name: str | None) -> int:
 @BUDGET
 def show(cell: tuple[str, ...], results: Path, run_name: str | None, alpha: float | None, budget: float | None) -> None:
     """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
-    from leaderboard.terminal import describe_cell, find_cells
+    from leaderboard.detail import describe_cell, find_cells
 
     board, _ = _board(results, run_name, alpha, budget)
     for found in find_cells(board, cell):

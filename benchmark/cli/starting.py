@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import planning, requested
+from benchmark.cli.options import complete, planning, requested
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 from benchmark.records import FINAL, RecordStore
 
@@ -23,13 +23,13 @@ def run(fresh: bool, retry: tuple[str, ...], **options: Any) -> int:
 
     What is finished stays finished: a run that was stopped goes on, and nothing is trained twice.
     """
-    from leaderboard.pages import write_pages
     from rich.console import Console
 
     from benchmark.manifest import manifest
     from benchmark.running import Machine, carry_out
     from leaderboard.board import judge, read_run
-    from leaderboard.terminal import print_board
+    from leaderboard.export import write_pages
+    from leaderboard.terminal import show
 
     request = requested(**options)
     machine = Machine(request.results, request.run, request.workers, request.device)
@@ -40,9 +40,9 @@ def run(fresh: bool, retry: tuple[str, ...], **options: Any) -> int:
     carry_out(request.plan, machine, described, console, fresh=fresh, retry=retry)
     board = judge(read_run(machine.folder, machine.store))
     write_pages(board, machine.folder)
-    print_board(board, console)
+    show(board, console)
     console.print(f"\nPages: {machine.folder / 'leaderboard.md'}", markup=False)
-    return EXIT_OK if board.complete else EXIT_INCOMPLETE
+    return EXIT_OK if complete(board) else EXIT_INCOMPLETE
 
 
 @click.command()

@@ -3,6 +3,7 @@ import torch
 
 from attacks.finetune import Finetune
 from schemes.adi import Adi
+from schemes.passport import Passport
 from schemes.rose import Rose
 
 HEAD = ("head.weight", "head.bias")
@@ -77,3 +78,12 @@ def test_adi_stands_a_low_rate_and_fades_with_what_is_retrained(lab):
     kept, last, everything = hits("ftal"), hits("rtll"), hits("rtal")
     assert kept >= 90
     assert everything + 10 < last < kept
+
+
+def test_passport_nets_are_folded_and_their_bits_stay_in_the_filters(lab):
+    passport = Passport()
+    marked = lab.embed(passport)
+    tuned = lab.attack(Finetune(mode="ftal"), marked, passport)
+    assert tuned.service.net.spec == marked.service.net.spec["host"]
+    assert {"blocks.1.norm.weight", "blocks.2.norm.bias"} <= set(state(tuned))
+    assert lab.total(lab.observe(passport, tuned, marked.key)) >= 90

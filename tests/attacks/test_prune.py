@@ -6,6 +6,7 @@ from attacks.prune import Prune, PruneStructured
 from benchmark.contract import Net, Owner, Thief, conv_blocks, logits, stream
 from benchmark.release import Service
 from schemes.adi import Adi
+from schemes.passport import Passport
 from schemes.rose import Rose
 
 ADI, ROSE = Adi(), Rose()
@@ -79,3 +80,12 @@ def test_channel_pruning_hurts_alone_and_is_healed_by_fine_tuning(lab):
     assert cut.accuracy < 0.8
     assert healed.accuracy > 0.95
     assert lab.total(lab.observe(ROSE, healed, marked.key)) < 15  # P(Bin(40, 1/10) >= 15) = 3e-6
+
+
+def test_passport_bits_outlive_small_weights_but_not_changed_shapes(lab):
+    passport = Passport()
+    marked = lab.embed(passport)
+    thin, cut = (lab.attack(attack, marked, passport) for attack in (Prune(0.5), PruneStructured(0.1)))
+    assert thin.service.net.spec == marked.service.net.spec
+    assert lab.total(lab.observe(passport, thin, marked.key)) >= 90
+    assert "channels" in lab.observe(passport, cut, marked.key)["unreadable"]

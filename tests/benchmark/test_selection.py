@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.reader import read_declarations
 from benchmark.errors import BenchError
+from benchmark.reader import read_declarations
 from benchmark.registry import Registry
 from benchmark.selection import Setting, select_attacks, select_schemes
 
-SOURCE = '''
+SOURCE = """
 class Prune(Attack):
     name = "prune"; family = "pruning"; kind = "removal"
     settings = ("amount=0.3", "", "amount=0.5,mode=global")
@@ -55,7 +55,7 @@ class Adi(Scheme):
 
 class Uchida(Scheme):
     name = "uchida"
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def job(
         label=label,
         payload={"do": do, **payload},
         parents=tuple(parent.id for parent in parents),
-        sources={"toy": __file__},
+        sources={"toy": f"{__file__}:Toy"},
         seconds=seconds,
         timeout=timeout,
     )

@@ -46,9 +46,7 @@ def test_at_budget_zero_it_is_mcnemar() -> None:
     assert tango_z(20, 4, 397, 0.0) == pytest.approx(16 / math.sqrt(24))
 
 
-@pytest.mark.parametrize(
-    ("losses", "gains", "n"), [(5, 1, 397), (0, 0, 397), (20, 4, 397), (0, 9, 50), (3, 3, 9)]
-)
+@pytest.mark.parametrize(("losses", "gains", "n"), [(5, 1, 397), (0, 0, 397), (20, 4, 397), (0, 9, 50), (3, 3, 9)])
 def test_interval_ends_where_the_score_is_critical(losses: int, gains: int, n: int) -> None:
     low, high = utility(losses, gains, n, 0.02).interval
     assert low < (losses - gains) / n < high

@@ -1,0 +1,32 @@
+# `make run` runs the whole benchmark, `make test` lint, types and tests; both make .venv on first use.
+# Python 3.11 or newer is looked for; `make run PYTHON=/path/to/python3.12` chooses one.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+ARGS ?= --schemes all --attacks all
+
+.PHONY: run test clean
+run: .venv/.installed
+	$(BIN)/bench run $(ARGS)
+
+test: .venv/.developed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found: install it, or run make PYTHON=/path/to/python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "the venv module is missing: on Debian and Ubuntu, apt-get install python3-venv"; exit 2; }
+
+# The first installation fetches torch, which takes minutes; the stamps keep it from being repeated.
+.venv/.installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/.developed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch .venv/.installed $@
+
+clean:
+	rm -rf .venv
