@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class Flip(Attack):
         model = plain(thief.model)
         with torch.no_grad():
             for block, sign in _signs(model, self.share, thief.rng):
-                block.norm.weight *= sign
+                block.norm.weight.mul_(sign)
         return model
 
 
@@ -55,9 +56,9 @@ class SignFlip(Attack):
         model = plain(thief.model)
         with torch.no_grad():
             for block, sign in _signs(model, self.share, thief.rng):
-                block.conv.weight *= sign[:, None, None, None]
-                block.norm.running_mean *= sign
-                block.norm.weight *= sign
+                block.conv.weight.mul_(sign[:, None, None, None])
+                cast(Tensor, block.norm.running_mean).mul_(sign)
+                block.norm.weight.mul_(sign)
         return model
 
 

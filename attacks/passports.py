@@ -77,9 +77,10 @@ class Fake2(Attack):
     paper = "Fan et al., Rethinking Deep Neural Network Ownership Verification, NeurIPS 2019 (arXiv 1909.07830)"
     kind = "ambiguity"
     requires = "passports"
+    settings = ("lr=0.01", "lr=0.2")
 
     epochs: int = parameter(30, "passes over the thief's images", low=1)
-    lr: float = parameter(0.01, "learning rate, constant", low=0.0)
+    lr: float = parameter(0.2, "learning rate, constant; 0.01 in the authors' code", low=0.0)
     magnitude: float = parameter(1.0, "size of every scale before training", low=0.0)
 
     def run(self, thief: Thief) -> Loot:
@@ -115,10 +116,11 @@ class Fake3(Attack):
     paper = "Fan et al., Rethinking Deep Neural Network Ownership Verification, NeurIPS 2019 (arXiv 1909.07830)"
     kind = "ambiguity"
     requires = "passports"
+    settings = ("", "alpha=0.03")
 
     epochs: int = parameter(60, "passes over the thief's images", low=1)
-    lr: float = parameter(0.05, "learning rate, constant", low=0.0)
-    alpha: float = parameter(0.1, "weight of the sign loss", low=0.0)
+    lr: float = parameter(1.0, "learning rate, constant; 0.01 and far more steps in the authors' code", low=0.0)
+    alpha: float = parameter(0.1, "weight of the sign loss: less keeps the accuracy and turns fewer signs", low=0.0)
     margin: float = parameter(0.1, "gamma_0, the least scale the sign loss asks for", low=0.0)
     distance: float = parameter(1e-4, "weight of the distance term; 1 in the authors' code", low=0.0)
     clip: float = parameter(2.0, "largest gradient norm", low=0.0)

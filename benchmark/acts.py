@@ -48,6 +48,8 @@ def steal(
         loot = attack(Thief(world, data, rng, running, grants, scheme=scheme, bill=bill))
         if loot.model is None and service is None:
             raise NotApplicable(f"{attack.name} was given no model and returned none")
+        if loot.model is not None:
+            grants = "weights"  # what he made himself lies open to him in the stages that follow
         net = Net.of(loot.model) if loot.model is not None else service.net  # type: ignore[union-attr]
         service = Service(net, (*(service.filters if service else ()), *(Net.of(f) for f in loot.filters)))
         claim = loot.claim.key if loot.claim else claim

@@ -47,7 +47,8 @@ def write(path: Path, job: str, value: Service | Key) -> str:
         }
     else:
         header = {f.name: _pack_field(f.name, getattr(value, f.name), tensors) for f in fields(value)}
-    data = save(tensors, {"job": job, "type": type(value).__name__, "header": json.dumps(header)})
+    # one entry only: safetensors writes several in a random order, and equal artefacts must have equal bytes
+    data = save(tensors, {"artefact": json.dumps({"job": job, "type": type(value).__name__, "header": header})})
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
@@ -90,8 +91,10 @@ def _read(path: Path, job: str, checksum: str) -> tuple[dict[str, Any], dict[str
         if hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
             raise Damaged(job, f"{path.name} is damaged: its checksum differs from its record")
         with safe_open(path, "pt") as file:
-            meta = file.metadata()
-            return json.loads(meta["header"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            artefact = json.loads(file.metadata()["artefact"])
+            if artefact["job"] != job:
+                raise Damaged(job, f"{path.name} belongs to another job")
+            return artefact["header"], {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise Damaged(job, f"{path.name} can't be read: {error}") from error
 

@@ -123,7 +123,8 @@ class _Draft:
         """`scheme` None: an innocent target. The scheme's code is in the payload only if the attack knows it."""
         traits = scheme.stages[0].declaration.traits if scheme else {}
         aware = scheme is not None and (attack.claim or bool(attack.requires))
-        label = f"attacked {scheme.label if scheme and target else 'unmarked'} × {attack.label}"
+        whom = scheme.label if scheme else "unmarked"
+        label = f"attacked {whom} × {attack.label}" if target else f"attacked {attack.label}"
         sources = {f"stage{i}": _source(stage) for i, stage in enumerate(attack.stages)}
         return self.add(
             "attacked", label, [target] if target else [], sources | (_scheme_source(scheme) if scheme else {}),
@@ -135,9 +136,10 @@ class _Draft:
 
     def judged(self, scheme: Setting, key: str, suspects: Sequence[str], replicate: int, marked: str) -> str:
         """`marked` holds the key that was committed before its model was released: the ledger."""
-        names = " and ".join(self.jobs[suspect].label for suspect in suspects[:1])
-        label = f"judged {names if len(suspects) == 1 else f'{len(suspects)} nulls'} by {scheme.label}"
-        label += "" if key == marked else f" under the claim of {self.jobs[key].label}"
+        names = [self.jobs[suspect].label.removeprefix("attacked ") for suspect in suspects]
+        seen = f"{len(names)} nulls" if len(names) > 1 else names[0]
+        whose = scheme.label if key == marked else f"the claim of {self.jobs[key].label.removeprefix('attacked ')}"
+        label = f"judged {seen}" if key == marked and scheme.label in seen else f"judged {seen} under {whose}"
         # a suspect may be built by the attack's own builder or answer through its filter
         sources = {name: path for suspect in suspects for name, path in self.jobs[suspect].sources.items()}
         return self.add(

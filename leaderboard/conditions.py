@@ -60,8 +60,8 @@ def threat_model(board: Board) -> list[str]:
     groups: dict[tuple[str, ...], list[str]] = {}
     for row in board.attacks:
         what = escape(row.described["doc"]), _kind(row.described), _needs(row.described), link(row.described["paper"])
-        stages = "; ".join(f"{one['name']}: {_pairs(one['parameters'])}" for one in row.described["stages"])
-        groups.setdefault(what, []).append(f"**{escape(row.label)}** {escape(stages.rstrip(' :'))}")
+        stages = "; ".join(_pairs(one["parameters"]) or "no parameters" for one in row.described["stages"])
+        groups.setdefault(what, []).append(f"**{escape(row.label)}**: {escape(stages)}")
     attacks = [["<br>".join(labels), *what] for what, labels in groups.items()]
     thief = board.run.profile["thief"]
     pool = "disjoint from the owner's" if thief["pool"] == "disjoint" else "the owner's own training set"
@@ -91,7 +91,7 @@ def _needs(attack: Mapping[str, Any]) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in values.items())
+    return ", ".join(f"{name}={value if value != '' else 'none'}" for name, value in values.items())
 
 
 def thresholds(board: Board) -> str:
@@ -151,27 +151,27 @@ def _smallest(board: Board) -> list[tuple[str, str]]:
     for cell in board.cells:
         if cell.after is not None and not wording.is_unreadable(cell.after):
             found[cell.after.grade] = min(found.get(cell.after.grade, 0.0), cell.after.log10_p)
-    ranks = ("by ranks alone, at best", f"p={1 / (board.run.profile['nulls'] + 1):.2g}")
+    ranks = ("that ranks alone allow", f"p={1 / (board.run.profile['nulls'] + 1):.2g}")
     return [*((grade, wording.p_value(found[grade])) for grade in wording.GRADES if grade in found), ranks]
 
 
 def reasons(board: Board) -> str:
     """Why squares have no outcome, or one that needs words; equal reasons share a line.
 
-    The reasons of claims stand in their own table.
+    The reasons of claims stand in their own table, those of undecided squares in the matrix.
     """
-    squares: dict[tuple[str, str], dict[str, list[str]]] = {}
+    squares: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for cell in board.cells:
-        if cell.verdict.reason and cell.verdict.word not in ("forged", "rejected"):
-            said = cell.verdict.word, _in_general(cell.verdict.reason, cell.scheme, cell.attack)
-            attack = f"unmarked, after {cell.attack}" if cell.innocent else cell.attack
-            squares.setdefault(said, {}).setdefault(attack, []).append(cell.scheme)
+        if cell.verdict.reason and cell.verdict.word not in ("forged", "rejected", "undecided"):
+            reason = _in_general(cell.verdict.reason, cell.scheme, cell.attack)
+            said = cell.verdict.word, reason, "unmarked, after " if cell.innocent else ""
+            squares.setdefault(said, {}).setdefault(cell.attack, []).append(cell.scheme)
     rows = []
-    for (word, reason), by_attack in squares.items():
+    for (word, reason, before), by_attack in squares.items():
         together: dict[str, list[str]] = {}
         for attack, schemes in by_attack.items():
             together.setdefault(_joined(schemes, len(board.schemes)), []).append(escape(attack))
-        rows += [[word, escape(reason), ", ".join(attacks), schemes] for schemes, attacks in together.items()]
+        rows += [[word, escape(reason), before + ", ".join(names), schemes] for schemes, names in together.items()]
     return table(["verdict", "reason", "attacks", "schemes"], rows) if rows else "Every square has an outcome."
 
 

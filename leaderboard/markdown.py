@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 
 from leaderboard import conditions, findings, wording
 from leaderboard.board import Board
@@ -76,12 +75,12 @@ def headline(board: Board) -> str:
 
 def how_to_read(board: Board) -> str:
     return (
-        "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, the "
-        "p-value, how it is known), and the change of utility in points. A mark is present where "
-        f"p <= {wording.probability(board.alpha)}; utility is lost beyond {board.budget:g} points. A mark counts as held "
-        "where it survives, or where the thief lost the model's utility with it. `5–6/7` reads: 5 of 7, or 6 if the "
-        "undecided one counts too. The [legend](#legend) explains every word, [reasons](#reasons) every square that "
-        "has no outcome."
+        "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, "
+        "the p-value, how it is known), and the change of utility in points. A mark is present where "
+        f"p <= {wording.probability(board.alpha)}; utility is lost beyond {board.budget:g} points. A mark counts as "
+        "held where it survives, or where the thief lost the model's utility with it. `5–6/7` reads: 5 of 7, or 6 if "
+        "the undecided one counts too. The [legend](#legend) explains every word, [reasons](#reasons) every square "
+        "that has no outcome."
     )
 
 
@@ -124,4 +123,4 @@ def legend() -> list[str]:
 
 def _code(ours: str) -> str:
     """Our own text, in which back-ticks mean code."""
-    return "".join(part if part.startswith("`") else escape(part) for part in re.split(r"(`[^`]*`)", ours))
+    return escape(ours).replace("\\`", "`")

@@ -84,7 +84,9 @@ class Case:
         result = {"observations": seen, "admission": admission}
         return self.job("judged", label, [key, *suspects], result, suspects=suspects, **options)
 
-    def scheme(self, label: str, hits: int = 96, replicate: int = 0, nulls: tuple[int, ...] = NULL_HITS) -> dict[str, str]:
+    def scheme(
+        self, label: str, hits: int = 96, replicate: int = 0, nulls: tuple[int, ...] = NULL_HITS
+    ) -> dict[str, str]:
         """A marked model that shows `hits`, and the jobs that all its cells share."""
         if label not in [scheme["label"] for scheme in self.run["schemes"]]:
             self.run["schemes"].append({
@@ -105,8 +107,8 @@ class Case:
     def attack(self, label: str, kind: str = "removal", **traits: Any) -> None:
         if label not in [attack["label"] for attack in self.run["attacks"]]:
             self.run["attacks"].append({
-                "label": label, "doc": "An attack.", "paper": "", "family": "made up", "kind": kind, "access": "weights",
-                "requires": [], "target": "release", "claim": kind in ("ambiguity", "false-claim"),
+                "label": label, "doc": "An attack.", "paper": "", "family": "made up", "kind": kind,
+                "access": "weights", "requires": [], "target": "release", "claim": kind in ("ambiguity", "false-claim"),
                 "stages": [{"name": label, "parameters": {}}], **traits,
             })  # fmt: skip
 

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from attacks.passports import Fake1, Fake2, Fake3, _deriving, _scale
+from benchmark.parties import NotApplicable, Thief, stream
+from schemes.passport import Passport
+
+SCHEME = Passport()
+STRICT = Passport(binding="passports")
+
+
+def claim(lab: Any, attack: Any, scheme: Any = SCHEME) -> tuple[int, int, Any]:
+    """Hits of the forger's own bits, images lost with his passports installed, and his key."""
+    marked = lab.embed(scheme)
+    forged = lab.attack(attack, marked, scheme)
+    assert scheme.admissible(forged.key).bound  # he plays by the rules of his own secret
+    assert forged.key.secret != marked.key.secret
+    assert torch.equal(forged.right, marked.right)  # the model is untouched
+    seen = lab.observe(scheme, marked, forged.key)
+    gate = seen["gates"]["fidelity"]
+    return lab.total(seen), gate["before"].count("1") - gate["after"].count("1"), forged.key
+
+
+@pytest.mark.parametrize("source", ["noise", "untrained"])
+def test_fake1_without_a_trained_net_fails_both_checks(lab: Any, source: str) -> None:
+    hits, lost, _ = claim(lab, Fake1(passports=source))
+    assert 30 <= hits <= 66
+    assert lost > 200
+
+
+def test_fake1_of_a_trained_net_passes_for_accuracy_but_not_for_bits(lab: Any) -> None:
+    """Non-negative passports derive nearly the owner's scales, whoever drew them: only bound bits refuse it."""
+    hits, lost, _ = claim(lab, Fake1(passports="trained"))
+    assert 30 <= hits <= 66
+    assert lost < 60
+
+
+def test_fake2_forges_bits_and_accuracy_unless_the_bits_are_bound_to_the_passports(lab: Any) -> None:
+    hits, lost, _ = claim(lab, Fake2())
+    assert hits >= 75
+    assert lost < 20
+    hits, _, _ = claim(lab, Fake2(), STRICT)
+    assert 30 <= hits <= 66
+
+
+def test_fake3_turns_the_shipped_passports_to_new_bits(lab: Any) -> None:
+    hits, _, key = claim(lab, Fake3())
+    assert hits >= 75
+    original = lab.embed(SCHEME).key.p_gamma
+    assert all(
+        torch.cosine_similarity(a.flatten(), b.flatten(), 0) < 0.9 for a, b in zip(key.p_gamma, original, strict=True)
+    )
+    hits, _, _ = claim(lab, Fake3(), STRICT)
+    assert 30 <= hits <= 66
+
+
+def test_fake3_distance_moves_the_passports_away(lab: Any) -> None:
+    def moved(distance: float) -> float:
+        _, _, key = claim(lab, Fake3(epochs=1, lr=0.01, alpha=0.0, distance=distance))
+        pairs = zip(key.p_beta, lab.embed(SCHEME).key.p_beta, strict=True)
+        return sum(float((a - b).square().mean()) for a, b in pairs)
+
+    assert moved(1e-3) > 10 * moved(0.0)
+
+
+def test_least_passport_derives_the_wanted_scales() -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(16, 32, 3, padding=1, bias=False)
+    wanted = torch.randn(32)
+    torch.testing.assert_close(_scale(conv, _deriving(conv, torch.zeros(1, 16, 8, 8), wanted)), wanted)
+
+
+def test_forging_what_ships_no_passports_is_not_applicable(lab: Any) -> None:
+    running = lab.null(0).service.running()
+    thief = Thief(lab.world, lab.splits.thief, stream(0), running, "weights", scheme=SCHEME)
+    with pytest.raises(NotApplicable, match="ships no passports"):
+        Fake2()(thief)

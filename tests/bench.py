@@ -1,0 +1,47 @@
+"""Running `bench` as a user does: in a process of its own. Shared by the end-to-end tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PROFILE = Path(__file__).parent / "small.toml"
+SCHEME = "adi(n=40,k=16,epochs=8)"
+ATTACKS = "none,scratch,prune(amount=0.3),quantize(bits=8),jpeg,fresh-key,finetune(epochs=1)+prune(amount=0.2)"
+COMMAND = (sys.executable, "-c", "from benchmark.cli import main; main()")
+
+
+def arguments(results: Path, *options: str, schemes: str = SCHEME, attacks: str = ATTACKS) -> list[str]:
+    """`bench run` of the small profile."""
+    fixed = ["--profile", str(PROFILE), "--results", str(results), "--device", "cpu"]
+    return ["run", "--schemes", schemes, "--attacks", attacks, *fixed, *options]
+
+
+def bench(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; the caller looks at `returncode`, `stdout` and `stderr`."""
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, cwd=cwd, timeout=400, check=False)
+
+
+def records(results: Path) -> dict[str, dict[str, Any]]:
+    """Every record of a results folder, by id, without what may differ between machines."""
+    found = {}
+    for path in (results / "store" / "records").glob("*/*.json"):
+        record = json.loads(path.read_text())
+        found[record["id"]] = {name: value for name, value in record.items() if name != "run"}
+    return found
+
+
+def stamps(results: Path) -> dict[str, int]:
+    """When each record was written: equal stamps mean that no job ran."""
+    return {path.name: path.stat().st_mtime_ns for path in (results / "store" / "records").glob("*/*.json")}
+
+
+def verdicts(results: Path, run: str = "small") -> dict[tuple[str, str, bool], dict[str, Any]]:
+    """The lines of matrix.csv, by scheme, attack and innocence."""
+    import csv
+
+    with (results / run / "matrix.csv").open(newline="") as file:
+        return {(line["scheme"], line["attack"], line["innocent"] == "True"): line for line in csv.DictReader(file)}

@@ -1,0 +1,192 @@
+"""The whole way, as a user goes it: run, run again, change alpha, add an attack, comment it, break an artefact."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from bench import ATTACKS, COMMAND, arguments, bench, records, stamps, verdicts
+
+PLUGIN = '''
+from dataclasses import dataclass
+import torch
+from benchmark.contract import Attack, Thief, parameter
+
+@dataclass(frozen=True)
+class Noise(Attack):
+    """Gaussian noise on every weight, as large as a share of its layer's own spread."""
+
+    name = "weight-noise"
+    family = "noise"
+    kind = "removal"
+
+    scale: float = parameter(0.1, "share of each tensor's standard deviation", low=0.0)
+
+    def run(self, thief: Thief):
+        with torch.no_grad():
+            for weight in thief.model.parameters():
+                if weight.dim() > 1:
+                    noise = torch.randn(weight.shape, generator=thief.rng)
+                    weight += self.scale * weight.std() * noise
+        return thief.model
+'''
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder after one undisturbed run with two workers."""
+    results = tmp_path_factory.mktemp("finished") / "results"
+    done = bench(*arguments(results, "--workers", "2"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return results
+
+
+@pytest.fixture
+def results(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it, to change at will."""
+    return shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
+
+
+def test_the_run_judges_every_cell(finished: Path) -> None:
+    found = verdicts(finished)
+    words = {attack: line["verdict"] for (_, attack, innocent), line in found.items() if not innocent}
+    assert words["none"] == words["prune(amount=0.3)"] == words["quantize(bits=8)"] == "survived"
+    assert words["scratch"] == "removed"
+    assert words["fresh-key"] == "rejected"
+    assert {line["verdict"] for (_, _, innocent), line in found.items() if innocent} == {"not-marked", "not-applicable"}
+    page = (finished / "small" / "leaderboard.md").read_text()
+    assert "prune(amount=0.3)" in page
+    assert "survived" in page
+    assert "0.001" in page
+
+
+def test_the_pages_agree_with_the_records(finished: Path) -> None:
+    """Hits and accuracy of the CSV, counted again from records.jsonl without the leaderboard's code."""
+    lines = (finished / "small" / "records.jsonl").read_text().splitlines()
+    by_id = {record["id"]: record for record in map(json.loads, lines)}
+    assert by_id.keys() == records(finished).keys()
+    compared = 0
+    for (_, _, innocent), line in verdicts(finished).items():
+        if line["total"]:
+            seen = by_id[line["job_judged"]]["result"]["observations"][0]
+            hits = seen["channels"][seen["evidence"]]["hits"]
+            assert (float(line["total"]), float(line["n"])) == (hits.count("1"), len(hits))
+            suspect = by_id[line["job_suspect" if innocent else "job_attacked"]]["result"]["utility"]["correct"]
+            assert float(line["accuracy"]) == pytest.approx(suspect.count("1") / len(suspect))
+            compared += 1
+    assert compared >= 12
+
+
+def test_a_second_run_trains_nothing_and_loads_no_torch(results: Path) -> None:
+    before = stamps(results)
+    words = [COMMAND[0], "-X", "importtime", *COMMAND[1:], *arguments(results)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert stamps(results) == before
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert "benchmark.plan" in imported
+    assert "torch" not in imported
+
+
+def test_alpha_and_budget_change_verdicts_and_run_nothing(results: Path) -> None:
+    before, words = stamps(results), verdicts(results)
+    key = next(key for key in words if key[1] == "prune(amount=0.3)" and not key[2])
+    least = float(words[key]["log10_p"])
+    assert bench(*arguments(results, "--alpha", str(10 ** (least - 1)))).returncode == 0
+    assert verdicts(results)[key]["verdict"] == "embed-failed"
+    assert bench("report", "--results", str(results), "--run", "small", "--alpha", "0.001").returncode == 0
+    assert verdicts(results)[key]["verdict"] == "survived"
+    done = bench("report", "--results", str(results), "--run", "small", "--alpha", "0.001", "--budget", "0.001")
+    assert done.returncode == 0
+    scratch = next(line for k, line in verdicts(results).items() if k[1] == "scratch" and not k[2])
+    assert scratch["verdict"] != "removed"
+    assert stamps(results) == before
+
+
+def test_one_worker_and_two_observe_the_same(finished: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "results"
+    assert bench(*arguments(alone, "--workers", "1")).returncode == 0
+    assert records(alone) == records(finished)
+
+
+def test_a_new_attack_in_one_file_runs_only_its_own_jobs(results: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "weight_noise.py"
+    plugin.write_text(PLUGIN)
+    before, old = stamps(results), verdicts(results)
+    command = arguments(results, "--plugin", str(plugin), attacks=f"{ATTACKS},weight-noise")
+    assert bench(*command).returncode == 0
+    after, new = stamps(results), verdicts(results)
+    assert {name: after[name] for name in before} == before
+    added = [record for id, record in records(results).items() if f"{id}.json" not in before]
+    # the marked and the innocent model attacked, and both judged
+    assert sorted(record["kind"] for record in added) == ["attacked", "attacked", "judged", "judged"]
+    assert {key[1] for key in new.keys() - old.keys()} == {"weight-noise"}
+    assert all(new[key]["log10_p"] == old[key]["log10_p"] for key in old)
+
+    plugin.write_text(PLUGIN + "# a remark that changes nothing\n")
+    assert bench(*command).returncode == 0
+    again = [record for id, record in records(results).items() if f"{id}.json" not in after]
+    assert sorted(record["kind"] for record in again) == ["attacked", "attacked", "judged", "judged"]
+
+    def seen(found: list[dict]) -> list[str]:
+        return sorted(json.dumps(r["result"].get("observations") or r["result"]["utility"]) for r in found)
+
+    assert seen(again) == seen(added)
+
+
+def test_a_damaged_artefact_is_rebuilt(results: Path) -> None:
+    before = records(results)
+    marked = next(record for record in before.values() if record["kind"] == "marked")
+    path = results / "store" / "artefacts" / marked["id"][:2] / f"{marked['id']}.service.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    done = bench(*arguments(results, attacks=f"{ATTACKS},prune(amount=0.9)"))
+    assert done.returncode == 0
+    assert "runs again" in done.stdout
+    after = records(results)
+    assert {id: after[id] for id in before} == before
+
+
+def test_a_truncated_record_is_made_again(results: Path) -> None:
+    before = records(results)
+    victim = next(id for id, record in before.items() if record["kind"] == "judged")
+    path = results / "store" / "records" / victim[:2] / f"{victim}.json"
+    path.write_text(path.read_text()[:100])
+    done = bench(*arguments(results))
+    assert done.returncode == 0
+    assert "set aside" in done.stdout
+    assert records(results) == before
+
+
+def test_reading_commands(results: Path) -> None:
+    where = ("--results", str(results), "--run", "small")
+    shown = bench("show", "adi", "prune(amount=0.3)", *where)
+    assert shown.returncode == 0, shown.stderr
+    assert "survived" in shown.stdout
+    assert "p_null" in shown.stdout
+    missing = bench("show", "adi", "prume(amount=0.3)", *where)
+    assert missing.returncode == 2
+    assert "did you mean prune(amount=0.3)" in missing.stderr
+    status = bench("status", *where)
+    assert status.returncode == 0
+    assert "ok" in status.stdout
+    planned = bench("plan", *arguments(results)[1:])
+    assert planned.returncode == 0
+    assert "to do  0 jobs" in planned.stdout
+    assert bench("describe", "prune").returncode == 0
+    assert "amount" in bench("describe", "prune").stdout
+
+
+def test_fresh_runs_everything_anew(results: Path) -> None:
+    before, old = stamps(results), records(results)
+    attacks = "prune(amount=0.3)"
+    assert bench(*arguments(results, "--fresh", attacks=attacks)).returncode == 0
+    after = stamps(results)
+    assert records(results) == old
+    redone = {name for name in before if after[name] != before[name]}
+    kinds = [old[name.removesuffix(".json")]["kind"] for name in redone]
+    assert {kind: kinds.count(kind) for kind in ("host", "null", "marked")} == {"host": 1, "null": 17, "marked": 1}
