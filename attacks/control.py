@@ -16,7 +16,7 @@ class NoAttack(Attack):
     name = "none"
     family = "control"
     kind = "control"
-    access = "labels"
+    access = "none"
 
     def run(self, thief: Thief) -> Loot:
         return Loot()
@@ -33,7 +33,7 @@ class Scratch(Attack):
     name = "scratch"
     family = "control"
     kind = "control"
-    access = "labels"
+    access = "none"
     target = "none"
 
     def run(self, thief: Thief) -> nn.Module:

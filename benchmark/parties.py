@@ -58,7 +58,9 @@ def stream(*parts: object) -> torch.Generator:
 class Party:
     """Someone with data, a stream of randomness and a machine: the owner, and the thief."""
 
-    def __init__(self, world: World, data: Data, rng: torch.Generator, meter: Meter | None = None) -> None:
+    def __init__(
+        self, world: World, data: Data | Callable[[], Data], rng: torch.Generator, meter: Meter | None = None
+    ) -> None:
         self.world = world
         self.rng = rng
         self.meter = meter or Meter()
@@ -75,7 +77,7 @@ class Party:
     @property
     def data(self) -> Data:
         """The party's labelled images, on the device."""
-        return self._data
+        return self._data() if callable(self._data) else self._data
 
     def build(self, architecture: str | None = None) -> nn.Module:
         """A freshly initialised net of the house architecture, or of another one."""
@@ -118,7 +120,7 @@ class Owner(Party):
     def __init__(
         self,
         world: World,
-        data: Data,
+        data: Data | Callable[[], Data],
         rng: torch.Generator,
         host: Net | Callable[[], Net] | None = None,
         meter: Meter | None = None,
@@ -171,6 +173,7 @@ class Thief(Party):
     ) -> None:
         self.bill = bill or Bill()
         super().__init__(world, data, rng, self.bill.meter)
+        self._images = data
         self.grants = grants
         self._running = running
         self._scheme = scheme
@@ -178,14 +181,14 @@ class Thief(Party):
     @property
     def data(self) -> Data:
         """The thief's labelled images. Counted as labelled."""
-        self.bill.labelled = max(self.bill.labelled, len(self._data))
-        return self._data
+        self.bill.labelled = max(self.bill.labelled, len(self._images))
+        return self._images
 
     @property
     def inputs(self) -> Tensor:
         """The thief's images without their labels, uint8 (N, C, H, W). Counted as unlabelled."""
-        self.bill.unlabelled = max(self.bill.unlabelled, len(self._data))
-        return self._data.x
+        self.bill.unlabelled = max(self.bill.unlabelled, len(self._images))
+        return self._images.x
 
     @cached_property
     def model(self) -> nn.Module:
@@ -209,8 +212,8 @@ class Thief(Party):
         return self._scheme
 
     def as_owner(self) -> Owner:
-        """The thief playing owner on his own data: to forge a key or to overwrite. He trains his own host, counted."""
-        return Owner(self.world, self.data, self.rng, self._own_host, self.meter)
+        """The thief playing owner: to forge a key or to overwrite. What he reads and trains is counted."""
+        return Owner(self.world, lambda: self.data, self.rng, self._own_host, self.meter)
 
     def _own_host(self) -> Net:
         return Net.of(self.fit(self.build()))

@@ -24,7 +24,7 @@ _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
     "attack": {
         "family": (str, _REQUIRED, ()),
         "kind": (str, _REQUIRED, KINDS),
-        "access": (str, "weights", ACCESS),
+        "access": (str, "weights", ("none", *ACCESS)),
         "requires": (str, "", ()),
         "target": (str, "release", ("release", "none")),
         "settings": (tuple, ("",), ()),

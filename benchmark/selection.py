@@ -14,7 +14,7 @@ from benchmark.registry import Registry
 
 _STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
 _CLAIMS = ("ambiguity", "false-claim")
-_STRENGTH = ("labels", "probabilities", "weights")  # "outputs", of image-to-image nets, stands apart
+_STRENGTH = ("none", "labels", "probabilities", "weights")  # "outputs", of image-to-image nets, stands apart
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _check_chain(item: str, stages: tuple[Stage, ...]) -> None:
 
 
 def _access(stages: tuple[Stage, ...]) -> str:
-    needs = {stage.declaration.traits["access"] for stage in stages}
+    needs = {stage.declaration.traits["access"] for stage in stages} - {"none"} or {"none"}
     if needs in ({"outputs"}, {"outputs", "weights"}):
         return "weights" if "weights" in needs else "outputs"
     if "outputs" in needs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from leaderboard import conditions, findings, wording
 from leaderboard.board import Board
 from leaderboard.rows import Tally

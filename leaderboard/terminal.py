@@ -57,7 +57,7 @@ def _headed(board: Board, corner: str) -> Table:
     made = Table(header_style="bold")
     made.add_column(Text(corner))
     for scheme in board.schemes:
-        made.add_column(scheme.label)
+        made.add_column(Text(one_line(scheme.label)))
     return made
 
 

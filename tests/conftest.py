@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+from bench import arguments, bench
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,3 +100,12 @@ class Lab:
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     return Lab()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder after one undisturbed run of the small profile with two workers. Copy it to change it."""
+    results = tmp_path_factory.mktemp("finished") / "results"
+    done = bench(*arguments(results, "--workers", "2"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return results

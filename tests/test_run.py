@@ -35,15 +35,6 @@ class Noise(Attack):
 '''
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder after one undisturbed run with two workers."""
-    results = tmp_path_factory.mktemp("finished") / "results"
-    done = bench(*arguments(results, "--workers", "2"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return results
-
-
 @pytest.fixture
 def results(finished: Path, tmp_path: Path) -> Path:
     """A copy of it, to change at will."""

@@ -71,7 +71,9 @@ def test_least_passport_derives_the_wanted_scales() -> None:
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(16, 32, 3, padding=1, bias=False)
     wanted = torch.randn(32)
-    torch.testing.assert_close(_scale(conv, _deriving(conv, torch.zeros(1, 16, 8, 8), wanted)), wanted)
+    torch.testing.assert_close(
+        _scale(conv, _deriving(conv, torch.zeros(1, 16, 8, 8), wanted)), wanted, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_forging_what_ships_no_passports_is_not_applicable(lab: Any) -> None:

@@ -178,7 +178,8 @@ def full(case: Case) -> Case:
     case.hit(shared, "adi", "rejected", observation(96, 80), kind="ambiguity")
     case.hit(shared, "adi", "undecided claim", observation(96, 20), kind="ambiguity")
     case.innocent(shared, "adi", "none", 9)
-    case.innocent(shared, "adi", "survived", 60, case.model("attacked", "attacked innocent", []))
+    innocent = next(id for id, job in case.run["jobs"].items() if job["label"] == "the innocent")
+    case.innocent(shared, "adi", "survived", 60, case.model("attacked", "attacked innocent", [innocent]))
     weak = case.scheme("weak", hits=10)
     case.hit(weak, "weak", "survived", 10)
     return case
