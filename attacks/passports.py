@@ -109,6 +109,8 @@ class Fake3(Attack):
     Cross-entropy, the sign loss for the forger's bits, and `distance` / MSE(original, forged) of every passport. Half
     of the signs are new, since the bits follow from the forger's secret; the authors turn a chosen share. Normalisation
     statistics stay frozen, unlike in the authors' code: the claim is on the model as it was delivered.
+    A passport moves its scale slowly (the derivation is ill-conditioned), hence the large rate; and so many new signs
+    cost accuracy here, which `alpha` trades for bits: fake2, which forgets the original, is the stronger forger.
     """
 
     name = "fake3"

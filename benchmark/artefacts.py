@@ -51,11 +51,15 @@ def write(path: Path, job: str, value: Service | Key) -> str:
     data = save(tensors, {"artefact": json.dumps({"job": job, "type": type(value).__name__, "header": header})})
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     return hashlib.sha256(data).hexdigest()
 
 

@@ -5,6 +5,7 @@ What a job may read follows from its kind: an attacked job reads the release and
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.metadata
 import platform
@@ -181,6 +182,11 @@ def execute(job: Job, context: Mapping[str, Any]) -> dict[str, Any]:
         outcome |= {"status": "not-applicable", "reason": str(reason)}
     except artefacts.Damaged as damaged:
         return {"status": "damaged", "damaged": damaged.job, "reason": str(damaged)}
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        reason = "the disk is full: free some space and run the same command again"
+        outcome |= {"status": "killed", "reason": reason}  # not the plug-in's fault, so the next run tries again
     except (torch.OutOfMemoryError, MemoryError) as error:
         outcome |= {
             "status": "oom",

@@ -38,10 +38,10 @@ def workers_of(results: Path) -> list[int]:
 
 def test_killed_three_times_and_finished(finished: Path, tmp_path: Path) -> None:
     results, dice = tmp_path / "results", random.Random(7)
-    for goal in (3, 19, 32):
+    for goal in (3, 12, 22):
         run = start(results)
         wait_for(results, goal)
-        time.sleep(dice.uniform(0, 1.5))
+        time.sleep(dice.uniform(0, 0.5))
         os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
         assert run.returncode == -signal.SIGKILL

@@ -1,0 +1,215 @@
+"""Every mistake a user can make: one clear sentence, the right exit code, and nothing finished is lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench import arguments, bench, stamps, verdicts
+
+HEAD = """
+from dataclasses import dataclass
+import time
+import torch
+from torch import nn
+from benchmark.contract import Attack, Thief, parameter
+"""
+
+
+def attack(body: str, name: str = "mine", head: str = HEAD) -> str:
+    lines = "\n".join(f"        {line}" for line in body.strip().splitlines())
+    return f'''{head}
+@dataclass(frozen=True)
+class Mine(Attack):
+    """A plug-in under test."""
+
+    name = "{name}"
+    family = "test"
+    kind = "removal"
+
+    def run(self, thief: Thief):
+{lines}
+'''
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--attacks", "prume"], "no attack is named 'prume': did you mean 'prune'"),
+        (["--schemes", "rosse"], "no scheme is named 'rosse': did you mean 'rose'"),
+        (["--attacks", "prune(amout=0.3)"], "prune has no parameter 'amout': did you mean 'amount'"),
+        (["--attacks", "prune(amount=lots)"], "prune: amount takes float values, not 'lots'"),
+        (["--attacks", "prune(amount=1.5)"], "prune: amount must be at most 1.0, not 1.5"),
+        (["--attacks", "finetune(mode=all)"], "finetune: mode is one of ftll, ftal, rtll, rtal, not 'all'"),
+        (["--attacks", ""], "--attacks selects nothing"),
+        (["--attacks", "zzz*"], "no attack matches 'zzz*'"),
+        (["--attacks", "jpeg+prune"], "'jpeg+prune' is out of order"),
+        (["--attacks", "prune(amount=0.3"], "has unbalanced parentheses"),
+        (["--profile", "quik"], "no profile is called 'quik': did you mean quick?"),
+        (["--task", "digit"], "no task is called 'digit': did you mean digits?"),
+        (["--alpha", "2"], "alpha must lie between 0 and 1, not 2.0"),
+        (["--seeds", "0"], "seeds must be at least 1, not 0"),
+        (["--workers", "0"], "--workers must be at least 1, not 0"),
+        (["--run", "../elsewhere"], "--run '../elsewhere' can't name a folder"),
+        (["--data-root", "nowhere"], "--data-root nowhere is no folder"),
+        (["--plugin", "nowhere.py"], "nowhere.py: the file can't be read"),
+    ],
+)
+def test_wrong_options(tmp_path: Path, options: list[str], sentence: str) -> None:
+    done = bench("run", "--results", str(tmp_path / "results"), *options)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("def broken(:\n", "mine.py:1: this is not valid Python"),
+        ("x = 1\n", "mine.py: no plug-in inside"),
+        (attack("return thief.model", name="prune"), "the attack name 'prune' is taken by"),
+    ],
+)
+def test_wrong_plugin_files(tmp_path: Path, source: str, sentence: str) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(source)
+    done = bench("run", "--results", str(tmp_path / "results"), "--plugin", str(plugin))
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+WRONG_ATTACKS = {
+    "raises": ("raise RuntimeError('the disk of the thief is full')", "crashed", "the disk of the thief is full (mine"),
+    "hangs": ("while True: time.sleep(0.1)", "timeout", "stopped after its time limit of 6 s"),
+    "nan": (
+        "with torch.no_grad(): next(thief.model.parameters()).fill_(float('nan'))\nreturn thief.model",
+        "crashed",
+        "returned a model with NaN or infinity",
+    ),
+    "shape": ("thief.model.head = nn.Linear(256, 7)\nreturn thief.model", "crashed", "answers with shape (397, 7)"),
+    "nothing": ("pass", "crashed", "returned NoneType: run() must return a Module or Loot"),
+    "unknown_net": ("return nn.Linear(2, 2)", "crashed", "Linear has no spec()"),
+    "exits": ("import os; os._exit(3)", "crashed", "The worker process exited with code 3"),
+}
+
+
+def test_wrong_attacks_cost_their_own_cells(finished: Path, tmp_path: Path) -> None:
+    results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
+    before, old = stamps(results), verdicts(results)
+    plugins: list[str] = []
+    for name, (body, _, _) in WRONG_ATTACKS.items():
+        path = tmp_path / f"mine_{name}.py"
+        path.write_text(attack(body, name=f"mine-{name}"))
+        plugins += ["--plugin", str(path)]
+    names = ",".join(["prune(amount=0.3)", "prune(amount=0.4)", *(f"mine-{name}" for name in WRONG_ATTACKS)])
+    done = bench(*arguments(results, "--timeout", "6", *plugins, attacks=names))
+    assert done.returncode == 3
+    assert "Traceback" not in done.stdout + done.stderr
+    found = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
+    assert found["prune(amount=0.3)"]["verdict"] == found["prune(amount=0.4)"]["verdict"] == "survived"
+    for name, (_, word, sentence) in WRONG_ATTACKS.items():
+        line = found[f"mine-{name}"]
+        assert (line["verdict"], sentence in line["reason"]) == (word, True), line["reason"]
+    assert {name: stamps(results)[name] for name in before} == before
+    # and the next run without them is whole again
+    assert bench(*arguments(results)).returncode == 0
+    assert {key: line["log10_p"] for key, line in verdicts(results).items()} == {
+        k: v["log10_p"] for k, v in old.items()
+    }
+
+
+def test_an_import_that_fails_costs_its_own_cells(finished: Path, tmp_path: Path) -> None:
+    results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(attack("return thief.model", head=HEAD + "import no_such_package\n"))
+    done = bench(*arguments(results, "--plugin", str(plugin), attacks="prune(amount=0.3),mine"))
+    assert done.returncode == 3
+    found = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
+    assert found["prune(amount=0.3)"]["verdict"] == "survived"
+    assert "No module named 'no_such_package'" in found["mine"]["reason"]
+
+
+def test_results_that_can_t_be_written(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file in the folder's place")
+    done = bench(*arguments(tmp_path / "results"))
+    assert done.returncode == 2
+    assert "can't be used" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_run_that_is_not_there(tmp_path: Path) -> None:
+    for command in (["report"], ["status"], ["show", "adi", "prune"]):
+        done = bench(*command, "--results", str(tmp_path))
+        assert done.returncode == 2
+        assert "holds no run.json" in done.stderr
+
+
+def test_a_broken_profile(tmp_path: Path) -> None:
+    good = (Path(__file__).parent / "small.toml").read_text()
+    for text, sentence in (
+        ("alpha = \n", "is not valid TOML"),
+        (good.replace("nulls = 16", "nulls = 4"), "nulls must be at least 16, not 4"),
+        (good.replace("budget", "budgte"), "unknown key 'budgte': did you mean budget?"),
+        (good.replace("seeds = 1", 'seeds = "one"'), "seeds must be a int, not 'one'"),
+        (good.replace("alpha = 1e-3", ""), "alpha is missing"),
+    ):
+        path = tmp_path / "mine.toml"
+        path.write_text(text)
+        done = bench("run", "--profile", str(path), "--results", str(tmp_path / "results"))
+        assert done.returncode == 2
+        assert sentence in done.stderr
+
+
+def test_torch_and_torchvision_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmark import environment
+    from benchmark.errors import BenchError
+
+    versions = {"torch": "2.11.0+cpu", "torchvision": "0.26.0+cu130"}
+    monkeypatch.setattr(environment, "version", versions.get)
+    monkeypatch.setattr(environment.importlib.metadata, "requires", lambda _: ["numpy", "torch==2.11.0"])
+    with pytest.raises(BenchError, match="builds for different devices: install both anew"):
+        environment.check_environment()
+    versions["torch"] = "2.15.0+cu130"
+    with pytest.raises(BenchError, match=r"was built for torch 2\.11\.0, and torch 2\.15\.0\+cu130 is installed"):
+        environment.check_environment()
+    versions["torch"] = "2.11.0+cu130"
+    environment.check_environment()
+
+
+def test_a_full_disk_while_an_artefact_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from benchmark import artefacts
+    from benchmark.nets import Net
+    from benchmark.release import Service
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(artefacts.os, "fsync", full)
+    path = tmp_path / "x.service.safetensors"
+    with pytest.raises(OSError, match="No space left"):
+        artefacts.write(path, "x", Service(Net({"builder": "convnet"}, {"w": torch.zeros(3)})))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_and_list_are_quick_because_they_import_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['bench', 'list']\n"
+        "from benchmark.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'torch', 'numpy', 'scipy', 'pandas'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0
+    assert "prune" in done.stdout
+    assert done.stderr.strip() == "[]"
+    assert "Exit codes" in bench("--help").stdout

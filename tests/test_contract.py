@@ -1,0 +1,203 @@
+"""The contract suite: what must hold of every scheme and every attack that is registered."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Exhibit, Lab
+
+from benchmark import artefacts
+from benchmark.acts import answers, steal
+from benchmark.contract import Attack, NotApplicable, PassportScheme, Scheme, Thief, TriggerScheme
+from benchmark.parties import stream
+from benchmark.registry import Registry, load
+from benchmark.release import Release, Service, secret_fields
+from benchmark.selection import Setting, select_attacks, select_schemes
+from leaderboard.evidence import weigh
+
+REGISTRY = Registry.discover()
+SCHEMES = select_schemes("all", REGISTRY)
+ATTACKS = select_attacks("all", REGISTRY)
+ALPHA = 1e-3
+
+
+@cache
+def made(label: str) -> Any:
+    """The plug-in instance behind a label."""
+    setting = next(one for one in (*SCHEMES, *ATTACKS) if one.label == label)
+    return _instance(setting)
+
+
+def _instance(setting: Setting, **changed: Any) -> Any:
+    (stage,) = setting.stages
+    return load(stage.declaration)(**(stage.parameters | changed))
+
+
+def short(setting: Setting) -> Any:
+    """The same plug-in with as little training as it allows: enough to see whether a seed reproduces."""
+    fields = {one.name for one in setting.stages[0].declaration.parameters}
+    return _instance(setting, **({"epochs": 1} if "epochs" in fields else {}))
+
+
+def same(one: Service, other: Service) -> bool:
+    return one.net.spec == other.net.spec and all(
+        torch.equal(tensor, other.net.state[name]) for name, tensor in one.net.state.items()
+    )
+
+
+schemes = pytest.mark.parametrize("label", [setting.label for setting in SCHEMES])
+attacks = pytest.mark.parametrize("label", [setting.label for setting in ATTACKS])
+
+
+@pytest.fixture(scope="module")
+def nulls(lab: Lab) -> list[Exhibit]:
+    return [lab.null(index) for index in range(16)]
+
+
+def test_nothing_registered_is_broken() -> None:
+    assert REGISTRY.broken == ()
+    assert {one.name for one in REGISTRY.schemes} >= {"adi", "rose", "passport"}
+    families = {one.traits["family"] for one in REGISTRY.attacks}
+    assert len(families) >= 7, families
+
+
+@schemes
+def test_the_fresh_mark_is_present_and_an_innocent_model_is_not_accused(
+    lab: Lab, nulls: list[Exhibit], label: str
+) -> None:
+    scheme: Scheme = made(label)
+    exhibit = lab.embed(scheme)
+    pools = {"clean": [lab.observe(scheme, null, exhibit.key) for null in nulls]}
+    fresh = weigh(lab.observe(scheme, exhibit), pools, ALPHA)
+    assert fresh.state == "present"
+    assert fresh.log10_p_key is None or fresh.log10_p_key <= -6
+    innocent = weigh(lab.observe(scheme, lab.null(16), exhibit.key), pools, ALPHA)
+    assert innocent.state != "present"
+    assert innocent.n == fresh.n
+    assert exhibit.accuracy >= lab.null(16).accuracy - 0.05
+
+
+@schemes
+def test_items_of_the_key_are_items_scored(lab: Lab, label: str) -> None:
+    """A law per item, one gate outcome per probe image, and every channel as long as the evidence."""
+    scheme: Scheme = made(label)
+    seen = lab.observe(scheme, lab.embed(scheme))
+    sizes = {len(channel.get("hits", channel.get("values"))) for channel in seen["channels"].values()}
+    assert len(sizes) == 1
+    assert sizes.pop() >= 40
+    for gate in seen["gates"].values():
+        assert len(gate["before"]) == len(gate["after"]) == len(lab.splits.test)
+
+
+@schemes
+def test_the_key_is_admissible_and_survives_storage(lab: Lab, tmp_path: Path, label: str) -> None:
+    scheme: Scheme = made(label)
+    exhibit = lab.embed(scheme)
+    found = scheme.admissible(exhibit.key)
+    assert found.well_formed
+    assert found.bound
+    path = tmp_path / "x.key.safetensors"
+    checksum = artefacts.write(path, "x", exhibit.key)
+    again = artefacts.read_key(path, "x", checksum, scheme.key_type)
+    assert type(again) is type(exhibit.key)
+    assert lab.observe(scheme, exhibit, again) == lab.observe(scheme, exhibit)
+    assert scheme.admissible(again) == found
+    assert artefacts.write(tmp_path / "y.key.safetensors", "x", again) == checksum
+
+
+@schemes
+def test_a_key_with_another_secret_is_inadmissible(lab: Lab, label: str) -> None:
+    """Whatever is bound to the secret stops fitting when the secret changes."""
+    scheme: Scheme = made(label)
+    key = lab.embed(scheme).key
+    field = next(name for name, value in secret_fields(key).items() if isinstance(value, bytes))
+    other = dataclasses.replace(key, **{field: bytes(32)})
+    assert not scheme.admissible(other).bound
+
+
+@schemes
+def test_a_seed_reproduces_and_leaves_the_host_alone(lab: Lab, label: str) -> None:
+    scheme: Scheme = short(next(one for one in SCHEMES if one.label == label))
+    owner = lab.owner(scheme)
+    host = {name: tensor.clone() for name, tensor in owner.host.state_dict().items()} if scheme.host else {}
+    pixels = owner.data.x.clone()
+    first, second = lab._embed(scheme), lab._embed(scheme)
+    assert same(first.service, second.service)
+    assert torch.equal(first.right, second.right)
+    assert all(torch.equal(tensor, owner.host.state_dict()[name]) for name, tensor in host.items())
+    assert torch.equal(owner.data.x, pixels)
+
+
+@schemes
+def test_owner_and_thief_with_equal_seeds_draw_different_keys(lab: Lab, label: str) -> None:
+    scheme: Scheme = made(label)
+    task = lab.world.task.name
+    owner = lab.owner(scheme)
+    mine = scheme.keygen(owner, stream(0, "owner-key", scheme.name, task))
+    again = scheme.keygen(lab.owner(scheme), stream(0, "owner-key", scheme.name, task))
+    theirs = scheme.keygen(owner, stream(0, "thief", "fresh-key", task))
+    field = next(name for name, value in secret_fields(mine).items() if isinstance(value, bytes))
+    assert getattr(mine, field) == getattr(again, field)
+    assert getattr(mine, field) != getattr(theirs, field)
+
+
+@schemes
+def test_capabilities_are_what_they_are_called(label: str) -> None:
+    scheme: Scheme = made(label)
+    assert ("triggers" in scheme.capabilities) == isinstance(scheme, TriggerScheme)
+    assert ("passports" in scheme.capabilities) == isinstance(scheme, PassportScheme)
+
+
+def target(lab: Lab, attack: Attack) -> tuple[Scheme, Exhibit]:
+    """A scheme that the attack applies to, and its marked model."""
+    name = {"passports": "passport", "": "adi"}.get(attack.requires, "adi")
+    setting = next(one for one in SCHEMES if one.stages[0].declaration.name == name)
+    return made(setting.label), lab.embed(made(setting.label))
+
+
+@attacks
+def test_an_attack_reproduces_and_leaves_the_stolen_model_alone(lab: Lab, label: str) -> None:
+    attack: Attack = short(next(one for one in ATTACKS if one.label == label))
+    scheme, exhibit = target(lab, attack)
+    before = {name: tensor.clone() for name, tensor in exhibit.service.net.state.items()}
+    images = lab.splits.thief.x.clone()
+    first, second = lab._attack(attack, exhibit, scheme), lab._attack(attack, exhibit, scheme)
+    assert same(first.service, second.service)
+    assert first.bill == second.bill
+    assert all(torch.equal(tensor, exhibit.service.net.state[name]) for name, tensor in before.items())
+    assert torch.equal(lab.splits.thief.x, images)
+    assert (first.key is not None) == (attack.kind in ("ambiguity", "false-claim"))
+
+
+@attacks
+def test_what_an_attack_declares_is_all_it_needs(lab: Lab, label: str) -> None:
+    attack: Attack = short(next(one for one in ATTACKS if one.label == label))
+    scheme, exhibit = target(lab, attack)
+    release = Release(exhibit.service, "labels" if attack.access == "none" else attack.access)
+    service, claim, _ = steal([attack], lab.world, lab.splits.thief, 0, release, scheme)
+    assert len(answers(service, lab.splits.test, lab.world)) == len(lab.splits.test)
+    assert (claim is not None) == (attack.kind in ("ambiguity", "false-claim"))
+
+
+def test_a_release_gives_no_more_than_it_grants(lab: Lab) -> None:
+    exhibit = lab.null(0)
+    thief = Thief(lab.world, lab.splits.thief, stream("t"), exhibit.service.running(), "labels")
+    images = lab.splits.thief.images()[:5]
+    assert thief.ask(images, "labels").shape == (5,)
+    assert thief.bill.queries == 5
+    with pytest.raises(NotApplicable, match="grants labels, this attack asks for probabilities"):
+        thief.ask(images)
+    with pytest.raises(NotApplicable, match="grants labels, this attack needs weights"):
+        _ = thief.model
+    with pytest.raises(NotApplicable, match="no scheme to imitate"):
+        _ = thief.scheme
+
+
+def test_run_is_all_that_an_attack_may_override() -> None:
+    for declaration in REGISTRY.attacks:
+        assert load(declaration).__call__ is Attack.__call__, declaration.name
