@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ def train_surrogate(
     `targets`: class numbers (N,) or soft targets (N, classes), already at `temperature`; the surrogate's logits are
     softened alike, and the loss times temperature squared keeps its gradients' size (Hinton et al. 2015, section 2).
     """
-    model = thief.build(architecture or None)
+    model = thief.build(None if architecture == "house" else architecture)
     recipe = replace(thief.world.recipe, epochs=epochs)
 
     def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
@@ -42,10 +43,10 @@ class Distill(Attack):
     kind = "extraction"
     access = "probabilities"
     paper = "Hinton et al. 2015, arXiv:1503.02531"
-    settings = ("", "architecture=resnet8,epochs=30")
+    settings = ("architecture=house", "architecture=resnet8")
 
     temperature: float = parameter(2.0, "softens both sides; 1 leaves the probabilities as they are", low=0.1)
-    architecture: str = parameter("", "of the surrogate; empty: the house's")
+    architecture: Literal["house", "resnet8"] = parameter("house", "of the surrogate; house: like the stolen one")
     epochs: int = parameter(40, "passes over the thief's images", low=1)
 
     def run(self, thief: Thief) -> nn.Module:
@@ -69,7 +70,7 @@ class Extract(Attack):
     access = "labels"
     paper = "Tramèr et al. 2016, USENIX Security"
 
-    architecture: str = parameter("", "of the surrogate; empty: the house's")
+    architecture: Literal["house", "resnet8"] = parameter("house", "of the surrogate; house: like the stolen one")
     epochs: int = parameter(40, "passes over the thief's images", low=1)
 
     def run(self, thief: Thief) -> nn.Module:

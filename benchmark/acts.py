@@ -72,6 +72,13 @@ def answers(service: Service, data: Data, world: World) -> str:
     return bits(answer.argmax(1) == data.y)
 
 
+def agreement(delivered: Service, attacked: Service, data: Data, world: World) -> dict[str, float]:
+    """How alike two services answer `data`: the share of equal labels, and the largest gap between their scores."""
+    one, other = (service.running(world.device).ask(data.images(), "outputs") for service in (delivered, attacked))
+    same = (one.argmax(1) == other.argmax(1)).float().mean()
+    return {"labels": float(same), "largest_gap": float((one - other).abs().max())}
+
+
 def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[str, Any]:
     """The stored form of what the court saw of one suspect; an unreadable suspect is no evidence, with the reason."""
     suspect = Suspect(service.running(court.world.device), scheme.court)

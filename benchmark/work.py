@@ -132,6 +132,8 @@ def _attacked(desk: Desk) -> dict[str, Any]:
     scheme = desk.scheme if payload["scheme"] else None
     service, claim, bill = acts.steal(stages, desk.world, desk.thief_data(), desk.replicate, release, scheme)
     result = _result(desk, service, bill.record())
+    if release is not None:
+        result["agreement"] = acts.agreement(release.service, service, desk.test, desk.world)
     if claim is not None:
         result["artefacts"]["key"] = desk.keep("key", claim)
     return result
@@ -185,8 +187,9 @@ def execute(job: Job, context: Mapping[str, Any]) -> dict[str, Any]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        reason = "the disk is full: free some space and run the same command again"
-        outcome |= {"status": "killed", "reason": reason}  # not the plug-in's fault, so the next run tries again
+        # not the plug-in's fault: a killed job is tried again by the next run
+        full = "the disk is full: free some space and run the same command again"
+        outcome |= {"status": "killed", "reason": full}
     except (torch.OutOfMemoryError, MemoryError) as error:
         outcome |= {
             "status": "oom",

@@ -44,6 +44,14 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How alike suspect and delivered model answer the test set: share of equal labels, largest gap of scores."""
+
+    labels: float
+    largest_gap: float
+
+
+@dataclass(frozen=True)
 class Cell:
     """A verdict and what backs it; None or empty where the jobs did not get that far.
 
@@ -64,6 +72,7 @@ class Cell:
     before: Evidence | None = None
     after: Evidence | None = None
     utility: Utility | None = None
+    agreement: Agreement | None = None
     accuracy: float | None = None
     gates: Mapping[str, Utility] = field(default_factory=dict)
     channels: Mapping[str, tuple[Channel | None, Channel]] = field(default_factory=dict)
@@ -142,6 +151,9 @@ def _owners(run: Run, jobs: Mapping[str, str], court: Court, claim: bool) -> dic
     if marked is not None and attacked is not None:
         found |= {"utility": court.compare(marked, attacked), "accuracy": share_right(attacked)}
     needed = ("marked", "attacked", "judged", "nulls") if claim else ("marked", "fresh", "nulls", "attacked", "judged")
+    alike = (run.result(jobs.get("attacked")) or {}).get("agreement")
+    if alike is not None:
+        found["agreement"] = Agreement(alike["labels"], alike["largest_gap"])
     if missing := _missing(run, jobs, needed):
         return found | {"verdict": missing, "committed": missing if claim else None}
 

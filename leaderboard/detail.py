@@ -65,6 +65,8 @@ def _facts(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
         use = cell.utility
         change = f"{wording.points_interval(use)} points, {use.state}"
         yield "utility", f"{change}: {use.losses} lost and {use.gains} gained of {use.n}"
+    if cell.agreement is not None:
+        yield "agreement", f"{wording.agreement(cell.agreement)} (with the delivered model, on the test set)"
     if cell.accuracy is not None:
         yield "accuracy", wording.percent(cell.accuracy)
     for name, gate in cell.gates.items():

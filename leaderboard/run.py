@@ -60,10 +60,11 @@ class Run:
         return NOT_RUN, "the job was not run in this run"
 
 
-def read_run(folder: Path, store: RecordStore) -> Run:
+def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     """The run of a results folder, with every record that `store` holds for it.
 
-    Raises BenchError where `run.json` is missing, unreadable or of another schema.
+    Without a store the records are those of the folder's own `records.jsonl`: a published run. Raises BenchError
+    where `run.json` is missing, unreadable or of another schema.
     """
     path = folder / "run.json"
     try:
@@ -79,5 +80,15 @@ def read_run(folder: Path, store: RecordStore) -> Run:
     missing = [name for name in _FIELDS if name not in described]
     if missing:
         raise BenchError(f"{path} lacks {', '.join(missing)}: run the benchmark again to rewrite it")
+    if store is None:
+        return Run(described, _published_records(folder / "records.jsonl"))
     records = ((job, store.read(job)) for job in described["jobs"])
     return Run(described, {job: record for job, record in records if record is not None})
+
+
+def _published_records(path: Path) -> dict[str, Record]:
+    try:
+        lines = path.read_text().splitlines()
+        return {record["id"]: record for record in map(json.loads, lines)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BenchError(f"{path} can't be read as records ({error}): restore it from the repository") from error

@@ -55,9 +55,9 @@ def tables(board: Board) -> Iterator[Table]:
 
 def _headed(board: Board, corner: str) -> Table:
     made = Table(header_style="bold")
-    made.add_column(Text(corner))
+    made.add_column(Text(corner), overflow="fold")
     for scheme in board.schemes:
-        made.add_column(Text(one_line(scheme.label)))
+        made.add_column(Text(one_line(scheme.label)), overflow="fold")
     return made
 
 

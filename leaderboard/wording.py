@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from leaderboard.cells import Cell, Channel
+from leaderboard.cells import Agreement, Cell, Channel
 from leaderboard.evidence import Evidence
 from leaderboard.rows import AttackRow, Tally
 from leaderboard.statistics import wilson
@@ -83,6 +83,11 @@ def points_interval(found: Utility) -> str:
     return f"{points(found.delta)} [{points(high)}, {points(low)}]"
 
 
+def agreement(found: Agreement) -> str:
+    """How alike two models answer, such as `100.0 % agree, gap 1e-05`."""
+    return f"{percent(found.labels)} agree, gap {found.largest_gap:.0e}"
+
+
 def percent(share: float | None) -> str:
     """A share in [0, 1] as per cent; a dash for None."""
     return "–" if share is None else f"{100 * share:.1f} %"
@@ -151,6 +156,8 @@ def square(cells: Sequence[Cell]) -> list[str]:
         lines.append(f"{cell.committed.word} with commitment")
     elif cell.utility is not None:
         lines.append(points(cell.utility.delta))
+    if cell.kind == "function-preserving" and cell.agreement is not None:
+        lines.append(agreement(cell.agreement))
     return lines + list(cell.verdict.flags)
 
 
