@@ -35,7 +35,8 @@ class Fake1(Attack):
 
     Fan et al. 2019. The authors draw them with a net that is by mistake untrained on CIFAR; a thief has better:
     `trained` takes the activations of the plain net that he trains on his own images, `noise` is uniform on (-1, 1).
-    One claim instead of the mean over repeated draws. The bits belong to the forger's own secret.
+    One claim instead of the mean over repeated draws. The bits belong to the forger's own secret, or are those that
+    fit his passports where the scheme leaves them free.
     """
 
     name = "fake1"
@@ -58,7 +59,8 @@ class Fake1(Attack):
         owner = thief.as_owner()
         if self.passports == "untrained":
             owner = Owner(thief.world, thief.data, thief.rng, Net.of(thief.build()), thief.meter)
-        return Loot(claim=Claim(thief.scheme.keygen(owner, thief.rng)))
+        drawn = scheme.install(thief.model, thief.scheme.keygen(owner, thief.rng))
+        return Loot(claim=Claim(scheme.passport_key(thief.model, scheme.passports(drawn), secret(thief.rng))))
 
 
 @dataclass(frozen=True)

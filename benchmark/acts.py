@@ -11,19 +11,22 @@ from benchmark.access import Access
 from benchmark.contract import Attack, Scheme
 from benchmark.data import Data
 from benchmark.nets import Net
+from benchmark.operations import counted
 from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World, stream
 from benchmark.release import Admission, Key, Release, Service, bits
 
 
 def train_unmarked(party: Party) -> Service:
     """A host or a null: the house architecture trained on the party's data, nothing hidden in it."""
-    return Service(Net.of(party.fit(party.build())))
+    with counted(party.meter):
+        return Service(Net.of(party.fit(party.build())))
 
 
 def embed(scheme: Scheme, owner: Owner, replicate: int) -> tuple[Release, Key]:
     """Draw a key from the owner's own stream and mark a model with it."""
-    key = scheme.keygen(owner, stream(replicate, "owner-key", scheme.name, owner.task.name))
-    marked = scheme.embed(owner, key)
+    with counted(owner.meter):
+        key = scheme.keygen(owner, stream(replicate, "owner-key", scheme.name, owner.task.name))
+        marked = scheme.embed(owner, key)
     return Release(Service(Net.of(marked.model)), scheme.release), marked.key
 
 
@@ -45,7 +48,9 @@ def steal(
     for attack in stages:
         rng = stream(replicate, "thief", attack.name, world.task.name)
         running = service.running(world.device) if service else None
-        loot = attack(Thief(world, data, rng, running, grants, scheme=scheme, bill=bill))
+        thief = Thief(world, data, rng, running, grants, scheme=scheme, bill=bill)
+        with counted(bill.meter):
+            loot = attack(thief)
         if loot.model is None and service is None:
             raise NotApplicable(f"{attack.name} was given no model and returned none")
         if loot.model is not None:
@@ -86,6 +91,23 @@ def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[st
         return scheme.observe(suspect, key, court).record()
     except Unreadable as reason:
         return {"evidence": "", "channels": {}, "gates": {}, "unreadable": str(reason)}
+
+
+def redrawn(
+    scheme: Scheme, key: Key, service: Service, court: Court, rng: torch.Generator, draws: int
+) -> tuple[list[dict[str, Any]], int]:
+    """`draws` fresh keys in place of `key` on one suspect: the channel that counts of each, and how many keys are
+    admissible. Gates are left out: they could only lower the number of accusations.
+    """
+    suspect, seen, admitted = Suspect(service.running(court.world.device), scheme.court), [], 0
+    for _ in range(draws):
+        fresh = scheme.redraw(key, rng)
+        found = scheme.admissible(fresh)
+        admitted += found.well_formed and found.bound
+        one = scheme.observe(suspect, fresh, court)
+        channel = one.channels[one.evidence].record()
+        seen.append({"evidence": one.evidence, "channels": {one.evidence: channel}, "gates": {}, "unreadable": None})
+    return seen, admitted
 
 
 def admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:

@@ -123,6 +123,15 @@ class Scheme(ABC):
     def admissible(self, key: Key) -> Admission:
         """Whether the key is well-formed, and its labels or bits follow from its secret."""
 
+    def redraw(self, key: Key, rng: torch.Generator) -> Key:
+        """A fresh key in place of `key`: only what the law of its total speaks of is drawn anew from `rng`.
+
+        Everything else stays: new labels on the same images, new bits for the same passports. Realised error rates
+        are counted with such keys. Raises NotApplicable (the default) where no fresh key can be drawn, as for an
+        extractor that was trained for its secret.
+        """
+        raise NotApplicable(f"{self.name} says of no part of its keys how it would be drawn anew")
+
 
 class Attack(ABC):
     """What a thief does. A frozen dataclass: its fields are its parameters. Contributors write `run`.
@@ -183,7 +192,8 @@ class PassportScheme(Protocol):
     def passport_key(self, model: nn.Module, passports: Sequence[tuple[Tensor, Tensor]], secret: bytes) -> Key:
         """The key of one (p_gamma, p_beta), each (1, C_in, H, W), per passport layer that a net like `model` has.
 
-        Its bits follow from the secret.
+        Its bits follow from the secret; where the scheme lets a claimant declare them, they are the signs that these
+        passports derive in `model`.
         """
 
     def signs(self, key: Key) -> list[Tensor]:

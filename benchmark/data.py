@@ -13,6 +13,7 @@ from torch import Tensor
 from benchmark.tasks import SPLIT_SEED, Task
 
 POOLS = ("disjoint", "owner")
+HELD_OUT = 10  # a thief trains on all but every tenth of his images, and chooses his settings on those
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,13 @@ def load(task: Task) -> Splits:
     return Splits(whole.take(owner), whole.take(thief), whole.take(test))
 
 
-def thief_data(splits: Splits, pool: str, share: float, rng: torch.Generator) -> Data:
-    """The thief's images: `share` in [0, 1] of the pool, nested in the share for equal `rng`.
+def thief_data(splits: Splits, pool: str, share: float, rng: torch.Generator) -> tuple[Data, Data]:
+    """What the thief trains on, and what he holds out: `share` in [0, 1] of the pool, cut once.
 
-    `pool` is "disjoint" (the thief's own split) or "owner" (the owner's training set, as many papers grant it).
+    Both parts are nested in the share for equal `rng`. `pool` is "disjoint" (the thief's own split) or "owner" (the
+    owner's training set, as many papers grant it).
     """
     whole = splits.thief if pool == "disjoint" else splits.owner
-    order = torch.randperm(len(whole), generator=rng)
-    return whole.take(order[: round(share * len(whole))])
+    order = torch.randperm(len(whole), generator=rng)[: round(share * len(whole))]
+    held_out = torch.arange(len(order)) % HELD_OUT == HELD_OUT - 1
+    return whole.take(order[~held_out]), whole.take(order[held_out])

@@ -5,6 +5,7 @@ from __future__ import annotations
 EXIT_OK = 0  # every cell has a verdict
 EXIT_USAGE = 2  # the command, a parameter, a file or a folder is wrong
 EXIT_INCOMPLETE = 3  # some cells crashed or timed out
+EXIT_WORSE = 4  # compare: a verdict got worse for the owner; replay: the result is different
 EXIT_INTERRUPTED = 130  # Ctrl-C
 
 

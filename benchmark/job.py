@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["host", "null", "marked", "attacked", "judged"]
+Kind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
 Role = Literal["owner", "thief", "court"]
 
 Json = Any  # what `json` can write

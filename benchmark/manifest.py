@@ -29,7 +29,7 @@ def manifest(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> di
         "version": importlib.metadata.version("watermark-bench"),
         "command": command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "profile": asdict(plan.profile),
+        "profile": plan.profile.described(),
         "data": {"task": task.name, "kind": task.kind, "unit": task.unit, **sizes, "sha256": task.data_hash()},
         "schemes": [_scheme(setting) for setting in plan.schemes],
         "attacks": [_attack(setting) for setting in plan.attacks],

@@ -152,8 +152,7 @@ class Bill:
             "labelled": self.labelled,
             "unlabelled": self.unlabelled,
             "queries": self.queries,
-            "steps": self.meter.steps,
-            "samples": self.meter.samples,
+            **self.meter.record(),
         }
 
 
@@ -180,15 +179,24 @@ class Thief(Party):
 
     @property
     def data(self) -> Data:
-        """The thief's labelled images. Counted as labelled."""
+        """The thief's labelled images. Counted as labelled. Raises NotApplicable if he has none."""
+        self._some_images()
         self.bill.labelled = max(self.bill.labelled, len(self._images))
         return self._images
 
     @property
     def inputs(self) -> Tensor:
-        """The thief's images without their labels, uint8 (N, C, H, W). Counted as unlabelled."""
+        """The thief's images without their labels, uint8 (N, C, H, W). Counted as unlabelled.
+
+        Raises NotApplicable if he has none.
+        """
+        self._some_images()
         self.bill.unlabelled = max(self.bill.unlabelled, len(self._images))
         return self._images.x
+
+    def _some_images(self) -> None:
+        if not len(self._images):
+            raise NotApplicable("the attack needs images, and this thief has none (a share of 0 of his pool)")
 
     @cached_property
     def model(self) -> nn.Module:

@@ -10,7 +10,7 @@ attack makes without looking at the marked one (`target = "none"`) is made once 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,22 @@ from benchmark.selection import Setting
 from benchmark.tasks import find_task
 
 ENGINE = Path(__file__).with_name("acts.py")  # what every result depends on, with all that it imports
-ROLES: dict[Kind, Role] = {"host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court"}
-TYPICAL_SECONDS: dict[Kind, float] = {"host": 2.5, "null": 2.5, "marked": 8.0, "attacked": 2.0, "judged": 0.1}
-TYPICAL_MEGABYTES: dict[Kind, float] = {"host": 0.1, "null": 0.1, "marked": 0.3, "attacked": 0.1, "judged": 0.01}
+ROLES: dict[Kind, Role] = {
+    "host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court", "drawn": "court",
+}  # fmt: skip
+TYPICAL_SECONDS: dict[Kind, float] = {
+    "host": 2.5, "null": 2.5, "marked": 8.0, "attacked": 2.0, "judged": 0.1, "drawn": 60.0,
+}  # fmt: skip
+TYPICAL_MEGABYTES: dict[Kind, float] = {
+    "host": 0.1, "null": 0.1, "marked": 0.3, "attacked": 0.1, "judged": 0.01, "drawn": 0.5,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Cell:
     """One square of the matrix at one replicate: its jobs by role, or the reason why it can't be run.
 
-    `innocent`: an unmarked model examined with the key of `scheme`.
+    `innocent`: an unmarked model examined with the key of `scheme`. pool, share: the thief's images.
     """
 
     scheme: str
@@ -41,6 +47,8 @@ class Cell:
     innocent: bool = False
     reason: str | None = None
     jobs: Mapping[str, str] = field(default_factory=dict)
+    pool: str = "disjoint"
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,14 +69,22 @@ def make_plan(
     history: Mapping[str, float] | None = None,
 ) -> Plan:
     """Cross `schemes` with `attacks`; `history` gives the seconds a kind of work took before, by `work_key`."""
-    draft = _Draft(profile, history or {})
+    draft = Draft(profile, history or {})
     cells = [
         cell
         for replicate in range(profile.seeds)
         for scheme in schemes
-        for cell in draft.row(scheme, attacks, replicate)
+        for thief in profile.thief.axis
+        for cell in draft.row(scheme, attacks, replicate, thief)
     ]
     return Plan(profile, tuple(schemes), tuple(attacks), tuple(cells), tuple(draft.jobs.values()))
+
+
+def null_jobs(profile: Profile, history: Mapping[str, float] | None = None) -> tuple[Job, ...]:
+    """The jobs of the profile's pool of unmarked models alone, the same as those of a run."""
+    draft = Draft(profile, history or {})
+    draft.clean_nulls()
+    return tuple(draft.jobs.values())
 
 
 def work_key(payload: Mapping[str, Any]) -> str:
@@ -78,8 +94,8 @@ def work_key(payload: Mapping[str, Any]) -> str:
     return f"{payload['kind']} {scheme['name']}{scheme['parameters']} {stages} x{len(payload.get('suspects', ''))}"
 
 
-class _Draft:
-    """The jobs so far, each once."""
+class Draft:
+    """The jobs of a plan in the making, each once: `jobs` by id, parents before children."""
 
     def __init__(self, profile: Profile, history: Mapping[str, float]) -> None:
         self.profile = profile
@@ -120,19 +136,24 @@ class _Draft:
             scheme=_described(scheme.stages[0]), replicate=replicate, host=host,
         )  # fmt: skip
 
-    def attacked(self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int) -> str:
+    def attacked(
+        self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int, thief: tuple[str, float]
+    ) -> str:
         """`scheme` None: an innocent target. The scheme's code is in the payload only if the attack knows it."""
         traits = scheme.stages[0].declaration.traits if scheme else {}
         aware = scheme is not None and (attack.claim or bool(attack.requires))
         whom = scheme.label if scheme else "unmarked"
         label = f"attacked {whom} × {attack.label}" if target else f"attacked {attack.label}"
+        pool, share = thief
+        if thief != self.profile.thief.axis[0]:
+            label += f" with {100 * share:g} % of the {pool} pool"
         sources = {f"stage{i}": _source(stage) for i, stage in enumerate(attack.stages)}
         return self.add(
             "attacked", label, [target] if target else [], sources | (_scheme_source(scheme) if scheme else {}),
             stages=[_described(stage) for stage in attack.stages],
             scheme=_described(scheme.stages[0]) if aware and scheme else None,
             target=target, grants=traits.get("release", "weights") if target else None, replicate=replicate,
-            thief={"pool": self.profile.thief.pool, "share": self.profile.thief.share},
+            thief={"pool": pool, "share": share},
         )  # fmt: skip
 
     def judged(self, scheme: Setting, key: str, suspects: Sequence[str], replicate: int, marked: str) -> str:
@@ -149,11 +170,22 @@ class _Draft:
             ledger=[marked],
         )  # fmt: skip
 
-    def row(self, scheme: Setting, attacks: Sequence[Setting], replicate: int) -> list[Cell]:
-        """A scheme's cells and, beside them, those of the innocent model under its key."""
+    def drawn(self, scheme: Setting, marked: str, suspects: Sequence[str], replicate: int, draws: int) -> str:
+        """`draws` fresh keys in place of the one that `marked` holds, spread evenly over `suspects`, each its own."""
+        return self.add(
+            "drawn", f"drawn {draws} fresh keys of {scheme.label}", [marked, *suspects], _scheme_source(scheme),
+            scheme=_described(scheme.stages[0]), key=marked, suspects=list(suspects), replicate=replicate, draws=draws,
+        )  # fmt: skip
+
+    def row(self, scheme: Setting, attacks: Sequence[Setting], replicate: int, thief: tuple[str, float]) -> list[Cell]:
+        """A scheme's cells and, beside them, those of the innocent model under its key.
+
+        thief: his pool and share. Innocents are judged after the attacks of the matrix's thief only.
+        """
+        pool, share = thief
         unfit = self._unfit(scheme)
         if unfit:
-            return [Cell(scheme.label, attack.label, replicate, reason=unfit) for attack in attacks]
+            return [Cell(scheme.label, a.label, replicate, reason=unfit, pool=pool, share=share) for a in attacks]
         marked = self.marked(scheme, replicate)
         common = {
             "host": self.host(replicate),
@@ -163,9 +195,12 @@ class _Draft:
         }
         for attack in attacks:
             if attack.kind == "control" and _blind(attack):
-                common["scratch"] = self.attacked(attack, None, None, replicate)
-        cells = [self.cell(scheme, attack, replicate, common) for attack in attacks]
-        return cells + self.innocents(scheme, attacks, replicate, common)
+                common["scratch"] = self.attacked(attack, None, None, replicate, thief)
+        cells = [replace(self.cell(scheme, a, replicate, common, thief), pool=pool, share=share) for a in attacks]
+        if thief != self.profile.thief.axis[0]:
+            return cells
+        innocents = self.innocents(scheme, attacks, replicate, common, thief)
+        return cells + [replace(cell, pool=pool, share=share) for cell in innocents]
 
     def _unfit(self, scheme: Setting) -> str | None:
         tasks = scheme.stages[0].declaration.traits["tasks"]
@@ -173,7 +208,9 @@ class _Draft:
             return None
         return f"{scheme.label} marks {' or '.join(tasks)} nets, and {self.task.name} is {self.task.kind}"
 
-    def cell(self, scheme: Setting, attack: Setting, replicate: int, common: Mapping[str, str]) -> Cell:
+    def cell(
+        self, scheme: Setting, attack: Setting, replicate: int, common: Mapping[str, str], thief: tuple[str, float]
+    ) -> Cell:
         traits = scheme.stages[0].declaration.traits
         if missing := attack.requires - set(traits["capabilities"]):
             wanted = " and ".join(sorted(missing))
@@ -184,19 +221,25 @@ class _Draft:
             return Cell(scheme.label, attack.label, replicate, reason=reason)
         marked, jobs = common["marked"], dict(common)
         blind = _blind(attack)
-        jobs["attacked"] = self.attacked(attack, None if blind else scheme, None if blind else marked, replicate)
+        whom, what = (None, None) if blind else (scheme, marked)
+        jobs["attacked"] = self.attacked(attack, whom, what, replicate, thief)
         key = jobs["attacked"] if attack.claim else marked
         jobs["judged"] = self.judged(scheme, key, [jobs["attacked"]], replicate, marked)
         if attack.claim:
             jobs["fresh_nulls"] = common["nulls"]
             jobs["nulls"] = self.judged(scheme, key, self.clean_nulls(), replicate, marked)
         elif not blind and not attack.requires:
-            innocent = self.attacked(attack, None, self.innocent(), replicate)
+            innocent = self.attacked(attack, None, self.innocent(), replicate, thief)
             jobs["attacked_null"] = self.judged(scheme, marked, [innocent], replicate, marked)
         return Cell(scheme.label, attack.label, replicate, jobs=jobs)
 
     def innocents(
-        self, scheme: Setting, attacks: Sequence[Setting], replicate: int, common: Mapping[str, str]
+        self,
+        scheme: Setting,
+        attacks: Sequence[Setting],
+        replicate: int,
+        common: Mapping[str, str],
+        thief: tuple[str, float],
     ) -> list[Cell]:
         """The control `unmarked`: the innocent model as it is, and after every attack that can touch it."""
         suspects = {"none": self.innocent()}
@@ -206,7 +249,7 @@ class _Draft:
                 reasons[attack.label] = f"{attack.label} speaks of a marked model, and this one is innocent"
             else:
                 suspects[attack.label] = self.attacked(
-                    attack, None, None if _blind(attack) else self.innocent(), replicate
+                    attack, None, None if _blind(attack) else self.innocent(), replicate, thief
                 )
         cells = []
         for label, suspect in suspects.items():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self, get_type_hints
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from benchmark.errors import BenchError
 
@@ -33,7 +33,10 @@ class Section:
         return cls(**{name: _typed(value, hints[name], f"{where}: {name}") for name, value in table.items()})
 
 
-def _typed(value: Any, wanted: type, where: str) -> Any:
+def _typed(value: Any, wanted: Any, where: str) -> Any:
+    if get_origin(wanted) is tuple:  # one value may stand without its list
+        values = value if isinstance(value, list) else [value]
+        return tuple(_typed(one, get_args(wanted)[0], where) for one in values)
     if isinstance(wanted, type) and issubclass(wanted, Section):
         if not isinstance(value, Mapping):
             raise BenchError(f"{where} must be a table")
@@ -59,10 +62,18 @@ class Training(Section):
 
 @dataclass(frozen=True)
 class ThiefData(Section):
-    """The thief's images: a share of the disjoint split, or of the owner's training set."""
+    """The thief's images: a share of the disjoint split, or of the owner's training set.
 
-    pool: str
-    share: float
+    Several values make an axis: the first of each is the matrix's, the others give curves.
+    """
+
+    pool: tuple[str, ...]
+    share: tuple[float, ...]
+
+    @property
+    def axis(self) -> list[tuple[str, float]]:
+        """Every (pool, share), that of the matrix first."""
+        return [(pool, share) for pool in self.pool for share in self.share]
 
 
 @dataclass(frozen=True)
@@ -89,8 +100,18 @@ class Profile(Section):
             (self.nulls >= 16, f"nulls must be at least 16, not {self.nulls}: fewer can't support a verdict"),
             (self.seeds >= 1, f"seeds must be at least 1, not {self.seeds}"),
             (self.timeout > 0, f"timeout must be above 0 seconds, not {self.timeout}"),
-            (self.thief.pool in ("disjoint", "owner"), f"thief.pool is disjoint or owner, not {self.thief.pool!r}"),
-            (0 < self.thief.share <= 1, f"thief.share must lie between 0 and 1, not {self.thief.share}"),
+            (
+                bool(self.thief.pool) and set(self.thief.pool) <= {"disjoint", "owner"},
+                f"thief.pool is disjoint or owner, not {_listed(self.thief.pool)}",
+            ),
+            (
+                bool(self.thief.share) and all(0 <= share <= 1 for share in self.thief.share),
+                f"thief.share must lie between 0 and 1, not {_listed(self.thief.share)}",
+            ),
+            (
+                len(set(self.thief.axis)) == len(self.thief.axis),
+                f"thief.pool and thief.share name a value once, not {_listed(self.thief.pool + self.thief.share)}",
+            ),
             (self.precision in ("auto", "float32"), f"precision is auto or float32, not {self.precision!r}"),
             (self.training.epochs >= 1, f"training.epochs must be at least 1, not {self.training.epochs}"),
         ):
@@ -106,9 +127,25 @@ class Profile(Section):
             "precision": self.precision,
         }
 
-    def with_options(self, **options: Any) -> Profile:
+    def with_options(
+        self, *, thief_pool: tuple[str, ...] | None = None, thief_share: tuple[float, ...] | None = None, **options: Any
+    ) -> Profile:
         """This profile with the command line's values; None means not given."""
-        return replace(self, **{name: value for name, value in options.items() if value is not None})
+        thief = replace(self.thief, **_given(pool=thief_pool, share=thief_share))
+        return replace(self, thief=thief, **_given(**options))
+
+    def described(self) -> dict[str, Any]:
+        """The profile as JSON. Its thief is that of the matrix; the other cells name theirs themselves."""
+        pool, share = self.thief.axis[0]
+        return asdict(self) | {"thief": {"pool": pool, "share": share}}
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _listed(values: tuple[Any, ...]) -> str:
+    return ", ".join(map(repr, values)) or "nothing"
 
 
 def profile_names() -> list[str]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from benchmark.environment import check_environment
 from benchmark.errors import BenchError
 from benchmark.executor import LocalExecutor
+from benchmark.job import Job
 from benchmark.manifest import write_manifest
 from benchmark.plan import Plan
 from benchmark.progress import progress_for
@@ -58,11 +59,24 @@ def carry_out(
         if not all(store.finished(job.id) for job in plan.jobs):
             check_environment()
             _check_device(machine.device)
-        for path, reason in store.damaged:
-            console.print(f"set aside {path.name}: {reason}; it will be made again", style="yellow", markup=False)
-        context = {"root": str(store.root.absolute()), "device": machine.device}
-        with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
-            return run_jobs(plan.jobs, store, executor, progress)
+        return _finish(plan.jobs, store, machine, console)
+
+
+def finish(jobs: Sequence[Job], machine: Machine, console: Console) -> Summary:
+    """Run the jobs that have no final record, outside any run: no manifest, no pages."""
+    store = machine.store
+    with store.lock():
+        check_environment()
+        _check_device(machine.device)
+        return _finish(jobs, store, machine, console)
+
+
+def _finish(jobs: Sequence[Job], store: RecordStore, machine: Machine, console: Console) -> Summary:
+    for path, reason in store.damaged:
+        console.print(f"set aside {path.name}: {reason}; it will be made again", style="yellow", markup=False)
+    context = {"root": str(store.root.absolute()), "device": machine.device}
+    with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
+        return run_jobs(jobs, store, executor, progress)
 
 
 def _check_device(device: str) -> None:

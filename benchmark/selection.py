@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from benchmark.declaration import Declaration, Role, split_text
@@ -13,6 +14,8 @@ from benchmark.errors import BenchError
 from benchmark.registry import Registry
 
 _STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
+_SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+):(?P<step>\S+)\s*")
+_MOST = 100  # settings of one sweep
 _CLAIMS = ("ambiguity", "false-claim")
 _STRENGTH = ("none", "labels", "probabilities", "weights")  # "outputs", of image-to-image nets, stands apart
 
@@ -75,7 +78,9 @@ def select_attacks(text: str, registry: Registry) -> tuple[Setting, ...]:
     """The settings that `--attacks` names, in its order, each once; raises BenchError.
 
     Items are separated by commas. `all` and wildcards stand for the settings that the plug-ins declare, a bare
-    name for its defaults, `prune(amount=0.8)` for exactly that, `prune+jpeg(quality=75)` for a chain.
+    name for its defaults, `prune(amount=0.8)` for exactly that, `prune+jpeg(quality=75)` for a chain. One number of
+    an item may be swept, `prune(amount=0.1..0.9:0.1)+jpeg`: a setting for each value. Its streams have no strength in
+    their names, so all of them draw the same random numbers.
     """
     return _select("attack", text, registry)
 
@@ -88,9 +93,66 @@ def _select(role: Role, text: str, registry: Registry) -> tuple[Setting, ...]:
     for item in split_text(text, ","):
         if not item:
             raise BenchError(f"--{role}s {text!r} has an empty item: remove the extra comma")
-        for setting in _item(role, item, registry):
-            chosen.setdefault(setting.label, setting)
+        for one in _swept(item, registry) if role == "attack" else (item,):
+            for setting in _item(role, one, registry):
+                chosen.setdefault(setting.label, setting)
     return tuple(chosen.values())
+
+
+def _swept(item: str, registry: Registry) -> list[str]:
+    """The items that a sweep in `item` stands for; `item` alone where there is none."""
+    stages = split_text(item, "+")
+    sweeps = [
+        (number, place, match)
+        for number, text in enumerate(stages)
+        for place, match in enumerate(_sweeps(text, registry))
+        if match
+    ]
+    if not sweeps:
+        return [item]
+    if len(sweeps) > 1:
+        fields = " and ".join(match["field"] for _, _, match in sweeps)
+        raise BenchError(f"{item!r} sweeps {fields}: sweep one number of an item, and write the others out")
+    ((number, place, match),) = sweeps
+    name, arguments = _parts(stages[number])
+    written = split_text(arguments, ",")
+    items = []
+    for value in _values(item, match):
+        written[place] = f"{match['field']}={value}"
+        items.append("+".join([*stages[:number], f"{name}({','.join(written)})", *stages[number + 1 :]]))
+    return items
+
+
+def _sweeps(stage: str, registry: Registry) -> list[re.Match[str] | None]:
+    """A match for each argument of `stage` that sweeps a number; text parameters may hold any signs."""
+    name, arguments = _parts(stage)
+    if not arguments or ".." not in arguments or _is_wildcard(name) or name in ("", "all"):
+        return []
+    numbers = {one.name for one in registry.attack(name).parameters if one.type in ("int", "float")}
+    matches = [_SWEEP.fullmatch(text) for text in split_text(arguments, ",")]
+    return [match if match and match["field"] in numbers else None for match in matches]
+
+
+def _parts(stage: str) -> tuple[str, str]:
+    match = _STAGE.fullmatch(stage)
+    return (match["name"].strip(), match["arguments"] or "") if match else ("", "")
+
+
+def _values(item: str, match: re.Match[str]) -> list[str]:
+    """Low, low + step, and so on to high, which is among them if a whole number of steps leads there."""
+    try:
+        low, high, step = (Decimal(match[name]) for name in ("low", "high", "step"))
+        sound = all(one.is_finite() for one in (low, high, step)) and step > 0 and low <= high
+        steps = (high - low) / step if sound else Decimal(0)
+    except ArithmeticError:  # no numbers, or out of all bounds
+        sound = False
+    if not sound:
+        raise BenchError(
+            f"{item!r} sweeps nothing: write {match['field']}=LOW..HIGH:STEP with numbers, as 0.1..0.9:0.1"
+        )
+    if steps >= _MOST:
+        raise BenchError(f"{item!r} sweeps more than {_MOST} values: take a larger step")
+    return [str(low + step * index) for index in range(int(steps) + 1)]
 
 
 def _item(role: Role, item: str, registry: Registry) -> Iterator[Setting]:

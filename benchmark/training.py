@@ -58,10 +58,14 @@ class Source:
 
 @dataclass
 class Meter:
-    """What training cost: optimiser steps, and images pushed forward and back."""
+    """What work cost: optimiser steps, images pushed forward and back, multiply-adds (`benchmark.operations`)."""
 
     steps: int = 0
     samples: int = 0
+    operations: int = 0
+
+    def record(self) -> dict[str, int]:
+        return {"steps": self.steps, "samples": self.samples, "operations": self.operations}
 
 
 def random_shift(x: Tensor, pixels: int, rng: torch.Generator) -> Tensor:

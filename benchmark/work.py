@@ -98,10 +98,12 @@ class Desk:
     def keep(self, role: str, value: Service | Key) -> str:
         return artefacts.write(self.store.artefact_path(self.job.id, role), self.job.id, value)
 
-    def thief_data(self) -> Data:
+    def thief_data(self) -> tuple[Data, Data]:
+        """What the thief trains on, and what he holds out."""
         thief = self.payload["thief"]
         rng = stream(self.replicate, "thief-data", self.world.task.name)
-        return thief_data(self._splits, thief["pool"], thief["share"], rng).to(self.device)
+        training, held_out = thief_data(self._splits, thief["pool"], thief["share"], rng)
+        return training.to(self.device), held_out.to(self.device)
 
 
 def _unmarked(desk: Desk) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def _unmarked(desk: Desk) -> dict[str, Any]:
     meter = Meter()
     party = Party(world, desk.owner_data, stream(number, kind, world.task.name, world.architecture), meter)
     service = acts.train_unmarked(party)
-    return _result(desk, service, {"steps": meter.steps, "samples": meter.samples})
+    return _result(desk, service, meter.record())
 
 
 def _marked(desk: Desk) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def _marked(desk: Desk) -> dict[str, Any]:
     host: Net | None = desk.service(desk.payload["host"]).net if scheme.host else None
     rng = stream(desk.replicate, "owner", scheme.name, world.task.name)
     release, key = acts.embed(scheme, Owner(world, desk.owner_data, rng, host, meter), desk.replicate)
-    result = _result(desk, release.service, {"steps": meter.steps, "samples": meter.samples})
+    result = _result(desk, release.service, meter.record())
     result["artefacts"]["key"] = commitment = desk.keep("key", key)
     return result | {"commitment": commitment}
 
@@ -130,10 +132,14 @@ def _attacked(desk: Desk) -> dict[str, Any]:
     target: str | None = payload["target"]
     release = Release(desk.service(target), payload["grants"]) if target else None
     scheme = desk.scheme if payload["scheme"] else None
-    service, claim, bill = acts.steal(stages, desk.world, desk.thief_data(), desk.replicate, release, scheme)
+    training, held_out = desk.thief_data()
+    service, claim, bill = acts.steal(stages, desk.world, training, desk.replicate, release, scheme)
     result = _result(desk, service, bill.record())
     if release is not None:
         result["agreement"] = acts.agreement(release.service, service, desk.test, desk.world)
+        if len(held_out):  # by which he would choose the strength of his attack
+            before, after = (acts.answers(one, held_out, desk.world) for one in (release.service, service))
+            result["thief_utility"] = {"before": before, "after": after}
     if claim is not None:
         result["artefacts"]["key"] = desk.keep("key", claim)
     return result
@@ -152,6 +158,25 @@ def _judged(desk: Desk) -> dict[str, Any]:
     return {"observations": observations, "admission": acts.admission(scheme, key, committed)}
 
 
+def _drawn(desk: Desk) -> dict[str, Any]:
+    """Fresh admissible keys on innocent models: what `metrics.md` section 5 counts false accusations by."""
+    payload, scheme = desk.payload, desk.scheme
+    key, suspects = desk.key(payload["key"]), payload["suspects"]
+    named = (payload["scheme"]["name"], desk.world.task.name)
+    rng = stream(desk.replicate, "fresh-keys", *named)
+    each, more = divmod(payload["draws"], len(suspects))
+    models: list[int] = []
+    observations: list[dict[str, Any]] = []
+    admissible = 0
+    for number, job in enumerate(suspects):
+        court = Court(desk.world, desk.test, stream(desk.replicate, "court", *named))
+        seen, admitted = acts.redrawn(scheme, key, desk.service(job), court, rng, each + (number < more))
+        observations += seen
+        models += [number] * len(seen)
+        admissible += admitted
+    return {"models": models, "observations": observations, "admissible": admissible}
+
+
 def _result(desk: Desk, service: Service, cost: Mapping[str, int]) -> dict[str, Any]:
     correct = acts.answers(service, desk.test, desk.world)
     return {
@@ -167,6 +192,7 @@ _ACTS: dict[str, Callable[[Desk], dict[str, Any]]] = {
     "marked": _marked,
     "attacked": _attacked,
     "judged": _judged,
+    "drawn": _drawn,
 }
 
 

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from benchmark.errors import BenchError
-from leaderboard.cells import Cell, Court, cost_of, judge_cell
+from leaderboard.cells import Cell, Court, cost_of, judge_cell, thief_of
 from leaderboard.rows import KINDS, AttackRow, SchemeRow, attack_row, scheme_row
 from leaderboard.run import Run, read_run
 
@@ -20,7 +20,10 @@ __all__ = ["Board", "Run", "judge", "judge_cells", "read_run"]
 
 @dataclass(frozen=True)
 class Board:
-    """All that the pages say, at one alpha and one budget (points). `cells` are in the plan's order."""
+    """All that the pages say, at one alpha and one budget (points). `cells` are in the plan's order.
+
+    beside: the cells of thieves with other images than the matrix's; only curves speak of them.
+    """
 
     run: Run
     alpha: float
@@ -29,6 +32,8 @@ class Board:
     schemes: Sequence[SchemeRow]
     attacks: Sequence[AttackRow]
     host_seconds: float | None
+    host_operations: float | None
+    beside: Sequence[Cell] = ()
 
     @property
     def kinds(self) -> list[str]:
@@ -52,23 +57,26 @@ def judge(run: Run, alpha: float | None = None, budget: float | None = None) -> 
     """
     court = Court(*_thresholds(run.profile, alpha, budget))
     cells = judge_cells(run, court)
-    host_seconds = _training_seconds(run)
+    host_seconds, host_operations = _training_cost(run)
     return Board(
         run=run,
         alpha=court.alpha,
         budget=court.budget,
         cells=cells,
         schemes=[scheme_row(run, scheme, cells, court) for scheme in run.described["schemes"]],
-        attacks=[attack_row(attack, cells, host_seconds) for attack in run.described["attacks"]],
+        attacks=[attack_row(attack, cells, host_operations) for attack in run.described["attacks"]],
         host_seconds=host_seconds,
+        host_operations=host_operations,
+        beside=judge_cells(run, court, beside=True),
     )
 
 
-def judge_cells(run: Run, court: Court) -> list[Cell]:
-    """Every cell of the run before one court, in the plan's order."""
+def judge_cells(run: Run, court: Court, *, beside: bool = False) -> list[Cell]:
+    """Every cell of the matrix before one court, in the plan's order; `beside`: of the other thieves instead."""
     attacks = {attack["label"]: attack for attack in run.described["attacks"]}
     untouched = {"label": "none", "kind": "control", "claim": False}  # innocents are also seen as they are
-    planned = run.described["cells"]
+    own = run.profile["thief"]["pool"], run.profile["thief"]["share"]
+    planned = [cell for cell in run.described["cells"] if (thief_of(run, cell) == own) != beside]
     return [judge_cell(run, cell, attacks.get(cell["attack"], untouched), court) for cell in planned]
 
 
@@ -82,9 +90,9 @@ def _thresholds(profile: Mapping[str, Any], alpha: float | None, budget: float |
     return alpha, budget
 
 
-def _training_seconds(run: Run) -> float | None:
-    """Median seconds of training an unmarked net by the house's recipe: hosts and nulls are trained alike."""
+def _training_cost(run: Run) -> tuple[float | None, float | None]:
+    """Median seconds and operations of training an unmarked net: hosts and nulls are trained alike."""
     jobs = run.described["jobs"].items()
-    costs = [cost_of(run, job) for job, described in jobs if described["kind"] in ("host", "null")]
-    seconds = [cost.seconds for cost in costs if cost]
-    return median(seconds) if seconds else None
+    costs = [cost for job, described in jobs if described["kind"] in ("host", "null") and (cost := cost_of(run, job))]
+    worked = [cost.operations for cost in costs if cost.operations is not None]
+    return median(cost.seconds for cost in costs) if costs else None, median(worked) if worked else None

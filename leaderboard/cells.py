@@ -24,7 +24,10 @@ Observation = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Cost:
-    """What one job took: seconds on its device, peak memory in MB, and what was used, each counted."""
+    """What one job took: seconds on its device, peak memory in MB, and what was used, each counted.
+
+    operations: multiply-adds of the layers that ran; None where an older record did not count them.
+    """
 
     seconds: float
     peak_memory_mb: float
@@ -33,6 +36,7 @@ class Cost:
     queries: int = 0
     steps: int = 0
     samples: int = 0
+    operations: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Cell:
     committed: the verdict of a court that asks for commitment (claims only). before, after: evidence in the
     model as delivered and in the suspect. utility: suspect against delivered model. gates: the suspect's.
     channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1].
+    pool, share: the thief's images.
     """
 
     scheme: str
@@ -77,6 +82,8 @@ class Cell:
     gates: Mapping[str, Utility] = field(default_factory=dict)
     channels: Mapping[str, tuple[Channel | None, Channel]] = field(default_factory=dict)
     cost: Cost | None = None
+    pool: str = "disjoint"
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -117,8 +124,16 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
         claim=claim,
         jobs=jobs,
         cost=cost_of(run, jobs.get("suspect" if innocent else "attacked")),
+        pool=thief_of(run, planned)[0],
+        share=thief_of(run, planned)[1],
         **found,
     )
+
+
+def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
+    """The thief's pool and share of a planned cell; by default those of the run's profile."""
+    thief = run.profile["thief"]
+    return planned.get("pool", thief["pool"]), planned.get("share", thief["share"])
 
 
 def cost_of(run: Run, job: str | None) -> Cost | None:
@@ -127,7 +142,7 @@ def cost_of(run: Run, job: str | None) -> Cost | None:
     if job is None or result is None:
         return None
     ran = run.records[job]["run"]
-    known = ("labelled", "unlabelled", "queries", "steps", "samples")
+    known = ("labelled", "unlabelled", "queries", "steps", "samples", "operations")
     counted = {name: count for name, count in result.get("cost", {}).items() if name in known}
     return Cost(ran["seconds"], ran["peak_memory_mb"], **counted)
 

@@ -35,8 +35,11 @@ def costs(board: Board) -> str:
     header = ["attack", "device time", "of a host", "tier", "peak memory", "steps", "samples", "labelled",
               "unlabelled", "queries"]  # fmt: skip
     host = "unknown" if board.host_seconds is None else wording.seconds(board.host_seconds)
+    work = "" if board.host_operations is None else f" and {board.host_operations:.2g} operations"
     text = (
-        f"Medians over the schemes. Training one host takes {host}. Steps: optimiser steps; samples: images they saw; "
+        f"Medians over the schemes. Training one host takes {host}{work}. The share of a host, and so the tier, is "
+        "counted work over that: multiply-adds of convolutions and linear layers, forward and backward, queries among "
+        "them, equal on every machine. Steps: optimiser steps; samples: images they saw; "
         "labelled and unlabelled: distinct images of the thief; queries: images answered by the stolen service. "
         "Peak memory is that of the worker process."
     )
@@ -66,7 +69,8 @@ def threat_model(board: Board) -> list[str]:
     thief = board.run.profile["thief"]
     pool = "disjoint from the owner's" if thief["pool"] == "disjoint" else "the owner's own training set"
     text = (
-        f"Every thief has {100 * thief['share']:g} % of a pool of images that is {escape(pool)}; no attack sees a key. "
+        f"The thief of the matrix has {100 * thief['share']:g} % of a pool of images that is {escape(pool)}, and holds "
+        "a tenth of them back to choose the strength of an attack by; no attack sees a key. "
         "Marks are judged with the owner's key, committed before the release."
     )
     return [

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from benchmark.errors import BenchError
-from leaderboard import wording
+from leaderboard import standing, wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
 from leaderboard.evidence import Evidence
+from leaderboard.power import power
 from leaderboard.tables import one_line
 
 
@@ -65,6 +66,8 @@ def _facts(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
         use = cell.utility
         change = f"{wording.points_interval(use)} points, {use.state}"
         yield "utility", f"{change}: {use.losses} lost and {use.gains} gained of {use.n}"
+    if (could := power(cell)) is not None:
+        yield "power", standing.said(could)
     if cell.agreement is not None:
         yield "agreement", f"{wording.agreement(cell.agreement)} (with the delivered model, on the test set)"
     if cell.accuracy is not None:

@@ -1,4 +1,4 @@
-"""The run for other programs: `matrix.csv`, one line per cell, and `records.jsonl`, every record."""
+"""The pages of a run on the disk; `matrix.csv`, one line per cell, and `records.jsonl`, every record."""
 
 from __future__ import annotations
 
@@ -13,27 +13,71 @@ from benchmark.errors import BenchError
 from leaderboard import markdown
 from leaderboard.board import Board
 from leaderboard.cells import Cell
+from leaderboard.curves import curves
+from leaderboard.document import leaderboard_json
 from leaderboard.evidence import OWN_POOL, Evidence
+from leaderboard.rows import work_share
 from leaderboard.tables import one_line
+from leaderboard.works import bibliography
 
+FIGURES = "figures"  # the folder of the figures, beside the pages
+NAMES = ("matrix", "cost", "false-positives", "curves")
+KINDS = ("png", "svg")
 _FORMULA = ("=", "+", "-", "@")
 
 
-def write_pages(board: Board, folder: Path) -> list[Path]:
-    """Write leaderboard.md, matrix.csv and records.jsonl into `folder`, each whole or not at all.
+def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Path]:
+    """Write every page of the board into `folder`, each whole or not at all; returns their paths.
 
-    Returns their paths. Raises BenchError where the folder can't be written.
+    figures: draw them, too, which takes seconds. Where they are not drawn, those of another board are removed: a
+    figure never contradicts the pages beside it. Raises BenchError where the folder can't be written.
     """
-    pages = {"leaderboard.md": markdown.page(board), "matrix.csv": matrix_csv(board), "records.jsonl": records(board)}
-    return [_write(folder / name, text) for name, text in pages.items()]
+    from leaderboard import html, latex  # their engines load slowly, and only here
+
+    swept = curves(board)
+    pages: dict[str, str | bytes] = {
+        "leaderboard.md": markdown.page(board),
+        "leaderboard.html": html.page(board, swept),
+        "leaderboard.json": leaderboard_json(board),
+        "leaderboard.tex": latex.page(board),
+        "works.bib": bibliography(board),
+        "matrix.csv": matrix_csv(board),
+        "records.jsonl": records(board),
+    }
+    drawn: dict[str, bytes] = {}
+    if figures:
+        from leaderboard.figures import figures as draw
+
+        drawn = draw(board, swept)
+    if figures or not _holds(folder / "matrix.csv", str(pages["matrix.csv"])):
+        _remove_figures(folder, set(drawn))
+    pages |= {f"{FIGURES}/{name}": image for name, image in drawn.items()}
+    return [write_page(folder / name, page) for name, page in pages.items()]
 
 
-def _write(path: Path, text: str) -> Path:
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def _remove_figures(folder: Path, kept: set[str]) -> None:
+    for path in (folder / FIGURES / f"{name}.{kind}" for name in NAMES for kind in KINDS):
+        if path.name not in kept and path.exists():
+            try:
+                path.unlink()
+            except OSError as error:
+                raise BenchError(f"{path} can't be removed ({error.strerror}): it shows an older board") from error
+
+
+def write_page(path: Path, page: str | bytes) -> Path:
+    """Write a page, text or image, whole or not at all. Raises BenchError where it can't be written."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_text(text, encoding="utf-8", newline="")
+            temporary.write_bytes(page.encode() if isinstance(page, str) else page)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -54,7 +98,7 @@ def matrix_csv(board: Board) -> str:
     Texts that a spreadsheet would take for a formula start with a quote mark.
     """
     text = io.StringIO()
-    lines = [_line(board, cell) for cell in board.cells]
+    lines = [_line(board, cell) for cell in (*board.cells, *board.beside)]
     writer = csv.DictWriter(text, list(_line(board, None)), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _field(value) for name, value in line.items()} for line in lines)
@@ -109,13 +153,14 @@ def _line(board: Board, cell: Cell | None) -> dict[str, Any]:
         "court": scheme.get("court"),
         "access": attack.get("access"),
         "family": attack.get("family"),
-        "thief_pool": board.run.profile["thief"]["pool"],
-        "thief_share": board.run.profile["thief"]["share"],
+        "thief_pool": cell and cell.pool,
+        "thief_share": cell and cell.share,
         "seconds": cost and cost.seconds,
-        "of_training_a_host": cost.seconds / board.host_seconds if cost and board.host_seconds else None,
+        "of_training_a_host": work_share(cost, board.host_operations) if cost else None,
         "peak_memory_mb": cost and cost.peak_memory_mb,
         "steps": cost and cost.steps,
         "samples": cost and cost.samples,
+        "operations": cost and cost.operations,
         "labelled": cost and cost.labelled,
         "unlabelled": cost and cost.unlabelled,
         "queries": cost and cost.queries,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
-from leaderboard.rows import AttackRow, Fidelity, SchemeRow, Tally
+from leaderboard.rows import AttackRow, Fidelity, SchemeRow, Tally, work_share
+from leaderboard.seeds import what_seeds_allow
 from leaderboard.tables import escape, table
 
 
@@ -45,7 +46,7 @@ def ranked_schemes(board: Board) -> str:
     header = ["scheme"]
     for kind in kinds:
         header += [f"{kind}: rejected", "… with commitment"] if kind in wording.CLAIM_KINDS else [f"{kind}: held"]
-    return f"{_what_seeds_allow(board)} {_ORDER}\n\n" + table(
+    return f"{what_seeds_allow(board.run.profile['seeds'])} {_ORDER}\n\n" + table(
         [*header, "squares left out"], rows, "l" + "r" * len(header)
     )
 
@@ -56,22 +57,16 @@ _ORDER = (
 )
 
 
-def _what_seeds_allow(board: Board) -> str:
-    seeds = board.run.profile["seeds"]
-    if seeds == 1:
-        return "One seed: counts of this run, no rates and no ranks."
-    return f"{seeds} seeds: counts of this run over all seeds; no difference between two rows is tested."
-
-
 def _apart(what: str, count: int) -> str:
     return f" ({what} {count})" if count else ""
 
 
 def ranked_attacks(board: Board) -> list[str]:
     """One table for each board: attacks by how many marks they removed or claims they forged, then by cost."""
+    seeds = board.run.profile["seeds"]
     parts = [
-        f"{_what_seeds_allow(board)} Counts are of schemes{' and seeds' if board.run.profile['seeds'] > 1 else ''}. "
-        "Utility and cost are medians over the schemes. Tiers, of training one host: "
+        f"{what_seeds_allow(seeds)} Counts are of schemes{' and seeds' if seeds > 1 else ''}. "
+        "Utility and cost are medians over the schemes. Tiers, of the work of training one host: "
         "0 up to 1 %, 1 up to 5 %, 2 up to 25 %, 3 up to 100 %, 4 above."
     ]
     for kind in board.kinds:
@@ -208,7 +203,7 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
         wording.percent(found.marked),
         change,
         wording.seconds(took) if took is not None else "–",
-        wording.of_a_host(took / board.host_seconds) if took is not None and board.host_seconds else "–",
+        wording.of_a_host(work_share(found.cost, board.host_operations)),
         f"{wording.evidence(mark)}, {mark.state}" if mark else "–",
         wording.total(mark.theta, mark.n, count) if mark and mark.theta is not None else "–",
         f"{mark.null_mean:.3g}" if mark and mark.null_mean is not None else "–",

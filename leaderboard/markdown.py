@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from leaderboard import conditions, findings, wording
+from leaderboard import axes, conditions, findings, standing, wording
 from leaderboard.board import Board
+from leaderboard.curves import choices, curves
 from leaderboard.rows import Tally
 from leaderboard.tables import escape, table
 
@@ -24,7 +25,10 @@ def page(board: Board) -> str:
         findings.ranked_schemes(board),
         "## Attacks in this run",
         *findings.ranked_attacks(board),
+        *standing.sections(board),
+        *axes.curve_section(board),
         *findings.claims(board),
+        *axes.dispute_section(board),
         "## Innocent models",
         *innocents(board),
         "## Fidelity and embedding cost",
@@ -85,10 +89,10 @@ def how_to_read(board: Board) -> str:
 
 def matrix(board: Board) -> list[str]:
     """Attacks as rows and schemes as columns, one table for each kind of attack."""
-    parts = []
+    parts, chosen = [], choices(board, curves(board))
     for kind in board.kinds:
         rows = [
-            [escape(attack.label), *(_square(board, scheme.label, attack.label) for scheme in board.schemes)]
+            [escape(attack.label), *(_square(board, scheme.label, attack.label, chosen) for scheme in board.schemes)]
             for attack in board.attacks
             if attack.kind == kind
         ]
@@ -100,18 +104,19 @@ def innocents(board: Board) -> list[str]:
     """The row `unmarked` beside every scheme: counts with their bounds, then every verdict."""
     labels = dict.fromkeys(cell.attack for cell in board.cells if cell.innocent and cell.jobs)
     rows = [
-        [escape(label), *(_square(board, scheme.label, label, innocent=True) for scheme in board.schemes)]
+        [escape(label), *(_square(board, scheme.label, label, set(), innocent=True) for scheme in board.schemes)]
         for label in labels
     ]
     header = ["unmarked, after", *(escape(scheme.label) for scheme in board.schemes)]
     return [findings.false_alarms(board), table(header, rows)] if rows else [findings.false_alarms(board)]
 
 
-def _square(board: Board, scheme: str, attack: str, *, innocent: bool = False) -> str:
+def _square(board: Board, scheme: str, attack: str, chosen: set[tuple[str, str]], *, innocent: bool = False) -> str:
     cells = board.at(scheme, attack, innocent=innocent)
     first, *others = [escape(line) for line in wording.square(cells)]
     loud = any(cell.verdict.word in _ALARMS for cell in cells)
-    return "<br>".join([f"**{first}**" if loud else first, *others])
+    choice = [axes.THIEFS_CHOICE] if (scheme, attack) in chosen else []
+    return "<br>".join([f"**{first}**" if loud else first, *others, *choice])
 
 
 def legend() -> list[str]:

@@ -137,8 +137,9 @@ class SchemeRow:
 class AttackRow:
     """An attack: its entry in run.json, what it did to all schemes, and its median cost over them.
 
-    relative: seconds over those of training one host; tier: 0 (<= 1 %), 1 (<= 5 %), 2 (<= 25 %), 3 (<= 100 %),
-    4. change: median net loss of utility, a fraction. no_better: removals that training anew would equal.
+    relative: counted work (multiply-adds) over that of training one host, the same on every machine; tier: 0
+    (<= 1 %), 1 (<= 5 %), 2 (<= 25 %), 3 (<= 100 %), 4. change: median net loss of utility, a fraction. no_better:
+    removals that training anew would equal.
     """
 
     described: Mapping[str, Any]
@@ -159,7 +160,12 @@ class AttackRow:
 
     @property
     def tier(self) -> int | None:
-        return None if self.relative is None else sum(self.relative > bound for bound in _TIERS)
+        return None if self.relative is None else tier(self.relative)
+
+
+def tier(relative: float) -> int:
+    """The tier of a cost, given over that of training one host."""
+    return sum(relative > bound for bound in _TIERS)
 
 
 def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court: Court) -> SchemeRow:
@@ -230,7 +236,7 @@ def _accused_by_the_others(run: Run, judged: str, court: Court) -> dict[str, boo
     return accused
 
 
-def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_seconds: float | None) -> AttackRow:
+def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_operations: float | None) -> AttackRow:
     own = [cell for cell in cells if cell.attack == attack["label"] and not cell.innocent]
     costs = [cell.cost for cell in own if cell.cost]
     cost = _median_cost(costs) if costs else None
@@ -242,8 +248,15 @@ def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_seconds: f
         no_better=sum(NO_BETTER_THAN_SCRATCH in cell.verdict.flags for cell in own),
         change=median(changes) if changes else None,
         cost=cost,
-        relative=cost.seconds / host_seconds if cost and host_seconds else None,
+        relative=work_share(cost, host_operations),
     )
+
+
+def work_share(cost: Cost | None, host_operations: float | None) -> float | None:
+    """Counted work over that of training one host; None where either was not counted."""
+    if cost is None or cost.operations is None or not host_operations:
+        return None
+    return cost.operations / host_operations
 
 
 def _median_cost(costs: Sequence[Cost]) -> Cost:
@@ -251,4 +264,10 @@ def _median_cost(costs: Sequence[Cost]) -> Cost:
         return median(getattr(cost, name) for cost in costs)
 
     counts = ("labelled", "unlabelled", "queries", "steps", "samples")
-    return Cost(middle("seconds"), middle("peak_memory_mb"), **{name: round(middle(name)) for name in counts})
+    worked = [cost.operations for cost in costs if cost.operations is not None]
+    return Cost(
+        middle("seconds"),
+        middle("peak_memory_mb"),
+        **{name: round(middle(name)) for name in counts},
+        operations=round(median(worked)) if worked else None,
+    )

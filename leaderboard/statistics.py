@@ -100,6 +100,16 @@ def t_upper(mean: float, sd: float, n: int, confidence: float = 0.95) -> float:
     return mean + float(special.stdtrit(n - 1, confidence)) * sd / math.sqrt(n)
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted for all being claimed together, in their order (Holm, Scand. J. Statist. 6 (1979) 65)."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, largest = [1.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
 @dataclass(frozen=True)
 class NullPool:
     """The totals of J independent nulls, and their spread on the scale where they are judged.

@@ -106,7 +106,7 @@ def of_a_host(value: float | None) -> str:
 
 
 def price(row: AttackRow) -> list[str]:
-    """Device time of an attack, that time over training one host, and its tier."""
+    """Device time of an attack, its counted work over that of training one host, and its tier."""
     if row.cost is None:
         return ["–", "–", "–"]
     return [seconds(row.cost.seconds), of_a_host(row.relative), "–" if row.tier is None else str(row.tier)]

@@ -123,6 +123,11 @@ class Adi(Scheme):
         reason = None if bound else "the labels do not follow from the secret"
         return Admission(well_formed=True, bound=bound, hash_bound=True, reason=reason)
 
+    def redraw(self, key: Key, rng: torch.Generator) -> AdiKey:
+        """New labels on the same images, from a new secret."""
+        assert isinstance(key, AdiKey)
+        return self.trigger_key(key.images, secret(rng), key.classes)
+
 
 def _labels(secret: bytes, n: int, classes: int) -> Tensor:
     return prf_labels(secret, b"adi labels", n, classes)

@@ -146,7 +146,8 @@ class Passport(Scheme):
     text shorter than the channels is repeated instead of padded at random; passport images come from the owner's
     training split, not from the test split; scales are re-derived from the suspect's filters, and the scale it carries
     is a printed channel (the authors' fine-tuning table reads that one). Non-negative passports give any two
-    claimants nearly the same signs, so bits that a claimant could choose would prove nothing.
+    claimants nearly the same signs, so bits that a claimant could choose would prove nothing: `binding=free`, the
+    authors' rule, lets him, for comparison. No fresh key has a law then, and p_key is absent.
     """
 
     name = "passport"
@@ -156,13 +157,13 @@ class Passport(Scheme):
     host = True
     capabilities = ("passports",)
     item = "bit"
-    settings = ("", "binding=passports")
+    settings = ("", "binding=passports", "binding=free")
     key_type = PassportKey
 
     layers: int = parameter(2, "convolutions with passports, counted from the output", low=1)
     signature: str = parameter("owner", "ASCII text written into the signs, at most one character per 8 channels")
-    binding: Literal["identity", "passports"] = parameter(
-        "identity", "what the bits follow from: text and secret, or text, secret and a hash of the passports"
+    binding: Literal["identity", "passports", "free"] = parameter(
+        "identity", "what the bits follow from: text and secret; text, secret and a hash of the passports; or nothing"
     )
     images: int = parameter(20, "images whose activations are shuffled into one passport", low=1)
     alpha: float = parameter(0.1, "weight of the sign loss", low=0.0)
@@ -183,7 +184,7 @@ class Passport(Scheme):
         for hook in hooks:
             hook.remove()
         pairs = [(_shuffle(x[:count], rng), _shuffle(x[count:], rng)) for x in entering]
-        return self.passport_key(host, pairs, secret(rng))
+        return self._key(host, pairs, secret(rng))
 
     def embed(self, owner: Owner, key: Key) -> Marked:
         """From scratch by the house's recipe: cross-entropy plus the sign loss of every passport layer."""
@@ -213,15 +214,18 @@ class Passport(Scheme):
 
         def agree(scales: Mapping[str, Tensor]) -> Channel:
             hits = [scales[name].detach().cpu() * sign > 0 for name, sign in signs]  # a scale of 0 is an error
-            return Channel(torch.cat(hits), binomial(0.5))
+            return Channel(torch.cat(hits), None if self.binding == "free" else binomial(0.5))
 
         gate = Gate(before=court.right(delivered), after=court.right(installed))
         return Observations("bits", {"bits": agree(derived), "carried_bits": agree(carried)}, {"fidelity": gate})
 
     def admissible(self, key: Key) -> Admission:
-        """Distinct layers with finite passports; the bits are recomputed from text, secret and, if bound, passports."""
+        """Distinct layers with finite passports; the bits are recomputed from text, secret and, if bound, passports.
+
+        Free bits are whatever the claimant says: any are admissible, and none cost him a search over secrets.
+        """
         key = cast(PassportKey, key)
-        tensors = [*key.p_gamma, *key.p_beta]
+        tensors, hashed = [*key.p_gamma, *key.p_beta], self.binding != "free"
         alike = len({len(key.layers), len(key.bits), len(key.p_gamma), len(key.p_beta)}) == 1
         reason = None
         if not key.layers or len(set(key.layers)) < len(key.layers) or not alike:
@@ -230,8 +234,12 @@ class Passport(Scheme):
             reason = "a passport must be a finite tensor of shape (1, C_in, H, W)"
         elif any(pair[0].shape != pair[1].shape for pair in key.passports):
             reason = "the two passports of a layer must have one shape"
+        elif any(bits.ndim != 1 or bits.dtype != torch.bool for bits in key.bits):
+            reason = "the bits of a layer must be one row of booleans"
         if reason:
-            return Admission(False, False, True, reason)
+            return Admission(False, False, hashed, reason)
+        if not hashed:
+            return Admission(True, True, False)
         widths = [len(bits) for bits in key.bits]
         try:
             bits = self._bits(key.signature, key.secret, key.passports, widths)
@@ -240,6 +248,14 @@ class Passport(Scheme):
         bound = all(torch.equal(mine.cpu(), right) for mine, right in zip(key.bits, bits, strict=True))
         what = "text and secret" if self.binding == "identity" else "text, secret and passports"
         return Admission(True, bound, True, None if bound else f"the bits don't follow from {what}")
+
+    def redraw(self, key: Key, rng: torch.Generator) -> PassportKey:
+        """New bits from a new secret; the passports stay. Raises NotApplicable where the claimant declares his bits."""
+        if self.binding == "free":
+            raise NotApplicable("free bits follow from nothing, so no law says what fresh ones would be")
+        key, drawn = cast(PassportKey, key), secret(rng)
+        bits = self._bits(key.signature, drawn, key.passports, [len(one) for one in key.bits])
+        return replace(key, secret=drawn, bits=tuple(bits))
 
     def install(self, model: nn.Module, key: Key) -> nn.Module:
         """A copy of `model` with the passports of `key`: same filters and statistics, scale and shift re-derived.
@@ -259,6 +275,15 @@ class Passport(Scheme):
 
     def passport_key(self, model: nn.Module, passports: Pairs, secret: bytes) -> PassportKey:
         """See `PassportScheme`. Raises ValueError when the signature has no place in the layers."""
+        key = self._key(model, passports, secret)
+        if self.binding != "free":
+            return key
+        installed = cast(PassportNet, self.install(model, key))
+        with torch.no_grad():
+            return replace(key, bits=tuple((block.derived()[0] > 0).cpu() for _, block in installed.blocks()))
+
+    def _key(self, model: nn.Module, passports: Pairs, secret: bytes) -> PassportKey:
+        """The key of these passports with the bits of text and secret: what an owner declares before he trains."""
         blocks = self._blocks(plain(model))
         pairs = [(p_gamma.detach().cpu(), p_beta.detach().cpu()) for p_gamma, p_beta in passports]
         bits = self._bits(self.signature, secret, pairs, [block.conv.out_channels for _, block in blocks])

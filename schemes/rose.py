@@ -104,6 +104,11 @@ class Rose(Scheme):
         reason = None if bound else "the labels do not follow from the images and the secret"
         return Admission(well_formed=True, bound=bound, hash_bound=True, reason=reason)
 
+    def redraw(self, key: Key, rng: torch.Generator) -> RoseKey:
+        """New labels on the same images, from a new secret."""
+        assert isinstance(key, RoseKey)
+        return replace(self.trigger_key(key.images, secret(rng), key.classes), truth=key.truth)
+
 
 def relabelled(data: Data, key: Data) -> Data:
     """`data` with the labels of `key` on every copy of its images. Raises ValueError when one is missing."""

@@ -25,6 +25,21 @@ def bench(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[s
     return subprocess.run([*COMMAND, *words], capture_output=True, text=True, cwd=cwd, timeout=400, check=False)
 
 
+def bench_here(*words: str) -> tuple[int, str, str]:
+    """The same in this process, torch imported once: exit code, output, and the sentence of the error."""
+    from click.testing import CliRunner
+
+    from benchmark.cli import bench as group
+    from benchmark.errors import BenchError
+
+    done = CliRunner().invoke(group, words, standalone_mode=False)
+    if isinstance(done.exception, BenchError):
+        return done.exception.exit_code, done.stdout, str(done.exception)
+    if done.exception is not None:
+        raise done.exception
+    return done.return_value or 0, done.stdout, done.stderr
+
+
 def records(results: Path) -> dict[str, dict[str, Any]]:
     """Every record of a results folder, by id, without what may differ between machines."""
     found = {}

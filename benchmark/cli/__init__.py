@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli import reading, starting
+from benchmark.cli import calibrating, practice, reading, starting
 from benchmark.errors import EXIT_INTERRUPTED, BenchError
 
 EPILOG = """
@@ -16,6 +16,7 @@ EPILOG = """
 Exit codes: 0 every cell has a verdict (or the command did what it was asked)
             2 the command, a parameter, a file or a folder is wrong
             3 some cells crashed, timed out or have not run
+            4 compare: a verdict got worse for the owner; replay: the result is different
             130 interrupted: everything finished is kept
 """
 
@@ -30,7 +31,7 @@ def bench(debug: bool) -> None:
     """
 
 
-for command in (*starting.COMMANDS, *reading.COMMANDS):
+for command in (*starting.COMMANDS, *reading.COMMANDS, *practice.COMMANDS, *calibrating.COMMANDS):
     bench.add_command(command)
 
 

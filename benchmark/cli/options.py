@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -37,6 +38,7 @@ PLUGIN = click.option(
     help="A file with a scheme or attack; repeatable.",
 )
 ALPHA = click.option("--alpha", type=float, help="Present means p <= ALPHA. Changes verdicts, never runs a job.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 BUDGET = click.option("--budget", type=float, help="Points of utility an attack may cost. Changes verdicts only.")
 
 _PLANNING = (
@@ -45,13 +47,16 @@ _PLANNING = (
         "--attacks",
         default="all",
         show_default=True,
-        help="Such as 'finetune*,prune(amount=0.8)' or a chain 'prune(amount=0.6)+finetune+jpeg(quality=75)'.",
+        help="Such as 'finetune*,prune(amount=0.8)' a chain 'prune(amount=0.6)+finetune+jpeg(quality=75)', "
+        "or a sweep 'prune(amount=0.1..0.9:0.1)'.",
     ),
     click.option(
         "--profile", "profile_name", default="quick", show_default=True, help="A profile's name, or a .toml file."
     ),
     click.option("--task", help="Data set to train on, in place of the profile's."),
     click.option("--data-root", type=click.Path(path_type=Path), help="Folder of data sets that are not embedded."),
+    click.option("--thief-share", help="Shares of the thief's pool, such as 0,0.05,1: the first is the matrix's."),
+    click.option("--thief-pool", help="disjoint, owner or both: whose images the thief has a share of."),
     click.option("--seeds", type=int, help="How many times host, key and attack are redrawn together."),
     ALPHA,
     BUDGET,
@@ -89,6 +94,8 @@ def requested(
     profile_name: str,
     task: str | None,
     data_root: Path | None,
+    thief_share: str | None,
+    thief_pool: str | None,
     seeds: int | None,
     alpha: float | None,
     budget: float | None,
@@ -110,7 +117,13 @@ def requested(
             raise BenchError(f"--data-root {data_root} is no folder: give the folder that holds the data sets")
         os.environ["BENCH_DATA_ROOT"] = str(data_root.absolute())
     profile: Profile = load_profile(profile_name).with_options(
-        task=task, seeds=seeds, alpha=alpha, budget=budget, timeout=timeout
+        task=task,
+        thief_share=_shares(thief_share),
+        thief_pool=None if thief_pool is None else tuple(word.strip() for word in thief_pool.split(",")),
+        seeds=seeds,
+        alpha=alpha,
+        budget=budget,
+        timeout=timeout,
     )
     registry = Registry.discover(plugins)
     name = checked_name(run_name or profile.name)
@@ -119,6 +132,20 @@ def requested(
     )
     command = shlex.join(["bench", *sys.argv[1:]])
     return Request(plan, registry, results, name, workers, device, command)
+
+
+def _shares(text: str | None) -> tuple[float, ...] | None:
+    try:
+        return None if text is None else tuple(map(float, text.split(",")))
+    except ValueError:
+        raise BenchError(f"--thief-share takes numbers between 0 and 1, such as 0,0.1,1, not {text!r}") from None
+
+
+def dump(found: Any) -> None:
+    """Print JSON: dataclasses as objects, infinities as strings (log10 of p = 0 is "-inf")."""
+    from leaderboard.document import plain
+
+    click.echo(json.dumps(plain(found), indent=1, allow_nan=False))
 
 
 def checked_name(name: str) -> str:
@@ -130,4 +157,6 @@ def checked_name(name: str) -> str:
 
 def complete(board: Board) -> bool:
     """Whether every cell of the run has a verdict; a pair that can't be run has one, too."""
-    return all(cell.verdict.word not in ("crashed", "timeout", "oom", "not-run") for cell in board.cells)
+    return all(
+        cell.verdict.word not in ("crashed", "timeout", "oom", "not-run") for cell in (*board.cells, *board.beside)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import ALPHA, BUDGET, PLUGIN, RESULTS, RUN_NAME, checked_name, complete
+from benchmark.cli.options import ALPHA, BUDGET, JSON, PLUGIN, RESULTS, RUN_NAME, checked_name, complete, dump
 from benchmark.declaration import Declaration
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
 from benchmark.registry import Registry
@@ -18,7 +17,7 @@ from benchmark.registry import Registry
 
 @click.command(name="list")
 @PLUGIN
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@JSON
 def list_(plugins: Sequence[Path], as_json: bool) -> None:
     """List schemes, attacks, tasks and profiles."""
     from benchmark.profile import profile_names
@@ -27,7 +26,7 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
     registry = Registry.discover(plugins)
     if as_json:
         rows = [{"role": d.role, "name": d.name, "doc": _headline(d), **d.traits} for d in _all(registry)]
-        click.echo(json.dumps(rows, indent=1))
+        dump(rows)
         return
     width = max(len(d.name) for d in _all(registry)) + 2
     for title, declarations in (("Schemes", registry.schemes), ("Attacks", registry.attacks)):
@@ -52,7 +51,8 @@ def _headline(declaration: Declaration) -> str:
 @click.command()
 @click.argument("name")
 @PLUGIN
-def describe(name: str, plugins: Sequence[Path]) -> None:
+@JSON
+def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
     """Show a plug-in's parameters, threat model and source."""
     registry = Registry.discover(plugins)
     known = {declaration.name for declaration in _all(registry)}
@@ -62,6 +62,9 @@ def describe(name: str, plugins: Sequence[Path]) -> None:
 
         near = close_matches(name, known) or f": there are {', '.join(sorted(known))}"
         raise BenchError(f"no scheme or attack is named {name!r}{near}")
+    if as_json:
+        dump([_declared(declaration) for declaration in matching])
+        return
     for declaration in matching:
         click.echo(f"{declaration.role} {declaration.name}\n")
         click.echo(declaration.doc.strip() + "\n")
@@ -80,6 +83,19 @@ def describe(name: str, plugins: Sequence[Path]) -> None:
         click.echo(f"Source: {declaration.source} ({declaration.origin})")
 
 
+def _declared(declaration: Declaration) -> dict[str, Any]:
+    """A plug-in as it declares itself."""
+    return {
+        "role": declaration.role,
+        "name": declaration.name,
+        "doc": declaration.doc.strip(),
+        "parameters": declaration.parameters,
+        "traits": declaration.traits,
+        "source": str(declaration.source),
+        "origin": declaration.origin,
+    }
+
+
 def _board(results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None) -> Any:
     from benchmark.records import RecordStore
     from benchmark.running import STORE
@@ -94,7 +110,8 @@ def _board(results: Path, run_name: str | None, alpha: float | None = None, budg
 @RUN_NAME
 @ALPHA
 @BUDGET
-def report(results: Path, run_name: str | None, alpha: float | None, budget: float | None) -> int:
+@JSON
+def report(results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool) -> int:
     """Derive every verdict again from the records and rewrite the pages; runs no job."""
     from rich.console import Console
 
@@ -102,23 +119,37 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
     from leaderboard.terminal import show as show_board
 
     board, folder = _board(results, run_name, alpha, budget)
-    write_pages(board, folder)
+    write_pages(board, folder, figures=True)
+    if as_json:
+        from leaderboard.document import document
+
+        dump(document(board))
+        return EXIT_OK if complete(board) else EXIT_INCOMPLETE
     console = Console()
     show_board(board, console)
-    console.print(f"\nPages: {folder / 'leaderboard.md'}", markup=False)
+    console.print(f"\nPages: {folder / 'leaderboard.html'}, leaderboard.md; figures beside them", markup=False)
     return EXIT_OK if complete(board) else EXIT_INCOMPLETE
 
 
 @click.command()
 @RESULTS
 @RUN_NAME
-def status(results: Path, run_name: str | None) -> int:
+@JSON
+def status(results: Path, run_name: str | None, as_json: bool) -> int:
     """Show how far a run has come, and what failed."""
     from benchmark.progress import printable
 
     board, folder = _board(results, run_name)
     records = board.run.records
     states = Counter((records.get(id) or {"status": "to do"})["status"] for id in board.run.described["jobs"])
+    if as_json:
+        failed = [
+            {"id": id, "label": job["label"], "status": record["status"], "reason": record["reason"]}
+            for id, job in board.run.described["jobs"].items()
+            if (record := records.get(id)) and record["status"] not in ("ok", "not-applicable")
+        ]
+        dump({"folder": str(folder), "complete": complete(board), "jobs": states, "failed": failed})
+        return EXIT_OK if complete(board) else EXIT_INCOMPLETE
     click.echo(f"{folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
     for id, job in board.run.described["jobs"].items():
         record = records.get(id)
@@ -133,21 +164,39 @@ def status(results: Path, run_name: str | None) -> int:
 @RUN_NAME
 @ALPHA
 @BUDGET
-def show(cell: tuple[str, ...], results: Path, run_name: str | None, alpha: float | None, budget: float | None) -> None:
+@JSON
+def show(
+    cell: tuple[str, ...],
+    results: Path,
+    run_name: str | None,
+    alpha: float | None,
+    budget: float | None,
+    as_json: bool,
+) -> None:
     """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
     from leaderboard.detail import describe_cell, find_cells
 
     board, _ = _board(results, run_name, alpha, budget)
+    if as_json:
+        from leaderboard.document import one_cell
+
+        dump([one_cell(board, found) for found in find_cells(board, cell)])
+        return
     for found in find_cells(board, cell):
         click.echo(describe_cell(board, found))
 
 
 @click.command()
 @RESULTS
-def doctor(results: Path) -> int:
+@JSON
+def doctor(results: Path, as_json: bool) -> int:
     """Check Python, packages, device and folders."""
     from benchmark.environment import examine
 
+    if as_json:
+        findings = list(examine(results))
+        dump(findings)
+        return EXIT_OK if all(finding.ok for finding in findings) else BenchError.exit_code
     healthy = True
     for finding in examine(results):
         healthy &= finding.ok

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import complete, planning, requested
+from benchmark.cli.options import JSON, complete, dump, planning, requested
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 from benchmark.records import FINAL, RecordStore
 
@@ -41,13 +41,14 @@ def run(fresh: bool, retry: tuple[str, ...], **options: Any) -> int:
     board = judge(read_run(machine.folder, machine.store))
     write_pages(board, machine.folder)
     show(board, console)
-    console.print(f"\nPages: {machine.folder / 'leaderboard.md'}", markup=False)
+    console.print(f"\nPages: {machine.folder / 'leaderboard.html'}, leaderboard.md", markup=False)
     return EXIT_OK if complete(board) else EXIT_INCOMPLETE
 
 
 @click.command()
 @planning
-def plan(**options: Any) -> int:
+@JSON
+def plan(as_json: bool, **options: Any) -> int:
     """Show the cells of a run, what is finished already, and the time and disk the rest would take."""
     from benchmark.plan import TYPICAL_MEGABYTES
     from benchmark.progress import duration
@@ -60,18 +61,32 @@ def plan(**options: Any) -> int:
     marked = [cell for cell in request.plan.cells if not cell.innocent]
     inapplicable = sum(cell.reason is not None for cell in marked)
     rows, columns, seeds = len(request.plan.schemes), len(request.plan.attacks), request.plan.profile.seeds
-    click.echo(f"{rows} schemes × {columns} attacks × {seeds} seeds")
+    thieves = request.plan.profile.thief.axis
+    by_data = f" × {len(thieves)} thieves" if len(thieves) > 1 else ""
+    seconds = sum(job.seconds for job in todo) / request.workers
+    megabytes = sum(TYPICAL_MEGABYTES[job.kind] for job in todo)
+    if as_json:
+        jobs, left = (Counter(job.kind for job in some) for some in (request.plan.jobs, todo))
+        dump({
+            "schemes": [setting.label for setting in request.plan.schemes],
+            "attacks": [setting.label for setting in request.plan.attacks],
+            "seeds": seeds,
+            "cells": request.plan.cells,
+            "jobs": {kind: {"planned": count, "finished": count - left[kind]} for kind, count in jobs.items()},
+            "to_do": {"jobs": len(todo), "seconds": seconds, "workers": request.workers, "megabytes": megabytes},
+        })  # fmt: skip
+        return EXIT_OK
+    click.echo(f"{rows} schemes × {columns} attacks × {seeds} seeds{by_data}")
     innocents = len(request.plan.cells) - len(marked)
     click.echo(f"cells  {len(marked)} ({inapplicable} not applicable), and {innocents} of innocent models")
     unfinished = {job.id for job in todo}
     finished = Counter(job.kind for job in request.plan.jobs if job.id not in unfinished)
     for kind, count in Counter(job.kind for job in request.plan.jobs).items():
         click.echo(f"jobs   {kind:<9}{count:>5}   {finished[kind]:>5} finished")
-    took = duration(sum(job.seconds for job in todo) / request.workers)
-    megabytes = sum(TYPICAL_MEGABYTES[job.kind] for job in todo)
+    took = duration(seconds)
     click.echo(f"to do  {len(todo)} jobs, about {took} on {request.workers} workers, {megabytes:.0f} MB of disk")
     for cell in marked:
-        if cell.reason and cell.replicate == 0:
+        if cell.reason and cell.replicate == 0 and (cell.pool, cell.share) == request.plan.profile.thief.axis[0]:
             click.echo(f"not applicable: {cell.scheme} × {cell.attack}: {cell.reason}")
     return EXIT_OK
 

@@ -11,6 +11,7 @@ from schemes.passport import Passport
 
 SCHEME = Passport()
 STRICT = Passport(binding="passports")
+FREE = Passport(binding="free")
 
 
 def claim(lab: Any, attack: Any, scheme: Any = SCHEME) -> tuple[int, int, Any]:
@@ -37,6 +38,16 @@ def test_fake1_of_a_trained_net_passes_for_accuracy_but_not_for_bits(lab: Any) -
     hits, lost, _ = claim(lab, Fake1(passports="trained"))
     assert 30 <= hits <= 66
     assert lost < 60
+
+
+@pytest.mark.parametrize("attack", [Fake1(passports="trained"), Fake3()])
+def test_free_bits_fit_any_passports(lab: Any, attack: Any) -> None:
+    """What the binding buys: without it the forger names the bits that his passports derive, and all of them fit."""
+    hits, lost, key = claim(lab, attack, FREE)
+    assert hits == 96
+    assert lost < 20
+    bound = Passport().passport_key(lab.null(0).service.net.module(), key.passports, key.secret)
+    assert 30 <= lab.total(lab.observe(SCHEME, lab.embed(FREE), bound)) <= 66
 
 
 def test_fake2_forges_bits_and_accuracy_unless_the_bits_are_bound_to_the_passports(lab: Any) -> None:

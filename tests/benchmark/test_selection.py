@@ -100,6 +100,57 @@ def test_selection(registry: Registry, text: str, expected: list[str]) -> None:
     assert labels(select_attacks(text, registry)) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("prune(amount=0.1..0.9:0.4)", ["prune(amount=0.1)", "prune(amount=0.5)", "prune(amount=0.9)"]),
+        ("prune(amount=0.1..0.35:0.1)", ["prune(amount=0.1)", "prune(amount=0.2)", "prune(amount=0.3)"]),
+        ("prune(amount=.5...5:1)", ["prune(amount=0.5)"]),
+        ("prune( rounds = 1..3:1 )", [f"prune(amount=0.5{end})" for end in ("", ",rounds=2", ",rounds=3")]),
+        (
+            "prune(mode=layer,amount=0.2..0.4:0.2)+jpeg(quality=5)",
+            [f"prune(amount={amount},mode=layer)+jpeg(quality=5)" for amount in (0.2, 0.4)],
+        ),
+        ("prune+jpeg(quality=10..90:80),jpeg", ["prune(amount=0.5)+jpeg(quality=10)",
+                                                "prune(amount=0.5)+jpeg(quality=90)", "jpeg"]),
+        ("prune(amount=0.3),prune(amount=0.3..0.4:0.1)", ["prune(amount=0.3)", "prune(amount=0.4)"]),
+        ("prune(note='rounds=1..3:1')", ["prune(amount=0.5,note='rounds=1..3:1')"]),
+        ("prune(note=1..3:1)", ["prune(amount=0.5,note=1..3:1)"]),  # text is never swept
+    ],
+)  # fmt: skip
+def test_a_sweep_is_a_setting_for_each_value(registry: Registry, text: str, expected: list[str]) -> None:
+    assert labels(select_attacks(text, registry)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("prune(amount=0.9..0.1:0.1)", "sweeps nothing: write amount=LOW..HIGH:STEP"),
+        ("prune(amount=0.1..0.9:0)", "sweeps nothing"),
+        ("prune(amount=0.1..0.9:-0.1)", "sweeps nothing"),
+        ("prune(amount=a..b:c)", "sweeps nothing"),
+        ("prune(amount=0..inf:1)", "sweeps nothing"),
+        ("prune(amount=0..1:1e-9)", "sweeps more than 100 values"),
+        ("prune(amount=1e-999999999..1e999999999:1e-999999999)", "prune"),
+        ("prune(amount=0.5..1.5:0.5)", "amount must be at most 1, not 1.5"),
+        ("prune(rounds=1..2:0.5)", "rounds takes int values, not 1.0"),
+        ("prune(amount=0..1:0.5,rounds=1..2:1)", "sweeps amount and rounds: sweep one number of an item"),
+        ("prune(amount=0..1:0.5)+jpeg(quality=1..2:1)", "sweeps amount and quality"),
+        ("prune(amuont=0..1:0.5)", "prune"),
+        ("prone(amount=0..1:0.5)", "did you mean 'prune'"),
+    ],
+)
+def test_a_sweep_that_makes_no_sense_is_refused(registry: Registry, text: str, words: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        select_attacks(text, registry)
+    assert words in str(caught.value)
+
+
+def test_schemes_are_not_swept(registry: Registry) -> None:
+    with pytest.raises(BenchError, match="triggers takes int values"):
+        select_schemes("adi(triggers=10..20:10)", registry)
+
+
 def test_all_is_every_declared_setting(registry: Registry) -> None:
     everything = select_attacks("all", registry)
     assert everything == select_attacks("*", registry)

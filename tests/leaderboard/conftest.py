@@ -72,8 +72,11 @@ class Case:
             })  # fmt: skip
         return id
 
-    def model(self, kind: str, label: str, parents: list[str], wrong: int = 0, **options: Any) -> str:
-        cost = {"labelled": 400, "unlabelled": 0, "queries": 0, "steps": 60, "samples": 3840}
+    def model(
+        self, kind: str, label: str, parents: list[str], wrong: int = 0, operations: int = 1000, **options: Any
+    ) -> str:
+        cost = {"labelled": 400, "unlabelled": 0, "queries": 0, "steps": 60, "samples": 3840,
+                "operations": operations}  # fmt: skip
         result = {"utility": {"correct": outcomes(wrong)}, "cost": cost, "artefacts": {}}
         return self.job(kind, label, parents, result, **options)
 
@@ -125,6 +128,7 @@ class Case:
         name = f"{scheme} × {attack} {replicate}"
         attacked = self.model("attacked", f"attacked {name}", [shared["marked"]], wrong, **options)
         found = observation(seen) if isinstance(seen, int) else seen
+        options.pop("operations", None)
         ran = options.get("status", "ok") == "ok"
         key = attacked if kind == "ambiguity" else shared["marked"]
         judged = self.judged(f"judged {name}", key, [attacked], [found], admission, status="ok" if ran else None)

@@ -76,9 +76,23 @@ def test_pages_are_written_whole(full: Any, tmp_path: Path) -> None:
     folder = tmp_path / "pages" / "here"
     board = full.board()
     paths = write_pages(board, folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["leaderboard.md", "matrix.csv", "records.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "leaderboard.html", "leaderboard.json", "leaderboard.md", "leaderboard.tex", "matrix.csv", "records.jsonl",
+        "works.bib",
+    ]  # fmt: skip
     assert {path.name for path in paths} == {path.name for path in folder.iterdir()}
     assert (folder / "matrix.csv").read_bytes().decode() == matrix_csv(board)
+
+
+def test_figures_never_stand_beside_another_board(full: Any, tmp_path: Path) -> None:
+    drawn = {path for path in write_pages(full.board(), tmp_path, figures=True) if path.parent.name == "figures"}
+    assert sorted(path.name for path in drawn) == [
+        f"{name}.{kind}" for name in ("cost", "false-positives", "matrix") for kind in ("png", "svg")
+    ]
+    write_pages(full.board(), tmp_path)
+    assert set((tmp_path / "figures").iterdir()) == drawn
+    write_pages(full.board(alpha=0.05), tmp_path)
+    assert list((tmp_path / "figures").iterdir()) == []
 
 
 def test_a_page_that_can_not_be_written_leaves_the_old_one(
@@ -95,7 +109,7 @@ def test_a_page_that_can_not_be_written_leaves_the_old_one(
     with pytest.raises(BenchError, match="No space left"):
         write_pages(full.board(alpha=0.05), folder)
     assert (folder / "matrix.csv").read_text() == before
-    assert len(list(folder.iterdir())) == 3
+    assert not [path for path in folder.iterdir() if path.name.endswith(".tmp")]
 
 
 def test_a_folder_that_is_a_file_is_a_users_mistake(full: Any, tmp_path: Path) -> None:

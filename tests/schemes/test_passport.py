@@ -131,3 +131,26 @@ def test_a_scale_of_zero_is_an_error(lab: Any) -> None:
     marked = lab.embed(SCHEME)
     silent = replace(marked.key, p_gamma=tuple(torch.zeros_like(p) for p in marked.key.p_gamma))
     assert hits(lab.observe(SCHEME, marked, silent)) == 0
+
+
+def test_free_bits_have_no_law_and_are_bound_to_nothing(lab: Any) -> None:
+    free = Passport(binding="free")
+    marked = lab.embed(free)
+    seen = lab.observe(free, marked)
+    assert hits(seen) == 96
+    assert "law" not in seen["channels"]["bits"]
+    anything = replace(marked.key, bits=tuple(~bits for bits in marked.key.bits), signature="thief")
+    for key in (marked.key, anything):
+        found = free.admissible(key)
+        assert (found.well_formed, found.bound, found.hash_bound) == (True, True, False)
+    assert not free.admissible(replace(marked.key, bits=tuple(bits.int() for bits in marked.key.bits))).well_formed
+
+
+def test_whoever_may_declare_bits_declares_those_that_fit(lab: Any) -> None:
+    """The same strange passports on the same net: all bits fit where they are free, half where they are bound."""
+    net = lab.null(0).service.net.module()
+    pairs = [(torch.rand(p.shape) * 2 - 1, torch.rand(p.shape) * 2 - 1) for p in lab.embed(SCHEME).key.p_gamma]
+    for scheme, least, most in ((Passport(binding="free"), 96, 96), (SCHEME, 30, 66)):
+        key = scheme.passport_key(net, pairs, bytes(32))
+        assert least <= hits(lab.observe(scheme, lab.null(0), key)) <= most
+        assert scheme.admissible(key).bound

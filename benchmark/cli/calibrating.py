@@ -1,0 +1,91 @@
+"""`bench calibrate`: realised error rates of schemes, by the jobs of an ordinary run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from benchmark.calibration import DRAWS, calibration_plan
+from benchmark.cli.options import PLUGIN, RESULTS, RUN_NAME, checked_name
+from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
+
+SCRATCH, NEIGHBOUR = "scratch", "finetune(mode=ftal)"
+
+
+@click.command()
+@click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport' or 'rose(s=64)'.")
+@click.option(
+    "--attacks",
+    default="finetune(mode=ftal),prune(amount=0.5),quantize(bits=8)",
+    show_default=True,
+    help="What the attacked nulls meet, in turn.",
+)
+@click.option(
+    "--profile", "profile_name", default="calibrate", show_default=True, help="A profile's name, or a .toml file."
+)
+@click.option("--nulls", type=int, help="Unmarked models, such as 60 or 300.  [default: the profile's]")
+@click.option(
+    "--draws", type=click.IntRange(min=1), default=DRAWS, show_default=True, help="Fresh keys for each scheme."
+)
+@RESULTS
+@RUN_NAME
+@PLUGIN
+@click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def calibrate(
+    schemes: str,
+    attacks: str,
+    profile_name: str,
+    nulls: int | None,
+    draws: int,
+    results: Path,
+    run_name: str | None,
+    plugins: Sequence[Path],
+    workers: int,
+    device: str,
+    as_json: bool,
+) -> int:
+    """Count false accusations by fresh keys and on innocent models, and write RESULTS/NAME/calibration.md."""
+    from rich.console import Console
+
+    from benchmark.history import history
+    from benchmark.manifest import manifest
+    from benchmark.profile import load_profile
+    from benchmark.registry import Registry
+    from benchmark.running import STORE, Machine, carry_out
+    from benchmark.selection import select_attacks, select_schemes
+    from leaderboard import rates
+    from leaderboard.calibration import calibrate as count
+    from leaderboard.export import write_page
+    from leaderboard.run import read_run
+
+    profile = load_profile(profile_name).with_options(nulls=nulls)
+    registry = Registry.discover(plugins)
+    met = select_attacks(attacks, registry)
+    if unfit := [one.label for one in met if one.claim or one.requires]:
+        raise BenchError(f"{unfit[0]} speaks of a marked model, and nulls have no mark: choose other --attacks")
+    (scratch,), (neighbour,) = (select_attacks(one, registry) for one in (SCRATCH, NEIGHBOUR))
+    plan, entries = calibration_plan(
+        profile, select_schemes(schemes, registry), met, scratch, neighbour, draws, history(results / STORE)
+    )
+    machine = Machine(results, checked_name(run_name or profile.name), workers, device)
+    console = Console(stderr=as_json)
+    described = manifest(plan, machine.run, shlex.join(["bench", *sys.argv[1:]]), registry.broken)
+    carry_out(plan, machine, described | {"calibration": entries}, console)
+    run = read_run(machine.folder, machine.store)
+    found = count(run)
+    page = rates.calibration_page(run, found)
+    path = write_page(machine.folder / "calibration.md", page)
+    click.echo(json.dumps(rates.as_json(found), indent=1) if as_json else f"{page}\nPage: {path}")
+    failed = {status for one in found for status, _ in one.faults} - {"not-applicable"}
+    return EXIT_INCOMPLETE if failed else EXIT_OK
+
+
+COMMANDS = (calibrate,)

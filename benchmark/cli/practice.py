@@ -1,0 +1,230 @@
+"""Commands of practitioners and reviewers: embed, verify, compare, bundle, replay."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.cli.options import ALPHA, BUDGET, JSON, PLUGIN, RESULTS, RUN_NAME, checked_name, dump
+from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_WORSE, BenchError
+from benchmark.profile import Profile, load_profile
+from benchmark.registry import Registry
+from benchmark.selection import Setting, select_schemes
+
+SCHEME = click.option("--scheme", required=True, help="One scheme, such as 'adi' or 'rose(s=64)'.")
+PROFILE = click.option(
+    "--profile", "profile_name", default="quick", show_default=True, help="A profile's name, or a .toml file."
+)
+DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def _asked(scheme: str, plugins: Sequence[Path]) -> tuple[Setting, Registry]:
+    registry = Registry.discover(plugins)
+    settings = select_schemes(scheme, registry)
+    if len(settings) != 1:
+        labels = ", ".join(setting.label for setting in settings)
+        raise BenchError(f"--scheme {scheme!r} stands for {len(settings)} settings ({labels}): name one")
+    return settings[0], registry
+
+
+def _print(lines: Sequence[tuple[str, str]]) -> None:
+    from benchmark.progress import printable
+
+    for name, text in lines:
+        click.echo(printable(f"{name:<14}{text}"))
+
+
+@click.command()
+@SCHEME
+@click.option("--out", type=FOLDER, required=True, help="Folder for model, key and card.")
+@PROFILE
+@click.option(
+    "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="For experiments: whoever knows it has the key."
+)
+@PLUGIN
+@DEVICE
+@JSON
+def embed(
+    scheme: str, out: Path, profile_name: str, seed: int | None, plugins: Sequence[Path], device: str, as_json: bool
+) -> None:
+    """Mark one new model, with no matrix: model.safetensors, key.safetensors (secret) and card.json (to publish)."""
+    from benchmark.verify import CARD, KEY, MODEL, embed_model
+
+    setting, _ = _asked(scheme, plugins)
+    card = embed_model(setting, load_profile(profile_name), out, seed, device)
+    if as_json:
+        dump(card)
+        return
+    _print([
+        ("scheme", setting.label),
+        ("accuracy", f"{100 * card['accuracy']:.1f} % of the test set of {card['profile']['world']['task']}"),
+        ("model", str(out / MODEL)),
+        ("key", f"{out / KEY}: keep it secret"),
+        ("card", f"{out / CARD}: publish it before the model leaves the house"),
+        ("commitment", card["commitment"]),
+    ])  # fmt: skip
+
+
+@click.command()
+@SCHEME
+@click.option("--model", type=click.Path(path_type=Path), required=True, help="The suspect's file.")
+@click.option("--key", type=click.Path(path_type=Path), required=True, help="The claimant's file.")
+@PROFILE
+@ALPHA
+@BUDGET
+@RESULTS
+@PLUGIN
+@click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
+@DEVICE
+@JSON
+def verify(
+    scheme: str, model: Path, key: Path, profile_name: str, alpha: float | None, budget: float | None, results: Path,
+    plugins: Sequence[Path], workers: int, device: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Examine one model under one key: a verdict with its evidence, and no matrix.
+
+    The profile's unmarked models are the comparison: they are trained once and kept in the store of --results.
+    Ends with 0 whatever the verdict.
+    """
+    from rich.console import Console
+
+    from benchmark.running import Machine
+    from benchmark.verify import examine_files
+    from leaderboard import opinion
+
+    setting, registry = _asked(scheme, plugins)
+    profile: Profile = load_profile(profile_name).with_options(alpha=alpha, budget=budget)
+    machine = Machine(results, profile.name, workers, device)
+    seen = examine_files(setting, profile, model, key, registry, machine, Console(stderr=True))
+    found = opinion.opinion(seen.observation, seen.nulls, seen.admission, profile.alpha, profile.budget)
+    if as_json:
+        dump({
+            "scheme": seen.scheme, "profile": seen.profile, "accuracy": seen.accuracy,
+            "model_sha256": seen.model.sha256, "key_sha256": seen.key.sha256, "card": seen.card,
+            "nulls": len(seen.nulls), "nulls_left_out": seen.left_out, "notes": list(seen.notes),
+            **opinion.as_json(found, seen.admission, profile.alpha, profile.budget),
+        })  # fmt: skip
+        return
+    card = {None: "no card beside the key", True: "card.json beside the key commits to it",
+            False: "card.json beside the key commits to another key"}[seen.card]  # fmt: skip
+    lines = opinion.describe(found, seen.admission, profile.alpha)
+    lines.append(("commitment", f"{seen.key.sha256} ({card})"))
+    lines.append(("model", f"{seen.model.sha256}, accuracy {100 * seen.accuracy:.1f} %, profile {seen.profile}"))
+    if seen.left_out:
+        lines.append(("note", "the suspect is one of the unmarked models: it was left out of them"))
+    _print([*lines, *(("note", note) for note in seen.notes)])
+
+
+@click.command()
+@click.argument("run_a", type=FOLDER)
+@click.argument("run_b", type=FOLDER)
+@ALPHA
+@BUDGET
+@JSON
+def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None, as_json: bool) -> int:
+    """Compare two runs: cells that changed beyond chance, new and gone ones. Both are judged as RUN_A was.
+
+    Ends with 4 when a verdict got worse for the owner, with 3 when RUN_B lost one.
+    """
+    from benchmark.progress import printable
+    from leaderboard import compare as comparing
+    from leaderboard.board import judge
+
+    a = judge(comparing.read_folder(run_a), alpha, budget)
+    b = judge(comparing.read_folder(run_b), a.alpha, a.budget)
+    found = comparing.compare(a, b)
+    if as_json:
+        dump(comparing.as_json(a, b, found))
+    else:
+        for line in comparing.describe(a, b, found).splitlines():
+            click.echo(printable(line))
+    if found.worse:
+        return EXIT_WORSE
+    return EXIT_INCOMPLETE if found.lost else EXIT_OK
+
+
+@click.command()
+@click.argument("cell", nargs=-1, required=True)
+@click.option("--out", type=FOLDER, required=True, help="A new folder.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which seed's cell.")
+@RESULTS
+@RUN_NAME
+@PLUGIN
+@ALPHA
+@BUDGET
+@JSON
+def bundle(
+    cell: tuple[str, ...], out: Path, seed: int, results: Path, run_name: str | None, plugins: Sequence[Path],
+    alpha: float | None, budget: float | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Put one cell into a folder that a reviewer can replay: `bench bundle adi 'prune(amount=0.3)' --out FOLDER`.
+
+    The folder holds the opened key: whoever has it can claim the marked model and remove the mark.
+    """
+    from benchmark.bundle import bundle as write_bundle
+    from benchmark.records import RecordStore
+    from benchmark.running import STORE
+    from leaderboard.board import judge, read_run
+    from leaderboard.detail import find_cells
+
+    store = RecordStore(results / STORE)
+    board = judge(read_run(results / checked_name(run_name or "quick"), store), alpha, budget)
+    found = [one for one in find_cells(board, cell) if one.replicate == seed]
+    if not found:
+        raise BenchError(f"this run has no seed {seed} of that cell: see bench show")
+    manifest = write_bundle(board, found[0], store, Registry.discover(plugins), out)
+    if as_json:
+        dump(manifest)
+        return
+    _print([
+        ("cell", f"{found[0].scheme} × {found[0].attack}, seed {seed}: {found[0].verdict.word}"),
+        ("bundle", f"{out}: {len(manifest['files'])} files, the opened key among them"),
+        ("sha256", f"{manifest['sha256']}: publish it beside the bundle"),
+    ])  # fmt: skip
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@PLUGIN
+@DEVICE
+@JSON
+def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) -> int:
+    """Examine a bundle's models anew with the installed scheme: equal, within tolerance, or different.
+
+    Ends with 0 for the first two, with 4 for different, with 2 where a file of the bundle was tampered with.
+    """
+    from benchmark.replay import replay as play
+
+    found = play(folder, Registry.discover(plugins), device)
+    if as_json:
+        dump(found)
+    else:
+        cell = found.cell
+        whose = f"{'unmarked under ' if cell['innocent'] else ''}{cell['scheme']} × {cell['attack']}"
+        lines = [
+            ("cell", f"{whose}, seed {cell['replicate']}"),
+            ("bundle", found.sha256),
+            ("recorded", _stated(found.recorded)),
+            ("derived", _stated(found.derived)),
+            *(("check", f"{one.what}: {one.outcome}{f' ({one.detail})' if one.detail else ''}")
+              for one in found.checks),
+            *(("note", note) for note in found.notes),
+            ("result", found.outcome),
+        ]  # fmt: skip
+        _print(lines)
+    return EXIT_WORSE if found.outcome == "different" else EXIT_OK
+
+
+def _stated(verdict: Any) -> str:
+    flags = f" ({', '.join(verdict['flags'])})" if verdict["flags"] else ""
+    committed = f", {verdict['committed']} with commitment" if verdict["committed"] else ""
+    after = verdict["log10_p"]["after"]
+    return f"{verdict['word']}{flags}{committed}" + ("" if after is None else f", log10 p {after:.1f}")
+
+
+COMMANDS = (embed, verify, compare, bundle, replay)

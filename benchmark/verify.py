@@ -1,0 +1,246 @@
+"""The practitioner's use, with no matrix: mark one model, and examine one model under one key.
+
+`examine_files` only observes; `leaderboard.opinion` turns what it saw into a verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from benchmark import acts, artefacts, loose
+from benchmark.contract import Scheme
+from benchmark.data import Splits
+from benchmark.data import load as load_data
+from benchmark.errors import BenchError
+from benchmark.history import history
+from benchmark.identity import source_hash
+from benchmark.parties import Court, Owner, Party, World, stream
+from benchmark.plan import null_jobs
+from benchmark.profile import Profile
+from benchmark.registry import Registry, load
+from benchmark.release import Service
+from benchmark.running import Machine, finish
+from benchmark.selection import Setting
+from benchmark.tasks import find_task
+from benchmark.work import world_of
+
+SCHEMA = 1
+MODEL, KEY, CARD = "model.safetensors", "key.safetensors", "card.json"
+
+
+def scheme_of(setting: Setting) -> Scheme:
+    """The scheme that a row of the matrix stands for, ready to use."""
+    stage = setting.stages[0]
+    made: Scheme = load(stage.declaration)(**stage.parameters)
+    return made
+
+
+def check_task(setting: Setting, profile: Profile) -> None:
+    """Raises BenchError where the scheme does not mark nets of the profile's task."""
+    task, tasks = find_task(profile.task), setting.stages[0].declaration.traits["tasks"]
+    if task.kind not in tasks:
+        raise BenchError(
+            f"{setting.label} marks {' or '.join(tasks)} nets, and {task.name} is {task.kind}: choose another profile"
+        )
+
+
+def device_of(wanted: str) -> torch.device:
+    """ "auto" is the GPU where there is one; on the CPU one thread computes, so that a sum has one order."""
+    torch.set_num_threads(1)
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device auto, or see bench doctor")
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+
+
+def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None, device: str) -> dict[str, Any]:
+    """Mark a new model of the profile with a new key; writes model, key and card into `out` and returns the card.
+
+    The key follows from `seed`; without one it is drawn from the system's randomness and kept nowhere else. The
+    card holds nothing secret and no seed: it is what an owner publishes before he lets the model out. Raises
+    BenchError where `out` holds one of the files already.
+    """
+    check_task(setting, profile)
+    taken = [name for name in (MODEL, KEY, CARD) if (out / name).exists()]
+    if taken:
+        raise BenchError(f"{out} already holds {', '.join(taken)}: choose another --out, a key is not overwritten")
+    scheme = scheme_of(setting)
+    replicate = secrets.randbits(63) if seed is None else seed
+    world = world_of(profile, device_of(device))
+    splits = load_data(world.task)
+    owner_data = splits.owner.to(world.device)
+    host = None
+    if scheme.host:
+        rng = stream(replicate, "host", world.task.name, world.architecture)
+        host = acts.train_unmarked(Party(world, owner_data, rng)).net
+    rng = stream(replicate, "owner", scheme.name, world.task.name)
+    release, key = acts.embed(scheme, Owner(world, owner_data, rng, host), replicate)
+    stage = setting.stages[0]
+    described = {
+        "name": stage.declaration.name,
+        "label": setting.label,
+        "parameters": stage.parameters,
+        "code": source_hash(stage.declaration.source),
+    }
+    try:
+        model_hash = artefacts.write(out / MODEL, "embed", release.service)
+        key_hash = artefacts.write(out / KEY, "embed", key)
+        (out / KEY).chmod(0o600)
+        card = {
+            "schema": SCHEMA,
+            "scheme": described,
+            "profile": {"name": profile.name, "world": profile.world(), "nulls": profile.nulls},
+            "data": world.task.data_hash(),
+            "accuracy": accuracy(release.service, splits, world),
+            "files": {MODEL: model_hash, KEY: key_hash},
+            "commitment": key_hash,
+        }
+        (out / CARD).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
+    return card
+
+
+def accuracy(service: Service, splits: Splits, world: World) -> float:
+    """Share of the test set that a service gets right. Raises ValueError where it does not answer the task."""
+    outcomes = acts.answers(service, splits.test.to(world.device), world)
+    return outcomes.count("1") / len(outcomes)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What a court saw of one model under one key, and of the profile's unmarked models under the same key.
+
+    observation, nulls, admission: in the form of a judged record. left_out: nulls that are the suspect itself.
+    card: whether a card beside the key holds its commitment; None where there is no card.
+    """
+
+    scheme: str
+    model: loose.Loose
+    key: loose.Loose
+    accuracy: float
+    observation: dict[str, Any]
+    nulls: Sequence[dict[str, Any]]
+    admission: dict[str, Any]
+    profile: str
+    left_out: int = 0
+    card: bool | None = None
+    notes: Sequence[str] = field(default=())
+
+
+def examine_files(
+    setting: Setting,
+    profile: Profile,
+    model: Path,
+    key: Path,
+    registry: Registry,
+    machine: Machine,
+    console: Console,
+) -> Examination:
+    """Examine the model in a file under the key in a file; trains the profile's nulls where the store lacks them.
+
+    `admission.committed` tells that a card beside the key names its hash: whether that card was published in time
+    is for the court to find out. Raises BenchError for files that are damaged or of another scheme.
+    """
+    check_task(setting, profile)
+    device = device_of(machine.device)
+    scheme, declaration = scheme_of(setting), setting.stages[0].declaration
+    card, secret = _card(key), loose.open_key(key, scheme)
+    _card(model)
+    service = loose.open_service(model, [declaration], registry)
+    world = world_of(profile, device)
+    splits = load_data(world.task)
+    try:
+        right = accuracy(service, splits, world)
+    except Exception as error:  # a net from outside may fail in any way at its first image
+        raise BenchError(f"{model} does not answer the images of {world.task.name} ({error}): see --profile") from error
+    nulls, left_out = _nulls(profile, machine, console, loose.peek(model).sha256)
+    admission = acts.admission(scheme, secret, committed=bool(card))
+
+    def seen(one: Service) -> dict[str, Any]:
+        court = Court(world, splits.test.to(device), stream(0, "court", scheme.name, world.task.name))
+        try:
+            return acts.examine(scheme, secret, one, court)
+        except Exception as error:
+            if admission["well_formed"]:
+                raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
+            reason = f"the key is not well formed: {admission['reason']}"
+            return {"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}
+
+    notes = _differences(key, declaration.source, setting)
+    return Examination(
+        setting.label, loose.peek(model), loose.peek(key), right, seen(service), [seen(null) for null in nulls],
+        admission, profile.name, left_out, card, notes,
+    )  # fmt: skip
+
+
+def _read_card(folder: Path) -> dict[str, Any] | None:
+    path = folder / CARD
+    if not path.is_file():
+        return None
+    try:
+        card = json.loads(path.read_bytes())
+        if not isinstance(card["files"], dict) or not isinstance(card["scheme"], dict):
+            raise TypeError("files and scheme are tables")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BenchError(f"{path} can't be read as a card ({error}): restore it or move it away") from error
+    return {"commitment": None, **card}
+
+
+def _card(file: Path) -> bool | None:
+    """Whether the card beside `file` commits to it; None without a card. Raises BenchError where it names another."""
+    card = _read_card(file.parent)
+    if card is None:
+        return None
+    digest = loose.peek(file).sha256
+    named = card["files"].get(file.name)
+    if named is not None and named != digest:
+        raise BenchError(f"{file} is damaged or exchanged: its SHA-256 is not the one in {CARD} beside it")
+    return bool(card["commitment"] == digest)
+
+
+def _differences(key: Path, source: Path, setting: Setting) -> tuple[str, ...]:
+    """How the setting in use differs from the one on the card beside the key, in words."""
+    described = (_read_card(key.parent) or {}).get("scheme")
+    if described is None:
+        return ()
+    notes = []
+    if described.get("parameters") != setting.stages[0].parameters:
+        notes.append(f"the card beside the key names {described.get('label')}, and {setting.label} was asked for")
+    elif described.get("code") != source_hash(source):
+        notes.append(f"the code of {setting.stages[0].declaration.name} has changed since the key was made")
+    return tuple(notes)
+
+
+def _nulls(profile: Profile, machine: Machine, console: Console, suspect: str) -> tuple[list[Service], int]:
+    """The profile's unmarked models, without the suspect itself, and how often it was among them."""
+    store = machine.store
+    jobs = null_jobs(profile, history(store.root))
+    for _ in range(2):  # the second time only where an artefact was damaged
+        if not all(store.finished(job.id) for job in jobs):
+            finish(jobs, machine, console)
+        services, left_out = [], 0
+        for job in jobs:
+            record = store.read(job.id)
+            if record is None or record["status"] != "ok":
+                why = record["reason"] if record else "it did not run"
+                raise BenchError(f"{job.label} could not be trained ({why}): there is nothing to compare with")
+            digest = record["result"]["artefacts"]["service"]
+            try:
+                service = artefacts.read_service(store.artefact_path(job.id, "service"), job.id, digest)
+            except artefacts.Damaged as damaged:
+                console.print(f"{damaged}: it is made again", style="yellow", markup=False)
+                store.discard(job.id)
+                break
+            left_out += digest == suspect
+            services += [service] if digest != suspect else []
+        else:
+            return services, left_out
+    raise BenchError(f"the unmarked models in {store.root} are damaged again and again: choose another --results")

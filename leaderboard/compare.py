@@ -1,0 +1,326 @@
+"""Two runs side by side: which cells changed beyond chance, and which verdicts got worse for the owner.
+
+A cell's evidence is compared by a two-sample test of the suspects' hits (Fisher's exact test, Fisher 1935; Welch's
+t, 1947, for real scores), its utility by the paired outcomes of the two suspects on the same test set (McNemar
+1947, exact). The items are the sample: a small p says that these two suspects differ, not why. All tests of one
+comparison are one family, corrected by Holm (1979) at 5 %. Cells whose suspect was judged by the same job with the
+same result are the same record, not a comparison.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from benchmark.errors import BenchError
+from benchmark.records import RecordStore
+from leaderboard.board import Board
+from leaderboard.cells import Cell, correct, observations
+from leaderboard.run import Run, read_run
+from leaderboard.utility import paired
+
+LEVEL = 0.05
+# How good an outcome is for the owner. A verdict that is not here is none: the job failed, or the pair can't be run.
+_GOOD = {
+    "survived": 2, "utility-lost": 2, "rejected": 2, "not-marked": 2,
+    "undecided": 1,
+    "removed": 0, "embed-failed": 0, "forged": 0, "false-positive": 0,
+}  # fmt: skip
+_FLAGGED = {"claim-unclear": 1, "claim-refused": 0}  # a mark that is there and is not believed
+
+Key = tuple[str, str, bool, int, str, float]  # scheme, attack, innocent, replicate, the thief's pool and share
+
+
+@dataclass(frozen=True)
+class Test:
+    """One two-sample test: what of (`evidence` or `utility`), by which test, its p and Holm's adjusted p."""
+
+    what: str
+    name: str
+    p: float
+    adjusted: float = 1.0
+
+    @property
+    def beyond_chance(self) -> bool:
+        return self.adjusted <= LEVEL
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell in both runs. `step`: below 0 worse for the owner, above 0 better, None where one has no verdict."""
+
+    key: Key
+    before: Cell
+    after: Cell
+    step: int | None
+    tests: tuple[Test, ...]
+
+    @property
+    def beyond_chance(self) -> bool:
+        return any(test.beyond_chance for test in self.tests)
+
+    @property
+    def reworded(self) -> bool:
+        return words(self.before) != words(self.after)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Cells of two runs A and B. `same`: cells of the same records; `new` only in B, `gone` only in A."""
+
+    changes: Sequence[Change]
+    same: int
+    new: Sequence[Cell]
+    gone: Sequence[Cell]
+
+    @property
+    def tests(self) -> int:
+        return sum(len(change.tests) for change in self.changes)
+
+    @property
+    def worse(self) -> list[Change]:
+        return [change for change in self.changes if change.step is not None and change.step < 0]
+
+    @property
+    def better(self) -> list[Change]:
+        return [change for change in self.changes if change.step is not None and change.step > 0]
+
+    @property
+    def unjudged(self) -> list[Change]:
+        """Cells that have no verdict in one of the runs, or in either."""
+        return [change for change in self.changes if change.step is None and change.reworded]
+
+    @property
+    def lost(self) -> list[Change]:
+        """Cells that A judged and B did not."""
+        return [change for change in self.unjudged if _good(change.before) is not None and _good(change.after) is None]
+
+    @property
+    def shifted(self) -> list[Change]:
+        """Cells as good as before whose evidence or utility changed beyond chance all the same."""
+        return [change for change in self.changes if change.step == 0 and change.beyond_chance]
+
+
+def read_folder(folder: Path) -> Run:
+    """The run of a results folder with its store beside it, or of a published folder with its records.jsonl."""
+    store = folder.absolute().parent / "store"
+    return read_run(folder, RecordStore(store) if (store / "records").is_dir() else None)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values (Holm 1979), in the given order: reject where they are at most the level."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def compare(a: Board, b: Board) -> Comparison:
+    """Compare two boards. Raises BenchError where they were judged at different thresholds."""
+    if (a.alpha, a.budget) != (b.alpha, b.budget):
+        raise BenchError("two runs are compared at one alpha and one budget: give --alpha and --budget")
+    old, new = ({_key(cell): cell for cell in (*board.cells, *board.beside)} for board in (a, b))
+    both = [key for key in old if key in new]
+    comparable = a.run.described["data"]["sha256"] == b.run.described["data"]["sha256"]
+    pairs = [(key, _tests(a.run, old[key], b.run, new[key], comparable)) for key in both]
+    same = sum(tests is None for _, tests in pairs)
+    family = [test for _, tests in pairs for test in tests or ()]
+    adjusted = iter(holm([test.p for test in family]))
+    changes = []
+    for key, tests in pairs:
+        corrected = tuple(Test(test.what, test.name, test.p, next(adjusted)) for test in tests or ())
+        changes.append(Change(key, old[key], new[key], _step(old[key], new[key]), corrected))
+    return Comparison(
+        changes, same, [new[key] for key in new if key not in old], [old[key] for key in old if key not in new]
+    )
+
+
+def _key(cell: Cell) -> Key:
+    return cell.scheme, cell.attack, cell.innocent, cell.replicate, cell.pool, cell.share
+
+
+def _good(cell: Cell) -> list[int] | None:
+    """How good each court's verdict is for the owner."""
+    found = []
+    for verdict in (cell.verdict, cell.committed):
+        if verdict is not None:
+            if verdict.word not in _GOOD:
+                return None
+            found.append(min([_GOOD[verdict.word], *(_FLAGGED.get(flag, 2) for flag in verdict.flags)]))
+    return found
+
+
+def _step(before: Cell, after: Cell) -> int | None:
+    old, new = _good(before), _good(after)
+    if old is None or new is None or len(old) != len(new):
+        return None
+    steps = [n - o for o, n in zip(old, new, strict=True)]
+    return min(steps) if min(steps) < 0 else max(steps)
+
+
+def _tests(a: Run, before: Cell, b: Run, after: Cell, comparable: bool) -> list[Test] | None:
+    """The tests of one cell; None where both runs hold the very same records of it."""
+    roles = ("judged", "suspect" if before.innocent else "attacked")
+    if before.jobs and all(
+        before.jobs.get(role) == after.jobs.get(role)
+        and a.result(before.jobs.get(role)) == b.result(after.jobs.get(role))
+        for role in roles
+    ):
+        return None
+    found = [
+        _evidence_test(observations(a, before.jobs.get("judged")), observations(b, after.jobs.get("judged"))),
+        _utility_test(correct(a, before.jobs.get(roles[1])), correct(b, after.jobs.get(roles[1]))) if comparable
+        else None,
+    ]  # fmt: skip
+    return [test for test in found if test is not None]
+
+
+def _evidence_test(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Test | None:
+    """Fisher's exact test of two suspects' hits, Welch's t for scores; None where a suspect was not read."""
+    if not before or not after or before[0]["unreadable"] is not None or after[0]["unreadable"] is not None:
+        return None
+    old, new = (seen["channels"][seen["evidence"]] for seen in (before[0], after[0]))
+    if "hits" in old and "hits" in new:
+        return Test("evidence", "Fisher", fisher(_count(old["hits"]), _count(new["hits"])))
+    if "values" in old and "values" in new and min(len(old["values"]), len(new["values"])) > 1:
+        return Test("evidence", "Welch", welch(old["values"], new["values"]))
+    return None
+
+
+def _utility_test(before: str | None, after: str | None) -> Test | None:
+    if before is None or after is None or len(before) != len(after):
+        return None
+    losses, gains, _ = paired(before, after)
+    return Test("utility", "McNemar", mcnemar(losses, gains))
+
+
+def _count(hits: str) -> tuple[int, int]:
+    return hits.count("1"), len(hits)
+
+
+def fisher(one: tuple[int, int], other: tuple[int, int]) -> float:
+    """Two-sided exact p that two suspects with (hits, items) have one hit rate (Fisher 1935)."""
+    table = np.array([[one[0], one[1] - one[0]], [other[0], other[1] - other[0]]])
+    return float(stats.fisher_exact(table).pvalue)
+
+
+def welch(one: Sequence[float], other: Sequence[float]) -> float:
+    """Two-sided p that two samples of real scores have one mean (Welch 1947); 1 where both are one constant."""
+    if np.var(one) == np.var(other) == 0:
+        return 1.0 if one[0] == other[0] else 0.0
+    return float(stats.ttest_ind(one, other, equal_var=False).pvalue)
+
+
+def mcnemar(losses: int, gains: int) -> float:
+    """Two-sided exact p that losses and gains are equally likely (McNemar 1947): a sign test of the discordant."""
+    n = losses + gains
+    if n == 0:
+        return 1.0
+    return min(1.0, 2 * float(stats.binom.cdf(min(losses, gains), n, 0.5)))
+
+
+def words(cell: Cell) -> str:
+    """A cell's verdict with its flags and, for a claim, that of the court that asks for commitment."""
+    word = cell.verdict.word
+    word += f" ({', '.join(cell.verdict.flags)})" if cell.verdict.flags else ""
+    return word if cell.committed is None else f"{word}, {cell.committed.word} with commitment"
+
+
+def as_json(a: Board, b: Board, found: Comparison) -> dict[str, Any]:
+    """The comparison as JSON; p-values as they are, Holm's adjusted ones beside them."""
+
+    def change(one: Change) -> dict[str, Any]:
+        return {
+            **_named(one.after), "before": words(one.before), "after": words(one.after), "step": one.step,
+            "beyond_chance": one.beyond_chance,
+            "total": [_total(one.before), _total(one.after)],
+            "accuracy": [one.before.accuracy, one.after.accuracy],
+            "tests": [{"of": t.what, "test": t.name, "p": t.p, "holm": t.adjusted} for t in one.tests],
+        }  # fmt: skip
+
+    return {
+        "runs": [{"run": board.run.described["run"], "created": board.run.described["created"]} for board in (a, b)],
+        "alpha": a.alpha,
+        "budget_points": a.budget,
+        "level": LEVEL,
+        "tests": found.tests,
+        "same": found.same,
+        "compared": len(found.changes) - found.same,
+        "worse": [change(one) for one in found.worse],
+        "better": [change(one) for one in found.better],
+        "unjudged": [change(one) for one in found.unjudged],
+        "changed_beyond_chance": [change(one) for one in found.changes if one.beyond_chance],
+        "new": [_named(cell) for cell in found.new],
+        "gone": [_named(cell) for cell in found.gone],
+    }
+
+
+def _named(cell: Cell) -> dict[str, Any]:
+    names = ("scheme", "attack", "innocent", "replicate", "pool", "share")
+    return dict(zip(names, _key(cell), strict=True))
+
+
+def _total(cell: Cell) -> list[float] | None:
+    return None if cell.after is None else [cell.after.total, cell.after.n]
+
+
+def describe(a: Board, b: Board, found: Comparison) -> str:
+    """The comparison as plain text."""
+    both = len(found.changes)
+    lines = [
+        *(f"{letter}  {board.run.described['run']}, {board.run.described['created']}" for letter, board in
+          (("A", a), ("B", b))),
+        f"at alpha {a.alpha:g}, budget {a.budget:g} points",
+        f"{both} cells in both: {found.same} from the same records, {both - found.same} compared "
+        f"({found.tests} tests, Holm at {LEVEL:g})",
+    ]  # fmt: skip
+    titles = (
+        ("worse for the owner", found.worse),
+        ("better for the owner", found.better),
+        ("changed beyond chance, the verdict as good as before", found.shifted),
+        ("without a verdict in one run or both", found.unjudged),
+    )
+    for title, changes in titles:
+        lines += [f"{title}: {len(changes)}", *(f"  {_sentence(change)}" for change in changes)]
+    for title, cells in (("new", found.new), ("gone", found.gone)):
+        lines += [f"{title}: {len(cells)}", *(f"  {_name(cell)}: {words(cell)}" for cell in cells)]
+    return "\n".join(lines)
+
+
+def _name(cell: Cell) -> str:
+    whose = f"{'unmarked under ' if cell.innocent else ''}{cell.scheme}"
+    return f"{whose} × {cell.attack}, seed {cell.replicate}{_thief(cell)}"
+
+
+def _thief(cell: Cell) -> str:
+    """The thief's images, where he is not the usual one."""
+    usual = (cell.pool, cell.share) == ("disjoint", 1.0)
+    return "" if usual else f", {100 * cell.share:g} % of the {cell.pool} pool"
+
+
+def _sentence(change: Change) -> str:
+    before, after = change.before, change.after
+    found = [f"{words(before)} -> {words(after)}" if change.reworded else words(before)]
+    for test in change.tests:
+        if test.what == "evidence" and before.after is not None and after.after is not None:
+            seen = " -> ".join(f"{one.total:.4g}/{one.n}" for one in (before.after, after.after))
+        elif before.accuracy is not None and after.accuracy is not None:
+            seen = " -> ".join(f"{100 * one:.1f} %" for one in (before.accuracy, after.accuracy))
+        else:
+            seen = test.what
+        chance = "beyond chance" if test.beyond_chance else "within chance"
+        p = f"p {test.p:.2g}" if test.p >= 1e-4 else f"p 10^{_log10(test.p):.1f}"
+        found.append(f"{seen} ({test.name} {p}, {chance})")
+    return f"{_name(after)}: {'; '.join(found)}"
+
+
+def _log10(p: float) -> float:
+    return math.log10(p) if p > 0 else -math.inf

@@ -1,0 +1,91 @@
+"""Two admissible keys on one model: the owner's, and that of a thief who claims it. Who wins, and why?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from leaderboard.board import Board
+from leaderboard.cells import Cell, Court, observations
+from leaderboard.verdicts import Acceptance, acceptance
+
+Winner = Literal["owner", "thief", "nobody", "undecided"]
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """Who wins before one court, and why."""
+
+    winner: Winner
+    why: str
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """Both claims on one marked model, by evidence and gates alone, and what two courts say.
+
+    open: the court takes any admissible key. committed: it asks for commitment before the model was released.
+    """
+
+    cell: Cell
+    owner: Acceptance
+    thief: Acceptance
+    open: Ruling
+    committed: Ruling
+
+
+def disputes(board: Board) -> list[Dispute]:
+    """Every claim of a thief whose key is admissible, against the owner's own on the same model."""
+    return [found for cell in board.owners() if cell.claim for found in _dispute(board, cell)]
+
+
+def _dispute(board: Board, cell: Cell) -> Iterator[Dispute]:
+    run, court = board.run, Court(board.alpha, board.budget)
+    theirs, ours = run.result(cell.jobs.get("judged")), run.result(cell.jobs.get("fresh"))
+    if theirs is None or ours is None or cell.before is None or cell.after is None:
+        return
+    if not (_admissible(theirs["admission"]) and _admissible(ours["admission"])):
+        return
+    owner = acceptance(cell.before, court.gates(observations(run, cell.jobs["fresh"])[0]))
+    thief = acceptance(cell.after, cell.gates)
+    committed = ours["admission"]["committed"], theirs["admission"]["committed"]
+    yield Dispute(cell, owner, thief, ruling(owner, thief), ruling(owner, thief, committed))
+
+
+def ruling(owner: Acceptance, thief: Acceptance, committed: tuple[bool, bool] | None = None) -> Ruling:
+    """Who wins: the only one whose claim the court accepts.
+
+    committed: whether (owner, thief) committed their keys before the model was released; None: the court does not
+    ask. Two accepted claims are undecided: evidence says that a mark is there and not whose it is, and a larger p
+    is no better title (Craver et al. 1998, the rightful ownership problem). Only order in time decides, and a court
+    that asks for commitment has it: who committed before the release comes before who did not.
+    """
+    says = {"owner": owner, "thief": thief}
+    late: list[str] = []
+    if committed is not None:
+        late = [name for name, early in zip(says, committed, strict=True) if not early]
+        says = {name: said for name, said in says.items() if name not in late}
+    accepted = [name for name, said in says.items() if said.word == "accepted"]
+    unclear = [name for name, said in says.items() if said.word == "unclear"]
+    why_late = "".join(f"; the {name}'s key was not committed before the release" for name in late)
+    if accepted == ["owner", "thief"]:
+        order = "" if committed is None else ", both keys were committed, and the records don't say which first"
+        return Ruling("undecided", f"both claims are accepted{order or ', and this court knows no order'}")
+    if unclear:
+        return Ruling("undecided", f"the {' and '.join(unclear)}'s claim is unclear{_reason(says[unclear[0]])}")
+    if not accepted:
+        return Ruling("nobody", f"no claim is accepted{why_late}")
+    (winner,) = accepted
+    if late:
+        return Ruling("owner" if winner == "owner" else "thief", why_late.removeprefix("; "))
+    (loser,) = says.keys() - {winner}
+    return Ruling("owner" if winner == "owner" else "thief", f"the {loser}'s claim is refused{_reason(says[loser])}")
+
+
+def _reason(said: Acceptance) -> str:
+    return f": {said.reason}" if said.reason else ""
+
+
+def _admissible(admission: Mapping[str, Any]) -> bool:
+    return bool(admission["well_formed"] and admission["bound"])

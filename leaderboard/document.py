@@ -1,0 +1,84 @@
+"""`leaderboard.json`: the board for programs, every number unrounded.
+
+Schema 1, an object:
+
+- `schema` 1; `run`, `version`, `command`, `created`, `profile`, `data`: as in run.json
+- `alpha`, `budget` (points): what the verdicts were read at; `host_seconds`: of training one host, or null
+- `schemes`, `attacks`: one object per column and row: its entry of run.json under `described`, and the tallies by word
+- `cells`: one object per cell, in the plan's order: `scheme`, `attack`, `kind`, `replicate`, `innocent`, `claim`;
+  `verdict` and `committed` ({word, reason, flags}); `before` and `after` (the evidence: total, n, rate, log10_p,
+  log10_p_key, log10_p_null, grade, theta, theta0, upper, state, reason, interval, pools); `utility` and `gates`
+  ({losses, gains, n, budget, delta, z, state, interval}, fractions; a positive delta is a loss); `agreement`,
+  `accuracy`, `channels` ([as delivered, in the suspect]), `cost`; `jobs` (record ids by role); `reproduce` (a command)
+
+A field is null where the jobs did not get that far. log10 of p = 0 is the string "-inf", which JSON has no number for.
+Fields may be added within a schema; one that is renamed or changes its meaning raises the number.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from leaderboard.board import Board
+from leaderboard.cells import Cell
+from leaderboard.commands import reproduce
+
+SCHEMA = 1
+_RUN = ("run", "version", "command", "created", "profile", "data")
+
+
+def document(board: Board) -> dict[str, Any]:
+    """The board as plain JSON values; see this file's head for what they mean."""
+    found = {
+        "schema": SCHEMA,
+        **{name: board.run.described[name] for name in _RUN},
+        "alpha": board.alpha,
+        "budget": board.budget,
+        "host_seconds": board.host_seconds,
+        "schemes": board.schemes,
+        "attacks": board.attacks,
+        "cells": [one_cell(board, cell) for cell in board.cells],
+    }
+    return {name: plain(value) for name, value in found.items()}
+
+
+def one_cell(board: Board, cell: Cell) -> dict[str, Any]:
+    """One entry of `cells`."""
+    found: dict[str, Any] = plain({**_fields(cell), "reproduce": reproduce(board, cell)})
+    return found
+
+
+def leaderboard_json(board: Board) -> str:
+    """`leaderboard.json` as text: strict JSON, one line per top-level field and per cell."""
+    found = document(board)
+    cells = found.pop("cells")
+    head = [f" {json.dumps(name)}: {_dumps(value)}" for name, value in found.items()]
+    listed = ",\n".join(f"  {_dumps(cell)}" for cell in cells)
+    return "{\n" + ",\n".join([*head, f' "cells": [\n{listed}\n ]']) + "\n}\n"
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as objects, sequences as lists, infinities as strings."""
+    if is_dataclass(value):
+        return {name: plain(member) for name, member in _fields(value).items()}
+    if isinstance(value, Mapping):
+        return {str(name): plain(member) for name, member in value.items()}
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence):
+        return [plain(member) for member in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    return value

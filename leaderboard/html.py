@@ -1,0 +1,159 @@
+"""`leaderboard.html`: the board as one self-contained page; each square opens its evidence.
+
+Jinja's autoescape guards the markup, `json_for_script` the inline data, a content security policy the rest: only
+the page's own script and style may run, and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from leaderboard import wording
+from leaderboard.board import Board
+from leaderboard.cells import Cell
+from leaderboard.curves import Curve
+from leaderboard.facts import attack_threat, cell_facts, scheme_threat
+from leaderboard.markdown import headline
+from leaderboard.overview import overviews
+from leaderboard.tables import one_line
+
+INNOCENT = "innocent models"
+# what an outcome means for the owner: a tint and a sign beside the word, never instead of it
+_LOOKS = {
+    "survived": "held", "rejected": "held", "not-marked": "held", "utility-lost": "dear", "undecided": "open",
+    "removed": "broken", "forged": "broken", "false-positive": "broken",
+}  # fmt: skip
+_SIGNS = {"held": "●", "dear": "◐", "open": "?", "broken": "✕", "none": "–"}
+_ORDER = ("broken", "open", "dear", "held", "none")
+
+
+@dataclass(frozen=True)
+class Square:
+    """One square: its lines, the verdicts in it, how it looks, and where it stands when its column is sorted."""
+
+    number: int
+    lines: Sequence[str]
+    words: Sequence[str]
+    look: str
+    sign: str
+    rank: float
+
+
+def page(board: Board, curves: Sequence[Curve] = ()) -> str:
+    """The whole page. `curves`: utility against evidence, shown in the squares they belong to."""
+    environment = Environment(
+        loader=PackageLoader("leaderboard", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["breaks"] = _breaks
+    squares: list[dict[str, Any]] = []
+    boards = list(_boards(board, curves, squares))
+    script = _own("page.js")
+    return environment.get_template("page.html.j2").render(
+        run=one_line(board.run.described["run"]),
+        headline=_unescaped(headline(board)),
+        alpha=wording.probability(board.alpha),
+        budget=f"{board.budget:g}",
+        schemes=[one_line(row.label) for row in board.schemes],
+        boards=boards,
+        words=[word for word in wording.LEGEND if any(word in square["words"] for square in squares)],
+        overviews=overviews(board),
+        version=one_line(board.run.described["version"]),
+        style=Markup(_own("page.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=Markup(json_for_script(_data(board, squares))),
+    )
+
+
+def json_for_script(value: Any) -> str:
+    """JSON that can stand in a script element: no `<`, `>` or `&`, nothing but ASCII."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _own(name: str) -> str:
+    return files("leaderboard").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _unescaped(markdown: str) -> str:
+    """Our own sentence, written for a markdown page, as plain text."""
+    plain = re.sub(r"\\(.)", r"\1", markdown.removeprefix("**").removesuffix("**"))
+    return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _breaks(label: str) -> Markup:
+    """A label that a narrow column may break after its signs."""
+    parts = re.split(r"(?<=[(,+=;|/])", label)
+    return Markup("<wbr>").join(parts)
+
+
+def _boards(board: Board, curves: Sequence[Curve], data: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for kind in board.kinds:
+        labels = [attack.label for attack in board.attacks if attack.kind == kind]
+        yield {"kind": kind, "rows": list(_rows(board, labels, curves, data, innocent=False))}
+    seen = [cell.attack for cell in board.cells if cell.innocent and cell.jobs]
+    if seen:
+        yield {"kind": INNOCENT, "rows": list(_rows(board, list(dict.fromkeys(seen)), curves, data, innocent=True))}
+
+
+def _rows(
+    board: Board, labels: Sequence[str], curves: Sequence[Curve], data: list[dict[str, Any]], *, innocent: bool
+) -> Iterator[dict[str, Any]]:
+    columns = {scheme.label: number for number, scheme in enumerate(board.schemes)}
+    numbers = {attack.label: number for number, attack in enumerate(board.attacks)}
+    for label in labels:
+        squares: list[Square | None] = []
+        for scheme, column in columns.items():
+            cells = board.at(scheme, label, innocent=innocent)
+            squares.append(_square(cells, len(data)) if cells else None)
+            if cells:
+                own = [] if innocent else [one for one in curves if one.scheme == scheme and _is_on(label, one)]
+                data.append(
+                    {
+                        "title": f"{'unmarked under ' if innocent else ''}{one_line(scheme)} × {one_line(label)}",
+                        "scheme": column,
+                        "attack": numbers.get(label, -1),
+                        "words": list(dict.fromkeys(cell.verdict.word for cell in cells)),
+                        "cells": [cell_facts(board, cell, own) for cell in cells],
+                    }
+                )
+        yield {"attack": one_line(label), "squares": squares}
+
+
+def _is_on(label: str, curve: Curve) -> bool:
+    """Whether the setting is one of the curve's points: the curve's label has `*` where the number is swept."""
+    return re.fullmatch(re.escape(curve.attack).replace(r"\*", r"[^,()+]*"), label) is not None
+
+
+def _square(cells: Sequence[Cell], number: int) -> Square:
+    words = list(dict.fromkeys(cell.verdict.word for cell in cells))
+    looks = sorted((_LOOKS.get(word, "none") for word in words), key=_ORDER.index)
+    strengths = [max(cell.after.log10_p, -9999.0) for cell in cells if cell.after is not None]
+    depth = sum(strengths) / len(strengths) if strengths else 0.0
+    rank = 1e5 * _ORDER.index(looks[0]) - depth
+    lines = [one_line(line) for line in wording.square(cells)]
+    return Square(number, lines, words, looks[0], _SIGNS[looks[0]], round(rank, 2))
+
+
+def _data(board: Board, squares: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    thief = board.run.profile["thief"]
+    return {
+        "schemes": [scheme_threat(row.described) for row in board.schemes],
+        "attacks": [attack_threat(row.described, thief) for row in board.attacks],
+        "squares": squares,
+    }

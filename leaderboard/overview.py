@@ -1,0 +1,122 @@
+"""The tables beside the matrix on the HTML page, as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leaderboard import wording
+from leaderboard.board import Board
+from leaderboard.rows import Fidelity
+from leaderboard.tables import one_line
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A titled table; the first column names the row."""
+
+    title: str
+    about: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def overviews(board: Board) -> list[Overview]:
+    """What schemes held, what attacks broke and cost, false alarms, fidelity, the protocol, and the legend."""
+    return [_schemes(board), _attacks(board), _false_alarms(board), _fidelity(board), _protocol(board), _legend()]
+
+
+def _schemes(board: Board) -> Overview:
+    kinds = [kind for kind in board.kinds if kind != "control"]
+    header = ["scheme"]
+    for kind in kinds:
+        header += [f"{kind}: rejected", "with commitment"] if kind in wording.CLAIM_KINDS else [f"{kind}: held"]
+    rows = []
+    for row in board.schemes:
+        cells = [one_line(row.label)]
+        for kind in kinds:
+            cells.append(wording.held(row.tallies[kind]))
+            if kind in wording.CLAIM_KINDS:
+                cells.append(wording.held(row.committed[kind]))
+        rows.append(cells)
+    about = "Held of judged, board by board, never summed; 5–6/7 reads: 5 of 7, or 6 if the undecided one counts too."
+    return Overview("Schemes", about, header, rows)
+
+
+def _attacks(board: Board) -> Overview:
+    rows = [
+        [
+            one_line(row.label),
+            row.kind,
+            wording.broken(row.tally),
+            "–" if row.change is None else wording.points(row.change),
+            *wording.price(row),
+        ]
+        for row in board.attacks
+        if row.kind != "control"
+    ]
+    header = ["attack", "board", "broken", "change, points", "device time", "of training a host", "tier"]
+    about = "Marks removed or claims forged, of judged; utility and cost are medians over the schemes."
+    return Overview("Attacks", about, header, rows)
+
+
+def _false_alarms(board: Board) -> Overview:
+    rows = []
+    for row in board.schemes:
+        found = row.false_alarms
+        seen = found.tally.count("not-marked", "false-positive")
+        rows.append(
+            [
+                one_line(row.label),
+                f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
+                f"{found.fired}/{found.models}, ≤ {found.bound:.2f}" if found.models else "–",
+                f"{found.null_fired}/{found.nulls}, ≤ {found.null_bound:.2f}" if found.nulls else "–",
+            ]
+        )
+    header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others"]
+    return Overview(
+        "False alarms", "Bounds are one-sided 95 % Clopper-Pearson bounds over independent models.", header, rows
+    )
+
+
+def _fidelity(board: Board) -> Overview:
+    rows = [[_seeded(board, row.label, found), *_embedding(found)] for row in board.schemes for found in row.fidelity]
+    header = ["scheme", "unmarked", "marked", "change [90 %], points", "embedding", "fresh mark"]
+    about = "Unmarked: the host of the same seed, or, marked ~, the mean of the clean nulls."
+    return Overview("Fidelity and embedding", about, header, rows)
+
+
+def _seeded(board: Board, label: str, found: Fidelity) -> str:
+    return one_line(label) + (f" (seed {found.replicate})" if board.run.profile["seeds"] > 1 else "")
+
+
+def _embedding(found: Fidelity) -> list[str]:
+    mark = found.evidence
+    return [
+        wording.percent(found.host) if found.host is not None else f"~ {wording.percent(found.nulls)}",
+        wording.percent(found.marked),
+        wording.points_interval(found.drop) if found.drop else "–",
+        wording.seconds(found.cost.seconds) if found.cost else "–",
+        f"{wording.evidence(mark)}, {mark.state}" if mark else "–",
+    ]
+
+
+def _protocol(board: Board) -> Overview:
+    described, profile, data = board.run.described, board.run.profile, board.run.described["data"]
+    ran = [record["run"] for record in board.run.records.values() if record["status"] == "ok"]
+    facts = [
+        ("command", described["command"]),
+        ("created", described["created"]),
+        ("watermark-bench", described["version"]),
+        ("profile", f"{profile['name']}, {profile['seeds']} seed(s), {profile['nulls']} nulls"),
+        ("task", f"{data['task']}, {data['test']} test images, sha256 {data['sha256']}"),
+        ("hardware", ", ".join(sorted({f"{one['hardware']} ({one['device']})" for one in ran}))),
+        ("jobs", f"{len(board.run.records)} of {len(described['jobs'])} have a record"),
+    ]
+    rows = [[name, one_line(value)] for name, value in facts if value]
+    return Overview("Protocol", "Threat models and all versions stand in leaderboard.md.", ["what", "value"], rows)
+
+
+def _legend() -> Overview:
+    rows = [[word, meaning.replace("`", "")] for word, meaning in {**wording.LEGEND, **wording.GRADES}.items()]
+    return Overview("Legend", "Verdicts, flags, and the grades of p-values.", ["word", "meaning"], rows)

@@ -1,0 +1,136 @@
+"""The thief's data: what he trains on and holds out, shares and pools as an axis, and a thief who has nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.errors import BenchError
+from benchmark.manifest import manifest
+from benchmark.plan import Plan, make_plan
+from benchmark.profile import Profile, load_profile
+from benchmark.registry import Registry
+from benchmark.selection import select_attacks, select_schemes
+
+REGISTRY = Registry.discover()
+
+
+def planned(attacks: str = "none,finetune(epochs=1),fresh-key", **thief: Any) -> Plan:
+    profile = load_profile("quick").with_options(**thief)
+    return make_plan(profile, select_schemes("adi", REGISTRY), select_attacks(attacks, REGISTRY))
+
+
+def split(share: float, pool: str = "disjoint", replicate: int = 0) -> tuple[set[bytes], set[bytes]]:
+    from benchmark.data import load, thief_data
+    from benchmark.parties import stream
+    from benchmark.tasks import find_task
+
+    parts = thief_data(load(find_task("digits")), pool, share, stream(replicate, "thief-data", "digits"))
+    both: Any = tuple({image.numpy().tobytes() for image in part.x} for part in parts)
+    return both
+
+
+def test_training_and_held_out_parts_are_apart_and_nested_in_the_share() -> None:
+    training, held_out = split(1.0)
+    assert (len(training), len(held_out)) == (360, 40)
+    assert not training & held_out
+    for share in (0.5, 0.1, 0.05, 0.0):
+        fewer, fewer_held_out = split(share)
+        assert len(fewer) + len(fewer_held_out) == round(400 * share)
+        assert fewer <= training
+        assert fewer_held_out <= held_out
+    assert split(0.1) == split(0.1) != split(0.1, replicate=1)
+
+
+def test_an_owners_pool_is_the_owners_own_images() -> None:
+    from benchmark.data import load
+    from benchmark.tasks import find_task
+
+    owners = {image.numpy().tobytes() for image in load(find_task("digits")).owner.x}
+    training, held_out = split(0.1, "owner")
+    assert training | held_out <= owners
+    assert not split(1.0)[0] & owners
+
+
+def test_a_thief_without_images_gets_a_reason_and_what_needs_none_still_runs() -> None:
+    """In a process of its own: torch is not for planners."""
+    code = """
+import torch
+from attacks.finetune import Finetune
+from attacks.extraction import Extract
+from attacks.prune import Prune
+from benchmark.data import Data
+from benchmark.parties import NotApplicable, Thief, stream
+from benchmark.profile import load_profile
+from benchmark.release import Service
+from benchmark.nets import Net, build
+from benchmark.work import world_of
+world = world_of(load_profile("quick"), torch.device("cpu"))
+nothing = Data(torch.zeros(0, 1, 16, 16, dtype=torch.uint8), torch.zeros(0, dtype=torch.long))
+running = Service(Net.of(build(world.spec()))).running()
+thief = Thief(world, nothing, stream(0), running, "weights")
+print(type(Prune()(thief).model).__name__)
+for attack in (Finetune(), Extract()):
+    try:
+        attack(thief)
+    except NotApplicable as reason:
+        print(reason)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "ConvNet", done.stderr
+    assert len(lines) == 3
+    assert all("this thief has none" in line for line in lines[1:])
+
+
+def test_the_first_share_is_the_matrix_and_the_others_only_add_cells() -> None:
+    alone, several = planned(thief_share=(0.5,)), planned(thief_share=(0.5, 0.1))
+    assert {job.id for job in alone.jobs} < {job.id for job in several.jobs}
+    matrix = [cell for cell in several.cells if cell.share == 0.5]
+    assert matrix == list(alone.cells)
+    others = [cell for cell in several.cells if cell.share == 0.1]
+    assert [cell.attack for cell in others] == [cell.attack for cell in matrix if not cell.innocent]
+    assert not any(cell.innocent for cell in others)
+    described = manifest(several, "run", "bench", ())
+    assert described["profile"]["thief"] == {"pool": "disjoint", "share": 0.5}
+    assert {(cell["pool"], cell["share"]) for cell in described["cells"]} == {("disjoint", 0.5), ("disjoint", 0.1)}
+
+
+def test_a_share_changes_the_jobs_of_thieves_and_no_others() -> None:
+    one, other = planned(thief_share=(1.0,)), planned(thief_share=(0.1,))
+    ids = {job.id for job in other.jobs}
+    changed = {job.kind for job in one.jobs if job.id not in ids}
+    assert changed == {"attacked", "judged"}
+    marked = {job.id for job in one.jobs if job.kind == "marked"}
+    assert marked <= ids
+
+
+def test_pools_and_shares_cross() -> None:
+    plan = planned(thief_pool=("disjoint", "owner"), thief_share=(1.0, 0.1))
+    assert [*dict.fromkeys((cell.pool, cell.share) for cell in plan.cells)] == [
+        ("disjoint", 1.0), ("disjoint", 0.1), ("owner", 1.0), ("owner", 0.1),
+    ]  # fmt: skip
+
+
+def test_a_profile_writes_one_value_or_several(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "small.toml").read_text()
+    path = tmp_path / "many.toml"
+    path.write_text(text.replace("share = 1.0", "share = [0, 0.05, 1.0]"))
+    profile: Profile = load_profile(str(path))
+    assert profile.thief.axis == [("disjoint", 0.0), ("disjoint", 0.05), ("disjoint", 1.0)]
+    for wrong, sentence in (
+        ("share = []", "thief.share must lie between 0 and 1, not nothing"),
+        ("share = [0.5, 2]", "thief.share must lie between 0 and 1, not 0.5, 2.0"),
+        ("share = [0.5, 0.5]", "name a value once"),
+        ('share = ["all"]', "must be a float, not 'all'"),
+    ):
+        path.write_text(text.replace("share = 1.0", wrong))
+        with pytest.raises(BenchError, match=sentence.replace(".", r"\.")):
+            load_profile(str(path))
+    path.write_text(text.replace('pool = "disjoint"', 'pool = "stolen"'))
+    with pytest.raises(BenchError, match=r"thief\.pool is disjoint or owner, not 'stolen'"):
+        load_profile(str(path))
