@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -74,7 +73,6 @@ def _fashion_mnist(task: Task) -> tuple[Data, Data | None]:
 _READERS = {"digits": _digits, "fashion-mnist": _fashion_mnist}
 
 
-@cache
 def load(task: Task) -> Splits:
     """Read and split `task` on the CPU: one fixed permutation, cut into owner, thief and test."""
     whole, official_test = _READERS[task.name](task)

@@ -9,8 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmark.environment import check_environment
-from benchmark.errors import BenchError
+from benchmark.environment import check_device, check_environment
 from benchmark.executor import LocalExecutor
 from benchmark.manifest import write_manifest
 from benchmark.plan import Plan
@@ -57,18 +56,9 @@ def carry_out(
                 store.discard(job.id)
         if not all(store.finished(job.id) for job in plan.jobs):
             check_environment()
-            _check_device(machine.device)
+            check_device(machine.device)
         for path, reason in store.damaged:
             console.print(f"set aside {path.name}: {reason}; it will be made again", style="yellow", markup=False)
         context = {"root": str(store.root.absolute()), "device": machine.device}
         with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
             return run_jobs(plan.jobs, store, executor, progress)
-
-
-def _check_device(device: str) -> None:
-    if device != "cuda":
-        return
-    import torch  # only here: a run with nothing to do never loads it
-
-    if not torch.cuda.is_available():
-        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device auto, or see bench doctor")

@@ -11,9 +11,13 @@ from leaderboard import wording
 from leaderboard.board import Board, judge, read_run
 from leaderboard.export import write_pages
 from leaderboard.tables import escape, table
+from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, SEARCHED
 
 FOLDER = Path(__file__).parent / "published"
 README = Path(__file__).parents[1] / "README.md"
+# signs and words that keep the README's matrix narrow; it explains them below
+FLAGS = {NO_BETTER_THAN_SCRATCH: "†", "claim-refused": "‡", "claim-unclear": "‡"}
+REFUSALS = {SEARCHED: ", search", "gate lost": ", gate"}
 BEGIN, END = "<!-- matrix: made by python -m leaderboard.published -->", "<!-- end of matrix -->"
 
 
@@ -31,13 +35,15 @@ def compact(board: Board) -> str:
 
 def _short(board: Board, scheme: str, attack: str) -> str:
     cell = board.at(scheme, attack)[0]
-    word = "–" if cell.verdict.word == "not-applicable" else cell.verdict.word
+    word = "–" if cell.verdict.word == "not-applicable" else wording.verdict(cell)
     if cell.after is None:
         return word
     loud = f"**{word}**" if word in ("removed", "forged") else word
+    signs = "".join(sign for flag, sign in FLAGS.items() if flag in cell.verdict.flags)
     if wording.is_unreadable(cell.after):
-        return f"{loud} (unreadable)"
-    return f"{loud} {wording.total(cell.after.total, cell.after.n, cell.after.kind == 'count')}"
+        return f"{loud}{signs} unreadable"
+    why = next((short for reason, short in REFUSALS.items() if reason in (cell.verdict.reason or "")), "")
+    return f"{loud}{signs} {wording.total(cell.after.total, cell.after.n, cell.after.kind == 'count')}{why}"
 
 
 def readme(board: Board, text: str) -> str:
