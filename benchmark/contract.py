@@ -13,7 +13,7 @@ from benchmark.access import Access
 from benchmark.data import Data, as_bytes, as_float
 from benchmark.declaration import parameter
 from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, head, plain
-from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World, stream
+from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
 from benchmark.release import (
     Admission,
@@ -75,7 +75,6 @@ __all__ = [
     "prf_labels",
     "secret",
     "shipped",
-    "stream",
 ]  # fmt: skip
 
 

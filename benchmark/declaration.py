@@ -81,8 +81,8 @@ class Declaration:
         known = [one.name for one in self.parameters]
         for name in overrides:
             if name not in known:
-                near, takes = close_matches(name, known), ", ".join(known) or "none"
-                raise BenchError(f"{self.name} has no parameter {name!r}{near}; it takes {takes}")
+                hint = close_matches(name, known) or f": it takes {', '.join(known) or 'none'}"
+                raise BenchError(f"{self.name} has no parameter {name!r}{hint}")
         try:
             return {one.name: one.check(overrides.get(one.name, one.default)) for one in self.parameters}
         except BenchError as error:

@@ -63,6 +63,16 @@ def check_environment() -> None:
         raise BenchError(mismatch)
 
 
+def check_device(device: str) -> None:
+    """Raises BenchError when a GPU is asked for and there is none."""
+    if device != "cuda":
+        return
+    import torch  # only here: a run with nothing to do never loads it
+
+    if not torch.cuda.is_available():
+        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device cpu, or see bench doctor")
+
+
 def examine(results: Path) -> Iterator[Finding]:
     """Everything `bench doctor` looks at, cheap things first."""
     wanted = sys.version_info >= (3, 11)

@@ -13,6 +13,15 @@ Json = Any  # what `json` can write
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a plug-in class lies, and the hash its code had when the plan was made."""
+
+    path: str
+    class_name: str
+    code: str
+
+
+@dataclass(frozen=True)
 class Job:
     """One step of the benchmark.
 
@@ -26,6 +35,6 @@ class Job:
     label: str
     payload: Mapping[str, Json]
     parents: tuple[str, ...] = ()
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
     seconds: float = 1.0  # expected duration on one CPU core, for the order and the time left
     timeout: float = 600.0  # seconds after which the process is killed

@@ -251,12 +251,11 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Court:
-    """The judge's own data (nobody else's), randomness, and reference: the model as the owner delivered it."""
+    """The judge's own data (nobody else's) and randomness."""
 
     world: World
     probe: Data
     rng: torch.Generator
-    reference: nn.Module | None = None
 
     def right(self, model: nn.Module) -> Tensor:
         """Which probe images `model` classifies correctly, boolean (N,)."""

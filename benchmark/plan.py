@@ -16,13 +16,13 @@ from typing import Any
 
 from benchmark.access import may
 from benchmark.identity import job_id, source_hash
-from benchmark.job import Job, Kind, Role
+from benchmark.job import Job, Kind, Role, Source
 from benchmark.profile import Profile
 from benchmark.records import SCHEMA
-from benchmark.selection import Setting
+from benchmark.selection import Setting, Stage
 from benchmark.tasks import find_task
 
-ENGINE = Path(__file__).with_name("acts.py")  # what every result depends on, with all that it imports
+ENGINE = Path(__file__).with_name("work.py")  # what every result depends on, with all that it imports
 ROLES: dict[Kind, Role] = {
     "host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court", "drawn": "court",
 }  # fmt: skip
@@ -88,7 +88,7 @@ def null_jobs(profile: Profile, history: Mapping[str, float] | None = None) -> t
 
 
 def work_key(payload: Mapping[str, Any]) -> str:
-    """What decides how long a job takes: its kind and plug-ins, not its parents or seed."""
+    """What decides how long a job takes: its kind, plug-ins and parameters, not its parents or seed."""
     stages = "+".join(f"{stage['name']}{stage['parameters']}" for stage in payload.get("stages", ()))
     scheme = payload.get("scheme") or {"name": "", "parameters": ""}
     return f"{payload['kind']} {scheme['name']}{scheme['parameters']} {stages} x{len(payload.get('suspects', ''))}"
@@ -104,7 +104,7 @@ class Draft:
         self.world = profile.world()
         self.jobs: dict[str, Job] = {}
 
-    def add(self, kind: Kind, label: str, parents: Sequence[str], sources: Mapping[str, str], **payload: Any) -> str:
+    def add(self, kind: Kind, label: str, parents: Sequence[str], sources: Mapping[str, Source], **payload: Any) -> str:
         common = {"schema": SCHEMA, "engine": source_hash(ENGINE), "world": self.world, "data": self.task.data_hash()}
         payload = {"kind": kind, **common, **payload}
         id = job_id(payload)
@@ -269,14 +269,15 @@ def _blind(attack: Setting) -> bool:
     return bool(attack.stages[0].declaration.traits["target"] == "none")
 
 
-def _described(stage: Any) -> dict[str, Any]:
+def _described(stage: Stage) -> dict[str, Any]:
     declaration = stage.declaration
     return {"name": declaration.name, "parameters": stage.parameters, "code": source_hash(declaration.source)}
 
 
-def _source(stage: Any) -> str:
-    return f"{stage.declaration.source}:{stage.declaration.class_name}"
+def _source(stage: Stage) -> Source:
+    declaration = stage.declaration
+    return Source(str(declaration.source), declaration.class_name, source_hash(declaration.source))
 
 
-def _scheme_source(scheme: Setting) -> dict[str, str]:
+def _scheme_source(scheme: Setting) -> dict[str, Source]:
     return {"scheme": _source(scheme.stages[0])}

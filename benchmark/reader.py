@@ -74,6 +74,16 @@ def read_declarations(path: Path, origin: Origin = "plugin") -> list[Declaration
     return list(plugins.values())
 
 
+def read_builders(path: Path) -> tuple[str, ...]:
+    """The names under which a file registers nets and filters with `@builder("name")`, in its order."""
+    names = []
+    for node in ast.parse(path.read_bytes(), filename=str(path)).body:
+        for mark in getattr(node, "decorator_list", ()):
+            if isinstance(mark, ast.Call) and _last_name(mark.func) == "builder" and mark.args:
+                names.append(str(_literal(mark.args[0])))
+    return tuple(names)
+
+
 @dataclass
 class _Class:
     """A class of the file as it is being read."""

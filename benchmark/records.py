@@ -24,6 +24,8 @@ SCHEMA = 1
 STATUSES = frozenset({"ok", "not-applicable", "crashed", "timeout", "oom", "killed"})
 FINAL = frozenset({"ok", "not-applicable", "crashed"})  # the others are tried again by the next run
 
+_FIELDS = {"kind": str, "job": dict, "parents": list, "result": dict, "run": dict}
+
 Record = dict[str, Any]
 
 
@@ -147,4 +149,7 @@ def _parse(data: bytes, id: str) -> tuple[Record | None, str | None]:
         return None, "it belongs to another job"
     if record.get("status") not in STATUSES:
         return None, f"its status {record.get('status')!r} is unknown"
+    wrong = [name for name, kind in _FIELDS.items() if not isinstance(record.get(name), kind)]
+    if wrong:
+        return None, f"{', '.join(wrong)} is missing or of the wrong type"
     return record, None

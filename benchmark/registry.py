@@ -18,9 +18,10 @@ from types import ModuleType
 from benchmark.declaration import Declaration, Origin, Role, close_matches
 from benchmark.errors import BenchError
 from benchmark.identity import module_name, module_source
-from benchmark.reader import read_declarations
+from benchmark.reader import read_builders, read_declarations
 
 PACKAGES = ("schemes", "attacks")
+NETS = Path(__file__).with_name("nets.py")
 GROUPS = ("watermark_bench.schemes", "watermark_bench.attacks")
 
 
@@ -48,6 +49,7 @@ class Registry:
         `plugins` that is a BenchError: the user asked for it.
         """
         found: dict[tuple[Role, str], Declaration] = {}
+        builders = dict.fromkeys(read_builders(NETS), NETS)
         broken: list[Broken] = []
         seen: set[Path] = set()
         for path, origin in [*_built_in_files(), *_entry_point_files(broken)]:
@@ -55,13 +57,13 @@ class Registry:
                 continue
             seen.add(path)
             try:
-                _add(found, path, origin)
+                _add(found, builders, path, origin)
             except BenchError as error:
                 broken.append(Broken(path, str(error)))
         usable = {declaration.source for declaration in found.values()}
         for path in dict.fromkeys(plugin.resolve() for plugin in plugins):
             if path not in usable:
-                _add(found, path, "plugin")
+                _add(found, builders, path, "plugin")
         ordered = sorted(found.values(), key=lambda declaration: declaration.name)
         schemes = tuple(declaration for declaration in ordered if declaration.role == "scheme")
         attacks = tuple(declaration for declaration in ordered if declaration.role == "attack")
@@ -107,8 +109,8 @@ def _entry_point_files(broken: list[Broken]) -> Iterator[tuple[Path, Origin]]:
                 broken.append(Broken(Path(module), f"{reason}, which has no source file here"))
 
 
-def _add(found: dict[tuple[Role, str], Declaration], path: Path, origin: Origin) -> None:
-    """Add a file's plug-ins to `found`, all or none."""
+def _add(found: dict[tuple[Role, str], Declaration], builders: dict[str, Path], path: Path, origin: Origin) -> None:
+    """Add a file's plug-ins to `found` and its builders to `builders`, all or none."""
     declarations = read_declarations(path, origin)
     if not declarations and origin != "built-in":  # a built-in file may be a plain helper
         wanted = 'a class that derives from Scheme or Attack and says `name = "..."`'
@@ -117,7 +119,12 @@ def _add(found: dict[tuple[Role, str], Declaration], path: Path, origin: Origin)
         if other := found.get((one.role, one.name)):
             taken = f"the {one.role} name {one.name!r} is taken by {other.source}"
             raise BenchError(f"{path}: {taken}: rename one of them")
+    own_builders = read_builders(path)
+    for name in own_builders:  # a court that knows two builders of one name could rebuild the wrong net
+        if name in builders:
+            raise BenchError(f"{path}: the builder name {name!r} is taken by {builders[name]}: rename one of them")
     found.update({(one.role, one.name): one for one in declarations})
+    builders.update(dict.fromkeys(own_builders, path))
 
 
 def load(declaration: Declaration) -> type:

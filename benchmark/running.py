@@ -9,8 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmark.environment import check_environment
-from benchmark.errors import BenchError
+from benchmark.environment import check_device, check_environment
 from benchmark.executor import LocalExecutor
 from benchmark.job import Job
 from benchmark.manifest import write_manifest
@@ -58,7 +57,7 @@ def carry_out(
                 store.discard(job.id)
         if not all(store.finished(job.id) for job in plan.jobs):
             check_environment()
-            _check_device(machine.device)
+            check_device(machine.device)
         return _finish(plan.jobs, store, machine, console)
 
 
@@ -67,7 +66,7 @@ def finish(jobs: Sequence[Job], machine: Machine, console: Console) -> Summary:
     store = machine.store
     with store.lock():
         check_environment()
-        _check_device(machine.device)
+        check_device(machine.device)
         return _finish(jobs, store, machine, console)
 
 
@@ -77,12 +76,3 @@ def _finish(jobs: Sequence[Job], store: RecordStore, machine: Machine, console: 
     context = {"root": str(store.root.absolute()), "device": machine.device}
     with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
         return run_jobs(jobs, store, executor, progress)
-
-
-def _check_device(device: str) -> None:
-    if device != "cuda":
-        return
-    import torch  # only here: a run with nothing to do never loads it
-
-    if not torch.cuda.is_available():
-        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device auto, or see bench doctor")

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from benchmark.data import Data, load
+from benchmark.desk import world_of
 from benchmark.nets import build
 from benchmark.profile import load_profile
 from benchmark.training import Recipe, Source, autocast, fit
-from benchmark.work import world_of
 
 EPOCHS = 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -12,6 +13,7 @@ from pathlib import Path
 from benchmark.errors import BenchError
 from benchmark.identity import canonical
 
+DATA_ROOT = "BENCH_DATA_ROOT"
 SPLIT_SEED = 20180213  # one fixed permutation for everybody: a split is part of the task, not of a seed
 
 
@@ -33,26 +35,38 @@ class Task:
     thief: int
     test: int
     unit: str
-    file: tuple[str, str]  # (package, path inside it): what the task's pixels are read from
+    package: str  # the installed package that carries the files; "" where they lie in the data root
+    files: tuple[str, ...]
 
-    def path(self) -> Path:
-        """The file of the data. Raises BenchError when the package that carries it is not installed."""
-        package, inside = self.file
-        spec = importlib.util.find_spec(package)
-        path = Path(next(iter(spec.submodule_search_locations or ()), "")) / inside if spec else Path(inside)
-        if spec is None or not path.is_file():
-            raise BenchError(f"task {self.name}: {inside} of the package {package} is missing: reinstall {package}")
-        return path
+    def paths(self) -> list[Path]:
+        """The files of the data. Raises BenchError where one is missing."""
+        folder = _package_folder(self.package) if self.package else data_root()
+        for name in self.files:
+            if not (folder / name).is_file():
+                mend = f"reinstall {self.package}" if self.package else "give their folder with --data-root"
+                raise BenchError(f"task {self.name}: {folder / name} is missing: {mend}")
+        return [folder / name for name in self.files]
 
     def data_hash(self) -> str:
-        """SHA-256 over the data's file and the declaration of its splits, so equal hashes mean equal images."""
-        return _hash(self)
+        """SHA-256 over the data's files and the declaration of its splits, so equal hashes mean equal images."""
+        return _hash(self, data_root())
+
+
+def data_root() -> Path:
+    """Where data sets lie that no package carries: the environment's BENCH_DATA_ROOT, else `data`."""
+    return Path(os.environ.get(DATA_ROOT, "data"))
+
+
+def _package_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)  # finds a top-level package without importing it
+    return Path(next(iter(spec.submodule_search_locations or ()), package)) if spec else Path(package)
 
 
 @cache
-def _hash(task: Task) -> str:
+def _hash(task: Task, _: Path) -> str:
     digest = hashlib.sha256(canonical({**asdict(task), "split_seed": SPLIT_SEED}).encode())
-    digest.update(task.path().read_bytes())
+    for path in task.paths():
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -71,7 +85,26 @@ TASKS = {
             thief=400,
             test=397,
             unit="points",
-            file=("sklearn", "datasets/data/digits.csv.gz"),
+            package="sklearn",
+            files=("datasets/data/digits.csv.gz",),
+        ),
+        # Xiao et al. 2017, as torchvision keeps it; owner and thief share the training set, the judge has the test set
+        Task(
+            name="fashion-mnist",
+            kind="classification",
+            classes=10,
+            shape=(1, 28, 28),
+            mean=(0.286,),
+            std=(0.353,),
+            owner=8000,
+            thief=2000,
+            test=2000,
+            unit="points",
+            package="",
+            files=tuple(
+                f"FashionMNIST/raw/{part}-ubyte"
+                for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+            ),
         ),
     )
 }

@@ -19,6 +19,7 @@ from benchmark import acts, artefacts, loose
 from benchmark.contract import Scheme
 from benchmark.data import Splits
 from benchmark.data import load as load_data
+from benchmark.desk import world_of
 from benchmark.errors import BenchError
 from benchmark.history import history
 from benchmark.identity import source_hash
@@ -30,7 +31,6 @@ from benchmark.release import Service
 from benchmark.running import Machine, finish
 from benchmark.selection import Setting
 from benchmark.tasks import find_task
-from benchmark.work import world_of
 
 SCHEMA = 1
 MODEL, KEY, CARD = "model.safetensors", "key.safetensors", "card.json"

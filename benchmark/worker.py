@@ -89,7 +89,7 @@ def _outcome(execute: Entry, job: Job, context: dict[str, Any]) -> bytes:
 def _reason(error: BaseException, job: Job) -> str:
     """`Type: message (file:line)`, the line being the plug-in's own where it is on the stack."""
     frames = traceback.extract_tb(error.__traceback__)
-    files = {source.rpartition(":")[0] for source in job.sources.values()}
+    files = {source.path for source in job.sources.values()}
     own = [frame for frame in frames if frame.filename in files]
     place = (own or frames)[-1]
     message = " ".join(str(error).split())[:500]

@@ -10,6 +10,8 @@ from leaderboard.evidence import OWN_POOL, Evidence, weigh
 from leaderboard.run import NOT_RUN, Run
 from leaderboard.utility import Utility, paired, utility
 from leaderboard.verdicts import (
+    SEARCHED,
+    Acceptance,
     Verdict,
     acceptance,
     cell_verdict,
@@ -181,6 +183,10 @@ def _owners(run: Run, jobs: Mapping[str, str], court: Court, claim: bool) -> dic
     found |= {"after": after, "gates": gates, "channels": _channels(delivered, suspect)}
     if claim:
         accepted = acceptance(after, gates)
+        if accepted.word != "accepted" and after.state != "present" and search_bits(admission):
+            uncharged = _weighed(run, jobs["judged"], pools, court.alpha)
+            if uncharged.state == "present":
+                accepted = Acceptance("refused", SEARCHED)
         return found | {
             "verdict": claim_verdict(admission, accepted, commitment_required=False),
             "committed": claim_verdict(admission, accepted, commitment_required=True),

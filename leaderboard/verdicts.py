@@ -15,6 +15,7 @@ from leaderboard.evidence import TOO_FEW, Evidence
 from leaderboard.utility import Utility
 
 SEARCH_BITS = 64  # keys a claimant is taken to have tried behind a hash that was not committed in time
+SEARCHED = f"not enough for a search over 2^{SEARCH_BITS} secrets"
 NO_BETTER_THAN_SCRATCH = "no-better-than-scratch"
 
 Gates = Mapping[str, Utility]

@@ -33,8 +33,8 @@ class Lab:
         import torch
 
         from benchmark.data import load
+        from benchmark.desk import world_of
         from benchmark.profile import load_profile
-        from benchmark.work import world_of
 
         torch.set_num_threads(1)
         self.world = world_of(load_profile("quick"), torch.device("cpu"))

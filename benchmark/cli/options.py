@@ -19,6 +19,7 @@ from benchmark.plan import Plan, make_plan
 from benchmark.profile import Profile, load_profile
 from benchmark.registry import Registry
 from benchmark.selection import select_attacks, select_schemes
+from benchmark.tasks import DATA_ROOT
 
 if TYPE_CHECKING:
     from leaderboard.board import Board
@@ -115,7 +116,7 @@ def requested(
     if data_root is not None:
         if not data_root.is_dir():
             raise BenchError(f"--data-root {data_root} is no folder: give the folder that holds the data sets")
-        os.environ["BENCH_DATA_ROOT"] = str(data_root.absolute())
+        os.environ[DATA_ROOT] = str(data_root.absolute())
     profile: Profile = load_profile(profile_name).with_options(
         task=task,
         thief_share=_shares(thief_share),

@@ -206,11 +206,13 @@ def doctor(results: Path, as_json: bool) -> int:
 
 @click.command()
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--seconds", type=float, default=20.0, show_default=True, help="How long to measure.")
+@click.option("--seconds", type=click.FloatRange(min=1.0), default=20.0, show_default=True, help="How long.")
 def speed(device: str, seconds: float) -> None:
     """Compare the training engine with a bare PyTorch loop over the same model and data, in one run."""
+    from benchmark.environment import check_device
     from benchmark.speed import compare
 
+    check_device(device)
     click.echo(compare(device, seconds))
 
 

@@ -21,7 +21,14 @@ def test_scratch_needs_no_model_and_learns_the_task_without_the_mark(lab):
     own = lab.attack(Scratch(), None)
     assert own.accuracy > 0.95
     assert lab.total(lab.observe(ADI, own, lab.embed(ADI).key)) < 25  # P(Bin(100, 1/10) >= 25) = 1e-5
-    assert own.bill.record() | {"operations": 0} == {"operations": 0, "labelled": 400, "unlabelled": 0, "queries": 0, "steps": 150, "samples": 150 * 64}
+    assert own.bill.record() | {"operations": 0} == {
+        "operations": 0,
+        "labelled": 400,
+        "unlabelled": 0,
+        "queries": 0,
+        "steps": 150,
+        "samples": 150 * 64,
+    }
 
 
 def test_fewer_images_make_more_epochs_not_fewer_steps(lab):

@@ -32,7 +32,14 @@ def test_the_surrogate_learns_the_task_without_the_mark(lab, attack, scheme, lim
 
 def test_answers_are_queried_once_and_no_label_is_used(lab):
     bill = lab.attack(Distill(), lab.embed(ADI), ADI).bill.record()
-    assert bill | {"operations": 0} == {"operations": 0, "labelled": 0, "unlabelled": 400, "queries": 400, "steps": 240, "samples": 240 * 64}
+    assert bill | {"operations": 0} == {
+        "operations": 0,
+        "labelled": 0,
+        "unlabelled": 400,
+        "queries": 400,
+        "steps": 240,
+        "samples": 240 * 64,
+    }
 
 
 @pytest.mark.parametrize(

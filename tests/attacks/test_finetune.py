@@ -56,7 +56,14 @@ def test_the_rate_is_constant(lab, monkeypatch):
     monkeypatch.setattr(torch.optim.SGD, "step", watched)
     bill = lab.attack.__wrapped__(Finetune(lr=0.02, epochs=2), lab.null(100)).bill.record()
     assert rates == [0.02] * 12
-    assert bill | {"operations": 0} == {"operations": 0, "labelled": 400, "unlabelled": 0, "queries": 0, "steps": 12, "samples": 12 * 64}
+    assert bill | {"operations": 0} == {
+        "operations": 0,
+        "labelled": 400,
+        "unlabelled": 0,
+        "queries": 0,
+        "steps": 12,
+        "samples": 12 * 64,
+    }
 
 
 def test_a_high_rate_removes_rose_and_keeps_the_task(lab):

@@ -29,7 +29,8 @@ with RecordStore(Path(sys.argv[1])).lock():
 
 
 def record(id: str = ID, status: str = "ok", **more: Any) -> dict[str, Any]:
-    return {"schema": 1, "id": id, "kind": "host", "status": status, "result": {"n": 0.1}, "run": {}, **more}
+    fixed = {"schema": 1, "kind": "host", "job": {}, "parents": [], "result": {"n": 0.1}, "run": {}}
+    return {**fixed, "id": id, "status": status, **more}
 
 
 @pytest.fixture

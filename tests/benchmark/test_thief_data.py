@@ -68,7 +68,7 @@ from benchmark.parties import NotApplicable, Thief, stream
 from benchmark.profile import load_profile
 from benchmark.release import Service
 from benchmark.nets import Net, build
-from benchmark.work import world_of
+from benchmark.desk import world_of
 world = world_of(load_profile("quick"), torch.device("cpu"))
 nothing = Data(torch.zeros(0, 1, 16, 16, dtype=torch.uint8), torch.zeros(0, dtype=torch.long))
 running = Service(Net.of(build(world.spec()))).running()

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmark.job import Job, Role
+from benchmark.job import Job, Role, Source
 
 
 def job(
@@ -31,7 +31,7 @@ def job(
         label=label,
         payload={"do": do, **payload},
         parents=tuple(parent.id for parent in parents),
-        sources={"toy": f"{__file__}:Toy"},
+        sources={"toy": Source(__file__, "Toy", "")},
         seconds=seconds,
         timeout=timeout,
     )

@@ -1,0 +1,66 @@
+"""The published boards: pages made again from the committed records, and the matrix that the README shows.
+
+`python -m leaderboard.published` rewrites them all; a test finds no difference.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leaderboard import wording
+from leaderboard.board import Board, judge, read_run
+from leaderboard.export import write_pages
+from leaderboard.tables import escape, table
+from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, SEARCHED
+
+FOLDER = Path(__file__).parent / "published"
+README = Path(__file__).parents[1] / "README.md"
+# signs and words that keep the README's matrix narrow; it explains them below
+FLAGS = {NO_BETTER_THAN_SCRATCH: "†", "claim-refused": "‡", "claim-unclear": "‡"}
+REFUSALS = {SEARCHED: ", search", "gate lost": ", gate"}
+BEGIN, END = "<!-- matrix: made by python -m leaderboard.published -->", "<!-- end of matrix -->"
+
+
+def compact(board: Board) -> str:
+    """The matrix in words and hits: attacks as rows, in the order of the boards, and schemes as columns."""
+    header = ["", *(escape(scheme.label) for scheme in board.schemes)]
+    rows = [
+        [escape(attack.label), *(_short(board, scheme.label, attack.label) for scheme in board.schemes)]
+        for kind in board.kinds
+        for attack in board.attacks
+        if attack.kind == kind
+    ]
+    return table(header, rows)
+
+
+def _short(board: Board, scheme: str, attack: str) -> str:
+    cell = board.at(scheme, attack)[0]
+    word = "–" if cell.verdict.word == "not-applicable" else wording.verdict(cell)
+    if cell.after is None:
+        return word
+    loud = f"**{word}**" if word in ("removed", "forged") else word
+    signs = "".join(sign for flag, sign in FLAGS.items() if flag in cell.verdict.flags)
+    if wording.is_unreadable(cell.after):
+        return f"{loud}{signs} unreadable"
+    why = next((short for reason, short in REFUSALS.items() if reason in (cell.verdict.reason or "")), "")
+    return f"{loud}{signs} {wording.total(cell.after.total, cell.after.n, cell.after.kind == 'count')}{why}"
+
+
+def readme(board: Board, text: str) -> str:
+    """`text`, a README, with the matrix of `board` between its two marks. Raises ValueError where one is missing."""
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not (begin and end):
+        raise ValueError("the README has lost the marks around its matrix")
+    return f"{head}{BEGIN}\n\n{compact(board)}\n\n{END}{tail}"
+
+
+def published(name: str) -> Board:
+    """The board of a published run, from its own records."""
+    return judge(read_run(FOLDER / name))
+
+
+if __name__ == "__main__":
+    for folder in sorted(path.parent for path in FOLDER.glob("*/run.json")):
+        write_pages(published(folder.name), folder)
+    README.write_text(readme(published("quick"), README.read_text()))

@@ -1,0 +1,71 @@
+"""What is published comes from the committed records, to the letter."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leaderboard.export import write_pages
+from leaderboard.published import FOLDER, README, published, readme
+
+RUNS = sorted(path.parent.name for path in FOLDER.glob("*/run.json"))
+
+
+def test_the_quick_board_is_published() -> None:
+    assert "quick" in RUNS
+    board = published("quick")
+    assert len(board.run.records) == len(board.run.described["jobs"])
+    assert {cell.verdict.word for cell in board.cells} >= {"survived", "removed", "forged", "rejected", "not-marked"}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_pages_come_out_of_the_records(name: str, tmp_path: Path) -> None:
+    for page in write_pages(published(name), tmp_path):
+        assert page.read_bytes() == (FOLDER / name / page.name).read_bytes(), (
+            f"run python -m leaderboard.published: {page.name}"
+        )
+
+
+def test_the_matrix_of_the_readme_comes_out_of_the_records() -> None:
+    assert readme(published("quick"), README.read_text()) == README.read_text()
+
+
+def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
+    board = published("quick")
+
+    def word(scheme: str, attack: str) -> str:
+        return board.at(scheme, attack)[0].verdict.word
+
+    assert word("rose", "finetune(mode=ftal,lr=0.05,epochs=20)") == "removed"
+    assert word("adi(mode=scratch,lr=0.05)", "prune(amount=0.3)") == "survived"
+    assert word("adi(mode=scratch,lr=0.05)", "distill(architecture=house)") == "removed"
+    assert word("passport(binding=identity)", "quantize(bits=8)") == "survived"
+    assert word("passport(binding=identity)", "fake1(passports=noise)") == "rejected"
+
+
+def test_no_page_needs_torch() -> None:
+    code = (
+        "import sys; from leaderboard.published import published, compact; compact(published('quick'));"
+        "assert 'torch' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_readme_s_attack_works(finished: Path, tmp_path: Path) -> None:
+    """The example is taken out of the README and run."""
+    from bench import arguments, bench, verdicts
+
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len([line for line in example.splitlines() if line.strip()]) <= 25
+    (tmp_path / "weight_noise.py").write_text(example)
+    results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
+    done = bench(*arguments(results, "--plugin", str(tmp_path / "weight_noise.py"), attacks="none,weight-noise*"))
+    assert done.returncode == 0, done.stderr
+    words = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
+    assert {"weight-noise(scale=0.1)", "weight-noise(scale=0.3)"} <= words.keys()
+    assert words["weight-noise(scale=0.1)"]["verdict"] == "survived"
