@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
 from typing import Any
 
@@ -47,7 +48,14 @@ class Board:
 
     def at(self, scheme: str, attack: str, *, innocent: bool = False) -> list[Cell]:
         """The cells of one square, one per replicate."""
-        return [c for c in self.cells if (c.scheme, c.attack, c.innocent) == (scheme, attack, innocent)]
+        return self._squares.get((scheme, attack, innocent), [])
+
+    @cached_property
+    def _squares(self) -> dict[tuple[str, str, bool], list[Cell]]:
+        squares: dict[tuple[str, str, bool], list[Cell]] = {}
+        for cell in self.cells:
+            squares.setdefault((cell.scheme, cell.attack, cell.innocent), []).append(cell)
+        return squares
 
 
 def judge(run: Run, alpha: float | None = None, budget: float | None = None) -> Board:

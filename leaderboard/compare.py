@@ -23,6 +23,7 @@ from benchmark.records import RecordStore
 from leaderboard.board import Board
 from leaderboard.cells import Cell, correct, observations
 from leaderboard.run import Run, read_run
+from leaderboard.statistics import holm
 from leaderboard.utility import paired
 
 LEVEL = 0.05
@@ -111,16 +112,6 @@ def read_folder(folder: Path) -> Run:
     """The run of a results folder with its store beside it, or of a published folder with its records.jsonl."""
     store = folder.absolute().parent / "store"
     return read_run(folder, RecordStore(store) if (store / "records").is_dir() else None)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values (Holm 1979), in the given order: reject where they are at most the level."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted
 
 
 def compare(a: Board, b: Board) -> Comparison:

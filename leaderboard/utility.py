@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 CRITICAL = 1.645  # one-sided 5 %
@@ -56,6 +57,7 @@ def tango_z(losses: int, gains: int, n: int, budget: float) -> float:
     return (losses - gains - n * budget) / math.sqrt(variance) if variance > 0 else 0.0
 
 
+@lru_cache(maxsize=65536)
 def utility(losses: int, gains: int, n: int, budget: float) -> Utility:
     """Kept (z <= -1.645), lost (z >= 1.645) or unclear at `budget`.
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from attacks.ambiguity import ForgedTriggers, FreshKey, targeted
-from benchmark.contract import NotApplicable, Scheme, as_float, stream
+from benchmark.contract import NotApplicable, Scheme, as_float
+from benchmark.parties import stream
 from schemes.adi import Adi
 from schemes.rose import Rose
 

@@ -1,7 +1,8 @@
 import torch
 
 from attacks.control import NoAttack, Scratch
-from benchmark.contract import Thief, stream
+from benchmark.contract import Thief
+from benchmark.parties import stream
 from schemes.adi import Adi
 
 ADI = Adi()

@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from attacks.jpeg import Compression, Jpeg
-from benchmark.contract import Net, NotApplicable, Thief, as_bytes, stream
+from benchmark.contract import Net, NotApplicable, Thief, as_bytes
+from benchmark.parties import stream
 from schemes.adi import Adi
 
 

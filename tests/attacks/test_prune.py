@@ -3,7 +3,8 @@ import torch
 
 from attacks.finetune import Finetune
 from attacks.prune import Prune, PruneStructured
-from benchmark.contract import Net, Owner, Thief, conv_blocks, logits, stream
+from benchmark.contract import Net, Owner, Thief, conv_blocks, logits
+from benchmark.parties import stream
 from benchmark.release import Service
 from schemes.adi import Adi
 from schemes.passport import Passport

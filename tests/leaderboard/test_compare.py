@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from benchmark.errors import BenchError
-from leaderboard.compare import as_json, compare, describe, fisher, holm, mcnemar, read_folder, welch, words
+from leaderboard.compare import as_json, compare, describe, fisher, mcnemar, read_folder, welch, words
+from leaderboard.statistics import holm
 
 
 @pytest.fixture
@@ -37,12 +38,6 @@ def test_welch() -> None:
     assert welch([1.0, 1.0], [1.0, 1.0]) == 1.0
     assert welch([1.0, 1.0], [2.0, 2.0]) == 0.0
     assert welch([0.0, 1.0, 2.0], [0.5, 1.5, 2.5]) == pytest.approx(0.573, abs=1e-3)  # t = .612, 4 degrees of freedom
-
-
-def test_holm_against_its_definition() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.6, 0.9]) == [1.0, 1.0]
-    assert holm([]) == []
 
 
 def test_equal_models_are_found_changed_at_most_at_the_level() -> None:

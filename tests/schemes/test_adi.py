@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmark.contract import TriggerScheme, prf_labels, stream
+from benchmark.contract import TriggerScheme, prf_labels
+from benchmark.parties import stream
 from schemes.adi import Adi, abstract_images
 
 SCHEME = Adi()

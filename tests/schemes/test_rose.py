@@ -4,7 +4,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmark.contract import Data, TriggerScheme, stream
+from benchmark.contract import Data, TriggerScheme
+from benchmark.parties import stream
 from schemes.rose import Rose, relabelled
 
 SCHEME = Rose()
