@@ -32,6 +32,9 @@ class Data:
     def take(self, index: Tensor) -> Data:
         return Data(self.x[index], self.y[index])
 
+    def joined(self, other: Data) -> Data:
+        return Data(torch.cat([self.x, other.x]), torch.cat([self.y, other.y]))
+
     def to(self, device: torch.device) -> Data:
         return Data(self.x.to(device), self.y.to(device))
 

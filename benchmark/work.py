@@ -55,6 +55,8 @@ def _attacked(desk: Desk) -> dict[str, Any]:
     release = Release(desk.service(target), payload["grants"]) if target else None
     scheme = desk.scheme if payload["scheme"] else None
     training, held_out = desk.thief_data()
+    if release is None:  # he attacks no release, so he has no strength to choose by what he held out
+        training = training.joined(held_out)
     service, claim, bill = acts.steal(stages, desk.world, training, desk.replicate, release, scheme)
     result = _result(desk, service, bill.record())
     if release is not None:

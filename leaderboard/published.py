@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from leaderboard import wording
 from leaderboard.board import Board, judge, read_run
+from leaderboard.cells import Cell
 from leaderboard.export import write_pages
 from leaderboard.tables import escape, table
 from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, SEARCHED
@@ -34,7 +37,10 @@ def compact(board: Board) -> str:
 
 
 def _short(board: Board, scheme: str, attack: str) -> str:
-    cell = board.at(scheme, attack)[0]
+    cells = board.at(scheme, attack)
+    if len(cells) > 1:
+        return _over_seeds(cells)
+    (cell,) = cells
     word = "–" if cell.verdict.word == "not-applicable" else wording.verdict(cell)
     if cell.after is None:
         return word
@@ -44,6 +50,16 @@ def _short(board: Board, scheme: str, attack: str) -> str:
         return f"{loud}{signs} unreadable"
     why = next((short for reason, short in REFUSALS.items() if reason in (cell.verdict.reason or "")), "")
     return f"{loud}{signs} {wording.total(cell.after.total, cell.after.n, cell.after.kind == 'count')}{why}"
+
+
+def _over_seeds(cells: Sequence[Cell]) -> str:
+    """How often each word fell, the most frequent first: `removed 5/5`, `survived 3/5, undecided 2/5`."""
+    counts = Counter(cell.verdict.word for cell in cells)
+    if counts.keys() == {"not-applicable"}:
+        return "–"
+    said = [f"{word} {count}/{len(cells)}" for word, count in counts.most_common()]
+    loud = counts.most_common(1)[0][0] in ("removed", "forged")
+    return ", ".join([f"**{said[0]}**" if loud else said[0], *said[1:]])
 
 
 def readme(board: Board, text: str) -> str:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.data import Data, as_bytes, as_float, load, thief_data
-from benchmark.parties import stream
+from benchmark.data import Data, as_bytes, as_float, load
 from benchmark.tasks import DATA_ROOT, TASKS, find_task
 
 
@@ -39,14 +38,6 @@ def test_digits_are_split_into_disjoint_parts() -> None:
     assert not owner & thief
     assert not owner & test
     assert not thief & test
-
-
-def test_the_thief_s_share_is_nested_and_from_the_pool_he_is_granted() -> None:
-    splits = load(TASKS["digits"])
-    few, many = (thief_data(splits, "disjoint", share, stream(0, "t")) for share in (0.1, 0.5))
-    assert (len(few), len(many)) == (40, 200)
-    assert rows(few) < rows(many) <= rows(splits.thief)
-    assert rows(thief_data(splits, "owner", 0.1, stream(0, "t"))) <= rows(splits.owner)
 
 
 def test_pixels_keep_their_bytes() -> None:
