@@ -9,6 +9,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,12 @@ LN10 = math.log(10.0)
 LEAST_FOR_PREDICTION = 8  # with fewer nulls their spread says too little: ranks only
 
 
+@lru_cache(maxsize=1024)
 def binomial_tails(n: int, p: float) -> NDArray[np.float64]:
-    """log10 P(Bin(n, p) >= t) for t = 0..n, an array of n + 1 values."""
-    return _tails(stats.binom.logpmf(np.arange(n + 1), n, p))
+    """log10 P(Bin(n, p) >= t) for t = 0..n, an array of n + 1 values, read-only: every key of one size shares it."""
+    tails = _tails(stats.binom.logpmf(np.arange(n + 1), n, p))
+    tails.flags.writeable = False
+    return tails
 
 
 def poisson_binomial_tails(probabilities: Sequence[float]) -> NDArray[np.float64]:

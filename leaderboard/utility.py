@@ -27,6 +27,7 @@ class Utility:
     interval: tuple[float, float]
 
 
+@lru_cache(maxsize=65536)
 def paired(before: str, after: str) -> tuple[int, int, int]:
     """Losses (right before, wrong after), gains and n from two strings of '0' and '1' over the same items."""
     if len(before) != len(after):
