@@ -151,18 +151,7 @@ def _seed(board: Board, replicate: int) -> str:
 
 def false_alarms(board: Board) -> str:
     """How often each scheme's keys accuse models that never saw them, with Clopper-Pearson bounds."""
-    rows = []
-    for row in board.schemes:
-        found = row.false_alarms
-        seen = found.tally.count("not-marked", "false-positive")
-        rows.append(
-            [
-                escape(row.label),
-                f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
-                f"{found.fired}/{found.models}, <= {found.bound:.2f}" if found.models else "–",
-                f"{found.null_fired}/{found.nulls}, <= {found.null_bound:.2f}" if found.nulls else "–",
-            ]
-        )
+    rows = [[escape(row.label), *wording.alarms(row.false_alarms)] for row in board.schemes]
     text = (
         "An innocent model, as it is and after every attack, under each owner's key; and each clean null judged by all "
         "the others. Bounds are one-sided 95 % Clopper-Pearson bounds of the rate over independent models: attacks on "

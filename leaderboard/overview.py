@@ -61,18 +61,7 @@ def _attacks(board: Board) -> Overview:
 
 
 def _false_alarms(board: Board) -> Overview:
-    rows = []
-    for row in board.schemes:
-        found = row.false_alarms
-        seen = found.tally.count("not-marked", "false-positive")
-        rows.append(
-            [
-                one_line(row.label),
-                f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
-                f"{found.fired}/{found.models}, ≤ {found.bound:.2f}" if found.models else "–",
-                f"{found.null_fired}/{found.nulls}, ≤ {found.null_bound:.2f}" if found.nulls else "–",
-            ]
-        )
+    rows = [[one_line(row.label), *wording.alarms(row.false_alarms, at_most="≤")] for row in board.schemes]
     header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others"]
     return Overview(
         "False alarms", "Bounds are one-sided 95 % Clopper-Pearson bounds over independent models.", header, rows

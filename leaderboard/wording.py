@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from leaderboard.cells import Agreement, Cell, Channel
 from leaderboard.evidence import Evidence
-from leaderboard.rows import AttackRow, Tally
+from leaderboard.rows import AttackRow, FalseAlarms, Tally
 from leaderboard.statistics import wilson
 from leaderboard.utility import Utility
 
@@ -132,6 +132,16 @@ def broken(tally: Tally) -> str:
 def _both_ways(count: int, tally: Tally) -> str:
     most = f"–{count + tally.undecided}" if tally.undecided else ""
     return f"{count}{most}/{tally.judged}"
+
+
+def alarms(found: FalseAlarms, at_most: str = "<=") -> list[str]:
+    """False positives of verdicts, models ever accused and nulls accused by the others; dashes for none seen."""
+    seen = found.tally.count("not-marked", "false-positive")
+    return [
+        f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
+        f"{found.fired}/{found.models}, {at_most} {found.bound:.2f}" if found.models else "–",
+        f"{found.null_fired}/{found.nulls}, {at_most} {found.null_bound:.2f}" if found.nulls else "–",
+    ]
 
 
 def verdict(cell: Cell) -> str:
