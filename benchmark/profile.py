@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from benchmark.architecture import read_architecture
 from benchmark.errors import BenchError
 
 FOLDER = Path(__file__).parent / "profiles"
@@ -117,6 +118,10 @@ class Profile(Section):
         ):
             if not ok:
                 raise BenchError(f"profile {self.name}: {sentence}")
+        try:
+            read_architecture(self.architecture)
+        except BenchError as error:
+            raise BenchError(f"profile {self.name}: {error}") from None
 
     def world(self) -> dict[str, Any]:
         """The part that decides how every net of the run is trained, as a job's payload holds it."""
