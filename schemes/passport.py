@@ -87,7 +87,7 @@ class Passport(Scheme):
     layers: int = parameter(2, "convolutions with passports, counted from the output", low=1)
     signature: str = parameter("owner", "ASCII text written into the signs, at most one character per 8 channels")
     config: str = parameter("", "TOML file in place of `layers`: a layer's name = true, or its own text")
-    norm: Literal["batch", "group"] = parameter("batch", "normalisation of the marked net")
+    norm: Literal["house", "group"] = parameter("house", "normalisation of the marked net: the house's, or in groups")
     epochs: int = parameter(0, "training epochs over the owner's images; 0 for as many as the house's nets", low=0)
     images: int = parameter(20, "images whose activations are shuffled into one passport", low=1)
     alpha: float = parameter(0.1, "weight of the sign loss", low=0.0)
@@ -113,7 +113,7 @@ class Passport(Scheme):
     def embed(self, owner: Owner, key: Key) -> Marked:
         """From scratch by the house's recipe: cross-entropy of every branch plus the sign loss of every layer."""
         key, spec = cast(PassportKey, key), owner.world.spec()
-        model = owner.build() if self.norm == "batch" else owner.assemble({**spec, "norm": "group"})
+        model = owner.build() if self.norm == "house" else owner.assemble({**spec, "norm": "group"})
         passports = dict(zip(key.layers, key.passports, strict=True))
         if self.version == "v1":
             model = private = PassportNet.of(model, passports)
@@ -166,7 +166,7 @@ class Passport(Scheme):
         of triggers follow from the secret in any case; a claim may do without triggers.
         """
         key, hashed = cast(PassportKey, key), self.binding != "free"
-        reason = malformed(key, self.version != "v1" and self.norm == "batch")
+        reason = malformed(key, self.version != "v1")
         if reason:
             return Admission(False, False, hashed, reason)
         if not torch.equal(key.labels.cpu(), _labels(key.secret, len(key.labels), key.classes)):
@@ -219,7 +219,7 @@ class Passport(Scheme):
     def passport_key(self, model: nn.Module, passports: Pairs, secret: bytes) -> PassportKey:
         """See `PassportScheme`. Raises ValueError when the signature has no place in the layers."""
         key = self._key(model, passports, secret)
-        if self.version != "v1" and self.norm == "batch":
+        if self.version != "v1":
             key = replace(key, statistics=statistics(plain(model)))
         if self.binding != "free":
             return key
@@ -230,7 +230,7 @@ class Passport(Scheme):
     def calibrated(self, key: Key, model: nn.Module, party: Party) -> PassportKey:
         """See `PassportScheme`."""
         key = cast(PassportKey, key)
-        if self.version == "v1" or self.norm == "group":
+        if self.version == "v1":
             return key
         installed = self.install(model, replace(key, statistics=()))
         return replace(key, statistics=measured(installed, as_float(party.inputs)))
