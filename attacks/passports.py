@@ -118,7 +118,7 @@ class AccessoryBlock(Attack):
     requires = "passports"
 
     epochs: int = parameter(30, "passes over the thief's images", low=1)
-    lr: float = parameter(0.01, "learning rate at its peak", low=0.0)
+    lr: float = parameter(0.02, "learning rate at its peak", low=0.0)
     hidden: int = parameter(32, "width between the two layers of a block", low=1)
     alpha: float = parameter(0.1, "weight of the sign loss", low=0.0)
     margin: float = parameter(0.1, "gamma_0, the least scale the sign loss asks for", low=0.0)
