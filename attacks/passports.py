@@ -52,9 +52,7 @@ class Fake1(Attack):
     def run(self, thief: Thief) -> Loot:
         scheme = _scheme(thief)
         if self.passports == "noise":
-            shapes = entering(
-                plain(thief.model), scheme.places(thief.model), torch.zeros(1, *thief.task.shape, device=thief.device)
-            )
+            shapes = _inputs(thief, plain(thief.model), scheme)
             pairs = [(_uniform(one, thief.rng), _uniform(one, thief.rng)) for one in shapes]
         else:
             owner = thief.as_owner()
@@ -238,11 +236,15 @@ def _drawn(thief: Thief, owner: Owner) -> list[tuple[Tensor, Tensor]]:
 def _opened(thief: Thief, scheme: PassportScheme) -> tuple[nn.Module, list[ConvBlock], list[tuple[Tensor, Tensor]]]:
     """The stolen net as a plain one, frozen, its passport layers, and passports that derive the scales it carries."""
     model = plain(thief.model).requires_grad_(False)
-    places = scheme.places(model)
-    blocks = [cast(ConvBlock, model.get_submodule(name)) for name in places]
-    inputs = entering(model, places, torch.zeros(1, *thief.task.shape, device=thief.device))
+    blocks = [cast(ConvBlock, model.get_submodule(name)) for name in scheme.places(model)]
     carried = [(block.norm.weight, block.norm.bias) for block in blocks]
-    return model, blocks, _realised(blocks, [(one, one) for one in inputs], carried)
+    like = [(one, one) for one in _inputs(thief, model, scheme)]
+    return model, blocks, _realised(blocks, like, carried)
+
+
+def _inputs(thief: Thief, model: nn.Module, scheme: PassportScheme) -> list[Tensor]:
+    """What enters each passport layer for a black image: the shapes (1, C_in, H, W) that passports have."""
+    return entering(model, scheme.places(model), torch.zeros(1, *thief.task.shape, device=thief.device))
 
 
 def _realised(
