@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.access import Access
+from benchmark.commitment import commit, root_of
 from benchmark.data import Data, as_bytes, as_float
 from benchmark.declaration import parameter
+from benchmark.folder import pictures
 from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, head, plain
 from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
@@ -48,6 +50,7 @@ __all__ = [
     "Net",
     "NotApplicable",
     "Observations",
+    "OverwriteScheme",
     "Owner",
     "Party",
     "PassportScheme",
@@ -65,14 +68,17 @@ __all__ = [
     "binomial",
     "build",
     "builder",
+    "commit",
     "conv_blocks",
     "head",
     "logits",
     "parameter",
+    "pictures",
     "plain",
     "poisson_binomial",
     "prf_bits",
     "prf_labels",
+    "root_of",
     "secret",
     "shipped",
 ]  # fmt: skip
@@ -177,8 +183,23 @@ class TriggerScheme(Protocol):
     def trigger_key(self, images: Tensor, secret: bytes, classes: int) -> Key:
         """The key of uint8 `images` (N, C, H, W): its labels recomputed by the scheme's rule."""
 
+    def trigger_labels(self, images: Tensor, secret: bytes, classes: int) -> Tensor:
+        """The labels of that key alone, int64 (N,): what a search over many secrets computes."""
+
     def triggers(self, key: Key) -> Data:
         """The images and labels of a key."""
+
+
+@runtime_checkable
+class OverwriteScheme(Protocol):
+    """Capability "overwrite": a mark can be trained into a net that exists already, even one that has a mark."""
+
+    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+        """Train the mark of `key` into `model`, in place or in a net made from it, with the data of `owner`.
+
+        `embed` calls it with the net and the recipe of the scheme's own; an overwriting thief with the plain stolen
+        net and his recipe. `owner.host` is no part of it.
+        """
 
 
 @runtime_checkable
