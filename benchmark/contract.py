@@ -31,6 +31,7 @@ from benchmark.release import (
     shipped,
 )
 from benchmark.training import Recipe, Source, logits
+from benchmark.triggers import abstract_images
 
 __all__ = [
     "Access",
@@ -63,6 +64,7 @@ __all__ = [
     "TriggerScheme",
     "Unreadable",
     "World",
+    "abstract_images",
     "as_bytes",
     "as_float",
     "binomial",
@@ -94,7 +96,8 @@ class Scheme(ABC):
 
     Traits (literals): `release`, what leaves the house; `court`, what the judge sees of a suspect; `host`, whether
     the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
-    variants that "all" runs; `item`, what one key item is called; `paper`.
+    variants that "all" runs; `item`, what one key item is called; `file_parameters`, those that name a file or
+    folder, whose content then counts among what names a result; `paper`.
     """
 
     name: ClassVar[str]
@@ -106,6 +109,7 @@ class Scheme(ABC):
     capabilities: ClassVar[tuple[str, ...]] = ()
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
+    file_parameters: ClassVar[tuple[str, ...]] = ()
     key_type: ClassVar[type[Key]]
 
     @abstractmethod
@@ -143,7 +147,8 @@ class Attack(ABC):
 
     Traits (literals): `family`; `kind` (removal, function-preserving, evasion, extraction, ambiguity, false-claim,
     control); `access`, the least it needs of a release; `requires`, a scheme capability; `target`, "none" when it
-    never looks at the marked model; `settings`, the variants that "all" runs; `paper`.
+    never looks at the marked model; `settings`, the variants that "all" runs; `file_parameters`, those that name a
+    file or folder; `paper`.
     """
 
     name: ClassVar[str]
@@ -154,6 +159,7 @@ class Attack(ABC):
     requires: ClassVar[str] = ""
     target: ClassVar[str] = "release"
     settings: ClassVar[tuple[str, ...]] = ("",)
+    file_parameters: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def run(self, thief: Thief) -> nn.Module | Loot:

@@ -12,7 +12,7 @@ import torch
 from benchmark import artefacts
 from benchmark.contract import Scheme
 from benchmark.data import Data, Splits, load, thief_data
-from benchmark.identity import source_hash
+from benchmark.identity import content_hash, source_hash
 from benchmark.job import Job, Source
 from benchmark.nets import known
 from benchmark.parties import World, stream
@@ -62,6 +62,10 @@ class Desk:
     def plugin(self, role: str) -> Any:
         """The plug-in of `role` ("scheme", "stage0", ...) with the payload's parameters."""
         described = self.payload["stages"][int(role[5:])] if role.startswith("stage") else self.payload["scheme"]
+        for name, digest in described.get("files", {}).items():
+            if content_hash(Path(described["parameters"][name])) != digest:
+                changed = described["parameters"][name]
+                raise Changed(f"{changed} changed after the plan was made: run the same command again")
         return load_source(self.job.sources[role])(**described["parameters"])
 
     @property

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from benchmark.errors import BenchError
+
 FIRST_PARTY = ("benchmark", "schemes", "attacks")
 
 
@@ -48,6 +50,21 @@ def stream_seed(*parts: object) -> int:
     """A seed in [0, 2^63) for the random stream that `parts` name, such as (replicate, role, name, task)."""
     digest = hashlib.sha256(canonical(list(parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 over a file's bytes, or over the relative names and bytes of all files in a folder; 64 digits.
+
+    Raises BenchError when there is nothing at `path`, or it can't be read.
+    """
+    try:
+        if not path.is_dir():
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        inside = sorted(one for one in path.rglob("*") if one.is_file())
+        listed = [[one.relative_to(path).as_posix(), hashlib.sha256(one.read_bytes()).hexdigest()] for one in inside]
+        return hashlib.sha256(canonical(sorted(listed)).encode()).hexdigest()
+    except OSError as error:
+        raise BenchError(f"{path} can't be read: {error.strerror or error}") from None
 
 
 def module_source(module: str) -> Path | None:

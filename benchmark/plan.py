@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.access import may
-from benchmark.identity import job_id, source_hash
+from benchmark.identity import content_hash, job_id, source_hash
 from benchmark.job import Job, Kind, Role, Source
 from benchmark.profile import Profile
 from benchmark.records import SCHEMA
@@ -270,8 +270,11 @@ def _blind(attack: Setting) -> bool:
 
 
 def _described(stage: Stage) -> dict[str, Any]:
-    declaration = stage.declaration
-    return {"name": declaration.name, "parameters": stage.parameters, "code": source_hash(declaration.source)}
+    """What decides what a plug-in does. Raises BenchError when a file that a parameter names can't be read."""
+    declaration, parameters = stage.declaration, stage.parameters
+    described = {"name": declaration.name, "parameters": parameters, "code": source_hash(declaration.source)}
+    named = [name for name in declaration.traits["file_parameters"] if parameters[name]]
+    return described | ({"files": {name: content_hash(Path(parameters[name])) for name in named}} if named else {})
 
 
 def _source(stage: Stage) -> Source:
