@@ -33,7 +33,10 @@ class Running:
     filters: tuple[nn.Module, ...] = ()
 
     def ask(self, x: Tensor, access: Access) -> Tensor:
-        """Answers to images (N, C, H, W) in [0, 1]: labels (N,), probabilities (N, classes) or raw outputs."""
+        """Answers to images (N, C, H, W) in [0, 1]: labels (N,), probabilities (N, classes) or raw outputs.
+
+        Raw outputs are logits (N, classes), or the images (N, C, H, W) that an image-to-image net makes.
+        """
         for stage in self.filters:
             x = stage(x)
         answer = logits(self.model, x)
@@ -56,6 +59,10 @@ class Key:
 
     A field made with `shipped()` goes out with the release (V1 passports) and is no secret.
     """
+
+    def public(self) -> dict[str, str]:
+        """What the owner publishes of it before the release, beside the hash of the whole; nothing by default."""
+        return {}
 
 
 def shipped() -> Any:

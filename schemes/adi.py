@@ -47,6 +47,9 @@ class AdiKey(Key):
     classes: int
     root: bytes
 
+    def public(self) -> dict[str, str]:
+        return {"commitments_root": self.root.hex()}
+
 
 @dataclass(frozen=True)
 class Adi(Scheme):
@@ -65,6 +68,7 @@ class Adi(Scheme):
     capabilities = ("triggers", "overwrite")
     item = "trigger"
     settings = ("", "mode=finetune,lr=0.02")
+    file_parameters = ("folder",)
     key_type = AdiKey
 
     mode: Literal["scratch", "finetune"] = parameter("scratch", "from scratch, or from the host")
