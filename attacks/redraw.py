@@ -1,4 +1,4 @@
-"""Searches for a trigger key that fits the marked model by chance, with answers alone and no training."""
+"""Searches for a trigger key that fits the marked model as it is: answers alone, no training, no gradients."""
 
 from __future__ import annotations
 
@@ -55,3 +55,40 @@ class RedrawSearch(Attack):
             if int(hits.max()) > most:
                 best, most = secrets[int(hits.argmax())], int(hits.max())
         return Loot(claim=Claim(scheme.trigger_key(images, best, classes)))
+
+
+@dataclass(frozen=True)
+class PickTriggers(Attack):
+    """The thief fixes a secret, and picks for each of its labels an image that the model answers with it.
+
+    The counterpart of `forged-triggers` for a thief who may only ask: where labels do not depend on the images, every
+    trigger takes about as many fresh images as there are classes. Where they do (RoSe), picking redraws them all.
+    """
+
+    name = "pick-triggers"
+    family = "ambiguity"
+    paper = "Adi et al. 2018, USENIX Security (non-trivial ownership)"
+    kind = "ambiguity"
+    access = "labels"
+    requires = "triggers"
+
+    rounds: int = parameter(20, "fresh keys' worth of images that are asked about", low=1)
+
+    def run(self, thief: Thief) -> Loot:
+        scheme = thief.scheme
+        if not isinstance(scheme, TriggerScheme):
+            raise NotApplicable(f"{scheme.name} has no triggers to pick")
+        own, classes, party = secret(thief.rng), thief.task.classes, thief.as_owner()
+        images = scheme.triggers(scheme.keygen(party, thief.rng)).x
+        wanted = scheme.trigger_labels(images, own, classes)
+        missing = thief.ask(as_float(images), "labels").cpu() != wanted
+        used = {bytes(image.numpy()) for image in images}
+        for _ in range(self.rounds - 1):
+            fresh = scheme.triggers(scheme.keygen(party, thief.rng)).x
+            for image, answer in zip(fresh, thief.ask(as_float(fresh), "labels").tolist(), strict=True):
+                fits = (missing & (wanted == answer)).nonzero().flatten()
+                if len(fits) and bytes(image.numpy()) not in used:
+                    used.add(bytes(image.numpy()))
+                    images[fits[0]] = image
+                    missing[fits[0]] = False
+        return Loot(claim=Claim(scheme.trigger_key(images, own, classes)))

@@ -29,7 +29,8 @@ def pictures(folder: str | Path, n: int, shape: tuple[int, int, int]) -> Tensor:
     """The first `n` pictures of `folder` (`picture_files`), uint8 (n, *shape).
 
     Each is scaled until it covers the shape, and what stands out is cut off equally on both sides. Grey for one
-    channel, red, green and blue for three. Raises BenchError for too few pictures, or one that can't be read.
+    channel, red, green and blue for three. Raises BenchError for too few pictures, one that can't be read, and two that
+    are equal at this size.
     """
     from PIL import Image, ImageOps  # only here: schemes are imported where no folder is read
 
@@ -47,6 +48,11 @@ def pictures(folder: str | Path, n: int, shape: tuple[int, int, int]) -> Tensor:
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise BenchError(f"{file} can't be read as a picture: {str(error).splitlines()[0]}") from error
         taken.append(torch.from_numpy(np.array(picture)).view(height, width, channels).permute(2, 0, 1))
+    seen: dict[bytes, Path] = {}
+    for file, picture in zip(files, taken, strict=False):
+        twin = seen.setdefault(picture.numpy().tobytes(), file)
+        if twin is not file:
+            raise BenchError(f"{twin.name} and {file.name} in {str(folder)!r} look the same at this size: remove one")
     return torch.stack(taken)
 
 

@@ -135,6 +135,8 @@ def _malformed(key: AdiKey, n: int) -> str | None:
         return "the triggers are not uint8 images (N, C, H, W)"
     if not len(key.images) == len(key.labels) == n:
         return f"the key has {len(key.images)} images and {len(key.labels)} labels, not {n} of each"
+    if len(key.images.flatten(1).unique(dim=0)) < n:
+        return "the same image stands in the key twice"
     if len(key.secret) != 32:
         return f"the secret has {len(key.secret)} bytes, not 32"
     if key.classes < 2:
