@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from benchmark.contract import Attack, Net, NotApplicable, Owner, OverwriteScheme, Thief, parameter, plain
+from benchmark.contract import Attack, Net, NotApplicable, OverwriteScheme, Owner, Thief, parameter, plain
 
 
 @dataclass(frozen=True)

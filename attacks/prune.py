@@ -48,7 +48,9 @@ class Prune(Attack):
 
     amount: float = parameter(0.5, "share of the weights set to zero", low=0.0, high=1.0)
 
-    layers: Literal["all", "conv", "dense"] = parameter("all", "which weights: of all layers, of convolutions, or of linear (dense) layers")
+    layers: Literal["all", "conv", "dense"] = parameter(
+        "all", "which weights: of all layers, of convolutions, or of linear (dense) layers"
+    )
 
     def run(self, thief: Thief) -> nn.Module:
         return zero_lowest(thief.model, self.amount, self.layers)
@@ -70,7 +72,9 @@ class PruneRandom(Attack):
     settings = ("amount=0.1", "amount=0.3,layers=dense")
 
     amount: float = parameter(0.1, "share of the weights set to zero", low=0.0, high=1.0)
-    layers: Literal["all", "conv", "dense"] = parameter("all", "which weights: of all layers, of convolutions, or of linear (dense) layers")
+    layers: Literal["all", "conv", "dense"] = parameter(
+        "all", "which weights: of all layers, of convolutions, or of linear (dense) layers"
+    )
 
     def run(self, thief: Thief) -> nn.Module:
         return zero_lowest(thief.model, self.amount, self.layers, thief.rng)
