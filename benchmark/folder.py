@@ -44,10 +44,10 @@ def pictures(folder: str | Path, n: int, shape: tuple[int, int, int]) -> Tensor:
     for file in files[:n]:
         try:
             with Image.open(file) as opened:
-                picture = ImageOps.fit(opened.convert("L" if channels == 1 else "RGB"), (width, height))
+                fitted = ImageOps.fit(opened.convert("L" if channels == 1 else "RGB"), (width, height))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise BenchError(f"{file} can't be read as a picture: {str(error).splitlines()[0]}") from error
-        taken.append(torch.from_numpy(np.array(picture)).view(height, width, channels).permute(2, 0, 1))
+        taken.append(torch.from_numpy(np.array(fitted)).view(height, width, channels).permute(2, 0, 1))
     seen: dict[bytes, Path] = {}
     for file, picture in zip(files, taken, strict=False):
         twin = seen.setdefault(picture.numpy().tobytes(), file)
