@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -50,6 +51,14 @@ def load_source(source: Source) -> type:
     return load_class(Path(source.path), source.class_name)
 
 
+def _check_content(path: Path, digest: str) -> None:
+    """Raise Changed when a file or folder is not what it was when the plan was made."""
+    with suppress(OSError):  # gone or locked: changed as well
+        if content_hash(path) == digest:
+            return
+    raise Changed(f"{path} changed after the plan was made: run the same command again")
+
+
 class Desk:
     """One job's view of the store. What is read depends on what is asked: a thief's job never asks for a key."""
 
@@ -63,9 +72,7 @@ class Desk:
         """The plug-in of `role` ("scheme", "stage0", ...) with the payload's parameters."""
         described = self.payload["stages"][int(role[5:])] if role.startswith("stage") else self.payload["scheme"]
         for name, digest in described.get("files", {}).items():
-            if content_hash(Path(described["parameters"][name])) != digest:
-                changed = described["parameters"][name]
-                raise Changed(f"{changed} changed after the plan was made: run the same command again")
+            _check_content(Path(described["parameters"][name]), digest)
         return load_source(self.job.sources[role])(**described["parameters"])
 
     @property

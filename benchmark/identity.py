@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from benchmark.errors import BenchError
-
 FIRST_PARTY = ("benchmark", "schemes", "attacks")
 
 
@@ -55,16 +53,14 @@ def stream_seed(*parts: object) -> int:
 def content_hash(path: Path) -> str:
     """SHA-256 over a file's bytes, or over the relative names and bytes of all files in a folder; 64 digits.
 
-    Raises BenchError when there is nothing at `path`, or it can't be read.
+    Raises OSError when there is nothing at `path`, or it can't be read.
     """
-    try:
-        if not path.is_dir():
-            return hashlib.sha256(path.read_bytes()).hexdigest()
-        inside = sorted(one for one in path.rglob("*") if one.is_file())
-        listed = [[one.relative_to(path).as_posix(), hashlib.sha256(one.read_bytes()).hexdigest()] for one in inside]
-        return hashlib.sha256(canonical(sorted(listed)).encode()).hexdigest()
-    except OSError as error:
-        raise BenchError(f"{path} can't be read: {error.strerror or error}") from None
+    if not path.is_dir():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    inside = sorted(one for one in path.rglob("*") if one.is_file())
+    return hashlib.sha256(
+        canonical([[one.relative_to(path).as_posix(), content_hash(one)] for one in inside]).encode()
+    ).hexdigest()
 
 
 def module_source(module: str) -> Path | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.access import may
+from benchmark.errors import BenchError
 from benchmark.identity import content_hash, job_id, source_hash
 from benchmark.job import Job, Kind, Role, Source
 from benchmark.profile import Profile
@@ -284,8 +285,15 @@ def _described(stage: Stage) -> dict[str, Any]:
     """What decides what a plug-in does. Raises BenchError when a file that a parameter names can't be read."""
     declaration, parameters = stage.declaration, stage.parameters
     described = {"name": declaration.name, "parameters": parameters, "code": source_hash(declaration.source)}
-    named = [name for name in declaration.traits["file_parameters"] if parameters[name]]
-    return described | ({"files": {name: content_hash(Path(parameters[name])) for name in named}} if named else {})
+    files = {name: parameters[name] for name in declaration.traits["file_parameters"] if parameters[name]}
+    return described | ({"files": {name: _content(Path(path)) for name, path in files.items()}} if files else {})
+
+
+def _content(path: Path) -> str:
+    try:
+        return content_hash(path)
+    except OSError as error:
+        raise BenchError(f"{path} can't be read: {error.strerror or error}") from None
 
 
 def _source(stage: Stage) -> Source:
