@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.access import Access
+from benchmark.commitment import commit, root_of
 from benchmark.data import Data, as_bytes, as_float
 from benchmark.declaration import parameter
+from benchmark.folder import pictures
 from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, head, plain
 from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
@@ -29,6 +31,7 @@ from benchmark.release import (
     shipped,
 )
 from benchmark.training import Recipe, Source, logits
+from benchmark.triggers import abstract_images
 
 __all__ = [
     "Access",
@@ -48,6 +51,7 @@ __all__ = [
     "Net",
     "NotApplicable",
     "Observations",
+    "OverwriteScheme",
     "Owner",
     "Party",
     "PassportScheme",
@@ -60,19 +64,23 @@ __all__ = [
     "TriggerScheme",
     "Unreadable",
     "World",
+    "abstract_images",
     "as_bytes",
     "as_float",
     "binomial",
     "build",
     "builder",
+    "commit",
     "conv_blocks",
     "head",
     "logits",
     "parameter",
+    "pictures",
     "plain",
     "poisson_binomial",
     "prf_bits",
     "prf_labels",
+    "root_of",
     "secret",
     "shipped",
 ]  # fmt: skip
@@ -88,7 +96,8 @@ class Scheme(ABC):
 
     Traits (literals): `release`, what leaves the house; `court`, what the judge sees of a suspect; `host`, whether
     the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
-    variants that "all" runs; `item`, what one key item is called; `paper`.
+    variants that "all" runs; `item`, what one key item is called; `file_parameters`, those that name a file or
+    folder, whose content then counts among what names a result; `paper`.
     """
 
     name: ClassVar[str]
@@ -100,6 +109,7 @@ class Scheme(ABC):
     capabilities: ClassVar[tuple[str, ...]] = ()
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
+    file_parameters: ClassVar[tuple[str, ...]] = ()
     key_type: ClassVar[type[Key]]
 
     @abstractmethod
@@ -138,7 +148,7 @@ class Attack(ABC):
     Traits (literals): `family`; `kind` (removal, function-preserving, evasion, extraction, ambiguity, false-claim,
     control); `access`, the least it needs of a release; `tasks`, the kinds of task it can be run on; `requires`, a
     scheme capability; `target`, "none" when it never looks at the marked model; `settings`, the variants that "all"
-    runs; `paper`.
+    runs; `file_parameters`, those that name a file or folder; `paper`.
     """
 
     name: ClassVar[str]
@@ -150,6 +160,7 @@ class Attack(ABC):
     requires: ClassVar[str] = ""
     target: ClassVar[str] = "release"
     settings: ClassVar[tuple[str, ...]] = ("",)
+    file_parameters: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def run(self, thief: Thief) -> nn.Module | Loot:
@@ -179,8 +190,23 @@ class TriggerScheme(Protocol):
     def trigger_key(self, images: Tensor, secret: bytes, classes: int) -> Key:
         """The key of uint8 `images` (N, C, H, W): its labels recomputed by the scheme's rule."""
 
+    def trigger_labels(self, images: Tensor, secret: bytes, classes: int) -> Tensor:
+        """The labels of that key alone, int64 (N,): what a search over many secrets computes."""
+
     def triggers(self, key: Key) -> Data:
         """The images and labels of a key."""
+
+
+@runtime_checkable
+class OverwriteScheme(Protocol):
+    """Capability "overwrite": a mark can be trained into a net that exists already, even one that has a mark."""
+
+    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+        """Train the mark of `key` into `model`, in place or in a net made from it, with the data of `owner`.
+
+        `embed` calls it with the net and the recipe of the scheme's own; an overwriting thief with the plain stolen
+        net and his recipe. `owner.host` is no part of it.
+        """
 
 
 @runtime_checkable

@@ -60,6 +60,10 @@ class Key:
     A field made with `shipped()` goes out with the release (V1 passports) and is no secret.
     """
 
+    def public(self) -> dict[str, str]:
+        """What the owner publishes of it before the release, beside the hash of the whole; nothing by default."""
+        return {}
+
 
 def shipped() -> Any:
     """Mark a key's field as part of the release."""

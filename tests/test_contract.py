@@ -13,7 +13,7 @@ from conftest import Exhibit, Lab
 
 from benchmark import artefacts
 from benchmark.acts import steal, utility
-from benchmark.contract import Attack, NotApplicable, PassportScheme, Scheme, Thief, TriggerScheme
+from benchmark.contract import Attack, NotApplicable, OverwriteScheme, PassportScheme, Scheme, Thief, TriggerScheme
 from benchmark.parties import stream
 from benchmark.registry import Registry, load
 from benchmark.release import Release, Service, secret_fields
@@ -151,6 +151,7 @@ def test_owner_and_thief_with_equal_seeds_draw_different_keys(lab: Lab, label: s
 def test_capabilities_are_what_they_are_called(label: str) -> None:
     scheme: Scheme = made(label)
     assert ("triggers" in scheme.capabilities) == isinstance(scheme, TriggerScheme)
+    assert ("overwrite" in scheme.capabilities) == isinstance(scheme, OverwriteScheme)
     assert ("passports" in scheme.capabilities) == isinstance(scheme, PassportScheme)
 
 

@@ -15,7 +15,7 @@ from schemes.passport import Passport
 from schemes.rose import Rose
 
 CASES = [
-    (Adi(n=40), {"secret", "labels"}),
+    (Adi(n=40), {"secret", "labels", "root"}),
     (Rose(), {"secret", "labels"}),
     (Passport(), {"secret", "bits"}),
     (Passport(binding="passports"), {"secret", "bits"}),
