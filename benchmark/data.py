@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.photographs import crops
 from benchmark.tasks import SPLIT_SEED, Task
 
 POOLS = ("disjoint", "owner")
@@ -78,7 +79,12 @@ _READERS = {"digits": _digits, "fashion-mnist": _fashion_mnist}
 
 
 def load(task: Task) -> Splits:
-    """Read and split `task` on the CPU: one fixed permutation, cut into owner, thief and test."""
+    """Read and split `task` on the CPU: one fixed permutation, cut into owner, thief and test.
+
+    Crops of photographs come split already, by where they lie.
+    """
+    if task.kind == "image-to-image":
+        return Splits(*(Data(degraded, clean) for degraded, clean in crops(task)))
     whole, official_test = _READERS[task.name](task)
     rng = torch.Generator().manual_seed(SPLIT_SEED)
     order = torch.randperm(len(whole), generator=rng)
