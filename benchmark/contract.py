@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from benchmark.access import Access
 from benchmark.data import Data, as_bytes, as_float
 from benchmark.declaration import parameter
+from benchmark.image_nets import ResidualUnit, UNetTrunk, conv3x3
 from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, head, plain
 from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
@@ -29,6 +30,7 @@ from benchmark.release import (
     shipped,
 )
 from benchmark.training import Recipe, Source, logits
+from benchmark.triggers import abstract_images
 
 __all__ = [
     "Access",
@@ -52,19 +54,23 @@ __all__ = [
     "Party",
     "PassportScheme",
     "Recipe",
+    "ResidualUnit",
     "Scheme",
     "Source",
     "Spec",
     "Suspect",
     "Thief",
     "TriggerScheme",
+    "UNetTrunk",
     "Unreadable",
     "World",
+    "abstract_images",
     "as_bytes",
     "as_float",
     "binomial",
     "build",
     "builder",
+    "conv3x3",
     "conv_blocks",
     "head",
     "logits",
@@ -88,7 +94,8 @@ class Scheme(ABC):
 
     Traits (literals): `release`, what leaves the house; `court`, what the judge sees of a suspect; `host`, whether
     the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
-    variants that "all" runs; `item`, what one key item is called; `paper`.
+    variants that "all" runs; `item`, what one key item is called; `file_parameters`, those that name a file or
+    folder, whose content then counts among what names a result; `paper`.
     """
 
     name: ClassVar[str]
@@ -100,6 +107,7 @@ class Scheme(ABC):
     capabilities: ClassVar[tuple[str, ...]] = ()
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
+    file_parameters: ClassVar[tuple[str, ...]] = ()
     key_type: ClassVar[type[Key]]
 
     @abstractmethod
@@ -138,7 +146,7 @@ class Attack(ABC):
     Traits (literals): `family`; `kind` (removal, function-preserving, evasion, extraction, ambiguity, false-claim,
     control); `access`, the least it needs of a release; `tasks`, the kinds of task it can be run on; `requires`, a
     scheme capability; `target`, "none" when it never looks at the marked model; `settings`, the variants that "all"
-    runs; `paper`.
+    runs; `file_parameters`, those that name a file or folder; `paper`.
     """
 
     name: ClassVar[str]
@@ -150,6 +158,7 @@ class Attack(ABC):
     requires: ClassVar[str] = ""
     target: ClassVar[str] = "release"
     settings: ClassVar[tuple[str, ...]] = ("",)
+    file_parameters: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def run(self, thief: Thief) -> nn.Module | Loot:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from benchmark.nets import Spec, builder
 
 
-def conv(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+def conv3x3(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
     """A 3x3 convolution with bias that keeps the size at stride 1."""
     return nn.Conv2d(inputs, outputs, 3, stride, dilation, dilation)
 
@@ -26,12 +26,12 @@ class UNetTrunk(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
         super().__init__()
-        self.enter = nn.Sequential(conv(4 * inputs, width), nn.ReLU(), conv(width, width), nn.ReLU())
+        self.enter = nn.Sequential(conv3x3(4 * inputs, width), nn.ReLU(), conv3x3(width, width), nn.ReLU())
         self.down = nn.Sequential(
-            conv(width, 2 * width, stride=2), nn.ReLU(), conv(2 * width, 2 * width), nn.ReLU(),
-            conv(2 * width, 4 * width), nn.PixelShuffle(2), nn.ReLU(),
+            conv3x3(width, 2 * width, stride=2), nn.ReLU(), conv3x3(2 * width, 2 * width), nn.ReLU(),
+            conv3x3(2 * width, 4 * width), nn.PixelShuffle(2), nn.ReLU(),
         )  # fmt: skip
-        self.leave = nn.Sequential(conv(2 * width, width), nn.ReLU(), _silent(width, outputs), nn.PixelShuffle(2))
+        self.leave = nn.Sequential(conv3x3(2 * width, width), nn.ReLU(), _silent(width, outputs), nn.PixelShuffle(2))
 
     def forward(self, x: Tensor) -> Tensor:
         fine = self.enter(F.pixel_unshuffle(x, 2))
@@ -40,7 +40,7 @@ class UNetTrunk(nn.Module):
 
 def _silent(width: int, outputs: int) -> nn.Conv2d:
     """The last layer: to 2x2 pixels of `outputs` channels, all zero until it is trained."""
-    last = conv(width, 4 * outputs)
+    last = conv3x3(width, 4 * outputs)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)  # type: ignore[arg-type]
     return last
@@ -50,7 +50,7 @@ def _silent(width: int, outputs: int) -> nn.Conv2d:
 class UNet(nn.Module):
     """The input plus what a two-level UNet makes of it."""
 
-    def __init__(self, channels: int, width: int = 12) -> None:
+    def __init__(self, channels: int, width: int = 16) -> None:
         super().__init__()
         self.channels, self.width = channels, width
         self.trunk = UNetTrunk(channels, channels, width)
@@ -66,12 +66,12 @@ class UNet(nn.Module):
 class PlainNet(nn.Module):
     """The input plus what a chain of convolutions makes of it: no skip connection inside (the paper's CNet)."""
 
-    def __init__(self, channels: int, width: int = 16, layers: int = 5) -> None:
+    def __init__(self, channels: int, width: int = 24, layers: int = 6) -> None:
         super().__init__()
         self.channels, self.width, self.layers = channels, width, layers
-        middle = [part for _ in range(layers - 2) for part in (conv(width, width), nn.ReLU())]
+        middle = [part for _ in range(layers - 2) for part in (conv3x3(width, width), nn.ReLU())]
         self.body = nn.Sequential(
-            nn.PixelUnshuffle(2), conv(4 * channels, width), nn.ReLU(), *middle, _silent(width, channels),
+            nn.PixelUnshuffle(2), conv3x3(4 * channels, width), nn.ReLU(), *middle, _silent(width, channels),
             nn.PixelShuffle(2),
         )  # fmt: skip
 
@@ -87,8 +87,8 @@ class ResidualUnit(nn.Module):
 
     def __init__(self, width: int, dilation: int = 1) -> None:
         super().__init__()
-        self.first = conv(width, width, dilation=dilation)
-        self.second = conv(width, width, dilation=dilation)
+        self.first = conv3x3(width, width, dilation=dilation)
+        self.second = conv3x3(width, width, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, x + self.second(F.relu(self.first(x))))
@@ -101,7 +101,7 @@ class ResidualNet(nn.Module):
     def __init__(self, channels: int, width: int = 12, blocks: int = 9) -> None:
         super().__init__()
         self.channels, self.width = channels, width
-        self.enter = nn.Sequential(nn.PixelUnshuffle(2), conv(4 * channels, width))
+        self.enter = nn.Sequential(nn.PixelUnshuffle(2), conv3x3(4 * channels, width))
         self.units = nn.ModuleList(ResidualUnit(width) for _ in range(blocks))
         self.leave = nn.Sequential(_silent(width, channels), nn.PixelShuffle(2))
 

@@ -5,7 +5,8 @@ import torch
 
 from benchmark.contract import TriggerScheme, prf_labels
 from benchmark.parties import stream
-from schemes.adi import Adi, abstract_images
+from benchmark.triggers import abstract_images
+from schemes.adi import Adi
 
 SCHEME = Adi()
 FINETUNE = Adi(mode="finetune", lr=0.02)
