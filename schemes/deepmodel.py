@@ -114,7 +114,7 @@ def discriminator(channels: int, width: int = 16) -> nn.Module:
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DeepModelKey(Key):
     """The secret image uint8 (1, H, W), made from 32 secret bytes or the owner's own, and R, trained to read it."""
 
