@@ -14,6 +14,7 @@ from benchmark.commitment import commit, root_of
 from benchmark.data import Data, as_bytes, as_float
 from benchmark.declaration import parameter
 from benchmark.folder import pictures
+from benchmark.image_nets import ResidualUnit, UNetTrunk, conv3x3
 from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, head, plain
 from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
@@ -56,12 +57,14 @@ __all__ = [
     "Party",
     "PassportScheme",
     "Recipe",
+    "ResidualUnit",
     "Scheme",
     "Source",
     "Spec",
     "Suspect",
     "Thief",
     "TriggerScheme",
+    "UNetTrunk",
     "Unreadable",
     "World",
     "abstract_images",
@@ -71,6 +74,7 @@ __all__ = [
     "build",
     "builder",
     "commit",
+    "conv3x3",
     "conv_blocks",
     "head",
     "logits",
