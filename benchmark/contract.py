@@ -15,7 +15,7 @@ from benchmark.data import Data, as_bytes, as_float
 from benchmark.declaration import parameter
 from benchmark.folder import pictures
 from benchmark.image_nets import ResidualUnit, UNetTrunk, conv3x3
-from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, head, plain
+from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, entering, head, plain
 from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
 from benchmark.release import (
@@ -76,6 +76,7 @@ __all__ = [
     "commit",
     "conv3x3",
     "conv_blocks",
+    "entering",
     "head",
     "logits",
     "parameter",
@@ -217,6 +218,9 @@ class OverwriteScheme(Protocol):
 class PassportScheme(Protocol):
     """Capability "passports": scale and shift of some layers come from passports through the layer's own filters."""
 
+    def places(self, model: nn.Module) -> list[str]:
+        """The ConvBlocks of a net like `model` that have passports, from the input to the output."""
+
     def install(self, model: nn.Module, key: Key) -> nn.Module:
         """A copy of `model` that computes with the passports of `key`. Raises Unreadable when shapes differ."""
 
@@ -231,4 +235,10 @@ class PassportScheme(Protocol):
         """The bits of `key` per passport layer as +1 or -1, (C_out,)."""
 
     def passports(self, model: nn.Module) -> list[tuple[Tensor, Tensor]]:
-        """What the delivered `model` ships: (p_gamma, p_beta) per passport layer."""
+        """What `model` computes with: (p_gamma, p_beta) per passport layer. Raises NotApplicable for a plain net."""
+
+    def calibrated(self, key: Key, model: nn.Module, party: Party) -> Key:
+        """`key` with the statistics that its branch of `model` has on the party's images.
+
+        `key` itself where a claimant brings no statistics of his own: they ship, or the normalisation has none.
+        """

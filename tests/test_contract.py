@@ -84,12 +84,16 @@ def test_the_fresh_mark_is_present_and_an_innocent_model_is_not_accused(
 
 @schemes
 def test_items_of_the_key_are_items_scored(lab: Lab, label: str) -> None:
-    """A law per item, one gate outcome per probe image, and every channel as long as the evidence."""
+    """Enough items in every channel, one outcome of a gate per probe image, and the same items for any suspect."""
     scheme: Scheme = made(label)
     seen = lab.observe(scheme, lab.embed(scheme))
-    sizes = {len(channel.get("hits", channel.get("values"))) for channel in seen["channels"].values()}
-    assert len(sizes) == 1
-    assert sizes.pop() >= 40
+
+    def sizes(observation: dict[str, Any]) -> dict[str, int]:
+        return {name: len(one.get("hits", one.get("values"))) for name, one in observation["channels"].items()}
+
+    assert sizes(seen) == sizes(lab.observe(scheme, lab.null(0), lab.embed(scheme).key))
+    assert seen["evidence"] in sizes(seen)
+    assert min(sizes(seen).values()) >= 40
     for gate in seen["gates"].values():
         assert len(gate["before"]) == len(gate["after"]) == len(lab.splits.test)
 
