@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol, final, runtime_checkable
 
 import torch
@@ -26,6 +26,7 @@ from benchmark.release import (
     Observations,
     binomial,
     poisson_binomial,
+    redrawn,
     shipped,
 )
 from benchmark.training import Recipe, Source, logits
@@ -35,6 +36,7 @@ __all__ = [
     "Admission",
     "Attack",
     "Bill",
+    "CarrierScheme",
     "Channel",
     "Claim",
     "ConvBlock",
@@ -73,6 +75,7 @@ __all__ = [
     "poisson_binomial",
     "prf_bits",
     "prf_labels",
+    "redrawn",
     "secret",
     "shipped",
 ]  # fmt: skip
@@ -88,7 +91,8 @@ class Scheme(ABC):
 
     Traits (literals): `release`, what leaves the house; `court`, what the judge sees of a suspect; `host`, whether
     the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
-    variants that "all" runs; `item`, what one key item is called; `paper`.
+    variants that "all" runs; `expected_failures`, by setting, why its fresh mark is known not to be found; `item`,
+    what one key item is called; `paper`.
     """
 
     name: ClassVar[str]
@@ -100,6 +104,7 @@ class Scheme(ABC):
     capabilities: ClassVar[tuple[str, ...]] = ()
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
+    expected_failures: ClassVar[Mapping[str, str]] = {}
     key_type: ClassVar[type[Key]]
 
     @abstractmethod
@@ -200,3 +205,14 @@ class PassportScheme(Protocol):
 
     def passports(self, model: nn.Module) -> list[tuple[Tensor, Tensor]]:
         """What the delivered `model` ships: (p_gamma, p_beta) per passport layer."""
+
+
+@runtime_checkable
+class CarrierScheme(Protocol):
+    """Capability "carriers": a private head reads from a net's answers where on a picture the key's signature is."""
+
+    def signed_carriers(self, key: Key, n: int, shape: tuple[int, int, int], rng: torch.Generator) -> Data:
+        """`n` uint8 pictures (n, *shape) to train a head on, and what it has to read from each, int64 (n,)."""
+
+    def with_head(self, key: Key, weight: Tensor, bias: Tensor) -> Key:
+        """`key` with an affine head over log-probabilities: `weight` (readings, classes), `bias` (readings,)."""
