@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, final, runtime_checkable
 
 import torch
@@ -91,8 +91,7 @@ class Scheme(ABC):
 
     Traits (literals): `release`, what leaves the house; `court`, what the judge sees of a suspect; `host`, whether
     the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
-    variants that "all" runs; `expected_failures`, by setting, why its fresh mark is known not to be found; `item`,
-    what one key item is called; `paper`.
+    variants that "all" runs; `item`, what one key item is called; `paper`.
     """
 
     name: ClassVar[str]
@@ -104,7 +103,6 @@ class Scheme(ABC):
     capabilities: ClassVar[tuple[str, ...]] = ()
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
-    expected_failures: ClassVar[Mapping[str, str]] = {}
     key_type: ClassVar[type[Key]]
 
     @abstractmethod
