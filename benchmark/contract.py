@@ -29,6 +29,7 @@ from benchmark.release import (
     Observations,
     binomial,
     poisson_binomial,
+    redrawn,
     shipped,
 )
 from benchmark.training import Recipe, Source, logits
@@ -39,6 +40,7 @@ __all__ = [
     "Admission",
     "Attack",
     "Bill",
+    "CarrierScheme",
     "Channel",
     "Claim",
     "ConvBlock",
@@ -85,6 +87,7 @@ __all__ = [
     "poisson_binomial",
     "prf_bits",
     "prf_labels",
+    "redrawn",
     "root_of",
     "secret",
     "shipped",
@@ -242,3 +245,14 @@ class PassportScheme(Protocol):
 
         `key` itself where a claimant brings no statistics of his own: they ship, or the normalisation has none.
         """
+
+
+@runtime_checkable
+class CarrierScheme(Protocol):
+    """Capability "carriers": a private head reads from a net's answers where on a picture the key's signature is."""
+
+    def signed_carriers(self, key: Key, n: int, shape: tuple[int, int, int], rng: torch.Generator) -> Data:
+        """`n` uint8 pictures (n, *shape) to train a head on, and what it has to read from each, int64 (n,)."""
+
+    def with_head(self, key: Key, weight: Tensor, bias: Tensor) -> Key:
+        """`key` with an affine head over log-probabilities: `weight` (readings, classes), `bias` (readings,)."""
