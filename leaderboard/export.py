@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
-from leaderboard import markdown
+from leaderboard import markdown, reproduction_page
 from leaderboard.board import Board
 from leaderboard.cells import Cell
 from leaderboard.curves import curves
 from leaderboard.document import leaderboard_json
 from leaderboard.evidence import OWN_POOL, Evidence
+from leaderboard.reproduction import is_reproduction
 from leaderboard.rows import work_share
 from leaderboard.tables import one_line
 from leaderboard.works import bibliography
@@ -44,6 +45,9 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
         "matrix.csv": matrix_csv(board),
         "records.jsonl": records(board),
     }
+    if is_reproduction(board.run):
+        pages |= {"reproduction.md": reproduction_page.page(board),
+                  "reproduction.json": reproduction_page.reproduction_json(board)}  # fmt: skip
     drawn: dict[str, bytes] = {}
     if figures:
         from leaderboard.figures import figures as draw

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli import calibrating, practice, reading, starting
+from benchmark.cli import calibrating, practice, reading, reproducing, starting
 from benchmark.errors import EXIT_INTERRUPTED, BenchError
 
 EPILOG = """
@@ -32,7 +32,13 @@ def bench(debug: bool) -> None:
     """
 
 
-for command in (*starting.COMMANDS, *reading.COMMANDS, *practice.COMMANDS, *calibrating.COMMANDS):
+for command in (
+    *starting.COMMANDS,
+    *reading.COMMANDS,
+    *practice.COMMANDS,
+    *calibrating.COMMANDS,
+    *reproducing.COMMANDS,
+):
     bench.add_command(command)
 
 
