@@ -23,6 +23,7 @@ TAGS = {
     "reported": "read in the paper's own tables, figures or slides",
     "derived": "computed from files that the authors or others published, or read in their logs",
     "unconfirmed": "remembered and never checked against the paper: no comparison rests on it",
+    "ours": "not in the paper: asked by this project beside it",
 }
 # what the cells of a leaderboard hold, with the unit; the last two are words
 QUANTITIES = {
@@ -122,6 +123,8 @@ class Claim:
 def _faults(claim: Claim) -> list[str]:
     if claim.tag not in TAGS:
         return [f"tag is one of {', '.join(TAGS)}, not {claim.tag!r}"]
+    if claim.tag == "ours" and claim.reported is not None:
+        return [f"what is not in the paper has no reported value, and {claim.reported!r} is given"]
     held = [scale for scale in SCALES if getattr(claim, scale)]
     if claim.unmeasured:
         return [f"it is said to be unmeasured, so it can't be held at {held[0]} scale"] if held else []

@@ -20,8 +20,9 @@ from leaderboard.evidence import OWN_POOL
 from leaderboard.run import Run
 
 REPRODUCED, NOT_REPRODUCED, NOT_MEASURED = "reproduced", "not reproduced", "not measured"
-# an unconfirmed figure can't be reproduced: only the bound that the project set itself can hold
+# what the paper is not known to say can't be reproduced: only the bound that the project set itself can hold
 HOLDS, FAILS = "within our bound", "outside our bound"
+OURS = ("unconfirmed", "ours")
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,8 @@ def _judge(claim: Claim, told: Mapping[str, Any], measured: Mapping[str, list[Re
         other = float(_together(against))
     values = [one.value for one in found] if claim.quantity in WORDS else [value]
     held = all(tolerance.holds(one, claim.reported, other) for one in values)
-    unconfirmed = claim.tag == "unconfirmed"
-    words = (HOLDS, FAILS) if unconfirmed else (REPRODUCED, NOT_REPRODUCED)
-    compared = isinstance(value, float) and isinstance(claim.reported, float) and not unconfirmed
+    words = (HOLDS, FAILS) if claim.tag in OURS else (REPRODUCED, NOT_REPRODUCED)
+    compared = isinstance(value, float) and isinstance(claim.reported, float) and claim.tag not in OURS
     difference = float(value) - float(claim.reported or 0.0) if compared else None
     return Outcome(claim, tolerance, *labels, found, value, difference, words[0] if held else words[1])
 
