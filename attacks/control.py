@@ -17,6 +17,7 @@ class NoAttack(Attack):
     family = "control"
     kind = "control"
     access = "none"
+    tasks = ("classification", "image-to-image")
 
     def run(self, thief: Thief) -> Loot:
         return Loot()
@@ -34,6 +35,7 @@ class Scratch(Attack):
     family = "control"
     kind = "control"
     access = "none"
+    tasks = ("classification", "image-to-image")
     target = "none"
 
     def run(self, thief: Thief) -> nn.Module:

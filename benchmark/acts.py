@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmark.access import Access
 from benchmark.contract import Attack, Scheme
-from benchmark.data import Data
+from benchmark.data import Data, as_float
 from benchmark.nets import Net
 from benchmark.operations import counted
 from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World, stream
@@ -63,25 +64,39 @@ def steal(
     return service, claim, bill
 
 
-def answers(service: Service, data: Data, world: World) -> str:
-    """Which images of `data` the service gets right, one character each.
+def utility(service: Service, data: Data, world: World) -> dict[str, Any]:
+    """How useful a service is, item by item, on `data`.
 
-    Raises ValueError unless it answers every image with one finite score per class.
+    Classification: `correct`, one character an image. Image-to-image: `psnr` of every answer against the clean
+    image, and of the degraded input itself (`identity`), in dB. Raises ValueError unless every image is answered
+    with one finite score per class, or an image of its own shape.
     """
     answer = service.running(world.device).ask(data.images(), "outputs")
-    if answer.shape != (len(data), world.task.classes):
-        wanted = (len(data), world.task.classes)
-        raise ValueError(f"the model answers with shape {tuple(answer.shape)}, expected {wanted}")
+    images = world.task.kind == "image-to-image"
+    wanted = data.y.shape if images else (len(data), world.task.classes)
+    if answer.shape != wanted:
+        raise ValueError(f"the model answers with shape {tuple(answer.shape)}, expected {tuple(wanted)}")
     if not bool(torch.isfinite(answer).all()):
         raise ValueError("the model answers with NaN or infinity")
-    return bits(answer.argmax(1) == data.y)
+    if not images:
+        return {"correct": bits(answer.argmax(1) == data.y)}
+    clean = as_float(data.y)
+    return {"psnr": psnr(answer, clean).tolist(), "identity": psnr(data.images(), clean).tolist()}
+
+
+def psnr(images: Tensor, clean: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio (N,) in dB of images (N, C, H, W) against `clean`, both in [0, 1]; at most 100."""
+    error = (images.clamp(0, 1) - clean).square().mean((1, 2, 3))
+    return -10 * error.clamp(min=1e-10).log10()
 
 
 def agreement(delivered: Service, attacked: Service, data: Data, world: World) -> dict[str, float]:
-    """How alike two services answer `data`: the share of equal labels, and the largest gap between their scores."""
+    """How alike two services answer `data`: the largest gap between their outputs, and the share of equal labels."""
     one, other = (service.running(world.device).ask(data.images(), "outputs") for service in (delivered, attacked))
-    same = (one.argmax(1) == other.argmax(1)).float().mean()
-    return {"labels": float(same), "largest_gap": float((one - other).abs().max())}
+    gap = {"largest_gap": float((one - other).abs().max())}
+    if world.task.kind == "image-to-image":
+        return gap
+    return {"labels": float((one.argmax(1) == other.argmax(1)).float().mean()), **gap}
 
 
 def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def _described(board: Board, cell: Cell, records: Mapping[str, Record], sources:
         "budget_points": board.budget,
         "verdict": stated(cell),
         "profile": board.run.profile,
-        "data": board.run.described["data"],
+        "data": _tracks(board, cell),
         "engine": judged["job"]["engine"],
         "streams": {" ".join(map(str, name)): stream_seed(*name) for name in _streams(records)},
         "sources": sources,
@@ -163,6 +163,13 @@ def _described(board: Board, cell: Cell, records: Mapping[str, Record], sources:
         },
         "command": _command(board, cell),
     }
+
+
+def _tracks(board: Board, cell: Cell) -> list[dict[str, Any]]:
+    """The one track of the run that the cell's scheme runs on."""
+    described = board.run.described
+    (task,) = {one["task"] for one in described["schemes"] if one["label"] == cell.scheme}
+    return [track for track in described["data"] if track["task"] == task]
 
 
 def stated(cell: Cell) -> dict[str, Any]:
@@ -208,6 +215,7 @@ def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
     return {
         **described,
         "command": _command(board, cell),
+        "data": _tracks(board, cell),
         "schemes": [one for one in described["schemes"] if one["label"] == cell.scheme],
         "attacks": [one for one in described["attacks"] if one["label"] == cell.attack],
         "cells": [planned],

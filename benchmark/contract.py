@@ -136,8 +136,9 @@ class Attack(ABC):
     """What a thief does. A frozen dataclass: its fields are its parameters. Contributors write `run`.
 
     Traits (literals): `family`; `kind` (removal, function-preserving, evasion, extraction, ambiguity, false-claim,
-    control); `access`, the least it needs of a release; `requires`, a scheme capability; `target`, "none" when it
-    never looks at the marked model; `settings`, the variants that "all" runs; `paper`.
+    control); `access`, the least it needs of a release; `tasks`, the kinds of task it can be run on; `requires`, a
+    scheme capability; `target`, "none" when it never looks at the marked model; `settings`, the variants that "all"
+    runs; `paper`.
     """
 
     name: ClassVar[str]
@@ -145,6 +146,7 @@ class Attack(ABC):
     paper: ClassVar[str] = ""
     kind: ClassVar[str] = "removal"
     access: ClassVar[Access] = "weights"
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
     requires: ClassVar[str] = ""
     target: ClassVar[str] = "release"
     settings: ClassVar[tuple[str, ...]] = ("",)

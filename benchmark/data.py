@@ -17,7 +17,7 @@ HELD_OUT = 10  # a thief trains on all but every tenth of his images, and choose
 
 @dataclass(frozen=True)
 class Data:
-    """`x` uint8 (N, C, H, W), `y` int64 (N,): class numbers."""
+    """Images `x` uint8 (N, C, H, W), and what is right for each: `y`, classes int64 (N,) or clean images uint8."""
 
     x: Tensor
     y: Tensor

@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.plan import Plan
+from benchmark.profile import Profile
 from benchmark.records import SCHEMA
 from benchmark.registry import Broken
 from benchmark.selection import Setting
@@ -21,8 +22,6 @@ from benchmark.tasks import find_task
 
 def manifest(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> dict[str, Any]:
     """The JSON of a run: everything the pages say that no record holds."""
-    task = find_task(plan.profile.task)
-    sizes = {"owner": task.owner, "thief": task.thief, "test": task.test}
     return {
         "schema": SCHEMA,
         "run": run,
@@ -30,8 +29,8 @@ def manifest(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> di
         "command": command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "profile": plan.profile.described(),
-        "data": {"task": task.name, "kind": task.kind, "unit": task.unit, **sizes, "sha256": task.data_hash()},
-        "schemes": [_scheme(setting) for setting in plan.schemes],
+        "data": [_track(track) for track in plan.profile.tracks],
+        "schemes": [_scheme(setting, plan.profile) for setting in plan.schemes],
         "attacks": [_attack(setting) for setting in plan.attacks],
         "cells": [asdict(cell) for cell in plan.cells],
         "jobs": {job.id: {"kind": job.kind, "label": job.label, "parents": list(job.parents)} for job in plan.jobs},
@@ -39,14 +38,23 @@ def manifest(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> di
     }
 
 
-def _scheme(setting: Setting) -> dict[str, Any]:
-    stage = setting.stages[0]
+def _track(profile: Profile) -> dict[str, Any]:
+    """One task of the run, and by what its cells are read."""
+    task = find_task(profile.task)
+    described = {name: getattr(task, name) for name in ("kind", "unit", "owner", "thief", "test")}
+    read_by = {name: getattr(profile, name) for name in ("architecture", "nulls", "alpha", "budget")}
+    return {"task": task.name, **described, "sha256": task.data_hash(), **read_by}
+
+
+def _scheme(setting: Setting, profile: Profile) -> dict[str, Any]:
+    stage, track = setting.stages[0], profile.track(setting.tasks)
     traits = stage.declaration.traits
     return {
         "label": setting.label,
         "name": stage.declaration.name,
         "doc": _first_line(stage.declaration.doc),
         "parameters": stage.parameters,
+        "task": track.task if track else None,
         **{name: traits[name] for name in ("paper", "release", "court", "item", "host", "capabilities")},
     }
 
@@ -60,6 +68,7 @@ def _attack(setting: Setting) -> dict[str, Any]:
         "family": first.traits["family"],
         "kind": setting.kind,
         "access": setting.access,
+        "tasks": list(setting.tasks),
         "requires": sorted(setting.requires),
         "target": first.traits["target"],
         "claim": setting.claim,

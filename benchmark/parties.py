@@ -34,6 +34,8 @@ class World:
     precision: str = "auto"
 
     def spec(self, architecture: str | None = None) -> Spec:
+        if self.task.kind == "image-to-image":
+            return {"builder": architecture or self.architecture, "channels": self.task.shape[0]}
         return {
             "builder": architecture or self.architecture,
             "classes": self.task.classes,

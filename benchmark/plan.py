@@ -69,19 +69,20 @@ def make_plan(
     history: Mapping[str, float] | None = None,
 ) -> Plan:
     """Cross `schemes` with `attacks`; `history` gives the seconds a kind of work took before, by `work_key`."""
-    draft = Draft(profile, history or {})
+    jobs: dict[str, Job] = {}
+    drafts = {track: Draft(track, history or {}, jobs) for track in profile.tracks}
     cells = [
         cell
         for replicate in range(profile.seeds)
         for scheme in schemes
         for thief in profile.thief.axis
-        for cell in draft.row(scheme, attacks, replicate, thief)
+        for cell in drafts[profile.track(scheme.tasks) or profile.tracks[0]].row(scheme, attacks, replicate, thief)
     ]
-    return Plan(profile, tuple(schemes), tuple(attacks), tuple(cells), tuple(draft.jobs.values()))
+    return Plan(profile, tuple(schemes), tuple(attacks), tuple(cells), tuple(jobs.values()))
 
 
 def null_jobs(profile: Profile, history: Mapping[str, float] | None = None) -> tuple[Job, ...]:
-    """The jobs of the profile's pool of unmarked models alone, the same as those of a run."""
+    """The jobs of the pool of unmarked models of one track alone, the same as those of a run."""
     draft = Draft(profile, history or {})
     draft.clean_nulls()
     return tuple(draft.jobs.values())
@@ -95,14 +96,14 @@ def work_key(payload: Mapping[str, Any]) -> str:
 
 
 class Draft:
-    """The jobs of a plan in the making, each once: `jobs` by id, parents before children."""
+    """The jobs of one track of a plan in the making, each once: `jobs` by id, parents before children."""
 
-    def __init__(self, profile: Profile, history: Mapping[str, float]) -> None:
+    def __init__(self, profile: Profile, history: Mapping[str, float], jobs: dict[str, Job] | None = None) -> None:
         self.profile = profile
         self.history = history
         self.task = find_task(profile.task)
         self.world = profile.world()
-        self.jobs: dict[str, Job] = {}
+        self.jobs = {} if jobs is None else jobs
 
     def add(self, kind: Kind, label: str, parents: Sequence[str], sources: Mapping[str, Source], **payload: Any) -> str:
         common = {"schema": SCHEMA, "engine": source_hash(ENGINE), "world": self.world, "data": self.task.data_hash()}
@@ -194,7 +195,7 @@ class Draft:
             "nulls": self.judged(scheme, marked, self.clean_nulls(), replicate, marked),
         }
         for attack in attacks:
-            if attack.kind == "control" and _blind(attack):
+            if attack.kind == "control" and _blind(attack) and self.task.kind in attack.tasks:
                 common["scratch"] = self.attacked(attack, None, None, replicate, thief)
         cells = [replace(self.cell(scheme, a, replicate, common, thief), pool=pool, share=share) for a in attacks]
         if thief != self.profile.thief.axis[0]:
@@ -203,10 +204,19 @@ class Draft:
         return cells + [replace(cell, pool=pool, share=share) for cell in innocents]
 
     def _unfit(self, scheme: Setting) -> str | None:
-        tasks = scheme.stages[0].declaration.traits["tasks"]
-        if self.task.kind in tasks:
+        if self.task.kind in scheme.tasks:
             return None
-        return f"{scheme.label} marks {' or '.join(tasks)} nets, and {self.task.name} is {self.task.kind}"
+        return f"{scheme.label} marks {' or '.join(scheme.tasks)} nets, and {self.task.name} is {self.task.kind}"
+
+    def _out_of_reach(self, scheme: Setting, attack: Setting) -> str | None:
+        """Why `attack` can't be run on what `scheme` releases here."""
+        if self.task.kind not in attack.tasks:
+            kinds = " or ".join(attack.tasks) or "no"
+            return f"{attack.label} attacks {kinds} nets, and {self.task.name} is {self.task.kind}"
+        release = scheme.stages[0].declaration.traits["release"]
+        if not may(release, attack.access):
+            return f"{attack.label} needs {attack.access}; {scheme.label} releases only {release}"
+        return None
 
     def cell(
         self, scheme: Setting, attack: Setting, replicate: int, common: Mapping[str, str], thief: tuple[str, float]
@@ -216,9 +226,8 @@ class Draft:
             wanted = " and ".join(sorted(missing))
             reason = f"{attack.label} attacks schemes with {wanted}; {scheme.label} has none"
             return Cell(scheme.label, attack.label, replicate, reason=reason)
-        if not may(traits["release"], attack.access):
-            reason = f"{attack.label} needs {attack.access}; {scheme.label} releases only {traits['release']}"
-            return Cell(scheme.label, attack.label, replicate, reason=reason)
+        if unreached := self._out_of_reach(scheme, attack):
+            return Cell(scheme.label, attack.label, replicate, reason=unreached)
         marked, jobs = common["marked"], dict(common)
         blind = _blind(attack)
         whom, what = (None, None) if blind else (scheme, marked)
@@ -247,6 +256,8 @@ class Draft:
         for attack in attacks:
             if attack.claim or attack.requires:
                 reasons[attack.label] = f"{attack.label} speaks of a marked model, and this one is innocent"
+            elif unreached := self._out_of_reach(scheme, attack):
+                reasons[attack.label] = unreached
             else:
                 suspects[attack.label] = self.attacked(
                     attack, None, None if _blind(attack) else self.innocent(), replicate, thief

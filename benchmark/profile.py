@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from benchmark.errors import BenchError
+from benchmark.tasks import find_task
 
 FOLDER = Path(__file__).parent / "profiles"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table of the profile: every key is declared, typed and ranged, and none is left out."""
+    """A table of the profile: every key is declared, typed and ranged; one without a default must be there."""
 
     @classmethod
     def read(cls, table: Mapping[str, Any], where: str) -> Self:
@@ -26,7 +28,7 @@ class Section:
                 close = get_close_matches(name, known)
                 hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
                 raise BenchError(f"{where}: unknown key {name!r}: {hint}")
-        missing = sorted(known - set(table))
+        missing = sorted({f.name for f in fields(cls) if f.default is MISSING} - set(table))
         if missing:
             raise BenchError(f"{where}: {', '.join(missing)} is missing: add it")
         hints = get_type_hints(cls)
@@ -37,6 +39,8 @@ def _typed(value: Any, wanted: Any, where: str) -> Any:
     if get_origin(wanted) is tuple:  # one value may stand without its list
         values = value if isinstance(value, list) else [value]
         return tuple(_typed(one, get_args(wanted)[0], where) for one in values)
+    if get_origin(wanted) is UnionType:  # a table that may be left out
+        wanted = get_args(wanted)[0]
     if isinstance(wanted, type) and issubclass(wanted, Section):
         if not isinstance(value, Mapping):
             raise BenchError(f"{where} must be a table")
@@ -58,6 +62,7 @@ class Training(Section):
     weight_decay: float
     shift: int
     flip: bool
+    optimiser: str = "sgd"
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,22 @@ class ThiefData(Section):
 
 
 @dataclass(frozen=True)
+class Image(Section):
+    """Where image-to-image schemes run when the main task is one of classification. `budget` is in dB."""
+
+    task: str
+    architecture: str
+    budget: float
+    nulls: int
+    training: Training
+
+
+LEAST_NULLS = {"classification": 16, "image-to-image": 8}  # metrics.md, section 3: nets that map images cost more
+
+
+@dataclass(frozen=True)
 class Profile(Section):
-    """What a run means. `alpha` and `budget` (points) only read the records; all else decides them."""
+    """What a run means. `alpha` and `budget` (points or dB) only read the records; all else decides them."""
 
     name: str
     about: str
@@ -92,12 +111,15 @@ class Profile(Section):
     timeout: float
     thief: ThiefData
     training: Training
+    image: Image | None = None
 
     def __post_init__(self) -> None:
+        kind = find_task(self.task).kind
+        least = LEAST_NULLS[kind]
         for ok, sentence in (
             (0 < self.alpha < 1, f"alpha must lie between 0 and 1, not {self.alpha}"),
-            (0 < self.budget < 100, f"the utility budget is in points, between 0 and 100, not {self.budget}"),
-            (self.nulls >= 16, f"nulls must be at least 16, not {self.nulls}: fewer can't support a verdict"),
+            (0 < self.budget < 100, f"the utility budget is in points or dB, between 0 and 100, not {self.budget}"),
+            (self.nulls >= least, f"nulls must be at least {least}, not {self.nulls}: fewer can't support a verdict"),
             (self.seeds >= 1, f"seeds must be at least 1, not {self.seeds}"),
             (self.timeout > 0, f"timeout must be above 0 seconds, not {self.timeout}"),
             (
@@ -114,9 +136,30 @@ class Profile(Section):
             ),
             (self.precision in ("auto", "float32"), f"precision is auto or float32, not {self.precision!r}"),
             (self.training.epochs >= 1, f"training.epochs must be at least 1, not {self.training.epochs}"),
+            (
+                self.training.optimiser in ("sgd", "adam"),
+                f"training.optimiser is sgd or adam, not {self.training.optimiser!r}",
+            ),
+            (
+                self.image is None or (kind, find_task(self.image.task).kind) == ("classification", "image-to-image"),
+                "the table [image] names a task of image-to-image nets, beside a main task of classification",
+            ),
         ):
             if not ok:
                 raise BenchError(f"profile {self.name}: {sentence}")
+        _ = self.tracks
+
+    @property
+    def tracks(self) -> tuple[Profile, ...]:
+        """A profile for each task of the run: the main one, and that of image-to-image schemes if there is one."""
+        main = replace(self, image=None) if self.image else self
+        if self.image is None:
+            return (main,)
+        return main, replace(main, **{f.name: getattr(self.image, f.name) for f in fields(self.image)})
+
+    def track(self, kinds: Sequence[str]) -> Profile | None:
+        """The track whose task is of one of these kinds; None where the profile has none."""
+        return next((one for one in self.tracks if find_task(one.task).kind in kinds), None)
 
     def world(self) -> dict[str, Any]:
         """The part that decides how every net of the run is trained, as a job's payload holds it."""
@@ -132,6 +175,9 @@ class Profile(Section):
     ) -> Profile:
         """This profile with the command line's values; None means not given."""
         thief = replace(self.thief, **_given(pool=thief_pool, share=thief_share))
+        task = options.get("task")
+        if self.image is not None and task is not None and find_task(task).kind == "image-to-image":
+            options |= {"task": None, "image": replace(self.image, task=task)}
         return replace(self, thief=thief, **_given(**options))
 
     def described(self) -> dict[str, Any]:

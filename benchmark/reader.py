@@ -25,6 +25,7 @@ _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
         "family": (str, _REQUIRED, ()),
         "kind": (str, _REQUIRED, KINDS),
         "access": (str, "weights", ("none", *ACCESS)),
+        "tasks": (tuple, ("classification",), ()),
         "requires": (str, "", ()),
         "target": (str, "release", ("release", "none")),
         "settings": (tuple, ("",), ()),

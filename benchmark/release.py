@@ -33,7 +33,10 @@ class Running:
     filters: tuple[nn.Module, ...] = ()
 
     def ask(self, x: Tensor, access: Access) -> Tensor:
-        """Answers to images (N, C, H, W) in [0, 1]: labels (N,), probabilities (N, classes) or raw outputs."""
+        """Answers to images (N, C, H, W) in [0, 1]: labels (N,), probabilities (N, classes) or raw outputs.
+
+        Raw outputs are logits (N, classes), or the images (N, C, H, W) that an image-to-image net makes.
+        """
         for stage in self.filters:
             x = stage(x)
         answer = logits(self.model, x)

@@ -143,9 +143,9 @@ def _notes(folder: Path, described: Mapping[str, Any], registry: Registry) -> It
             yield f"the installed {source['role']} {source['name']} differs from the one that ran: {where}"
     if described["engine"] != source_hash(ENGINE):
         yield "the installed benchmark differs from the one that ran"
-    task = find_task(described["data"]["task"])
-    if described["data"]["sha256"] != task.data_hash():
-        yield f"the data of {task.name} differ from those of the run"
+    for track in described["data"]:
+        if track["sha256"] != find_task(track["task"]).data_hash():
+            yield f"the data of {track['task']} differ from those of the run"
 
 
 def _world(run: Run, device: torch.device) -> World:
@@ -167,10 +167,9 @@ def _anew(
         if id is None or not (folder / artefact_name(id, "service")).is_file():
             continue
         service = _service(folder, run, id, jobs["judged"], registry)
-        outcomes = acts.answers(service, splits.test.to(world.device), world)
-        recorded = records[id]["result"]["utility"]["correct"]
-        checks.append(compared(f"answers of the {_NAMES[role]}", {"hits": recorded}, {"hits": outcomes}))
-        records[id] = _with(records[id], utility={"correct": outcomes})
+        outcomes = acts.utility(service, splits.test.to(world.device), world)
+        checks.append(compared(f"answers of the {_NAMES[role]}", records[id]["result"]["utility"], outcomes))
+        records[id] = _with(records[id], utility=outcomes)
     for role in ("fresh", "judged"):
         judged = jobs.get(role)
         if judged is not None and judged in records:

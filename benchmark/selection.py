@@ -37,7 +37,7 @@ class Stage:
 class Setting:
     """One row or column of the matrix: a scheme, an attack, or a chain of attacks.
 
-    `kind`, `access`, `requires` and `claim` speak of attacks only.
+    `kind`, `access`, `requires` and `claim` speak of attacks only; `tasks` are the kinds of task it can be run on.
     """
 
     stages: tuple[Stage, ...]
@@ -62,6 +62,12 @@ class Setting:
     def requires(self) -> frozenset[str]:
         """The scheme's capabilities that the stages need."""
         return frozenset(stage.declaration.traits["requires"] for stage in self.stages) - {""}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The kinds of task that every stage serves."""
+        first, *others = (tuple(stage.declaration.traits["tasks"]) for stage in self.stages)
+        return tuple(kind for kind in first if all(kind in other for other in others))
 
     @property
     def claim(self) -> bool:

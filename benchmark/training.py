@@ -14,18 +14,19 @@ from torch import Tensor, nn
 
 from benchmark.data import Data, as_float
 
-Batch = tuple[Tensor, Tensor]  # images float (n, C, H, W) in [0, 1]; labels or soft targets (n,) or (n, classes)
+Batch = tuple[Tensor, Tensor]  # images float (n, C, H, W) in [0, 1]; labels, soft targets or clean images
 Step = Callable[[Sequence[Batch]], Tensor]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Stochastic gradient descent with Nesterov momentum. The schedule starts anew with every call of `fit`."""
+    """How `fit` trains: gradient descent with Nesterov momentum, or Adam. The schedule starts anew with every call."""
 
     epochs: int = 10
     lr: float = 0.05
     batch: int = 64
-    momentum: float = 0.9
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    momentum: float = 0.9  # sgd's; Adam keeps its usual (0.9, 0.999)
     weight_decay: float = 5e-4
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = 0.1  # share of the steps in which the rate rises to `lr`; cosine only
@@ -42,10 +43,21 @@ class Recipe:
             return self.lr * (step + 1) / rising
         return self.lr * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
+    def optimise(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser that moves `parameters`."""
+        if self.optimiser == "adam":
+            return torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay, fused=True)
+        return torch.optim.SGD(
+            parameters, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=self.momentum > 0, fused=True
+        )
+
 
 @dataclass(frozen=True)
 class Source:
-    """Images with targets, of which every step takes `batch`. Targets: class numbers (N,) or soft (N, classes)."""
+    """Images with targets, of which every step takes `batch`.
+
+    Targets: class numbers (N,), soft labels (N, classes), or images (N, C, H, W), uint8 or float in [0, 1].
+    """
 
     x: Tensor  # uint8 (N, C, H, W)
     targets: Tensor
@@ -93,18 +105,19 @@ def cycle(source: Source, rng: torch.Generator) -> Iterator[Batch]:
         order = torch.randperm(len(source.x), generator=rng, device=rng.device).to(source.x.device)
         for start in range(0, len(order) - batch + 1, batch):
             index = order[start : start + batch]
-            yield as_float(source.x[index]), source.targets[index]
+            targets = source.targets[index]
+            yield as_float(source.x[index]), as_float(targets) if targets.dtype == torch.uint8 else targets
 
 
-def cross_entropy(model: nn.Module) -> Step:
-    """The usual step: one forward pass over all sources together, mean cross-entropy (hard or soft targets)."""
+def usual_step(model: nn.Module) -> Step:
+    """One forward pass over all sources together: mean cross-entropy (hard or soft labels), squared error of images."""
 
     def step(batches: Sequence[Batch]) -> Tensor:
         if len(batches) == 1:
             ((x, targets),) = batches
         else:
             x, targets = (torch.cat(part) for part in zip(*batches, strict=True))
-        return F.cross_entropy(model(x), targets)
+        return F.mse_loss(model(x), targets) if targets.dim() == 4 else F.cross_entropy(model(x), targets)
 
     return step
 
@@ -131,27 +144,25 @@ def fit(
     """Train `model` in place.
 
     The first source sets the length of an epoch; every step gets one batch of each source, which covers joint
-    losses and trigger batches. `step(batches)` gives the loss (default: `cross_entropy`). `only` trains one
+    losses and trigger batches. `step(batches)` gives the loss (default: `usual_step`). `only` trains one
     submodule and keeps the rest in eval mode, so frozen normalisation statistics don't drift; `parameters` names
     what the optimiser moves (default: all of `only` or `model`). Raises FloatingPointError when the loss ends
     up not finite.
     """
     device = next(model.parameters()).device
-    step = step or cross_entropy(model)
+    step = step or usual_step(model)
     model.eval() if only else model.train()
     (only or model).train()
     trained = list((only or model).parameters() if parameters is None else parameters)
     model.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(
-        trained, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True, fused=True
-    )
+    optimiser = recipe.optimise(trained)
     steps = recipe.epochs * max(1, len(sources[0].x) // sources[0].batch)
     streams = [cycle(source, rng) for source in sources]
     loss = torch.zeros(())
     for index in range(steps):
         batches = [next(stream) for stream in streams]
         if recipe.shift or recipe.flip:
-            batches[0] = (_augment(batches[0][0], recipe, rng), batches[0][1])
+            batches[0] = _augment(batches[0], recipe, rng)
         batches = [(x.contiguous(memory_format=torch.channels_last), targets) for x, targets in batches]
         optimiser.param_groups[0]["lr"] = recipe.rate(index, steps)
         with autocast(device, precision):
@@ -170,13 +181,21 @@ def fit(
     model.eval()
 
 
-def _augment(x: Tensor, recipe: Recipe, rng: torch.Generator) -> Tensor:
+def _augment(batch: Batch, recipe: Recipe, rng: torch.Generator) -> Batch:
+    """Shift and mirror the images; targets that are images move along."""
+    x, targets = batch
+    if targets.dim() == 4:
+        both, _ = _augment((torch.cat([x, targets], 1), targets.new_empty(0)), recipe, rng)
+        return both[:, : x.shape[1]], both[:, x.shape[1] :]
     x = random_shift(x, recipe.shift, rng) if recipe.shift else x
-    return random_flip(x, rng) if recipe.flip else x
+    return (random_flip(x, rng) if recipe.flip else x), targets
 
 
 @torch.no_grad()
 def logits(model: nn.Module, x: Tensor, batch: int = 512) -> Tensor:
-    """Logits (N, classes) float32 of images (N, C, H, W) in [0, 1]; `model` in eval mode."""
+    """What `model`, in eval mode, answers to images (N, C, H, W) in [0, 1], float32.
+
+    Logits (N, classes), or images (N, C, H, W) of an image-to-image net.
+    """
     model.eval()
     return torch.cat([model(part).float() for part in x.split(batch)])

@@ -30,10 +30,10 @@ from benchmark.registry import Registry, load
 from benchmark.release import Service
 from benchmark.running import Machine, finish
 from benchmark.selection import Setting
-from benchmark.tasks import find_task
 
 SCHEMA = 1
 MODEL, KEY, CARD = "model.safetensors", "key.safetensors", "card.json"
+UNITS = {"classification": "share of right answers", "image-to-image": "dB"}
 
 
 def scheme_of(setting: Setting) -> Scheme:
@@ -43,13 +43,15 @@ def scheme_of(setting: Setting) -> Scheme:
     return made
 
 
-def check_task(setting: Setting, profile: Profile) -> None:
-    """Raises BenchError where the scheme does not mark nets of the profile's task."""
-    task, tasks = find_task(profile.task), setting.stages[0].declaration.traits["tasks"]
-    if task.kind not in tasks:
+def track_of(setting: Setting, profile: Profile) -> Profile:
+    """The track of `profile` on which the scheme marks nets. Raises BenchError where there is none."""
+    track = profile.track(setting.tasks)
+    if track is None:
+        kinds = " or ".join(setting.tasks)
         raise BenchError(
-            f"{setting.label} marks {' or '.join(tasks)} nets, and {task.name} is {task.kind}: choose another profile"
+            f"{setting.label} marks {kinds} nets, and {profile.task} is no such task: choose another profile"
         )
+    return track
 
 
 def device_of(wanted: str) -> torch.device:
@@ -67,7 +69,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     card holds nothing secret and no seed: it is what an owner publishes before he lets the model out. Raises
     BenchError where `out` holds one of the files already.
     """
-    check_task(setting, profile)
+    profile = track_of(setting, profile)
     taken = [name for name in (MODEL, KEY, CARD) if (out / name).exists()]
     if taken:
         raise BenchError(f"{out} already holds {', '.join(taken)}: choose another --out, a key is not overwritten")
@@ -98,7 +100,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
             "scheme": described,
             "profile": {"name": profile.name, "world": profile.world(), "nulls": profile.nulls},
             "data": world.task.data_hash(),
-            "accuracy": accuracy(release.service, splits, world),
+            "utility": {"value": usefulness(release.service, splits, world), "unit": UNITS[world.task.kind]},
             "files": {MODEL: model_hash, KEY: key_hash},
             "commitment": key_hash,
         }
@@ -108,10 +110,12 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     return card
 
 
-def accuracy(service: Service, splits: Splits, world: World) -> float:
-    """Share of the test set that a service gets right. Raises ValueError where it does not answer the task."""
-    outcomes = acts.answers(service, splits.test.to(world.device), world)
-    return outcomes.count("1") / len(outcomes)
+def usefulness(service: Service, splits: Splits, world: World) -> float:
+    """Share of the test set that a service gets right, or its mean PSNR in dB. Raises ValueError for other answers."""
+    found = acts.utility(service, splits.test.to(world.device), world)
+    if "psnr" in found:
+        return float(sum(found["psnr"]) / len(found["psnr"]))
+    return float(found["correct"].count("1") / len(found["correct"]))
 
 
 @dataclass(frozen=True)
@@ -119,13 +123,15 @@ class Examination:
     """What a court saw of one model under one key, and of the profile's unmarked models under the same key.
 
     observation, nulls, admission: in the form of a judged record. left_out: nulls that are the suspect itself.
-    card: whether a card beside the key holds its commitment; None where there is no card.
+    card: whether a card beside the key holds its commitment; None where there is no card. utility: the share of
+    right answers, or the mean PSNR, in `unit`.
     """
 
     scheme: str
     model: loose.Loose
     key: loose.Loose
-    accuracy: float
+    utility: float
+    unit: str
     observation: dict[str, Any]
     nulls: Sequence[dict[str, Any]]
     admission: dict[str, Any]
@@ -149,7 +155,7 @@ def examine_files(
     `admission.committed` tells that a card beside the key names its hash: whether that card was published in time
     is for the court to find out. Raises BenchError for files that are damaged or of another scheme.
     """
-    check_task(setting, profile)
+    profile = track_of(setting, profile)
     device = device_of(machine.device)
     scheme, declaration = scheme_of(setting), setting.stages[0].declaration
     card, secret = _card(key), loose.open_key(key, scheme)
@@ -158,7 +164,7 @@ def examine_files(
     world = world_of(profile, device)
     splits = load_data(world.task)
     try:
-        right = accuracy(service, splits, world)
+        useful = usefulness(service, splits, world)
     except Exception as error:  # a net from outside may fail in any way at its first image
         raise BenchError(f"{model} does not answer the images of {world.task.name} ({error}): see --profile") from error
     nulls, left_out = _nulls(profile, machine, console, loose.peek(model).sha256)
@@ -176,8 +182,8 @@ def examine_files(
 
     notes = _differences(key, declaration.source, setting)
     return Examination(
-        setting.label, loose.peek(model), loose.peek(key), right, seen(service), [seen(null) for null in nulls],
-        admission, profile.name, left_out, card, notes,
+        setting.label, loose.peek(model), loose.peek(key), useful, UNITS[world.task.kind], seen(service),
+        [seen(null) for null in nulls], admission, profile.name, left_out, card, notes,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ import torch
 from benchmark import acts, artefacts
 from benchmark.circumstances import circumstances
 from benchmark.contract import Attack
+from benchmark.data import Data
 from benchmark.desk import Changed, Desk
 from benchmark.identity import source_hash, stream_seed
 from benchmark.job import Job
@@ -35,7 +36,7 @@ def _unmarked(desk: Desk) -> dict[str, Any]:
     meter = Meter()
     party = Party(world, desk.owner_data(), stream(number, kind, world.task.name, world.architecture), meter)
     service = acts.train_unmarked(party)
-    return _result(desk, service, meter.record())
+    return _result(desk, service, meter.record(), desk.test())
 
 
 def _marked(desk: Desk) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def _marked(desk: Desk) -> dict[str, Any]:
     host: Net | None = desk.service(desk.payload["host"]).net if scheme.host else None
     rng = stream(desk.replicate, "owner", scheme.name, world.task.name)
     release, key = acts.embed(scheme, Owner(world, desk.owner_data(), rng, host, meter), desk.replicate)
-    result = _result(desk, release.service, meter.record())
+    result = _result(desk, release.service, meter.record(), desk.test())
     result["artefacts"]["key"] = commitment = desk.keep("key", key)
     return result | {"commitment": commitment}
 
@@ -58,11 +59,12 @@ def _attacked(desk: Desk) -> dict[str, Any]:
     if release is None:  # he attacks no release, so he has no strength to choose by what he held out
         training = training.joined(held_out)
     service, claim, bill = acts.steal(stages, desk.world, training, desk.replicate, release, scheme)
-    result = _result(desk, service, bill.record())
+    test = desk.test()  # read after the thief is done
+    result = _result(desk, service, bill.record(), test)
     if release is not None:
-        result["agreement"] = acts.agreement(release.service, service, desk.test(), desk.world)
+        result["agreement"] = acts.agreement(release.service, service, test, desk.world)
         if len(held_out):  # by which he would choose the strength of his attack
-            before, after = (acts.answers(one, held_out, desk.world) for one in (release.service, service))
+            before, after = (acts.utility(one, held_out, desk.world) for one in (release.service, service))
             result["thief_utility"] = {"before": before, "after": after}
     if claim is not None:
         result["artefacts"]["key"] = desk.keep("key", claim)
@@ -75,8 +77,9 @@ def _judged(desk: Desk) -> dict[str, Any]:
     digest = desk.record(payload["key"])["result"]["artefacts"]["key"]
     committed = any(desk.record(job)["result"]["commitment"] == digest for job in payload["ledger"])
     rng_name = (desk.replicate, "court", payload["scheme"]["name"], desk.world.task.name)
+    test = desk.test()
     observations = [
-        acts.examine(scheme, key, desk.service(job), Court(desk.world, desk.test(), stream(*rng_name)))
+        acts.examine(scheme, key, desk.service(job), Court(desk.world, test, stream(*rng_name)))
         for job in payload["suspects"]
     ]
     return {"observations": observations, "admission": acts.admission(scheme, key, committed)}
@@ -87,13 +90,13 @@ def _drawn(desk: Desk) -> dict[str, Any]:
     payload, scheme = desk.payload, desk.scheme
     key, suspects = desk.key(payload["key"]), payload["suspects"]
     named = (payload["scheme"]["name"], desk.world.task.name)
-    rng = stream(desk.replicate, "fresh-keys", *named)
+    rng, test = stream(desk.replicate, "fresh-keys", *named), desk.test()
     each, more = divmod(payload["draws"], len(suspects))
     models: list[int] = []
     observations: list[dict[str, Any]] = []
     admissible = 0
     for number, job in enumerate(suspects):
-        court = Court(desk.world, desk.test(), stream(desk.replicate, "court", *named))
+        court = Court(desk.world, test, stream(desk.replicate, "court", *named))
         seen, admitted = acts.redrawn(scheme, key, desk.service(job), court, rng, each + (number < more))
         observations += seen
         models += [number] * len(seen)
@@ -101,10 +104,9 @@ def _drawn(desk: Desk) -> dict[str, Any]:
     return {"models": models, "observations": observations, "admissible": admissible}
 
 
-def _result(desk: Desk, service: Service, cost: Mapping[str, int]) -> dict[str, Any]:
-    correct = acts.answers(service, desk.test(), desk.world)
+def _result(desk: Desk, service: Service, cost: Mapping[str, int], test: Data) -> dict[str, Any]:
     return {
-        "utility": {"correct": correct},
+        "utility": acts.utility(service, test, desk.world),
         "cost": dict(cost),
         "artefacts": {"service": desk.keep("service", service)},
     }

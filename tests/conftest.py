@@ -47,9 +47,9 @@ class Lab:
     def _exhibit(self, service: Any, key: Any = None, bill: Any = None) -> Exhibit:
         import torch
 
-        from benchmark.acts import answers
+        from benchmark.acts import utility
 
-        right = answers(service, self.splits.test, self.world)
+        right = utility(service, self.splits.test, self.world)["correct"]
         return Exhibit(service, key, torch.tensor([c == "1" for c in right]), bill)
 
     def owner(self, scheme: Any, replicate: int = 0) -> Any:

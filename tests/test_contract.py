@@ -12,7 +12,7 @@ import torch
 from conftest import Exhibit, Lab
 
 from benchmark import artefacts
-from benchmark.acts import answers, steal
+from benchmark.acts import steal, utility
 from benchmark.contract import Attack, NotApplicable, PassportScheme, Scheme, Thief, TriggerScheme
 from benchmark.parties import stream
 from benchmark.registry import Registry, load
@@ -181,7 +181,7 @@ def test_what_an_attack_declares_is_all_it_needs(lab: Lab, label: str) -> None:
     scheme, exhibit = target(lab, attack)
     release = Release(exhibit.service, "labels" if attack.access == "none" else attack.access)
     service, claim, _ = steal([attack], lab.world, lab.splits.thief, 0, release, scheme)
-    assert len(answers(service, lab.splits.test, lab.world)) == len(lab.splits.test)
+    assert len(utility(service, lab.splits.test, lab.world)["correct"]) == len(lab.splits.test)
     assert (claim is not None) == (attack.kind in ("ambiguity", "false-claim"))
 
 

@@ -61,6 +61,7 @@ def calibrate(
     from benchmark.registry import Registry
     from benchmark.running import STORE, Machine, carry_out
     from benchmark.selection import select_attacks, select_schemes
+    from benchmark.tasks import find_task
     from leaderboard import rates
     from leaderboard.calibration import calibrate as count
     from leaderboard.export import write_page
@@ -72,9 +73,13 @@ def calibrate(
     if unfit := [one.label for one in met if one.claim or one.requires]:
         raise BenchError(f"{unfit[0]} speaks of a marked model, and nulls have no mark: choose other --attacks")
     (scratch,), (neighbour,) = (select_attacks(one, registry) for one in (SCRATCH, NEIGHBOUR))
-    plan, entries = calibration_plan(
-        profile, select_schemes(schemes, registry), met, scratch, neighbour, draws, history(results / STORE)
-    )
+    kind = find_task(profile.task).kind
+    selected = select_schemes(schemes, registry)
+    fit = [one for one in selected if kind in one.tasks]
+    for one in selected:
+        if one not in fit:
+            click.echo(f"left out: {one.label} marks {' or '.join(one.tasks)} nets, calibrated is {kind}", err=True)
+    plan, entries = calibration_plan(profile, fit, met, scratch, neighbour, draws, history(results / STORE))
     machine = Machine(results, checked_name(run_name or profile.name), workers, device)
     console = Console(stderr=as_json)
     described = manifest(plan, machine.run, shlex.join(["bench", *sys.argv[1:]]), registry.broken)

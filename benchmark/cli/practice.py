@@ -39,6 +39,11 @@ def _print(lines: Sequence[tuple[str, str]]) -> None:
         click.echo(printable(f"{name:<14}{text}"))
 
 
+def _useful(value: float, unit: str) -> str:
+    """How useful a model is, in words: accuracy, or mean PSNR."""
+    return f"{value:.2f} dB" if unit == "dB" else f"accuracy {100 * value:.1f} %"
+
+
 @click.command()
 @SCHEME
 @click.option("--out", type=FOLDER, required=True, help="Folder for model, key and card.")
@@ -62,7 +67,7 @@ def embed(
         return
     _print([
         ("scheme", setting.label),
-        ("accuracy", f"{100 * card['accuracy']:.1f} % of the test set of {card['profile']['world']['task']}"),
+        ("utility", f"{_useful(**card['utility'])} on the test set of {card['profile']['world']['task']}"),
         ("model", str(out / MODEL)),
         ("key", f"{out / KEY}: keep it secret"),
         ("card", f"{out / CARD}: publish it before the model leaves the house"),
@@ -104,7 +109,7 @@ def verify(
     found = opinion.opinion(seen.observation, seen.nulls, seen.admission, profile.alpha, profile.budget)
     if as_json:
         dump({
-            "scheme": seen.scheme, "profile": seen.profile, "accuracy": seen.accuracy,
+            "scheme": seen.scheme, "profile": seen.profile, "utility": {"value": seen.utility, "unit": seen.unit},
             "model_sha256": seen.model.sha256, "key_sha256": seen.key.sha256, "card": seen.card,
             "nulls": len(seen.nulls), "nulls_left_out": seen.left_out, "notes": list(seen.notes),
             **opinion.as_json(found, seen.admission, profile.alpha, profile.budget),
@@ -114,7 +119,8 @@ def verify(
             False: "card.json beside the key commits to another key"}[seen.card]  # fmt: skip
     lines = opinion.describe(found, seen.admission, profile.alpha)
     lines.append(("commitment", f"{seen.key.sha256} ({card})"))
-    lines.append(("model", f"{seen.model.sha256}, accuracy {100 * seen.accuracy:.1f} %, profile {seen.profile}"))
+    useful = _useful(seen.utility, seen.unit)
+    lines.append(("model", f"{seen.model.sha256}, {useful}, profile {seen.profile}"))
     if seen.left_out:
         lines.append(("note", "the suspect is one of the unmarked models: it was left out of them"))
     _print([*lines, *(("note", note) for note in seen.notes)])

@@ -78,6 +78,7 @@ def test_a_whole_declaration(tmp_path: Path) -> None:
         "family": "pruning",
         "kind": "removal",
         "access": "weights",
+        "tasks": ("classification",),
         "requires": "",
         "target": "release",
         "settings": ("amount=0.3", "amount=0.5,mode=layer"),
