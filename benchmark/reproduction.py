@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self, get_type_hints
@@ -54,7 +54,7 @@ def _read(cls: type[Any], table: Any, where: str) -> Any:
             close = get_close_matches(name, known)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
             raise BenchError(f"{where}: unknown key {name!r}: {hint}")
-    required = {name for name, f in known.items() if not f.metadata.get("optional")}
+    required = {name for name, f in known.items() if f.default is MISSING}
     if missing := sorted(required - set(table)):
         raise BenchError(f"{where}: {', '.join(missing)} is missing: add it")
     hints = get_type_hints(cls)
@@ -92,16 +92,16 @@ class Claim:
     text: str
     where: str
     tag: str
-    quantity: str = field(default="", metadata={"optional": True})
-    scheme: str = field(default="", metadata={"optional": True})
-    attack: str = field(default="", metadata={"optional": True})
-    channel: str = field(default="", metadata={"optional": True})
-    unit: str = field(default="", metadata={"optional": True})
-    reported: float | str | None = field(default=None, metadata={"optional": True})
-    full: str = field(default="", metadata={"optional": True})
-    small: str = field(default="", metadata={"optional": True})
-    unmeasured: str = field(default="", metadata={"optional": True})
-    why: str = field(default="", metadata={"optional": True})
+    quantity: str = ""
+    scheme: str = ""
+    attack: str = ""
+    channel: str = ""
+    unit: str = ""
+    reported: float | str | None = None
+    full: str = ""
+    small: str = ""
+    unmeasured: str = ""
+    why: str = ""
 
     @classmethod
     def read(cls, table: Any, where: str) -> Self:

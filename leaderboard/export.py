@@ -44,10 +44,8 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
         "works.bib": bibliography(board),
         "matrix.csv": matrix_csv(board),
         "records.jsonl": records(board),
+        **_reproduction(board),
     }
-    if is_reproduction(board.run):
-        pages |= {"reproduction.md": reproduction_page.page(board),
-                  "reproduction.json": reproduction_page.reproduction_json(board)}  # fmt: skip
     drawn: dict[str, bytes] = {}
     if figures:
         from leaderboard.figures import figures as draw
@@ -57,6 +55,21 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
         _remove_figures(folder, set(drawn))
     pages |= {f"{FIGURES}/{name}": image for name, image in drawn.items()}
     return [write_page(folder / name, page) for name, page in pages.items()]
+
+
+def write_reproduction(board: Board, folder: Path) -> list[Path]:
+    """Write the page of a run that reproduces a work, and its records, without those of the leaderboard."""
+    pages = {**_reproduction(board), "records.jsonl": records(board)}
+    return [write_page(folder / name, page) for name, page in pages.items()]
+
+
+def _reproduction(board: Board) -> dict[str, str]:
+    if not is_reproduction(board.run):
+        return {}
+    return {
+        "reproduction.md": reproduction_page.page(board),
+        "reproduction.json": reproduction_page.reproduction_json(board),
+    }
 
 
 def _holds(path: Path, text: str) -> bool:

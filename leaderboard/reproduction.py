@@ -15,7 +15,7 @@ from benchmark.errors import BenchError
 from benchmark.reproduction import WORDS, Claim
 from benchmark.tolerance import RELATIVE, Tolerance
 from leaderboard.board import Board
-from leaderboard.cells import Cell, correct, observations, share_right
+from leaderboard.cells import Cell, observations
 from leaderboard.evidence import OWN_POOL
 from leaderboard.run import Run
 
@@ -140,8 +140,7 @@ def _claimed_accuracy(run: Run, claim: Claim, cell: Cell) -> float | None:
     """Accuracy with the claimed key installed: the second half of the gate."""
     seen = observations(run, cell.jobs.get("judged"))
     gates = list(seen[0]["gates"].values()) if seen else []
-    share = share_right(gates[0]["after"]) if len(gates) == 1 else None
-    return None if share is None else 100 * share
+    return _percent(gates[0]["after"]) if len(gates) == 1 else None
 
 
 def _utility_change(run: Run, claim: Claim, cell: Cell) -> float | None:
@@ -150,8 +149,14 @@ def _utility_change(run: Run, claim: Claim, cell: Cell) -> float | None:
 
 def _embedding_change(run: Run, claim: Claim, cell: Cell) -> float | None:
     """Points that embedding changed: the delivered model against the owner's net without a mark."""
-    marked, host = (share_right(correct(run, cell.jobs.get(role))) for role in ("marked", "host"))
-    return None if marked is None or host is None else 100 * (marked - host)
+    results = [run.result(cell.jobs.get(role)) or {} for role in ("marked", "host")]
+    marked, host = (_percent(result.get("utility", {}).get("correct")) for result in results)
+    return None if marked is None or host is None else marked - host
+
+
+def _percent(outcomes: str | None) -> float | None:
+    """Right answers in per cent, of a string of 0 and 1."""
+    return 100 * outcomes.count("1") / len(outcomes) if outcomes else None
 
 
 def _mark(run: Run, claim: Claim, cell: Cell) -> float | None:

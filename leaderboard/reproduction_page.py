@@ -62,14 +62,18 @@ def _headline(found: Sequence[Outcome]) -> str:
 def _conditions(board: Board) -> str:
     run, told = board.run.described, board.run.described["reproduction"]
     profile = board.run.profile
+    used = {scheme["task"] for scheme in run["schemes"]}
+    tracks = [track for track in run["data"] if track["task"] in used]
+    budgets = ", ".join(f"{one['budget']:g} {escape(one['unit'])}" for one in tracks)
     machines = sorted({f"{record['run']['hardware']} ({record['run']['device']})" for record in _ran(board)})
     rows = [
         ["paper", escape(told["paper"])],
         ["scale", SMALL if told["scale"] == "small" else "full"],
         ["profile", escape(f"{profile['name']}: {profile['about']}")],
-        ["task, architecture", escape(f"{profile['task']}, {profile['architecture']}")],
-        ["seeds, unmarked models", f"{profile['seeds']}, {profile['nulls']}"],
-        ["alpha, budget", f"{probability(board.alpha)}, {board.budget:g} points"],
+        ["task, architecture", escape("; ".join(f"{one['task']}, {one['architecture']}" for one in tracks))],
+        ["seeds", f"{profile['seeds']}"],
+        ["unmarked models", ", ".join(f"{one['nulls']}" for one in tracks)],
+        ["alpha, budget", f"{probability(board.alpha)}, {budgets}"],
         ["hardware", escape("; ".join(machines)) or "nothing has run"],
         ["command", escape(run["command"])],
         ["claims and tolerances", f"fixed before the first job: SHA-256 {escape(told['sha256'])} of their file"],
