@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
-from leaderboard import markdown, reproduction_page
+from leaderboard import markdown
 from leaderboard.board import Board
 from leaderboard.cells import Cell
 from leaderboard.curves import curves
 from leaderboard.document import leaderboard_json
 from leaderboard.evidence import OWN_POOL, Evidence
 from leaderboard.reproduction import is_reproduction
+from leaderboard.reproduction_page import page as reproduction_page
+from leaderboard.reproduction_page import reproduction_json
 from leaderboard.rows import work_share
 from leaderboard.tables import one_line
 from leaderboard.works import bibliography
@@ -67,8 +69,8 @@ def _reproduction(board: Board) -> dict[str, str]:
     if not is_reproduction(board.run):
         return {}
     return {
-        "reproduction.md": reproduction_page.page(board),
-        "reproduction.json": reproduction_page.reproduction_json(board),
+        "reproduction.md": reproduction_page(board),
+        "reproduction.json": reproduction_json(board),
     }
 
 

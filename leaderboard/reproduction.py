@@ -133,7 +133,7 @@ Measure = Callable[[Run, Claim, Cell], float | str | None]
 
 
 def _accuracy(run: Run, claim: Claim, cell: Cell) -> float | None:
-    return None if cell.accuracy is None else 100 * cell.accuracy
+    return _percent((run.result(cell.jobs.get("attacked")) or {}).get("utility", {}).get("correct"))
 
 
 def _claimed_accuracy(run: Run, claim: Claim, cell: Cell) -> float | None:
