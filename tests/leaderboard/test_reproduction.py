@@ -157,7 +157,7 @@ def test_an_unconfirmed_figure_is_never_shown_as_reported(told: Any) -> None:
             if line.startswith("| re")}  # fmt: skip
     assert rows["remembered"][3] == "unconfirmed: 98.7 %"
     assert rows["remembered"][5] == "–"
-    assert rows["read"][3:6] == ["81.5 %", "80 %", "-1.5 %"]
+    assert rows["read"][3:6] == ["81.5 %", "80 %", "-1.5"]
     assert HOLDS in rows["remembered"][7]
     assert "reproduced" not in rows["remembered"][7]
 
