@@ -32,14 +32,9 @@ def bench(debug: bool) -> None:
     """
 
 
-for command in (
-    *starting.COMMANDS,
-    *reading.COMMANDS,
-    *practice.COMMANDS,
-    *calibrating.COMMANDS,
-    *reproducing.COMMANDS,
-):
-    bench.add_command(command)
+for module in (starting, reading, practice, calibrating, reproducing):
+    for command in module.COMMANDS:
+        bench.add_command(command)
 
 
 def main() -> None:
