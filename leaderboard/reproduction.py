@@ -77,8 +77,7 @@ def _measure(board: Board, claim: Claim, told: Mapping[str, Any]) -> list[Readin
     if claim.unmeasured:
         return claim.unmeasured
     if claim.tolerance(told["scale"]) is None:
-        held = "full" if claim.full else "small"
-        return f"held at {held} scale only"
+        return f"held at {'full' if claim.full else 'small'} scale only"
     cells = board.at(told["schemes"][claim.scheme], told["attacks"][claim.attack])
     if not cells:
         return "this run has no such cell"
@@ -116,8 +115,9 @@ def _judge(claim: Claim, told: Mapping[str, Any], measured: Mapping[str, list[Re
     values = [one.value for one in found] if claim.quantity in WORDS else [value]
     held = all(tolerance.holds(one, claim.reported, other) for one in values)
     words = (HOLDS, FAILS) if claim.tag in OURS else (REPRODUCED, NOT_REPRODUCED)
-    compared = isinstance(value, float) and isinstance(claim.reported, float) and claim.tag not in OURS
-    difference = float(value) - float(claim.reported or 0.0) if compared else None
+    difference = None
+    if isinstance(value, float) and isinstance(claim.reported, float) and claim.tag not in OURS:
+        difference = value - claim.reported if told["scale"] == "full" else None
     return Outcome(claim, tolerance, *labels, found, value, difference, words[0] if held else words[1])
 
 

@@ -30,7 +30,7 @@ _LOUD = (NOT_REPRODUCED, FAILS)
 def page(board: Board) -> str:
     """The page of a run that reproduces a work."""
     told, found = board.run.described["reproduction"], outcomes(board)
-    small = told["scale"] == "small"
+    small, held = told["scale"] == "small", [one for one in found if one.tolerance]
     parts = [
         f"# Reproduction: {escape(told['work'])}{f' ({SMALL})' if small else ''}",
         f"**{_headline(found)}**",
@@ -38,10 +38,11 @@ def page(board: Board) -> str:
         *([_SMALL] if small else []),
         _conditions(board),
         "## Reported and measured",
-        _table(found, small),
+        _table(held, small),
         _legend(found),
+        *(["## Not asked at this scale", _unasked(found)] if len(held) < len(found) else []),
         "## Where each number comes from, and why it may differ",
-        *(_detail(one) for one in found),
+        *(_detail(one) for one in held),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -93,13 +94,22 @@ def _table(found: Sequence[Outcome], small: bool) -> str:
             _reported(one),
             _value(one.value, one),
             "–" if one.difference is None else f"{_number(one.difference, sign=True)}",
-            escape(one.tolerance.text) if one.tolerance else "–",
+            escape(one.tolerance.text if one.tolerance else "–"),
             _verdict(one, small),
         ]
         for one in found
     ]
     header = ["claim", "what the paper says", "reported", "measured", "difference", "tolerance", "verdict"]
     return table(header, rows, "lllll")
+
+
+def _unasked(found: Sequence[Outcome]) -> str:
+    rows = [
+        [escape(one.claim.id), escape(one.claim.text), _reported(one), escape(one.reason or "–")]
+        for one in found
+        if not one.tolerance
+    ]
+    return table(["claim", "what the paper says", "reported", "why not"], rows)
 
 
 def _reported(one: Outcome) -> str:

@@ -126,8 +126,6 @@ def test_verdicts_follow_from_tag_and_tolerance(told: Any) -> None:
         "larger": NOT_MEASURED, "never": NOT_MEASURED, "failed": NOT_MEASURED, "fresh": REPRODUCED,
         "falls": REPRODUCED, "rises": NOT_REPRODUCED, "against-nothing": NOT_MEASURED, "worded": REPRODUCED,
     }  # fmt: skip
-    assert found["good"].difference == pytest.approx(-1.0)
-    assert found["remembered"].difference is None
     assert found["larger"].reason == "held at full scale only"
     assert found["never"].reason == "no such data"
     assert found["failed"].reason == "crashed: ValueError: no"
