@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.access import Access
+from benchmark.commitment import commit, root_of
 from benchmark.data import Data, as_bytes, as_float
 from benchmark.declaration import parameter
+from benchmark.folder import pictures
+from benchmark.image_nets import ResidualUnit, UNetTrunk, conv3x3
 from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, entering, head, plain
 from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
@@ -26,6 +29,7 @@ from benchmark.release import (
     Observations,
     binomial,
     poisson_binomial,
+    redrawn,
     shipped,
 )
 from benchmark.training import Recipe, Source, logits
@@ -36,6 +40,7 @@ __all__ = [
     "Admission",
     "Attack",
     "Bill",
+    "CarrierScheme",
     "Channel",
     "Claim",
     "ConvBlock",
@@ -49,16 +54,19 @@ __all__ = [
     "Net",
     "NotApplicable",
     "Observations",
+    "OverwriteScheme",
     "Owner",
     "Party",
     "PassportScheme",
     "Recipe",
+    "ResidualUnit",
     "Scheme",
     "Source",
     "Spec",
     "Suspect",
     "Thief",
     "TriggerScheme",
+    "UNetTrunk",
     "Unreadable",
     "World",
     "abstract_images",
@@ -67,15 +75,20 @@ __all__ = [
     "binomial",
     "build",
     "builder",
+    "commit",
+    "conv3x3",
     "conv_blocks",
     "entering",
     "head",
     "logits",
     "parameter",
+    "pictures",
     "plain",
     "poisson_binomial",
     "prf_bits",
     "prf_labels",
+    "redrawn",
+    "root_of",
     "secret",
     "shipped",
 ]  # fmt: skip
@@ -185,8 +198,23 @@ class TriggerScheme(Protocol):
     def trigger_key(self, images: Tensor, secret: bytes, classes: int) -> Key:
         """The key of uint8 `images` (N, C, H, W): its labels recomputed by the scheme's rule."""
 
+    def trigger_labels(self, images: Tensor, secret: bytes, classes: int) -> Tensor:
+        """The labels of that key alone, int64 (N,): what a search over many secrets computes."""
+
     def triggers(self, key: Key) -> Data:
         """The images and labels of a key."""
+
+
+@runtime_checkable
+class OverwriteScheme(Protocol):
+    """Capability "overwrite": a mark can be trained into a net that exists already, even one that has a mark."""
+
+    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+        """Train the mark of `key` into `model`, in place or in a net made from it, with the data of `owner`.
+
+        `embed` calls it with the net and the recipe of the scheme's own; an overwriting thief with the plain stolen
+        net and his recipe. `owner.host` is no part of it.
+        """
 
 
 @runtime_checkable
@@ -217,3 +245,14 @@ class PassportScheme(Protocol):
 
         `key` itself where a claimant brings no statistics of his own: they ship, or the normalisation has none.
         """
+
+
+@runtime_checkable
+class CarrierScheme(Protocol):
+    """Capability "carriers": a private head reads from a net's answers where on a picture the key's signature is."""
+
+    def signed_carriers(self, key: Key, n: int, shape: tuple[int, int, int], rng: torch.Generator) -> Data:
+        """`n` uint8 pictures (n, *shape) to train a head on, and what it has to read from each, int64 (n,)."""
+
+    def with_head(self, key: Key, weight: Tensor, bias: Tensor) -> Key:
+        """`key` with an affine head over log-probabilities: `weight` (readings, classes), `bias` (readings,)."""

@@ -13,7 +13,16 @@ from conftest import Exhibit, Lab
 
 from benchmark import artefacts
 from benchmark.acts import steal, utility
-from benchmark.contract import Attack, NotApplicable, PassportScheme, Scheme, Thief, TriggerScheme
+from benchmark.contract import (
+    Attack,
+    CarrierScheme,
+    NotApplicable,
+    OverwriteScheme,
+    PassportScheme,
+    Scheme,
+    Thief,
+    TriggerScheme,
+)
 from benchmark.parties import stream
 from benchmark.registry import Registry, load
 from benchmark.release import Release, Service, secret_fields
@@ -155,12 +164,14 @@ def test_owner_and_thief_with_equal_seeds_draw_different_keys(lab: Lab, label: s
 def test_capabilities_are_what_they_are_called(label: str) -> None:
     scheme: Scheme = made(label)
     assert ("triggers" in scheme.capabilities) == isinstance(scheme, TriggerScheme)
+    assert ("overwrite" in scheme.capabilities) == isinstance(scheme, OverwriteScheme)
+    assert ("carriers" in scheme.capabilities) == isinstance(scheme, CarrierScheme)
     assert ("passports" in scheme.capabilities) == isinstance(scheme, PassportScheme)
 
 
 def target(lab: Lab, attack: Attack) -> tuple[Scheme, Exhibit]:
     """A scheme that the attack applies to, and its marked model."""
-    name = {"passports": "passport", "": "adi"}.get(attack.requires, "adi")
+    name = {"carriers": "keynet", "passports": "passport", "": "adi"}.get(attack.requires, "adi")
     setting = next(one for one in SCHEMES if one.stages[0].declaration.name == name)
     return made(setting.label), lab.embed(made(setting.label))
 
