@@ -43,6 +43,10 @@ ARCHITECTURES = {
             "keynet-cnn", "KeyNet's CNN for 28x28 images",
             (_whole("width", 32, "channels of the first"), _whole("hidden", 4096, "first linear layer"), _NORM),
         ),
+        Architecture(
+            "rose-cnn", "RoSe's net for MNIST, without normalisation",
+            (_whole("width", 64, "channels of the first"), _whole("hidden", 256, "first linear layer")),
+        ),
         Architecture("alexnet", "DeepIPR's AlexNet for CIFAR", (_whole("width", 64, "channels of the first"), _NORM)),
         Architecture("vgg16", "VGG-16 for CIFAR", (_whole("width", 64, "channels of the first"), _NORM)),
         Architecture("resnet18", "ResNet-18", (_whole("width", 64, "channels of the first"), _STEM, _NORM)),

@@ -7,7 +7,7 @@ convolution, the others keep their proportion; `widths` names each one (a pruned
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from benchmark.nets import ConvBlock, Normalise, Norms, Spec, builder, conv_blocks, described_norms, norms_of
 
 POOL = 0  # stands for 2x2 max-pooling in a layout
+PLAIN_GRID = 7  # features of the nets without normalisation: 28x28 images, pooled twice
 
 
 class Stack(nn.Module):
@@ -118,43 +119,68 @@ def vgg16(
     return Stack("vgg16", layout, 1, classes, mean, std, widths, norm)
 
 
-@builder("lenet")
-class LeNet(nn.Module):
-    """KeyNet's LeNet for FMNIST5 (Jebreel et al. 2021): conv 5x5x16, pool, conv 5x5x32, pool, head; 28x28.
+class Plain(nn.Module):
+    """Two 5x5 convolutions with bias and ReLU, each pooled, then one linear layer or two: no normalisation.
 
-    As in the paper it has no normalisation: it has no ConvBlock, so no scale to flip and no place for a passport.
+    As in the papers there is no ConvBlock, so no scale to flip and no place for a passport.
     """
 
     def __init__(
-        self,
-        classes: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-        width: int = 16,
-        widths: Sequence[int] | None = None,
+        self, name: str, classes: int, mean: Sequence[float], std: Sequence[float], widths: Sequence[int], hidden: int
     ) -> None:
         super().__init__()
-        widths = widths or (width, 2 * width)
+        self.name = name
         self.normalise = Normalise(mean, std)
         self.convs = nn.ModuleList(
             nn.Conv2d(i, o, 5, padding=2) for i, o in zip([len(mean), widths[0]], widths, strict=True)
         )
-        self.head = nn.Linear(widths[1] * 7 * 7, classes)
-
-    def _convs(self) -> Iterator[nn.Conv2d]:
-        return (cast(nn.Conv2d, conv) for conv in self.convs)
+        features = widths[1] * PLAIN_GRID**2
+        self.hidden = nn.Linear(features, hidden) if hidden else None
+        self.head = nn.Linear(hidden or features, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.normalise(x)
-        for conv in self._convs():
+        for conv in self.convs:
             x = F.max_pool2d(F.relu(conv(x)), 2)
-        return cast(Tensor, self.head(F.adaptive_avg_pool2d(x, 7).flatten(1)))
+        x = F.adaptive_avg_pool2d(x, PLAIN_GRID).flatten(1)
+        if self.hidden is not None:
+            x = F.relu(self.hidden(x))
+        return cast(Tensor, self.head(x))
 
     def spec(self) -> Spec:
-        widths = [conv.out_channels for conv in self._convs()]
+        hidden = {} if self.hidden is None else {"hidden": self.hidden.out_features}
         return {
-            "builder": "lenet",
+            "builder": self.name,
             "classes": self.head.out_features,
-            "widths": widths,
+            "widths": [cast(nn.Conv2d, conv).out_channels for conv in self.convs],
+            **hidden,
             **self.normalise.spec(),
         }
+
+
+@builder("lenet")
+def lenet(
+    classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    width: int = 16,
+    widths: Sequence[int] | None = None,
+) -> Plain:
+    """KeyNet's LeNet for FMNIST5 (Jebreel et al. 2021): conv 5x5x16, pool, conv 5x5x32, pool, head; 28x28."""
+    return Plain("lenet", classes, mean, std, widths or (width, 2 * width), 0)
+
+
+@builder("rose-cnn")
+def rose_cnn(
+    classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    width: int = 64,
+    hidden: int = 256,
+    widths: Sequence[int] | None = None,
+) -> Plain:
+    """RoSe's net for MNIST (Kallas & Furon 2022): conv 5x5x64, pool, conv 5x5x128, pool, linear 256, head; 28x28.
+
+    For Fashion-MNIST the authors add dropout of 0.2 around the first linear layer; it is not here.
+    """
+    return Plain("rose-cnn", classes, mean, std, widths or (width, 2 * width), hidden)
