@@ -84,6 +84,11 @@ class Party:
         """The party's labelled images, on the device."""
         return self._data() if callable(self._data) else self._data
 
+    @property
+    def inputs(self) -> Tensor:
+        """The party's images without their labels, uint8 (N, C, H, W)."""
+        return self.data.x
+
     def build(self, architecture: str | None = None) -> nn.Module:
         """A freshly initialised net of the house architecture, or of another one, such as "resnet18(width=16)"."""
         return self.assemble(self.world.spec(architecture))

@@ -156,9 +156,30 @@ _SPLITS = {
     "caltech101": ("caltech101", 5_200, 900, 800, 1_777),
 }
 
+
+def _photographs(name: str) -> Task:
+    """Crops of scikit-learn's two photographs, degraded: see `photographs.py`."""
+    return Task(
+        name=name,
+        kind="image-to-image",
+        classes=0,
+        shape=(3, 32, 32),
+        mean=(),
+        std=(),
+        owner=512,
+        thief=512,
+        test=64,
+        unit="dB",
+        package="sklearn",
+        files=("datasets/images/china.jpg", "datasets/images/flower.jpg"),
+    )
+
+
 TASKS = {
     task.name: task
     for task in (
+        _photographs("derain"),
+        _photographs("denoise"),
         # scikit-learn's copy of the UCI handwritten digits (Alpaydin & Kaynak 1998): 1,797 real 8x8 scans, here 16x16
         Task(
             name="digits",

@@ -116,10 +116,7 @@ def requested(
 
     if workers < 1:
         raise BenchError(f"--workers must be at least 1, not {workers}")
-    if data_root is not None:
-        if not data_root.is_dir():
-            raise BenchError(f"--data-root {data_root} is no folder: give the folder that holds the data sets")
-        os.environ[DATA_ROOT] = str(data_root.absolute())
+    use_data_root(data_root)
     profile: Profile = load_profile(profile_name).with_options(
         task=task,
         thief_share=_shares(thief_share),
@@ -138,6 +135,15 @@ def requested(
     )
     command = shlex.join(["bench", *sys.argv[1:]])
     return Request(plan, registry, results, name, workers, device, command)
+
+
+def use_data_root(folder: Path | None) -> None:
+    """Let every task of this process, and of its workers, find its data in `folder`. Raises BenchError."""
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise BenchError(f"--data-root {folder} is no folder: give the folder that holds the data sets")
+    os.environ[DATA_ROOT] = str(folder.absolute())
 
 
 def _shares(text: str | None) -> tuple[float, ...] | None:
