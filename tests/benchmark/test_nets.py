@@ -32,7 +32,7 @@ NORMALISED: list[tuple[str, dict[str, Any]]] = [
     ("wide-resnet", {"depth": 10, "width": 1}),
     ("wide-resnet", {"depth": 16, "width": 2, "norm": "group"}),
 ]
-ALL = [*NORMALISED, ("lenet", {"width": 4}), ("rose-cnn", {"width": 4, "hidden": 16})]
+ALL = [*NORMALISED, ("lenet", {"width": 4}), ("rose-cnn", {"width": 4, "hidden": [16]}), ("rose-vgg", {"width": 4})]
 
 
 def stolen(lab: Any, name: str, arguments: dict[str, Any]) -> tuple[nn.Module, Thief]:
