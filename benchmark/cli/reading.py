@@ -55,10 +55,13 @@ def _headline(declaration: Declaration) -> str:
 @PLUGIN
 @JSON
 def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
-    """Show a plug-in's parameters, threat model and source."""
+    """Show a plug-in's parameters, threat model and source; or a task's images, or an architecture's arguments."""
     registry = Registry.discover(plugins)
     known = {declaration.name for declaration in _all(registry)}
     matching = [d for d in _all(registry) if d.name == name]
+    if not matching and (described := _task(name) or _architecture(name)):
+        dump(described) if as_json else click.echo("\n".join(f"{word}: {value}" for word, value in described.items()))
+        return
     if not matching:
         from benchmark.declaration import close_matches
 
@@ -83,6 +86,32 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
         shown = " | ".join(setting or "defaults" for setting in declaration.traits["settings"])
         click.echo(f'"all" runs: {shown}')
         click.echo(f"Source: {declaration.source} ({declaration.origin})")
+
+
+def _task(name: str) -> dict[str, Any] | None:
+    """A task's images and who holds them; None where no task has the name."""
+    from benchmark.tasks import FOLDER, TASKS, data_root, find_task
+
+    if name not in TASKS and not name.startswith(FOLDER):
+        return None
+    task = find_task(name)
+    parts = {part: getattr(task, part) for part in ("owner", "thief", "validation", "test")}
+    where = (
+        f"the package {task.package}" if task.package else f"{data_root()}, fetched from {task.source.url or 'nowhere'}"
+    )
+    shape = "x".join(map(str, task.shape))
+    return {"task": name, "kind": task.kind, "classes": task.classes, "images": shape, **parts, "files": where}
+
+
+def _architecture(name: str) -> dict[str, Any] | None:
+    """What an architecture is and what may be set; None where none has the name."""
+    from benchmark.architecture import ARCHITECTURES
+
+    if name not in ARCHITECTURES:
+        return None
+    one = ARCHITECTURES[name]
+    arguments = {p.name: f"{p.default} ({' | '.join(p.choices) or p.type}): {p.doc}" for p in one.arguments}
+    return {"architecture": name, "about": one.doc, **arguments}
 
 
 def _declared(declaration: Declaration) -> dict[str, Any]:
