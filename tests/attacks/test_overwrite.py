@@ -12,10 +12,10 @@ ADI, FINETUNED, ROSE = Adi(), Adi(mode="finetune", lr=0.02), Rose()
 class Watched(Adi):
     """Adi, with the keys and nets it is given kept."""
 
-    seen: list[tuple[Key, Net]] = []  # noqa: RUF012
+    seen: list[tuple[Key, Net, Net]] = []  # noqa: RUF012
 
     def mark(self, owner, model, key, recipe):
-        self.seen.append((key, Net.of(model)))
+        self.seen.append((key, Net.of(model), Net.of(owner.host)))
         return super().mark(owner, model, key, recipe)
 
 
@@ -24,8 +24,10 @@ def test_the_thief_marks_the_stolen_net_with_a_key_of_his_own(lab):
     marked = lab.embed(ADI)
     Watched.seen.clear()
     stolen = lab.attack.__wrapped__(Overwrite(), marked, Watched())
-    ((key, start),) = Watched.seen
-    assert all(torch.equal(tensor, start.state[name]) for name, tensor in marked.service.net.state.items())
+    ((key, start, host),) = Watched.seen
+    for name, tensor in marked.service.net.state.items():
+        assert torch.equal(start.state[name], tensor)
+        assert torch.equal(host.state[name], tensor)
     assert key.secret != marked.key.secret
     assert lab.total(lab.observe(ADI, stolen, key)) >= 95
     assert stolen.key is None  # a removal claims nothing
