@@ -14,7 +14,8 @@ from benchmark.commitment import commit, root_of
 from benchmark.data import Data, as_bytes, as_float
 from benchmark.declaration import parameter
 from benchmark.folder import pictures
-from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, head, plain
+from benchmark.image_nets import ResidualUnit, UNetTrunk, conv3x3
+from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, entering, head, plain
 from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
 from benchmark.release import (
@@ -28,6 +29,7 @@ from benchmark.release import (
     Observations,
     binomial,
     poisson_binomial,
+    redrawn,
     shipped,
 )
 from benchmark.training import Recipe, Source, logits
@@ -38,6 +40,7 @@ __all__ = [
     "Admission",
     "Attack",
     "Bill",
+    "CarrierScheme",
     "Channel",
     "Claim",
     "ConvBlock",
@@ -56,12 +59,14 @@ __all__ = [
     "Party",
     "PassportScheme",
     "Recipe",
+    "ResidualUnit",
     "Scheme",
     "Source",
     "Spec",
     "Suspect",
     "Thief",
     "TriggerScheme",
+    "UNetTrunk",
     "Unreadable",
     "World",
     "abstract_images",
@@ -71,7 +76,9 @@ __all__ = [
     "build",
     "builder",
     "commit",
+    "conv3x3",
     "conv_blocks",
+    "entering",
     "head",
     "logits",
     "parameter",
@@ -80,6 +87,7 @@ __all__ = [
     "poisson_binomial",
     "prf_bits",
     "prf_labels",
+    "redrawn",
     "root_of",
     "secret",
     "shipped",
@@ -213,6 +221,9 @@ class OverwriteScheme(Protocol):
 class PassportScheme(Protocol):
     """Capability "passports": scale and shift of some layers come from passports through the layer's own filters."""
 
+    def places(self, model: nn.Module) -> list[str]:
+        """The ConvBlocks of a net like `model` that have passports, from the input to the output."""
+
     def install(self, model: nn.Module, key: Key) -> nn.Module:
         """A copy of `model` that computes with the passports of `key`. Raises Unreadable when shapes differ."""
 
@@ -227,4 +238,21 @@ class PassportScheme(Protocol):
         """The bits of `key` per passport layer as +1 or -1, (C_out,)."""
 
     def passports(self, model: nn.Module) -> list[tuple[Tensor, Tensor]]:
-        """What the delivered `model` ships: (p_gamma, p_beta) per passport layer."""
+        """What `model` computes with: (p_gamma, p_beta) per passport layer. Raises NotApplicable for a plain net."""
+
+    def calibrated(self, key: Key, model: nn.Module, party: Party) -> Key:
+        """`key` with the statistics that its branch of `model` has on the party's images.
+
+        `key` itself where a claimant brings no statistics of his own: they ship, or the normalisation has none.
+        """
+
+
+@runtime_checkable
+class CarrierScheme(Protocol):
+    """Capability "carriers": a private head reads from a net's answers where on a picture the key's signature is."""
+
+    def signed_carriers(self, key: Key, n: int, shape: tuple[int, int, int], rng: torch.Generator) -> Data:
+        """`n` uint8 pictures (n, *shape) to train a head on, and what it has to read from each, int64 (n,)."""
+
+    def with_head(self, key: Key, weight: Tensor, bias: Tensor) -> Key:
+        """`key` with an affine head over log-probabilities: `weight` (readings, classes), `bias` (readings,)."""

@@ -123,6 +123,11 @@ def poisson_binomial(p: Sequence[float]) -> Law:
     return Law("poisson-binomial", tuple(p))
 
 
+def redrawn(totals: Sequence[float]) -> Law:
+    """Fresh keys were drawn and scored on the same suspect: these are their totals. At least 8, better 19 or more."""
+    return Law("redrawn", tuple(totals))
+
+
 @dataclass(frozen=True)
 class Channel:
     """One number per key item, raw: booleans (a hit) or real scores (N,)."""

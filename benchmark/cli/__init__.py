@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli import calibrating, opening, practice, reading, starting
+from benchmark.cli import calibrating, opening, practice, reading, reproducing, starting
 from benchmark.errors import EXIT_INTERRUPTED, BenchError
 
 EPILOG = """
@@ -32,8 +32,9 @@ def bench(debug: bool) -> None:
     """
 
 
-for command in (*starting.COMMANDS, *reading.COMMANDS, *practice.COMMANDS, *opening.COMMANDS, *calibrating.COMMANDS):
-    bench.add_command(command)
+for module in (starting, reading, practice, opening, calibrating, reproducing):
+    for command in module.COMMANDS:
+        bench.add_command(command)
 
 
 def main() -> None:
