@@ -4,6 +4,7 @@ import torch
 from attacks.overwrite import Overwrite
 from benchmark.contract import Key, Marked, Net, NotApplicable, Scheme, conv_blocks
 from schemes.adi import Adi
+from schemes.passport import Passport
 from schemes.rose import Rose
 
 ADI, FINETUNED, ROSE = Adi(), Adi(mode="finetune", lr=0.02), Rose()
@@ -57,10 +58,18 @@ def test_the_work_is_billed_and_the_data_is_the_thiefs(lab):
     assert bill["samples"] == 12 * (64 + ADI.k)
 
 
+@pytest.mark.parametrize(("recipe", "low", "high"), [("shuffle", 30, 66), ("signed", 90, 96)])
+def test_passports_of_one_sign_are_overwritten_and_signed_ones_are_not(lab, recipe, low, high):
+    """Activations are never negative, so a stranger's passports move the very sums of filters the owner's read."""
+    scheme = Passport(recipe=recipe)
+    marked = lab.embed(scheme)
+    after = lab.attack(Overwrite(), marked, scheme)
+    assert low <= lab.total(lab.observe(scheme, after, marked.key)) <= high
+    assert after.accuracy > marked.accuracy - 0.03
+
+
 def test_a_net_that_derives_its_scales_is_folded_first(lab):
     """The scheme is handed an ordinary net, whatever the release was made of."""
-    from schemes.passport import Passport
-
     passport = Passport()
     seen = []
 
