@@ -91,7 +91,7 @@ class Declaration:
     def read(self, text: str) -> dict[str, Any]:
         """The full parameters that `amount=0.5,mode=ftal` stands for; the empty text means the defaults."""
         try:
-            given = _given(text)
+            given = read_arguments(text)
         except BenchError as error:
             raise BenchError(f"{self.name}({text}): {error}") from None
         return self.resolve(given)
@@ -132,7 +132,7 @@ def split_text(text: str, separator: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def _given(text: str) -> dict[str, object]:
+def read_arguments(text: str) -> dict[str, object]:
     """The parameters that `amount=0.5,mode=ftal` names."""
     given: dict[str, object] = {}
     for item in split_text(text, ",") if text.strip() else ():

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from benchmark.architecture import read_architecture
 from benchmark.errors import BenchError
 from benchmark.tasks import find_task
 
@@ -147,6 +148,11 @@ class Profile(Section):
         ):
             if not ok:
                 raise BenchError(f"profile {self.name}: {sentence}")
+        if kind == "classification":
+            try:
+                read_architecture(self.architecture)
+            except BenchError as error:
+                raise BenchError(f"profile {self.name}: {error}") from None
         _ = self.tracks
 
     @property

@@ -29,6 +29,7 @@ _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
         "requires": (str, "", ()),
         "target": (str, "release", ("release", "none")),
         "settings": (tuple, ("",), ()),
+        "file_parameters": (tuple, (), ()),
         "paper": (str, "", ()),
     },
     "scheme": {
@@ -39,6 +40,7 @@ _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
         "host": (bool, False, ()),
         "item": (str, "item", ()),
         "settings": (tuple, ("",), ()),
+        "file_parameters": (tuple, (), ()),
         "paper": (str, "", ()),
     },
 }
@@ -208,6 +210,9 @@ class _Class:
                 self.fail(self.node, f'an {self.role} must say its {trait}: write `{trait} = "{allowed}"`')
         doc, parameters = ast.get_docstring(self.node) or "", tuple(self.parameters.values())
         one = Declaration(self.role, name, self.node.name, doc, traits, parameters, self.path, origin)
+        texts = {parameter.name for parameter in parameters if parameter.type == "str"}
+        if stray := [parameter for parameter in one.traits["file_parameters"] if parameter not in texts]:
+            self.fail(self.node, f"file_parameters names {stray[0]}, which is no parameter of type str")
         for text in one.traits["settings"]:
             try:
                 one.read(text)

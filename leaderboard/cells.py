@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from leaderboard.evidence import OWN_POOL, Evidence, weigh
 from leaderboard.run import NOT_RUN, Run
-from leaderboard.utility import Utility, paired, utility
+from leaderboard.tracks import Track
+from leaderboard.utility import Outcomes, Utility, compare, does_the_job, level
 from leaderboard.verdicts import (
     SEARCHED,
     Acceptance,
@@ -51,9 +52,12 @@ class Channel:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike suspect and delivered model answer the test set: share of equal labels, largest gap of scores."""
+    """How alike suspect and delivered model answer the test set: share of equal labels, largest gap of scores.
 
-    labels: float
+    labels: None where the answers are images.
+    """
+
+    labels: float | None
     largest_gap: float
 
 
@@ -63,10 +67,12 @@ class Cell:
 
     committed: the verdict of a court that asks for commitment (claims only). before, after: evidence in the
     model as delivered and in the suspect. utility: suspect against delivered model. gates: the suspect's.
-    channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1].
-    pool, share: the thief's images.
+    channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
+    where `unit`, in which changes of utility are told, is dB. pool, share: the thief's images.
     """
 
+    task: str
+    unit: str
     scheme: str
     attack: str
     kind: str
@@ -90,22 +96,31 @@ class Cell:
 
 @dataclass(frozen=True)
 class Court:
-    """What a verdict is read at: alpha, a probability, and the utility budget, in points."""
+    """What a verdict is read at: alpha, a probability, and the utility budget, in `unit`."""
 
     alpha: float
     budget: float
+    unit: str = "points"
 
-    def compare(self, before: str, after: str) -> Utility:
-        """Tango's test of two strings of paired outcomes at the budget."""
-        return utility(*paired(before, after), self.budget / 100)
+    @classmethod
+    def of(cls, track: Track) -> Court:
+        return cls(track.alpha, track.budget, track.unit)
+
+    def compare(self, before: Outcomes, after: Outcomes) -> Utility:
+        """The paired test of two models' outcomes at the budget."""
+        return compare(before, after, self.budget, self.unit)
 
     def gates(self, seen: Observation) -> dict[str, Utility]:
-        """The gates of one observation, by name."""
-        return {name: self.compare(gate["before"], gate["after"]) for name, gate in seen["gates"].items()}
+        """The gates of one observation, by name: right and wrong answers with and without the claimed key."""
+        return {
+            name: self.compare({"correct": gate["before"]}, {"correct": gate["after"]})
+            for name, gate in seen["gates"].items()
+        }
 
 
-def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], court: Court) -> Cell:
-    """The cell of one entry of run.json's `cells`; `attack` is its column's entry."""
+def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], track: Track) -> Cell:
+    """The cell of one entry of run.json's `cells`; `attack` is its row's entry, `track` its scheme's."""
+    court = Court.of(track)
     innocent, claim, jobs = bool(planned["innocent"]), bool(attack["claim"]), planned["jobs"]
     if planned["reason"] is not None:
         found: dict[str, Any] = {"verdict": Verdict("not-applicable", planned["reason"])}
@@ -118,6 +133,8 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
                 "verdict": Verdict("crashed", f"its observations can't be weighed: {type(error).__name__}: {error}")
             }
     return Cell(
+        task=track.task,
+        unit=track.unit,
         scheme=planned["scheme"],
         attack=planned["attack"],
         kind=attack["kind"],
@@ -149,28 +166,23 @@ def cost_of(run: Run, job: str | None) -> Cost | None:
     return Cost(ran["seconds"], ran["peak_memory_mb"], **counted)
 
 
-def correct(run: Run, job: str | None) -> str | None:
-    """The outcomes of a model on the evaluator's test set, one character per item."""
+def outcomes(run: Run, job: str | None) -> Outcomes | None:
+    """How a model did on the evaluator's test set, item by item."""
     result = run.result(job)
-    return None if result is None else result["utility"]["correct"]
-
-
-def share_right(outcomes: str | None) -> float | None:
-    """Accuracy, in [0, 1], of a string of outcomes."""
-    return outcomes.count("1") / len(outcomes) if outcomes else None
+    return None if result is None else result["utility"]
 
 
 def _owners(run: Run, jobs: Mapping[str, str], court: Court, claim: bool) -> dict[str, Any]:
     """The owner's mark after an attack, or, for a claim, the thief's own key on the marked model."""
     before = fresh_evidence(run, jobs, court)
     found: dict[str, Any] = {"before": before}
-    marked, attacked = correct(run, jobs.get("marked")), correct(run, jobs.get("attacked"))
+    marked, attacked = outcomes(run, jobs.get("marked")), outcomes(run, jobs.get("attacked"))
     if marked is not None and attacked is not None:
-        found |= {"utility": court.compare(marked, attacked), "accuracy": share_right(attacked)}
+        found |= {"utility": court.compare(marked, attacked), "accuracy": level(attacked)}
     needed = ("marked", "attacked", "judged", "nulls") if claim else ("marked", "fresh", "nulls", "attacked", "judged")
     alike = (run.result(jobs.get("attacked")) or {}).get("agreement")
     if alike is not None:
-        found["agreement"] = Agreement(alike["labels"], alike["largest_gap"])
+        found["agreement"] = Agreement(alike.get("labels"), alike["largest_gap"])
     if missing := _missing(run, jobs, needed):
         return found | {"verdict": missing, "committed": missing if claim else None}
 
@@ -192,14 +204,14 @@ def _owners(run: Run, jobs: Mapping[str, str], court: Court, claim: bool) -> dic
             "committed": claim_verdict(admission, accepted, commitment_required=True),
         }
     assert before is not None
-    scratch = correct(run, jobs.get("scratch")) if jobs.get("scratch") != jobs["attacked"] else None
+    scratch = outcomes(run, jobs.get("scratch")) if jobs.get("scratch") != jobs["attacked"] else None
     compared = court.compare(attacked, scratch) if attacked and scratch else None
     return found | {"verdict": cell_verdict(before, after, found["utility"], gates=gates, scratch=compared)}
 
 
 def _innocent(run: Run, jobs: Mapping[str, str], court: Court) -> dict[str, Any]:
     """An unmarked model under the owner's key; it is never one of the nulls it is measured by."""
-    accuracy = share_right(correct(run, jobs.get("suspect")))
+    accuracy = level(outcomes(run, jobs.get("suspect")))
     if missing := _missing(run, jobs, ("suspect", "judged", "nulls")):
         return {"verdict": missing, "accuracy": accuracy}
     suspect = _first(run, jobs["judged"])
@@ -229,16 +241,19 @@ def _weighed(
     """Evidence of a judged job's suspect against jobs that judged nulls, without the models `left_out`."""
     name = (judged, tuple(pools.items()), alpha, search_bits, left_out)
     if name not in run.weighed:
-        nulls = {
-            pool: [seen for seen, model in zip(observations(run, job), null_models(run, job), strict=True)
-                   if model not in left_out]
-            for pool, job in pools.items() if run.result(job) is not None
-        }  # fmt: skip
+        judged_pools = {pool: job for pool, job in pools.items() if run.result(job) is not None}
+        nulls = {pool: [seen for model, seen in nulls_of(run, job) if model not in left_out]
+                 for pool, job in judged_pools.items()}  # fmt: skip
         suspect = _first(run, judged)
         if suspect["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
             channel = next((seen["evidence"] for seen in nulls[OWN_POOL] if seen["unreadable"] is None), "")
             suspect = {**suspect, "evidence": channel}
-        run.weighed[name] = weigh(suspect, nulls, alpha, search_bits=search_bits)
+        found = weigh(suspect, nulls, alpha, search_bits=search_bits)
+        useless = {pool: len(null_models(run, job)) - len(nulls_of(run, job)) for pool, job in judged_pools.items()}
+        if any(useless.values()):
+            counted = {pool: {**seen, "useless": useless.get(pool, 0)} for pool, seen in found.pools.items()}
+            found = replace(found, pools=counted)
+        run.weighed[name] = found
     return run.weighed[name]
 
 
@@ -252,6 +267,15 @@ def null_models(run: Run, judged: str) -> list[str]:
     """The job ids of the models behind a judged job's observations, in their order."""
     suspects: list[str] = run.records[judged]["job"]["suspects"]
     return suspects
+
+
+def nulls_of(run: Run, judged: str) -> list[tuple[str, Observation]]:
+    """The models behind a judged job that count as nulls, each with what was seen of it.
+
+    A null must do its task: one that hardly beats doing nothing is left out, whatever the key says of it.
+    """
+    both = zip(null_models(run, judged), observations(run, judged), strict=True)
+    return [(model, seen) for model, seen in both if does_the_job(outcomes(run, model))]
 
 
 def _first(run: Run, job: str) -> Observation:

@@ -6,6 +6,7 @@ import shlex
 
 from leaderboard.board import Board
 from leaderboard.cells import Cell
+from leaderboard.tracks import read_tracks
 from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH
 
 # what of the run's own command decides its results; the rest selects, or says where and how fast to run
@@ -43,9 +44,12 @@ def _attacks(board: Board, cell: Cell) -> str:
 
 
 def _thresholds(board: Board) -> dict[str, list[str]]:
-    """The board's alpha and budget, where they are not those of the run."""
-    own = (("--alpha", board.alpha, "alpha"), ("--budget", board.budget, "budget"))
-    return {name: [repr(value)] for name, value, key in own if value != board.run.profile[key]}
+    """The board's alpha and budget (points), where they are not those of the run."""
+    own = read_tracks(board.run.described)
+    found = {} if board.alpha == own[0].alpha else {"--alpha": [repr(board.alpha)]}
+    if any(now.budget != then.budget for now, then in zip(board.tracks, own, strict=True)):
+        found["--budget"] = [repr(board.budget)]
+    return found
 
 
 def _options(command: str) -> dict[str, list[str]]:

@@ -41,7 +41,7 @@ def disputes(board: Board) -> list[Dispute]:
 
 
 def _dispute(board: Board, cell: Cell) -> Iterator[Dispute]:
-    run, court = board.run, Court(board.alpha, board.budget)
+    run, court = board.run, Court.of(board.part_of(cell).track)
     theirs, ours = run.result(cell.jobs.get("judged")), run.result(cell.jobs.get("fresh"))
     if theirs is None or ours is None or cell.before is None or cell.after is None:
         return

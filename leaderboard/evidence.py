@@ -47,7 +47,8 @@ class Evidence:
     log10_p_null are None where there is no such test; log10_p is the larger. theta: least total with p <=
     alpha; theta0: the same with unlimited nulls; None where no total is enough. upper: one-sided 95 % bound
     of the rate. interval: two-sided 95 % of the rate (Wilson; Student t for real scores). pools: by name,
-    {"J", "mean", "max", "log10_p"} of every null pool, counted or not. null_mean: mean total of the owner's
+    {"J", "mean", "max", "log10_p"} of every null pool, counted or not, and "useless", how many models were left out
+    because they don't do their task, where there are any. null_mean: mean total of the owner's
     pool.
     """
 

@@ -6,14 +6,15 @@ import csv
 import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
-from leaderboard import markdown
+from leaderboard import markdown, wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
-from leaderboard.curves import curves
+from leaderboard.curves import Curve, choices, curves
 from leaderboard.document import leaderboard_json
 from leaderboard.evidence import OWN_POOL, Evidence
 from leaderboard.reproduction import is_reproduction
@@ -21,6 +22,7 @@ from leaderboard.reproduction_page import page as reproduction_page
 from leaderboard.reproduction_page import reproduction_json
 from leaderboard.rows import work_share
 from leaderboard.tables import one_line
+from leaderboard.utility import SCALE
 from leaderboard.works import bibliography
 
 FIGURES = "figures"  # the folder of the figures, beside the pages
@@ -44,7 +46,7 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
         "leaderboard.json": leaderboard_json(board),
         "leaderboard.tex": latex.page(board),
         "works.bib": bibliography(board),
-        "matrix.csv": matrix_csv(board),
+        "matrix.csv": matrix_csv(board, swept),
         "records.jsonl": records(board),
         **_reproduction(board),
     }
@@ -82,7 +84,7 @@ def _holds(path: Path, text: str) -> bool:
 
 
 def _remove_figures(folder: Path, kept: set[str]) -> None:
-    for path in (folder / FIGURES / f"{name}.{kind}" for name in NAMES for kind in KINDS):
+    for path in (path for name in NAMES for kind in KINDS for path in (folder / FIGURES).glob(f"{name}*.{kind}")):
         if path.name not in kept and path.exists():
             try:
                 path.unlink()
@@ -111,14 +113,19 @@ def records(board: Board) -> str:
     return "".join(json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n" for record in ordered)
 
 
-def matrix_csv(board: Board) -> str:
+def matrix_csv(board: Board, swept: Sequence[Curve] = ()) -> str:
     """One line per cell, innocents among them; fields without a value are empty.
 
-    Texts that a spreadsheet would take for a formula start with a quote mark.
+    swept: the run's curves; the cells that the thief would choose from them are marked. Texts that a spreadsheet would
+    take for a formula start with a quote mark.
     """
     text = io.StringIO()
-    lines = [_line(board, cell) for cell in (*board.cells, *board.beside)]
-    writer = csv.DictWriter(text, list(_line(board, None)), lineterminator="\n")
+    chosen = choices(board, swept)
+    lines = [
+        _line(board, cell) | {"thiefs_choice": not cell.innocent and (cell.scheme, cell.attack) in chosen}
+        for cell in (*board.cells, *board.beside)
+    ]
+    writer = csv.DictWriter(text, [*_line(board, None), "thiefs_choice"], lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _field(value) for name, value in line.items()} for line in lines)
     return text.getvalue()
@@ -149,23 +156,26 @@ def _line(board: Board, cell: Cell | None) -> dict[str, Any]:
         "flags": " ".join(verdict.flags) if verdict else None,
         "verdict_with_commitment": committed and committed.word,
         "reason_with_commitment": committed and committed.reason,
-        "alpha": board.alpha,
-        "budget_points": board.budget,
+        "task": cell and cell.task,
+        "unit": cell and cell.unit,
+        "alpha": cell and board.part_of(cell).track.alpha,
+        "budget": cell and board.part_of(cell).track.budget,
         **_evidence("", cell.after if cell else None),
         **_evidence("fresh_", cell.before if cell else None),
         "agreement": cell.agreement.labels if cell and cell.agreement else None,
         "largest_score_gap": cell.agreement.largest_gap if cell and cell.agreement else None,
         "accuracy": cell and cell.accuracy,
-        "utility_change_points": 0.0 - 100 * utility.delta if utility else None,
-        "utility_change_low": -100 * utility.interval[1] if utility else None,
-        "utility_change_high": -100 * utility.interval[0] if utility else None,
+        "utility_change": utility and utility.change,
+        "utility_change_low": -SCALE[utility.unit] * utility.interval[1] if utility else None,
+        "utility_change_high": -SCALE[utility.unit] * utility.interval[0] if utility else None,
         "utility_losses": utility and utility.losses,
         "utility_gains": utility and utility.gains,
         "utility_items": utility and utility.n,
         "utility_z": utility and utility.z,
         "utility_state": utility and utility.state,
-        "gates": _listed({name: f"{gate.state} {-100 * gate.delta:+.1f}" for name, gate in cell.gates.items()})
-        if cell else None,
+        "gain_over_doing_nothing": utility and utility.gain,
+        "gates": _listed({name: f"{gate.state} {wording.change(gate.delta, gate.unit)}"
+                          for name, gate in cell.gates.items()}) if cell else None,
         "channels": _listed({name: f"{seen.total:g}/{seen.n}" for name, (_, seen) in cell.channels.items()})
         if cell else None,
         "release": scheme.get("release"),
@@ -175,7 +185,7 @@ def _line(board: Board, cell: Cell | None) -> dict[str, Any]:
         "thief_pool": cell and cell.pool,
         "thief_share": cell and cell.share,
         "seconds": cost and cost.seconds,
-        "of_training_a_host": work_share(cost, board.host_operations) if cost else None,
+        "of_training_a_host": work_share(cost, board.part_of(cell).host_operations) if cell and cost else None,
         "peak_memory_mb": cost and cost.peak_memory_mb,
         "steps": cost and cost.steps,
         "samples": cost and cost.samples,

@@ -26,7 +26,16 @@ BEGIN, END = "<!-- matrix: made by python -m leaderboard.published -->", "<!-- e
 
 
 def compact(board: Board) -> str:
-    """The matrix in words and hits: attacks as rows, in the order of the boards, and schemes as columns."""
+    """The matrix in words and hits: attacks as rows, in the order of the boards, and schemes as columns.
+
+    One table for each track, under its task's name where there are several.
+    """
+    if len(board.parts) == 1:
+        return _table(board)
+    return "\n\n".join(f"On {escape(part.track.task)}:\n\n{_table(part)}" for part in board.parts)
+
+
+def _table(board: Board) -> str:
     header = ["", *(escape(scheme.label) for scheme in board.schemes)]
     rows = [
         [escape(attack.label), *(_short(board, scheme.label, attack.label) for scheme in board.schemes)]

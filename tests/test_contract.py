@@ -13,7 +13,16 @@ from conftest import Exhibit, Lab
 
 from benchmark import artefacts
 from benchmark.acts import steal, utility
-from benchmark.contract import Attack, NotApplicable, PassportScheme, Scheme, Thief, TriggerScheme
+from benchmark.contract import (
+    Attack,
+    CarrierScheme,
+    NotApplicable,
+    OverwriteScheme,
+    PassportScheme,
+    Scheme,
+    Thief,
+    TriggerScheme,
+)
 from benchmark.parties import stream
 from benchmark.registry import Registry, load
 from benchmark.release import Release, Service, secret_fields
@@ -84,12 +93,16 @@ def test_the_fresh_mark_is_present_and_an_innocent_model_is_not_accused(
 
 @schemes
 def test_items_of_the_key_are_items_scored(lab: Lab, label: str) -> None:
-    """A law per item, one gate outcome per probe image, and every channel as long as the evidence."""
+    """Enough items in every channel, one outcome of a gate per probe image, and the same items for any suspect."""
     scheme: Scheme = made(label)
     seen = lab.observe(scheme, lab.embed(scheme))
-    sizes = {len(channel.get("hits", channel.get("values"))) for channel in seen["channels"].values()}
-    assert len(sizes) == 1
-    assert sizes.pop() >= 40
+
+    def sizes(observation: dict[str, Any]) -> dict[str, int]:
+        return {name: len(one.get("hits", one.get("values"))) for name, one in observation["channels"].items()}
+
+    assert sizes(seen) == sizes(lab.observe(scheme, lab.null(0), lab.embed(scheme).key))
+    assert seen["evidence"] in sizes(seen)
+    assert min(sizes(seen).values()) >= 40
     for gate in seen["gates"].values():
         assert len(gate["before"]) == len(gate["after"]) == len(lab.splits.test)
 
@@ -151,12 +164,14 @@ def test_owner_and_thief_with_equal_seeds_draw_different_keys(lab: Lab, label: s
 def test_capabilities_are_what_they_are_called(label: str) -> None:
     scheme: Scheme = made(label)
     assert ("triggers" in scheme.capabilities) == isinstance(scheme, TriggerScheme)
+    assert ("overwrite" in scheme.capabilities) == isinstance(scheme, OverwriteScheme)
+    assert ("carriers" in scheme.capabilities) == isinstance(scheme, CarrierScheme)
     assert ("passports" in scheme.capabilities) == isinstance(scheme, PassportScheme)
 
 
 def target(lab: Lab, attack: Attack) -> tuple[Scheme, Exhibit]:
     """A scheme that the attack applies to, and its marked model."""
-    name = {"passports": "passport", "": "adi"}.get(attack.requires, "adi")
+    name = {"carriers": "keynet", "passports": "passport", "": "adi"}.get(attack.requires, "adi")
     setting = next(one for one in SCHEMES if one.stages[0].declaration.name == name)
     return made(setting.label), lab.embed(made(setting.label))
 

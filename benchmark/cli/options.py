@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.errors import BenchError
+from benchmark.fetch import provide
 from benchmark.plan import Plan, make_plan
 from benchmark.profile import Profile, load_profile
 from benchmark.registry import Registry
 from benchmark.selection import select_attacks, select_schemes
-from benchmark.tasks import DATA_ROOT
+from benchmark.tasks import DATA_ROOT, find_task
 
 if TYPE_CHECKING:
     from leaderboard.board import Board
@@ -56,6 +57,7 @@ _PLANNING = (
     ),
     click.option("--task", help="Data set to train on, in place of the profile's."),
     click.option("--data-root", type=click.Path(path_type=Path), help="Folder of data sets that are not embedded."),
+    click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing."),
     click.option("--thief-share", help="Shares of the thief's pool, such as 0,0.05,1: the first is the matrix's."),
     click.option("--thief-pool", help="disjoint, owner or both: whose images the thief has a share of."),
     click.option("--seeds", type=int, help="How many times host, key and attack are redrawn together."),
@@ -95,6 +97,7 @@ def requested(
     profile_name: str,
     task: str | None,
     data_root: Path | None,
+    offline: bool,
     thief_share: str | None,
     thief_pool: str | None,
     seeds: int | None,
@@ -123,6 +126,8 @@ def requested(
         budget=budget,
         timeout=timeout,
     )
+    for track in profile.tracks:
+        provide(find_task(track.task), offline=offline)
     registry = Registry.discover(plugins)
     name = checked_name(run_name or profile.name)
     plan = make_plan(

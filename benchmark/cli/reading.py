@@ -19,7 +19,8 @@ from benchmark.registry import Registry
 @PLUGIN
 @JSON
 def list_(plugins: Sequence[Path], as_json: bool) -> None:
-    """List schemes, attacks, tasks and profiles."""
+    """List schemes, attacks, tasks, architectures and profiles."""
+    from benchmark.architecture import ARCHITECTURES
     from benchmark.profile import profile_names
     from benchmark.tasks import TASKS
 
@@ -34,7 +35,8 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
         for d in declarations:
             kind = f"{d.traits['kind']:<20}" if d.role == "attack" else ""
             click.echo(f"  {d.name:<{width}}{kind}{_headline(d)}")
-    click.echo(f"Tasks: {', '.join(sorted(TASKS))}")
+    click.echo(f"Tasks: {', '.join(sorted(TASKS))}, folder:NAME")
+    click.echo(f"Architectures: {', '.join(sorted(ARCHITECTURES))}")
     click.echo(f"Profiles: {', '.join(profile_names())}")
     for broken in registry.broken:
         click.echo(f"left out: {broken.reason}", err=True)

@@ -82,6 +82,7 @@ def test_a_whole_declaration(tmp_path: Path) -> None:
         "requires": "",
         "target": "release",
         "settings": ("amount=0.3", "amount=0.5,mode=layer"),
+        "file_parameters": (),
         "paper": "",
         "year": 2015,
         "rate": -1.5,
@@ -107,6 +108,7 @@ def test_a_scheme_gets_the_defaults_of_its_traits(tmp_path: Path) -> None:
         "host": False,
         "item": "item",
         "settings": ("",),
+        "file_parameters": (),
         "paper": "",
     }
 

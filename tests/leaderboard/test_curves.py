@@ -24,7 +24,8 @@ def swept(
     if held_out is not None:
         record = case.store.read(jobs["attacked"])
         assert record is not None
-        seen = {"before": "1" * 40, "after": "0" * held_out + "1" * (40 - held_out)}
+        after = "0" * held_out + "1" * (40 - held_out)
+        seen = {"before": {"correct": "1" * 40}, "after": {"correct": after}}
         case.store.write(record | {"result": record["result"] | {"thief_utility": seen}})
 
 
