@@ -147,10 +147,10 @@ def test_seeds_are_averaged_and_every_word_must_hold(case: Any) -> None:
 
 
 def test_an_unconfirmed_figure_is_never_shown_as_reported(told: Any) -> None:
-    board = told(
-        claim("remembered", tag="unconfirmed", reported=98.7, small="at least 70"), claim("read", reported=81.5)
-    )
-    text = page(board)
+    remembered, read = claim("remembered", tag="unconfirmed", reported=98.7), claim("read", reported=81.5)
+    assert [one.difference for one in outcomes(told(remembered, read))] == [None, None]
+    full = {"full": "at least 70", "small": ""}
+    text = page(told(remembered | full, read | full, scale="full"))
     rows = {line.split("|")[1].strip(): [part.strip() for part in line.split("|")] for line in text.splitlines()
             if line.startswith("| re")}  # fmt: skip
     assert rows["remembered"][3] == "unconfirmed: 98.7 %"
