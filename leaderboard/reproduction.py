@@ -39,9 +39,8 @@ class Outcome:
     """One claim and what became of it.
 
     scheme, attack: labels of the cells. value: the mean over the seeds, or their one word (several words: joined
-    by ' / '). difference: measured less reported, at full scale only, where both are numbers and the
-    figure is confirmed.
-    reason: why it was not measured.
+    by ' / '). difference: measured less reported, at full scale only, where both are numbers and the figure is
+    confirmed. reason: why it was not measured.
     """
 
     claim: Claim

@@ -76,7 +76,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         (
             'quantity = "mark"\nreported = 80',
             'quantity = "accuracy"\nreported = 80',
-            "'below fresh' compares different quantities",
+            "compares different quantities",
         ),
         ("reported = 80\n", "", "claim pruned: what is derived has a reported value: give it"),
         ("reported = 100\n", "", "'within 1' needs a reported number"),
