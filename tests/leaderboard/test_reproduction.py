@@ -64,7 +64,6 @@ def only(told: Any, **fields: Any) -> Outcome:
         ("rarity", "prune", -stats.binom.logsf(79, 100, 0.1) / math.log(2)),
         ("evidence", "prune", "present"),
         ("verdict", "prune", "survived"),
-        ("verdict", "finetune", "crashed"),
         ("verdict", "fake1", "rejected"),
     ],
 )
@@ -114,6 +113,7 @@ def test_verdicts_follow_from_tag_and_tolerance(told: Any) -> None:
         claim("larger", small="", full="at least 90"),
         claim("never", small="", unmeasured="no such data"),
         claim("failed", attack="finetune"),
+        claim("failed-too", attack="finetune", quantity="verdict", small="is crashed"),
         claim("fresh", attack="none"),
         claim("falls", small="below fresh"),
         claim("rises", small="above fresh"),
@@ -123,7 +123,8 @@ def test_verdicts_follow_from_tag_and_tolerance(told: Any) -> None:
     found = {one.claim.id: one for one in outcomes(board)}
     assert {id: one.verdict for id, one in found.items()} == {
         "good": REPRODUCED, "bad": NOT_REPRODUCED, "remembered": HOLDS, "remembered-bad": FAILS, "ours": FAILS,
-        "larger": NOT_MEASURED, "never": NOT_MEASURED, "failed": NOT_MEASURED, "fresh": REPRODUCED,
+        "larger": NOT_MEASURED, "never": NOT_MEASURED, "failed": NOT_MEASURED,
+        "failed-too": NOT_MEASURED, "fresh": REPRODUCED,
         "falls": REPRODUCED, "rises": NOT_REPRODUCED, "against-nothing": NOT_MEASURED, "worded": REPRODUCED,
     }  # fmt: skip
     assert found["larger"].reason == "held at full scale only"
