@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -78,7 +78,8 @@ class KeyNet(Scheme):
     that any grey patch is told from; the judge's carriers share no pixel with those of training; the fifth place is
     the top middle, where their code has three versions. Only signed challenges count: unmarked nets answer
     "unsigned" more often than not. What a fresh key would score is counted with other identities' signatures in
-    the same places, read by the same head.
+    the same places, read by the same head; now and then one of high contrast is read by every net, so this p-value
+    alone is too small in its far tail, and the comparison with unmarked nets, which read it too, makes up for it.
     """
 
     name = "keynet"
@@ -88,6 +89,9 @@ class KeyNet(Scheme):
     capabilities = ("carriers", "overwrite")
     item = "challenge"
     settings = ("", "mode=finetune", "answers=labels")
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "answers=labels": "the head was trained on probabilities; whether the likeliest class shows the place is luck",
+    }
     key_type = KeyNetKey
 
     mode: Literal["scratch", "finetune"] = parameter("scratch", "from scratch, or from the host")
