@@ -94,6 +94,18 @@ class Board:
         """The cells of one square, one per replicate."""
         return self._squares.get((scheme, attack, innocent), [])
 
+    def attacks_of(self, job: str) -> list[str]:
+        """The attacks whose attacked model is this job's."""
+        return self._attacks_by_job.get(job, [])
+
+    @cached_property
+    def _attacks_by_job(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for cell in self.cells:
+            if "attacked" in cell.jobs:
+                found.setdefault(cell.jobs["attacked"], []).append(cell.attack)
+        return found
+
     @cached_property
     def _squares(self) -> dict[tuple[str, str, bool], list[Cell]]:
         squares: dict[tuple[str, str, bool], list[Cell]] = {}

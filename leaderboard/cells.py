@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from leaderboard.evidence import OWN_POOL, Evidence, weigh
+from leaderboard.evidence import OWN_POOL, Evidence, Weighing
 from leaderboard.run import NOT_RUN, Run
 from leaderboard.tracks import Track
 from leaderboard.utility import Outcomes, Utility, compare, does_the_job, level
@@ -23,6 +23,7 @@ from leaderboard.verdicts import (
 )
 
 Observation = Mapping[str, Any]
+_COUNTED = ("labelled", "unlabelled", "queries", "steps", "samples", "operations")
 
 
 @dataclass(frozen=True)
@@ -157,13 +158,16 @@ def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
 
 def cost_of(run: Run, job: str | None) -> Cost | None:
     """What a job that ended ok took."""
-    result = run.result(job)
-    if job is None or result is None:
-        return None
-    ran = run.records[job]["run"]
-    known = ("labelled", "unlabelled", "queries", "steps", "samples", "operations")
-    counted = {name: count for name, count in result.get("cost", {}).items() if name in known}
-    return Cost(ran["seconds"], ran["peak_memory_mb"], **counted)
+
+    def read() -> Cost | None:
+        result = run.result(job)
+        if job is None or result is None:
+            return None
+        ran = run.records[job]["run"]
+        counted = {name: count for name, count in result.get("cost", {}).items() if name in _COUNTED}
+        return Cost(ran["seconds"], ran["peak_memory_mb"], **counted)
+
+    return run.once(("cost", job), read)
 
 
 def outcomes(run: Run, job: str | None) -> Outcomes | None:
@@ -239,22 +243,20 @@ def _weighed(
     left_out: frozenset[str] = frozenset(),
 ) -> Evidence:
     """Evidence of a judged job's suspect against jobs that judged nulls, without the models `left_out`."""
-    name = (judged, tuple(pools.items()), alpha, search_bits, left_out)
-    if name not in run.weighed:
-        judged_pools = {pool: job for pool, job in pools.items() if run.result(job) is not None}
+
+    def read() -> Weighing:
+        there = {pool: job for pool, job in pools.items() if run.result(job) is not None}
         nulls = {pool: [seen for model, seen in nulls_of(run, job) if model not in left_out]
-                 for pool, job in judged_pools.items()}  # fmt: skip
+                 for pool, job in there.items()}  # fmt: skip
         suspect = _first(run, judged)
         if suspect["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
             channel = next((seen["evidence"] for seen in nulls[OWN_POOL] if seen["unreadable"] is None), "")
             suspect = {**suspect, "evidence": channel}
-        found = weigh(suspect, nulls, alpha, search_bits=search_bits)
-        useless = {pool: len(null_models(run, job)) - len(nulls_of(run, job)) for pool, job in judged_pools.items()}
-        if any(useless.values()):
-            counted = {pool: {**seen, "useless": useless.get(pool, 0)} for pool, seen in found.pools.items()}
-            found = replace(found, pools=counted)
-        run.weighed[name] = found
-    return run.weighed[name]
+        useless = {pool: len(null_models(run, job)) - len(nulls_of(run, job)) for pool, job in there.items()}
+        return Weighing.of(suspect, nulls, search_bits=search_bits, useless=useless)
+
+    name = "weighing", judged, tuple(pools.items()), search_bits, left_out
+    return run.once(name, read).at(alpha)
 
 
 def observations(run: Run, job: str | None) -> list[Observation]:
@@ -274,8 +276,12 @@ def nulls_of(run: Run, judged: str) -> list[tuple[str, Observation]]:
 
     A null must do its task: one that hardly beats doing nothing is left out, whatever the key says of it.
     """
-    both = zip(null_models(run, judged), observations(run, judged), strict=True)
-    return [(model, seen) for model, seen in both if does_the_job(outcomes(run, model))]
+
+    def read() -> list[tuple[str, Observation]]:
+        both = zip(null_models(run, judged), observations(run, judged), strict=True)
+        return [(model, seen) for model, seen in both if does_the_job(outcomes(run, model))]
+
+    return run.once(("nulls", judged), read)
 
 
 def _first(run: Run, job: str) -> Observation:

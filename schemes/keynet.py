@@ -26,6 +26,7 @@ from benchmark.contract import (
     Observations,
     Owner,
     Party,
+    Recipe,
     Scheme,
     Source,
     Suspect,
@@ -84,7 +85,7 @@ class KeyNet(Scheme):
     paper = "Jebreel et al. 2021, Applied Sciences 11(3):999"
     court = "probabilities"
     host = True
-    capabilities = ("carriers",)
+    capabilities = ("carriers", "overwrite")
     item = "challenge"
     settings = ("", "mode=finetune", "answers=labels")
     key_type = KeyNetKey
@@ -105,10 +106,13 @@ class KeyNet(Scheme):
         return KeyNetKey(self.identity, own, signature(self.identity, own), *head)
 
     def embed(self, owner: Owner, key: Key) -> Marked:
+        model = owner.host if self.mode == "finetune" else owner.build()
+        return self.mark(owner, model, key, replace(owner.world.recipe, epochs=self.epochs, lr=self.lr))
+
+    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
         """The joint loss: alpha x the task's cross-entropy + (1 - alpha) x that of the head's reading of carriers."""
         key = cast(KeyNetKey, key)
         carriers = self.signed_carriers(key, self.carriers, owner.task.shape, owner.rng).to(owner.device)
-        model = owner.host if self.mode == "finetune" else owner.build()
         weight, bias = (nn.Parameter(part.to(owner.device, copy=True)) for part in (key.weight, key.bias))
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
@@ -117,7 +121,6 @@ class KeyNet(Scheme):
             read = F.linear(answers.float().log_softmax(1), weight, bias)
             return self.alpha * F.cross_entropy(task, y) + (1 - self.alpha) * F.cross_entropy(read, places)
 
-        recipe = replace(owner.world.recipe, epochs=self.epochs, lr=self.lr)
         beside = [Source.of(carriers, recipe.batch)]
         owner.fit(model, recipe, beside=beside, step=step, parameters=[*model.parameters(), weight, bias])
         return Marked(model, self.with_head(key, weight, bias))

@@ -43,6 +43,7 @@ tag = "derived"
 scheme = "one"
 attack = "prune"
 quantity = "mark"
+reported = 80
 full = "below fresh"
 """
 
@@ -72,7 +73,12 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ('quantity = "mark"\nreported = 100', 'quantity = "marks"', "claim fresh: quantity is one of accuracy"),
         ('quantity = "mark"\nreported = 100', 'quantity = "channel"', "'channel' names its channel"),
         ('quantity = "mark"\nreported = 100', 'quantity = "verdict"', "verdict is a word, which 'within 1' does not"),
-        ('quantity = "mark"\nfull', 'quantity = "accuracy"\nfull', "'below fresh' compares different quantities"),
+        (
+            'quantity = "mark"\nreported = 80',
+            'quantity = "accuracy"\nreported = 80',
+            "compares different quantities",
+        ),
+        ("reported = 80\n", "", "claim pruned: what is derived has a reported value: give it"),
         ("reported = 100\n", "", "'within 1' needs a reported number"),
         ("reported = 100", "reported = true", "reported is a number or a word, not True"),
         ('"within 1"', '"about 1"', "'about 1' is no tolerance"),
