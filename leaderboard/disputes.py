@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from leaderboard.board import Board
-from leaderboard.cells import Cell, Court, observations
+from leaderboard.cells import Cell
+from leaderboard.jobs import observations
+from leaderboard.judging import Court
 from leaderboard.verdicts import Acceptance, acceptance
 
 Winner = Literal["owner", "thief", "nobody", "undecided"]
