@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from leaderboard.cells import Cell, judge_cell, thief_of, verdict_at
+from leaderboard.collector import paused
 from leaderboard.jobs import cost_of, outcomes
 from leaderboard.judging import Court
 from leaderboard.rows import KINDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
@@ -115,6 +116,7 @@ class Board:
         return squares
 
 
+@paused()
 def judge(run: Run, alpha: float | None = None, budget: float | None = None) -> Board:
     """Derive every verdict at `alpha` and, on classification tracks, `budget` (points); by default those of the run.
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmark.records import RecordStore
 from leaderboard.board import Board, judge, read_run
+from leaderboard.collector import paused
 from leaderboard.export import page_makers
 from leaderboard.published import FOLDER
 
@@ -103,10 +104,15 @@ def measure(folder: Path, store: RecordStore) -> tuple[Board, dict[str, tuple[fl
 
     run = timed("read", lambda: read_run(folder, store))
     board = timed("judge", lambda: judge(run))
+    with paused():  # as write_pages does
+        _pages(board, timed)
+    return board, took
+
+
+def _pages(board: Board, timed: Callable[[str, Callable[[], Any]], Any]) -> None:
     makers = timed("curves", lambda: page_makers(board))
     for name, make in makers.items():
         timed(name, make)
-    return board, took
 
 
 def main() -> None:
