@@ -22,7 +22,8 @@ from benchmark.errors import BenchError
 from benchmark.records import RecordStore
 from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.cells import Cell, observations, outcomes
+from leaderboard.cells import Cell
+from leaderboard.jobs import observations, outcomes
 from leaderboard.run import Run, read_run
 from leaderboard.statistics import holm
 from leaderboard.utility import Outcomes, paired, unit_of

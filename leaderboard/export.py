@@ -14,6 +14,7 @@ from benchmark.errors import BenchError
 from leaderboard import markdown, wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
+from leaderboard.collector import paused
 from leaderboard.curves import Curve, choices, curves
 from leaderboard.document import leaderboard_json
 from leaderboard.evidence import OWN_POOL, Evidence
@@ -31,6 +32,7 @@ KINDS = ("png", "svg")
 _FORMULA = ("=", "+", "-", "@")
 
 
+@paused()
 def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Path]:
     """Write every page of the board into `folder`, each whole or not at all; returns their paths.
 

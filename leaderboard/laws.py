@@ -43,16 +43,20 @@ def score(observation: Mapping[str, Any], channel: str) -> Score:
     """The score of an observation. Raises ValueError where its items are none."""
     items = observation["channels"][channel]
     if "hits" in items:
-        hits = items["hits"]
-        ones = hits.count("1")
-        if not hits or ones + hits.count("0") != len(hits):
-            raise ValueError(f"channel '{channel}' needs one '0' or '1' per key item")
-        return Score(ones, len(hits), "count")
+        return _count(items["hits"], channel)
     values = np.asarray(items["values"], dtype=np.float64)
     if values.size == 0 or not np.isfinite(values).all():
         raise ValueError(f"channel '{channel}' needs one finite score per key item")
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return Score(float(values.mean()), len(values), "real", sd)
+
+
+@lru_cache(maxsize=65536)
+def _count(hits: str, channel: str) -> Score:
+    ones = hits.count("1")
+    if not hits or ones + hits.count("0") != len(hits):
+        raise ValueError(f"channel '{channel}' needs one '0' or '1' per key item")
+    return Score(ones, len(hits), "count")
 
 
 def null_pool(name: str, nulls: Sequence[Score]) -> NullPool:

@@ -37,6 +37,7 @@ def page(board: Board, swept: Sequence[Curve] | None = None) -> str:
         *axes.dispute_section(board),
         "## Innocent models",
         findings.false_alarms(board),
+        findings.near_misses(board),
         *on_tracks(board, innocents),
         "## Fidelity and embedding cost",
         *on_tracks(board, lambda part: [findings.fidelity(part)]),

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from benchmark.errors import BenchError
 from benchmark.records import Record, RecordStore
+from leaderboard.collector import paused
 
 T = TypeVar("T")
 
@@ -68,6 +69,7 @@ class Run:
         return NOT_RUN, "the job was not run in this run"
 
 
+@paused()
 def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     """The run of a results folder, with every record that `store` holds for it.
 

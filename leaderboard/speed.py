@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmark.records import RecordStore
 from leaderboard.board import Board, judge, read_run
+from leaderboard.collector import paused
 from leaderboard.export import page_makers
 from leaderboard.published import FOLDER
 
@@ -91,22 +92,27 @@ def write(folder: Path, described: Mapping[str, Any], records: Iterator[Mapping[
     return store
 
 
-def measure(folder: Path, store: RecordStore) -> tuple[Board, dict[str, float]]:
-    """The board of a run, and the seconds that each step from its records took."""
-    took: dict[str, float] = {}
+def measure(folder: Path, store: RecordStore) -> tuple[Board, dict[str, tuple[float, float]]]:
+    """The board of a run, and the seconds that each step from its records took: on the clock, and on the processor."""
+    took: dict[str, tuple[float, float]] = {}
 
     def timed(name: str, step: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         found = step()
-        took[name] = time.perf_counter() - start
+        took[name] = time.perf_counter() - start[0], time.process_time() - start[1]
         return found
 
     run = timed("read", lambda: read_run(folder, store))
     board = timed("judge", lambda: judge(run))
+    with paused():  # as write_pages does
+        _pages(board, timed)
+    return board, took
+
+
+def _pages(board: Board, timed: Callable[[str, Callable[[], Any]], Any]) -> None:
     makers = timed("curves", lambda: page_makers(board))
     for name, make in makers.items():
         timed(name, make)
-    return board, took
 
 
 def main() -> None:
@@ -119,8 +125,10 @@ def main() -> None:
         store = write(folder, *copies(FOLDER / options.run, options.cells))
         board, took = measure(folder, store)
     print(f"{len(board.cells):,} cells, {len(board.run.records):,} records")
-    for step, seconds in {**took, "all": sum(took.values())}.items():
-        print(f"{step:<18}{seconds:6.2f} s")
+    print(f"{'seconds':<18}{'clock':>7}{'processor':>11}")
+    whole = sum(clock for clock, _ in took.values()), sum(busy for _, busy in took.values())
+    for step, (clock, busy) in {**took, "all": whole}.items():
+        print(f"{step:<18}{clock:7.2f}{busy:11.2f}")
 
 
 if __name__ == "__main__":
