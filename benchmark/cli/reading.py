@@ -19,9 +19,10 @@ from benchmark.registry import Registry
 @PLUGIN
 @JSON
 def list_(plugins: Sequence[Path], as_json: bool) -> None:
-    """List schemes, attacks, tasks, architectures and profiles."""
+    """List schemes, attacks, tasks, architectures, profiles and reproductions."""
     from benchmark.architecture import ARCHITECTURES
     from benchmark.profile import profile_names
+    from benchmark.reproduction import works
     from benchmark.tasks import TASKS
 
     registry = Registry.discover(plugins)
@@ -38,6 +39,7 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
     click.echo(f"Tasks: {', '.join(sorted(TASKS))}, folder:NAME")
     click.echo(f"Architectures: {', '.join(sorted(ARCHITECTURES))}")
     click.echo(f"Profiles: {', '.join(profile_names())}")
+    click.echo(f"Reproductions: {', '.join(works())}")
     for broken in registry.broken:
         click.echo(f"left out: {broken.reason}", err=True)
 
