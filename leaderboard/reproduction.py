@@ -15,8 +15,9 @@ from benchmark.errors import BenchError
 from benchmark.reproduction import WORDS, Claim
 from benchmark.tolerance import RELATIVE, Tolerance
 from leaderboard.board import Board
-from leaderboard.cells import Cell, observations
+from leaderboard.cells import Cell
 from leaderboard.evidence import OWN_POOL
+from leaderboard.jobs import observations
 from leaderboard.run import Run
 
 REPRODUCED, NOT_REPRODUCED, NOT_MEASURED = "reproduced", "not reproduced", "not measured"
