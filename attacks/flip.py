@@ -28,11 +28,15 @@ class Flip(Attack):
     settings = ("share=0.1", "share=0.5")
 
     share: float = parameter(0.5, "share of the normalisation scales that change sign", low=0.0, high=1.0)
+    layer: str = parameter("", "the one convolution whose scales are drawn from, by its name; all where empty")
 
     def run(self, thief: Thief) -> nn.Module:
         model = plain(thief.model)
+        names = [name for name, _ in conv_blocks(model)]
+        if self.layer and self.layer not in names:
+            raise NotApplicable(f"the net has no normalised convolution {self.layer}: it has {', '.join(names)}")
         with torch.no_grad():
-            for block, sign in _signs(model, self.share, thief.rng):
+            for block, sign in _signs(model, self.share, thief.rng, layer=self.layer):
                 block.norm.weight.mul_(sign)
         return model
 
@@ -65,13 +69,13 @@ class SignFlip(Attack):
 
 
 def _signs(
-    model: nn.Module, share: float, rng: torch.Generator, *, together: bool = False
+    model: nn.Module, share: float, rng: torch.Generator, *, together: bool = False, layer: str = ""
 ) -> Iterator[tuple[ConvBlock, Tensor]]:
     """Every block with a sign per channel; `share` of all channels of all layers together have -1.
 
     `together` gives the channels of a normalisation group one sign; the share is then one of all units.
     """
-    blocks = [block for _, block in conv_blocks(model)]
+    blocks = [block for name, block in conv_blocks(model) if layer in ("", name)]
     if not blocks:
         raise NotApplicable("the net has no normalised convolutions, so no scales to flip")
     units = [_groups(block) if together else len(block.norm.weight) for block in blocks]

@@ -81,6 +81,7 @@ class OverwriteImages(Attack):
     kind = "removal"
     access = "outputs"
     tasks = ("image-to-image",)
+    requires = "embedder"
     paper = "Overwriting of deep model watermarks, arXiv:2302.08637"
 
     def run(self, thief: Thief) -> nn.Module:

@@ -144,6 +144,26 @@ def conv_blocks(model: nn.Module) -> Iterator[tuple[str, ConvBlock]]:
     return ((name, module) for name, module in model.named_modules() if isinstance(module, ConvBlock))
 
 
+@torch.no_grad()
+def entering(model: nn.Module, names: Sequence[str], x: Tensor) -> list[Tensor]:
+    """What enters the named modules of `model`, in eval mode, for images (N, C, H, W) in [0, 1], in one batch."""
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            found[name] = inputs[0]
+
+        return hook
+
+    hooks = [model.get_submodule(name).register_forward_pre_hook(keep(name)) for name in names]
+    try:
+        model.eval()(x)
+    finally:
+        for one in hooks:
+            one.remove()
+    return [found[name] for name in names]
+
+
 def described_norms(model: nn.Module) -> Norms:
     """The `norm` argument that rebuilds the blocks of `model`, also after pruning has changed its groups."""
     norms: list[Norm] = []

@@ -6,29 +6,30 @@ from collections.abc import Sequence
 
 from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.curves import SHARE, Curve, Point, curves
+from leaderboard.curves import SHARE, THIEFS_CHOICE, Curve, Point
 from leaderboard.disputes import Ruling, disputes
 from leaderboard.tables import escape, table
+from leaderboard.utility import SCALE
 
-THIEFS_CHOICE = "thief's choice"
 
-
-def curve_section(board: Board) -> list[str]:
+def curve_section(board: Board, swept: Sequence[Curve]) -> list[str]:
     """One table for every swept number: its values as rows, schemes as columns; nothing where nothing is swept."""
-    groups: dict[tuple[str, str], list[Curve]] = {}
-    for curve in curves(board):
-        groups.setdefault((curve.attack, curve.field), []).append(curve)
+    groups: dict[tuple[str, str, str], list[Curve]] = {}
+    for curve in swept:
+        groups.setdefault((curve.attack, curve.field, curve.unit), []).append(curve)
     if not groups:
         return []
     text = (
         "Settings that differ in one number: the verdict, how much of the mark is left (share of the key items that "
-        "hit, p), and the change of utility in points; over several seeds the commonest verdict, the mean share, the "
+        f"hit, p), and the change of utility in {wording.units(board.tracks)}; over several seeds the commonest "
+        "verdict, the mean share, the "
         f"median p and the mean change. **{THIEFS_CHOICE.capitalize()}** is the headline point: the strongest setting "
-        f"whose net loss on images that the thief himself held out is at most {board.budget:g} points. He sees neither "
+        "whose net loss on images that the thief himself held out is at most "
+        f"{escape(wording.budgets(board.tracks))}. He sees neither "
         "the evidence nor the test set. Values over shares of the thief's images have no choice."
     )
     parts = ["## Curves", text]
-    for (attack, field), found in groups.items():
+    for (attack, field, _), found in groups.items():
         title = f"{escape(attack)}, over the {escape(field)}" if field.startswith(SHARE) else escape(attack)
         parts += [f"### {title}", _curve_table(field, found)]
     return parts
@@ -42,16 +43,16 @@ def _curve_table(field: str, found: Sequence[Curve]) -> str:
 
 
 def _at(curve: Curve, value: float) -> str:
-    lines = ["<br>".join(_lines(point)) for point in curve.points if point.value == value]
+    lines = ["<br>".join(_lines(point, curve.unit)) for point in curve.points if point.value == value]
     chosen = f"<br>**{THIEFS_CHOICE}**" if curve.choice == value else ""
     return f"{lines[0]}{chosen}" if lines else "–"
 
 
-def _lines(point: Point) -> list[str]:
+def _lines(point: Point, unit: str) -> list[str]:
     return [
         escape(point.verdict),
         f"{point.rate:.2f} {wording.p_value(point.log10_p)}",
-        wording.points(-point.utility_change / 100),
+        wording.changed(-point.utility_change / SCALE[unit], unit),
     ]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from leaderboard.cells import null_models, observations
 from leaderboard.evidence import OWN_POOL, Evidence, weigh
+from leaderboard.jobs import null_models, nulls_of, observations
 from leaderboard.run import Run
 from leaderboard.statistics import clopper_pearson_upper
 
@@ -103,7 +103,7 @@ def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:
     jobs = [entry["fresh"], entry["drawn"], *entry["pools"].values(), *filter(None, [entry["attacked_marked"]])]
     faults = [(fault[0], fault[1] or fault[0]) for job in jobs if (fault := run.fault(job)) is not None]
     clean = entry["pools"][OWN_POOL]
-    nulls = observations(run, clean)
+    nulls = [seen for _, seen in nulls_of(run, clean)] if run.result(clean) else []
     pools = [_pool(run, name, job, clean) for name, job in entry["pools"].items() if nulls and run.result(job)]
     fresh = observations(run, entry["fresh"])
     return Calibrated(
@@ -137,7 +137,7 @@ def _key_accuses(seen: Observation, alpha: float) -> bool:
 
 def _pool(run: Run, name: str, job: str, clean: str) -> Pool:
     """Each model of `job` as the suspect, and the clean nulls it has nothing to do with as the nulls."""
-    owned = list(zip(null_models(run, clean), observations(run, clean), strict=True))
+    owned = nulls_of(run, clean)
     null: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
     both: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
     least: float | None = None

@@ -2,9 +2,9 @@
 
 A cell's evidence is compared by a two-sample test of the suspects' hits (Fisher's exact test, Fisher 1935; Welch's
 t, 1947, for real scores), its utility by the paired outcomes of the two suspects on the same test set (McNemar
-1947, exact). The items are the sample: a small p says that these two suspects differ, not why. All tests of one
-comparison are one family, corrected by Holm (1979) at 5 %. Cells whose suspect was judged by the same job with the
-same result are the same record, not a comparison.
+1947, exact; Student's paired t for PSNR). The items are the sample: a small p says that these two suspects differ, not
+why. All tests of one comparison are one family, corrected by Holm (1979) at 5 %. Cells whose suspect was judged by the
+same job with the same result are the same record, not a comparison.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from scipy import stats
 
 from benchmark.errors import BenchError
 from benchmark.records import RecordStore
+from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.cells import Cell, correct, observations
+from leaderboard.cells import Cell
+from leaderboard.jobs import observations, outcomes
 from leaderboard.run import Run, read_run
 from leaderboard.statistics import holm
-from leaderboard.utility import paired
+from leaderboard.utility import Outcomes, paired, unit_of
 
 LEVEL = 0.05
 # How good an outcome is for the owner. A verdict that is not here is none: the job failed, or the pair can't be run.
@@ -116,12 +118,13 @@ def read_folder(folder: Path) -> Run:
 
 def compare(a: Board, b: Board) -> Comparison:
     """Compare two boards. Raises BenchError where they were judged at different thresholds."""
-    if (a.alpha, a.budget) != (b.alpha, b.budget):
+    read, again = ({track.task: (track.alpha, track.budget) for track in board.tracks} for board in (a, b))
+    if any(read[task] != again[task] for task in read.keys() & again.keys()):
         raise BenchError("two runs are compared at one alpha and one budget: give --alpha and --budget")
     old, new = ({_key(cell): cell for cell in (*board.cells, *board.beside)} for board in (a, b))
     both = [key for key in old if key in new]
-    comparable = a.run.described["data"]["sha256"] == b.run.described["data"]["sha256"]
-    pairs = [(key, _tests(a.run, old[key], b.run, new[key], comparable)) for key in both]
+    hashes = [{track.task: track.sha256 for track in board.tracks} for board in (a, b)]
+    pairs = [(key, _tests(a.run, old[key], b.run, new[key], _same_images(hashes, old[key], new[key]))) for key in both]
     same = sum(tests is None for _, tests in pairs)
     family = [test for _, tests in pairs for test in tests or ()]
     adjusted = iter(holm([test.p for test in family]))
@@ -132,6 +135,10 @@ def compare(a: Board, b: Board) -> Comparison:
     return Comparison(
         changes, same, [new[key] for key in new if key not in old], [old[key] for key in old if key not in new]
     )
+
+
+def _same_images(hashes: Sequence[Mapping[str, str]], before: Cell, after: Cell) -> bool:
+    return before.task == after.task and hashes[0][before.task] == hashes[1][after.task]
 
 
 def _key(cell: Cell) -> Key:
@@ -168,7 +175,7 @@ def _tests(a: Run, before: Cell, b: Run, after: Cell, comparable: bool) -> list[
         return None
     found = [
         _evidence_test(observations(a, before.jobs.get("judged")), observations(b, after.jobs.get("judged"))),
-        _utility_test(correct(a, before.jobs.get(roles[1])), correct(b, after.jobs.get(roles[1]))) if comparable
+        _utility_test(outcomes(a, before.jobs.get(roles[1])), outcomes(b, after.jobs.get(roles[1]))) if comparable
         else None,
     ]  # fmt: skip
     return [test for test in found if test is not None]
@@ -186,10 +193,16 @@ def _evidence_test(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[
     return None
 
 
-def _utility_test(before: str | None, after: str | None) -> Test | None:
-    if before is None or after is None or len(before) != len(after):
+def _utility_test(before: Outcomes | None, after: Outcomes | None) -> Test | None:
+    """McNemar's test of right and wrong answers, Student's paired t of PSNR; None where the items aren't the same."""
+    if before is None or after is None or unit_of(before) != unit_of(after):
         return None
-    losses, gains, _ = paired(before, after)
+    name = "correct" if unit_of(before) == "points" else "psnr"
+    if len(before[name]) != len(after[name]):
+        return None
+    if name == "psnr":
+        return Test("utility", "paired t", paired_t(before[name], after[name]))
+    losses, gains, _ = paired(before[name], after[name])
     return Test("utility", "McNemar", mcnemar(losses, gains))
 
 
@@ -208,6 +221,14 @@ def welch(one: Sequence[float], other: Sequence[float]) -> float:
     if np.var(one) == np.var(other) == 0:
         return 1.0 if one[0] == other[0] else 0.0
     return float(stats.ttest_ind(one, other, equal_var=False).pvalue)
+
+
+def paired_t(one: Sequence[float], other: Sequence[float]) -> float:
+    """Two-sided p that two models have one mean score on the same items (Student 1908); 1 where they are equal."""
+    gaps = np.subtract(one, other)
+    if len(gaps) < 2 or not gaps.any():
+        return 1.0
+    return float(stats.ttest_1samp(gaps, 0.0).pvalue) if np.ptp(gaps) > 0 else 0.0
 
 
 def mcnemar(losses: int, gains: int) -> float:
@@ -240,7 +261,7 @@ def as_json(a: Board, b: Board, found: Comparison) -> dict[str, Any]:
     return {
         "runs": [{"run": board.run.described["run"], "created": board.run.described["created"]} for board in (a, b)],
         "alpha": a.alpha,
-        "budget_points": a.budget,
+        "budgets": {track.task: {"budget": track.budget, "unit": track.unit} for track in a.tracks},
         "level": LEVEL,
         "tests": found.tests,
         "same": found.same,
@@ -269,7 +290,7 @@ def describe(a: Board, b: Board, found: Comparison) -> str:
     lines = [
         *(f"{letter}  {board.run.described['run']}, {board.run.described['created']}" for letter, board in
           (("A", a), ("B", b))),
-        f"at alpha {a.alpha:g}, budget {a.budget:g} points",
+        f"at alpha {a.alpha:g}, budget {wording.budgets(a.tracks)}",
         f"{both} cells in both: {found.same} from the same records, {both - found.same} compared "
         f"({found.tests} tests, Holm at {LEVEL:g})",
     ]  # fmt: skip
@@ -304,7 +325,7 @@ def _sentence(change: Change) -> str:
         if test.what == "evidence" and before.after is not None and after.after is not None:
             seen = " -> ".join(f"{one.total:.4g}/{one.n}" for one in (before.after, after.after))
         elif before.accuracy is not None and after.accuracy is not None:
-            seen = " -> ".join(f"{100 * one:.1f} %" for one in (before.accuracy, after.accuracy))
+            seen = " -> ".join(wording.score(one, after.unit) for one in (before.accuracy, after.accuracy))
         else:
             seen = test.what
         chance = "beyond chance" if test.beyond_chance else "within chance"

@@ -8,13 +8,12 @@ from pathlib import PurePath
 from typing import Any
 
 from leaderboard import wording
-from leaderboard.board import Board, judge_cells
-from leaderboard.cells import Court
+from leaderboard.board import Board
 from leaderboard.rows import Tally
 from leaderboard.tables import escape, link, table
 
 ALPHAS = (0.05, 1e-3, 1e-6)
-BUDGETS = (1.0, 2.0, 3.0, 5.0, 10.0)  # points
+BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}
 
 
 def costs(board: Board) -> str:
@@ -99,15 +98,16 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 
 def thresholds(board: Board) -> str:
-    """The same records read at other alphas and budgets."""
-    kinds = [kind for kind in board.kinds if kind != "control"]
-    settings = [(alpha, board.budget) for alpha in sorted({*ALPHAS, board.alpha}, reverse=True)]
-    settings += [(board.alpha, budget) for budget in sorted({*BUDGETS, board.budget}) if budget != board.budget]
+    """The records of one track read at other alphas and budgets."""
+    kinds, track = [kind for kind in board.kinds if kind != "control"], board.track
+    settings = [(alpha, track.budget) for alpha in sorted({*ALPHAS, track.alpha}, reverse=True)]
+    budgets = sorted({*BUDGETS[track.unit], track.budget})
+    settings += [(track.alpha, budget) for budget in budgets if budget != track.budget]
     rows = []
     for alpha, budget in settings:
-        cells = judge_cells(board.run, Court(alpha, budget))
-        innocent = Tally.of(cell.verdict for cell in cells if cell.innocent)
-        owners = {kind: Tally.of(c.verdict for c in cells if c.kind == kind and not c.innocent) for kind in kinds}
+        read = board.at_thresholds(alpha, budget)
+        innocent = Tally.of(verdict for cell, verdict in read if cell.innocent)
+        owners = {kind: Tally.of(word for c, word in read if c.kind == kind and not c.innocent) for kind in kinds}
         rows.append(
             [
                 wording.probability(alpha),
@@ -117,7 +117,7 @@ def thresholds(board: Board) -> str:
                 f"{innocent.count('false-positive')}/{innocent.count('not-marked', 'false-positive')}",
             ]
         )
-    header = ["alpha", "budget, points", *(f"{kind}: held" for kind in kinds), "embed-failed", "false positives"]
+    header = ["alpha", f"budget, {track.unit}", *(f"{kind}: held" for kind in kinds), "embed-failed", "false positives"]
     text = "The same records, read again. For claims, held means rejected (without commitment)."
     return f"{text}\n\n" + table(header, rows, "r" * len(header))
 
@@ -134,9 +134,9 @@ def protocol(board: Board) -> list[str]:
         ("command", described["command"]),
         ("created", described["created"]),
         ("watermark-bench", described["version"]),
-        ("judged at", f"alpha {wording.probability(board.alpha)}, budget {board.budget:g} points"),
+        ("judged at", f"alpha {wording.probability(board.alpha)}, budget {wording.budgets(board.tracks)}"),
         *((name, _value(value)) for name, value in described["profile"].items()),
-        *((f"data: {name}", _value(value)) for name, value in described["data"].items()),
+        *((f"{track['task']}: {name}", _value(value)) for track in described["data"] for name, value in track.items()),
         ("hardware", ", ".join(sorted({f"{one['hardware']} ({one['device']})" for one in ran}))),
         *((f"version: {name}", ", ".join(sorted(found))) for name, found in sorted(versions.items())),
         ("jobs", f"{len(records)} of {len(described['jobs'])} have a record"),
@@ -155,7 +155,7 @@ def _smallest(board: Board) -> list[tuple[str, str]]:
     for cell in board.cells:
         if cell.after is not None and not wording.is_unreadable(cell.after):
             found[cell.after.grade] = min(found.get(cell.after.grade, 0.0), cell.after.log10_p)
-    ranks = ("that ranks alone allow", f"p={1 / (board.run.profile['nulls'] + 1):.2g}")
+    ranks = ("that ranks alone allow", f"p={1 / (max(track.nulls for track in board.tracks) + 1):.2g}")
     return [*((grade, wording.p_value(found[grade])) for grade in wording.GRADES if grade in found), ranks]
 
 

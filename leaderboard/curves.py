@@ -16,14 +16,16 @@ from benchmark.declaration import split_text
 from leaderboard.board import Board
 from leaderboard.cells import Cell
 from leaderboard.run import Run
-from leaderboard.utility import paired
+from leaderboard.tracks import Track
+from leaderboard.utility import SCALE, compare
 
+THIEFS_CHOICE = "thief's choice"
 SHARE = "thief share"  # the field of a curve over the thief's data; the pool follows in words
 
 
 @dataclass(frozen=True)
 class Point:
-    """One setting, over its seeds. utility_change: mean, in points, a loss is negative. log10_p: median.
+    """One setting, over its seeds. utility_change: mean, in the track's unit, a loss is negative. log10_p: median.
 
     rate: mean share of the key items that still hit (or mean score). verdict: the commonest word.
     """
@@ -40,7 +42,7 @@ class Curve:
     """Points in the order of their values. attack: the setting's label with `*` in place of the swept number.
 
     choice: the value of the headline point, the one the thief would choose (`thief_choice`); None where he has
-    nothing to choose by.
+    nothing to choose by. unit, budget: of the track.
     """
 
     scheme: str
@@ -48,6 +50,8 @@ class Curve:
     field: str
     points: Sequence[Point]
     choice: float | None = None
+    unit: str = "points"
+    budget: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,31 +64,38 @@ class _Swept:
 
 
 def curves(board: Board) -> list[Curve]:
-    """Every curve of the run, in the pages' order: over the strength of attacks, then over the thief's data.
+    """Every curve of the run, track by track, over the strength of attacks, then over the thief's data.
 
     A curve has at least two points; claims and controls have none, since they leave the model as it is or never had
     it. Points come from cells with evidence in the attacked model and a mark that was there before the attack.
     """
     sweeps = list(_sweeps(board.run.described["attacks"]))
-    found = [_over_strength(board, scheme.label, swept) for scheme in board.schemes for swept in sweeps]
-    return [curve for curve in (*found, *_over_share(board)) if len(curve.points) > 1]
+    found = [
+        curve
+        for part in board.parts
+        for curve in (
+            *(_over_strength(part, scheme.label, swept) for scheme in part.schemes for swept in sweeps),
+            *_over_share(part),
+        )
+    ]
+    return [curve for curve in found if len(curve.points) > 1]
 
 
-def thief_choice(run: Run, settings: Sequence[tuple[float, Sequence[Cell]]], budget: float) -> float | None:
-    """The value a thief would choose: the strongest whose net loss on his own held-out images is at most `budget`.
+def thief_choice(run: Run, settings: Sequence[tuple[float, Sequence[Cell]]], track: Track) -> float | None:
+    """The value a thief would choose: the strongest whose net loss on his own held-out images is within the budget.
 
-    settings: (value, cells of all seeds); budget in points. He can't see the evidence, and tests nothing: the share
-    of his held-out images that he loses, over all seeds, is what he has. Which end is the stronger one he sees from
-    them, too: the end with the larger loss (the larger value where both lose alike). None where a setting has no
+    settings: (value, cells of all seeds). He can't see the evidence, and tests nothing: what he loses on his held-out
+    images (the share he loses, or the mean PSNR), over all seeds, is what he has. Which end is the stronger one he sees
+    from them, too: the end with the larger loss (the larger value where both lose alike). None where a setting has no
     held-out outcomes, or all lose more.
     """
-    losses = [(value, loss) for value, cells in settings if (loss := _held_out_loss(run, cells)) is not None]
+    losses = [(value, loss) for value, cells in settings if (loss := _held_out_loss(run, cells, track)) is not None]
     if not losses or len(losses) < len(settings):
         return None
     ordered = sorted(losses)
     if ordered[0][1] > ordered[-1][1]:
         ordered.reverse()
-    affordable = [value for value, loss in ordered if loss <= budget / 100]
+    affordable = [value for value, loss in ordered if loss <= track.budget / SCALE[track.unit]]
     return affordable[-1] if affordable else None
 
 
@@ -137,8 +148,8 @@ def _over_strength(board: Board, scheme: str, swept: _Swept) -> Curve:
     squares = [(value, board.at(scheme, label)) for value, label in swept.settings]
     points = [point for value, cells in squares if (point := _point(value, cells))]
     seen = {point.value for point in points}
-    choice = thief_choice(board.run, [(value, cells) for value, cells in squares if value in seen], board.budget)
-    return Curve(scheme, swept.attack, swept.field, points, choice)
+    choice = thief_choice(board.run, [(value, cells) for value, cells in squares if value in seen], board.track)
+    return Curve(scheme, swept.attack, swept.field, points, choice, board.track.unit, board.track.budget)
 
 
 def _over_share(board: Board) -> Iterator[Curve]:
@@ -154,7 +165,8 @@ def _over_share(board: Board) -> Iterator[Curve]:
     for (scheme, attack, pool), by_share in squares.items():
         points = [point for share in sorted(by_share) if (point := _point(share, by_share[share]))]
         if len({(p.utility_change, p.log10_p) for p in points}) > 1:  # what never touches the data draws no curve
-            yield Curve(scheme, attack, f"{SHARE} ({pool} pool)", points)
+            track = board.track
+            yield Curve(scheme, attack, f"{SHARE} ({pool} pool)", points, None, track.unit, track.budget)
 
 
 def _point(value: float, cells: Sequence[Cell]) -> Point | None:
@@ -164,19 +176,21 @@ def _point(value: float, cells: Sequence[Cell]) -> Point | None:
         return None
     return Point(
         value=value,
-        utility_change=0.0 - 100 * mean(use.delta for _, _, use in whole),
+        utility_change=mean(use.change for _, _, use in whole),
         log10_p=median(after.log10_p for _, after, _ in whole),
         rate=mean(after.rate for _, after, _ in whole),
         verdict=Counter(word for word, _, _ in whole).most_common(1)[0][0],
     )
 
 
-def _held_out_loss(run: Run, cells: Sequence[Cell]) -> float | None:
-    """Net loss, a fraction of the thief's held-out images, over all seeds."""
-    lost = gained = n = 0
+def _held_out_loss(run: Run, cells: Sequence[Cell], track: Track) -> float | None:
+    """Mean net loss on the thief's held-out images, over all seeds, as in `Utility.delta`."""
+    found = []
     for cell in cells:
         seen = (run.result(cell.jobs.get("attacked")) or {}).get("thief_utility")
         if seen is not None:
-            losses, gains, items = paired(seen["before"], seen["after"])
-            lost, gained, n = lost + losses, gained + gains, n + items
-    return (lost - gained) / n if n else None
+            found.append(compare(seen["before"], seen["after"], track.budget, track.unit))
+    n = sum(one.n for one in found)
+    if track.unit == "points":
+        return sum(one.losses - one.gains for one in found) / n if n else None
+    return sum(one.delta * one.n for one in found) / n if n else None

@@ -55,7 +55,7 @@ def describe_cell(board: Board, cell: Cell) -> str:
 def _facts(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
     flags = f" ({', '.join(cell.verdict.flags)})" if cell.verdict.flags else ""
     reason = f": {cell.verdict.reason}" if cell.verdict.reason else ""
-    yield "verdict", f"{cell.verdict.word}{flags}{reason}, at alpha {board.alpha:g}, budget {board.budget:g} points"
+    yield "verdict", f"{cell.verdict.word}{flags}{reason}, at {wording.read_at(board.part_of(cell).track)}"
     if cell.committed is not None:
         why = f": {cell.committed.reason}" if cell.committed.reason else ""
         yield "committed", f"{cell.committed.word}{why} (a court that asks for commitment)"
@@ -64,16 +64,16 @@ def _facts(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
             yield from _evidence(name, found)
     if cell.utility is not None:
         use = cell.utility
-        change = f"{wording.points_interval(use)} points, {use.state}"
-        yield "utility", f"{change}: {use.losses} lost and {use.gains} gained of {use.n}"
+        change = f"{wording.change_interval(use)} {use.unit}, {wording.utility_state(use)}"
+        yield "utility", f"{change}: {wording.test_items(use)}"
     if (could := power(cell)) is not None:
         yield "power", standing.said(could)
     if cell.agreement is not None:
         yield "agreement", f"{wording.agreement(cell.agreement)} (with the delivered model, on the test set)"
     if cell.accuracy is not None:
-        yield "accuracy", wording.percent(cell.accuracy)
+        yield wording.LEVELS[cell.unit], wording.score(cell.accuracy, cell.unit)
     for name, gate in cell.gates.items():
-        yield f"gate {name}", f"{wording.points_interval(gate)} points, {gate.state}"
+        yield f"gate {name}", f"{wording.change_interval(gate)} {gate.unit}, {gate.state}"
     for name, (delivered, suspect) in cell.channels.items():
         yield name, f"{wording.channel(delivered)} as delivered, {wording.channel(suspect)} in the suspect"
     if cell.cost is not None:
@@ -95,4 +95,4 @@ def _evidence(name: str, found: Evidence) -> Iterator[tuple[str, str]]:
             yield "", f"{test} {wording.p_value(log10_p)}"
     for pool, seen in found.pools.items():
         if seen["J"]:
-            yield "", f"{pool} nulls: {seen['J']} models, mean {seen['mean']:.3g}, largest {seen['max']:.3g}"
+            yield "", f"{pool} nulls: {wording.pool(seen)}"

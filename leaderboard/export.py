@@ -6,18 +6,24 @@ import csv
 import io
 import json
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
-from leaderboard import markdown
+from leaderboard import markdown, wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
-from leaderboard.curves import curves
+from leaderboard.collector import paused
+from leaderboard.curves import Curve, choices, curves
 from leaderboard.document import leaderboard_json
 from leaderboard.evidence import OWN_POOL, Evidence
+from leaderboard.reproduction import is_reproduction
+from leaderboard.reproduction_page import page as reproduction_page
+from leaderboard.reproduction_page import reproduction_json
 from leaderboard.rows import work_share
 from leaderboard.tables import one_line
+from leaderboard.utility import SCALE
 from leaderboard.works import bibliography
 
 FIGURES = "figures"  # the folder of the figures, beside the pages
@@ -26,24 +32,16 @@ KINDS = ("png", "svg")
 _FORMULA = ("=", "+", "-", "@")
 
 
+@paused()
 def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Path]:
     """Write every page of the board into `folder`, each whole or not at all; returns their paths.
 
     figures: draw them, too, which takes seconds. Where they are not drawn, those of another board are removed: a
     figure never contradicts the pages beside it. Raises BenchError where the folder can't be written.
     """
-    from leaderboard import html, latex  # their engines load slowly, and only here
-
     swept = curves(board)
-    pages: dict[str, str | bytes] = {
-        "leaderboard.md": markdown.page(board),
-        "leaderboard.html": html.page(board, swept),
-        "leaderboard.json": leaderboard_json(board),
-        "leaderboard.tex": latex.page(board),
-        "works.bib": bibliography(board),
-        "matrix.csv": matrix_csv(board),
-        "records.jsonl": records(board),
-    }
+    pages: dict[str, str | bytes] = {name: make() for name, make in page_makers(board, swept).items()}
+    pages |= _reproduction(board)
     drawn: dict[str, bytes] = {}
     if figures:
         from leaderboard.figures import figures as draw
@@ -55,6 +53,37 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
     return [write_page(folder / name, page) for name, page in pages.items()]
 
 
+def write_reproduction(board: Board, folder: Path) -> list[Path]:
+    """Write the page of a run that reproduces a work, and its records, without those of the leaderboard."""
+    pages = {**_reproduction(board), "records.jsonl": records(board)}
+    return [write_page(folder / name, page) for name, page in pages.items()]
+
+
+def _reproduction(board: Board) -> dict[str, str]:
+    if not is_reproduction(board.run):
+        return {}
+    return {
+        "reproduction.md": reproduction_page(board),
+        "reproduction.json": reproduction_json(board),
+    }
+
+
+def page_makers(board: Board, swept: Sequence[Curve] | None = None) -> dict[str, Callable[[], str]]:
+    """What writes each page, by file name. swept: the board's curves, where they are known already."""
+    from leaderboard import html, latex  # their engines load slowly, and only here
+
+    found = curves(board) if swept is None else swept
+    return {
+        "leaderboard.md": lambda: markdown.page(board, found),
+        "leaderboard.html": lambda: html.page(board, found),
+        "leaderboard.json": lambda: leaderboard_json(board),
+        "leaderboard.tex": lambda: latex.page(board),
+        "works.bib": lambda: bibliography(board),
+        "matrix.csv": lambda: matrix_csv(board, found),
+        "records.jsonl": lambda: records(board),
+    }
+
+
 def _holds(path: Path, text: str) -> bool:
     try:
         return path.read_bytes() == text.encode()
@@ -63,7 +92,7 @@ def _holds(path: Path, text: str) -> bool:
 
 
 def _remove_figures(folder: Path, kept: set[str]) -> None:
-    for path in (folder / FIGURES / f"{name}.{kind}" for name in NAMES for kind in KINDS):
+    for path in (path for name in NAMES for kind in KINDS for path in (folder / FIGURES).glob(f"{name}*.{kind}")):
         if path.name not in kept and path.exists():
             try:
                 path.unlink()
@@ -92,14 +121,19 @@ def records(board: Board) -> str:
     return "".join(json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n" for record in ordered)
 
 
-def matrix_csv(board: Board) -> str:
+def matrix_csv(board: Board, swept: Sequence[Curve] = ()) -> str:
     """One line per cell, innocents among them; fields without a value are empty.
 
-    Texts that a spreadsheet would take for a formula start with a quote mark.
+    swept: the run's curves; the cells that the thief would choose from them are marked. Texts that a spreadsheet would
+    take for a formula start with a quote mark.
     """
     text = io.StringIO()
-    lines = [_line(board, cell) for cell in (*board.cells, *board.beside)]
-    writer = csv.DictWriter(text, list(_line(board, None)), lineterminator="\n")
+    chosen = choices(board, swept)
+    lines = [
+        _line(board, cell) | {"thiefs_choice": not cell.innocent and (cell.scheme, cell.attack) in chosen}
+        for cell in (*board.cells, *board.beside)
+    ]
+    writer = csv.DictWriter(text, [*_line(board, None), "thiefs_choice"], lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _field(value) for name, value in line.items()} for line in lines)
     return text.getvalue()
@@ -130,23 +164,26 @@ def _line(board: Board, cell: Cell | None) -> dict[str, Any]:
         "flags": " ".join(verdict.flags) if verdict else None,
         "verdict_with_commitment": committed and committed.word,
         "reason_with_commitment": committed and committed.reason,
-        "alpha": board.alpha,
-        "budget_points": board.budget,
+        "task": cell and cell.task,
+        "unit": cell and cell.unit,
+        "alpha": cell and board.part_of(cell).track.alpha,
+        "budget": cell and board.part_of(cell).track.budget,
         **_evidence("", cell.after if cell else None),
         **_evidence("fresh_", cell.before if cell else None),
         "agreement": cell.agreement.labels if cell and cell.agreement else None,
         "largest_score_gap": cell.agreement.largest_gap if cell and cell.agreement else None,
         "accuracy": cell and cell.accuracy,
-        "utility_change_points": 0.0 - 100 * utility.delta if utility else None,
-        "utility_change_low": -100 * utility.interval[1] if utility else None,
-        "utility_change_high": -100 * utility.interval[0] if utility else None,
+        "utility_change": utility and utility.change,
+        "utility_change_low": -SCALE[utility.unit] * utility.interval[1] if utility else None,
+        "utility_change_high": -SCALE[utility.unit] * utility.interval[0] if utility else None,
         "utility_losses": utility and utility.losses,
         "utility_gains": utility and utility.gains,
         "utility_items": utility and utility.n,
         "utility_z": utility and utility.z,
         "utility_state": utility and utility.state,
-        "gates": _listed({name: f"{gate.state} {-100 * gate.delta:+.1f}" for name, gate in cell.gates.items()})
-        if cell else None,
+        "gain_over_doing_nothing": utility and utility.gain,
+        "gates": _listed({name: f"{gate.state} {wording.change(gate.delta, gate.unit)}"
+                          for name, gate in cell.gates.items()}) if cell else None,
         "channels": _listed({name: f"{seen.total:g}/{seen.n}" for name, (_, seen) in cell.channels.items()})
         if cell else None,
         "release": scheme.get("release"),
@@ -156,7 +193,7 @@ def _line(board: Board, cell: Cell | None) -> dict[str, Any]:
         "thief_pool": cell and cell.pool,
         "thief_share": cell and cell.share,
         "seconds": cost and cost.seconds,
-        "of_training_a_host": work_share(cost, board.host_operations) if cost else None,
+        "of_training_a_host": work_share(cost, board.part_of(cell).host_operations) if cell and cost else None,
         "peak_memory_mb": cost and cost.peak_memory_mb,
         "steps": cost and cost.steps,
         "samples": cost and cost.samples,

@@ -9,7 +9,7 @@ from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
 from leaderboard.commands import reproduce
-from leaderboard.curves import Curve
+from leaderboard.curves import THIEFS_CHOICE, Curve
 from leaderboard.evidence import Evidence
 from leaderboard.power import power
 from leaderboard.rows import work_share
@@ -59,7 +59,7 @@ def _verdict(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
     if cell.committed is not None:
         why = f": {cell.committed.reason}" if cell.committed.reason else ""
         yield "with commitment", f"{cell.committed.word}{why}"
-    yield "read at", f"alpha {wording.probability(board.alpha)}, budget {board.budget:g} points"
+    yield "read at", wording.read_at(board.part_of(cell).track)
     yield "the word means", wording.LEGEND.get(cell.verdict.word, "–")
 
 
@@ -85,10 +85,7 @@ def _evidence(found: Evidence | None) -> Iterator[tuple[str, str]]:
         if seen["J"]:
             yield (
                 f"{pool} nulls",
-                (
-                    f"{seen['J']} models, mean {seen['mean']:.3g}, largest {seen['max']:.3g}, "
-                    f"{wording.p_value(seen['log10_p'] or 0.0)}"
-                ),
+                (f"{wording.pool(seen)}, {wording.p_value(seen['log10_p'] or 0.0)}"),
             )
 
 
@@ -103,19 +100,20 @@ def _total(value: float | None, n: int, count: bool) -> str:
 def _utility(cell: Cell) -> Iterator[tuple[str, str]]:
     if cell.utility is not None:
         use = cell.utility
-        yield "change", f"{wording.points_interval(use)} points (90 % interval), {use.state}"
-        yield "test items", f"{use.losses} lost and {use.gains} gained of {use.n}, z {use.z:.2f}"
+        yield "change", f"{wording.change_interval(use)} {use.unit} (90 % interval), {wording.utility_state(use)}"
+        yield "test items", wording.test_items(use)
     could = power(cell)
     if could is not None:
-        kept = "none" if could.kept is None else f"{could.kept:.1f}"
-        lost = "none" if could.lost is None else f"{could.lost:.1f}"
-        yield "power", f"kept up to a loss of {kept} points, lost from {lost} points, with the same gains"
+        kept = "none" if could.kept is None else f"{could.kept:.{wording.DIGITS[could.unit]}f}"
+        lost = "none" if could.lost is None else f"{could.lost:.{wording.DIGITS[could.unit]}f}"
+        same = "gains" if could.unit == "points" else "spread"
+        yield "power", f"kept up to a loss of {kept} {could.unit}, lost from {lost} {could.unit}, with the same {same}"
     if cell.accuracy is not None:
-        yield "accuracy", wording.percent(cell.accuracy)
+        yield wording.LEVELS[cell.unit], wording.score(cell.accuracy, cell.unit)
     if cell.agreement is not None:
         yield "against the delivered model", wording.agreement(cell.agreement)
     for name, gate in cell.gates.items():
-        yield f"gate: {name}", f"{wording.points_interval(gate)} points, {gate.state}"
+        yield f"gate: {name}", f"{wording.change_interval(gate)} {gate.unit}, {gate.state}"
 
 
 def _cost(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
@@ -123,7 +121,7 @@ def _cost(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
     if cost is None:
         return
     yield "device time", f"{wording.seconds(cost.seconds)}, peak memory {cost.peak_memory_mb:.0f} MB"
-    relative = work_share(cost, board.host_operations)
+    relative = work_share(cost, board.part_of(cell).host_operations)
     if relative is not None:
         yield "counted work", f"{wording.of_a_host(relative)} of training a host"
     yield (
@@ -143,15 +141,15 @@ def _record(board: Board, job: str) -> str:
 def _curve(curve: Curve) -> dict[str, Any]:
     rows = [
         [
-            f"{point.value:g}",
-            f"{point.utility_change:+.1f}",
+            f"{point.value:g}" + (f" ({THIEFS_CHOICE})" if point.value == curve.choice else ""),
+            f"{point.utility_change:+.{wording.DIGITS[curve.unit]}f}",
             wording.p_value(point.log10_p),
             f"{point.rate:.3g}",
             one_line(point.verdict),
         ]
         for point in curve.points
     ]
-    header = [one_line(curve.field), "utility, points", "evidence", "rate", "verdict"]
+    header = [one_line(curve.field), f"utility, {curve.unit}", "evidence", "rate", "verdict"]
     return {"title": f"Curve of {one_line(curve.attack)}", "header": header, "rows": rows}
 
 
@@ -159,6 +157,7 @@ def scheme_threat(described: Mapping[str, Any]) -> Facts:
     """The threat model of a column: what leaves the house, and what the court sees."""
     return _given(
         ("scheme", described["doc"]),
+        ("runs on", described["task"] or "no task of this run"),
         ("leaves the house", described["release"]),
         ("the court sees", described["court"]),
         ("starts from", "a trained net" if described["host"] else "nothing"),

@@ -23,9 +23,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.cells import Cell, observations
+from leaderboard.cells import Cell
 from leaderboard.curves import Curve
 from leaderboard.evidence import Evidence
+from leaderboard.jobs import observations
 from leaderboard.tables import one_line
 
 _DEEPEST = 20.0  # powers of ten: beyond it no reader tells p-values apart, and the axis says so
@@ -48,7 +49,10 @@ _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6a00", "#56b4e9", "#00
 
 
 def figures(board: Board, curves: Sequence[Curve] = ()) -> dict[str, bytes]:
-    """Every figure there is something to draw for, by file name: matrix, cost, false-positives, curves."""
+    """Every figure there is something to draw for, by file name: matrix, cost, false-positives, curves.
+
+    Where there are several tracks, each has its own matrix and cost, with the task's number in the run behind the name.
+    """
     drawn: dict[str, bytes] = {}
     with _style():
         for name, figure in _drawn(board, curves):
@@ -58,15 +62,18 @@ def figures(board: Board, curves: Sequence[Curve] = ()) -> dict[str, bytes]:
 
 
 def _drawn(board: Board, curves: Sequence[Curve]) -> Iterator[tuple[str, Figure]]:
-    if board.attacks and board.schemes:
-        yield "matrix", matrix(board)
-    if any(_priced(board, scheme.label) for scheme in board.schemes):
-        yield "cost", cost(board)
+    for number, part in enumerate(board.parts, start=1):
+        suffix = f"-{number}" if number > 1 else ""
+        if part.attacks and part.schemes:
+            yield f"matrix{suffix}", matrix(part)
+        if any(_priced(part, scheme.label) for scheme in part.schemes):
+            yield f"cost{suffix}", cost(part)
     if any(_fresh(board, scheme.label) for scheme in board.schemes):
         yield "false-positives", false_positives(board)
     long = [curve for curve in curves if len(curve.points) >= _LEAST_POINTS]
-    if long:
-        yield "curves", curve_panels(board, long)
+    for number, unit in enumerate(dict.fromkeys(curve.unit for curve in long), start=1):
+        suffix = f"-{number}" if number > 1 else ""
+        yield f"curves{suffix}", curve_panels(board, [curve for curve in long if curve.unit == unit])
 
 
 @contextmanager
@@ -221,11 +228,12 @@ def _null_rates(board: Board, cell: Cell, mark: Evidence) -> Iterator[float | No
 def curve_panels(board: Board, curves: Sequence[Curve]) -> Figure:
     """One panel per sweep, one line per scheme: utility against what is left of the mark, from weak to strong.
 
-    A ring marks the point that the thief would choose.
+    The curves are in one unit. A ring marks the point that the thief would choose.
     """
     sweeps = list(dict.fromkeys((curve.attack, curve.field) for curve in curves))
     schemes = list(dict.fromkeys(curve.scheme for curve in curves))
     figure, panels = _panels(len(sweeps))
+    budgets = {curve.budget for curve in curves if curve.budget is not None}
     for axes, (attack, field) in zip(panels, sweeps, strict=True):
         for curve in (curve for curve in curves if (curve.attack, curve.field) == (attack, field)):
             number = schemes.index(curve.scheme)
@@ -237,9 +245,14 @@ def curve_panels(board: Board, curves: Sequence[Curve]) -> Figure:
                 if point.value == curve.choice:
                     axes.scatter([change], [depth], s=90, facecolors="none", edgecolors="black", linewidths=1.0)
         axes.axhline(-math.log10(board.alpha), color="#505050", linewidth=0.8, linestyle="--")
-        axes.axvline(-board.budget, color="#505050", linewidth=0.8, linestyle=":")
+        for budget in budgets:
+            axes.axvline(-budget, color="#505050", linewidth=0.8, linestyle=":")
         axes.set(title=f"{_short(attack, 34)}\nover {_short(field, 34)}", ylim=(-0.8, _DEEPEST + 0.8))
-    _label(figure, "change of utility, points (dotted: budget)", f"evidence left, −log10 p (at most {_DEEPEST:.0f})")
+    _label(
+        figure,
+        f"change of utility, {curves[0].unit} (dotted: budget)",
+        f"evidence left, −log10 p (at most {_DEEPEST:.0f})",
+    )
     names: dict[str, Artist] = {}
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()

@@ -6,14 +6,18 @@ from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
 from leaderboard.rows import AttackRow, Fidelity, SchemeRow, Tally, work_share
+from leaderboard.sections import on_tracks
 from leaderboard.seeds import what_seeds_allow
 from leaderboard.tables import escape, table
 
 
 def by_board(board: Board) -> str:
     """Every word's count on every board, and the share that is undecided."""
-    tallies = {kind: Tally.of(cell.verdict for cell in board.owners(kind)) for kind in board.kinds}
-    tallies["innocent models"] = Tally.of(cell.verdict for cell in board.cells if cell.innocent)
+    tallies: dict[str, Tally] = {}
+    for part in board.parts:
+        on = f", {escape(part.track.task)}" if len(board.parts) > 1 else ""
+        tallies |= {f"{kind}{on}": Tally.of(cell.verdict for cell in part.owners(kind)) for kind in part.kinds}
+        tallies[f"innocent models{on}"] = Tally.of(cell.verdict for cell in part.cells if cell.innocent)
     words = [word for word in wording.LEGEND if any(tally.count(word) for tally in tallies.values())]
     rows = [
         [
@@ -51,6 +55,7 @@ def ranked_schemes(board: Board) -> str:
     )
 
 
+NEAREST = 3  # innocents shown for every scheme
 _ORDER = (
     "Ordered by the share held on the first board, then on the next; boards are never summed. Left out: "
     "embed-failed, not-applicable, crashed, timeout and the like."
@@ -78,7 +83,7 @@ def ranked_attacks(board: Board) -> list[str]:
                 escape(row.label),
                 wording.broken(row.tally),
                 wording.broken(row.committed) if claims else str(row.no_better or "–"),
-                *([] if claims else [str(row.tally.count("utility-lost") or "–"), _change(row)]),
+                *([] if claims else [str(row.tally.count("utility-lost") or "–"), _change(row, board.track.unit)]),
                 *wording.price(row),
             ]
             for row in sorted((row for row in board.attacks if row.kind == kind), key=_danger)
@@ -86,7 +91,7 @@ def ranked_attacks(board: Board) -> list[str]:
         counts = (
             ["forged", "… with commitment"]
             if claims
-            else ["removed", "no better than scratch", "utility lost", "change, points"]
+            else ["removed", "no better than scratch", "utility lost", f"change, {board.track.unit}"]
         )
         header = ["attack", *counts, "cost", "of training a host", "tier"]
         parts += [f"### {kind.capitalize()}", table(header, rows, "l" + "r" * len(header))]
@@ -98,8 +103,8 @@ def _danger(row: AttackRow) -> tuple[float, float, float]:
     return -(row.tally.broken / m if m else -1.0), -(row.tally.undecided / m if m else 0.0), row.relative or 0.0
 
 
-def _change(row: AttackRow) -> str:
-    return "–" if row.change is None else wording.points(row.change)
+def _change(row: AttackRow, unit: str) -> str:
+    return "–" if row.change is None else wording.change(row.change, unit)
 
 
 def claims(board: Board) -> list[str]:
@@ -116,7 +121,8 @@ def claims(board: Board) -> list[str]:
             cell.committed.word if cell.committed else "–",
             wording.evidence(cell.after) if cell.after else "–",
             "<br>".join(
-                f"{escape(name)}: {wording.points_interval(gate)}, {gate.state}" for name, gate in cell.gates.items()
+                f"{escape(name)}: {wording.change_interval(gate)} {gate.unit}, {gate.state}"
+                for name, gate in cell.gates.items()
             )
             or "–",
             escape(cell.verdict.reason or _with_commitment(cell) or "–"),
@@ -129,7 +135,7 @@ def claims(board: Board) -> list[str]:
         "verdict",
         "with commitment",
         "evidence for the claim",
-        "gates, points",
+        "gates",
         "why rejected",
     ]
     text = (
@@ -161,15 +167,38 @@ def false_alarms(board: Board) -> str:
     return f"{text}\n\n" + table(header, rows, "lrrr")
 
 
+def near_misses(board: Board) -> str:
+    """The innocent models that came nearest to an accusation, for every scheme."""
+    rows = []
+    for row in board.schemes:
+        seen = [cell for cell in board.cells if cell.innocent and cell.scheme == row.label]
+        read = [(cell.after, cell) for cell in seen if cell.after is not None and not wording.is_unreadable(cell.after)]
+        ordered = sorted(read, key=lambda pair: pair[0].log10_p)[:NEAREST]
+        for place, (found, cell) in enumerate(ordered):
+            accused = f"**{cell.verdict.word}**" if cell.verdict.word == "false-positive" else cell.verdict.word
+            name = escape(row.label) if place == 0 else ""
+            needed = wording.total(found.theta, found.n, found.kind == "count") if found.theta is not None else "–"
+            rows.append([name, escape(cell.attack) + _seed(board, cell.replicate), wording.evidence(found), needed,
+                         accused])  # fmt: skip
+    if not rows:
+        return "No innocent model was read."
+    text = (
+        f"Near misses: the {NEAREST} verdicts on innocent models with the smallest p of each scheme. Among many "
+        "verdicts the smallest p is small by chance: it is no p-value of the scheme."
+    )
+    header = ["scheme", "innocent model, after", "evidence", "present from", "verdict"]
+    return f"{text}\n\n" + table(header, rows, "lllrl")
+
+
 def fidelity(board: Board) -> str:
-    """What embedding did to accuracy, what it cost, and how strong the fresh mark is."""
+    """What embedding did to accuracy (or mean PSNR), what it cost, and how strong the fresh mark is; on one track."""
     rows = [
         [escape(row.label) + _seed(board, found.replicate), *_embedding(board, found)]
         for row in board.schemes
         for found in row.fidelity
     ]
-    header = ["scheme", "unmarked", "marked", "change [90 %], points", "embedding", "of a host", "fresh mark",
-              "present from", "nulls' mean"]  # fmt: skip
+    header = ["scheme", "unmarked", "marked", f"change [90 %], {board.track.unit}", "embedding", "of a host",
+              "fresh mark", "present from", "nulls' mean"]  # fmt: skip
     text = (
         "Unmarked: the host of the same seed where there is one, else the mean of the clean nulls (marked ~, and "
         "without an interval: those models are not paired)."
@@ -178,18 +207,19 @@ def fidelity(board: Board) -> str:
 
 
 def _embedding(board: Board, found: Fidelity) -> list[str]:
-    change = "–"
+    change, unit = "–", board.track.unit
     if found.drop is not None:
-        change = wording.points_interval(found.drop)
+        change = wording.change_interval(found.drop)
     elif found.nulls is not None and found.marked is not None:
-        change = wording.points(found.nulls - found.marked)
-    unmarked = wording.percent(found.host) if found.host is not None else f"\\~ {wording.percent(found.nulls)}"
+        change = wording.change(found.nulls - found.marked, unit)
+    nulls = f"\\~ {wording.score(found.nulls, unit)}"
+    unmarked = wording.score(found.host, unit) if found.host is not None else nulls
     took = found.cost.seconds if found.cost else None
     mark = found.evidence
     count = mark is not None and mark.kind == "count"
     return [
         unmarked,
-        wording.percent(found.marked),
+        wording.score(found.marked, unit),
         change,
         wording.seconds(took) if took is not None else "–",
         wording.of_a_host(work_share(found.cost, board.host_operations)),
@@ -201,9 +231,14 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
 
 def channels(board: Board) -> list[str]:
     """Channels beside the evidence: printed, never a second chance. Nothing where no scheme has any."""
-    columns = dict.fromkeys((c.scheme, name) for c in board.owners() for name in c.channels)
-    if not columns:
+    if not any(cell.channels for cell in board.owners()):
         return []
+    text = "Channels beside the evidence, as delivered → in the suspect. They are printed and never counted."
+    return ["## Other channels", text, *on_tracks(board, _channels)]
+
+
+def _channels(board: Board) -> list[str]:
+    columns = dict.fromkeys((c.scheme, name) for c in board.owners() for name in c.channels)
     rows = []
     for attack in board.attacks:
         row = [
@@ -217,5 +252,4 @@ def channels(board: Board) -> list[str]:
         if any(row):
             rows.append([escape(attack.label), *(text or "–" for text in row)])
     header = ["attack", *(f"{escape(scheme)}: {escape(name)}" for scheme, name in columns)]
-    text = "Channels beside the evidence, as delivered → in the suspect. They are printed and never counted."
-    return ["## Other channels", text, table(header, rows, "l" + "r" * len(columns))]
+    return [table(header, rows, "l" + "r" * len(columns))] if rows else ["No scheme of this track has one."]

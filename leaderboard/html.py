@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -21,7 +22,7 @@ from markupsafe import Markup
 from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
-from leaderboard.curves import Curve
+from leaderboard.curves import THIEFS_CHOICE, Curve, choices
 from leaderboard.facts import attack_threat, cell_facts, scheme_threat
 from leaderboard.markdown import headline
 from leaderboard.overview import overviews
@@ -67,8 +68,8 @@ def page(board: Board, curves: Sequence[Curve] = ()) -> str:
         run=one_line(board.run.described["run"]),
         headline=_unescaped(headline(board)),
         alpha=wording.probability(board.alpha),
-        budget=f"{board.budget:g}",
-        schemes=[one_line(row.label) for row in board.schemes],
+        budget=one_line(wording.budgets(board.tracks)),
+        units=wording.units(board.tracks),
         boards=boards,
         words=[word for word in wording.LEGEND if any(word in square["words"] for square in squares)],
         overviews=overviews(board),
@@ -103,36 +104,56 @@ def _breaks(label: str) -> Markup:
 
 
 def _boards(board: Board, curves: Sequence[Curve], data: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for kind in board.kinds:
-        labels = [attack.label for attack in board.attacks if attack.kind == kind]
-        yield {"kind": kind, "rows": list(_rows(board, labels, curves, data, innocent=False))}
-    seen = [cell.attack for cell in board.cells if cell.innocent and cell.jobs]
-    if seen:
-        yield {"kind": INNOCENT, "rows": list(_rows(board, list(dict.fromkeys(seen)), curves, data, innocent=True))}
+    for part in board.parts:
+        on = f", {one_line(part.track.task)}" if len(board.parts) > 1 else ""
+        schemes = [one_line(row.label) for row in part.schemes]
+        rows = _Rows(board, part, curves, data)
+        for kind in part.kinds:
+            labels = [attack.label for attack in part.attacks if attack.kind == kind]
+            yield {"kind": kind + on, "schemes": schemes, "rows": list(rows.of(labels, innocent=False))}
+        seen = dict.fromkeys(cell.attack for cell in part.cells if cell.innocent and cell.jobs)
+        if seen:
+            yield {"kind": INNOCENT + on, "schemes": schemes, "rows": list(rows.of(list(seen), innocent=True))}
 
 
-def _rows(
-    board: Board, labels: Sequence[str], curves: Sequence[Curve], data: list[dict[str, Any]], *, innocent: bool
-) -> Iterator[dict[str, Any]]:
-    columns = {scheme.label: number for number, scheme in enumerate(board.schemes)}
-    numbers = {attack.label: number for number, attack in enumerate(board.attacks)}
-    for label in labels:
-        squares: list[Square | None] = []
-        for scheme, column in columns.items():
-            cells = board.at(scheme, label, innocent=innocent)
-            squares.append(_square(cells, len(data)) if cells else None)
-            if cells:
-                own = [] if innocent else [one for one in curves if one.scheme == scheme and _is_on(label, one)]
-                data.append(
-                    {
-                        "title": f"{'unmarked under ' if innocent else ''}{one_line(scheme)} × {one_line(label)}",
-                        "scheme": column,
-                        "attack": numbers.get(label, -1),
-                        "words": list(dict.fromkeys(cell.verdict.word for cell in cells)),
-                        "cells": [cell_facts(board, cell, own) for cell in cells],
-                    }
-                )
-        yield {"attack": one_line(label), "squares": squares}
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of the tables of one track, `part` of `board`; what their squares open is added to `data`."""
+
+    board: Board
+    part: Board
+    curves: Sequence[Curve]
+    data: list[dict[str, Any]]
+
+    def of(self, labels: Sequence[str], *, innocent: bool) -> Iterator[dict[str, Any]]:
+        columns = {scheme.label: number for number, scheme in enumerate(self.board.schemes)}
+        numbers = {attack.label: number for number, attack in enumerate(self.board.attacks)}
+        for label in labels:
+            squares: list[Square | None] = []
+            for scheme in (row.label for row in self.part.schemes):
+                cells = self.part.at(scheme, label, innocent=innocent)
+                chosen = not innocent and (scheme, label) in self.chosen
+                squares.append(_square(cells, len(self.data), chosen) if cells else None)
+                if cells:
+                    own = (
+                        [] if innocent else [one for one in self.curves if one.scheme == scheme and _is_on(label, one)]
+                    )
+                    whose = "unmarked under " if innocent else ""
+                    self.data.append(
+                        {
+                            "title": f"{whose}{one_line(scheme)} × {one_line(label)}",
+                            "scheme": columns[scheme],
+                            "attack": numbers.get(label, -1),
+                            "words": list(dict.fromkeys(cell.verdict.word for cell in cells)),
+                            "cells": [cell_facts(self.board, cell, own) for cell in cells],
+                        }
+                    )
+            yield {"attack": one_line(label), "squares": squares}
+
+    @cached_property
+    def chosen(self) -> set[tuple[str, str]]:
+        """Squares that the thief would choose from their sweep."""
+        return choices(self.board, self.curves)
 
 
 def _is_on(label: str, curve: Curve) -> bool:
@@ -140,13 +161,13 @@ def _is_on(label: str, curve: Curve) -> bool:
     return re.fullmatch(re.escape(curve.attack).replace(r"\*", r"[^,()+]*"), label) is not None
 
 
-def _square(cells: Sequence[Cell], number: int) -> Square:
+def _square(cells: Sequence[Cell], number: int, chosen: bool) -> Square:
     words = list(dict.fromkeys(cell.verdict.word for cell in cells))
     looks = sorted((_LOOKS.get(word, "none") for word in words), key=_ORDER.index)
     strengths = [max(cell.after.log10_p, -9999.0) for cell in cells if cell.after is not None]
     depth = sum(strengths) / len(strengths) if strengths else 0.0
     rank = 1e5 * _ORDER.index(looks[0]) - depth
-    lines = [one_line(line) for line in wording.square(cells)]
+    lines = [*(one_line(line) for line in wording.square(cells)), *([THIEFS_CHOICE] if chosen else [])]
     return Square(number, lines, words, looks[0], _SIGNS[looks[0]], round(rank, 2))
 
 

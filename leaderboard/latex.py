@@ -16,10 +16,14 @@ _COLUMNS = 5  # schemes that fit beside each other; more begin another table
 
 
 def page(board: Board) -> str:
-    """One table for every five schemes, attacks as rows grouped by kind; sources are cited from works.bib."""
-    parts = [board.schemes[start : start + _COLUMNS] for start in range(0, len(board.schemes), _COLUMNS)]
+    """One table for every five schemes of a track, attacks as rows grouped by kind; sources come from works.bib."""
+    tables = [
+        (part, part.schemes[start : start + _COLUMNS])
+        for part in board.parts
+        for start in range(0, len(part.schemes), _COLUMNS)
+    ]
     head = "% needs \\usepackage{booktabs,array}, and works.bib through \\bibliography{works}\n"
-    return head + "\n".join(_table(board, schemes, number) for number, schemes in enumerate(parts, start=1))
+    return head + "\n".join(_table(part, schemes, number) for number, (part, schemes) in enumerate(tables, start=1))
 
 
 def _table(board: Board, schemes: Sequence[SchemeRow], number: int) -> str:
@@ -47,12 +51,12 @@ def _table(board: Board, schemes: Sequence[SchemeRow], number: int) -> str:
 
 
 def _caption(board: Board) -> str:
-    data, seeds = board.run.described["data"], board.run.profile["seeds"]
+    track, seeds = board.track, board.run.profile["seeds"]
     seeded = "one seed" if seeds == 1 else f"{seeds} seeds"
     return (
-        f"Robustness of watermarks on {escape(data['task'])} ({seeded}; run {escape(board.run.described['run'])}): "
+        f"Robustness of watermarks on {escape(track.task)} ({seeded}; run {escape(board.run.described['run'])}): "
         "verdict and power of ten of the p-value of what is left of the mark, "
-        f"at $\\alpha = {_scientific(board.alpha)}$ and a utility budget of {board.budget:g} points."
+        f"at $\\alpha = {_scientific(board.alpha)}$ and a utility budget of {track.budget:g} {track.unit}."
     )
 
 

@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leaderboard import axes, conditions, findings, standing, wording
 from leaderboard.board import Board
-from leaderboard.curves import choices, curves
+from leaderboard.curves import THIEFS_CHOICE, Curve, choices, curves
 from leaderboard.rows import Tally
+from leaderboard.sections import on_tracks
 from leaderboard.tables import escape, table
+from leaderboard.utility import LEAST_GAIN
 
 _ALARMS = ("removed", "forged", "false-positive", "crashed", "timeout", "oom")
 
 
-def page(board: Board) -> str:
-    """The whole page."""
+def page(board: Board, swept: Sequence[Curve] | None = None) -> str:
+    """The whole page. swept: the board's curves, where they are known already."""
+    found = curves(board) if swept is None else swept
     parts = [
         f"# Watermark robustness: {escape(board.run.described['run'])}",
         headline(board),
+        *tracks(board),
         how_to_read(board),
         "## The matrix",
-        *matrix(board),
+        *matrix(board, found),
         "## Verdicts by board",
         findings.by_board(board),
         "## Schemes in this run",
-        findings.ranked_schemes(board),
+        *on_tracks(board, lambda part: [findings.ranked_schemes(part)]),
         "## Attacks in this run",
-        *findings.ranked_attacks(board),
+        *on_tracks(board, findings.ranked_attacks),
         *standing.sections(board),
-        *axes.curve_section(board),
+        *axes.curve_section(board, found),
         *findings.claims(board),
         *axes.dispute_section(board),
         "## Innocent models",
-        *innocents(board),
+        findings.false_alarms(board),
+        findings.near_misses(board),
+        *on_tracks(board, innocents),
         "## Fidelity and embedding cost",
-        findings.fidelity(board),
+        *on_tracks(board, lambda part: [findings.fidelity(part)]),
         *findings.channels(board),
         "## What the attacks cost",
-        conditions.costs(board),
+        *on_tracks(board, lambda part: [conditions.costs(part)]),
         "## Threat model",
         *conditions.threat_model(board),
         "## At other thresholds",
-        conditions.thresholds(board),
+        *on_tracks(board, lambda part: [conditions.thresholds(part)]),
         "## Protocol",
         *conditions.protocol(board),
         "## Reasons",
@@ -51,7 +59,13 @@ def page(board: Board) -> str:
 
 
 def headline(board: Board) -> str:
-    """One sentence with the numbers of every board; boards are never summed."""
+    """One sentence with the numbers of every board, track by track; boards are never summed."""
+    if len(board.parts) == 1:
+        return f"**{_numbers(board)}**"
+    return f"**{' '.join(_numbers(part) for part in board.parts)}**"
+
+
+def _numbers(board: Board) -> str:
     said = []
     for kind in board.kinds:
         cells = board.owners(kind)
@@ -70,26 +84,45 @@ def headline(board: Board) -> str:
     innocent = Tally.of(cell.verdict for cell in board.cells if cell.innocent)
     if seen := innocent.count("not-marked", "false-positive"):
         said.append(f"{innocent.count('false-positive')} of {seen} verdicts on innocent models accuse them")
-    task = escape(board.run.described["data"]["task"])
-    size = f"{len(board.schemes)} schemes against {len(board.attacks)} attack settings on {task}"
+    schemes = f"{len(board.schemes)} scheme{'s' if len(board.schemes) != 1 else ''}"
+    size = f"{schemes} against {len(board.attacks)} attack settings on {escape(board.track.task)}"
     text = "; ".join(said) or "nothing was judged yet"
-    return f"**{size}. {text[0].upper()}{text[1:]}.**"
+    return f"{size}. {text[0].upper()}{text[1:]}."
+
+
+def tracks(board: Board) -> list[str]:
+    """Every task of the run: its sizes, nulls and budget."""
+    header, *rows = wording.tracks(board.tracks, board.useless_nulls)
+    return [wording.ABOUT_TRACKS, table(header, [[escape(text) for text in row] for row in rows], "llrrrlrrr")]
 
 
 def how_to_read(board: Board) -> str:
     return (
         "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, "
-        "the p-value, how it is known), and the change of utility in points. A mark is present where "
-        f"p <= {wording.probability(board.alpha)}; utility is lost beyond {board.budget:g} points. A mark counts as "
+        f"the p-value, how it is known), and the change of utility in {wording.units(board.tracks)}. A mark is "
+        f"present where p <= {wording.probability(board.alpha)}; utility is lost beyond "
+        f"{escape(wording.budgets(board.tracks))}{_useless(board)}. A mark counts as "
         "held where it survives, or where the thief lost the model's utility with it. `5–6/7` reads: 5 of 7, or 6 if "
         "the undecided one counts too. The [legend](#legend) explains every word, [reasons](#reasons) every square "
         "that has no outcome."
     )
 
 
-def matrix(board: Board) -> list[str]:
-    """Attacks as rows and schemes as columns, one table for each kind of attack."""
-    parts, chosen = [], choices(board, curves(board))
+def _useless(board: Board) -> str:
+    """What an image-to-image model must do to be of any use."""
+    if all(track.unit == "points" for track in board.tracks):
+        return ""
+    return f", or, on image-to-image tasks, where a model beats doing nothing by less than {LEAST_GAIN:g} dB"
+
+
+def matrix(board: Board, swept: Sequence[Curve]) -> list[str]:
+    """Attacks as rows and schemes as columns, one table for each kind of attack, track by track."""
+    chosen = choices(board, swept)
+    return on_tracks(board, lambda part: _matrix(part, chosen))
+
+
+def _matrix(board: Board, chosen: set[tuple[str, str]]) -> list[str]:
+    parts = []
     for kind in board.kinds:
         rows = [
             [escape(attack.label), *(_square(board, scheme.label, attack.label, chosen) for scheme in board.schemes)]
@@ -101,21 +134,21 @@ def matrix(board: Board) -> list[str]:
 
 
 def innocents(board: Board) -> list[str]:
-    """The row `unmarked` beside every scheme: counts with their bounds, then every verdict."""
+    """Every verdict on innocent models."""
     labels = dict.fromkeys(cell.attack for cell in board.cells if cell.innocent and cell.jobs)
     rows = [
         [escape(label), *(_square(board, scheme.label, label, set(), innocent=True) for scheme in board.schemes)]
         for label in labels
     ]
     header = ["unmarked, after", *(escape(scheme.label) for scheme in board.schemes)]
-    return [findings.false_alarms(board), table(header, rows)] if rows else [findings.false_alarms(board)]
+    return [table(header, rows)] if rows else []
 
 
 def _square(board: Board, scheme: str, attack: str, chosen: set[tuple[str, str]], *, innocent: bool = False) -> str:
     cells = board.at(scheme, attack, innocent=innocent)
     first, *others = [escape(line) for line in wording.square(cells)]
     loud = any(cell.verdict.word in _ALARMS for cell in cells)
-    choice = [axes.THIEFS_CHOICE] if (scheme, attack) in chosen else []
+    choice = [THIEFS_CHOICE] if (scheme, attack) in chosen else []
     return "<br>".join([f"**{first}**" if loud else first, *others, *choice])
 
 

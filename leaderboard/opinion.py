@@ -8,7 +8,7 @@ from typing import Any
 
 from leaderboard import wording
 from leaderboard.evidence import OWN_POOL, Evidence, weigh
-from leaderboard.utility import Utility, paired, utility
+from leaderboard.utility import Utility, compare
 from leaderboard.verdicts import SEARCH_BITS, Acceptance, acceptance, search_bits
 
 
@@ -41,7 +41,7 @@ def opinion(
         observation = {**observation, "evidence": channel}
     pools = {OWN_POOL: nulls}
     gates = {
-        name: utility(*paired(gate["before"], gate["after"]), budget / 100)
+        name: compare({"correct": gate["before"]}, {"correct": gate["after"]}, budget, "points")
         for name, gate in observation["gates"].items()
     }
     committed = weigh(observation, pools, alpha)
@@ -90,8 +90,8 @@ def describe(found: Opinion, admission: Mapping[str, Any], alpha: float) -> list
         lines.append((name, "none" if log10_p is None else wording.p_value(log10_p)))
     pool = seen.pools[OWN_POOL]
     if pool["J"]:
-        lines.append(("nulls", f"{pool['J']} models, mean {pool['mean']:.3g}, largest {pool['max']:.3g}"))
-    lines += [(f"gate {name}", f"{wording.points_interval(gate)} points, {gate.state}")
+        lines.append(("nulls", wording.pool(pool)))
+    lines += [(f"gate {name}", f"{wording.change_interval(gate)} {gate.unit}, {gate.state}")
               for name, gate in found.gates.items()]  # fmt: skip
     right = admission["well_formed"] and admission["bound"]
     lines.append(("key", "admissible" if right else f"not admissible: {admission['reason']}"))

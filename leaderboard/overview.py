@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from leaderboard import wording
 from leaderboard.board import Board
@@ -23,7 +23,21 @@ class Overview:
 
 def overviews(board: Board) -> list[Overview]:
     """What schemes held, what attacks broke and cost, false alarms, fidelity, the protocol, and the legend."""
-    return [_schemes(board), _attacks(board), _false_alarms(board), _fidelity(board), _protocol(board), _legend()]
+    parts = [one for make in (_schemes, _attacks) for one in _on_tracks(board, make)]
+    return [*parts, _false_alarms(board), *_on_tracks(board, _fidelity), _tracks(board), _protocol(board), _legend()]
+
+
+def _on_tracks(board: Board, make: Callable[[Board], Overview]) -> list[Overview]:
+    """One table for every track, named by its task where there are several."""
+    if len(board.parts) == 1:
+        return [make(board.parts[0])]
+    found = [(part.track.task, make(part)) for part in board.parts]
+    return [replace(one, title=f"{one.title}: {one_line(task)}") for task, one in found]
+
+
+def _tracks(board: Board) -> Overview:
+    header, *rows = wording.tracks(board.tracks, board.useless_nulls)
+    return Overview("Tasks", wording.ABOUT_TRACKS, header, [[one_line(text) for text in row] for row in rows])
 
 
 def _schemes(board: Board) -> Overview:
@@ -49,13 +63,13 @@ def _attacks(board: Board) -> Overview:
             one_line(row.label),
             row.kind,
             wording.broken(row.tally),
-            "–" if row.change is None else wording.points(row.change),
+            "–" if row.change is None else wording.change(row.change, board.track.unit),
             *wording.price(row),
         ]
         for row in board.attacks
         if row.kind != "control"
     ]
-    header = ["attack", "board", "broken", "change, points", "device time", "of training a host", "tier"]
+    header = ["attack", "board", "broken", f"change, {board.track.unit}", "device time", "of training a host", "tier"]
     about = "Marks removed or claims forged, of judged; utility and cost are medians over the schemes."
     return Overview("Attacks", about, header, rows)
 
@@ -69,8 +83,12 @@ def _false_alarms(board: Board) -> Overview:
 
 
 def _fidelity(board: Board) -> Overview:
-    rows = [[_seeded(board, row.label, found), *_embedding(found)] for row in board.schemes for found in row.fidelity]
-    header = ["scheme", "unmarked", "marked", "change [90 %], points", "embedding", "fresh mark"]
+    rows = [
+        [_seeded(board, row.label, found), *_embedding(found, board.track.unit)]
+        for row in board.schemes
+        for found in row.fidelity
+    ]
+    header = ["scheme", "unmarked", "marked", f"change [90 %], {board.track.unit}", "embedding", "fresh mark"]
     about = "Unmarked: the host of the same seed, or, marked ~, the mean of the clean nulls."
     return Overview("Fidelity and embedding", about, header, rows)
 
@@ -79,30 +97,30 @@ def _seeded(board: Board, label: str, found: Fidelity) -> str:
     return one_line(label) + (f" (seed {found.replicate})" if board.run.profile["seeds"] > 1 else "")
 
 
-def _embedding(found: Fidelity) -> list[str]:
+def _embedding(found: Fidelity, unit: str) -> list[str]:
     mark = found.evidence
     return [
-        wording.percent(found.host) if found.host is not None else f"~ {wording.percent(found.nulls)}",
-        wording.percent(found.marked),
-        wording.points_interval(found.drop) if found.drop else "–",
+        wording.score(found.host, unit) if found.host is not None else f"~ {wording.score(found.nulls, unit)}",
+        wording.score(found.marked, unit),
+        wording.change_interval(found.drop) if found.drop else "–",
         wording.seconds(found.cost.seconds) if found.cost else "–",
         f"{wording.evidence(mark)}, {mark.state}" if mark else "–",
     ]
 
 
 def _protocol(board: Board) -> Overview:
-    described, profile, data = board.run.described, board.run.profile, board.run.described["data"]
+    described, profile = board.run.described, board.run.profile
     ran = [record["run"] for record in board.run.records.values() if record["status"] == "ok"]
     facts = [
         ("command", described["command"]),
         ("created", described["created"]),
         ("watermark-bench", described["version"]),
-        ("profile", f"{profile['name']}, {profile['seeds']} seed(s), {profile['nulls']} nulls"),
-        ("task", f"{data['task']}, {data['test']} test images, sha256 {data['sha256']}"),
+        ("profile", f"{profile['name']}, {profile['seeds']} seed(s)"),
+        *((f"sha256 of {track.task}", track.sha256) for track in board.tracks),
         ("hardware", ", ".join(sorted({f"{one['hardware']} ({one['device']})" for one in ran}))),
         ("jobs", f"{len(board.run.records)} of {len(described['jobs'])} have a record"),
     ]
-    rows = [[name, one_line(value)] for name, value in facts if value]
+    rows = [[one_line(name), one_line(value)] for name, value in facts if value]
     return Overview("Protocol", "Threat models and all versions stand in leaderboard.md.", ["what", "value"], rows)
 
 

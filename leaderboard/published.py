@@ -12,7 +12,8 @@ from pathlib import Path
 from leaderboard import wording
 from leaderboard.board import Board, judge, read_run
 from leaderboard.cells import Cell
-from leaderboard.export import write_pages
+from leaderboard.export import write_pages, write_reproduction
+from leaderboard.reproduction import is_reproduction
 from leaderboard.tables import escape, table
 from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, SEARCHED
 
@@ -25,7 +26,16 @@ BEGIN, END = "<!-- matrix: made by python -m leaderboard.published -->", "<!-- e
 
 
 def compact(board: Board) -> str:
-    """The matrix in words and hits: attacks as rows, in the order of the boards, and schemes as columns."""
+    """The matrix in words and hits: attacks as rows, in the order of the boards, and schemes as columns.
+
+    One table for each track, under its task's name where there are several.
+    """
+    if len(board.parts) == 1:
+        return _table(board)
+    return "\n\n".join(f"On {escape(part.track.task)}:\n\n{_table(part)}" for part in board.parts)
+
+
+def _table(board: Board) -> str:
     header = ["", *(escape(scheme.label) for scheme in board.schemes)]
     rows = [
         [escape(attack.label), *(_short(board, scheme.label, attack.label) for scheme in board.schemes)]
@@ -76,7 +86,13 @@ def published(name: str) -> Board:
     return judge(read_run(FOLDER / name))
 
 
+def write_published(name: str, folder: Path) -> list[Path]:
+    """Write the pages of a published run into `folder`: of a reproduction, its own page alone."""
+    board = published(name)
+    return write_reproduction(board, folder) if is_reproduction(board.run) else write_pages(board, folder)
+
+
 if __name__ == "__main__":
     for folder in sorted(path.parent for path in FOLDER.glob("*/run.json")):
-        write_pages(published(folder.name), folder)
+        write_published(folder.name, folder)
     README.write_text(readme(published("quick"), README.read_text()))

@@ -9,21 +9,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from leaderboard.cells import (
-    Cell,
-    Cost,
-    Court,
-    correct,
-    cost_of,
-    fresh_evidence,
-    null_models,
-    observations,
-    share_right,
-)
+from leaderboard.cells import Cell
 from leaderboard.evidence import OWN_POOL, Evidence, weigh
+from leaderboard.jobs import Cost, cost_of, nulls_of, outcomes
+from leaderboard.judging import Court, fresh
 from leaderboard.run import Run
 from leaderboard.statistics import clopper_pearson_upper
-from leaderboard.utility import Utility
+from leaderboard.utility import Utility, level
 from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, Verdict, innocent_verdict
 
 KINDS = ("removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", "control")
@@ -77,9 +69,9 @@ class Tally:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What embedding did at one replicate. Accuracies in [0, 1].
+    """What embedding did at one replicate. Accuracies in [0, 1], or mean PSNR in dB.
 
-    drop: marked against host, paired, where there is a host. nulls: the mean accuracy of the clean nulls.
+    drop: marked against host, paired, where there is a host. nulls: the mean over the clean nulls.
     """
 
     replicate: int
@@ -138,8 +130,8 @@ class AttackRow:
     """An attack: its entry in run.json, what it did to all schemes, and its median cost over them.
 
     relative: counted work (multiply-adds) over that of training one host, the same on every machine; tier: 0
-    (<= 1 %), 1 (<= 5 %), 2 (<= 25 %), 3 (<= 100 %), 4. change: median net loss of utility, a fraction. no_better:
-    removals that training anew would equal.
+    (<= 1 %), 1 (<= 5 %), 2 (<= 25 %), 3 (<= 100 %), 4. change: median net loss of utility, as in `Utility.delta`.
+    no_better: removals that training anew would equal. Over several tracks there is no common cost and no common unit.
     """
 
     described: Mapping[str, Any]
@@ -169,6 +161,7 @@ def tier(relative: float) -> int:
 
 
 def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court: Court) -> SchemeRow:
+    """The row of a scheme from its cells among `cells`."""
     own = [cell for cell in cells if cell.scheme == scheme["label"]]
     owners = [cell for cell in own if not cell.innocent]
     by_replicate = {cell.replicate: cell for cell in reversed(owners) if cell.jobs}
@@ -183,17 +176,18 @@ def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court
 
 def _fidelity(run: Run, cell: Cell, court: Court) -> Fidelity:
     jobs = cell.jobs
-    marked, host = correct(run, jobs.get("marked")), correct(run, jobs.get("host"))
+    marked, host = outcomes(run, jobs.get("marked")), outcomes(run, jobs.get("host"))
     judged = jobs.get("fresh_nulls", jobs.get("nulls"))
-    models = null_models(run, judged) if judged and run.result(judged) else []
-    nulls = [share for model in models if (share := share_right(correct(run, model))) is not None]
+    models = [model for model, _ in nulls_of(run, judged)] if judged and run.result(judged) else []
+    nulls = [found for model in models if (found := level(outcomes(run, model))) is not None]
     evidence = None
     with suppress(ValueError, KeyError):
-        evidence = fresh_evidence(run, jobs, court)
+        delivered = fresh(run, jobs)
+        evidence = delivered.at(court.alpha) if delivered else None
     return Fidelity(
         replicate=cell.replicate,
-        marked=share_right(marked),
-        host=share_right(host),
+        marked=level(marked),
+        host=level(host),
         drop=court.compare(host, marked) if host and marked else None,
         nulls=sum(nulls) / len(nulls) if nulls else None,
         cost=cost_of(run, jobs.get("marked")),
@@ -227,8 +221,9 @@ def _null_jobs(run: Run, cells: Sequence[Cell]) -> list[str]:
 
 def _accused_by_the_others(run: Run, judged: str, court: Court) -> dict[str, bool]:
     """Whether each null would be accused if it were the suspect and all the others the nulls."""
-    seen, accused = observations(run, judged), {}
-    for number, model in enumerate(null_models(run, judged)):
+    nulls, accused = nulls_of(run, judged), {}
+    seen = [one for _, one in nulls]
+    for number, (model, _) in enumerate(nulls):
         with suppress(ValueError, KeyError):  # observations that can't be weighed have their reason in every cell
             evidence = weigh(seen[number], {OWN_POOL: [*seen[:number], *seen[number + 1 :]]}, court.alpha)
             gates = court.gates(seen[number])
@@ -237,6 +232,7 @@ def _accused_by_the_others(run: Run, judged: str, court: Court) -> dict[str, boo
 
 
 def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_operations: float | None) -> AttackRow:
+    """The row of an attack from its cells among `cells`, those of one track."""
     own = [cell for cell in cells if cell.attack == attack["label"] and not cell.innocent]
     costs = [cell.cost for cell in own if cell.cost]
     cost = _median_cost(costs) if costs else None
@@ -250,6 +246,18 @@ def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_operations
         cost=cost,
         relative=work_share(cost, host_operations),
     )
+
+
+def over_tracks(rows: Sequence[AttackRow]) -> AttackRow:
+    """One attack on several tracks: its counts. Costs and changes of utility have no common measure."""
+    if len(rows) == 1:
+        return rows[0]
+    words, committed = Counter[str](), Counter[str]()
+    for row in rows:
+        words.update(row.tally.words)
+        committed.update(row.committed.words)
+    no_better = sum(row.no_better for row in rows)
+    return AttackRow(rows[0].described, Tally(words), Tally(committed), no_better, None, None, None)
 
 
 def work_share(cost: Cost | None, host_operations: float | None) -> float | None:

@@ -6,6 +6,7 @@ from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.power import Power, power
 from leaderboard.scores import CostToBreak, Ranked, Score, Scores, Standing
+from leaderboard.sections import on_tracks
 from leaderboard.seeds import what_seeds_allow
 from leaderboard.statistics import wilson
 from leaderboard.tables import escape, table
@@ -14,10 +15,15 @@ TIERS = ("0 (up to 1 %)", "1 (up to 5 %)", "2 (up to 25 %)", "3 (up to 100 %)", 
 
 
 def sections(board: Board) -> list[str]:
-    """Scores and worst cases where there are several seeds; cost to break and power always."""
-    scores = Scores(board)
-    parts = ["## Scores over seeds", *_scores(scores)] if board.run.profile["seeds"] > 1 else []
-    return [*parts, "## Cost to break", cost_to_break(scores), "## Power", power_line(board)]
+    """Scores and worst cases where there are several seeds; cost to break and power always. Track by track."""
+    scored = ["## Scores over seeds", *on_tracks(board, _scores)] if board.run.profile["seeds"] > 1 else []
+    return [
+        *scored,
+        "## Cost to break",
+        *on_tracks(board, lambda part: [cost_to_break(Scores(part))]),
+        "## Power",
+        *on_tracks(board, lambda part: [power_line(part)]),
+    ]
 
 
 def _boards(board: Board) -> list[tuple[str, str, bool]]:
@@ -31,9 +37,10 @@ def _boards(board: Board) -> list[tuple[str, str, bool]]:
     return found
 
 
-def _scores(scores: Scores) -> list[str]:
+def _scores(board: Board) -> list[str]:
+    scores = Scores(board)
     parts = [
-        f"{what_seeds_allow(scores.board.run.profile['seeds'])} A seed redraws host, key and attack together. Mean "
+        f"{what_seeds_allow(board.run.profile['seeds'])} A seed redraws host, key and attack together. Mean "
         "score: in each seed the share of attacks withstood, families of attacks counting alike; its 95 % interval is "
         "the wider of that between seeds and that within cells. Worst case: the smallest one-sided 95 % lower bound "
         "of survival over the attacks (Clopper-Pearson), which holds for all of them at once. Withstood every attack: "
@@ -42,7 +49,7 @@ def _scores(scores: Scores) -> list[str]:
         "schemes share a rank (=) unless the difference of their means is significant at 5 % after Holm over all "
         "pairs of the table. Only attacks judged in every seed count. Boards are never summed."
     ]
-    for title, kind, committed in _boards(scores.board):
+    for title, kind, committed in _boards(board):
         ranked = scores.ranking(kind, committed=committed)
         if not ranked:
             continue
@@ -139,28 +146,36 @@ def power_line(board: Board) -> str:
     for kind in board.kinds:
         found = [one for cell in board.owners(kind) if (one := power(cell)) is not None]
         if found:
-            rows.append([kind, str(len(found)), *_ranges(found)])
+            rows.append([kind, str(len(found)), *_ranges(found, board.track.unit)])
+    unit, given = board.track.unit, "with the gains it saw"
+    if unit != "points":
+        given = "with the spread it saw"
     text = (
         "What a cell could have decided, given its test images, key items and nulls: up to which net loss of utility "
-        "it would have said kept, from which on lost (points, with the gains it saw), and from which hit rate on the "
+        f"it would have said kept, from which on lost ({unit}, {given}), and from which hit rate on the "
         "mark would have been present (never: no rate is enough, or the suspect can't be read). Ranges are over the "
         "cells of a board."
     )
-    header = ["board", "cells", "kept up to, points", "lost from, points", "present from"]
+    header = ["board", "cells", f"kept up to, {unit}", f"lost from, {unit}", "present from"]
     return f"{text}\n\n" + table(header, rows, "lrrrr") if rows else "No cell was judged yet."
 
 
 def said(one: Power) -> str:
     """What one cell could have decided, in one line: `bench show`."""
-    kept = "no loss reads kept" if one.kept is None else f"a net loss up to {one.kept:.1f} points reads kept"
-    lost = "none lost" if one.lost is None else f"from {one.lost:.1f} lost"
+    form = _form(one.unit)
+    kept = "no loss reads kept" if one.kept is None else f"a net loss up to {one.kept:{form}} {one.unit} reads kept"
+    lost = "none lost" if one.lost is None else f"from {one.lost:{form}} lost"
     present = "no hit rate is enough" if one.present is None else f"present from {one.present:.3g}"
     return f"{kept}, {lost}; {present}"
 
 
-def _ranges(found: list[Power]) -> list[str]:
+def _form(unit: str) -> str:
+    return f".{wording.DIGITS[unit]}f"
+
+
+def _ranges(found: list[Power], unit: str) -> list[str]:
     columns = [[one.kept for one in found], [one.lost for one in found], [one.present for one in found]]
-    return [_range(values, form) for values, form in zip(columns, (".1f", ".1f", ".2f"), strict=True)]
+    return [_range(values, form) for values, form in zip(columns, (_form(unit), _form(unit), ".2f"), strict=True)]
 
 
 def _range(values: list[float | None], form: str) -> str:

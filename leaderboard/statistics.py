@@ -47,6 +47,11 @@ def _tails(logpmf: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.minimum(summed, 0.0) / LN10
 
 
+def rarity(log10_p: float) -> float:
+    """A p-value in bits, -log2 p. Of p_key under P(Bin(s, 1/c) >= m): the rarity R of Kallas & Furon 2022 (RoSe)."""
+    return -log10_p * LN10 / math.log(2.0)
+
+
 def log10_t_tail(x: float, df: float) -> float:
     """log10 P(t_df >= x), also where the probability is below 1e-308."""
     direct = float(special.stdtr(df, -x))
@@ -165,6 +170,7 @@ class Prediction:
     log10_p: float
 
 
+@lru_cache(maxsize=131072)
 def prediction(total: float, nulls: NullPool, alpha: float) -> Prediction:
     """Would one more null score `total` or more?
 
@@ -190,6 +196,7 @@ def ranks_reach(j: int, alpha: float) -> bool:
     return 1.0 / (j + 1) <= alpha
 
 
+@lru_cache(maxsize=131072)
 def log10_unlimited(total: float, nulls: NullPool) -> float:
     """log10 p of a total if the spread of the nulls were known: N(0, 1) in place of t, s* alone, no ranks."""
     above = nulls.scaled(total) - nulls.centre

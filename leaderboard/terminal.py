@@ -37,15 +37,20 @@ def show(board: Board, console: Console) -> None:
 
 
 def tables(board: Board) -> Iterator[Table]:
-    """Attacks as rows, schemes as columns: verdict, hits and the change of utility in points; then innocents."""
+    """Attacks as rows, schemes as columns: verdict, hits and the change of utility; then innocents. Track by track."""
+    for part in board.parts:
+        yield from _of_track(part, f", {part.track.task}" if len(board.parts) > 1 else "")
+
+
+def _of_track(board: Board, on: str) -> Iterator[Table]:
     for kind in board.kinds:
-        made = _headed(board, kind)
+        made = _headed(board, kind + on)
         for attack in board.attacks:
             if attack.kind == kind:
                 squares = (_square(board.at(scheme.label, attack.label)) for scheme in board.schemes)
                 made.add_row(Text(one_line(attack.label)), *squares)
         yield made
-    innocents = _headed(board, "unmarked")
+    innocents = _headed(board, "unmarked" + on)
     tallies = [scheme.false_alarms.tally for scheme in board.schemes]
     counts = [(tally.count("false-positive"), tally.count("not-marked", "false-positive")) for tally in tallies]
     squares = (Text(f"{accused}/{seen}", style="bold red" if accused else "") for accused, seen in counts)
@@ -55,7 +60,7 @@ def tables(board: Board) -> Iterator[Table]:
 
 def _headed(board: Board, corner: str) -> Table:
     made = Table(header_style="bold")
-    made.add_column(Text(corner), overflow="fold")
+    made.add_column(Text(one_line(corner)), overflow="fold")
     for scheme in board.schemes:
         made.add_column(Text(one_line(scheme.label)), overflow="fold")
     return made
@@ -77,7 +82,7 @@ def _short(cell: Cell) -> list[str]:
         seen = wording.total(after.total, after.n, after.kind == "count")
         numbers.append("unreadable" if wording.is_unreadable(after) else seen)
     if cell.utility is not None and not cell.claim:
-        numbers.append(wording.points(cell.utility.delta))
+        numbers.append(wording.changed(cell.utility.delta, cell.unit))
     flags = (flag for flag in cell.verdict.flags if flag != NO_BETTER_THAN_SCRATCH)  # too wide: on the page only
     lines = [wording.verdict(cell), " ".join(numbers), *flags]
     if cell.committed is not None and cell.committed.word != cell.verdict.word:

@@ -1,21 +1,39 @@
-"""Is the model as useful as before? Tango's score test for paired outcomes at a budget.
+"""Is the model as useful as before? A paired test on the same test items, at a budget.
 
-T. Tango, Statistics in Medicine 17 (1998) 891, in closed form.
+Right and wrong answers: Tango's score test (Statistics in Medicine 17 (1998) 891), in closed form. Images: Student's
+paired t on the PSNR of each image.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 CRITICAL = 1.645  # one-sided 5 %
+SCALE = {"points": 100.0, "dB": 1.0}  # from a net loss as it is kept to the unit it is shown in
+LEAST_GAIN = 3.0  # dB over doing nothing, from which on an image-to-image model is of use at all
+
+# a model on the test set: {"correct": "0101…"}, or {"psnr": [dB per image], "identity": [dB of doing nothing]}
+Outcomes = Mapping[str, Any]
+State = Literal["kept", "lost", "unclear"]
 
 
 @dataclass(frozen=True)
 class Utility:
-    """Net loss `delta` = (losses - gains) / n in [-1, 1], its state at `budget`, and its 90 % interval."""
+    """A net loss, its state at `budget`, and its 90 % interval.
+
+    unit "points": delta = (losses - gains) / n, a fraction in [-1, 1], as are budget and interval; z is Tango's.
+    unit "dB": delta is the mean loss of PSNR, budget and interval are in dB, z is Student's t; losses and gains are
+    the images that came out worse and better. gain: mean PSNR of the suspect over doing nothing, in dB; below
+    LEAST_GAIN the state is lost, whatever the loss.
+    """
 
     losses: int
     gains: int
@@ -23,8 +41,88 @@ class Utility:
     budget: float
     delta: float
     z: float
-    state: Literal["kept", "lost", "unclear"]
+    state: State
     interval: tuple[float, float]
+    unit: str = "points"
+    gain: float | None = None
+
+    @property
+    def change(self) -> float:
+        """The change in `unit`; a loss is negative."""
+        return 0.0 - SCALE[self.unit] * self.delta
+
+    @property
+    def useless(self) -> bool:
+        """Whether the suspect hardly beats doing nothing."""
+        return self.gain is not None and self.gain < LEAST_GAIN
+
+
+def compare(before: Outcomes, after: Outcomes, budget: float, unit: str) -> Utility:
+    """Two models on the same test items, at `budget` in `unit`. Raises ValueError where the outcomes don't fit."""
+    for seen in (before, after):
+        if unit_of(seen) != unit:
+            raise ValueError(f"outcomes in {unit_of(seen)} on a track that counts in {unit}")
+    if unit == "points":
+        return utility(*paired(before["correct"], after["correct"]), budget / SCALE[unit])
+    return fidelity(_decibels(before["psnr"]), _decibels(after["psnr"]), budget, gain(after))
+
+
+def unit_of(seen: Outcomes) -> str:
+    """The unit in which changes of these outcomes are told."""
+    return "points" if "correct" in seen else "dB"
+
+
+def level(seen: Outcomes | None) -> float | None:
+    """Accuracy in [0, 1], or mean PSNR in dB; None where there is no item."""
+    if seen is None:
+        return None
+    if "correct" in seen:
+        return seen["correct"].count("1") / len(seen["correct"]) if seen["correct"] else None
+    return float(np.mean(seen["psnr"])) if len(seen["psnr"]) else None
+
+
+def gain(seen: Outcomes) -> float | None:
+    """Mean PSNR over doing nothing, in dB; None for answers that are right or wrong."""
+    if "psnr" not in seen or not len(seen["psnr"]):
+        return None
+    return float(np.mean(seen["psnr"]) - np.mean(seen["identity"]))
+
+
+def does_the_job(seen: Outcomes | None) -> bool:
+    """Whether a model counts as one that does its task: an image-to-image model must gain 3 dB, others always do."""
+    gained = None if seen is None else gain(seen)
+    return gained is None or gained >= LEAST_GAIN
+
+
+def fidelity(
+    before: NDArray[np.float64], after: NDArray[np.float64], budget: float, gained: float | None = None
+) -> Utility:
+    """Paired t of the loss of PSNR, in dB, image by image, against `budget`: one-sided at 5 %, interval 90 %.
+
+    Fewer than two images say nothing; equal losses on all of them leave no doubt.
+    """
+    if before.shape != after.shape:
+        raise ValueError(f"paired outcomes need the same images: {before.size} before, {after.size} after")
+    lost = before - after
+    n = lost.size
+    delta = float(lost.mean()) if n else 0.0
+    worse, better = int((lost > 0).sum()), int((lost < 0).sum())
+    useless = gained is not None and gained < LEAST_GAIN
+    if n < 2:
+        state: State = "lost" if useless else "unclear"
+        return Utility(worse, better, n, budget, delta, 0.0, state, (-math.inf, math.inf), "dB", gained)
+    error, critical = float(lost.std(ddof=1)) / math.sqrt(n), float(special.stdtrit(n - 1, 0.95))
+    t = (delta - budget) / error if error > 0 else math.copysign(math.inf, delta - budget) if delta != budget else 0.0
+    state = "lost" if useless or t >= critical else "kept" if t <= -critical else "unclear"
+    interval = delta - critical * error, delta + critical * error
+    return Utility(worse, better, n, budget, delta, t, state, interval, "dB", gained)
+
+
+def _decibels(values: Any) -> NDArray[np.float64]:
+    found = np.asarray(values, dtype=np.float64)
+    if found.ndim != 1 or not np.isfinite(found).all():
+        raise ValueError("PSNR is one finite number of dB per image")
+    return found
 
 
 @lru_cache(maxsize=65536)
@@ -34,8 +132,8 @@ def paired(before: str, after: str) -> tuple[int, int, int]:
         raise ValueError(f"paired outcomes need the same items: {len(before)} before, {len(after)} after")
     if not set(before + after) <= {"0", "1"}:
         raise ValueError("outcomes are strings of '0' and '1'")
-    pairs = list(zip(before, after, strict=True))
-    return pairs.count(("1", "0")), pairs.count(("0", "1")), len(pairs)
+    was, now = int(before or "0", 2), int(after or "0", 2)  # outcomes as bits: counted without a loop
+    return (was & ~now).bit_count(), (now & ~was).bit_count(), len(before)
 
 
 def tango_z(losses: int, gains: int, n: int, budget: float) -> float:
@@ -65,10 +163,14 @@ def utility(losses: int, gains: int, n: int, budget: float) -> Utility:
     The interval holds the net losses whose |z| stays below 1.645, within [-1, 1].
     """
     z = tango_z(losses, gains, n, budget)
-    state: Literal["kept", "lost", "unclear"]
-    state = "kept" if z <= -CRITICAL else "lost" if z >= CRITICAL else "unclear"
-    interval = (_budget_at(CRITICAL, losses, gains, n), _budget_at(-CRITICAL, losses, gains, n))
-    return Utility(losses, gains, n, budget, (losses - gains) / n if n else 0.0, z, state, interval)
+    state: State = "kept" if z <= -CRITICAL else "lost" if z >= CRITICAL else "unclear"
+    delta = (losses - gains) / n if n else 0.0
+    return Utility(losses, gains, n, budget, delta, z, state, _interval(losses, gains, n))
+
+
+@lru_cache(maxsize=65536)
+def _interval(losses: int, gains: int, n: int) -> tuple[float, float]:
+    return _budget_at(CRITICAL, losses, gains, n), _budget_at(-CRITICAL, losses, gains, n)
 
 
 def _budget_at(z: float, losses: int, gains: int, n: int) -> float:

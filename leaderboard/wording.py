@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from leaderboard.cells import Agreement, Cell, Channel
 from leaderboard.evidence import Evidence
 from leaderboard.rows import AttackRow, FalseAlarms, Tally
 from leaderboard.statistics import wilson
-from leaderboard.utility import Utility
+from leaderboard.tracks import Track
+from leaderboard.utility import LEAST_GAIN, SCALE, Utility
 
 CLAIM_KINDS = ("ambiguity", "false-claim")
 
@@ -33,6 +34,8 @@ LEGEND = {
     "claim-refused": "flag of `survived`: the evidence is there, but a gate (a separate test) is lost",
     "claim-unclear": "flag of `survived`: the evidence is there, and a gate is unclear",
 }
+DIGITS = {"points": 1, "dB": 2}
+LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
 GRADES = {
     "exact": "the null law is known in closed form, for an admissible key",
     "ranked": "as many nulls or fresh keys were scored as alpha asks for",
@@ -71,21 +74,87 @@ def channel(found: Channel | None) -> str:
     return "–" if found is None else total(found.total, found.n, isinstance(found.total, int))
 
 
-def points(delta: float) -> str:
-    """The change of utility behind a net loss, in points with its sign: a loss of 0.013 is `-1.3`."""
-    change = round(-100 * delta, 1)
-    return f"{change:+.1f}" if change else "0.0"
+def change(delta: float, unit: str = "points") -> str:
+    """The change of utility behind a net loss, a bare number in `unit` with its sign: a loss of 0.013 is `-1.3`."""
+    digits = DIGITS[unit]
+    value = round(-SCALE[unit] * delta, digits)
+    return f"{value:+.{digits}f}" if value else f"{0:.{digits}f}"
 
 
-def points_interval(found: Utility) -> str:
-    """The change of utility and its 90 % interval, in points."""
-    low, high = found.interval
-    return f"{points(found.delta)} [{points(high)}, {points(low)}]"
+def change_interval(found: Utility) -> str:
+    """The change of utility and its 90 % interval, bare numbers in the unit of `found`."""
+    low, high = (change(end, found.unit) for end in found.interval)
+    return f"{change(found.delta, found.unit)} [{high}, {low}]"
+
+
+def changed(delta: float, unit: str) -> str:
+    """The change of utility where there is little room: points are bare, `-1.3`, other units named, `-0.21 dB`."""
+    return change(delta, unit) if unit == "points" else f"{change(delta, unit)} {unit}"
+
+
+def utility_state(found: Utility) -> str:
+    """kept, lost or unclear; and why, where a model is of no use at all."""
+    if found.useless:
+        return f"{found.state}: {found.gain:+.2f} dB over doing nothing, below {LEAST_GAIN:g}"
+    return found.state
+
+
+def test_items(found: Utility) -> str:
+    """What became of the test items, and the statistic that weighs it."""
+    if found.unit == "points":
+        return f"{found.losses} lost and {found.gains} gained of {found.n}, z {found.z:.2f}"
+    gained = "" if found.gain is None else f", {found.gain:+.2f} dB over doing nothing"
+    return f"{found.losses} of {found.n} images came out worse and {found.gains} better, t {found.z:.2f}{gained}"
+
+
+def read_at(track: Track) -> str:
+    """What verdicts of a track were read at."""
+    return f"alpha {probability(track.alpha)}, budget {track.budget:g} {track.unit}"
+
+
+def budgets(tracks: Sequence[Track]) -> str:
+    """The budget of every track: `5 points`, or `5 points on digits and 0.5 dB on photos`."""
+    if len(tracks) == 1:
+        return f"{tracks[0].budget:g} {tracks[0].unit}"
+    return " and ".join(f"{track.budget:g} {track.unit} on {track.task}" for track in tracks)
+
+
+ABOUT_TRACKS = "Each task has its own images, unmarked models (nulls), unit of utility and budget."
+
+
+def tracks(found: Sequence[Track], useless: Mapping[str, int]) -> list[list[str]]:
+    """Header and one row per track. useless: nulls of a task that hardly beat doing nothing and so do not count."""
+    rows = [["task", "kind", "owner's images", "thief's", "test", "architecture", "nulls", "budget", "alpha"]]
+    for one in found:
+        out = f" ({useless[one.task]} left out: below 3 dB over doing nothing)" if useless.get(one.task) else ""
+        sizes = f"{one.owner:,}", f"{one.thief:,}", f"{one.test:,}"
+        budget = f"{one.budget:g} {one.unit}"
+        rows.append([one.task, one.kind, *sizes, one.architecture, f"{one.nulls}{out}", budget, probability(one.alpha)])
+    return rows
+
+
+def units(tracks: Sequence[Track]) -> str:
+    """The units in which changes of utility are told: `points`, or `points or dB`."""
+    return " or ".join(dict.fromkeys(track.unit for track in tracks))
+
+
+def pool(seen: Mapping[str, float | None]) -> str:
+    """A pool of nulls, with how many more do not do their task and so do not count."""
+    useless = f" (and {seen['useless']:g} more that hardly beat doing nothing)" if seen.get("useless") else ""
+    return f"{seen['J']} models{useless}, mean {seen['mean']:.3g}, largest {seen['max']:.3g}"
+
+
+def score(value: float | None, unit: str) -> str:
+    """How good a model is: accuracy as per cent, or its mean PSNR; a dash for None."""
+    if value is None or unit == "points":
+        return percent(value)
+    return f"{value:.2f} {unit}"
 
 
 def agreement(found: Agreement) -> str:
     """How alike two models answer, such as `100.0 % agree, gap 1e-05`."""
-    return f"{percent(found.labels)} agree, gap {found.largest_gap:.0e}"
+    gap = f"gap {found.largest_gap:.0e}"
+    return gap if found.labels is None else f"{percent(found.labels)} agree, {gap}"
 
 
 def percent(share: float | None) -> str:
@@ -162,10 +231,10 @@ def square(cells: Sequence[Cell]) -> list[str]:
     if cell.after is not None:
         lines.append(evidence(cell.after))
     if cell.committed is not None and cell.after is not None:
-        lines += [f"{name} {points(gate.delta)}" for name, gate in cell.gates.items()]
+        lines += [f"{name} {changed(gate.delta, gate.unit)}" for name, gate in cell.gates.items()]
         lines.append(f"{cell.committed.word} with commitment")
     elif cell.utility is not None:
-        lines.append(points(cell.utility.delta))
+        lines.append(changed(cell.utility.delta, cell.unit))
     if cell.kind == "function-preserving" and cell.agreement is not None:
         lines.append(agreement(cell.agreement))
     return lines + list(cell.verdict.flags)
@@ -185,5 +254,5 @@ def _seeds(cells: Sequence[Cell]) -> list[str]:
         lines.append(f"{p_value(strengths[0])} to {p_value(strengths[-1])}")
     changes = [cell.utility.delta for cell in cells if cell.utility is not None]
     if changes:
-        lines.append(points(sum(changes) / len(changes)))
+        lines.append(changed(sum(changes) / len(changes), cells[0].unit))
     return lines

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -109,6 +112,36 @@ class Lab:
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     return Lab()
+
+
+def _real(folder: str) -> Path:
+    """A folder of real files beside the project; a test that needs it skips where there is none."""
+    path = Path(os.environ.get("BENCH_DATA", "../shared/data")) / folder
+    if not path.is_dir():
+        pytest.skip(f"{path} is not here: set BENCH_DATA to a folder that has {folder}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with the four published archives of Fashion-MNIST, packed. Copy it to change it."""
+    root = tmp_path_factory.mktemp("fashion-mnist")
+    shutil.copytree(_real("FashionMNIST"), root / "FashionMNIST")
+    return root
+
+
+@pytest.fixture(scope="session")
+def cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with the published batches of CIFAR-10."""
+    source = _real("cifar10") / "cifar10_pack.py"
+    spec = importlib.util.spec_from_file_location("cifar10_pack", source)
+    assert spec is not None
+    assert spec.loader is not None
+    pack = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pack)
+    root = tmp_path_factory.mktemp("cifar10")
+    pack.write_batches(str(root))
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from leaderboard.run import Run
 
 N = 400  # test images
 ITEMS = 100  # key items
+IMAGES = 40  # test images of the image-to-image track
 NULL_HITS = (9, 7, 11, 8, 10, 6, 12, 9, 8, 10, 7, 9, 11, 8, 13, 4)
 ADMISSION = {"well_formed": True, "bound": True, "hash_bound": True, "committed": False, "reason": None}
 
@@ -31,6 +33,12 @@ def observation(hits: int, gate_wrong: int | None = None) -> dict[str, Any]:
     return {"evidence": "bits", "channels": {"bits": bits, "carried": other}, "gates": gates, "unreadable": None}
 
 
+def projections(mean: float) -> dict[str, Any]:
+    """An observation of real scores around `mean`, one per test image."""
+    values = [mean + 0.1 * (index % 5 - 2) for index in range(IMAGES)]
+    return {"evidence": "projection", "channels": {"projection": {"values": values}}, "gates": {}, "unreadable": None}
+
+
 UNREADABLE = {"evidence": "", "channels": {}, "gates": {}, "unreadable": "its layer 3 has another shape"}
 
 
@@ -40,6 +48,7 @@ class Case:
     def __init__(self, folder: Path, seeds: int = 1) -> None:
         self.folder = folder
         self.store = RecordStore(folder / "store")
+        self.task = "digits"  # of the jobs and schemes that are added
         self.run: dict[str, Any] = {
             "schema": 1,
             "run": "made-up",
@@ -51,8 +60,9 @@ class Case:
                 "alpha": 0.001, "budget": 5.0, "nulls": 16, "seeds": seeds, "timeout": 60.0,
                 "thief": {"pool": "disjoint", "share": 1.0}, "training": {"epochs": 10},
             },
-            "data": {"task": "digits", "kind": "classification", "unit": "points", "owner": 1000, "thief": 400,
-                     "test": N, "sha256": "ab" * 32},
+            "data": [{"task": "digits", "kind": "classification", "unit": "points", "owner": 1000, "thief": 400,
+                      "test": N, "sha256": "ab" * 32, "architecture": "convnet", "nulls": 16, "budget": 5.0,
+                      "alpha": 0.001}],
             "schemes": [], "attacks": [], "cells": [], "jobs": {}, "broken": [],
         }  # fmt: skip
 
@@ -66,9 +76,10 @@ class Case:
         if status is not None:
             ran = {"seconds": seconds, "peak_memory_mb": 300.0, "device": "cpu", "hardware": "a cpu",
                    "versions": {"torch": "2"}, "finished": "2026-01-01T00:00:00"}  # fmt: skip
+            job = {"suspects": suspects or [], "world": {"task": self.task}}
             self.store.write({
                 "schema": 1, "id": id, "kind": kind, "status": status, "reason": reason, "parents": parents,
-                "job": {"suspects": suspects or []}, "result": result if status == "ok" and result else {}, "run": ran,
+                "job": job, "result": result if status == "ok" and result else {}, "run": ran,
             })  # fmt: skip
         return id
 
@@ -79,6 +90,42 @@ class Case:
                 "operations": operations}  # fmt: skip
         result = {"utility": {"correct": outcomes(wrong)}, "cost": cost, "artefacts": {}}
         return self.job(kind, label, parents, result, **options)
+
+    def images(self, kind: str, label: str, parents: list[str], loss: float = 0.0, **options: Any) -> str:
+        """An image-to-image model whose PSNR lies `loss` dB below 30 on average, 8 dB over doing nothing."""
+        spread = [0.3 * ((7 * index + len(label)) % 5 - 2) for index in range(IMAGES)]
+        seen = {"psnr": [30.0 - loss + one for one in spread], "identity": [22.0] * IMAGES}
+        cost = {"labelled": 90, "unlabelled": 0, "queries": 0, "steps": 60, "samples": 960, "operations": 4000}
+        return self.job(kind, label, parents, {"utility": seen, "cost": cost, "artefacts": {}}, **options)
+
+    def image_track(self, losses: Sequence[float] = (), attacks: Sequence[tuple[str, float, float]] = ()) -> None:
+        """A second track with one scheme: nulls at these losses (16 good ones), attacks as (label, score, loss)."""
+        self.run["data"].append({
+            "task": "photos", "kind": "image-to-image", "unit": "dB", "owner": 200, "thief": 100, "test": IMAGES,
+            "sha256": "cd" * 32, "architecture": "unet", "nulls": 16, "budget": 0.5, "alpha": 0.001,
+        })  # fmt: skip
+        self.task, losses = "photos", losses or [0.1 * (index % 3) for index in range(16)]
+        self.run["schemes"].append({
+            "label": "deepmodel", "name": "deepmodel", "doc": "Hidden in images.", "paper": "", "release": "outputs",
+            "court": "outputs", "item": "image", "host": True, "parameters": {}, "task": "photos",
+        })  # fmt: skip
+        nulls = [self.images("null", f"photos null {index}", [], loss) for index, loss in enumerate(losses)]
+        host = self.images("host", "photos host", [])
+        marked = self.images("marked", "photos marked", [host], 0.1)
+        scratch = self.images("attacked", "photos scratch", [], 2.0)
+        shared = {"host": host, "marked": marked, "scratch": scratch,
+                  "fresh": self.judged("photos fresh", marked, [marked], [projections(1.0)]),
+                  "nulls": self.judged("photos nulls", marked, nulls, [projections(0.02 * (i % 5 - 2))
+                                                                       for i in range(len(nulls))])}  # fmt: skip
+        for label, score, loss in attacks:
+            self.attack(label, tasks=["image-to-image"])
+            attacked = self.images("attacked", f"photos {label}", [marked], loss)
+            judged = self.judged(f"photos judged {label}", marked, [attacked], [projections(score)])
+            self.cell("deepmodel", label, shared | {"attacked": attacked, "judged": judged})
+        innocent = self.images("null", "photos innocent", [])
+        judged = self.judged("photos judged innocent", marked, [innocent], [projections(0.03)])
+        self.cell("deepmodel", "none", {"suspect": innocent, "judged": judged, "nulls": shared["nulls"]}, innocent=True)
+        self.task = "digits"
 
     def judged(
         self, label: str, key: str, suspects: list[str], seen: list[dict[str, Any]],
@@ -94,7 +141,8 @@ class Case:
         if label not in [scheme["label"] for scheme in self.run["schemes"]]:
             self.run["schemes"].append({
                 "label": label, "name": label, "doc": "A scheme.", "paper": "https://example.org/paper",
-                "release": "weights", "court": "labels", "item": "trigger", "host": True, "parameters": {"n": ITEMS},
+                "release": "weights", "court": "labels", "item": "trigger", "host": True,
+                "parameters": {"n": ITEMS}, "task": self.task,
             })  # fmt: skip
         models = [self.model("null", f"null {index}", [], wrong=8) for index in range(len(nulls))]
         host = self.model("host", f"host {replicate}", [], wrong=8)
@@ -112,7 +160,7 @@ class Case:
             self.run["attacks"].append({
                 "label": label, "doc": "An attack.", "paper": "", "family": "made up", "kind": kind,
                 "access": "weights", "requires": [], "target": "release", "claim": kind in ("ambiguity", "false-claim"),
-                "stages": [{"name": label, "parameters": {}}], **traits,
+                "stages": [{"name": label, "parameters": {}}], "tasks": ["classification"], **traits,
             })  # fmt: skip
 
     def cell(self, scheme: str, attack: str, jobs: dict[str, str], replicate: int = 0, **fields: Any) -> None:

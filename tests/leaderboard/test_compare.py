@@ -83,7 +83,7 @@ def test_utility_is_paired(two: tuple[Any, Any]) -> None:
 
 
 def test_utility_is_not_paired_across_data(two: tuple[Any, Any]) -> None:
-    filled(two[1], 96, 20).run["data"]["sha256"] = "cd" * 32
+    filled(two[1], 96, 20).run["data"][0]["sha256"] = "cd" * 32
     (change, _) = compare(filled(two[0], 96).board(), two[1].board()).changes
     assert [test.what for test in change.tests] == ["evidence"]
 

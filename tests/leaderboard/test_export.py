@@ -34,7 +34,7 @@ def test_the_csv_agrees_with_the_board(full: Any) -> None:
         assert line["fresh_total"] == (str(cell.before.total) if cell.before else "")
         assert line["job_judged"] == cell.jobs.get("judged", "")
         if cell.utility:
-            assert float(line["utility_change_points"]) == pytest.approx(-100 * cell.utility.delta)
+            assert float(line["utility_change"]) == pytest.approx(-100 * cell.utility.delta)
     assert {line["alpha"] for line in found} == {"0.001"}
 
 
@@ -50,7 +50,7 @@ def test_formulas_are_quoted_and_numbers_are_not(case: Any, name: str) -> None:
     case.hit(shared, name, name, 5, wrong=4)
     (line,) = lines(case.board())
     assert line["scheme"] == f"'{name.strip()}"
-    assert float(line["utility_change_points"]) == pytest.approx(-1.0)
+    assert float(line["utility_change"]) == pytest.approx(-1.0)
 
 
 def test_a_cell_is_one_line_whatever_its_reason(case: Any) -> None:

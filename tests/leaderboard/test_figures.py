@@ -77,6 +77,6 @@ def test_names_are_neither_formulas_nor_markup(case: Any) -> None:
 def test_a_run_without_a_record_draws_only_the_matrix(case: Any) -> None:
     case.attack("prune")
     case.run["schemes"].append({"label": "adi", "doc": "", "paper": "", "release": "weights", "court": "labels",
-                                "host": False, "parameters": {}})  # fmt: skip
+                                "host": False, "parameters": {}, "task": "digits"})  # fmt: skip
     case.cell("adi", "prune", {"marked": "0" * 64})
     assert sorted(figures(case.board())) == ["matrix.png", "matrix.svg"]

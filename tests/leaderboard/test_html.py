@@ -115,7 +115,7 @@ def test_untrusted_text_is_never_markup(case: Any) -> None:
     case.hit(shared, HOSTILE, HOSTILE, 5, status="crashed", reason=HOSTILE)
     case.run["schemes"][0] |= {"doc": HOSTILE, "paper": HOSTILE, "parameters": {HOSTILE: HOSTILE}}
     case.run |= {"run": HOSTILE, "command": HOSTILE}
-    case.run["data"]["task"] = HOSTILE
+    case.run["data"][0]["task"] = HOSTILE
     text = page(case.board())
     plain = Reader(page_without_names(case))
     found = Reader(text)
@@ -163,7 +163,7 @@ def test_equal_boards_make_equal_pages(full: Any) -> None:
 def test_a_run_without_a_record_still_makes_a_page(case: Any) -> None:
     case.attack("prune")
     case.run["schemes"].append({"label": "adi", "doc": "", "paper": "", "release": "weights", "court": "labels",
-                                "host": False, "parameters": {}})  # fmt: skip
+                                "host": False, "parameters": {}, "task": "digits"})  # fmt: skip
     case.cell("adi", "prune", {"marked": "0" * 64})
     assert square(page(case.board()), "adi × prune")["words"] == ["not-run"]
 

@@ -104,7 +104,7 @@ def test_seeds_share_a_square_with_an_interval(case: Any) -> None:
 def test_a_run_without_a_record_still_makes_a_page(case: Any) -> None:
     case.attack("prune")
     case.run["schemes"].append({"label": "adi", "doc": "", "paper": "", "release": "weights", "court": "labels",
-                                "host": False, "parameters": {}})  # fmt: skip
+                                "host": False, "parameters": {}, "task": "digits"})  # fmt: skip
     case.cell("adi", "prune", {"marked": "0" * 64})
     text = page(case.board())
     assert square(text, "### Removal", "prune") == ["not-run"]
@@ -168,4 +168,14 @@ def test_p_values_are_short(log10_p: float, said: str) -> None:
     ("delta", "said"), [(0.0133, "-1.3"), (-0.005, "+0.5"), (0.0, "0.0"), (0.0002, "0.0"), (1.0, "-100.0")]
 )
 def test_a_loss_is_a_negative_change(delta: float, said: str) -> None:
-    assert wording.points(delta) == said
+    assert wording.change(delta) == said
+
+
+def test_the_innocents_nearest_to_an_accusation_are_listed(full: Any) -> None:
+    lines = page(full.board()).splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("Near misses"))
+    nearest, second = (lines[start + offset] for offset in (4, 5))
+    assert "60/100" in nearest
+    assert "**false-positive**" in nearest
+    assert "9/100" in second
+    assert "not-marked" in second

@@ -1,0 +1,67 @@
+"""The tracks of a run: tasks with their own data, nulls, unit of utility and budget. The main one comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from benchmark.errors import BenchError
+
+
+@dataclass(frozen=True)
+class Track:
+    """One entry of run.json's `data`.
+
+    kind: "classification" or "image-to-image". owner, thief, test: sizes in images. alpha: a probability; budget: in
+    `unit`, "points" or "dB".
+    """
+
+    task: str
+    kind: str
+    unit: str
+    owner: int
+    thief: int
+    test: int
+    sha256: str
+    architecture: str
+    nulls: int
+    budget: float
+    alpha: float
+
+
+def read_tracks(described: Mapping[str, Any], alpha: float | None = None, budget: float | None = None) -> list[Track]:
+    """The tracks of run.json, read at other thresholds where they are given.
+
+    budget: in points, so it speaks of classification tracks; the others keep theirs. Raises BenchError where a
+    threshold is out of range, or the run is an older one.
+    """
+    if alpha is not None and not 0 < alpha < 1:
+        raise BenchError(f"alpha must lie between 0 and 1, not {alpha}: a usual value is 0.001")
+    if budget is not None and not 0 < budget < 100:
+        raise BenchError(f"the utility budget is in points, between 0 and 100, not {budget}: a usual value is 5")
+    names = [field.name for field in fields(Track)]
+    try:
+        found = [Track(**{name: entry[name] for name in names}) for entry in described["data"]]
+    except (KeyError, TypeError):
+        raise BenchError("this run was written by another version: run the benchmark again to rewrite it") from None
+    if not found:
+        raise BenchError("this run has no task: run the benchmark again to rewrite it")
+    return [
+        replace(
+            track,
+            alpha=track.alpha if alpha is None else alpha,
+            budget=track.budget if budget is None or track.unit != "points" else budget,
+        )
+        for track in found
+    ]
+
+
+def track_of(tracks: Sequence[Track], scheme: Mapping[str, Any]) -> Track:
+    """The track of a scheme; the main one for a scheme that has none in this profile."""
+    return next((track for track in tracks if track.task == scheme["task"]), tracks[0])
+
+
+def serves(attack: Mapping[str, Any], track: Track) -> bool:
+    """Whether every stage of an attack knows the track's kind of task."""
+    return track.kind in attack["tasks"]
