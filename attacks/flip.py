@@ -28,11 +28,15 @@ class Flip(Attack):
     settings = ("share=0.1", "share=0.5")
 
     share: float = parameter(0.5, "share of the normalisation scales that change sign", low=0.0, high=1.0)
+    layer: str = parameter("", "the one convolution whose scales are drawn from, by its name; all where empty")
 
     def run(self, thief: Thief) -> nn.Module:
         model = plain(thief.model)
+        names = [name for name, _ in conv_blocks(model)]
+        if self.layer and self.layer not in names:
+            raise NotApplicable(f"the net has no normalised convolution {self.layer}: it has {', '.join(names)}")
         with torch.no_grad():
-            for block, sign in _signs(model, self.share, thief.rng):
+            for block, sign in _signs(model, self.share, thief.rng, layer=self.layer):
                 block.norm.weight.mul_(sign)
         return model
 
@@ -42,7 +46,8 @@ class SignFlip(Attack):
     """A share of all channels is negated: filter, running mean and scale together, so every answer stays the same.
 
     Invariant neuron transforms (Yan et al. 2022), the sign change; normalisation lets it act before the ReLU. Marks
-    read from the signs of filters are lost at no cost.
+    read from the signs of filters are lost at no cost. Under group normalisation whole groups are negated: a single
+    channel would move the mean that its group shares.
     """
 
     name = "sign-flip"
@@ -55,20 +60,31 @@ class SignFlip(Attack):
     def run(self, thief: Thief) -> nn.Module:
         model = plain(thief.model)
         with torch.no_grad():
-            for block, sign in _signs(model, self.share, thief.rng):
+            for block, sign in _signs(model, self.share, thief.rng, together=True):
                 block.conv.weight.mul_(sign[:, None, None, None])
-                cast(Tensor, block.norm.running_mean).mul_(sign)
+                if isinstance(block.norm, nn.BatchNorm2d):
+                    cast(Tensor, block.norm.running_mean).mul_(sign)
                 block.norm.weight.mul_(sign)
         return model
 
 
-def _signs(model: nn.Module, share: float, rng: torch.Generator) -> Iterator[tuple[ConvBlock, Tensor]]:
-    """Every block with a sign per channel; `share` of all channels of all layers together have -1."""
-    blocks = [block for _, block in conv_blocks(model)]
+def _signs(
+    model: nn.Module, share: float, rng: torch.Generator, *, together: bool = False, layer: str = ""
+) -> Iterator[tuple[ConvBlock, Tensor]]:
+    """Every block with a sign per channel; `share` of all channels of all layers together have -1.
+
+    `together` gives the channels of a normalisation group one sign; the share is then one of all units.
+    """
+    blocks = [block for name, block in conv_blocks(model) if layer in ("", name)]
     if not blocks:
         raise NotApplicable("the net has no normalised convolutions, so no scales to flip")
-    widths = [len(block.norm.weight) for block in blocks]
-    signs = torch.ones(sum(widths))
-    signs[torch.randperm(sum(widths), generator=rng)[: round(share * sum(widths))]] = -1
+    units = [_groups(block) if together else len(block.norm.weight) for block in blocks]
+    signs = torch.ones(sum(units))
+    signs[torch.randperm(sum(units), generator=rng)[: round(share * sum(units))]] = -1
     device = blocks[0].norm.weight.device
-    return zip(blocks, signs.to(device).split(widths), strict=True)
+    for block, sign in zip(blocks, signs.to(device).split(units), strict=True):
+        yield block, sign.repeat_interleave(len(block.norm.weight) // len(sign))
+
+
+def _groups(block: ConvBlock) -> int:
+    return block.norm.num_groups if isinstance(block.norm, nn.GroupNorm) else len(block.norm.weight)

@@ -1,4 +1,4 @@
-"""Forged passports: a thief claims the unchanged marked model with passports of his own (DeepIPR's fake1 to fake3)."""
+"""Forged passports: a thief claims the unchanged marked model with passports of his own."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from benchmark.contract import (
     Recipe,
     Thief,
     conv_blocks,
+    entering,
     head,
     parameter,
     plain,
@@ -36,7 +37,7 @@ class Fake1(Attack):
     Fan et al. 2019. The authors draw them with a net that is by mistake untrained on CIFAR; a thief has better:
     `trained` takes the activations of the plain net that he trains on his own images, `noise` is uniform on (-1, 1).
     One claim instead of the mean over repeated draws. The bits belong to the forger's own secret, or are those that
-    fit his passports where the scheme leaves them free.
+    fit his passports where the scheme leaves them free. A private branch (V2, V3) gets statistics from his images.
     """
 
     name = "fake1"
@@ -51,16 +52,15 @@ class Fake1(Attack):
     def run(self, thief: Thief) -> Loot:
         scheme = _scheme(thief)
         if self.passports == "noise":
-            pairs = [
-                (_uniform(p_gamma, thief.rng), _uniform(p_beta, thief.rng))
-                for p_gamma, p_beta in scheme.passports(thief.model)
-            ]
-            return Loot(claim=Claim(scheme.passport_key(thief.model, pairs, secret(thief.rng))))
-        owner = thief.as_owner()
-        if self.passports == "untrained":
-            owner = Owner(thief.world, thief.data, thief.rng, Net.of(thief.build()), thief.meter)
-        drawn = scheme.install(thief.model, thief.scheme.keygen(owner, thief.rng))
-        return Loot(claim=Claim(scheme.passport_key(thief.model, scheme.passports(drawn), secret(thief.rng))))
+            shapes = _inputs(thief, plain(thief.model), scheme)
+            pairs = [(_uniform(one, thief.rng), _uniform(one, thief.rng)) for one in shapes]
+        else:
+            owner = thief.as_owner()
+            if self.passports == "untrained":
+                owner = Owner(thief.world, thief.data, thief.rng, Net.of(thief.build()), thief.meter)
+            pairs = _drawn(thief, owner)
+        key = scheme.passport_key(thief.model, pairs, secret(thief.rng))
+        return Loot(claim=Claim(scheme.calibrated(key, thief.model, thief)))
 
 
 @dataclass(frozen=True)
@@ -87,20 +87,73 @@ class Fake2(Attack):
 
     def run(self, thief: Thief) -> Loot:
         scheme, own = _scheme(thief), secret(thief.rng)
-        shipped = scheme.passports(thief.model)
-        signs = scheme.signs(scheme.passport_key(thief.model, shipped, own))
-        model = plain(thief.model).requires_grad_(False)
-        blocks = _passported(thief.model, model)
+        model, blocks, carried = _opened(thief, scheme)
+        signs = scheme.signs(scheme.passport_key(thief.model, carried, own))
         for block, sign in zip(blocks, signs, strict=True):
             block.norm.weight.data = self.magnitude * sign.to(thief.device)
             block.norm.bias.data = torch.zeros_like(block.norm.weight)
         scales = [one for block in blocks for one in (block.norm.weight, block.norm.bias)]
         _train(thief, model, scales, Recipe(self.epochs, self.lr, schedule="constant"))
-        pairs = [
-            (_deriving(block.conv, p_gamma, block.norm.weight), _deriving(block.conv, p_beta, block.norm.bias))
-            for block, (p_gamma, p_beta) in zip(blocks, shipped, strict=True)
-        ]
+        pairs = _realised(blocks, carried, [(block.norm.weight, block.norm.bias) for block in blocks])
         return Loot(claim=Claim(scheme.passport_key(thief.model, pairs, own)))
+
+
+@dataclass(frozen=True)
+class AccessoryBlock(Attack):
+    """A small fully connected block behind the forger's own derived scales and shifts, trained to make them fit.
+
+    Chen et al. 2023 put such blocks (two layers, beside a direct path) between a passport and the scale it gives;
+    some of the training data suffice. Inputs are the forger's passports by the scheme's recipe, from the plain net
+    that he trains; the blocks alone learn, by cross-entropy and the sign loss for his own bits. The paper's forger
+    shows a net with his blocks in it. A judge installs passports in the delivered model, so the claim is the least
+    passports that derive, through its filters, what the blocks gave. Unlike fake2's, the signs are asked for all along.
+    """
+
+    name = "accessory-block"
+    family = "forged passports"
+    paper = "Chen et al., Effective Ambiguity Attack Against Passport-based DNN IP Protection (arXiv 2303.11595)"
+    kind = "ambiguity"
+    requires = "passports"
+
+    epochs: int = parameter(30, "passes over the thief's images", low=1)
+    lr: float = parameter(0.02, "learning rate at its peak", low=0.0)
+    hidden: int = parameter(32, "width between the two layers of a block", low=1)
+    alpha: float = parameter(0.1, "weight of the sign loss", low=0.0)
+    margin: float = parameter(0.1, "gamma_0, the least scale the sign loss asks for", low=0.0)
+    clip: float = parameter(5.0, "largest gradient norm", low=0.0)
+
+    def run(self, thief: Thief) -> Loot:
+        scheme, own = _scheme(thief), secret(thief.rng)
+        drawn = _drawn(thief, thief.as_owner())
+        signs = [sign.to(thief.device) for sign in scheme.signs(scheme.passport_key(thief.model, drawn, own))]
+        model, blocks, _ = _opened(thief, scheme)
+        with torch.no_grad():
+            derived = [_scale(b.conv, one) for b, pair in zip(blocks, drawn, strict=True) for one in pair]
+        layers = [self._layers(one, thief.rng) for one in derived]
+        names = [f"{name}.norm.{one}" for name in scheme.places(model) for one in ("weight", "bias")]
+
+        def given() -> list[Tensor]:
+            return [x + F.relu(x @ first) @ second for x, (first, second) in zip(derived, layers, strict=True)]
+
+        def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+            ((x, y),) = batches
+            scales = given()
+            answer = torch.func.functional_call(model, dict(zip(names, scales, strict=True)), (x,))
+            loss = F.cross_entropy(answer, y)
+            for gamma, sign in zip(scales[::2], signs, strict=True):
+                loss = loss + self.alpha * F.relu(self.margin - sign * gamma).sum()
+            return loss
+
+        recipe = Recipe(self.epochs, self.lr, clip=self.clip)
+        _train(thief, model, [one for pair in layers for one in pair], recipe, step)
+        found = given()
+        pairs = _realised(blocks, drawn, list(zip(found[::2], found[1::2], strict=True)))
+        return Loot(claim=Claim(scheme.passport_key(thief.model, pairs, own)))
+
+    def _layers(self, x: Tensor, rng: torch.Generator) -> tuple[nn.Parameter, nn.Parameter]:
+        """Both layers of a block for scales (C,): (C, hidden) and (hidden, C); it starts as the direct path alone."""
+        first = torch.randn(len(x), self.hidden, generator=rng).to(x.device) / len(x) ** 0.5
+        return nn.Parameter(first), nn.Parameter(x.new_zeros(self.hidden, len(x)))
 
 
 @dataclass(frozen=True)
@@ -113,6 +166,7 @@ class Fake3(Attack):
     statistics stay frozen, unlike in the authors' code: the claim is on the model as it was delivered.
     A passport moves its scale slowly (the derivation is ill-conditioned), hence the large rate; and so many new signs
     cost accuracy here, which `alpha` trades for bits: fake2, which forgets the original, is the stronger forger.
+    Needs the owner's passports: V1 ships them, V2 and V3 would have to lose their key first.
     """
 
     name = "fake3"
@@ -135,7 +189,7 @@ class Fake3(Attack):
         near = [(_nudged(p_gamma, thief.rng), _nudged(p_beta, thief.rng)) for p_gamma, p_beta in shipped]
         key = scheme.passport_key(thief.model, near, own)
         model = scheme.install(thief.model, key).requires_grad_(False)
-        blocks = _passported(model, model)
+        blocks = [block for _, block in conv_blocks(model) if not block.norm.affine]
         forged = _trainable(model, [one for pair in scheme.passports(model) for one in pair])
         original = [one.detach().clone() for pair in shipped for one in pair]
         signs = [sign.to(thief.device) for sign in scheme.signs(key)]
@@ -174,10 +228,33 @@ def _scale(conv: nn.Conv2d, passport: Tensor) -> Tensor:
     return conv(passport).mean((0, 2, 3))
 
 
-def _passported(model: nn.Module, twin: nn.Module) -> list[ConvBlock]:
-    """The blocks of `twin` in whose place `model` has one without a scale of its own."""
-    pairs = zip(conv_blocks(model), conv_blocks(twin), strict=True)
-    return [its for (_, block), (_, its) in pairs if not block.norm.affine]
+def _drawn(thief: Thief, owner: Owner) -> list[tuple[Tensor, Tensor]]:
+    """Passports by the scheme's own recipe, out of the plain net of `owner`: the thief in another role."""
+    return _scheme(thief).passports(_scheme(thief).install(thief.model, thief.scheme.keygen(owner, thief.rng)))
+
+
+def _opened(thief: Thief, scheme: PassportScheme) -> tuple[nn.Module, list[ConvBlock], list[tuple[Tensor, Tensor]]]:
+    """The stolen net as a plain one, frozen, its passport layers, and passports that derive the scales it carries."""
+    model = plain(thief.model).requires_grad_(False)
+    blocks = [cast(ConvBlock, model.get_submodule(name)) for name in scheme.places(model)]
+    carried = [(block.norm.weight, block.norm.bias) for block in blocks]
+    like = [(one, one) for one in _inputs(thief, model, scheme)]
+    return model, blocks, _realised(blocks, like, carried)
+
+
+def _inputs(thief: Thief, model: nn.Module, scheme: PassportScheme) -> list[Tensor]:
+    """What enters each passport layer for a black image: the shapes (1, C_in, H, W) that passports have."""
+    return entering(model, scheme.places(model), torch.zeros(1, *thief.task.shape, device=thief.device))
+
+
+def _realised(
+    blocks: Sequence[ConvBlock], like: Sequence[tuple[Tensor, Tensor]], wanted: Sequence[tuple[Tensor, Tensor]]
+) -> list[tuple[Tensor, Tensor]]:
+    """The least passports, shaped as in `like`, that derive the `wanted` scale and shift in each block."""
+    return [
+        (_deriving(block.conv, p_gamma, gamma), _deriving(block.conv, p_beta, beta))
+        for block, (p_gamma, p_beta), (gamma, beta) in zip(blocks, like, wanted, strict=True)
+    ]
 
 
 def _trainable(model: nn.Module, buffers: Sequence[Tensor]) -> list[nn.Parameter]:

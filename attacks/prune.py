@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch_pruning
 from torch import nn
 
 from benchmark.contract import Attack, Thief, head, parameter, plain
+
+
+@torch.no_grad()
+def zero_lowest(model: nn.Module, amount: float, layers: str, rng: torch.Generator | None = None) -> nn.Module:
+    """Set the share `amount` of the weights of `layers` to zero, in place: the smallest of all together.
+
+    With `rng` drawn at random instead. Biases and normalisation scales stay.
+    """
+    kinds = {"all": (nn.Conv2d, nn.Linear), "conv": (nn.Conv2d,), "dense": (nn.Linear,)}[layers]
+    weights = [m.weight for m in model.modules() if isinstance(m, kinds)]
+    sizes = torch.cat([w.abs().flatten() for w in weights])
+    if rng is not None:
+        sizes = torch.rand(len(sizes), generator=rng).to(sizes.device)
+    keep = torch.ones_like(sizes)
+    keep[sizes.topk(round(amount * len(sizes)), largest=False).indices] = 0
+    for weight, mask in zip(weights, keep.split([w.numel() for w in weights]), strict=True):
+        weight.mul_(mask.view_as(weight))
+    return model
 
 
 @dataclass(frozen=True)
@@ -29,16 +48,36 @@ class Prune(Attack):
 
     amount: float = parameter(0.5, "share of the weights set to zero", low=0.0, high=1.0)
 
-    @torch.no_grad()
+    layers: Literal["all", "conv", "dense"] = parameter(
+        "all", "which weights: of all layers, of convolutions, or of linear (dense) layers"
+    )
+
     def run(self, thief: Thief) -> nn.Module:
-        model = thief.model
-        weights = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-        sizes = torch.cat([w.abs().flatten() for w in weights])
-        keep = torch.ones_like(sizes)
-        keep[sizes.topk(round(self.amount * len(sizes)), largest=False).indices] = 0
-        for weight, mask in zip(weights, keep.split([w.numel() for w in weights]), strict=True):
-            weight.mul_(mask.view_as(weight))
-        return model
+        return zero_lowest(thief.model, self.amount, self.layers)
+
+
+@dataclass(frozen=True)
+class PruneRandom(Attack):
+    """Weights drawn at random become zero, whatever their size.
+
+    Kallas & Furon 2022 (RoSe), section 5: all layers, or the dense ones alone. A weaker thief than `prune`, who keeps
+    the large weights: the task suffers as the mark does. The paper averages 50 draws; here each seed draws once.
+    """
+
+    name = "prune-random"
+    family = "pruning"
+    kind = "removal"
+    access = "weights"
+    paper = "Kallas & Furon 2022, WIFS (arXiv:2206.11024)"
+    settings = ("amount=0.1", "amount=0.3,layers=dense")
+
+    amount: float = parameter(0.1, "share of the weights set to zero", low=0.0, high=1.0)
+    layers: Literal["all", "conv", "dense"] = parameter(
+        "all", "which weights: of all layers, of convolutions, or of linear (dense) layers"
+    )
+
+    def run(self, thief: Thief) -> nn.Module:
+        return zero_lowest(thief.model, self.amount, self.layers, thief.rng)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from benchmark.contract import Attack, Thief, parameter
 
 @dataclass(frozen=True)
 class Quantize(Attack):
-    """Weights are rounded to a few bits: symmetric, one step size per output channel.
+    """Weights are rounded to a few bits: symmetric, one step size per output channel; or to half precision.
 
     Nagel et al. 2021, section 2.2 (symmetric, per channel, range of the largest weight). Convolutions and linear
     layers hold the rounded values as floats: an integer engine computes the same up to activation rounding, but its
@@ -28,7 +28,7 @@ class Quantize(Attack):
     paper = "Nagel et al. 2021, arXiv:2106.08295"
     settings = ("bits=8", "bits=4")
 
-    bits: Literal[8, 6, 4, 3, 2] = parameter(8, "bits per weight; 2 bits are the levels -1, 0, 1")
+    bits: Literal[16, 8, 6, 4, 3, 2] = parameter(8, "bits per weight; 16: half-precision floats; 2: levels -1, 0, 1")
 
     @torch.no_grad()
     def run(self, thief: Thief) -> nn.Module:
@@ -37,6 +37,9 @@ class Quantize(Attack):
         for module in model.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 weight = module.weight
+                if self.bits == 16:
+                    weight.copy_(weight.half())
+                    continue
                 step = weight.abs().amax(tuple(range(1, weight.ndim)), keepdim=True) / levels
                 step = step.where(step > 0, 1)  # a pruned channel: all zeros, and they stay
                 weight.copy_((weight / step).round() * step)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.access import Access
+from benchmark.commitment import commit, root_of
 from benchmark.data import Data, as_bytes, as_float
 from benchmark.declaration import parameter
-from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, head, plain
+from benchmark.folder import pictures
+from benchmark.image_nets import ResidualUnit, UNetTrunk, conv3x3
+from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, entering, head, plain
 from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
 from benchmark.release import (
@@ -26,15 +29,18 @@ from benchmark.release import (
     Observations,
     binomial,
     poisson_binomial,
+    redrawn,
     shipped,
 )
 from benchmark.training import Recipe, Source, logits
+from benchmark.triggers import abstract_images
 
 __all__ = [
     "Access",
     "Admission",
     "Attack",
     "Bill",
+    "CarrierScheme",
     "Channel",
     "Claim",
     "ConvBlock",
@@ -48,31 +54,41 @@ __all__ = [
     "Net",
     "NotApplicable",
     "Observations",
+    "OverwriteScheme",
     "Owner",
     "Party",
     "PassportScheme",
     "Recipe",
+    "ResidualUnit",
     "Scheme",
     "Source",
     "Spec",
     "Suspect",
     "Thief",
     "TriggerScheme",
+    "UNetTrunk",
     "Unreadable",
     "World",
+    "abstract_images",
     "as_bytes",
     "as_float",
     "binomial",
     "build",
     "builder",
+    "commit",
+    "conv3x3",
     "conv_blocks",
+    "entering",
     "head",
     "logits",
     "parameter",
+    "pictures",
     "plain",
     "poisson_binomial",
     "prf_bits",
     "prf_labels",
+    "redrawn",
+    "root_of",
     "secret",
     "shipped",
 ]  # fmt: skip
@@ -88,7 +104,9 @@ class Scheme(ABC):
 
     Traits (literals): `release`, what leaves the house; `court`, what the judge sees of a suspect; `host`, whether
     the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
-    variants that "all" runs; `item`, what one key item is called; `paper`.
+    variants that "all" runs; `item`, what one key item is called; `file_parameters`, those that name a file or
+    folder, whose content then counts among what names a result; `expected_failures`, by setting, why its fresh mark is
+    not found for every seed, where that is known beforehand; `paper`.
     """
 
     name: ClassVar[str]
@@ -100,6 +118,8 @@ class Scheme(ABC):
     capabilities: ClassVar[tuple[str, ...]] = ()
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
+    expected_failures: ClassVar[Mapping[str, str]] = {}
+    file_parameters: ClassVar[tuple[str, ...]] = ()
     key_type: ClassVar[type[Key]]
 
     @abstractmethod
@@ -138,7 +158,7 @@ class Attack(ABC):
     Traits (literals): `family`; `kind` (removal, function-preserving, evasion, extraction, ambiguity, false-claim,
     control); `access`, the least it needs of a release; `tasks`, the kinds of task it can be run on; `requires`, a
     scheme capability; `target`, "none" when it never looks at the marked model; `settings`, the variants that "all"
-    runs; `paper`.
+    runs; `file_parameters`, those that name a file or folder; `paper`.
     """
 
     name: ClassVar[str]
@@ -150,6 +170,7 @@ class Attack(ABC):
     requires: ClassVar[str] = ""
     target: ClassVar[str] = "release"
     settings: ClassVar[tuple[str, ...]] = ("",)
+    file_parameters: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def run(self, thief: Thief) -> nn.Module | Loot:
@@ -179,13 +200,31 @@ class TriggerScheme(Protocol):
     def trigger_key(self, images: Tensor, secret: bytes, classes: int) -> Key:
         """The key of uint8 `images` (N, C, H, W): its labels recomputed by the scheme's rule."""
 
+    def trigger_labels(self, images: Tensor, secret: bytes, classes: int) -> Tensor:
+        """The labels of that key alone, int64 (N,): what a search over many secrets computes."""
+
     def triggers(self, key: Key) -> Data:
         """The images and labels of a key."""
 
 
 @runtime_checkable
+class OverwriteScheme(Protocol):
+    """Capability "overwrite": a mark can be trained into a net that exists already, even one that has a mark."""
+
+    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+        """Train the mark of `key` into `model`, in place or in a net made from it, with the data of `owner`.
+
+        `embed` calls it with the net and the recipe of the scheme's own; an overwriting thief with the plain stolen
+        net and his recipe. `owner.host` is no part of it.
+        """
+
+
+@runtime_checkable
 class PassportScheme(Protocol):
     """Capability "passports": scale and shift of some layers come from passports through the layer's own filters."""
+
+    def places(self, model: nn.Module) -> list[str]:
+        """The ConvBlocks of a net like `model` that have passports, from the input to the output."""
 
     def install(self, model: nn.Module, key: Key) -> nn.Module:
         """A copy of `model` that computes with the passports of `key`. Raises Unreadable when shapes differ."""
@@ -201,4 +240,21 @@ class PassportScheme(Protocol):
         """The bits of `key` per passport layer as +1 or -1, (C_out,)."""
 
     def passports(self, model: nn.Module) -> list[tuple[Tensor, Tensor]]:
-        """What the delivered `model` ships: (p_gamma, p_beta) per passport layer."""
+        """What `model` computes with: (p_gamma, p_beta) per passport layer. Raises NotApplicable for a plain net."""
+
+    def calibrated(self, key: Key, model: nn.Module, party: Party) -> Key:
+        """`key` with the statistics that its branch of `model` has on the party's images.
+
+        `key` itself where a claimant brings no statistics of his own: they ship, or the normalisation has none.
+        """
+
+
+@runtime_checkable
+class CarrierScheme(Protocol):
+    """Capability "carriers": a private head reads from a net's answers where on a picture the key's signature is."""
+
+    def signed_carriers(self, key: Key, n: int, shape: tuple[int, int, int], rng: torch.Generator) -> Data:
+        """`n` uint8 pictures (n, *shape) to train a head on, and what it has to read from each, int64 (n,)."""
+
+    def with_head(self, key: Key, weight: Tensor, bias: Tensor) -> Key:
+        """`key` with an affine head over log-probabilities: `weight` (readings, classes), `bias` (readings,)."""

@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.errors import BenchError
+from benchmark.photographs import crops
+from benchmark.readers import read
 from benchmark.tasks import SPLIT_SEED, Task
 
 POOLS = ("disjoint", "owner")
@@ -65,27 +68,41 @@ def _digits(task: Task) -> tuple[Data, Data | None]:
     return Data(enlarged, torch.from_numpy(rows[:, -1]).long()), None
 
 
-def _fashion_mnist(task: Task) -> tuple[Data, Data | None]:
-    from torchvision.datasets import FashionMNIST  # only here: it takes a second to import
-
-    root = task.paths()[0].parents[2]
-    train, test = (FashionMNIST(root, train=part, download=False) for part in (True, False))
-    return Data(train.data[:, None], train.targets), Data(test.data[:, None], test.targets)
+# the whole, and the data set's own test part: None where it has none and the judge's images come out of the whole
+_READERS = {"digits": _digits}
 
 
-# what the data set's own test part is: None where it has none and the judge's images come out of the whole
-_READERS = {"digits": _digits, "fashion-mnist": _fashion_mnist}
+def _read(task: Task) -> tuple[Data, Data | None]:
+    if task.name in _READERS:
+        return _READERS[task.name](task)
+    train, test = read(task)
+    return Data(*train), None if test is None else Data(*test)
 
 
 def load(task: Task) -> Splits:
-    """Read and split `task` on the CPU: one fixed permutation, cut into owner, thief and test."""
-    whole, official_test = _READERS[task.name](task)
+    """Read and split `task` on the CPU: one fixed permutation, cut into owner, thief and test.
+
+    Crops of photographs come split already, by where they lie. Raises BenchError where the data set is too small.
+    """
+    if task.kind == "image-to-image":
+        return Splits(*(Data(degraded, clean) for degraded, clean in crops(task)))
+    whole, official_test = _read(task)
+    needed = task.owner + task.thief + task.validation + (task.test if official_test is None else 0)
+    if len(whole) < needed or (official_test is not None and len(official_test) < task.test):
+        raise BenchError(f"task {task.name}: {needed} images are needed and {len(whole)} are there: fetch them anew")
     rng = torch.Generator().manual_seed(SPLIT_SEED)
     order = torch.randperm(len(whole), generator=rng)
     owner, thief, rest = order.tensor_split([task.owner, task.owner + task.thief])
     judges = rest if official_test is None else torch.randperm(len(official_test), generator=rng)
     test = (whole if official_test is None else official_test).take(judges[: task.test])
     return Splits(whole.take(owner), whole.take(thief), test)
+
+
+def validation(task: Task) -> Data:
+    """The images on which a recipe is chosen: the last of the same permutation, so in no split. No job reads them."""
+    whole, _ = _read(task)
+    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(SPLIT_SEED))
+    return whole.take(order[len(order) - task.validation :])
 
 
 def thief_data(splits: Splits, pool: str, share: float, rng: torch.Generator) -> tuple[Data, Data]:

@@ -91,10 +91,15 @@ class Declaration:
     def read(self, text: str) -> dict[str, Any]:
         """The full parameters that `amount=0.5,mode=ftal` stands for; the empty text means the defaults."""
         try:
-            given = _given(text)
+            given = read_arguments(text)
         except BenchError as error:
             raise BenchError(f"{self.name}({text}): {error}") from None
         return self.resolve(given)
+
+    def expected_failure(self, parameters: Mapping[str, Any]) -> str | None:
+        """Why a fresh mark with these full parameters is not found for every seed; None where it has to be."""
+        failures: Mapping[str, str] = self.traits.get("expected_failures", {})
+        return next((reason for text, reason in failures.items() if self.read(text) == parameters), None)
 
     def write(self, parameters: Mapping[str, Any]) -> str:
         """A short text that `read` turns into `parameters`.
@@ -132,7 +137,7 @@ def split_text(text: str, separator: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def _given(text: str) -> dict[str, object]:
+def read_arguments(text: str) -> dict[str, object]:
     """The parameters that `amount=0.5,mode=ftal` names."""
     given: dict[str, object] = {}
     for item in split_text(text, ",") if text.strip() else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +13,7 @@ import torch
 from benchmark import artefacts
 from benchmark.contract import Scheme
 from benchmark.data import Data, Splits, load, thief_data
-from benchmark.identity import source_hash
+from benchmark.identity import content_hash, source_hash
 from benchmark.job import Job, Source
 from benchmark.nets import known
 from benchmark.parties import World, stream
@@ -50,6 +51,14 @@ def load_source(source: Source) -> type:
     return load_class(Path(source.path), source.class_name)
 
 
+def _check_content(path: Path, digest: str) -> None:
+    """Raise Changed when a file or folder is not what it was when the plan was made."""
+    with suppress(OSError):  # gone or locked: changed as well
+        if content_hash(path) == digest:
+            return
+    raise Changed(f"{path} changed after the plan was made: run the same command again")
+
+
 class Desk:
     """One job's view of the store. What is read depends on what is asked: a thief's job never asks for a key."""
 
@@ -62,6 +71,8 @@ class Desk:
     def plugin(self, role: str) -> Any:
         """The plug-in of `role` ("scheme", "stage0", ...) with the payload's parameters."""
         described = self.payload["stages"][int(role[5:])] if role.startswith("stage") else self.payload["scheme"]
+        for name, digest in described.get("files", {}).items():
+            _check_content(Path(described["parameters"][name]), digest)
         return load_source(self.job.sources[role])(**described["parameters"])
 
     @property

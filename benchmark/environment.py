@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.datasets import DATA_SETS
 from benchmark.errors import BenchError
+from benchmark.tasks import data_root
 
 NEEDED = (
     "torch", "torchvision", "torch-pruning", "numpy", "scipy", "pandas", "scikit-learn", "safetensors", "pillow",
@@ -86,6 +88,7 @@ def examine(results: Path) -> Iterator[Finding]:
     )
     yield _imports()
     yield _folder(results)
+    yield _data()
     cores = os.cpu_count() or 1
     yield Finding(True, "processor", f"{cores} cores: --workers {cores} is the default")
 
@@ -109,3 +112,10 @@ def _folder(results: Path) -> Finding:
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         return Finding(False, "results folder", f"{nearest} can't be written: choose another --results")
     return Finding(free > 1, "results folder", f"{results}: {free:.0f} GB free")
+
+
+def _data() -> Finding:
+    """Which published data sets lie in the data root; the others are fetched when a task asks for them."""
+    root = data_root()
+    there = [name for name, data_set in DATA_SETS.items() if not any(data_set.missing(root))]
+    return Finding(True, "data root", f"{root.absolute()}: {', '.join(there) or 'no data set yet'}")

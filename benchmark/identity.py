@@ -50,6 +50,19 @@ def stream_seed(*parts: object) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
+def content_hash(path: Path) -> str:
+    """SHA-256 over a file's bytes, or over the relative names and bytes of all files in a folder; 64 digits.
+
+    Raises OSError when there is nothing at `path`, or it can't be read.
+    """
+    if not path.is_dir():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    inside = sorted(one for one in path.rglob("*") if one.is_file())
+    return hashlib.sha256(
+        canonical([[one.relative_to(path).as_posix(), content_hash(one)] for one in inside]).encode()
+    ).hexdigest()
+
+
 def module_source(module: str) -> Path | None:
     """The source file of a dotted module name, found without importing anything; None if there is none."""
     top, *rest = module.split(".")

@@ -95,13 +95,39 @@ class Normalise(nn.Module):
         return {"mean": self.mean.flatten().tolist(), "std": self.std.flatten().tolist()}
 
 
-class ConvBlock(nn.Module):
-    """Bias-free 3x3 convolution, batch normalisation, ReLU."""
+GROUP = 16  # channels that group normalisation takes together (DeepIPR: C_out // 16 groups)
+Norm = str | int  # "batch", "group", or a number of groups
+Norms = str | Sequence[Norm]  # one for all blocks of a net, or one for each
 
-    def __init__(self, inputs: int, outputs: int, *, stride: int = 1, kernel: int = 3, relu: bool = True) -> None:
+
+def default_groups(channels: int) -> int:
+    """The largest number of groups that divides `channels` with at least 16 in each; 1 for fewer channels."""
+    return next(n for n in range(max(1, channels // GROUP), 0, -1) if channels % n == 0)
+
+
+def normalisation(norm: Norm, channels: int, *, affine: bool = True) -> nn.BatchNorm2d | nn.GroupNorm:
+    """Batch normalisation, or group normalisation, which keeps no running statistics. Raises ValueError."""
+    if norm == "batch":
+        return nn.BatchNorm2d(channels, affine=affine)
+    if isinstance(norm, str) and norm != "group":
+        raise ValueError(f"norm is batch or group, not {norm!r}")
+    return nn.GroupNorm(norm if isinstance(norm, int) else default_groups(channels), channels, affine=affine)
+
+
+def norms_of(norms: Norms, count: int) -> list[Norm]:
+    """One norm for each of `count` blocks."""
+    return [norms] * count if isinstance(norms, str) else list(norms)
+
+
+class ConvBlock(nn.Module):
+    """Bias-free 3x3 convolution, batch or group normalisation, ReLU. `norm` has `weight` and `bias` in both."""
+
+    def __init__(
+        self, inputs: int, outputs: int, *, stride: int = 1, kernel: int = 3, relu: bool = True, norm: Norm = "batch"
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
+        self.norm = normalisation(norm, outputs)
         self.relu = relu
 
     def affine(self, normalised: Tensor) -> Tensor:
@@ -116,6 +142,39 @@ class ConvBlock(nn.Module):
 def conv_blocks(model: nn.Module) -> Iterator[tuple[str, ConvBlock]]:
     """Every ConvBlock of `model` with its dotted name, from the input to the output."""
     return ((name, module) for name, module in model.named_modules() if isinstance(module, ConvBlock))
+
+
+@torch.no_grad()
+def entering(model: nn.Module, names: Sequence[str], x: Tensor) -> list[Tensor]:
+    """What enters the named modules of `model`, in eval mode, for images (N, C, H, W) in [0, 1], in one batch."""
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            found[name] = inputs[0]
+
+        return hook
+
+    hooks = [model.get_submodule(name).register_forward_pre_hook(keep(name)) for name in names]
+    try:
+        model.eval()(x)
+    finally:
+        for one in hooks:
+            one.remove()
+    return [found[name] for name in names]
+
+
+def described_norms(model: nn.Module) -> Norms:
+    """The `norm` argument that rebuilds the blocks of `model`, also after pruning has changed its groups."""
+    norms: list[Norm] = []
+    for _, block in conv_blocks(model):
+        if isinstance(block.norm, nn.BatchNorm2d):
+            norms.append("batch")
+        else:
+            groups, channels = block.norm.num_groups, block.norm.num_channels
+            norms.append("group" if groups == default_groups(channels) else groups)
+    first = norms[0]
+    return first if isinstance(first, str) and set(norms) == {first} else norms
 
 
 def head(model: nn.Module) -> nn.Linear:
@@ -142,11 +201,12 @@ class ConvNet(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         widths: Sequence[int] = (16, 32, 64),
+        norm: Norms = "batch",
     ) -> None:
         super().__init__()
         self.normalise = Normalise(mean, std)
-        inputs = [len(mean), *widths[:-1]]
-        self.blocks = nn.ModuleList(ConvBlock(i, o) for i, o in zip(inputs, widths, strict=True))
+        inputs, norms = [len(mean), *widths[:-1]], norms_of(norm, len(widths))
+        self.blocks = nn.ModuleList(ConvBlock(i, o, norm=n) for i, o, n in zip(inputs, widths, norms, strict=True))
         self.head = nn.Linear(widths[-1] * 4, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -163,6 +223,7 @@ class ConvNet(nn.Module):
             "builder": "convnet",
             "classes": self.head.out_features,
             "widths": widths,
+            "norm": described_norms(self),
             **self.normalise.spec(),
         }
 
@@ -170,12 +231,12 @@ class ConvNet(nn.Module):
 class ResidualBlock(nn.Module):
     """Two ConvBlocks beside a 1x1 shortcut; `widths` are the channels after each of the two."""
 
-    def __init__(self, inputs: int, widths: Sequence[int], stride: int) -> None:
+    def __init__(self, inputs: int, widths: Sequence[int], stride: int, norms: Sequence[Norm]) -> None:
         super().__init__()
         middle, outputs = widths
-        self.first = ConvBlock(inputs, middle, stride=stride)
-        self.second = ConvBlock(middle, outputs, relu=False)
-        self.shortcut = ConvBlock(inputs, outputs, stride=stride, kernel=1, relu=False)
+        self.first = ConvBlock(inputs, middle, stride=stride, norm=norms[0])
+        self.second = ConvBlock(middle, outputs, relu=False, norm=norms[1])
+        self.shortcut = ConvBlock(inputs, outputs, stride=stride, kernel=1, relu=False, norm=norms[2])
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.second(self.first(x)) + self.shortcut(x))
@@ -195,13 +256,15 @@ class ResNet8(nn.Module):
         std: Sequence[float],
         stem: int = 8,
         widths: Sequence[Sequence[int]] = ((8, 8), (16, 16), (32, 32)),
+        norm: Norms = "batch",
     ) -> None:
         super().__init__()
         self.normalise = Normalise(mean, std)
-        self.stem = ConvBlock(len(mean), stem)
+        norms = norms_of(norm, 1 + 3 * len(widths))
+        self.stem = ConvBlock(len(mean), stem, norm=norms[0])
         inputs = [stem, *(pair[1] for pair in widths[:-1])]
         self.blocks = nn.ModuleList(
-            ResidualBlock(i, pair, stride=1 if index == 0 else 2)
+            ResidualBlock(i, pair, 1 if index == 0 else 2, norms[1 + 3 * index :][:3])
             for index, (i, pair) in enumerate(zip(inputs, widths, strict=True))
         )
         self.head = nn.Linear(widths[-1][1], classes)
@@ -219,5 +282,6 @@ class ResNet8(nn.Module):
             "classes": self.head.out_features,
             "stem": self.stem.conv.out_channels,
             "widths": [[b.first.conv.out_channels, b.second.conv.out_channels] for b in blocks],
+            "norm": described_norms(self),
             **self.normalise.spec(),
         }

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+import benchmark.classic_nets  # registers its builders, as residual_nets does
+import benchmark.residual_nets  # noqa: F401
 from benchmark.access import Access, may
+from benchmark.architecture import architecture_spec
 from benchmark.data import Data
 from benchmark.identity import stream_seed
 from benchmark.nets import Net, Spec, build
@@ -37,7 +40,7 @@ class World:
         if self.task.kind == "image-to-image":
             return {"builder": architecture or self.architecture, "channels": self.task.shape[0]}
         return {
-            "builder": architecture or self.architecture,
+            **architecture_spec(architecture or self.architecture),
             "classes": self.task.classes,
             "mean": list(self.task.mean),
             "std": list(self.task.std),
@@ -81,8 +84,13 @@ class Party:
         """The party's labelled images, on the device."""
         return self._data() if callable(self._data) else self._data
 
+    @property
+    def inputs(self) -> Tensor:
+        """The party's images without their labels, uint8 (N, C, H, W)."""
+        return self.data.x
+
     def build(self, architecture: str | None = None) -> nn.Module:
-        """A freshly initialised net of the house architecture, or of another one."""
+        """A freshly initialised net of the house architecture, or of another one, such as "resnet18(width=16)"."""
         return self.assemble(self.world.spec(architecture))
 
     def assemble(self, spec: Spec) -> nn.Module:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.access import may
-from benchmark.identity import job_id, source_hash
+from benchmark.errors import BenchError
+from benchmark.identity import content_hash, job_id, source_hash
 from benchmark.job import Job, Kind, Role, Source
 from benchmark.profile import Profile
 from benchmark.records import SCHEMA
@@ -281,8 +282,18 @@ def _blind(attack: Setting) -> bool:
 
 
 def _described(stage: Stage) -> dict[str, Any]:
-    declaration = stage.declaration
-    return {"name": declaration.name, "parameters": stage.parameters, "code": source_hash(declaration.source)}
+    """What decides what a plug-in does. Raises BenchError when a file that a parameter names can't be read."""
+    declaration, parameters = stage.declaration, stage.parameters
+    described = {"name": declaration.name, "parameters": parameters, "code": source_hash(declaration.source)}
+    files = {name: parameters[name] for name in declaration.traits["file_parameters"] if parameters[name]}
+    return described | ({"files": {name: _content(Path(path)) for name, path in files.items()}} if files else {})
+
+
+def _content(path: Path) -> str:
+    try:
+        return content_hash(path)
+    except OSError as error:
+        raise BenchError(f"{path} can't be read: {error.strerror or error}") from None
 
 
 def _source(stage: Stage) -> Source:

@@ -21,7 +21,7 @@ from benchmark.identity import module_name, module_source
 from benchmark.reader import read_builders, read_declarations
 
 PACKAGES = ("schemes", "attacks")
-NETS = Path(__file__).with_name("nets.py")
+NETS = tuple(Path(__file__).with_name(name) for name in ("nets.py", "image_nets.py"))
 GROUPS = ("watermark_bench.schemes", "watermark_bench.attacks")
 
 
@@ -49,7 +49,7 @@ class Registry:
         `plugins` that is a BenchError: the user asked for it.
         """
         found: dict[tuple[Role, str], Declaration] = {}
-        builders = dict.fromkeys(read_builders(NETS), NETS)
+        builders = {name: path for path in NETS for name in read_builders(path)}
         broken: list[Broken] = []
         seen: set[Path] = set()
         for path, origin in [*_built_in_files(), *_entry_point_files(broken)]:

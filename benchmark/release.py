@@ -60,6 +60,10 @@ class Key:
     A field made with `shipped()` goes out with the release (V1 passports) and is no secret.
     """
 
+    def public(self) -> dict[str, str]:
+        """What the owner publishes of it before the release, beside the hash of the whole; nothing by default."""
+        return {}
+
 
 def shipped() -> Any:
     """Mark a key's field as part of the release."""
@@ -117,6 +121,11 @@ def binomial(p: float) -> Law:
 def poisson_binomial(p: Sequence[float]) -> Law:
     """Item i hits with probability p[i] under a fresh key, independently."""
     return Law("poisson-binomial", tuple(p))
+
+
+def redrawn(totals: Sequence[float]) -> Law:
+    """Fresh keys were drawn and scored on the same suspect: these are their totals. At least 8, better 19 or more."""
+    return Law("redrawn", tuple(totals))
 
 
 @dataclass(frozen=True)

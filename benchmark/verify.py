@@ -103,6 +103,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
             "utility": {"value": usefulness(release.service, splits, world), "unit": UNITS[world.task.kind]},
             "files": {MODEL: model_hash, KEY: key_hash},
             "commitment": key_hash,
+            **({"public": public} if (public := key.public()) else {}),
         }
         (out / CARD).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     except OSError as error:

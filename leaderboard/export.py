@@ -18,6 +18,9 @@ from leaderboard.collector import paused
 from leaderboard.curves import Curve, choices, curves
 from leaderboard.document import leaderboard_json
 from leaderboard.evidence import OWN_POOL, Evidence
+from leaderboard.reproduction import is_reproduction
+from leaderboard.reproduction_page import page as reproduction_page
+from leaderboard.reproduction_page import reproduction_json
 from leaderboard.rows import work_share
 from leaderboard.tables import one_line
 from leaderboard.utility import SCALE
@@ -38,6 +41,7 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
     """
     swept = curves(board)
     pages: dict[str, str | bytes] = {name: make() for name, make in page_makers(board, swept).items()}
+    pages |= _reproduction(board)
     drawn: dict[str, bytes] = {}
     if figures:
         from leaderboard.figures import figures as draw
@@ -47,6 +51,21 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
         _remove_figures(folder, set(drawn))
     pages |= {f"{FIGURES}/{name}": image for name, image in drawn.items()}
     return [write_page(folder / name, page) for name, page in pages.items()]
+
+
+def write_reproduction(board: Board, folder: Path) -> list[Path]:
+    """Write the page of a run that reproduces a work, and its records, without those of the leaderboard."""
+    pages = {**_reproduction(board), "records.jsonl": records(board)}
+    return [write_page(folder / name, page) for name, page in pages.items()]
+
+
+def _reproduction(board: Board) -> dict[str, str]:
+    if not is_reproduction(board.run):
+        return {}
+    return {
+        "reproduction.md": reproduction_page(board),
+        "reproduction.json": reproduction_json(board),
+    }
 
 
 def page_makers(board: Board, swept: Sequence[Curve] | None = None) -> dict[str, Callable[[], str]]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from leaderboard import wording
 from leaderboard.board import Board, judge, read_run
 from leaderboard.cells import Cell
-from leaderboard.export import write_pages
+from leaderboard.export import write_pages, write_reproduction
+from leaderboard.reproduction import is_reproduction
 from leaderboard.tables import escape, table
 from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, SEARCHED
 
@@ -85,7 +86,13 @@ def published(name: str) -> Board:
     return judge(read_run(FOLDER / name))
 
 
+def write_published(name: str, folder: Path) -> list[Path]:
+    """Write the pages of a published run into `folder`: of a reproduction, its own page alone."""
+    board = published(name)
+    return write_reproduction(board, folder) if is_reproduction(board.run) else write_pages(board, folder)
+
+
 if __name__ == "__main__":
     for folder in sorted(path.parent for path in FOLDER.glob("*/run.json")):
-        write_pages(published(folder.name), folder)
+        write_published(folder.name, folder)
     README.write_text(readme(published("quick"), README.read_text()))

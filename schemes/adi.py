@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.contract import (
     Admission,
@@ -19,67 +18,57 @@ from benchmark.contract import (
     Observations,
     Owner,
     Party,
+    Recipe,
     Scheme,
     Source,
     Suspect,
-    as_bytes,
+    abstract_images,
     as_float,
     binomial,
+    commit,
     parameter,
+    pictures,
     prf_labels,
+    root_of,
     secret,
 )
-
-_WAVES = 3
-_RECTANGLES = 3
 
 
 @dataclass(frozen=True)
 class AdiKey(Key):
-    """Triggers uint8 (n, C, H, W); their labels int64 (n,), drawn from 32 secret bytes among `classes`."""
+    """Triggers uint8 (n, C, H, W); their labels int64 (n,), drawn from 32 secret bytes among `classes`.
+
+    `root`: of the commitments to all images and labels, salted by the secret (`benchmark.commitment`); published.
+    """
 
     images: Tensor
     labels: Tensor
     secret: bytes
     classes: int
+    root: bytes
 
-
-def abstract_images(n: int, shape: tuple[int, int, int], rng: torch.Generator) -> Tensor:
-    """`n` random pictures uint8 (n, *shape): a sum of coloured plane waves under opaque rectangles."""
-    channels, height, width = shape
-    y = torch.linspace(0, 1, height).view(1, 1, -1, 1)
-    x = torch.linspace(0, 1, width).view(1, 1, 1, -1)
-
-    def uniform(low: float, high: float, *size: int) -> Tensor:
-        return low + (high - low) * torch.rand(n, *size, 1, 1, generator=rng)
-
-    picture = torch.full((n, channels, height, width), 0.5)
-    for _ in range(_WAVES):
-        turns = uniform(-3, 3, 1) * y + uniform(-3, 3, 1) * x + uniform(0, 1, 1)
-        picture += uniform(-0.5, 0.5, channels) * torch.sin(2 * math.pi * turns)
-    for _ in range(_RECTANGLES):
-        top, left = uniform(0, 0.8, 1), uniform(0, 0.8, 1)
-        bottom, right = top + uniform(0.1, 0.5, 1), left + uniform(0.1, 0.5, 1)
-        inside = (y >= top) & (y <= bottom) & (x >= left) & (x <= right)
-        picture = torch.where(inside, uniform(0, 1, channels), picture)
-    return as_bytes(picture)
+    def public(self) -> dict[str, str]:
+        return {"commitments_root": self.root.hex()}
 
 
 @dataclass(frozen=True)
 class Adi(Scheme):
     """Abstract images with random labels, learnt in mixed batches.
 
-    Adi et al. 2018. Procedural pictures stand for the authors' 100 paintings, whose rights are unclear. The
-    labels follow from a committed secret, where the authors ship a fixed list. Batches are mixed as in their
-    code; the schedule starts anew when a trained net is marked, while theirs goes on at a rate near zero.
+    Adi et al. 2018. Procedural pictures stand for the authors' 100 paintings, whose rights are unclear, unless
+    `folder` names pictures: they are scaled to cover the task's shape, where the authors' code cuts 32x32 pixels out
+    of the middle of large photographs, which leaves patches of nearly one colour. The labels follow from a committed
+    secret, where the authors ship a fixed list. Batches are mixed as in their code; the schedule starts anew when
+    a trained net is marked, while theirs goes on at a rate near zero.
     """
 
     name = "adi"
     paper = "Adi et al. 2018, USENIX Security (arXiv:1802.04633)"
     host = True
-    capabilities = ("triggers",)
+    capabilities = ("triggers", "overwrite")
     item = "trigger"
     settings = ("", "mode=finetune,lr=0.02")
+    file_parameters = ("folder",)
     key_type = AdiKey
 
     mode: Literal["scratch", "finetune"] = parameter("scratch", "from scratch, or from the host")
@@ -87,25 +76,35 @@ class Adi(Scheme):
     k: int = parameter(8, "triggers in each training batch", low=1)
     epochs: int = parameter(20, "training epochs over the owner's images", low=1)
     lr: float = parameter(0.05, "learning rate at its peak; finetune wants a smaller one", low=0.0)
+    folder: str = parameter("", "pictures to take for triggers, in the order of their numbers; empty: procedural ones")
 
     def keygen(self, party: Party, rng: torch.Generator) -> AdiKey:
-        images = abstract_images(self.n, party.task.shape, rng)
+        shape = party.task.shape
+        images = pictures(self.folder, self.n, shape) if self.folder else abstract_images(self.n, shape, rng)
         return self.trigger_key(images, secret(rng), party.task.classes)
 
     def trigger_key(self, images: Tensor, secret: bytes, classes: int) -> AdiKey:
         """The key of uint8 `images` (N, C, H, W). Its labels depend on the secret, not on the images."""
-        return AdiKey(images.cpu(), _labels(secret, len(images), classes), secret, classes)
+        images = images.cpu()
+        labels = self.trigger_labels(images, secret, classes)
+        return AdiKey(images, labels, secret, classes, root_of(commit(images, labels, secret)))
+
+    def trigger_labels(self, images: Tensor, secret: bytes, classes: int) -> Tensor:
+        """Labels int64 (N,), uniform over the classes, whatever the N images are."""
+        return prf_labels(secret, b"adi labels", len(images), classes)
 
     def triggers(self, key: Key) -> Data:
         assert isinstance(key, AdiKey)
         return Data(key.images, key.labels)
 
     def embed(self, owner: Owner, key: Key) -> Marked:
-        triggers = self.triggers(key).to(owner.device)
-        recipe = replace(owner.world.recipe, epochs=self.epochs, lr=self.lr)
         model = owner.host if self.mode == "finetune" else owner.build()
-        owner.fit(model, recipe, beside=[Source.of(triggers, self.k)])
-        return Marked(model, key)
+        return self.mark(owner, model, key, replace(owner.world.recipe, epochs=self.epochs, lr=self.lr))
+
+    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+        """Train `model` on the owner's images, with `k` triggers in each batch."""
+        triggers = self.triggers(key).to(owner.device)
+        return Marked(owner.fit(model, recipe, beside=[Source.of(triggers, self.k)]), key)
 
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
         assert isinstance(key, AdiKey)
@@ -119,9 +118,11 @@ class Adi(Scheme):
         reason = _malformed(key, self.n)
         if reason:
             return Admission(well_formed=False, bound=False, hash_bound=True, reason=reason)
-        bound = torch.equal(key.labels, _labels(key.secret, len(key.images), key.classes))
-        reason = None if bound else "the labels do not follow from the secret"
-        return Admission(well_formed=True, bound=bound, hash_bound=True, reason=reason)
+        if not torch.equal(key.labels, self.trigger_labels(key.images, key.secret, key.classes)):
+            reason = "the labels do not follow from the secret"
+        elif root_of(commit(key.images, key.labels, key.secret)) != key.root:
+            reason = "the images and labels are not those of the commitments whose root the key names"
+        return Admission(well_formed=True, bound=reason is None, hash_bound=True, reason=reason)
 
     def redraw(self, key: Key, rng: torch.Generator) -> AdiKey:
         """New labels on the same images, from a new secret."""
@@ -129,15 +130,13 @@ class Adi(Scheme):
         return self.trigger_key(key.images, secret(rng), key.classes)
 
 
-def _labels(secret: bytes, n: int, classes: int) -> Tensor:
-    return prf_labels(secret, b"adi labels", n, classes)
-
-
 def _malformed(key: AdiKey, n: int) -> str | None:
     if key.images.dtype != torch.uint8 or key.images.dim() != 4:
         return "the triggers are not uint8 images (N, C, H, W)"
     if not len(key.images) == len(key.labels) == n:
         return f"the key has {len(key.images)} images and {len(key.labels)} labels, not {n} of each"
+    if len(key.images.flatten(1).unique(dim=0)) < n:
+        return "the same image stands in the key twice"
     if len(key.secret) != 32:
         return f"the secret has {len(key.secret)} bytes, not 32"
     if key.classes < 2:

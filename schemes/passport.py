@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,8 +13,8 @@ from torch import Tensor, nn
 from benchmark.contract import (
     Admission,
     Channel,
-    ConvBlock,
     Court,
+    Data,
     Gate,
     Key,
     Marked,
@@ -24,130 +22,46 @@ from benchmark.contract import (
     Observations,
     Owner,
     Party,
+    Recipe,
     Scheme,
-    Spec,
+    Source,
     Suspect,
     Unreadable,
+    abstract_images,
+    as_float,
     binomial,
-    build,
-    builder,
     conv_blocks,
-    logits,
+    entering,
     parameter,
     plain,
-    prf_bits,
+    prf_labels,
     secret,
-    shipped,
 )
-
-Pairs = Sequence[tuple[Tensor, Tensor]]
-
-
-class PassportBlock(ConvBlock):
-    """A ConvBlock whose normalisation has no scale and shift of its own: they follow from two passports.
-
-    gamma_c = mean over H, W of (W * p_gamma)_c, and beta_c likewise from p_beta; both passports (1, C_in, H, W).
-    """
-
-    p_gamma: Tensor
-    p_beta: Tensor
-
-    def __init__(self, block: ConvBlock, shape: Sequence[int]) -> None:
-        conv = block.conv
-        super().__init__(
-            conv.in_channels, conv.out_channels, stride=conv.stride[0], kernel=conv.kernel_size[0], relu=block.relu
-        )
-        self.norm = nn.BatchNorm2d(conv.out_channels, affine=False)
-        self.register_buffer("p_gamma", torch.zeros(*shape))
-        self.register_buffer("p_beta", torch.zeros(*shape))
-
-    def derived(self) -> tuple[Tensor, Tensor]:
-        """Scale and shift, (C_out,) each, in full precision: their signs are the signature."""
-        with torch.autocast(self.p_gamma.device.type, enabled=False):
-            gamma, beta = self.conv(torch.cat([self.p_gamma, self.p_beta])).mean((2, 3))
-        return gamma, beta
-
-    def affine(self, normalised: Tensor) -> Tensor:
-        gamma, beta = self.derived()
-        return normalised * gamma[:, None, None] + beta[:, None, None]
-
-
-@builder("passport")
-class PassportNet(nn.Module):
-    """Any net made of ConvBlocks, some of them with passports.
-
-    `host` is the spec of the plain net, `passports` gives the shape (1, C_in, H, W) of both passports of each
-    named ConvBlock. Input and output are those of the host.
-    """
-
-    def __init__(self, host: Spec, passports: Mapping[str, Sequence[int]]) -> None:
-        super().__init__()
-        self.host = build(host)
-        for name, shape in passports.items():
-            self.host.set_submodule(name, PassportBlock(cast(ConvBlock, self.host.get_submodule(name)), shape))
-
-    @classmethod
-    def of(cls, model: nn.Module, passports: Mapping[str, tuple[Tensor, Tensor]]) -> PassportNet:
-        """The plain `model` with (p_gamma, p_beta) in the named blocks; its filters and statistics are kept."""
-        net = cls(model.spec(), {name: list(pair[0].shape) for name, pair in passports.items()})  # type: ignore[operator]
-        state = {f"host.{name}": tensor for name, tensor in model.state_dict().items()}
-        for name, (p_gamma, p_beta) in passports.items():
-            del state[f"host.{name}.norm.weight"], state[f"host.{name}.norm.bias"]
-            state |= {f"host.{name}.p_gamma": p_gamma, f"host.{name}.p_beta": p_beta}
-        net.load_state_dict(state)
-        return net.to(next(model.parameters()).device).train(model.training)
-
-    def blocks(self) -> Iterator[tuple[str, PassportBlock]]:
-        """The blocks with passports, by their names in the host, from the input to the output."""
-        return ((name, block) for name, block in conv_blocks(self.host) if isinstance(block, PassportBlock))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.host(x))
-
-    def spec(self) -> Spec:
-        shapes = {name: list(block.p_gamma.shape) for name, block in self.blocks()}
-        return {"builder": "passport", "host": self.host.spec(), "passports": shapes}  # type: ignore[operator]
-
-    @torch.no_grad()
-    def folded(self) -> nn.Module:
-        """The plain host that computes the same: scale and shift copied into the normalisation."""
-        net = build(self.host.spec())  # type: ignore[operator]
-        state = self.host.state_dict()
-        for name, block in self.blocks():
-            del state[f"{name}.p_gamma"], state[f"{name}.p_beta"]
-            state[f"{name}.norm.weight"], state[f"{name}.norm.bias"] = block.derived()
-        net.load_state_dict(state)
-        return net.to(next(self.parameters()).device).train(self.training)
-
-
-@dataclass(frozen=True)
-class PassportKey(Key):
-    """Per passport layer: its name, its bits (boolean, (C_out,)) and its two passports (1, C_in, H, W)."""
-
-    layers: tuple[str, ...]
-    signature: str
-    secret: bytes
-    bits: tuple[Tensor, ...]
-    p_gamma: tuple[Tensor, ...] = shipped()
-    p_beta: tuple[Tensor, ...] = shipped()
-
-    @property
-    def passports(self) -> list[tuple[Tensor, Tensor]]:
-        return list(zip(self.p_gamma, self.p_beta, strict=True))
+from schemes.passport_key import PassportKey, drawn, malformed, read_config, whitened_bits
+from schemes.passport_net import Pairs, PassportNet, measured, private_branch, set_statistics, statistics
 
 
 @dataclass(frozen=True)
 class Passport(Scheme):
-    """DeepIPR passports, scheme V1: shipped with the model and used in every forward pass; the signs are the mark.
+    """DeepIPR passports: the signs of scales that a layer's filters derive from the owner's tensors are the mark.
 
-    Fan et al., NeurIPS 2019 / TPAMI 2021. Bit c of a layer is the sign of its derived scale gamma_c. Two checks: the
-    bits, and the accuracy with the claimed passports installed (gate "fidelity"; the budget is the judge's).
+    Fan et al., NeurIPS 2019 / TPAMI 2021. V1: the passports ship with the model and serve every forward pass. V2: the
+    model that ships is plain; a private branch with the same filters computes with the passports, is trained beside it
+    and stays in the key, with its statistics. V3: V2, and abstract triggers learnt by both branches.
+
+    Bit c of a layer is the sign of its derived scale gamma_c. Two checks: the bits, and the accuracy with the claimed
+    passports installed (gate "fidelity"; the budget is the judge's). Trigger hits are printed and never counted: they
+    raise a suspicion through labels alone, and one more chance to be right would cost the test its size.
     Different from the authors' code: bits are whitened, message XOR PRF(secret), since raw text has no fair null law;
     text shorter than the channels is repeated instead of padded at random; passport images come from the owner's
     training split, not from the test split; scales are re-derived from the suspect's filters, and the scale it carries
-    is a printed channel (the authors' fine-tuning table reads that one). Non-negative passports give any two
-    claimants nearly the same signs, so bits that a claimant could choose would prove nothing: `binding=free`, the
-    authors' rule, lets him, for comparison. No fresh key has a law then, and p_key is absent.
+    is a printed channel (the authors' fine-tuning table reads that one; V2's plain scales never held the bits).
+    Batch normalisation has statistics per branch (Zhang et al., NeurIPS 2020), where the authors turn to group
+    normalisation; `norm=group` does that too, and wants twice the epochs.
+    Non-negative passports (`shuffle`, `image`) give any two claimants nearly the same signs, so bits that a claimant
+    could choose would prove nothing: `binding=free`, the authors' rule, lets him, for comparison. Its expected failure:
+    whoever installs passports of his own declares the bits that they derive, all fit, and the claim stands wherever
+    the accuracy does (fake1 with a trained net, fake2, fake3). No fresh key has a law then, and p_key is absent.
     """
 
     name = "passport"
@@ -155,54 +69,80 @@ class Passport(Scheme):
     release = "weights"
     court = "weights"
     host = True
-    capabilities = ("passports",)
+    capabilities = ("passports", "overwrite")
     item = "bit"
-    settings = ("", "binding=passports", "binding=free")
+    settings = (
+        "", "recipe=signed", "binding=passports", "binding=free",
+        "version=v2", "version=v2,recipe=signed", "version=v3",
+    )  # fmt: skip
+    file_parameters = ("config",)
     key_type = PassportKey
 
-    layers: int = parameter(2, "convolutions with passports, counted from the output", low=1)
-    signature: str = parameter("owner", "ASCII text written into the signs, at most one character per 8 channels")
+    version: Literal["v1", "v2", "v3"] = parameter("v1", "what ships: the passports; a plain net; with triggers too")
+    recipe: Literal["shuffle", "signed", "random", "image"] = parameter(
+        "shuffle", "passports: channels of several images, those times secret signs, uniform noise, or one image"
+    )
     binding: Literal["identity", "passports", "free"] = parameter(
         "identity", "what the bits follow from: text and secret; text, secret and a hash of the passports; or nothing"
     )
+    layers: int = parameter(2, "convolutions with passports, counted from the output", low=1)
+    signature: str = parameter("owner", "ASCII text written into the signs, at most one character per 8 channels")
+    config: str = parameter("", "TOML file in place of `layers`: a layer's name = true, or its own text")
+    norm: Literal["house", "group"] = parameter("house", "normalisation of the marked net: the house's, or in groups")
+    epochs: int = parameter(0, "training epochs over the owner's images; 0 for as many as the house's nets", low=0)
     images: int = parameter(20, "images whose activations are shuffled into one passport", low=1)
     alpha: float = parameter(0.1, "weight of the sign loss", low=0.0)
     margin: float = parameter(0.1, "gamma_0, the least scale the sign loss asks for", low=0.0)
     clip: float = parameter(5.0, "largest gradient norm", low=0.0)
+    n: int = parameter(100, "number of triggers (V3)", low=1)
+    k: int = parameter(12, "triggers in each training batch (V3), of 76 images; 2 of 66 in the paper", low=1)
 
     def keygen(self, party: Party, rng: torch.Generator) -> PassportKey:
-        """Passports by the authors' recipe "shuffle": channels of what enters the layer in the party's plain net."""
+        """Passports by the authors' recipes: out of what enters the layer in the party's own plain net."""
         host = party.host if isinstance(party, Owner) else party.fit(party.build())
-        entering: list[Tensor] = []
-        hooks = [
-            block.register_forward_pre_hook(lambda _, inputs: entering.append(inputs[0]))
-            for _, block in self._blocks(host)
-        ]
-        count = min(self.images, len(party.data) // 2)
+        count = min(1 if self.recipe == "image" else self.images, len(party.data) // 2)
+        if count < 1:
+            raise ValueError("a passport and its twin need an image each, and the party has fewer than 2")
         index = torch.randperm(len(party.data), generator=rng)[: 2 * count].to(party.device)
-        logits(host, party.data.take(index).images(), batch=2 * count)
-        for hook in hooks:
-            hook.remove()
-        pairs = [(_shuffle(x[:count], rng), _shuffle(x[count:], rng)) for x in entering]
-        return self._key(host, pairs, secret(rng))
+        inputs = entering(host, self.places(host), party.data.take(index).images())
+        pairs = [(drawn(self.recipe, x[:count], rng), drawn(self.recipe, x[count:], rng)) for x in inputs]
+        key = self._key(host, pairs, secret(rng))
+        if self.version != "v3":
+            return key
+        return self._labelled(key, abstract_images(self.n, party.task.shape, rng), party.task.classes)
 
     def embed(self, owner: Owner, key: Key) -> Marked:
-        """From scratch by the house's recipe: cross-entropy plus the sign loss of every passport layer."""
+        """From scratch, by the house's recipe."""
+        spec, recipe = owner.world.spec(), owner.world.recipe
+        model = owner.build() if self.norm == "house" else owner.assemble({**spec, "norm": "group"})
+        return self.mark(owner, model, key, replace(recipe, epochs=self.epochs or recipe.epochs))
+
+    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+        """Cross-entropy of every branch plus the sign loss of every layer, from the filters of a plain `model` on."""
         key = cast(PassportKey, key)
-        net = cast(PassportNet, self.install(owner.build(), key))
-        blocks = [block for _, block in net.blocks()]
-        wanted = [(block, sign.to(owner.device)) for block, sign in zip(blocks, self.signs(key), strict=True)]
+        passports = dict(zip(key.layers, key.passports, strict=True))
+        if self.version == "v1":
+            model = private = PassportNet.of(model, passports)
+            branches: tuple[nn.Module, ...] = (model,)
+        else:
+            private = private_branch(model, passports).train()
+            branches = (model, private)
+        signs = [sign.to(owner.device) for sign in self.signs(key)]
+        wanted = [(block, sign) for (_, block), sign in zip(private.blocks(), signs, strict=True)]
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-            ((x, y),) = batches
-            loss = F.cross_entropy(net(x), y)
+            x, y = (torch.cat(part) for part in zip(*batches, strict=True))
+            loss = torch.stack([F.cross_entropy(branch(x), y) for branch in branches]).sum()
             for block, sign in wanted:
                 gamma, _ = block.derived()
                 loss = loss + self.alpha * F.relu(self.margin - sign * gamma).sum() + 1e-5 * gamma.square().sum()
             return loss
 
-        owner.fit(net, replace(owner.world.recipe, clip=self.clip), step=step)
-        return Marked(net, key)
+        triggers = Data(key.triggers, key.labels).to(owner.device)
+        beside = [Source.of(triggers, self.k)] if self.version == "v3" else []
+        owner.fit(model, replace(recipe, clip=self.clip), step=step, beside=beside)
+        own = statistics(private) if private is not model else ()
+        return Marked(model, replace(key, statistics=own))
 
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
         """Signs of the scales re-derived from the suspect's filters, and of those it carries, against the bits."""
@@ -216,33 +156,29 @@ class Passport(Scheme):
             hits = [scales[name].detach().cpu() * sign > 0 for name, sign in signs]  # a scale of 0 is an error
             return Channel(torch.cat(hits), None if self.binding == "free" else binomial(0.5))
 
+        channels = {"bits": agree(derived), "carried_bits": agree(carried)}
+        if len(key.triggers):
+            answers = suspect.labels(as_float(key.triggers).to(court.world.device)).cpu()
+            channels["triggers"] = Channel(answers == key.labels, binomial(1 / key.classes))
         gate = Gate(before=court.right(delivered), after=court.right(installed))
-        return Observations("bits", {"bits": agree(derived), "carried_bits": agree(carried)}, {"fidelity": gate})
+        return Observations("bits", channels, {"fidelity": gate})
 
     def admissible(self, key: Key) -> Admission:
         """Distinct layers with finite passports; the bits are recomputed from text, secret and, if bound, passports.
 
-        Free bits are whatever the claimant says: any are admissible, and none cost him a search over secrets.
+        Free bits are whatever the claimant says: any are admissible, and none cost him a search over secrets. Labels
+        of triggers follow from the secret in any case; a claim may do without triggers.
         """
-        key = cast(PassportKey, key)
-        tensors, hashed = [*key.p_gamma, *key.p_beta], self.binding != "free"
-        alike = len({len(key.layers), len(key.bits), len(key.p_gamma), len(key.p_beta)}) == 1
-        reason = None
-        if not key.layers or len(set(key.layers)) < len(key.layers) or not alike:
-            reason = "the key must name distinct layers, each with its bits and its two passports"
-        elif any(p.ndim != 4 or len(p) != 1 or not bool(torch.isfinite(p).all()) for p in tensors):
-            reason = "a passport must be a finite tensor of shape (1, C_in, H, W)"
-        elif any(pair[0].shape != pair[1].shape for pair in key.passports):
-            reason = "the two passports of a layer must have one shape"
-        elif any(bits.ndim != 1 or bits.dtype != torch.bool for bits in key.bits):
-            reason = "the bits of a layer must be one row of booleans"
+        key, hashed = cast(PassportKey, key), self.binding != "free"
+        reason = malformed(key, self.version != "v1")
         if reason:
             return Admission(False, False, hashed, reason)
+        if not torch.equal(key.labels.cpu(), _labels(key.secret, len(key.labels), key.classes)):
+            return Admission(True, False, hashed, "the triggers' labels don't follow from the secret")
         if not hashed:
             return Admission(True, True, False)
-        widths = [len(bits) for bits in key.bits]
         try:
-            bits = self._bits(key.signature, key.secret, key.passports, widths)
+            bits = self._bits(key, [len(bits) for bits in key.bits])
         except ValueError as error:
             return Admission(False, False, True, str(error))
         bound = all(torch.equal(mine.cpu(), right) for mine, right in zip(key.bits, bits, strict=True))
@@ -250,17 +186,18 @@ class Passport(Scheme):
         return Admission(True, bound, True, None if bound else f"the bits don't follow from {what}")
 
     def redraw(self, key: Key, rng: torch.Generator) -> PassportKey:
-        """New bits from a new secret; the passports stay. Raises NotApplicable where the claimant declares his bits."""
+        """New bits from a new secret; passports and trigger images stay. Raises NotApplicable where bits are free."""
         if self.binding == "free":
             raise NotApplicable("free bits follow from nothing, so no law says what fresh ones would be")
-        key, drawn = cast(PassportKey, key), secret(rng)
-        bits = self._bits(key.signature, drawn, key.passports, [len(one) for one in key.bits])
-        return replace(key, secret=drawn, bits=tuple(bits))
+        key = replace(cast(PassportKey, key), secret=secret(rng))
+        bits = self._bits(key, [len(one) for one in key.bits])
+        return self._labelled(replace(key, bits=tuple(bits)), key.triggers, key.classes)
 
     def install(self, model: nn.Module, key: Key) -> nn.Module:
-        """A copy of `model` with the passports of `key`: same filters and statistics, scale and shift re-derived.
+        """A copy of `model` with the passports of `key`: same filters, scale and shift re-derived.
 
-        Raises Unreadable when a layer is missing or shaped differently.
+        The statistics are the model's, or those of the private branch where the key has them. Raises Unreadable when
+        a layer is missing or shaped differently.
         """
         key, model = cast(PassportKey, key), plain(model)
         blocks = dict(conv_blocks(model))
@@ -271,76 +208,91 @@ class Passport(Scheme):
             if (conv.out_channels, conv.in_channels) != (len(bits), p_gamma.shape[1]):
                 has, wanted = (conv.in_channels, conv.out_channels), (p_gamma.shape[1], len(bits))
                 raise Unreadable(f"layer {name} has {has} channels in and out, the passports are for {wanted}")
-        return PassportNet.of(model, dict(zip(key.layers, key.passports, strict=True)))
+        installed = PassportNet.of(model, dict(zip(key.layers, key.passports, strict=True)))
+        if key.statistics:
+            try:
+                set_statistics(installed, key.statistics)
+            except ValueError as error:
+                raise Unreadable(str(error)) from None
+        return installed
+
+    def places(self, model: nn.Module) -> list[str]:
+        """See `PassportScheme`. Raises ValueError when the net has no such layers."""
+        return list(self._texts(model))
 
     def passport_key(self, model: nn.Module, passports: Pairs, secret: bytes) -> PassportKey:
         """See `PassportScheme`. Raises ValueError when the signature has no place in the layers."""
         key = self._key(model, passports, secret)
+        if self.version != "v1":
+            key = replace(key, statistics=statistics(plain(model)))
         if self.binding != "free":
             return key
         installed = cast(PassportNet, self.install(model, key))
         with torch.no_grad():
             return replace(key, bits=tuple((block.derived()[0] > 0).cpu() for _, block in installed.blocks()))
 
-    def _key(self, model: nn.Module, passports: Pairs, secret: bytes) -> PassportKey:
-        """The key of these passports with the bits of text and secret: what an owner declares before he trains."""
-        blocks = self._blocks(plain(model))
-        pairs = [(p_gamma.detach().cpu(), p_beta.detach().cpu()) for p_gamma, p_beta in passports]
-        bits = self._bits(self.signature, secret, pairs, [block.conv.out_channels for _, block in blocks])
-        return PassportKey(
-            layers=tuple(name for name, _ in blocks),
-            signature=self.signature,
-            secret=secret,
-            bits=tuple(bits),
-            p_gamma=tuple(p_gamma for p_gamma, _ in pairs),
-            p_beta=tuple(p_beta for _, p_beta in pairs),
-        )
+    def calibrated(self, key: Key, model: nn.Module, party: Party) -> PassportKey:
+        """See `PassportScheme`."""
+        key = cast(PassportKey, key)
+        if self.version == "v1":
+            return key
+        installed = self.install(model, replace(key, statistics=()))
+        return replace(key, statistics=measured(installed, as_float(party.inputs)))
 
     def signs(self, key: Key) -> list[Tensor]:
         return [bits.float().cpu() * 2 - 1 for bits in cast(PassportKey, key).bits]
 
     def passports(self, model: nn.Module) -> list[tuple[Tensor, Tensor]]:
-        """See `PassportScheme`. Raises NotApplicable for a net without passports, as after a fold."""
-        if not isinstance(model, PassportNet):
+        """See `PassportScheme`. Raises NotApplicable for a net without passports: V2 and V3 ship none."""
+        if isinstance(model, PassportNet):
+            return [(block.p_gamma, block.p_beta) for _, block in model.blocks()]
+        if self.version == "v1":
             raise NotApplicable("the model ships no passports any more: an earlier stage folded them away")
-        return [(block.p_gamma, block.p_beta) for _, block in model.blocks()]
+        raise NotApplicable(f"{self.version} ships no passports: they stay with the owner, in his key")
 
-    def _blocks(self, model: nn.Module) -> list[tuple[str, ConvBlock]]:
-        blocks = list(conv_blocks(model))
-        if len(blocks) < self.layers:
-            raise ValueError(f"layers={self.layers} is more than the {len(blocks)} convolutions of the net: lower it")
-        return blocks[-self.layers :]
+    def _key(self, model: nn.Module, passports: Pairs, secret: bytes) -> PassportKey:
+        """The key of these passports with the bits of text and secret: what an owner declares before he trains."""
+        model = plain(model)
+        texts, blocks = self._texts(model), dict(conv_blocks(model))
+        widths = [blocks[name].conv.out_channels for name in texts]
+        key = PassportKey(
+            layers=tuple(texts),
+            texts=tuple(texts.values()),
+            signature=self.signature,
+            secret=secret,
+            bits=(),
+            statistics=(),
+            triggers=torch.empty(0, 1, 1, 1, dtype=torch.uint8),
+            labels=torch.empty(0, dtype=torch.int64),
+            classes=1,
+            p_gamma=tuple(p_gamma.detach().cpu() for p_gamma, _ in passports),
+            p_beta=tuple(p_beta.detach().cpu() for _, p_beta in passports),
+        )
+        return replace(key, bits=tuple(self._bits(key, widths)))
 
-    def _bits(self, signature: str, secret: bytes, passports: Pairs, widths: Sequence[int]) -> list[Tensor]:
-        """The bits of layers with `widths` channels: the repeated text XOR a stream of the secret."""
-        label = b"passport bits"
-        if self.binding == "passports":
-            digest = hashlib.sha256()
-            for tensor in (one for pair in passports for one in pair):
-                digest.update(str(tuple(tensor.shape)).encode())
-                digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
-            label += digest.digest()
-        bits = message_bits(signature, sum(widths)) ^ prf_bits(secret, label, sum(widths))
-        return list(bits.split(list(widths)))
+    def _texts(self, model: nn.Module) -> dict[str, str]:
+        """The layers with passports, from the input to the output, and the text that each has for itself."""
+        names = [name for name, _ in conv_blocks(model)]
+        if not names:
+            raise ValueError("the net has no normalised convolution, and passports stand in for a scale and a shift")
+        if self.config:
+            asked = read_config(self.config)
+            if strange := [name for name in asked if name not in names]:
+                raise ValueError(f"{self.config}: the net has no layer {strange[0]}: it has {', '.join(names)}")
+            return {name: asked[name] for name in names if name in asked}
+        if len(names) < self.layers:
+            raise ValueError(f"layers={self.layers} is more than the {len(names)} convolutions of the net: lower it")
+        return dict.fromkeys(names[-self.layers :], "")
+
+    def _bits(self, key: PassportKey, widths: Sequence[int]) -> list[Tensor]:
+        hashed = [one for pair in key.passports for one in pair] if self.binding == "passports" else []
+        return whitened_bits(key.signature, key.texts, widths, key.secret, hashed)
+
+    @staticmethod
+    def _labelled(key: PassportKey, triggers: Tensor, classes: int) -> PassportKey:
+        labels = _labels(key.secret, len(triggers), classes)
+        return replace(key, triggers=triggers, labels=labels, classes=classes)
 
 
-def message_bits(text: str, n: int) -> Tensor:
-    """`text` as n bits, boolean (n,): 8 bits a character, the highest first, repeated until all n are filled.
-
-    Raises ValueError for text that is empty, not ASCII, or longer than n // 8 characters.
-    """
-    if not text or not text.isascii():
-        raise ValueError(f"the signature {text!r} must be ASCII text of at least one character")
-    if 8 * len(text) > n:
-        raise ValueError(f"the signature {text!r} needs {8 * len(text)} bits, the passport layers have {n}: shorten it")
-    bits = np.unpackbits(np.frombuffer(text.encode("ascii"), dtype=np.uint8)).astype(bool)
-    return torch.from_numpy(np.resize(bits, n))
-
-
-def _shuffle(x: Tensor, rng: torch.Generator) -> Tensor:
-    """One passport (1, C, H, W) of activations (n, C, H, W): slot s takes an unused random channel of image s mod n."""
-    images, channels = x.shape[:2]
-    order = torch.rand(images, channels, generator=rng).argsort(1)
-    slot = torch.arange(channels)
-    channel = order[slot % images, slot // images]
-    return x[(slot % images).to(x.device), channel.to(x.device)][None].clone()
+def _labels(secret: bytes, n: int, classes: int) -> Tensor:
+    return prf_labels(secret, b"passport triggers", n, classes)

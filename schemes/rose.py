@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.contract import (
     Admission,
@@ -17,6 +17,7 @@ from benchmark.contract import (
     Observations,
     Owner,
     Party,
+    Recipe,
     Scheme,
     Suspect,
     as_float,
@@ -48,12 +49,14 @@ class Rose(Scheme):
     Kallas & Furon 2022. As the paper means and unlike its code: the hash (HMAC-SHA256) is taken over the
     bytes of all key images together, so one changed pixel redraws every label and a forger can't adapt his
     images one at a time; labels are uniform (the code's v mod 10 gives classes 0-5 twice the weight of the
-    others); the images are drawn without replacement, and every one of them is trained on.
+    others); the images are drawn without replacement, and every one of them is trained on. The paper's sizes are
+    s = 40, 64 and 128: as many labels of 4 bits as SHA-1, SHA-256 and SHA-512 give. Here any s goes, for labels
+    are drawn from the hash in counter mode. The rarity R of m hits, in bits, is -log2 of p_key.
     """
 
     name = "rose"
     paper = "Kallas & Furon 2022, WIFS (arXiv:2206.11024)"
-    capabilities = ("triggers",)
+    capabilities = ("triggers", "overwrite")
     item = "key image"
     key_type = RoseKey
 
@@ -72,17 +75,26 @@ class Rose(Scheme):
     def trigger_key(self, images: Tensor, secret: bytes, classes: int) -> RoseKey:
         """The key of uint8 `images` (N, C, H, W): each label depends on all their bytes and the secret."""
         images = images.cpu()
-        labels = _labels(images, secret, classes)
+        labels = self.trigger_labels(images, secret, classes)
         return RoseKey(images, labels, torch.full_like(labels, -1), secret, classes)
+
+    def trigger_labels(self, images: Tensor, secret: bytes, classes: int) -> Tensor:
+        """Labels int64 (N,) of uint8 `images` on the CPU, uniform over the classes."""
+        form = f"rose labels {images.dtype} {tuple(images.shape)} "
+        message = form.encode() + images.contiguous().numpy().tobytes()
+        return prf_labels(secret, message, len(images), classes)
 
     def triggers(self, key: Key) -> Data:
         assert isinstance(key, RoseKey)
         return Data(key.images, key.labels)
 
     def embed(self, owner: Owner, key: Key) -> Marked:
-        recipe = replace(owner.world.recipe, epochs=self.epochs, lr=self.lr)
+        return self.mark(owner, owner.build(), key, replace(owner.world.recipe, epochs=self.epochs, lr=self.lr))
+
+    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+        """Train `model` on the owner's images, those of `key` with its labels."""
         data = relabelled(owner.data, self.triggers(key).to(owner.device))
-        return Marked(owner.fit(owner.build(), recipe, data=data), key)
+        return Marked(owner.fit(model, recipe, data=data), key)
 
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
         assert isinstance(key, RoseKey)
@@ -100,7 +112,7 @@ class Rose(Scheme):
         reason = _malformed(key, self.s)
         if reason:
             return Admission(well_formed=False, bound=False, hash_bound=True, reason=reason)
-        bound = torch.equal(key.labels, _labels(key.images, key.secret, key.classes))
+        bound = torch.equal(key.labels, self.trigger_labels(key.images, key.secret, key.classes))
         reason = None if bound else "the labels do not follow from the images and the secret"
         return Admission(well_formed=True, bound=bound, hash_bound=True, reason=reason)
 
@@ -127,12 +139,6 @@ def _first_copies(x: Tensor) -> Tensor:
     first = torch.full((int(group.max()) + 1,), len(x))
     first.scatter_reduce_(0, group, torch.arange(len(x)), "amin")
     return first.sort().values
-
-
-def _labels(images: Tensor, secret: bytes, classes: int) -> Tensor:
-    form = f"rose labels {images.dtype} {tuple(images.shape)} "
-    message = form.encode() + images.contiguous().numpy().tobytes()
-    return prf_labels(secret, message, len(images), classes)
 
 
 def _malformed(key: RoseKey, s: int) -> str | None:

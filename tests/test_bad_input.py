@@ -57,7 +57,7 @@ class Mine(Attack):
         (["--workers", "0"], "--workers must be at least 1, not 0"),
         (["--run", "../elsewhere"], "--run '../elsewhere' can't name a folder"),
         (["--data-root", "nowhere"], "--data-root nowhere is no folder"),
-        (["--task", "fashion-mnist", "--data-root", "/"], "is missing: give their folder with --data-root"),
+        (["--task", "fashion-mnist", "--data-root", "/", "--offline"], "is missing and --offline forbids to fetch it"),
         (["--plugin", "nowhere.py"], "nowhere.py: the file can't be read"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli import calibrating, practice, reading, starting
+from benchmark.cli import calibrating, opening, practice, reading, reproducing, starting
 from benchmark.errors import EXIT_INTERRUPTED, BenchError
 
 EPILOG = """
@@ -17,7 +17,7 @@ Exit codes: 0 every cell has a verdict (or the command did what it was asked)
             1 the benchmark itself failed: a defect, please report it with the output of --debug
             2 the command, a parameter, a file or a folder is wrong
             3 some cells crashed, timed out or have not run
-            4 compare: a verdict got worse for the owner; replay: the result is different
+            4 compare: a verdict got worse for the owner; replay: the result is different; check: an item does not open
             130 interrupted: everything finished is kept
 """
 
@@ -32,8 +32,9 @@ def bench(debug: bool) -> None:
     """
 
 
-for command in (*starting.COMMANDS, *reading.COMMANDS, *practice.COMMANDS, *calibrating.COMMANDS):
-    bench.add_command(command)
+for module in (starting, reading, practice, opening, calibrating, reproducing):
+    for command in module.COMMANDS:
+        bench.add_command(command)
 
 
 def main() -> None:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.errors import BenchError
+from benchmark.fetch import provide
 from benchmark.plan import Plan, make_plan
 from benchmark.profile import Profile, load_profile
 from benchmark.registry import Registry
 from benchmark.selection import select_attacks, select_schemes
-from benchmark.tasks import DATA_ROOT
+from benchmark.tasks import DATA_ROOT, find_task
 
 if TYPE_CHECKING:
     from leaderboard.board import Board
@@ -56,6 +57,7 @@ _PLANNING = (
     ),
     click.option("--task", help="Data set to train on, in place of the profile's."),
     click.option("--data-root", type=click.Path(path_type=Path), help="Folder of data sets that are not embedded."),
+    click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing."),
     click.option("--thief-share", help="Shares of the thief's pool, such as 0,0.05,1: the first is the matrix's."),
     click.option("--thief-pool", help="disjoint, owner or both: whose images the thief has a share of."),
     click.option("--seeds", type=int, help="How many times host, key and attack are redrawn together."),
@@ -95,6 +97,7 @@ def requested(
     profile_name: str,
     task: str | None,
     data_root: Path | None,
+    offline: bool,
     thief_share: str | None,
     thief_pool: str | None,
     seeds: int | None,
@@ -113,10 +116,7 @@ def requested(
 
     if workers < 1:
         raise BenchError(f"--workers must be at least 1, not {workers}")
-    if data_root is not None:
-        if not data_root.is_dir():
-            raise BenchError(f"--data-root {data_root} is no folder: give the folder that holds the data sets")
-        os.environ[DATA_ROOT] = str(data_root.absolute())
+    use_data_root(data_root)
     profile: Profile = load_profile(profile_name).with_options(
         task=task,
         thief_share=_shares(thief_share),
@@ -126,6 +126,8 @@ def requested(
         budget=budget,
         timeout=timeout,
     )
+    for track in profile.tracks:
+        provide(find_task(track.task), offline=offline)
     registry = Registry.discover(plugins)
     name = checked_name(run_name or profile.name)
     plan = make_plan(
@@ -133,6 +135,15 @@ def requested(
     )
     command = shlex.join(["bench", *sys.argv[1:]])
     return Request(plan, registry, results, name, workers, device, command)
+
+
+def use_data_root(folder: Path | None) -> None:
+    """Let every task of this process, and of its workers, find its data in `folder`. Raises BenchError."""
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise BenchError(f"--data-root {folder} is no folder: give the folder that holds the data sets")
+    os.environ[DATA_ROOT] = str(folder.absolute())
 
 
 def _shares(text: str | None) -> tuple[float, ...] | None:

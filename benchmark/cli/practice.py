@@ -23,7 +23,7 @@ DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), de
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-def _asked(scheme: str, plugins: Sequence[Path]) -> tuple[Setting, Registry]:
+def asked(scheme: str, plugins: Sequence[Path]) -> tuple[Setting, Registry]:
     registry = Registry.discover(plugins)
     settings = select_schemes(scheme, registry)
     if len(settings) != 1:
@@ -32,7 +32,7 @@ def _asked(scheme: str, plugins: Sequence[Path]) -> tuple[Setting, Registry]:
     return settings[0], registry
 
 
-def _print(lines: Sequence[tuple[str, str]]) -> None:
+def print_lines(lines: Sequence[tuple[str, str]]) -> None:
     from benchmark.progress import printable
 
     for name, text in lines:
@@ -60,12 +60,12 @@ def embed(
     """Mark one new model, with no matrix: model.safetensors, key.safetensors (secret) and card.json (to publish)."""
     from benchmark.verify import CARD, KEY, MODEL, embed_model
 
-    setting, _ = _asked(scheme, plugins)
+    setting, _ = asked(scheme, plugins)
     card = embed_model(setting, load_profile(profile_name), out, seed, device)
     if as_json:
         dump(card)
         return
-    _print([
+    print_lines([
         ("scheme", setting.label),
         ("utility", f"{_useful(**card['utility'])} on the test set of {card['profile']['world']['task']}"),
         ("model", str(out / MODEL)),
@@ -102,7 +102,7 @@ def verify(
     from benchmark.verify import examine_files
     from leaderboard import opinion
 
-    setting, registry = _asked(scheme, plugins)
+    setting, registry = asked(scheme, plugins)
     profile: Profile = load_profile(profile_name).with_options(alpha=alpha, budget=budget)
     machine = Machine(results, profile.name, workers, device)
     seen = examine_files(setting, profile, model, key, registry, machine, Console(stderr=True))
@@ -123,7 +123,7 @@ def verify(
     lines.append(("model", f"{seen.model.sha256}, {useful}, profile {seen.profile}"))
     if seen.left_out:
         lines.append(("note", "the suspect is one of the unmarked models: it was left out of them"))
-    _print([*lines, *(("note", note) for note in seen.notes)])
+    print_lines([*lines, *(("note", note) for note in seen.notes)])
 
 
 @click.command()
@@ -187,7 +187,7 @@ def bundle(
     if as_json:
         dump(manifest)
         return
-    _print([
+    print_lines([
         ("cell", f"{found[0].scheme} × {found[0].attack}, seed {seed}: {found[0].verdict.word}"),
         ("bundle", f"{out}: {len(manifest['files'])} files, the opened key among them"),
         ("sha256", f"{manifest['sha256']}: publish it beside the bundle"),
@@ -222,7 +222,7 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
             *(("note", note) for note in found.notes),
             ("result", found.outcome),
         ]  # fmt: skip
-        _print(lines)
+        print_lines(lines)
     return EXIT_WORSE if found.outcome == "different" else EXIT_OK
 
 

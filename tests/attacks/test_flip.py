@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 
 from attacks.flip import Flip, SignFlip
 from benchmark.nets import conv_blocks, plain
+from benchmark.parties import NotApplicable
 from benchmark.training import logits
 from schemes.passport import Passport
 
@@ -34,6 +36,15 @@ def test_flip_turns_the_share_it_names(lab: Any) -> None:
     after = torch.cat([b.norm.weight for _, b in conv_blocks(flipped)])
     assert int((before * after < 0).sum()) == round(0.25 * len(before))
     torch.testing.assert_close(before.abs(), after.abs())
+
+
+def test_flip_of_one_layer_leaves_the_others_alone(lab: Any) -> None:
+    marked = lab.embed(SCHEME)
+    flipped = lab.attack(Flip(share=1.0, layer="blocks.1"), marked, SCHEME)
+    carried = lab.observe(SCHEME, flipped, marked.key)["channels"]["carried_bits"]["hits"]
+    assert (carried[:32].count("1"), carried[32:].count("1")) == (0, 64)
+    with pytest.raises(NotApplicable, match=r"no normalised convolution blocks\.9: it has blocks\.0"):
+        lab.attack(Flip(layer="blocks.9"), marked, SCHEME)
 
 
 def test_sign_flip_changes_no_answer_and_loses_the_bits(lab: Any) -> None:

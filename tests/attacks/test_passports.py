@@ -5,13 +5,16 @@ from typing import Any
 import pytest
 import torch
 
-from attacks.passports import Fake1, Fake2, Fake3, _deriving, _scale
+from attacks.passports import AccessoryBlock, Fake1, Fake2, Fake3, _deriving, _scale
 from benchmark.parties import NotApplicable, Thief, stream
 from schemes.passport import Passport
 
 SCHEME = Passport()
 STRICT = Passport(binding="passports")
 FREE = Passport(binding="free")
+SIGNED = Passport(recipe="signed")
+V2 = Passport(version="v2")
+V3 = Passport(version="v3")
 
 
 def claim(lab: Any, attack: Any, scheme: Any = SCHEME) -> tuple[int, int, Any]:
@@ -87,8 +90,51 @@ def test_least_passport_derives_the_wanted_scales() -> None:
     )
 
 
-def test_forging_what_ships_no_passports_is_not_applicable(lab: Any) -> None:
+def test_fake3_needs_passports_that_ship(lab: Any) -> None:
     running = lab.null(0).service.running()
     thief = Thief(lab.world, lab.splits.thief, stream(0), running, "weights", scheme=SCHEME)
-    with pytest.raises(NotApplicable, match="ships no passports"):
-        Fake2()(thief)
+    with pytest.raises(NotApplicable, match="ships no passports any more"):
+        Fake3()(thief)
+    for scheme in (V2, V3):
+        with pytest.raises(NotApplicable, match=f"{scheme.version} ships no passports: they stay with the owner"):
+            lab.attack(Fake3(), lab.embed(scheme), scheme)
+
+
+def test_signed_passports_refuse_what_a_strangers_net_yields(lab: Any) -> None:
+    """The same forger keeps the accuracy against passports without signs: see above."""
+    _, lost, _ = claim(lab, Fake1(passports="trained"), SIGNED)
+    assert lost > 200
+    _, lost, _ = claim(lab, Fake1(passports="trained"), Passport(version="v2", recipe="signed"))
+    assert lost > 200
+
+
+@pytest.mark.parametrize("scheme", [V2, V3], ids=["v2", "v3"])
+def test_fake1_and_fake2_forge_against_a_private_branch(lab: Any, scheme: Passport) -> None:
+    hits, lost, _ = claim(lab, Fake1(passports="noise"), scheme)
+    assert 30 <= hits <= 66
+    assert lost > 200
+    hits, lost, key = claim(lab, Fake1(passports="trained"), scheme)
+    assert 30 <= hits <= 66
+    assert lost < 60
+    assert len(key.statistics) == 3
+    hits, lost, _ = claim(lab, Fake2(), scheme)
+    assert hits >= 75
+    assert lost < 20
+
+
+@pytest.mark.parametrize(("scheme", "most"), [(SCHEME, 12), (V2, 12), (SIGNED, 30)], ids=["v1", "v2", "signed"])
+def test_the_accessory_block_gives_every_bit_and_keeps_the_accuracy(lab: Any, scheme: Passport, most: int) -> None:
+    hits, lost, _ = claim(lab, AccessoryBlock(), scheme)
+    assert hits >= 90
+    assert lost < most
+
+
+def test_the_accessory_block_cannot_meet_bits_that_are_bound_to_the_passports(lab: Any) -> None:
+    hits, _, _ = claim(lab, AccessoryBlock(), STRICT)
+    assert 30 <= hits <= 66
+
+
+def test_the_accessory_block_learns(lab: Any) -> None:
+    """Without training it would be the direct path alone: a stranger's passports, at chance."""
+    hits, _, _ = claim(lab, AccessoryBlock(epochs=1, lr=1e-6))
+    assert 30 <= hits <= 66

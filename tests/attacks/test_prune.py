@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from attacks.finetune import Finetune
-from attacks.prune import Prune, PruneStructured
+from attacks.prune import Prune, PruneRandom, PruneStructured
 from benchmark.contract import Net, Owner, Thief, conv_blocks, logits
 from benchmark.parties import stream
 from benchmark.release import Service
@@ -40,6 +40,42 @@ def test_what_is_zero_already_counts(lab):
     host = lab.null(100)
     once, twice = (lab.attack(stages, host).service.net for stages in ((Prune(0.5),), (Prune(0.5), Prune(0.5))))
     assert torch.equal(ranked(once), ranked(twice))
+
+
+@pytest.mark.parametrize("attack", [Prune, PruneRandom], ids=lambda attack: attack.name)
+@pytest.mark.parametrize(("layers", "ends"), [("conv", "conv.weight"), ("dense", "head.weight")])
+def test_one_kind_of_layer_alone_is_pruned(lab, attack, layers, ends):
+    host = lab.null(100)
+    after = lab.attack(attack(amount=0.4, layers=layers), host).service.net.state
+    changed = {name for name, tensor in host.service.net.state.items() if not torch.equal(tensor, after[name])}
+    assert changed == {name for name in after if name.endswith(ends)}
+    zeros, size = sum(int((after[name] == 0).sum()) for name in changed), sum(after[name].numel() for name in changed)
+    assert zeros == round(0.4 * size)
+
+
+def test_random_pruning_draws_by_the_seed_and_not_by_size(lab):
+    host = lab.null(100)
+    before, after = ranked(host.service.net), ranked(lab.attack(PruneRandom(0.3), host).service.net)
+    gone = after == 0
+    assert int(gone.sum()) == round(0.3 * len(before))
+    assert torch.equal(after[~gone], before[~gone])
+    assert 0.9 < float(before[gone].abs().mean() / before[~gone].abs().mean()) < 1.1
+    other = ranked(lab.attack(PruneRandom(0.3), host, None, 1).service.net)
+    assert not torch.equal(other == 0, gone)
+    more = ranked(lab.attack(PruneRandom(0.5), host).service.net)
+    assert not more[gone].any()  # a sweep shares its draws
+
+
+def test_random_pruning_hurts_the_task_where_magnitude_pruning_does_not(lab):
+    """Kallas & Furon's pruning plots: at the first step both the mark and the model's use are gone."""
+    marked = lab.embed(ROSE)
+    ranked_out, drawn = (lab.attack(attack(amount=0.1), marked, ROSE) for attack in (Prune, PruneRandom))
+    assert ranked_out.accuracy > marked.accuracy - 0.01
+    assert drawn.accuracy < marked.accuracy - 0.3
+    assert lab.total(lab.observe(ROSE, drawn, marked.key)) < 20
+    dense = lab.attack(PruneRandom(0.3, layers="dense"), marked, ROSE)
+    assert dense.accuracy > marked.accuracy - 0.05
+    assert lab.total(lab.observe(ROSE, dense, marked.key)) >= 30
 
 
 @pytest.mark.parametrize(("scheme", "strong", "weak"), [(ADI, 90, 75), (ROSE, 30, 20)], ids=["adi", "rose"])

@@ -25,6 +25,13 @@ def test_every_channel_lies_on_its_own_symmetric_grid(lab, bits):
         assert not torch.equal(rounded, rows)
 
 
+def test_sixteen_bits_are_half_precision(lab):
+    host = lab.null(100)
+    after = lab.attack(Quantize(16), host).service.net.state
+    for name, weight in host.service.net.state.items():
+        assert torch.equal(after[name], weight.half().float() if name.endswith(ROUNDED) else weight), name
+
+
 def test_a_channel_of_zeros_stays_zero(lab):
     rounded = lab.attack((Prune(1.0), Quantize(4)), lab.null(100)).service.net.state
     assert all(not tensor.any() for name, tensor in rounded.items() if name.endswith(ROUNDED))

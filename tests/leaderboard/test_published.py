@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.export import write_pages
-from leaderboard.published import FOLDER, README, published, readme
+from benchmark.reproduction import load_reproduction, works
+from leaderboard.published import FOLDER, README, published, readme, write_published
+from leaderboard.reproduction import outcomes
 
 RUNS = sorted(path.parent.name for path in FOLDER.glob("*/run.json"))
 
@@ -25,10 +26,22 @@ def test_the_quick_board_is_published() -> None:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_pages_come_out_of_the_records(name: str, tmp_path: Path) -> None:
-    for page in write_pages(published(name), tmp_path):
+    for page in write_published(name, tmp_path):
         assert page.read_bytes() == (FOLDER / name / page.name).read_bytes(), (
             f"run python -m leaderboard.published: {page.name}"
         )
+
+
+@pytest.mark.parametrize("work", works())
+def test_every_work_s_reproduction_is_published(work: str) -> None:
+    """At small scale at least; what the file of the work holds now is what was declared before the run."""
+    name = load_reproduction(work).run_name("small")
+    assert name in RUNS
+    board = published(name)
+    assert board.run.described["reproduction"]["sha256"] == load_reproduction(work).digest
+    assert not [
+        one for one in outcomes(board) if (one.reason or "").startswith(("crashed", "timeout", "oom", "not-run"))
+    ]
 
 
 def test_the_matrix_of_the_readme_comes_out_of_the_records() -> None:

@@ -17,6 +17,7 @@ from leaderboard.statistics import (
     log10_unlimited,
     poisson_binomial_tails,
     prediction,
+    rarity,
     t_interval,
     t_upper,
     wilson,
@@ -199,6 +200,21 @@ def test_exact_coverage_of_wilson(n: int, least: float) -> None:
 def test_wilson_of_all_and_of_none(n: int, low: float) -> None:
     assert wilson(n, n) == (pytest.approx(low, abs=5e-3), 1.0)
     assert wilson(0, n) == (0.0, pytest.approx(1 - low, abs=5e-3))
+
+
+@pytest.mark.parametrize(
+    ("m", "s", "bits"),
+    [
+        (40, 40, 132.9), (64, 64, 212.6), (128, 128, 425.2),  # full match: s log2 10
+        (33, 40, 86), (37, 40, 110), (34, 40, 91), (35, 40, 97),  # Tables I and II where m / s is printed exactly
+        (57, 64, 161), (113, 128, 314), (41, 64, 82), (107, 128, 279),  # one match fewer than what they print
+    ],
+)  # fmt: skip
+def test_rarity_in_bits(m: int, s: int, bits: float) -> None:
+    """The paper floors R; its rows with a rounded rate give one match too many, 6 bits."""
+    found = rarity(float(binomial_tails(s, 0.1)[m]))
+    assert math.floor(found) == bits or found == pytest.approx(bits, abs=0.05)
+    assert rarity(math.log10(1 / 8)) == pytest.approx(3)
 
 
 def test_wilson_of_nothing_is_no_knowledge() -> None:

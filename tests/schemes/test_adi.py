@@ -1,11 +1,15 @@
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from benchmark.contract import TriggerScheme, prf_labels
+from benchmark.commitment import commit, open_item, verify
+from benchmark.contract import OverwriteScheme, TriggerScheme, prf_labels
 from benchmark.parties import stream
-from schemes.adi import Adi, abstract_images
+from benchmark.triggers import abstract_images
+from schemes.adi import Adi
 
 SCHEME = Adi()
 FINETUNE = Adi(mode="finetune", lr=0.02)
@@ -62,6 +66,7 @@ def test_labels_are_uniform_and_ignore_the_images(key):
     other = SCHEME.trigger_key(255 - key.images, key.secret, 10)
     assert torch.equal(other.labels, key.labels)
     assert isinstance(SCHEME, TriggerScheme)
+    assert isinstance(SCHEME, OverwriteScheme)
 
 
 def test_keys_follow_from_the_stream(lab, key):
@@ -71,6 +76,41 @@ def test_keys_follow_from_the_stream(lab, key):
     assert again.secret == key.secret
     assert not torch.equal(other.images, key.images)
     assert other.secret != key.secret
+
+
+def test_a_changed_pixel_of_any_trigger_is_not_what_was_committed(key):
+    """Labels don't depend on the pictures, so the commitments alone bind those."""
+    for index in range(len(key.images)):
+        images = key.images.clone()
+        images[index, 0, index % 16, -1] ^= 1
+        admission = SCHEME.admissible(replace(key, images=images))
+        assert (admission.well_formed, admission.bound) == (True, False), index
+        assert "commitments" in admission.reason
+    assert not SCHEME.admissible(replace(key, root=bytes(32))).bound
+
+
+def test_items_of_a_key_open_one_by_one(key):
+    leaves = commit(key.images, key.labels, key.secret)
+    opened = [open_item(key.images, key.labels, key.secret, index) for index in (3, 77)]
+    assert verify(opened, leaves, key.root) is None
+    assert verify([replace(opened[0], label=(opened[0].label + 1) % 10)], leaves, key.root)
+    assert key.public() == {"commitments_root": key.root.hex()}
+
+
+@pytest.mark.parametrize(("scheme", "enough"), [(SCHEME, 94), (FINETUNE, 80)], ids=["scratch", "finetune"])
+def test_pictures_of_a_folder_are_learnt_as_well(lab, scheme, enough):
+    folder = Path(os.environ.get("BENCH_DATA", "../shared/data"), "triggers", "watermarknn_abstract", "pics")
+    if not folder.is_dir():
+        pytest.skip("the authors' triggers are not here: set BENCH_DATA to a folder that has triggers/")
+    scheme = replace(scheme, folder=str(folder))
+    marked = lab.embed(scheme)
+    assert lab.total(lab.observe(scheme, marked)) >= enough
+    assert marked.accuracy >= lab.null(100).accuracy - 0.03
+    assert max(lab.total(lab.observe(scheme, lab.null(index), marked.key)) for index in (100, 101)) < 25
+    assert scheme.admissible(marked.key).bound
+    other = scheme.keygen(lab.owner(scheme), stream("another"))
+    assert torch.equal(other.images, marked.key.images)
+    assert not torch.equal(other.labels, marked.key.labels)
 
 
 def test_own_key_is_admissible(key):
@@ -94,6 +134,7 @@ def test_chosen_labels_are_not_bound(key):
         (lambda key: {"images": key.images[:, 0]}, "uint8"),
         (lambda key: {"images": key.images[:99], "labels": key.labels[:99]}, "99 images"),
         (lambda key: {"labels": key.labels[:99]}, "99 labels"),
+        (lambda key: {"images": key.images[[0, 0, *range(2, 100)]]}, "twice"),
         (lambda key: {"secret": key.secret + b"\0"}, "33 bytes"),
         (lambda key: {"classes": 0}, "among 0 classes"),
     ],

@@ -9,7 +9,8 @@ import torch
 from benchmark.nets import Net, build, conv_blocks, plain
 from benchmark.parties import Unreadable
 from benchmark.training import logits
-from schemes.passport import Passport, message_bits
+from schemes.passport import Passport
+from schemes.passport_key import message_bits
 
 SCHEME = Passport()
 
@@ -118,6 +119,9 @@ def test_bits_follow_from_text_and_secret_alone_or_with_the_passports(lab: Any) 
         lambda key: {"p_beta": (key.p_beta[0] / 0, key.p_beta[1])},
         lambda key: {"p_beta": (key.p_beta[0][:, :, 1:], key.p_beta[1])},
         lambda key: {"signature": "é"},
+        lambda key: {"texts": ("",)},
+        lambda key: {"statistics": (torch.ones(2, 16),)},
+        lambda key: {"triggers": torch.zeros(3, 1, 8, 8, dtype=torch.uint8)},
     ],
 )
 def test_malformed_keys_are_turned_away_in_words(lab: Any, damage: Any) -> None:

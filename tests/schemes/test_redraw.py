@@ -11,12 +11,14 @@ from scipy import stats
 from benchmark.acts import redrawn
 from benchmark.parties import Court, NotApplicable, stream
 from schemes.adi import Adi
+from schemes.keynet import KeyNet
 from schemes.passport import Passport
 from schemes.rose import Rose
 
 CASES = [
-    (Adi(n=40), {"secret", "labels"}),
+    (Adi(n=40), {"secret", "labels", "root"}),
     (Rose(), {"secret", "labels"}),
+    (KeyNet(), {"secret", "signature"}),
     (Passport(), {"secret", "bits"}),
     (Passport(binding="passports"), {"secret", "bits"}),
 ]

@@ -1,0 +1,40 @@
+"""Overwriting: the thief trains a mark of his own, by the same scheme, into the stolen net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from benchmark.contract import Attack, Net, NotApplicable, OverwriteScheme, Owner, Thief, parameter, plain
+
+
+@dataclass(frozen=True)
+class Overwrite(Attack):
+    """A fresh key of the owner's own scheme is trained into the stolen net with the thief's images.
+
+    Adi et al. 2018 (ownership piracy by embedding a second set); Jebreel et al. 2021 (KeyNet), section 5. The thief
+    plays owner: his host is the stolen net, folded where it derived its scales. It is judged as a removal: does the
+    first mark outlive the second? That both keys now fit is a dispute, which the older commitment settles.
+    """
+
+    name = "overwrite"
+    family = "overwriting"
+    kind = "removal"
+    access = "weights"
+    requires = "overwrite"
+    paper = "Adi et al. 2018, USENIX Security"
+    settings = ("", "lr=0.05")
+
+    lr: float = parameter(0.02, "learning rate at its peak", low=0.0)
+    epochs: int = parameter(20, "passes over the thief's images", low=1)
+
+    def run(self, thief: Thief) -> nn.Module:
+        scheme = thief.scheme
+        if not isinstance(scheme, OverwriteScheme):
+            raise NotApplicable(f"{scheme.name} can't train its mark into a net that exists already")
+        stolen = plain(thief.model)
+        owner = Owner(thief.world, lambda: thief.data, thief.rng, Net.of(stolen), thief.meter)
+        key = scheme.keygen(owner, thief.rng)
+        recipe = replace(thief.world.recipe, lr=self.lr, epochs=self.epochs)
+        return scheme.mark(owner, stolen, key, recipe).model

@@ -1,0 +1,47 @@
+"""Transfer: the stolen net learns another task before it returns to the old one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from benchmark.contract import Attack, Data, Net, NotApplicable, Thief, head, parameter, plain
+
+
+@dataclass(frozen=True)
+class Transfer(Attack):
+    """All layers are fine-tuned, under a new head, on another task; then the stolen head is put back.
+
+    Adi et al. 2018 and Fan et al. 2019 (DeepIPR) verify after a transfer with the owner's head in its old place; so
+    does this court, and the utility is that of the old task. The new task needs no labels: which way an image was
+    turned, by 0, 90, 180 or 270 degrees (Gidaris et al. 2018). Chain `transfer+finetune(mode=ftll)` for a thief
+    who fits the head to the changed layers. Nets that derive their scales (passports) are folded first.
+    """
+
+    name = "transfer"
+    family = "transfer"
+    kind = "removal"
+    access = "weights"
+    paper = "Adi et al. 2018, USENIX Security; Gidaris et al. 2018, ICLR (arXiv:1803.07728)"
+    settings = ("lr=0.001", "lr=0.01")
+
+    lr: float = parameter(0.01, "learning rate, constant", low=0.0)
+    epochs: int = parameter(10, "passes over the turned images, four for each image of the thief", low=1)
+
+    def run(self, thief: Thief) -> nn.Module:
+        x = thief.inputs
+        if x.shape[2] != x.shape[3]:
+            raise NotApplicable("the new task turns images by 90 degrees, so they must be square")
+        model = plain(thief.model)
+        old = head(model)
+        name = next(name for name, module in model.named_modules() if module is old)
+        model.set_submodule(name, head(thief.assemble({**Net.of(model).spec, "classes": 4})))
+        turned = Data(
+            torch.cat([x.rot90(quarter, (2, 3)) for quarter in range(4)]),
+            torch.arange(4, device=x.device).repeat_interleave(len(x)),
+        )
+        thief.fit(model, replace(thief.world.recipe, lr=self.lr, epochs=self.epochs, schedule="constant"), data=turned)
+        model.set_submodule(name, old)
+        return model

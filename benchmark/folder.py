@@ -1,0 +1,61 @@
+"""A folder of pictures as uint8 tensors of the task's shape."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.errors import BenchError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+
+def picture_files(folder: str | Path) -> list[Path]:
+    """The pictures of `folder` in the order a person counts them: 2.png before 10.png. Its subfolders are left out.
+
+    Raises BenchError when there is no such folder.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise BenchError(f"there is no folder {str(folder)!r}: give the path of one that holds pictures")
+    return sorted((file for file in path.iterdir() if file.suffix.lower() in SUFFIXES), key=_natural)
+
+
+def pictures(folder: str | Path, n: int, shape: tuple[int, int, int]) -> Tensor:
+    """The first `n` pictures of `folder` (`picture_files`), uint8 (n, *shape).
+
+    Each is scaled until it covers the shape, and what stands out is cut off equally on both sides. Grey for one
+    channel, red, green and blue for three. Raises BenchError for too few pictures, one that can't be read, and two that
+    are equal at this size.
+    """
+    from PIL import Image, ImageOps  # only here: schemes are imported where no folder is read
+
+    channels, height, width = shape
+    if channels not in (1, 3):
+        raise BenchError(f"pictures have 1 or 3 channels, and the task asks for {channels}")
+    files = picture_files(folder)
+    if len(files) < n:
+        raise BenchError(f"{str(folder)!r} holds {len(files)} pictures, and {n} are needed: add some, or ask for fewer")
+    taken = []
+    for file in files[:n]:
+        try:
+            with Image.open(file) as opened:
+                fitted = ImageOps.fit(opened.convert("L" if channels == 1 else "RGB"), (width, height))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise BenchError(f"{file} can't be read as a picture: {str(error).splitlines()[0]}") from error
+        taken.append(torch.from_numpy(np.array(fitted)).view(height, width, channels).permute(2, 0, 1))
+    seen: dict[bytes, Path] = {}
+    for file, picture in zip(files, taken, strict=False):
+        twin = seen.setdefault(picture.numpy().tobytes(), file)
+        if twin is not file:
+            raise BenchError(f"{twin.name} and {file.name} in {str(folder)!r} look the same at this size: remove one")
+    return torch.stack(taken)
+
+
+def _natural(file: Path) -> list[tuple[int, int, str]]:
+    parts = re.findall(r"[0-9]+|[^0-9]+", file.name)
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts]

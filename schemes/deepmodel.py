@@ -1,0 +1,335 @@
+"""Zhang et al. 2020 and 2021: every image that leaves the house carries a secret image, and so does a surrogate's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor, nn
+
+from benchmark.contract import (
+    Admission,
+    Channel,
+    Court,
+    Key,
+    Marked,
+    Net,
+    Observations,
+    Owner,
+    Party,
+    ResidualUnit,
+    Scheme,
+    Source,
+    Spec,
+    Suspect,
+    UNetTrunk,
+    Unreadable,
+    as_bytes,
+    as_float,
+    build,
+    builder,
+    conv3x3,
+    logits,
+    parameter,
+    prf_labels,
+    secret,
+)
+
+CELLS = 8  # the made secret image has 8x8 cells, half of them white
+GREY = 0.5  # what the extractor answers where there is no mark
+SUCCESS = 0.95  # the papers' threshold on the normalised correlation
+DISCRIMINATOR = "deepmodel-discriminator"
+EXTRACTOR = "deepmodel-extractor"
+
+
+@builder("deepmodel-service")
+class MarkedService(nn.Module):
+    """What the owner runs: his net M, then the embedder H, which adds at most `strength` to a pixel.
+
+    Images (N, C, H, W) in [0, 1] to images alike: H(M(a)), clamped. The secret image is a buffer (1, 1, H, W).
+    """
+
+    image: Tensor
+
+    def __init__(self, host: Spec, size: Sequence[int], strength: float, width: int = 12) -> None:
+        super().__init__()
+        self.host, self.strength, self.width = build(host), strength, width
+        channels = int(host["channels"])
+        self.trunk = UNetTrunk(channels + 1, channels, width)
+        nn.init.normal_(cast(nn.Conv2d, self.trunk.leave[-2]).weight, 0.0, 0.02)
+        self.register_buffer("image", torch.zeros(1, 1, *size))
+
+    def embed(self, clean: Tensor) -> Tensor:
+        """b' of the images b that M makes: H alone, not clamped."""
+        image = self.image.expand(len(clean), -1, -1, -1)
+        return clean + self.strength * torch.tanh(self.trunk(torch.cat([clean, image], 1)))
+
+    def forward(self, degraded: Tensor) -> Tensor:
+        return self.embed(self.host(degraded).clamp(0, 1)).clamp(0, 1)
+
+    def spec(self) -> Spec:
+        host = self.host.spec()  # type: ignore[operator]
+        size = list(self.image.shape[2:])
+        return {"builder": "deepmodel-service", "host": host, "size": size,
+                "strength": self.strength, "width": self.width}  # fmt: skip
+
+
+@builder(EXTRACTOR)
+class Extractor(nn.Module):
+    """R: images (N, C, H, W) to what it reads in them, (N, 1, H, W); grey where there is nothing.
+
+    Three residual units of growing dilation at half resolution, where the papers have nine at a quarter, and no
+    normalisation: their instance normalisation would make a flat answer impossible.
+    """
+
+    def __init__(self, channels: int, width: int = 16) -> None:
+        super().__init__()
+        self.channels, self.width = channels, width
+        self.body = nn.Sequential(
+            nn.PixelUnshuffle(2), conv3x3(4 * channels, width), nn.ReLU(),
+            *(ResidualUnit(width, dilation) for dilation in (1, 2, 4)),
+            nn.ReLU(), conv3x3(width, 4), nn.PixelShuffle(2),
+        )  # fmt: skip
+
+    def forward(self, images: Tensor) -> Tensor:
+        return cast(Tensor, GREY + self.body(images))
+
+    def spec(self) -> Spec:
+        return {"builder": EXTRACTOR, "channels": self.channels, "width": self.width}
+
+
+@builder(DISCRIMINATOR)
+def discriminator(channels: int, width: int = 16) -> nn.Module:
+    """D, a PatchGAN: one score for each of 4x4 overlapping patches of a 32x32 image (Isola et al. 2017)."""
+    return nn.Sequential(
+        conv3x3(channels, width, stride=2), nn.LeakyReLU(0.2),
+        conv3x3(width, 2 * width, stride=2), nn.InstanceNorm2d(2 * width), nn.LeakyReLU(0.2),
+        conv3x3(2 * width, 1, stride=2),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class DeepModelKey(Key):
+    """The secret image uint8 (1, H, W), made from 32 secret bytes or the owner's own, and R, trained to read it."""
+
+    secret: bytes
+    image: Tensor
+    extractor: Net
+
+
+@dataclass(frozen=True)
+class DeepModel(Scheme):
+    """A secret image in every output, which surrogates of the service learn to output too.
+
+    Zhang et al. 2020 and 2021: an embedder H behind the owner's net M, an extractor R, a discriminator D. First all
+    three together; then R alone, on the outputs of a surrogate that the owner trains himself (the adversarial stage).
+    H learns on what M makes of the owner's images. Left out is the perceptual loss, which needs VGG's weights. R is
+    a presence detector: it knows its own secret by heart and finds it or nothing, whatever was embedded. Its evidence
+    is the projection, since a correlation ignores how weak an answer is (nearly flat ones reach .7), and the papers'
+    own (`nc_raw`, means left in) is .7 for a grey answer to a half-white image.
+    """
+
+    name = "deepmodel"
+    paper = "Zhang et al. 2020, AAAI (arXiv:2002.11088); Zhang et al. 2021, TPAMI (arXiv:2103.04980)"
+    tasks = ("image-to-image",)
+    release = "outputs"
+    court = "outputs"
+    host = True
+    item = "test image"
+    settings = ("", "adversarial=false")
+    file_parameters = ("secret_image",)
+    key_type = DeepModelKey
+
+    adversarial: bool = parameter(True, "fine-tune R on the outputs of the owner's own surrogate")
+    secret_image: str = parameter("", "an image file of the task's size, read as grey levels; empty: made of a secret")
+    strength: float = parameter(0.05, "the most that H may change a pixel, of 1", low=0.001, high=1.0)
+    fidelity: float = parameter(30.0, "weight of the squared error between b' and b", low=0.0)
+    epochs: int = parameter(9, "passes over the owner's images in the first stage", low=1)
+    tuning: int = parameter(3, "passes over the owner's images in the adversarial stage", low=1)
+
+    def keygen(self, party: Party, rng: torch.Generator) -> DeepModelKey:
+        channels, *size = party.task.shape
+        secret_bytes = secret(rng)
+        extractor = Net.of(party.assemble({"builder": EXTRACTOR, "channels": channels}))
+        return DeepModelKey(secret_bytes, self._image(secret_bytes, size), extractor)
+
+    def _image(self, secret: bytes, size: Sequence[int]) -> Tensor:
+        return read_image(Path(self.secret_image), size) if self.secret_image else block_code(secret, size)
+
+    def embed(self, owner: Owner, key: Key) -> Marked:
+        assert isinstance(key, DeepModelKey)
+        host, degraded = owner.host, owner.data.x
+        clean = _answers(host, degraded)
+        size = list(key.image.shape[1:])
+        service = cast(MarkedService, owner.assemble({
+            "builder": "deepmodel-service", "host": Net.of(host).spec, "size": size, "strength": self.strength,
+        }))  # fmt: skip
+        service.host.load_state_dict(host.state_dict())
+        service.image.copy_(as_float(key.image)[None])
+        extractor = key.extractor.module(owner.device)
+        self._initial(owner, service, extractor, degraded, clean)
+        if self.adversarial:
+            self._adversarial(owner, service, extractor, degraded, clean)
+        return Marked(service, replace(key, extractor=Net.of(extractor)))
+
+    def _recipe(self, owner: Owner, epochs: int, lr: float) -> Any:
+        return replace(owner.world.recipe, optimiser="adam", epochs=epochs, lr=lr, batch=8, weight_decay=0.0,
+                       shift=0, flip=False)  # fmt: skip
+
+    def _initial(
+        self, owner: Owner, service: MarkedService, extractor: nn.Module, degraded: Tensor, clean: Tensor
+    ) -> None:
+        """H, R and D together; D takes its own step within each of theirs, with half their rate at the papers' ratio.
+
+        Weights as in the papers: all 1 but `fidelity` on the embedding loss and .01 on the adversarial one.
+        """
+        judge = owner.assemble({"builder": DISCRIMINATOR, "channels": degraded.shape[1]})
+        judging = torch.optim.Adam(judge.parameters(), 2e-4, (0.5, 0.999))
+
+        def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+            ((a, b),) = batches
+            marked = service.embed(b)
+            real, fake = judge(b), judge(marked.detach())
+            judging.zero_grad()
+            (0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()).backward()
+            judging.step()
+            convincing = (judge(marked) - 1).square().mean()
+            read = reading_loss(extractor(torch.cat([marked, a, b])), service.image, len(marked))
+            return self.fidelity * F.mse_loss(marked, b) + 0.01 * convincing + read
+
+        both = nn.ModuleList([service.trunk, extractor])
+        pairs = Source(degraded, clean, min(8, len(degraded)))
+        owner.fit(both, self._recipe(owner, self.epochs, 2e-3), data=pairs, step=step)
+
+    def _adversarial(
+        self, owner: Owner, service: MarkedService, extractor: nn.Module, degraded: Tensor, clean: Tensor
+    ) -> None:
+        """R alone, H frozen: it also reads what one surrogate of the house architecture answers (squared error)."""
+        marked = _answers(service, degraded)
+        batch = min(8, len(degraded))
+        surrogate = owner.fit(owner.build(), data=Source(degraded, marked, batch))
+        stolen = _answers(surrogate, degraded)
+
+        def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+            (a, b), (ours, theirs), (truth, _) = batches
+            images = torch.cat([ours, theirs, a, b, truth])
+            return reading_loss(extractor(images), service.image, len(ours) + len(theirs))
+
+        truths = owner.data.y
+        owner.fit(
+            extractor, self._recipe(owner, self.tuning, 1e-3), data=Source(degraded, clean, batch), step=step,
+            beside=[Source(marked, stolen, batch), Source(truths, truths, batch)],
+        )  # fmt: skip
+
+    def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
+        """The projection of R's answer on the secret, for each output on the judge's images.
+
+        Printed beside it: the correlation with and without means, the papers' success, and what R reads in the
+        judge's degraded and clean images and in flat grey ones, where nobody embedded anything.
+        """
+        assert isinstance(key, DeepModelKey)
+        device, degraded, clean = court.world.device, court.probe.images(), as_float(court.probe.y)
+        outputs = suspect.ask(degraded)
+        if outputs.shape != clean.shape:
+            raise Unreadable(f"the suspect answers with shape {tuple(outputs.shape)}, not {tuple(clean.shape)}")
+        extractor, image = key.extractor.module(device), as_float(key.image).to(device)
+        levels = torch.linspace(0, 1, len(clean), device=device).view(-1, 1, 1, 1).expand_as(clean)
+        read = logits(extractor, outputs.clamp(0, 1))
+        correlation = normalised_correlation(read, image)
+        channels = {
+            "projection": Channel(projection(read, image)),
+            "nc": Channel(correlation),
+            "nc_raw": Channel(F.cosine_similarity(read.flatten(1), image.flatten(), dim=1)),
+            "success": Channel(correlation > SUCCESS),
+        }
+        for name, images in (("degraded", degraded), ("clean", clean), ("flat", levels)):
+            channels[name] = Channel(projection(logits(extractor, images), image))
+        return Observations("projection", channels)
+
+    def admissible(self, key: Key) -> Admission:
+        """A secret image of the claimant's own hangs on no hash: only its commitment says that it came first."""
+        assert isinstance(key, DeepModelKey)
+        made = not self.secret_image
+        if reason := _malformed(key):
+            return Admission(well_formed=False, bound=False, hash_bound=made, reason=reason)
+        bound = torch.equal(key.image, self._image(key.secret, key.image.shape[1:]))
+        source = "the secret" if made else "the named file"
+        reason = None if bound else f"the secret image does not follow from {source}"
+        return Admission(well_formed=True, bound=bound, hash_bound=made, reason=reason)
+
+
+def block_code(secret: bytes, size: Sequence[int]) -> Tensor:
+    """A secret image uint8 (1, H, W): 8x8 cells, the half with the lowest ranks black. Raises ValueError if too small.
+
+    Half and half keeps the papers' correlation away from what a blank answer scores.
+    """
+    height, width = size
+    if height % CELLS or width % CELLS:
+        raise ValueError(f"a secret image of {CELLS}x{CELLS} cells doesn't divide {height}x{width} pixels")
+    ranks = prf_labels(secret, b"deepmodel secret image", CELLS**2, 2**16).argsort(stable=True).argsort()
+    cells = (ranks >= CELLS**2 // 2).to(torch.uint8).view(1, CELLS, CELLS) * 255
+    return cells.repeat_interleave(height // CELLS, 1).repeat_interleave(width // CELLS, 2)
+
+
+def read_image(path: Path, size: Sequence[int]) -> Tensor:
+    """An image file as grey levels, uint8 (1, H, W). Raises ValueError for another size or a blank picture."""
+    try:
+        with Image.open(path) as opened:
+            pixels = torch.from_numpy(np.array(opened.convert("L")))
+    except (OSError, UnidentifiedImageError) as error:
+        raise ValueError(f"the secret image {path} can't be read: {error}") from error
+    if list(pixels.shape) != list(size):
+        has, wanted = (f"{width}x{height}" for height, width in (pixels.shape, size))
+        raise ValueError(f"the secret image {path} has {has} pixels: make it {wanted}, the size of the task's images")
+    if pixels.min() == pixels.max():
+        raise ValueError(f"the secret image {path} is blank: there is nothing to tell from an unmarked answer")
+    return pixels[None]
+
+
+def reading_loss(read: Tensor, image: Tensor, marked: int) -> Tensor:
+    """How far R is from the secret on the first `marked` answers (plus how far those differ) and from grey elsewhere.
+
+    L_wm, L_consist and L_clean of the papers; the consistency compares the first with the second half.
+    """
+    found, blank = read[:marked], read[marked:]
+    half = marked // 2
+    consistent = F.mse_loss(found[:half], found[half : 2 * half]) if half else found.new_zeros(())
+    kinds = len(blank) / marked  # the papers add up the losses of the clean domains
+    return (
+        F.mse_loss(found, image.expand_as(found)) + consistent + kinds * F.mse_loss(blank, torch.full_like(blank, GREY))
+    )
+
+
+def projection(read: Tensor, image: Tensor) -> Tensor:
+    """How much of `image` (1, H, W) lies in each answer (N, 1, H, W), means taken out: 1 is all of it, 0 nothing."""
+    direction = (image - image.mean()).flatten()
+    return (read - read.mean((1, 2, 3), keepdim=True)).flatten(1) @ direction / direction.square().sum()
+
+
+def normalised_correlation(read: Tensor, image: Tensor) -> Tensor:
+    """Pearson's correlation (N,) of each answer with `image`; 0 for a flat answer."""
+    centred = (read - read.mean((1, 2, 3), keepdim=True)).flatten(1)
+    return F.cosine_similarity(centred, (image - image.mean()).flatten(), dim=1)
+
+
+def _answers(model: nn.Module, images: Tensor) -> Tensor:
+    """What a net makes of uint8 images, as the 8-bit images that a service sends."""
+    return as_bytes(logits(model, as_float(images)))
+
+
+def _malformed(key: DeepModelKey) -> str | None:
+    if key.image.dtype != torch.uint8 or key.image.dim() != 3 or len(key.image) != 1:
+        return "the secret image is not uint8 (1, H, W)"
+    if key.image.min() == key.image.max():
+        return "the secret image is blank"
+    if len(key.secret) != 32:
+        return f"the secret has {len(key.secret)} bytes, not 32"
+    if key.extractor.spec["builder"] != EXTRACTOR:
+        return f"the extractor is a {key.extractor.spec['builder']}, not a {EXTRACTOR}"
+    return None

@@ -1,0 +1,144 @@
+"""Nets whose scale and shift are derived from passports, and the private branch that is trained beside a plain net."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.contract import ConvBlock, Spec, build, builder, conv_blocks
+
+Pairs = Sequence[tuple[Tensor, Tensor]]  # (p_gamma, p_beta) per passport layer
+
+
+class PassportBlock(ConvBlock):
+    """A ConvBlock whose normalisation has no scale and shift of its own: they follow from two passports.
+
+    gamma_c = mean over H, W of (W * p_gamma)_c, and beta_c likewise from p_beta; both passports (1, C_in, H, W).
+    """
+
+    p_gamma: Tensor
+    p_beta: Tensor
+
+    def __init__(self, block: ConvBlock, shape: Sequence[int]) -> None:
+        conv, norm = block.conv, block.norm
+        super().__init__(
+            conv.in_channels, conv.out_channels, stride=conv.stride[0], kernel=conv.kernel_size[0], relu=block.relu
+        )
+        self.norm = (
+            nn.GroupNorm(norm.num_groups, norm.num_channels, affine=False)
+            if isinstance(norm, nn.GroupNorm)
+            else nn.BatchNorm2d(norm.num_features, affine=False)
+        )
+        self.register_buffer("p_gamma", torch.zeros(*shape))
+        self.register_buffer("p_beta", torch.zeros(*shape))
+
+    def derived(self) -> tuple[Tensor, Tensor]:
+        """Scale and shift, (C_out,) each, in full precision: their signs are the signature."""
+        with torch.autocast(self.p_gamma.device.type, enabled=False):
+            gamma, beta = self.conv(torch.cat([self.p_gamma, self.p_beta])).mean((2, 3))
+        return gamma, beta
+
+    def affine(self, normalised: Tensor) -> Tensor:
+        gamma, beta = self.derived()
+        return normalised * gamma[:, None, None] + beta[:, None, None]
+
+
+@builder("passport")
+class PassportNet(nn.Module):
+    """Any net made of ConvBlocks, some of them with passports.
+
+    `host` is the spec of the plain net, `passports` gives the shape (1, C_in, H, W) of both passports of each
+    named ConvBlock. Input and output are those of the host.
+    """
+
+    def __init__(self, host: Spec, passports: Mapping[str, Sequence[int]]) -> None:
+        super().__init__()
+        self.host = build(host)
+        for name, shape in passports.items():
+            self.host.set_submodule(name, PassportBlock(cast(ConvBlock, self.host.get_submodule(name)), shape))
+
+    @classmethod
+    def of(cls, model: nn.Module, passports: Mapping[str, tuple[Tensor, Tensor]]) -> PassportNet:
+        """The plain `model` with (p_gamma, p_beta) in the named blocks; its filters and statistics are kept."""
+        net = cls(model.spec(), {name: list(pair[0].shape) for name, pair in passports.items()})  # type: ignore[operator]
+        state = {f"host.{name}": tensor for name, tensor in model.state_dict().items()}
+        for name, (p_gamma, p_beta) in passports.items():
+            del state[f"host.{name}.norm.weight"], state[f"host.{name}.norm.bias"]
+            state |= {f"host.{name}.p_gamma": p_gamma, f"host.{name}.p_beta": p_beta}
+        net.load_state_dict(state)
+        return net.to(next(model.parameters()).device).train(model.training)
+
+    def blocks(self) -> Iterator[tuple[str, PassportBlock]]:
+        """The blocks with passports, by their names in the host, from the input to the output."""
+        return ((name, block) for name, block in conv_blocks(self.host) if isinstance(block, PassportBlock))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.host(x))
+
+    def spec(self) -> Spec:
+        shapes = {name: list(block.p_gamma.shape) for name, block in self.blocks()}
+        return {"builder": "passport", "host": self.host.spec(), "passports": shapes}  # type: ignore[operator]
+
+    @torch.no_grad()
+    def folded(self) -> nn.Module:
+        """The plain host that computes the same: scale and shift copied into the normalisation."""
+        net = build(self.host.spec())  # type: ignore[operator]
+        state = self.host.state_dict()
+        for name, block in self.blocks():
+            del state[f"{name}.p_gamma"], state[f"{name}.p_beta"]
+            state[f"{name}.norm.weight"], state[f"{name}.norm.bias"] = block.derived()
+        net.load_state_dict(state)
+        return net.to(next(self.parameters()).device).train(self.training)
+
+
+def private_branch(public: nn.Module, passports: Mapping[str, tuple[Tensor, Tensor]]) -> PassportNet:
+    """The plain net `public` with passports in the named blocks, for training both at once.
+
+    Every filter, head, and scale or shift without a passport is one parameter of both; normalisation statistics are
+    each branch's own (Zhang et al., NeurIPS 2020: shared ones fit neither branch).
+    """
+    private = PassportNet.of(public, passports)
+    for name, shared in public.named_parameters():
+        place, _, leaf = name.rpartition(".")
+        module = private.host.get_submodule(place)
+        if getattr(module, leaf) is not None:  # a passport block's normalisation has none
+            setattr(module, leaf, shared)
+    return private
+
+
+def statistics(model: nn.Module) -> tuple[Tensor, ...]:
+    """Running mean and variance, (2, C), of every batch normalisation from the input to the output; () without."""
+    return tuple(
+        torch.stack([cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)]).detach().cpu()
+        for norm in _batch_norms(model)
+    )
+
+
+def set_statistics(model: nn.Module, given: Sequence[Tensor]) -> None:
+    """Put statistics (2, C) into every batch normalisation. Raises ValueError when they don't fit."""
+    norms = _batch_norms(model)
+    if [one.shape for one in given] != [(2, norm.num_features) for norm in norms]:
+        raise ValueError(f"the key has statistics of {len(given)} normalisations, the net has {len(norms)} or others")
+    for norm, (mean, variance) in zip(norms, given, strict=True):
+        cast(Tensor, norm.running_mean).copy_(mean)
+        cast(Tensor, norm.running_var).copy_(variance)
+
+
+@torch.no_grad()
+def measured(model: nn.Module, x: Tensor, batch: int = 512) -> tuple[Tensor, ...]:
+    """The statistics that `model` has on images (N, C, H, W) in [0, 1]: the mean over batches; see `statistics`."""
+    model = copy.deepcopy(model).train()
+    for norm in _batch_norms(model):
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average
+    for part in x.chunk(-(-len(x) // batch)):
+        model(part)
+    return statistics(model)
+
+
+def _batch_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
+    return [block.norm for _, block in conv_blocks(model) if isinstance(block.norm, nn.BatchNorm2d)]

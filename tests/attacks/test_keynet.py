@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from attacks.ambiguity import FreshKey
+from attacks.keynet import ForgedHead
+from benchmark.contract import NotApplicable
+from leaderboard.evidence import weigh
+from schemes.adi import Adi
+from schemes.keynet import KeyNet
+
+SCHEME = KeyNet()
+
+
+def weighed(lab, attack, search_bits):
+    looted = lab.attack(attack, lab.embed(SCHEME), SCHEME)
+    nulls = [lab.observe(SCHEME, lab.null(index), looted.key) for index in range(8)]
+    seen = lab.observe(SCHEME, looted)
+    return weigh(seen, {"clean": nulls}, 1e-3, search_bits=search_bits), looted
+
+
+def test_a_forged_head_reads_most_signed_pictures_but_other_signatures_too(lab):
+    found, looted = weighed(lab, ForgedHead(), search_bits=0)
+    assert found.rate > 0.5  # a fixed threshold of a half would be fooled
+    assert found.log10_p_null < -3  # so would comparing with unmarked nets alone
+    assert found.log10_p_key > -3
+    assert found.state != "present"
+    assert SCHEME.admissible(looted.key).bound
+
+
+def test_a_claim_that_was_not_committed_pays_for_the_search(lab):
+    for attack in (ForgedHead(), FreshKey()):
+        assert weighed(lab, attack, search_bits=64)[0].state != "present"
+
+
+def test_a_key_without_a_learnt_head_reads_nothing(lab):
+    found, looted = weighed(lab, FreshKey(), search_bits=0)
+    assert found.total == 0
+    assert SCHEME.admissible(looted.key).well_formed
+
+
+def test_the_model_is_claimed_as_it_was_released_and_queries_are_billed(lab):
+    looted = lab.attack(ForgedHead(), lab.embed(SCHEME), SCHEME)
+    marked = lab.embed(SCHEME).service.net.state
+    assert all(torch.equal(tensor, marked[name]) for name, tensor in looted.service.net.state.items())
+    bill = looted.bill.record()
+    assert (bill["queries"], bill["steps"], bill["labelled"]) == (1500, 500, 0)
+
+
+def test_more_queries_and_steps_forge_more(lab):
+    weak = ForgedHead(queries=20, steps=5)
+    assert weighed(lab, weak, 0)[0].total < weighed(lab, ForgedHead(), 0)[0].total - 50
+
+
+def test_a_scheme_without_a_private_head_is_not_applicable(lab):
+    with pytest.raises(NotApplicable, match="adi has no private head"):
+        lab.attack(ForgedHead(), lab.embed(Adi()), Adi())

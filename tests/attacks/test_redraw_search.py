@@ -1,0 +1,109 @@
+import pytest
+import torch
+
+from attacks.ambiguity import ForgedTriggers
+from attacks.redraw import PickTriggers, RedrawSearch
+from benchmark.contract import NotApplicable, Scheme, Thief
+from benchmark.parties import stream
+from leaderboard.evidence import weigh
+from leaderboard.statistics import binomial_tails
+from leaderboard.verdicts import acceptance, claim_verdict, search_bits
+from schemes.adi import Adi
+from schemes.rose import Rose
+
+ADI, ROSE = Adi(), Rose()
+
+
+def claimed(lab, attack, scheme):
+    """How often the claimed key hits on the marked model, and the claim."""
+    looted = lab.attack(attack, lab.embed(scheme), scheme)
+    return lab.total(lab.observe(scheme, looted)), looted
+
+
+@pytest.mark.parametrize(("scheme", "n"), [(ADI, 100), (ROSE, 40)], ids=["adi", "rose"])
+def test_the_best_of_many_secrets_is_what_chance_gives(lab, scheme, n):
+    """The largest of N binomial totals: hits whose tail is near 1 / N, for one secret as for 2^14."""
+    for bits in (0, 6, 12, 14):
+        total, looted = claimed(lab, RedrawSearch(bits), scheme)
+        tail = 10 ** binomial_tails(n, 0.1)[total]
+        assert 1 - (1 - tail) ** 2**bits > 1e-3, (bits, total)  # not too good
+        above = 10 ** binomial_tails(n, 0.1)[total + 1]
+        assert (1 - above) ** 2**bits > 1e-3, (bits, total)  # not too poor
+        assert scheme.admissible(looted.key).bound
+        assert looted.bill.queries == n
+
+
+def test_a_longer_search_is_never_worse(lab):
+    totals = [claimed(lab, RedrawSearch(bits), ROSE)[0] for bits in (0, 4, 8, 12)]
+    assert totals == sorted(totals)
+    assert totals[-1] > totals[0]
+
+
+def test_the_search_tries_as_many_secrets_as_it_says(lab, monkeypatch):
+    tried = []
+    rule = Rose.trigger_labels
+    monkeypatch.setattr(Rose, "trigger_labels", lambda *given: tried.append(given[2]) or rule(*given))
+    looted = lab.attack.__wrapped__(RedrawSearch(11), lab.embed(ROSE), ROSE)
+    # once for the draw of his images, once for the claim
+    assert len(tried) == 2**11 + 2
+    assert len(set(tried)) == 2**11 + 1
+    assert looted.key.secret in tried[1:-1]
+
+
+@pytest.mark.parametrize("scheme", [ADI, ROSE], ids=["adi", "rose"])
+def test_a_court_that_charges_the_search_rejects_it(lab, scheme):
+    """At 2^12 secrets p_key is small, and would be believed of a key that was committed in time."""
+    _, looted = claimed(lab, RedrawSearch(12), scheme)
+    found = scheme.admissible(looted.key)
+    admission = {"well_formed": True, "bound": found.bound, "hash_bound": found.hash_bound, "reason": None}
+    nulls = {"clean": [lab.observe(scheme, lab.null(index), looted.key) for index in range(100, 108)]}
+    seen = lab.observe(scheme, looted)
+    for committed, charge in ((True, 0), (False, 64)):
+        admission["committed"] = committed
+        assert search_bits(admission) == charge
+    free, charged = (weigh(seen, nulls, 1e-3, search_bits=charge) for charge in (0, 64))
+    assert free.log10_p_key < -3
+    assert charged.state != "present"
+    assert claim_verdict(admission, acceptance(charged, {}), commitment_required=False).word == "rejected"
+    assert claim_verdict(admission, acceptance(free, {}), commitment_required=True).word == "rejected"
+
+
+def test_images_picked_by_their_answers_fit_where_labels_ignore_them(lab):
+    total, looted = claimed(lab, PickTriggers(), ADI)
+    assert total >= 95
+    assert ADI.admissible(looted.key).bound
+    assert looted.bill.queries == 2000
+    assert len(looted.key.images.flatten(1).unique(dim=0)) == ADI.n
+
+
+def test_images_picked_by_their_answers_are_at_chance_where_labels_hash_them(lab):
+    total, looted = claimed(lab, PickTriggers(), ROSE)
+    assert total < 15  # P(Bin(40, 1/10) >= 15) = 3e-6
+    assert ROSE.admissible(looted.key).bound
+
+
+def test_more_rounds_pick_more(lab):
+    totals = [claimed(lab, PickTriggers(rounds), ADI)[0] for rounds in (1, 3, 20)]
+    assert totals[0] < 25
+    assert totals[0] + 10 < totals[1] < totals[2]
+
+
+@pytest.mark.parametrize("attack", [RedrawSearch(0), PickTriggers(1)], ids=lambda attack: attack.name)
+def test_answers_are_all_it_takes(lab, attack):
+    """No weights and no labels of the thief's own images, where the key's images are not his data."""
+    thief = Thief(
+        lab.world, lab.splits.thief.take(torch.arange(0)), stream("t"), lab.embed(ADI).service.running(), "labels",
+        scheme=ADI,
+    )  # fmt: skip
+    assert attack.run(thief).claim is not None
+    assert thief.bill.labelled == 0
+
+
+@pytest.mark.parametrize("attack", [RedrawSearch(0), PickTriggers(1), ForgedTriggers()], ids=lambda one: one.name)
+def test_a_scheme_without_triggers_is_not_applicable(lab, attack):
+    class Wordless(Scheme):
+        name = "wordless"
+        keygen = embed = observe = admissible = None
+
+    with pytest.raises(NotApplicable, match="wordless has no triggers"):
+        lab.attack(attack, lab.embed(ADI), Wordless())

@@ -1,0 +1,79 @@
+import pytest
+import torch
+
+from attacks.finetune import Finetune
+from attacks.transfer import Transfer
+from benchmark.contract import Data, NotApplicable, Thief, head, logits
+from benchmark.parties import stream
+from schemes.adi import Adi
+from schemes.passport import Passport
+from schemes.rose import Rose
+
+
+def test_all_layers_move_and_the_head_comes_back(lab):
+    host = lab.null(100)
+    after, before = lab.attack(Transfer(epochs=1), host).service.net, host.service.net
+    assert after.spec == before.spec
+    same = {name for name in before.state if torch.equal(before.state[name], after.state[name])}
+    assert same == {"normalise.mean", "normalise.std", "head.weight", "head.bias"}
+
+
+def test_the_new_task_is_which_way_an_image_is_turned_and_it_is_learnt(lab, monkeypatch):
+    turned = []
+    fit = Thief.fit
+
+    def watched(self, model, recipe, *, data):
+        turned.append(data)
+        fit(self, model, recipe, data=data)
+        turned.append(float((logits(model, data.images()).argmax(1) == data.y).float().mean()))
+        return model
+
+    monkeypatch.setattr(Thief, "fit", watched)
+    bill = lab.attack.__wrapped__(Transfer(), lab.null(100)).bill
+    data, learnt = turned
+    x = lab.splits.thief.x
+    assert len(data) == 4 * len(x)
+    for quarter in range(4):
+        assert torch.equal(data.x[data.y == quarter], x.rot90(quarter, (2, 3)))
+    assert learnt > 0.9
+    assert (bill.labelled, bill.unlabelled, bill.queries) == (0, len(x), 0)
+
+
+def test_the_new_head_is_the_thiefs_draw(lab, monkeypatch):
+    heads = []
+    monkeypatch.setattr(Thief, "fit", lambda self, model, *given, **more: heads.append(head(model).weight.clone()))
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed + len(heads))
+        lab.attack.__wrapped__(Transfer(), lab.null(100), None, seed)
+    assert heads[0].shape == (4, 256)
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+
+
+def test_adi_outlives_a_transfer_and_rose_fades(lab):
+    """With the owner's head back, as the papers verify; a small rate keeps more of mark and task."""
+    adi, rose = Adi(), Rose()
+    for scheme, slow, fast in ((adi, 95, 50), (rose, 20, 10)):
+        marked = lab.embed(scheme)
+        gentle, strong = (lab.attack(Transfer(lr), marked, scheme) for lr in (0.001, 0.01))
+        totals = [lab.total(lab.observe(scheme, after, marked.key)) for after in (gentle, strong)]
+        assert totals[0] >= slow
+        assert fast <= totals[1] < totals[0]
+        assert gentle.accuracy > strong.accuracy
+    healed = lab.attack((Transfer(), Finetune(mode="ftll")), lab.embed(rose), rose)
+    assert healed.accuracy > 0.94
+
+
+def test_passport_bits_are_read_in_the_transferred_filters(lab):
+    passport = Passport()
+    marked = lab.embed(passport)
+    after = lab.attack(Transfer(0.001), marked, passport)
+    assert after.service.net.spec == marked.service.net.spec["host"]
+    assert lab.total(lab.observe(passport, after, marked.key)) >= 90
+
+
+def test_images_that_are_not_square_are_not_turned(lab):
+    oblong = Data(torch.zeros(4, 1, 16, 12, dtype=torch.uint8), torch.zeros(4, dtype=torch.long))
+    thief = Thief(lab.world, oblong, stream("t"), lab.null(100).service.running(), "weights")
+    with pytest.raises(NotApplicable, match="square"):
+        Transfer().run(thief)

@@ -1,0 +1,224 @@
+"""Fetching data: from archives, over the network, offline; damage in one sentence; folders of images."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bench import PROFILE, bench_here
+from PIL import Image
+
+from benchmark.datasets import DATA_SETS, whole_idx
+from benchmark.errors import BenchError
+from benchmark.fetch import provide
+from benchmark.tasks import DATA_ROOT, find_task
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(DATA_ROOT, str(tmp_path))
+    return tmp_path
+
+
+def test_checksums_and_addresses_are_those_of_torchvision() -> None:
+    from torchvision import datasets
+
+    for name in ("cifar10", "cifar100"):
+        ours, theirs = DATA_SETS[name], getattr(datasets, DATA_SETS[name].torchvision)
+        listed = [*theirs.train_list, *theirs.test_list, [theirs.meta["filename"], theirs.meta["md5"]]]
+        assert dict(ours.files) == {f"{theirs.base_folder}/{file}": md5 for file, md5 in listed}
+        assert dict(ours.archives) == {theirs.filename: theirs.tgz_md5}
+        assert theirs.url == ours.url + theirs.filename
+    stl, theirs = DATA_SETS["stl10"], datasets.STL10
+    listed = [*theirs.train_list, *theirs.test_list]
+    assert stl.files.items() <= {f"stl10_binary/{file}": md5 for file, md5 in listed}.items()
+    for name in ("mnist", "fashion-mnist"):
+        ours, theirs = DATA_SETS[name], getattr(datasets, DATA_SETS[name].torchvision)
+        published = {f"{ours.torchvision}/raw/{file}": md5 for file, md5 in theirs.resources}
+        assert dict(ours.archives) == published
+        assert ours.url in theirs.mirrors
+
+
+def test_offline_names_the_file_and_where_its_archive_belongs(root: Path) -> None:
+    with pytest.raises(BenchError) as error:
+        provide(find_task("cifar10-small"), offline=True)
+    assert str(error.value) == (
+        f"task cifar10-small: {root}/cifar-10-batches-py/data_batch_1 is missing and --offline forbids to fetch it: "
+        f"put cifar-10-python.tar.gz from https://www.cs.toronto.edu/~kriz/ into {root}, "
+        "or give their folder with --data-root"
+    )
+    assert not list(root.iterdir())
+
+
+def test_a_run_without_its_data_stops_before_any_job(root: Path) -> None:
+    words = ("run", "--profile", str(PROFILE), "--task", "mnist-small", "--offline", "--results", str(root / "results"))
+    code, _, sentence = bench_here(*words, "--data-root", str(root))
+    assert code == 2
+    assert "train-images-idx3-ubyte is missing and --offline forbids" in sentence
+    assert not (root / "results").exists()
+
+
+@pytest.fixture
+def mirror(fashion_mnist: Path) -> Iterator[str]:
+    """A server on this machine with the published archives."""
+    folder = fashion_mnist / "FashionMNIST" / "raw"
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_missing_files_are_downloaded_and_checked(
+    root: Path, mirror: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from torchvision.datasets import FashionMNIST
+
+    monkeypatch.setattr(FashionMNIST, "mirrors", [mirror])
+    task = find_task("fashion-mnist-small")
+    provide(task)
+    assert f"fetching from {DATA_SETS['fashion-mnist'].url}" in capsys.readouterr().err
+    first = task.data_hash()
+    stamps = [path.stat().st_mtime_ns for path in task.paths()]
+    provide(task)
+    assert [path.stat().st_mtime_ns for path in task.paths()] == stamps
+    assert len(first) == 64
+
+
+def test_no_connection_is_one_sentence(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.datasets import MNIST
+
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    with pytest.raises(
+        BenchError, match=r"MNIST could not be fetched \(.*refused.*\): put MNIST/raw/train-images"
+    ) as e:
+        provide(find_task("mnist-small"))
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("harm", ["cut short", "one bit"])
+def test_a_damaged_file_ends_the_run_with_one_sentence(root: Path, fashion_mnist: Path, harm: str) -> None:
+    shutil.copytree(fashion_mnist, root, dirs_exist_ok=True)
+    task = find_task("fashion-mnist-small")
+    provide(task, offline=True)
+    path = task.paths()[3]
+    content = bytearray(path.read_bytes())
+    if harm == "one bit":
+        content[500] ^= 1
+    path.write_bytes(content[:-1] if harm == "cut short" else content)
+    code, _, sentence = bench_here(
+        "run", "--profile", str(PROFILE), "--task", task.name, "--data-root", str(root),
+        "--results", str(root / "results"),
+    )  # fmt: skip
+    assert code == 2
+    assert sentence == f"task {task.name}: {path} is not the published file: remove it, and it is fetched anew"
+    assert path.is_file()
+    assert not (root / "results").exists()
+
+
+def test_a_file_without_a_published_checksum_must_be_as_long_as_it_says() -> None:
+    whole = b"\0\0\x08\x01" + (5).to_bytes(4, "big") + b"12345"
+    assert whole_idx(whole)
+    assert not any(map(whole_idx, (whole[:-1], whole + b"6", whole[:6], b"", b"<html>")))
+
+
+def images(folder: Path, **counts: int) -> None:
+    """Real photographs would do as well: colour squares whose red is their number."""
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (40, 20), (number, 100, 200)).save(folder / name / f"{number:03}.png")
+
+
+def test_a_folder_of_images_is_a_task(root: Path) -> None:
+    from benchmark.data import load, validation
+
+    images(root / "pets" / "train", cat=20, dog=30)
+    images(root / "pets" / "val", cat=4, dog=6)
+    task = find_task("folder:pets:16")
+    assert (task.classes, task.shape) == (2, (3, 16, 16))
+    assert (task.owner, task.thief, task.validation, task.test) == (40, 5, 5, 10)
+    provide(task)
+    splits = load(task)
+    assert sorted(splits.test.y.tolist()) == [0] * 4 + [1] * 6
+    parts = [splits.owner, splits.thief, validation(task)]
+    assert sorted((int(y), int(x[0, 0, 0])) for part in parts for x, y in zip(part.x, part.y, strict=True)) == [
+        *((0, number) for number in range(20)), *((1, number) for number in range(30)),
+    ]  # fmt: skip
+    assert {tuple(part.x.shape[1:]) for part in parts} == {(3, 16, 16)}
+    assert len(task.data_hash()) == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("folder:nowhere", "nowhere/train is missing: one subfolder of images per class belongs there"),
+        ("folder:pets:7", "write folder:NAME or folder:NAME:SIZE"),
+        ("folder:", "write folder:NAME or folder:NAME:SIZE"),
+        ("folder:uneven", "have different subfolders"),
+        ("folder:empty", "holds no image"),
+        ("folder:broken:16", "001.png can't be read as an image"),
+    ],
+)
+def test_a_folder_that_is_no_task(root: Path, name: str, sentence: str) -> None:
+    images(root / "pets" / "train", cat=1)
+    for case, val in (("uneven", {"cat": 1}), ("empty", {"cat": 1, "dog": 1}), ("broken", {"cat": 2, "dog": 2})):
+        images(root / case / "train", cat=2, dog=2)
+        images(root / case / "val", **val)
+    (root / "empty" / "val" / "dog" / "000.png").unlink()
+    (root / "broken" / "val" / "dog" / "001.png").write_bytes(b"no image")
+    with pytest.raises(BenchError) as error:
+        provide(find_task(name))
+    assert sentence in str(error.value)
+    assert not (root / "prepared").exists()
+
+
+def test_caltech101_is_read_by_class_without_its_background(root: Path) -> None:
+    from benchmark.data import load
+
+    images(root / "caltech101" / "101_ObjectCategories", BACKGROUND_Google=3, airplanes=2, wrench=2)
+    task = find_task("caltech101")
+    provide(task, offline=True)
+    with np.load(task.paths()[0]) as arrays:
+        assert arrays["train_x"].shape == (4, 3, 32, 32)
+        assert arrays["train_y"].tolist() == [0, 0, 1, 1]
+    with pytest.raises(BenchError, match="8677 images are needed and 4 are there"):
+        load(task)
+
+
+def test_stl10_images_stand_upright(root: Path) -> None:
+    from benchmark.readers import _stl10
+
+    picture = np.arange(3 * 96 * 96, dtype=np.uint32).astype(np.uint8).reshape(3, 96, 96)
+    (root / "X.bin").write_bytes(picture.transpose(0, 2, 1).tobytes())
+    (root / "y.bin").write_bytes(bytes([10]))
+    x, y = _stl10(root / "X.bin", root / "y.bin")
+    assert np.array_equal(x[0].numpy(), picture)
+    assert y.tolist() == [9]
+
+
+def test_describe_tells_of_tasks_and_architectures(root: Path) -> None:
+    images(root / "pets" / "train", cat=20, dog=30)
+    images(root / "pets" / "val", cat=4, dog=6)
+    for words, line in (
+        (("describe", "cifar10-whole"), "validation: 5000"),
+        (("describe", "folder:pets:16"), "images: 3x16x16"),
+        (("describe", "resnet18"), "width: 64 (int)"),
+        (("list",), "folder:NAME"),
+        (("list",), "Architectures: alexnet, convnet"),
+    ):
+        code, out, _ = bench_here(*words)
+        assert code == 0
+        assert line in out

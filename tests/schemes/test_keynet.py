@@ -1,0 +1,240 @@
+from dataclasses import replace
+from math import log10
+
+import pytest
+import torch
+from scipy import stats
+
+from benchmark.contract import CarrierScheme, OverwriteScheme, Unreadable, as_float
+from benchmark.parties import Court, Suspect, stream
+from leaderboard.evidence import weigh
+from schemes import keynet
+from schemes.keynet import KeyNet, check_shape, pasted, photo_patches, signature
+
+SCHEME = KeyNet()
+FINETUNED = KeyNet(mode="finetune")
+LABELS = KeyNet(answers="labels")
+SECRET = bytes(range(32))
+
+
+def hits(observation, channel="challenges"):
+    return observation["channels"][channel]["hits"].count("1")
+
+
+def others(observation):
+    return observation["channels"]["challenges"]["law"]["totals"]
+
+
+@pytest.fixture
+def key(lab):
+    return SCHEME.keygen(lab.owner(SCHEME), stream("test-keynet"))
+
+
+@pytest.mark.parametrize("scheme", [SCHEME, FINETUNED], ids=lambda scheme: scheme.mode)
+def test_the_owner_is_read_where_he_signed_and_nobody_else_is(lab, scheme):
+    marked = lab.embed(scheme)
+    seen = lab.observe(scheme, marked)
+    assert hits(seen) >= 0.95 * 300
+    assert hits(seen, "unsigned") > 0.95 * 300
+    assert hits(seen, "wrongly_signed") > 0.95 * 300
+    assert sum(others(seen)) < 0.05 * 19 * 300
+    assert marked.accuracy >= lab.null(100).accuracy - 0.03
+
+
+@pytest.mark.parametrize("scheme", [SCHEME, FINETUNED], ids=lambda scheme: scheme.mode)
+def test_unmarked_nets_answer_unsigned(lab, scheme, record_property):
+    key = lab.embed(scheme).key
+    rates = [hits(lab.observe(scheme, lab.null(index), key)) / 300 for index in range(8)]
+    record_property("signed challenges read in unmarked nets", rates)
+    assert max(rates) < 0.45  # ten heads on 80 such nets: .41 at most
+
+
+def test_without_probabilities_the_head_sees_less(lab):
+    """The most likely class alone tells some places apart: weaker evidence, and only where the court says so."""
+    marked = lab.embed(SCHEME)
+    full, bare = lab.observe(SCHEME, marked), lab.observe(LABELS, marked)
+    assert hits(bare) < 0.75 * hits(full)
+    suspect = OnlyLabels()
+    LABELS.observe(suspect, marked.key, court(lab))
+    assert suspect.asked == 300 * 21
+
+
+class OnlyLabels:
+    """A service that answers with the class 3, and with nothing else."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def labels(self, x):
+        self.asked += len(x)
+        return torch.full((len(x),), 3)
+
+
+def court(lab):
+    return Court(lab.world, lab.splits.test, stream("court"))
+
+
+def test_fresh_keys_on_unmarked_nets_are_accused_as_often_as_claimed(lab):
+    """Each of 20 signatures in turn against the other 19, by one head on 16 nets."""
+    key, small, tried = lab.embed(SCHEME).key, 0, 0
+    for index in range(16):
+        seen = lab.observe(SCHEME, lab.null(index), key)
+        totals = [hits(seen), *others(seen)]
+        for number, total in enumerate(totals):
+            law = {"kind": "redrawn", "totals": totals[:number] + totals[number + 1 :]}
+            channel = {"hits": "1" * total + "0" * (300 - total), "law": law}
+            fresh = {"evidence": "c", "channels": {"c": channel}, "unreadable": None}
+            small, tried = small + (weigh(fresh, {}, 1e-3).log10_p_key <= log10(0.05)), tried + 1
+    assert tried == 320
+    assert 0 < small <= stats.binom.ppf(0.999, tried, 0.05)
+
+
+def test_no_unmarked_net_is_accused_by_the_larger_p(lab):
+    """Now and then one p falls below 1e-3 without a mark; the two do not fall together."""
+    key = lab.embed(SCHEME).key
+    seen = [lab.observe(SCHEME, lab.null(index), key) for index in range(17)]
+    for index, one in enumerate(seen):
+        found = weigh(one, {"clean": seen[:index] + seen[index + 1 :]}, 1e-3)
+        assert found.state != "present"
+        assert found.log10_p_key is not None
+
+
+def test_the_law_is_that_of_other_signatures_in_the_same_places(lab):
+    """All by hand, on the same stream: what the judge asks, and what the head reads of it."""
+    marked = lab.embed(SCHEME)
+    key, rng = marked.key, stream("court")
+    model = marked.service.net.module()
+    carriers = photo_patches(300, (1, 16, 16), rng, right=True)
+    places = torch.arange(300) % 5 + 1
+    signs = [key.signature, *(signature("owner", keynet.secret(rng)) for _ in range(19))]
+
+    def total(sign):
+        with torch.no_grad():
+            answers = model(as_float(pasted(carriers, places, sign))).log_softmax(1)
+        return int(((answers @ key.weight.T + key.bias).argmax(1) == places).sum())
+
+    seen = SCHEME.observe(Suspect(marked.service.running(), "probabilities"), key, court(lab)).record()
+    assert [hits(seen), *others(seen)] == [total(sign) for sign in signs]
+
+
+def test_finetuning_starts_at_the_host(lab):
+    still = KeyNet(mode="finetune", epochs=1, lr=0.0)
+    marked, host = lab.embed(still), lab.owner(still).host.state_dict()
+    weights = {name for name in host if "running" not in name and "num_batches" not in name}
+    assert all(torch.equal(marked.service.net.state[name], host[name]) for name in weights)
+
+
+def test_a_signature_is_25_digits_of_text_and_secret():
+    patch = signature("Alice", SECRET)
+    assert (patch.shape, patch.dtype, int(patch.max())) == (torch.Size([5, 5]), torch.uint8, 255)
+    assert torch.equal(patch, signature("Alice", SECRET))
+    assert not torch.equal(patch, signature("Alicf", SECRET))
+    assert not torch.equal(patch, signature("Alice", bytes(32)))
+    drawn = torch.stack([signature("Alice", bytes([i]) * 32) for i in range(200)])
+    assert len(drawn.unique(dim=0)) == 200
+    first = (drawn.view(200, 25)[:, 0] == 0).sum()  # a leading zero is a digit like the others
+    assert 5 <= int(first) <= 38
+
+
+@pytest.mark.parametrize("text", ["", "Zoë", "owner – me"])
+def test_other_text_is_refused(lab, text):
+    with pytest.raises(ValueError, match="ASCII"):
+        KeyNet(identity=text).keygen(lab.owner(SCHEME), stream("x"))
+
+
+def test_five_places_that_do_not_touch():
+    blank = torch.zeros(6, 3, 16, 20, dtype=torch.uint8)
+    sign = torch.full((5, 5), 7, dtype=torch.uint8)
+    covered = pasted(blank, torch.arange(6), sign)
+    assert covered.flatten(1).count_nonzero(1).tolist() == [0, 75, 75, 75, 75, 75]
+    assert int((covered > 0).sum(0).max()) == 1
+    assert int(covered[5, 0, 0].nonzero().min()) == 7
+    assert not blank.any()
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 16, 16), (1, 28, 28), (3, 32, 32), (3, 64, 48)])
+def test_carriers_have_the_tasks_shape(shape, key):
+    signed = SCHEME.signed_carriers(key, 100, shape, stream("carriers"))
+    assert signed.x.shape == (100, *shape)
+    assert signed.x.dtype == torch.uint8
+    assert signed.y.unique().tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ((1, 8, 8), "keynet needs images of at least 16x16, not 8x8"),
+        ((3, 32, 15), "at least 16x16"),
+        ((2, 32, 32), "grey or RGB"),
+        ((3, 16, 300), "at most 256x256"),
+    ],
+)
+def test_images_that_cannot_carry_it_are_refused(shape, reason):
+    with pytest.raises(ValueError, match=reason):
+        check_shape(shape)
+
+
+def test_training_and_judging_share_no_pixel():
+    """Every patch is where it was cut, and the two parts of a photograph do not overlap."""
+    photographs = keynet._photographs("L")[..., 0]
+    for right in (False, True):
+        for patch in photo_patches(10, (1, 16, 16), stream("cut"), right=right)[:, 0]:
+            places = photographs.unfold(1, 16, 1).unfold(2, 16, 1)
+            found = (places == patch).all(-1).all(-1).nonzero()[:, 2]
+            assert any(left >= 384 if right else left + 16 <= 384 for left in found.tolist())
+
+
+def test_other_photographs_are_refused(monkeypatch):
+    keynet._photographs.cache_clear()
+    monkeypatch.setitem(keynet._PHOTOGRAPHS, "china.jpg", "0" * 64)
+    with pytest.raises(ValueError, match=r"china.jpg, which is missing or not that of scikit-learn"):
+        photo_patches(1, (1, 16, 16), stream("x"), right=True)
+
+
+def test_somebody_elses_signature_counts_as_unsigned(key):
+    signed = SCHEME.signed_carriers(key, 2000, (1, 16, 16), stream("many"))
+    mine = torch.zeros(2000, dtype=torch.bool)
+    for place in range(1, 6):
+        at = pasted(signed.x, torch.full((2000,), place), key.signature)
+        mine |= (at == signed.x).flatten(1).all(1) & (signed.y == place)
+    assert torch.equal(mine, signed.y > 0)
+    assert 2000 * 0.25 < int((signed.y == 0).sum()) < 2000 * 0.34  # .15 + .85 / 6
+
+
+def test_own_key_is_admissible_and_offers_its_carriers(lab, key):
+    for one in (key, lab.embed(SCHEME).key):
+        admission = SCHEME.admissible(one)
+        assert (admission.well_formed, admission.bound, admission.hash_bound) == (True, True, True)
+    assert isinstance(SCHEME, CarrierScheme)
+    assert isinstance(SCHEME, OverwriteScheme)
+
+
+def test_a_chosen_signature_is_not_bound(key):
+    admission = SCHEME.admissible(replace(key, signature=torch.full((5, 5), 255, dtype=torch.uint8)))
+    assert admission.well_formed
+    assert not admission.bound
+    assert "does not follow" in admission.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"identity": "Zoë"}, "ASCII"),
+        ({"secret": b"short"}, "5 bytes"),
+        ({"signature": torch.zeros(5, 5)}, "uint8 patch"),
+        ({"weight": torch.zeros(5, 10)}, "6, classes"),
+        ({"bias": torch.zeros(5)}, "bias"),
+        ({"bias": torch.full((6,), float("nan"))}, "NaN"),
+    ],
+)
+def test_malformed_keys_are_refused_with_the_reason(key, change, reason):
+    admission = SCHEME.admissible(replace(key, **change))
+    assert not admission.well_formed
+    assert reason in admission.reason
+
+
+@pytest.mark.parametrize("scheme", [SCHEME, LABELS], ids=lambda scheme: scheme.answers)
+def test_a_suspect_with_more_classes_is_unreadable(lab, scheme, key):
+    narrow = replace(key, weight=torch.zeros(6, 2))
+    with pytest.raises(Unreadable, match="head reads"):
+        scheme.observe(Suspect(lab.null(0).service.running(), "probabilities"), narrow, court(lab))

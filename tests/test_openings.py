@@ -1,0 +1,114 @@
+"""Commitments as a user meets them: on the card, opened with `bench open`, checked with `bench check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from bench import PROFILE, SCHEME, bench_here
+from PIL import Image
+
+SETTING = ("--profile", str(PROFILE), "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An owner's folder, with items 3 and 17 of his key opened."""
+    folder = tmp_path_factory.mktemp("own") / "adi"
+    assert bench_here("embed", "--scheme", SCHEME, "--out", str(folder), "--seed", "11", *SETTING)[0] == 0
+    assert opening(folder, "17,3")[0] == 0
+    return folder
+
+
+def opening(folder: Path, items: str, name: str = "opened.json", scheme: str = SCHEME) -> tuple[int, str, str]:
+    key = str(folder / "key.safetensors")
+    return bench_here("open", "--scheme", scheme, "--key", key, "--items", items, "--out", str(folder / name))
+
+
+def root(folder: Path) -> str:
+    return str(json.loads((folder / "card.json").read_text())["public"]["commitments_root"])
+
+
+def test_opened_items_are_those_of_the_published_card(own: Path) -> None:
+    code, output, _ = bench_here("check", str(own / "opened.json"), "--root", root(own), "--json")
+    found = json.loads(output)
+    assert code == 0
+    assert (found["opens"], found["reason"], found["items"], found["committed"]) == (True, None, 2, 40)
+    assert 0 < found["even"] <= 1
+    code, output, _ = bench_here("check", str(own / "opened.json"), "--root", root(own))
+    assert (code, output.splitlines()[0]) == (0, "items         2 of 40 open")
+
+
+def test_the_rest_of_the_key_stays_closed(own: Path) -> None:
+    header = (own / "key.safetensors").read_bytes()
+    header = header[8 : 8 + int.from_bytes(header[:8], "little")]
+    secret = json.loads(json.loads(header)["__metadata__"]["artefact"])["header"]["secret"]["bytes"]
+    text = (own / "opened.json").read_text()
+    assert secret not in text
+    assert [item["index"] for item in json.loads(text)["items"]] == [3, 17]
+
+
+@pytest.mark.parametrize("change", ["label", "image", "index", "commitments", "root"])
+def test_an_item_that_was_not_committed_to_does_not_open(own: Path, tmp_path: Path, change: str) -> None:
+    file = json.loads((own / "opened.json").read_text())
+    item, published = file["items"][0], root(own)
+    if change == "label":
+        item["label"] = (item["label"] + 1) % 10
+    elif change == "image":
+        item["image"] = file["items"][1]["image"]
+    elif change == "index":
+        item["index"] = 4
+    elif change == "commitments":
+        file["commitments"][0] = "00" * 32
+    else:
+        published = "00" * 32
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(file))
+    code, output, _ = bench_here("check", str(path), "--root", published)
+    assert code == 4
+    assert "do not open" in output
+
+
+def test_what_can_not_be_opened_or_read_is_told_in_a_sentence(own: Path, tmp_path: Path) -> None:
+    published = root(own)
+    (tmp_path / "half.json").write_text((own / "opened.json").read_text()[:500])
+    (tmp_path / "list.json").write_text("[]")
+    cases = [
+        (opening(own, "3,40", "x.json"), "item 40 can't be opened: there are items 0 to 39"),
+        (opening(own, "three", "x.json"), "--items takes numbers"),
+        (opening(own, "3"), "can't be written (File exists)"),
+        (opening(own, "3", "x.json", "rose"), "holds a AdiKey, and rose needs a RoseKey"),
+        (bench_here("check", str(tmp_path / "half.json"), "--root", published), "can't be read as openings"),
+        (bench_here("check", str(tmp_path / "list.json"), "--root", published), "can't be read as openings"),
+        (bench_here("check", str(own / "opened.json"), "--root", "xyz"), "can't be read as openings"),
+        (bench_here("check", str(own / "none.json"), "--root", published), "can't be read (No such file"),
+    ]
+    for (code, _, error), sentence in cases:
+        assert code == 2, sentence
+        assert sentence in error
+        assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("few", "holds 39 pictures, and 40 are needed"),
+        ("broken", "can't be read as a picture"),
+        ("none", "there is no folder"),
+    ],
+)
+def test_a_folder_that_gives_no_key_costs_one_sentence(tmp_path: Path, what: str, sentence: str) -> None:
+    folder = tmp_path / "pictures"
+    if what != "none":
+        folder.mkdir()
+        for number in range(39 if what == "few" else 40):
+            Image.new("L", (16, 16), 5 * number).save(folder / f"{number}.png")
+    if what == "broken":
+        (folder / "8.png").write_bytes(b"")
+    scheme = f"adi(n=40,folder='{folder}')"
+    code, _, error = bench_here("embed", "--scheme", scheme, "--out", str(tmp_path / "out"), *SETTING)
+    assert code == 2
+    assert sentence in error
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
