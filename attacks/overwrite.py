@@ -24,7 +24,6 @@ class Overwrite(Attack):
     access = "weights"
     requires = "overwrite"
     paper = "Adi et al. 2018, USENIX Security"
-    settings = ("", "lr=0.05")
 
     lr: float = parameter(0.02, "learning rate at its peak", low=0.0)
     epochs: int = parameter(20, "passes over the thief's images", low=1)

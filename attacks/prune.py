@@ -69,7 +69,7 @@ class PruneRandom(Attack):
     kind = "removal"
     access = "weights"
     paper = "Kallas & Furon 2022, WIFS (arXiv:2206.11024)"
-    settings = ("amount=0.1", "amount=0.3,layers=dense")
+    settings = ("amount=0.1",)
 
     amount: float = parameter(0.1, "share of the weights set to zero", low=0.0, high=1.0)
     layers: Literal["all", "conv", "dense"] = parameter(

@@ -36,7 +36,6 @@ class RedrawSearch(Attack):
     kind = "ambiguity"
     access = "labels"
     requires = "triggers"
-    settings = ("bits=12", "bits=16")
 
     bits: int = parameter(12, "2 to the power of this many secrets are tried", low=0, high=24)
 

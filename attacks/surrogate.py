@@ -34,7 +34,7 @@ class Surrogate(Attack):
     blocks: int = parameter(9, "residual blocks of the residual net", low=1)
     loss: Literal["l2", "l1"] = parameter("l2", "squared or absolute error of a pixel")
     augment: bool = parameter(False, "turn and mirror the pairs at random")
-    epochs: int = parameter(14, "passes over the thief's images", low=1)
+    epochs: int = parameter(24, "passes over the thief's images", low=1)
 
     def run(self, thief: Thief) -> nn.Module:
         spec = dict(thief.world.spec(self.architecture))
@@ -81,6 +81,7 @@ class OverwriteImages(Attack):
     kind = "removal"
     access = "outputs"
     tasks = ("image-to-image",)
+    requires = "embedder"
     paper = "Overwriting of deep model watermarks, arXiv:2302.08637"
 
     def run(self, thief: Thief) -> nn.Module:

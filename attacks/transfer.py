@@ -25,7 +25,6 @@ class Transfer(Attack):
     kind = "removal"
     access = "weights"
     paper = "Adi et al. 2018, USENIX Security; Gidaris et al. 2018, ICLR (arXiv:1803.07728)"
-    settings = ("lr=0.001", "lr=0.01")
 
     lr: float = parameter(0.01, "learning rate, constant", low=0.0)
     epochs: int = parameter(10, "passes over the turned images, four for each image of the thief", low=1)

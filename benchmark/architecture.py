@@ -30,6 +30,7 @@ def _whole(name: str, default: int, doc: str, low: int = 1) -> Parameter:
     return Parameter(name, "int", (), default, doc, low)
 
 
+_FIRST = "channels of the first convolution"
 _NORM = Parameter("norm", "str", ("batch", "group"), "batch", "normalisation; group: 16 channels together")
 _STEM = Parameter("stem", "str", ("cifar", "imagenet"), "cifar", "imagenet: 7x7 with stride 2, then pooling")
 
@@ -38,14 +39,16 @@ ARCHITECTURES = {
     for one in (
         Architecture("convnet", "three convolutions, 24 k parameters", (_NORM,)),
         Architecture("resnet8", "three residual blocks, 20 k parameters", (_NORM,)),
-        Architecture("lenet", "KeyNet's LeNet, without normalisation", (_whole("width", 16, "channels of the first"),)),
+        Architecture("lenet", "KeyNet's LeNet, without normalisation", (_whole("width", 16, _FIRST),)),
         Architecture(
             "keynet-cnn", "KeyNet's CNN for 28x28 images",
-            (_whole("width", 32, "channels of the first"), _whole("hidden", 4096, "first linear layer"), _NORM),
+            (_whole("width", 32, _FIRST), _whole("hidden", 4096, "first linear layer"), _NORM),
         ),
-        Architecture("alexnet", "DeepIPR's AlexNet for CIFAR", (_whole("width", 64, "channels of the first"), _NORM)),
-        Architecture("vgg16", "VGG-16 for CIFAR", (_whole("width", 64, "channels of the first"), _NORM)),
-        Architecture("resnet18", "ResNet-18", (_whole("width", 64, "channels of the first"), _STEM, _NORM)),
+        Architecture("rose-cnn", "RoSe's net for MNIST, without normalisation", (_whole("width", 64, _FIRST),)),
+        Architecture("rose-vgg", "RoSe's net for CIFAR-10, without normalisation", (_whole("width", 32, _FIRST),)),
+        Architecture("alexnet", "DeepIPR's AlexNet for CIFAR", (_whole("width", 64, _FIRST), _NORM)),
+        Architecture("vgg16", "VGG-16 for CIFAR", (_whole("width", 64, _FIRST), _NORM)),
+        Architecture("resnet18", "ResNet-18", (_whole("width", 64, _FIRST), _STEM, _NORM)),
         Architecture(
             "wide-resnet", "wide residual net, 28-10",
             (_whole("depth", 28, "6n + 4 layers", 10), _whole("width", 10, "widening factor"), _NORM),

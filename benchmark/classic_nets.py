@@ -1,4 +1,4 @@
-"""Nets without skip connections: LeNet, KeyNet's CNN, AlexNet and VGG-16, each in the form that the papers train.
+"""Nets without skip connections: LeNet, AlexNet, VGG-16, KeyNet's and RoSe's own, each as the papers train it.
 
 All take images (N, C, H, W) in [0, 1] and give logits (N, classes). Docstrings name the papers' image sizes; other
 images are pooled to the same grid before the linear layers. `width` is the number of channels of the first
@@ -7,7 +7,8 @@ convolution, the others keep their proportion; `widths` names each one (a pruned
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import torch.nn.functional as F
@@ -118,43 +119,96 @@ def vgg16(
     return Stack("vgg16", layout, 1, classes, mean, std, widths, norm)
 
 
-@builder("lenet")
-class LeNet(nn.Module):
-    """KeyNet's LeNet for FMNIST5 (Jebreel et al. 2021): conv 5x5x16, pool, conv 5x5x32, pool, head; 28x28.
+class Plain(nn.Module):
+    """Convolutions with bias and ReLU, poolings, and linear layers: no normalisation.
 
-    As in the paper it has no normalisation: it has no ConvBlock, so no scale to flip and no place for a passport.
+    As in the papers there is no ConvBlock, so no scale to flip and no place for a passport. `layout` and `grid` as in
+    `Stack`; `hidden` are the widths of the linear layers before the head.
     """
 
     def __init__(
         self,
+        name: str,
+        layout: Sequence[int],
+        grid: int,
         classes: int,
         mean: Sequence[float],
         std: Sequence[float],
-        width: int = 16,
-        widths: Sequence[int] | None = None,
+        widths: Sequence[int],
+        hidden: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        widths = widths or (width, 2 * width)
+        self.name, self.layout, self.grid = name, layout, grid
         self.normalise = Normalise(mean, std)
+        kernels = [kernel for kernel in layout if kernel != POOL]
         self.convs = nn.ModuleList(
-            nn.Conv2d(i, o, 5, padding=2) for i, o in zip([len(mean), widths[0]], widths, strict=True)
+            nn.Conv2d(i, o, kernel, padding=kernel // 2)
+            for i, o, kernel in zip([len(mean), *widths[:-1]], widths, kernels, strict=True)
         )
-        self.head = nn.Linear(widths[1] * 7 * 7, classes)
-
-    def _convs(self) -> Iterator[nn.Conv2d]:
-        return (cast(nn.Conv2d, conv) for conv in self.convs)
+        features = [widths[-1] * grid**2, *hidden]
+        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(features))
+        self.head = nn.Linear(features[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.normalise(x)
-        for conv in self._convs():
-            x = F.max_pool2d(F.relu(conv(x)), 2)
-        return cast(Tensor, self.head(F.adaptive_avg_pool2d(x, 7).flatten(1)))
+        x, convs = self.normalise(x), iter(self.convs)
+        for kernel in self.layout:
+            x = F.max_pool2d(x, 2, ceil_mode=True) if kernel == POOL else F.relu(next(convs)(x))
+        x = F.adaptive_avg_pool2d(x, self.grid).flatten(1)
+        for linear in self.hidden:
+            x = F.relu(linear(x))
+        return cast(Tensor, self.head(x))
 
     def spec(self) -> Spec:
-        widths = [conv.out_channels for conv in self._convs()]
+        hidden = [cast(nn.Linear, linear).out_features for linear in self.hidden]
         return {
-            "builder": "lenet",
+            "builder": self.name,
             "classes": self.head.out_features,
-            "widths": widths,
+            "widths": [cast(nn.Conv2d, conv).out_channels for conv in self.convs],
+            **({"hidden": hidden} if hidden else {}),
             **self.normalise.spec(),
         }
+
+
+@builder("lenet")
+def lenet(
+    classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    width: int = 16,
+    widths: Sequence[int] | None = None,
+) -> Plain:
+    """KeyNet's LeNet for FMNIST5 (Jebreel et al. 2021): conv 5x5x16, pool, conv 5x5x32, pool, head; 28x28."""
+    return Plain("lenet", (5, POOL, 5, POOL), 7, classes, mean, std, widths or (width, 2 * width))
+
+
+@builder("rose-cnn")
+def rose_cnn(
+    classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    width: int = 64,
+    widths: Sequence[int] | None = None,
+    hidden: Sequence[int] = (256,),
+) -> Plain:
+    """RoSe's net for MNIST (Kallas & Furon 2022): conv 5x5x64, pool, conv 5x5x128, pool, linear 256, head; 28x28.
+
+    For Fashion-MNIST the authors add dropout of 0.2 around the first linear layer; it is not here.
+    """
+    return Plain("rose-cnn", (5, POOL, 5, POOL), 7, classes, mean, std, widths or (width, 2 * width), hidden)
+
+
+@builder("rose-vgg")
+def rose_vgg(
+    classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    width: int = 32,
+    widths: Sequence[int] | None = None,
+    hidden: Sequence[int] = (128, 256),
+) -> Plain:
+    """RoSe's net for CIFAR-10: four pairs of 3x3 convolutions (32, 64, 128, 256), each pooled, linear 128, 256; 32x32.
+
+    The authors' dropout of 0.2 behind each pair and behind the last linear layer is not here.
+    """
+    widths = widths or [width * times for times in (1, 1, 2, 2, 4, 4, 8, 8)]
+    return Plain("rose-vgg", (3, 3, POOL) * 4, 2, classes, mean, std, widths, hidden)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol, final, runtime_checkable
 
 import torch
@@ -105,7 +105,8 @@ class Scheme(ABC):
     Traits (literals): `release`, what leaves the house; `court`, what the judge sees of a suspect; `host`, whether
     the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
     variants that "all" runs; `item`, what one key item is called; `file_parameters`, those that name a file or
-    folder, whose content then counts among what names a result; `paper`.
+    folder, whose content then counts among what names a result; `expected_failures`, by setting, why its fresh mark is
+    not found for every seed, where that is known beforehand; `paper`.
     """
 
     name: ClassVar[str]
@@ -117,6 +118,7 @@ class Scheme(ABC):
     capabilities: ClassVar[tuple[str, ...]] = ()
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
+    expected_failures: ClassVar[Mapping[str, str]] = {}
     file_parameters: ClassVar[tuple[str, ...]] = ()
     key_type: ClassVar[type[Key]]
 

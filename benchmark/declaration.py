@@ -96,6 +96,11 @@ class Declaration:
             raise BenchError(f"{self.name}({text}): {error}") from None
         return self.resolve(given)
 
+    def expected_failure(self, parameters: Mapping[str, Any]) -> str | None:
+        """Why a fresh mark with these full parameters is not found for every seed; None where it has to be."""
+        failures: Mapping[str, str] = self.traits.get("expected_failures", {})
+        return next((reason for text, reason in failures.items() if self.read(text) == parameters), None)
+
     def write(self, parameters: Mapping[str, Any]) -> str:
         """A short text that `read` turns into `parameters`.
 

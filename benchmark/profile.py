@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -64,6 +64,21 @@ class Training(Section):
     shift: int
     flip: bool
     optimiser: str = "sgd"
+    schedule: str = "cosine"
+    drops: tuple[float, ...] = ()
+
+    def faults(self) -> Iterator[str]:
+        """What is wrong with the values, one sentence each."""
+        if self.epochs < 1:
+            yield f"training.epochs must be at least 1, not {self.epochs}"
+        if self.optimiser not in ("sgd", "adam"):
+            yield f"training.optimiser is sgd or adam, not {self.optimiser!r}"
+        if self.schedule not in ("cosine", "constant", "steps"):
+            yield f"training.schedule is cosine, constant or steps, not {self.schedule!r}"
+        if bool(self.drops) != (self.schedule == "steps"):
+            yield "training.drops and the schedule steps go together: shares of the training, such as [0.5, 0.75]"
+        if not all(0 < drop < 1 for drop in self.drops):
+            yield f"training.drops lie between 0 and 1, not {_listed(self.drops)}"
 
 
 @dataclass(frozen=True)
@@ -136,11 +151,6 @@ class Profile(Section):
                 f"thief.pool and thief.share name a value once, not {_listed(self.thief.pool + self.thief.share)}",
             ),
             (self.precision in ("auto", "float32"), f"precision is auto or float32, not {self.precision!r}"),
-            (self.training.epochs >= 1, f"training.epochs must be at least 1, not {self.training.epochs}"),
-            (
-                self.training.optimiser in ("sgd", "adam"),
-                f"training.optimiser is sgd or adam, not {self.training.optimiser!r}",
-            ),
             (
                 self.image is None or (kind, find_task(self.image.task).kind) == ("classification", "image-to-image"),
                 "the table [image] names a task of image-to-image nets, beside a main task of classification",
@@ -148,6 +158,8 @@ class Profile(Section):
         ):
             if not ok:
                 raise BenchError(f"profile {self.name}: {sentence}")
+        if fault := next(self.training.faults(), None):
+            raise BenchError(f"profile {self.name}: {fault}")
         if kind == "classification":
             try:
                 read_architecture(self.architecture)

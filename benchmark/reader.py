@@ -38,6 +38,7 @@ _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
         "capabilities": (tuple, (), ()),
         "tasks": (tuple, ("classification",), ()),
         "host": (bool, False, ()),
+        "expected_failures": (dict, {}, ()),
         "item": (str, "item", ()),
         "settings": (tuple, ("",), ()),
         "file_parameters": (tuple, (), ()),
@@ -154,6 +155,9 @@ class _Class:
         items = value if wanted is tuple and isinstance(value, tuple) else ()
         if wanted is tuple and (value != items or not all(isinstance(item, str) for item in items)):
             self.fail(node, f'{name} must be a tuple of strings, such as ("a", "b") or ("a",), not {value!r}')
+        texts = (*value, *value.values()) if wanted is dict and isinstance(value, dict) else ()
+        if wanted is dict and (not texts or not all(isinstance(text, str) for text in texts)):
+            self.fail(node, f'{name} must hold texts by setting, such as {{"a=1": "why"}}, not {value!r}')
         if not isinstance(value, wanted):
             self.fail(node, f"{name} must be a {wanted.__name__}, not {value!r}")
         if allowed and value not in allowed:
@@ -218,6 +222,9 @@ class _Class:
                 one.read(text)
             except BenchError as error:
                 self.fail(self.node, f"the setting {text!r} is wrong: {error}")
+        for text in one.traits.get("expected_failures", ()):
+            if text not in one.traits["settings"]:
+                self.fail(self.node, f"expected_failures names {text!r}, which is not among the settings")
         return one
 
 

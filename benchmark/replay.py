@@ -182,7 +182,7 @@ def _anew(
             checks.append(Check(f"admission of the key of the {name}", "equal" if same else "different",
                                 "" if same else f"{recorded['admission']} became {seen['admission']}"))  # fmt: skip
             records[judged] = _with(records[judged], **seen)
-    return replace(run, records=records, weighed={}), tuple(checks)
+    return replace(run, records=records, kept={}), tuple(checks)
 
 
 _NAMES = {"suspect": "suspect", "marked": "delivered model", "attacked": "suspect"}

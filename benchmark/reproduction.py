@@ -125,6 +125,8 @@ def _faults(claim: Claim) -> list[str]:
         return [f"tag is one of {', '.join(TAGS)}, not {claim.tag!r}"]
     if claim.tag == "ours" and claim.reported is not None:
         return [f"what is not in the paper has no reported value, and {claim.reported!r} is given"]
+    if claim.tag == "derived" and claim.reported is None and not claim.unmeasured:
+        return ["what is derived has a reported value: give it"]
     held = [scale for scale in SCALES if getattr(claim, scale)]
     if claim.unmeasured:
         return [f"it is said to be unmeasured, so it can't be held at {held[0]} scale"] if held else []

@@ -28,7 +28,8 @@ class Recipe:
     optimiser: Literal["sgd", "adam"] = "sgd"
     momentum: float = 0.9  # sgd's; Adam keeps its usual (0.9, 0.999)
     weight_decay: float = 5e-4
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant", "steps"] = "cosine"
+    drops: Sequence[float] = ()  # shares of the steps after which the rate falls to a tenth; steps only
     warmup: float = 0.1  # share of the steps in which the rate rises to `lr`; cosine only
     clip: float = math.inf  # largest gradient norm
     shift: int = 0  # augmentation: random shift by at most this many pixels
@@ -38,6 +39,8 @@ class Recipe:
         """Learning rate of `step` of `steps`."""
         if self.schedule == "constant":
             return self.lr
+        if self.schedule == "steps":
+            return float(self.lr * 0.1 ** sum(step >= drop * steps for drop in self.drops))
         rising = max(1, round(self.warmup * steps))
         if step < rising:
             return self.lr * (step + 1) / rising

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.curves import SHARE, THIEFS_CHOICE, Curve, Point, curves
+from leaderboard.curves import SHARE, THIEFS_CHOICE, Curve, Point
 from leaderboard.disputes import Ruling, disputes
 from leaderboard.tables import escape, table
 from leaderboard.utility import SCALE
 
 
-def curve_section(board: Board) -> list[str]:
+def curve_section(board: Board, swept: Sequence[Curve]) -> list[str]:
     """One table for every swept number: its values as rows, schemes as columns; nothing where nothing is swept."""
     groups: dict[tuple[str, str, str], list[Curve]] = {}
-    for curve in curves(board):
+    for curve in swept:
         groups.setdefault((curve.attack, curve.field, curve.unit), []).append(curve)
     if not groups:
         return []

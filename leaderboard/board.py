@@ -6,16 +6,20 @@ Pure functions of records. Boards (kinds of attack) are never summed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 from typing import Any
 
-from leaderboard.cells import Cell, Court, cost_of, judge_cell, outcomes, thief_of
+from leaderboard.cells import Cell, judge_cell, thief_of, verdict_at
+from leaderboard.collector import paused
+from leaderboard.jobs import cost_of, outcomes
+from leaderboard.judging import Court
 from leaderboard.rows import KINDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
 from leaderboard.run import Run, read_run
 from leaderboard.tracks import Track, read_tracks, serves, track_of
 from leaderboard.utility import does_the_job
+from leaderboard.verdicts import Verdict
 
 __all__ = ["Board", "Run", "judge", "judge_cells", "read_run"]
 
@@ -73,12 +77,10 @@ class Board:
                 found[task] = found.get(task, 0) + 1
         return found
 
-    def at_thresholds(self, alpha: float, budget: float) -> list[Cell]:
-        """The cells of a board of one track, at another alpha and budget (in the track's unit)."""
-        shown = {row.label for row in self.attacks} | {"none"}
-        other = [replace(self.track, alpha=alpha, budget=budget)]
-        cells = judge_cells(self.run, other, [row.described for row in self.schemes])
-        return [cell for cell in cells if cell.attack in shown]
+    def at_thresholds(self, alpha: float, budget: float) -> list[tuple[Cell, Verdict]]:
+        """The cells of a board of one track, each with its verdict at another alpha and budget (in its unit)."""
+        court = Court(alpha, budget, self.track.unit)
+        return [(cell, verdict_at(self.run, cell, court)) for cell in self.cells]
 
     @property
     def kinds(self) -> list[str]:
@@ -94,6 +96,18 @@ class Board:
         """The cells of one square, one per replicate."""
         return self._squares.get((scheme, attack, innocent), [])
 
+    def attacks_of(self, job: str) -> list[str]:
+        """The attacks whose attacked model is this job's."""
+        return self._attacks_by_job.get(job, [])
+
+    @cached_property
+    def _attacks_by_job(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for cell in self.cells:
+            if "attacked" in cell.jobs:
+                found.setdefault(cell.jobs["attacked"], []).append(cell.attack)
+        return found
+
     @cached_property
     def _squares(self) -> dict[tuple[str, str, bool], list[Cell]]:
         squares: dict[tuple[str, str, bool], list[Cell]] = {}
@@ -102,6 +116,7 @@ class Board:
         return squares
 
 
+@paused()
 def judge(run: Run, alpha: float | None = None, budget: float | None = None) -> Board:
     """Derive every verdict at `alpha` and, on classification tracks, `budget` (points); by default those of the run.
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from leaderboard.cells import null_models, nulls_of, observations
 from leaderboard.evidence import OWN_POOL, Evidence, weigh
+from leaderboard.jobs import null_models, nulls_of, observations
 from leaderboard.run import Run
 from leaderboard.statistics import clopper_pearson_upper
 

@@ -1,45 +1,18 @@
-"""One cell of the matrix: from the records of its jobs to a verdict with everything that backs it."""
+"""One cell of the matrix: a verdict with everything that backs it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from leaderboard.evidence import OWN_POOL, Evidence, weigh
-from leaderboard.run import NOT_RUN, Run
+from leaderboard.evidence import Evidence
+from leaderboard.jobs import Cost, Observation, cost_of, missing, observations, outcomes
+from leaderboard.judging import Court, decide, find, fresh
+from leaderboard.run import Run
 from leaderboard.tracks import Track
-from leaderboard.utility import Outcomes, Utility, compare, does_the_job, level
-from leaderboard.verdicts import (
-    SEARCHED,
-    Acceptance,
-    Verdict,
-    acceptance,
-    cell_verdict,
-    claim_verdict,
-    innocent_verdict,
-    missing_verdict,
-    search_bits,
-)
-
-Observation = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one job took: seconds on its device, peak memory in MB, and what was used, each counted.
-
-    operations: multiply-adds of the layers that ran; None where an older record did not count them.
-    """
-
-    seconds: float
-    peak_memory_mb: float
-    labelled: int = 0
-    unlabelled: int = 0
-    queries: int = 0
-    steps: int = 0
-    samples: int = 0
-    operations: int | None = None
+from leaderboard.utility import Utility, level
+from leaderboard.verdicts import Verdict
 
 
 @dataclass(frozen=True)
@@ -94,44 +67,20 @@ class Cell:
     share: float = 1.0
 
 
-@dataclass(frozen=True)
-class Court:
-    """What a verdict is read at: alpha, a probability, and the utility budget, in `unit`."""
-
-    alpha: float
-    budget: float
-    unit: str = "points"
-
-    @classmethod
-    def of(cls, track: Track) -> Court:
-        return cls(track.alpha, track.budget, track.unit)
-
-    def compare(self, before: Outcomes, after: Outcomes) -> Utility:
-        """The paired test of two models' outcomes at the budget."""
-        return compare(before, after, self.budget, self.unit)
-
-    def gates(self, seen: Observation) -> dict[str, Utility]:
-        """The gates of one observation, by name: right and wrong answers with and without the claimed key."""
-        return {
-            name: self.compare({"correct": gate["before"]}, {"correct": gate["after"]})
-            for name, gate in seen["gates"].items()
-        }
-
-
 def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], track: Track) -> Cell:
     """The cell of one entry of run.json's `cells`; `attack` is its row's entry, `track` its scheme's."""
-    court = Court.of(track)
     innocent, claim, jobs = bool(planned["innocent"]), bool(attack["claim"]), planned["jobs"]
     if planned["reason"] is not None:
         found: dict[str, Any] = {"verdict": Verdict("not-applicable", planned["reason"])}
     else:
         try:
-            found = _innocent(run, jobs, court) if innocent else _owners(run, jobs, court, claim)
+            found = _judged(run, jobs, Court.of(track), innocent=innocent, claim=claim)
         except (ValueError, KeyError, TypeError) as error:
             # a plug-in's observations that don't fit together cost their own cell
             found = {
                 "verdict": Verdict("crashed", f"its observations can't be weighed: {type(error).__name__}: {error}")
             }
+    pool, share = thief_of(run, planned)
     return Cell(
         task=track.task,
         unit=track.unit,
@@ -143,10 +92,17 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
         claim=claim,
         jobs=jobs,
         cost=cost_of(run, jobs.get("suspect" if innocent else "attacked")),
-        pool=thief_of(run, planned)[0],
-        share=thief_of(run, planned)[1],
+        pool=pool,
+        share=share,
         **found,
     )
+
+
+def verdict_at(run: Run, cell: Cell, court: Court) -> Verdict:
+    """The verdict of a judged cell at other thresholds; that of a cell without evidence is the same at all."""
+    if cell.after is None:
+        return cell.verdict
+    return decide(find(run, cell.jobs, innocent=cell.innocent, claim=cell.claim), court).verdict
 
 
 def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
@@ -155,140 +111,38 @@ def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
     return planned.get("pool", thief["pool"]), planned.get("share", thief["share"])
 
 
-def cost_of(run: Run, job: str | None) -> Cost | None:
-    """What a job that ended ok took."""
-    result = run.result(job)
-    if job is None or result is None:
-        return None
-    ran = run.records[job]["run"]
-    known = ("labelled", "unlabelled", "queries", "steps", "samples", "operations")
-    counted = {name: count for name, count in result.get("cost", {}).items() if name in known}
-    return Cost(ran["seconds"], ran["peak_memory_mb"], **counted)
+def _judged(run: Run, jobs: Mapping[str, str], court: Court, *, innocent: bool, claim: bool) -> dict[str, Any]:
+    """The fields of a cell that rest on its jobs, as far as they got."""
+    needed = ["marked", "attacked", "judged", "nulls"]
+    if innocent:
+        found: dict[str, Any] = {"accuracy": level(outcomes(run, jobs.get("suspect")))}
+        needed = ["suspect", "judged", "nulls"]
+    else:
+        found = _attacked(run, jobs, court)
+        if not claim:
+            needed.insert(1, "fresh")
+    if gap := missing(run, jobs, needed):
+        return found | {"verdict": gap, "committed": gap if claim else None}
+    decision = decide(find(run, jobs, innocent=innocent, claim=claim), court)
+    found |= {"verdict": decision.verdict, "committed": decision.committed}
+    found |= {"after": decision.after, "gates": decision.gates}
+    if not innocent:
+        delivered = None if claim else observations(run, jobs["fresh"])[0]
+        found["channels"] = _channels(delivered, observations(run, jobs["judged"])[0])
+    return found
 
 
-def outcomes(run: Run, job: str | None) -> Outcomes | None:
-    """How a model did on the evaluator's test set, item by item."""
-    result = run.result(job)
-    return None if result is None else result["utility"]
-
-
-def _owners(run: Run, jobs: Mapping[str, str], court: Court, claim: bool) -> dict[str, Any]:
-    """The owner's mark after an attack, or, for a claim, the thief's own key on the marked model."""
-    before = fresh_evidence(run, jobs, court)
-    found: dict[str, Any] = {"before": before}
+def _attacked(run: Run, jobs: Mapping[str, str], court: Court) -> dict[str, Any]:
+    """What is known of an attacked model before it is judged."""
+    before = fresh(run, jobs)
+    found: dict[str, Any] = {"before": before.at(court.alpha) if before else None}
     marked, attacked = outcomes(run, jobs.get("marked")), outcomes(run, jobs.get("attacked"))
     if marked is not None and attacked is not None:
         found |= {"utility": court.compare(marked, attacked), "accuracy": level(attacked)}
-    needed = ("marked", "attacked", "judged", "nulls") if claim else ("marked", "fresh", "nulls", "attacked", "judged")
     alike = (run.result(jobs.get("attacked")) or {}).get("agreement")
     if alike is not None:
         found["agreement"] = Agreement(alike.get("labels"), alike["largest_gap"])
-    if missing := _missing(run, jobs, needed):
-        return found | {"verdict": missing, "committed": missing if claim else None}
-
-    suspect, judged = _first(run, jobs["judged"]), run.result(jobs["judged"])
-    admission = judged["admission"] if judged else {}
-    pools = {OWN_POOL: jobs["nulls"]} | ({"attacked": jobs["attacked_null"]} if "attacked_null" in jobs else {})
-    after = _weighed(run, jobs["judged"], pools, court.alpha, search_bits=search_bits(admission) if claim else 0)
-    gates = court.gates(suspect)
-    delivered = None if claim else _first(run, jobs["fresh"])
-    found |= {"after": after, "gates": gates, "channels": _channels(delivered, suspect)}
-    if claim:
-        accepted = acceptance(after, gates)
-        if accepted.word != "accepted" and after.state != "present" and search_bits(admission):
-            uncharged = _weighed(run, jobs["judged"], pools, court.alpha)
-            if uncharged.state == "present":
-                accepted = Acceptance("refused", SEARCHED)
-        return found | {
-            "verdict": claim_verdict(admission, accepted, commitment_required=False),
-            "committed": claim_verdict(admission, accepted, commitment_required=True),
-        }
-    assert before is not None
-    scratch = outcomes(run, jobs.get("scratch")) if jobs.get("scratch") != jobs["attacked"] else None
-    compared = court.compare(attacked, scratch) if attacked and scratch else None
-    return found | {"verdict": cell_verdict(before, after, found["utility"], gates=gates, scratch=compared)}
-
-
-def _innocent(run: Run, jobs: Mapping[str, str], court: Court) -> dict[str, Any]:
-    """An unmarked model under the owner's key; it is never one of the nulls it is measured by."""
-    accuracy = level(outcomes(run, jobs.get("suspect")))
-    if missing := _missing(run, jobs, ("suspect", "judged", "nulls")):
-        return {"verdict": missing, "accuracy": accuracy}
-    suspect = _first(run, jobs["judged"])
-    own = frozenset(run.ancestors(jobs["suspect"]))
-    after = _weighed(run, jobs["judged"], {OWN_POOL: jobs["nulls"]}, court.alpha, left_out=own)
-    gates = court.gates(suspect)
-    return {"verdict": innocent_verdict(after, gates), "after": after, "gates": gates, "accuracy": accuracy}
-
-
-def fresh_evidence(run: Run, jobs: Mapping[str, str], court: Court) -> Evidence | None:
-    """Evidence in the model as delivered, under the owner's key; None where it was not judged."""
-    nulls = jobs.get("fresh_nulls", jobs.get("nulls"))
-    if nulls is None or run.result(jobs.get("fresh")) is None or run.result(nulls) is None:
-        return None
-    return _weighed(run, jobs["fresh"], {OWN_POOL: nulls}, court.alpha)
-
-
-def _weighed(
-    run: Run,
-    judged: str,
-    pools: Mapping[str, str],
-    alpha: float,
-    *,
-    search_bits: int = 0,
-    left_out: frozenset[str] = frozenset(),
-) -> Evidence:
-    """Evidence of a judged job's suspect against jobs that judged nulls, without the models `left_out`."""
-    name = (judged, tuple(pools.items()), alpha, search_bits, left_out)
-    if name not in run.weighed:
-        judged_pools = {pool: job for pool, job in pools.items() if run.result(job) is not None}
-        nulls = {pool: [seen for model, seen in nulls_of(run, job) if model not in left_out]
-                 for pool, job in judged_pools.items()}  # fmt: skip
-        suspect = _first(run, judged)
-        if suspect["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
-            channel = next((seen["evidence"] for seen in nulls[OWN_POOL] if seen["unreadable"] is None), "")
-            suspect = {**suspect, "evidence": channel}
-        found = weigh(suspect, nulls, alpha, search_bits=search_bits)
-        useless = {pool: len(null_models(run, job)) - len(nulls_of(run, job)) for pool, job in judged_pools.items()}
-        if any(useless.values()):
-            counted = {pool: {**seen, "useless": useless.get(pool, 0)} for pool, seen in found.pools.items()}
-            found = replace(found, pools=counted)
-        run.weighed[name] = found
-    return run.weighed[name]
-
-
-def observations(run: Run, job: str | None) -> list[Observation]:
-    """What a judged job saw, one per suspect; empty where it did not end ok."""
-    result = run.result(job)
-    return [] if result is None else result["observations"]
-
-
-def null_models(run: Run, judged: str) -> list[str]:
-    """The job ids of the models behind a judged job's observations, in their order."""
-    suspects: list[str] = run.records[judged]["job"]["suspects"]
-    return suspects
-
-
-def nulls_of(run: Run, judged: str) -> list[tuple[str, Observation]]:
-    """The models behind a judged job that count as nulls, each with what was seen of it.
-
-    A null must do its task: one that hardly beats doing nothing is left out, whatever the key says of it.
-    """
-    both = zip(null_models(run, judged), observations(run, judged), strict=True)
-    return [(model, seen) for model, seen in both if does_the_job(outcomes(run, model))]
-
-
-def _first(run: Run, job: str) -> Observation:
-    return observations(run, job)[0]
-
-
-def _missing(run: Run, jobs: Mapping[str, str], roles: tuple[str, ...]) -> Verdict | None:
-    """The verdict of the first job that has no result; a job that failed comes before one that never ran."""
-    faults = [fault for role in roles if (fault := run.fault(jobs.get(role))) is not None]
-    failed = [fault for fault in faults if fault[0] != NOT_RUN]
-    if failed:
-        return missing_verdict(*failed[0])
-    return Verdict(*faults[0]) if faults else None
+    return found
 
 
 def _channels(fresh: Observation | None, suspect: Observation) -> dict[str, tuple[Channel | None, Channel]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import lru_cache
 
 from leaderboard.board import Board
 from leaderboard.cells import Cell
@@ -39,19 +40,19 @@ def reproduce(board: Board, cell: Cell) -> str:
 def _attacks(board: Board, cell: Cell) -> str:
     if NO_BETTER_THAN_SCRATCH not in cell.verdict.flags:
         return cell.attack
-    controls = (other for other in board.cells if other.jobs.get("attacked") == cell.jobs["scratch"])
-    return ",".join(dict.fromkeys([cell.attack, *(other.attack for other in controls)]))
+    return ",".join(dict.fromkeys([cell.attack, *board.attacks_of(cell.jobs["scratch"])]))
 
 
 def _thresholds(board: Board) -> dict[str, list[str]]:
     """The board's alpha and budget (points), where they are not those of the run."""
-    own = read_tracks(board.run.described)
+    own = board.run.once("tracks", lambda: read_tracks(board.run.described))
     found = {} if board.alpha == own[0].alpha else {"--alpha": [repr(board.alpha)]}
     if any(now.budget != then.budget for now, then in zip(board.tracks, own, strict=True)):
         found["--budget"] = [repr(board.budget)]
     return found
 
 
+@lru_cache(maxsize=16)
 def _options(command: str) -> dict[str, list[str]]:
     """The options of a command line and their values, each as often as it was given."""
     try:

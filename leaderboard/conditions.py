@@ -105,9 +105,9 @@ def thresholds(board: Board) -> str:
     settings += [(track.alpha, budget) for budget in budgets if budget != track.budget]
     rows = []
     for alpha, budget in settings:
-        cells = board.at_thresholds(alpha, budget)
-        innocent = Tally.of(cell.verdict for cell in cells if cell.innocent)
-        owners = {kind: Tally.of(c.verdict for c in cells if c.kind == kind and not c.innocent) for kind in kinds}
+        read = board.at_thresholds(alpha, budget)
+        innocent = Tally.of(verdict for cell, verdict in read if cell.innocent)
+        owners = {kind: Tally.of(word for c, word in read if c.kind == kind and not c.innocent) for kind in kinds}
         rows.append(
             [
                 wording.probability(alpha),

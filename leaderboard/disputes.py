@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from leaderboard.board import Board
-from leaderboard.cells import Cell, Court, observations
+from leaderboard.cells import Cell
+from leaderboard.jobs import observations
+from leaderboard.judging import Court
+from leaderboard.run import Run
 from leaderboard.verdicts import Acceptance, acceptance
 
 Winner = Literal["owner", "thief", "nobody", "undecided"]
@@ -50,16 +53,32 @@ def _dispute(board: Board, cell: Cell) -> Iterator[Dispute]:
     owner = acceptance(cell.before, court.gates(observations(run, cell.jobs["fresh"])[0]))
     thief = acceptance(cell.after, cell.gates)
     committed = ours["admission"]["committed"], theirs["admission"]["committed"]
-    yield Dispute(cell, owner, thief, ruling(owner, thief), ruling(owner, thief, committed))
+    ordered = ruling(owner, thief, committed, earlier(run, cell))
+    yield Dispute(cell, owner, thief, ruling(owner, thief), ordered)
 
 
-def ruling(owner: Acceptance, thief: Acceptance, committed: tuple[bool, bool] | None = None) -> Ruling:
+def earlier(run: Run, cell: Cell) -> Literal["owner", "thief"] | None:
+    """Whose key was committed first, by the order of the ledger that the claim was judged with; None: not in it."""
+    ledger = run.records[cell.jobs["judged"]]["job"].get("ledger", [])
+    places = [ledger.index(cell.jobs[role]) if cell.jobs[role] in ledger else None for role in ("marked", "attacked")]
+    if places[0] is None or places[1] is None or places[0] == places[1]:
+        return None
+    return "owner" if places[0] < places[1] else "thief"
+
+
+def ruling(
+    owner: Acceptance,
+    thief: Acceptance,
+    committed: tuple[bool, bool] | None = None,
+    first: Literal["owner", "thief"] | None = None,
+) -> Ruling:
     """Who wins: the only one whose claim the court accepts.
 
     committed: whether (owner, thief) committed their keys before the model was released; None: the court does not
     ask. Two accepted claims are undecided: evidence says that a mark is there and not whose it is, and a larger p
     is no better title (Craver et al. 1998, the rightful ownership problem). Only order in time decides, and a court
-    that asks for commitment has it: who committed before the release comes before who did not.
+    that asks for commitment has it: who committed before the release comes before who did not, and of two who did, the
+    earlier one (`first`, where the ledger tells).
     """
     says = {"owner": owner, "thief": thief}
     late: list[str] = []
@@ -70,6 +89,8 @@ def ruling(owner: Acceptance, thief: Acceptance, committed: tuple[bool, bool] | 
     unclear = [name for name, said in says.items() if said.word == "unclear"]
     why_late = "".join(f"; the {name}'s key was not committed before the release" for name in late)
     if accepted == ["owner", "thief"]:
+        if committed is not None and first is not None:
+            return Ruling(first, f"both claims are accepted, both keys were committed, and the {first}'s came first")
         order = "" if committed is None else ", both keys were committed, and the records don't say which first"
         return Ruling("undecided", f"both claims are accepted{order or ', and this court knows no order'}")
     if unclear:

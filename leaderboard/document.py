@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 from leaderboard.board import Board
@@ -33,6 +33,7 @@ from leaderboard.cells import Cell
 from leaderboard.commands import reproduce
 
 SCHEMA = 2
+_PLAIN = {str, int, bool}
 _RUN = ("run", "version", "command", "created", "profile")
 
 
@@ -76,11 +77,15 @@ def _dumps(value: Any) -> str:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
 def plain(value: Any) -> Any:
     """Dataclasses as objects, sequences as lists, infinities as strings."""
+    if value is None or type(value) in _PLAIN:
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
     if is_dataclass(value):
         return {name: plain(member) for name, member in _fields(value).items()}
     if isinstance(value, Mapping):
@@ -89,6 +94,4 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, Sequence):
         return [plain(member) for member in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(float(value))
     return value

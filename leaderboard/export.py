@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from benchmark.errors import BenchError
 from leaderboard import markdown, wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
+from leaderboard.collector import paused
 from leaderboard.curves import Curve, choices, curves
 from leaderboard.document import leaderboard_json
 from leaderboard.evidence import OWN_POOL, Evidence
@@ -31,25 +32,16 @@ KINDS = ("png", "svg")
 _FORMULA = ("=", "+", "-", "@")
 
 
+@paused()
 def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Path]:
     """Write every page of the board into `folder`, each whole or not at all; returns their paths.
 
     figures: draw them, too, which takes seconds. Where they are not drawn, those of another board are removed: a
     figure never contradicts the pages beside it. Raises BenchError where the folder can't be written.
     """
-    from leaderboard import html, latex  # their engines load slowly, and only here
-
     swept = curves(board)
-    pages: dict[str, str | bytes] = {
-        "leaderboard.md": markdown.page(board),
-        "leaderboard.html": html.page(board, swept),
-        "leaderboard.json": leaderboard_json(board),
-        "leaderboard.tex": latex.page(board),
-        "works.bib": bibliography(board),
-        "matrix.csv": matrix_csv(board, swept),
-        "records.jsonl": records(board),
-        **_reproduction(board),
-    }
+    pages: dict[str, str | bytes] = {name: make() for name, make in page_makers(board, swept).items()}
+    pages |= _reproduction(board)
     drawn: dict[str, bytes] = {}
     if figures:
         from leaderboard.figures import figures as draw
@@ -73,6 +65,22 @@ def _reproduction(board: Board) -> dict[str, str]:
     return {
         "reproduction.md": reproduction_page(board),
         "reproduction.json": reproduction_json(board),
+    }
+
+
+def page_makers(board: Board, swept: Sequence[Curve] | None = None) -> dict[str, Callable[[], str]]:
+    """What writes each page, by file name. swept: the board's curves, where they are known already."""
+    from leaderboard import html, latex  # their engines load slowly, and only here
+
+    found = curves(board) if swept is None else swept
+    return {
+        "leaderboard.md": lambda: markdown.page(board, found),
+        "leaderboard.html": lambda: html.page(board, found),
+        "leaderboard.json": lambda: leaderboard_json(board),
+        "leaderboard.tex": lambda: latex.page(board),
+        "works.bib": lambda: bibliography(board),
+        "matrix.csv": lambda: matrix_csv(board, found),
+        "records.jsonl": lambda: records(board),
     }
 
 

@@ -23,9 +23,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.cells import Cell, observations
+from leaderboard.cells import Cell
 from leaderboard.curves import Curve
 from leaderboard.evidence import Evidence
+from leaderboard.jobs import observations
 from leaderboard.tables import one_line
 
 _DEEPEST = 20.0  # powers of ten: beyond it no reader tells p-values apart, and the axis says so

@@ -55,6 +55,7 @@ def ranked_schemes(board: Board) -> str:
     )
 
 
+NEAREST = 3  # innocents shown for every scheme
 _ORDER = (
     "Ordered by the share held on the first board, then on the next; boards are never summed. Left out: "
     "embed-failed, not-applicable, crashed, timeout and the like."
@@ -164,6 +165,29 @@ def false_alarms(board: Board) -> str:
     )
     header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others"]
     return f"{text}\n\n" + table(header, rows, "lrrr")
+
+
+def near_misses(board: Board) -> str:
+    """The innocent models that came nearest to an accusation, for every scheme."""
+    rows = []
+    for row in board.schemes:
+        seen = [cell for cell in board.cells if cell.innocent and cell.scheme == row.label]
+        read = [(cell.after, cell) for cell in seen if cell.after is not None and not wording.is_unreadable(cell.after)]
+        ordered = sorted(read, key=lambda pair: pair[0].log10_p)[:NEAREST]
+        for place, (found, cell) in enumerate(ordered):
+            accused = f"**{cell.verdict.word}**" if cell.verdict.word == "false-positive" else cell.verdict.word
+            name = escape(row.label) if place == 0 else ""
+            needed = wording.total(found.theta, found.n, found.kind == "count") if found.theta is not None else "–"
+            rows.append([name, escape(cell.attack) + _seed(board, cell.replicate), wording.evidence(found), needed,
+                         accused])  # fmt: skip
+    if not rows:
+        return "No innocent model was read."
+    text = (
+        f"Near misses: the {NEAREST} verdicts on innocent models with the smallest p of each scheme. Among many "
+        "verdicts the smallest p is small by chance: it is no p-value of the scheme."
+    )
+    header = ["scheme", "innocent model, after", "evidence", "present from", "verdict"]
+    return f"{text}\n\n" + table(header, rows, "lllrl")
 
 
 def fidelity(board: Board) -> str:

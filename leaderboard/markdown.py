@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leaderboard import axes, conditions, findings, standing, wording
 from leaderboard.board import Board
-from leaderboard.curves import THIEFS_CHOICE, choices, curves
+from leaderboard.curves import THIEFS_CHOICE, Curve, choices, curves
 from leaderboard.rows import Tally
 from leaderboard.sections import on_tracks
 from leaderboard.tables import escape, table
@@ -13,15 +15,16 @@ from leaderboard.utility import LEAST_GAIN
 _ALARMS = ("removed", "forged", "false-positive", "crashed", "timeout", "oom")
 
 
-def page(board: Board) -> str:
-    """The whole page."""
+def page(board: Board, swept: Sequence[Curve] | None = None) -> str:
+    """The whole page. swept: the board's curves, where they are known already."""
+    found = curves(board) if swept is None else swept
     parts = [
         f"# Watermark robustness: {escape(board.run.described['run'])}",
         headline(board),
         *tracks(board),
         how_to_read(board),
         "## The matrix",
-        *matrix(board),
+        *matrix(board, found),
         "## Verdicts by board",
         findings.by_board(board),
         "## Schemes in this run",
@@ -29,11 +32,12 @@ def page(board: Board) -> str:
         "## Attacks in this run",
         *on_tracks(board, findings.ranked_attacks),
         *standing.sections(board),
-        *axes.curve_section(board),
+        *axes.curve_section(board, found),
         *findings.claims(board),
         *axes.dispute_section(board),
         "## Innocent models",
         findings.false_alarms(board),
+        findings.near_misses(board),
         *on_tracks(board, innocents),
         "## Fidelity and embedding cost",
         *on_tracks(board, lambda part: [findings.fidelity(part)]),
@@ -111,9 +115,9 @@ def _useless(board: Board) -> str:
     return f", or, on image-to-image tasks, where a model beats doing nothing by less than {LEAST_GAIN:g} dB"
 
 
-def matrix(board: Board) -> list[str]:
+def matrix(board: Board, swept: Sequence[Curve]) -> list[str]:
     """Attacks as rows and schemes as columns, one table for each kind of attack, track by track."""
-    chosen = choices(board, curves(board))
+    chosen = choices(board, swept)
     return on_tracks(board, lambda part: _matrix(part, chosen))
 
 

@@ -15,8 +15,9 @@ from benchmark.errors import BenchError
 from benchmark.reproduction import WORDS, Claim
 from benchmark.tolerance import RELATIVE, Tolerance
 from leaderboard.board import Board
-from leaderboard.cells import Cell, observations
+from leaderboard.cells import Cell
 from leaderboard.evidence import OWN_POOL
+from leaderboard.jobs import observations
 from leaderboard.run import Run
 
 REPRODUCED, NOT_REPRODUCED, NOT_MEASURED = "reproduced", "not reproduced", "not measured"
@@ -39,8 +40,8 @@ class Outcome:
     """One claim and what became of it.
 
     scheme, attack: labels of the cells. value: the mean over the seeds, or their one word (several words: joined
-    by ' / '). difference: measured less reported, only where both are numbers and the figure is confirmed.
-    reason: why it was not measured.
+    by ' / '). difference: measured less reported, at full scale only, where both are numbers and the figure is
+    confirmed. reason: why it was not measured.
     """
 
     claim: Claim
@@ -88,7 +89,7 @@ def _measure(board: Board, claim: Claim, told: Mapping[str, Any]) -> list[Readin
 
 
 def _reading(run: Run, claim: Claim, cell: Cell) -> Reading:
-    if claim.quantity != "verdict" and cell.verdict.word in ("not-applicable", "not-run", "crashed", "timeout", "oom"):
+    if cell.verdict.word in ("not-applicable", "not-run", "crashed", "timeout", "oom"):
         raise _NotMeasuredError(f"{cell.verdict.word}: {cell.verdict.reason or 'no reason given'}")
     role, measure = _MEASURES[claim.quantity]
     value = measure(run, claim, cell)

@@ -9,16 +9,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from leaderboard.cells import (
-    Cell,
-    Cost,
-    Court,
-    cost_of,
-    fresh_evidence,
-    nulls_of,
-    outcomes,
-)
+from leaderboard.cells import Cell
 from leaderboard.evidence import OWN_POOL, Evidence, weigh
+from leaderboard.jobs import Cost, cost_of, nulls_of, outcomes
+from leaderboard.judging import Court, fresh
 from leaderboard.run import Run
 from leaderboard.statistics import clopper_pearson_upper
 from leaderboard.utility import Utility, level
@@ -188,7 +182,8 @@ def _fidelity(run: Run, cell: Cell, court: Court) -> Fidelity:
     nulls = [found for model in models if (found := level(outcomes(run, model))) is not None]
     evidence = None
     with suppress(ValueError, KeyError):
-        evidence = fresh_evidence(run, jobs, court)
+        delivered = fresh(run, jobs)
+        evidence = delivered.at(court.alpha) if delivered else None
     return Fidelity(
         replicate=cell.replicate,
         marked=level(marked),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmark.errors import BenchError
 from benchmark.records import Record, RecordStore
-from leaderboard.evidence import Evidence
+from leaderboard.collector import paused
+
+T = TypeVar("T")
 
 SCHEMA = 1
 NOT_RUN = "not-run"
@@ -23,12 +25,19 @@ class Run:
 
     described: Mapping[str, Any]
     records: Mapping[str, Record]
-    weighed: dict[Hashable, Evidence] = field(default_factory=dict, repr=False, compare=False)  # found once, kept
+    kept: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def profile(self) -> Mapping[str, Any]:
         profile: Mapping[str, Any] = self.described["profile"]
         return profile
+
+    def once(self, name: Hashable, find: Callable[[], T]) -> T:
+        """What `find` finds, found once: records don't change. The name says what it is and of which jobs."""
+        if name not in self.kept:
+            self.kept[name] = find()
+        found: T = self.kept[name]
+        return found
 
     def result(self, job: str | None) -> Mapping[str, Any] | None:
         """What a job found, or None where it did not end ok."""
@@ -60,6 +69,7 @@ class Run:
         return NOT_RUN, "the job was not run in this run"
 
 
+@paused()
 def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     """The run of a results folder, with every record that `store` holds for it.
 

@@ -170,6 +170,7 @@ class Prediction:
     log10_p: float
 
 
+@lru_cache(maxsize=131072)
 def prediction(total: float, nulls: NullPool, alpha: float) -> Prediction:
     """Would one more null score `total` or more?
 
@@ -195,6 +196,7 @@ def ranks_reach(j: int, alpha: float) -> bool:
     return 1.0 / (j + 1) <= alpha
 
 
+@lru_cache(maxsize=131072)
 def log10_unlimited(total: float, nulls: NullPool) -> float:
     """log10 p of a total if the spread of the nulls were known: N(0, 1) in place of t, s* alone, no ranks."""
     above = nulls.scaled(total) - nulls.centre

@@ -6,19 +6,22 @@ import re
 from collections.abc import Sequence
 
 _MARKUP = re.compile(r"[\\`*_\[\]|~$]")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _LINK = re.compile(r"https?://[A-Za-z0-9./_~%?=&#:+-]+")
 
 
 def one_line(text: object) -> str:
     """Untrusted text on one line: control characters, line breaks and direction marks become spaces."""
-    return " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
+    plain = str(text)
+    if not plain.isprintable():
+        plain = "".join(char if char.isprintable() else " " for char in plain)
+    return " ".join(plain.split())
 
 
 def escape(text: object) -> str:
     """Untrusted text as plain words of a table cell: no markup, no HTML, no line breaks."""
-    plain = "".join(_ENTITIES.get(char, char) for char in one_line(text))
-    return _MARKUP.sub(lambda match: "\\" + match[0], plain)
+    plain = one_line(text).translate(_ENTITIES)
+    return _MARKUP.sub(r"\\\g<0>", plain)
 
 
 def link(text: str) -> str:

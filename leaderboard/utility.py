@@ -132,8 +132,8 @@ def paired(before: str, after: str) -> tuple[int, int, int]:
         raise ValueError(f"paired outcomes need the same items: {len(before)} before, {len(after)} after")
     if not set(before + after) <= {"0", "1"}:
         raise ValueError("outcomes are strings of '0' and '1'")
-    pairs = list(zip(before, after, strict=True))
-    return pairs.count(("1", "0")), pairs.count(("0", "1")), len(pairs)
+    was, now = int(before or "0", 2), int(after or "0", 2)  # outcomes as bits: counted without a loop
+    return (was & ~now).bit_count(), (now & ~was).bit_count(), len(before)
 
 
 def tango_z(losses: int, gains: int, n: int, budget: float) -> float:
@@ -164,8 +164,13 @@ def utility(losses: int, gains: int, n: int, budget: float) -> Utility:
     """
     z = tango_z(losses, gains, n, budget)
     state: State = "kept" if z <= -CRITICAL else "lost" if z >= CRITICAL else "unclear"
-    interval = (_budget_at(CRITICAL, losses, gains, n), _budget_at(-CRITICAL, losses, gains, n))
-    return Utility(losses, gains, n, budget, (losses - gains) / n if n else 0.0, z, state, interval)
+    delta = (losses - gains) / n if n else 0.0
+    return Utility(losses, gains, n, budget, delta, z, state, _interval(losses, gains, n))
+
+
+@lru_cache(maxsize=65536)
+def _interval(losses: int, gains: int, n: int) -> tuple[float, float]:
+    return _budget_at(CRITICAL, losses, gains, n), _budget_at(-CRITICAL, losses, gains, n)
 
 
 def _budget_at(z: float, losses: int, gains: int, n: int) -> float:

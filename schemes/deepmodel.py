@@ -141,6 +141,7 @@ class DeepModel(Scheme):
     release = "outputs"
     court = "outputs"
     host = True
+    capabilities = ("embedder",)
     item = "test image"
     settings = ("", "adversarial=false")
     file_parameters = ("secret_image",)

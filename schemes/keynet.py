@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from benchmark.contract import (
     Observations,
     Owner,
     Party,
+    Recipe,
     Scheme,
     Source,
     Suspect,
@@ -77,16 +78,20 @@ class KeyNet(Scheme):
     that any grey patch is told from; the judge's carriers share no pixel with those of training; the fifth place is
     the top middle, where their code has three versions. Only signed challenges count: unmarked nets answer
     "unsigned" more often than not. What a fresh key would score is counted with other identities' signatures in
-    the same places, read by the same head.
+    the same places, read by the same head; now and then one of high contrast is read by every net, so this p-value
+    alone is too small in its far tail, and the comparison with unmarked nets, which read it too, makes up for it.
     """
 
     name = "keynet"
     paper = "Jebreel et al. 2021, Applied Sciences 11(3):999"
     court = "probabilities"
     host = True
-    capabilities = ("carriers",)
+    capabilities = ("carriers", "overwrite")
     item = "challenge"
     settings = ("", "mode=finetune", "answers=labels")
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "answers=labels": "the head was trained on probabilities; whether the likeliest class shows the place is luck",
+    }
     key_type = KeyNetKey
 
     mode: Literal["scratch", "finetune"] = parameter("scratch", "from scratch, or from the host")
@@ -105,10 +110,13 @@ class KeyNet(Scheme):
         return KeyNetKey(self.identity, own, signature(self.identity, own), *head)
 
     def embed(self, owner: Owner, key: Key) -> Marked:
+        model = owner.host if self.mode == "finetune" else owner.build()
+        return self.mark(owner, model, key, replace(owner.world.recipe, epochs=self.epochs, lr=self.lr))
+
+    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
         """The joint loss: alpha x the task's cross-entropy + (1 - alpha) x that of the head's reading of carriers."""
         key = cast(KeyNetKey, key)
         carriers = self.signed_carriers(key, self.carriers, owner.task.shape, owner.rng).to(owner.device)
-        model = owner.host if self.mode == "finetune" else owner.build()
         weight, bias = (nn.Parameter(part.to(owner.device, copy=True)) for part in (key.weight, key.bias))
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
@@ -117,7 +125,6 @@ class KeyNet(Scheme):
             read = F.linear(answers.float().log_softmax(1), weight, bias)
             return self.alpha * F.cross_entropy(task, y) + (1 - self.alpha) * F.cross_entropy(read, places)
 
-        recipe = replace(owner.world.recipe, epochs=self.epochs, lr=self.lr)
         beside = [Source.of(carriers, recipe.batch)]
         owner.fit(model, recipe, beside=beside, step=step, parameters=[*model.parameters(), weight, bias])
         return Marked(model, self.with_head(key, weight, bias))

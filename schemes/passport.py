@@ -22,6 +22,7 @@ from benchmark.contract import (
     Observations,
     Owner,
     Party,
+    Recipe,
     Scheme,
     Source,
     Suspect,
@@ -68,7 +69,7 @@ class Passport(Scheme):
     release = "weights"
     court = "weights"
     host = True
-    capabilities = ("passports",)
+    capabilities = ("passports", "overwrite")
     item = "bit"
     settings = (
         "", "recipe=signed", "binding=passports", "binding=free",
@@ -111,9 +112,14 @@ class Passport(Scheme):
         return self._labelled(key, abstract_images(self.n, party.task.shape, rng), party.task.classes)
 
     def embed(self, owner: Owner, key: Key) -> Marked:
-        """From scratch by the house's recipe: cross-entropy of every branch plus the sign loss of every layer."""
-        key, spec = cast(PassportKey, key), owner.world.spec()
+        """From scratch, by the house's recipe."""
+        spec, recipe = owner.world.spec(), owner.world.recipe
         model = owner.build() if self.norm == "house" else owner.assemble({**spec, "norm": "group"})
+        return self.mark(owner, model, key, replace(recipe, epochs=self.epochs or recipe.epochs))
+
+    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+        """Cross-entropy of every branch plus the sign loss of every layer, from the filters of a plain `model` on."""
+        key = cast(PassportKey, key)
         passports = dict(zip(key.layers, key.passports, strict=True))
         if self.version == "v1":
             model = private = PassportNet.of(model, passports)
@@ -132,11 +138,9 @@ class Passport(Scheme):
                 loss = loss + self.alpha * F.relu(self.margin - sign * gamma).sum() + 1e-5 * gamma.square().sum()
             return loss
 
-        house = owner.world.recipe
         triggers = Data(key.triggers, key.labels).to(owner.device)
         beside = [Source.of(triggers, self.k)] if self.version == "v3" else []
-        recipe = replace(house, clip=self.clip, epochs=self.epochs or house.epochs)
-        owner.fit(model, recipe, step=step, beside=beside)
+        owner.fit(model, replace(recipe, clip=self.clip), step=step, beside=beside)
         own = statistics(private) if private is not model else ()
         return Marked(model, replace(key, statistics=own))
 

@@ -24,6 +24,7 @@ from benchmark.contract import (
     TriggerScheme,
 )
 from benchmark.parties import stream
+from benchmark.profile import LEAST_NULLS
 from benchmark.registry import Registry, load
 from benchmark.release import Release, Service, secret_fields
 from benchmark.selection import Setting, select_attacks, select_schemes
@@ -47,6 +48,12 @@ def _instance(setting: Setting, **changed: Any) -> Any:
     return load(stage.declaration)(**(stage.parameters | changed))
 
 
+def expected_failure(label: str) -> str | None:
+    """Why the fresh mark of a scheme's setting is not found for every seed."""
+    (stage,) = next(one for one in SCHEMES if one.label == label).stages
+    return stage.declaration.expected_failure(stage.parameters)
+
+
 def short(setting: Setting) -> Any:
     """The same plug-in with as little training as it allows: enough to see whether a seed reproduces."""
     fields = {one.name for one in setting.stages[0].declaration.parameters}
@@ -59,13 +66,26 @@ def same(one: Service, other: Service) -> bool:
     )
 
 
+def setting_of(label: str) -> Setting:
+    return next(one for one in (*SCHEMES, *ATTACKS) if one.label == label)
+
+
 schemes = pytest.mark.parametrize("label", [setting.label for setting in SCHEMES])
 attacks = pytest.mark.parametrize("label", [setting.label for setting in ATTACKS])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def lab(lab: Lab, request: pytest.FixtureRequest) -> Lab:
+    """The lab of the first kind of task that the plug-in under test serves."""
+    label = getattr(request.node, "callspec", None) and request.node.callspec.params["label"]
+    if label and setting_of(label).tasks[0] == "image-to-image":
+        return request.getfixturevalue("image_lab")
+    return lab
+
+
+@pytest.fixture
 def nulls(lab: Lab) -> list[Exhibit]:
-    return [lab.null(index) for index in range(16)]
+    return [lab.null(index) for index in range(LEAST_NULLS[lab.world.task.kind])]
 
 
 def test_nothing_registered_is_broken() -> None:
@@ -83,12 +103,26 @@ def test_the_fresh_mark_is_present_and_an_innocent_model_is_not_accused(
     exhibit = lab.embed(scheme)
     pools = {"clean": [lab.observe(scheme, null, exhibit.key) for null in nulls]}
     fresh = weigh(lab.observe(scheme, exhibit), pools, ALPHA)
-    assert fresh.state == "present"
-    assert fresh.log10_p_key is None or fresh.log10_p_key <= -6
-    innocent = weigh(lab.observe(scheme, lab.null(16), exhibit.key), pools, ALPHA)
+    if not expected_failure(label):
+        assert fresh.state == "present"
+        assert fresh.log10_p_key is None or fresh.log10_p_key <= -6
+    clean = lab.null(len(nulls))
+    innocent = weigh(lab.observe(scheme, clean, exhibit.key), pools, ALPHA)
     assert innocent.state != "present"
     assert innocent.n == fresh.n
-    assert exhibit.accuracy >= lab.null(16).accuracy - 0.05
+    assert exhibit.accuracy >= clean.accuracy - (1.0 if scheme.court == "outputs" else 0.05)  # dB, or share
+
+
+@pytest.mark.parametrize("label", [setting.label for setting in SCHEMES if expected_failure(setting.label)])
+def test_what_is_declared_to_fail_does_for_some_seed(lab: Lab, nulls: list[Exhibit], label: str) -> None:
+    scheme: Scheme = made(label)
+
+    def found(replicate: int) -> bool:
+        exhibit = lab._embed(scheme, replicate)
+        pool = [lab.observe(scheme, null, exhibit.key) for null in nulls[:8]]
+        return weigh(lab.observe(scheme, exhibit), {"clean": pool}, ALPHA).state == "present"
+
+    assert not all(found(replicate) for replicate in range(6))
 
 
 @schemes
@@ -171,6 +205,9 @@ def test_capabilities_are_what_they_are_called(label: str) -> None:
 
 def target(lab: Lab, attack: Attack) -> tuple[Scheme, Exhibit]:
     """A scheme that the attack applies to, and its marked model."""
+    if attack.tasks[0] == "image-to-image":
+        scheme = short(next(one for one in SCHEMES if one.tasks == ("image-to-image",)))
+        return scheme, lab.embed(scheme)
     name = {"carriers": "keynet", "passports": "passport", "": "adi"}.get(attack.requires, "adi")
     setting = next(one for one in SCHEMES if one.stages[0].declaration.name == name)
     return made(setting.label), lab.embed(made(setting.label))
@@ -196,7 +233,8 @@ def test_what_an_attack_declares_is_all_it_needs(lab: Lab, label: str) -> None:
     scheme, exhibit = target(lab, attack)
     release = Release(exhibit.service, "labels" if attack.access == "none" else attack.access)
     service, claim, _ = steal([attack], lab.world, lab.splits.thief, 0, release, scheme)
-    assert len(utility(service, lab.splits.test, lab.world)["correct"]) == len(lab.splits.test)
+    each = next(iter(utility(service, lab.splits.test, lab.world).values()))
+    assert len(each) == len(lab.splits.test)
     assert (claim is not None) == (attack.kind in ("ambiguity", "false-claim"))
 
 

@@ -19,9 +19,10 @@ from benchmark.registry import Registry
 @PLUGIN
 @JSON
 def list_(plugins: Sequence[Path], as_json: bool) -> None:
-    """List schemes, attacks, tasks, architectures and profiles."""
+    """List schemes, attacks, tasks, architectures, profiles and reproductions."""
     from benchmark.architecture import ARCHITECTURES
     from benchmark.profile import profile_names
+    from benchmark.reproduction import works
     from benchmark.tasks import TASKS
 
     registry = Registry.discover(plugins)
@@ -38,6 +39,7 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
     click.echo(f"Tasks: {', '.join(sorted(TASKS))}, folder:NAME")
     click.echo(f"Architectures: {', '.join(sorted(ARCHITECTURES))}")
     click.echo(f"Profiles: {', '.join(profile_names())}")
+    click.echo(f"Reproductions: {', '.join(works())}")
     for broken in registry.broken:
         click.echo(f"left out: {broken.reason}", err=True)
 
@@ -55,10 +57,13 @@ def _headline(declaration: Declaration) -> str:
 @PLUGIN
 @JSON
 def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
-    """Show a plug-in's parameters, threat model and source."""
+    """Show a plug-in's parameters, threat model and source; or a task's images, or an architecture's arguments."""
     registry = Registry.discover(plugins)
     known = {declaration.name for declaration in _all(registry)}
     matching = [d for d in _all(registry) if d.name == name]
+    if not matching and (described := _task(name) or _architecture(name)):
+        dump(described) if as_json else click.echo("\n".join(f"{word}: {value}" for word, value in described.items()))
+        return
     if not matching:
         from benchmark.declaration import close_matches
 
@@ -78,11 +83,39 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
             click.echo(f"  {p.name} = {p.default!r}  ({kind}{limits})  {p.doc}")
         click.echo("Threat model:")
         for trait, value in declaration.traits.items():
-            if trait != "settings" and value not in ("", ()):
+            if trait not in ("settings", "expected_failures") and value not in ("", ()):
                 click.echo(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
         shown = " | ".join(setting or "defaults" for setting in declaration.traits["settings"])
         click.echo(f'"all" runs: {shown}')
+        for setting, reason in declaration.traits.get("expected_failures", {}).items():
+            click.echo(f"Not found for every seed: {setting or 'defaults'}: {reason}")
         click.echo(f"Source: {declaration.source} ({declaration.origin})")
+
+
+def _task(name: str) -> dict[str, Any] | None:
+    """A task's images and who holds them; None where no task has the name."""
+    from benchmark.tasks import FOLDER, TASKS, data_root, find_task
+
+    if name not in TASKS and not name.startswith(FOLDER):
+        return None
+    task = find_task(name)
+    parts = {part: getattr(task, part) for part in ("owner", "thief", "validation", "test")}
+    where = (
+        f"the package {task.package}" if task.package else f"{data_root()}, fetched from {task.source.url or 'nowhere'}"
+    )
+    shape = "x".join(map(str, task.shape))
+    return {"task": name, "kind": task.kind, "classes": task.classes, "images": shape, **parts, "files": where}
+
+
+def _architecture(name: str) -> dict[str, Any] | None:
+    """What an architecture is and what may be set; None where none has the name."""
+    from benchmark.architecture import ARCHITECTURES
+
+    if name not in ARCHITECTURES:
+        return None
+    one = ARCHITECTURES[name]
+    arguments = {p.name: f"{p.default} ({' | '.join(p.choices) or p.type}): {p.doc}" for p in one.arguments}
+    return {"architecture": name, "about": one.doc, **arguments}
 
 
 def _declared(declaration: Declaration) -> dict[str, Any]:

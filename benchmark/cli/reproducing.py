@@ -29,6 +29,7 @@ from benchmark.selection import Setting
 @RUN_NAME
 @PLUGIN
 @click.option("--data-root", type=click.Path(path_type=Path), help="Folder of data sets that are not embedded.")
+@click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing.")
 @click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
@@ -39,6 +40,7 @@ def reproduce(
     run_name: str | None,
     plugins: Sequence[Path],
     data_root: Path | None,
+    offline: bool,
     workers: int,
     device: str,
     as_json: bool,
@@ -51,6 +53,7 @@ def reproduce(
     """
     from rich.console import Console
 
+    from benchmark.fetch import provide
     from benchmark.history import history
     from benchmark.manifest import manifest
     from benchmark.plan import make_plan
@@ -58,6 +61,7 @@ def reproduce(
     from benchmark.reproduction import load_reproduction
     from benchmark.running import STORE, Machine, carry_out
     from benchmark.selection import select_attacks, select_schemes
+    from benchmark.tasks import find_task
     from leaderboard import reproduction_page
     from leaderboard.board import judge, read_run
     from leaderboard.export import write_pages
@@ -68,7 +72,10 @@ def reproduce(
     wanted, registry = told.scales[scale], Registry.discover(plugins)
     schemes = _each(wanted.schemes, lambda text: select_schemes(text, registry))
     attacks = _each(wanted.attacks, lambda text: select_attacks(text, registry))
-    plan = make_plan(load_profile(wanted.profile), _once(schemes), _once(attacks), history(results / STORE))
+    profile = load_profile(wanted.profile)
+    for task in {track.task for one in schemes.values() if (track := profile.track(one.tasks))}:
+        provide(find_task(task), offline=offline)
+    plan = make_plan(profile, _once(schemes), _once(attacks), history(results / STORE))
     machine = Machine(results, checked_name(run_name or told.run_name(scale)), workers, device)
     described = manifest(plan, machine.run, shlex.join(["bench", *sys.argv[1:]]), registry.broken)
     labels = [{name: setting.label for name, setting in chosen.items()} for chosen in (schemes, attacks)]

@@ -85,9 +85,11 @@ def plan(as_json: bool, **options: Any) -> int:
         click.echo(f"jobs   {kind:<9}{count:>5}   {finished[kind]:>5} finished")
     took = duration(seconds)
     click.echo(f"to do  {len(todo)} jobs, about {took} on {request.workers} workers, {megabytes:.0f} MB of disk")
-    for cell in marked:
-        if cell.reason and cell.replicate == 0 and (cell.pool, cell.share) == request.plan.profile.thief.axis[0]:
-            click.echo(f"not applicable: {cell.scheme} × {cell.attack}: {cell.reason}")
+    first = [cell for cell in marked if (cell.replicate, cell.pool, cell.share) == (0, *thieves[0])]
+    for attack in request.plan.attacks:
+        unfit = [cell for cell in first if cell.attack == attack.label and cell.reason]
+        if unfit:
+            click.echo(f"not applicable: {attack.label} × {len(unfit)} of {rows} schemes: {unfit[0].reason}")
     return EXIT_OK
 
 

@@ -66,15 +66,18 @@ def test_the_rate_is_constant(lab, monkeypatch):
     }
 
 
-def test_the_papers_tiny_rate_leaves_rose_alone(lab):
+def test_the_papers_tiny_rate_leaves_rose_alone(lab, monkeypatch):
     """Kallas & Furon 2022, Table I: Adam at 1e-5 for 30 epochs on a small part of the data."""
     rose = Rose()
     marked = lab.embed(rose)
-    attack = Finetune(lr=1e-5, epochs=30, optimiser="adam")
-    tuned = lab.attack(attack, marked, rose)
+    steps = []
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda self, *given: steps.append(1) or step(self, *given))
+    tuned = lab.attack.__wrapped__(Finetune(lr=1e-5, epochs=30, optimiser="adam"), marked, rose)
+    assert len(steps) == tuned.bill.record()["steps"] == 180
     assert lab.total(lab.observe(rose, tuned, marked.key)) >= 38
     moved = max(float((state(tuned)[name] - state(marked)[name]).abs().max()) for name in HEAD)
-    assert 1e-4 < moved < 1e-5 * tuned.bill.record()["steps"] * 1.5  # Adam's step is about its rate
+    assert 1e-4 < moved < 1e-5 * 180 * 1.5  # Adam's step is about its rate
 
 
 def test_a_high_rate_removes_rose_and_keeps_the_task(lab):

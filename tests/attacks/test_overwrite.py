@@ -4,6 +4,7 @@ import torch
 from attacks.overwrite import Overwrite
 from benchmark.contract import Key, Marked, Net, NotApplicable, Scheme, conv_blocks
 from schemes.adi import Adi
+from schemes.passport import Passport
 from schemes.rose import Rose
 
 ADI, FINETUNED, ROSE = Adi(), Adi(mode="finetune", lr=0.02), Rose()
@@ -12,10 +13,10 @@ ADI, FINETUNED, ROSE = Adi(), Adi(mode="finetune", lr=0.02), Rose()
 class Watched(Adi):
     """Adi, with the keys and nets it is given kept."""
 
-    seen: list[tuple[Key, Net]] = []  # noqa: RUF012
+    seen: list[tuple[Key, Net, Net]] = []  # noqa: RUF012
 
     def mark(self, owner, model, key, recipe):
-        self.seen.append((key, Net.of(model)))
+        self.seen.append((key, Net.of(model), Net.of(owner.host)))
         return super().mark(owner, model, key, recipe)
 
 
@@ -24,8 +25,10 @@ def test_the_thief_marks_the_stolen_net_with_a_key_of_his_own(lab):
     marked = lab.embed(ADI)
     Watched.seen.clear()
     stolen = lab.attack.__wrapped__(Overwrite(), marked, Watched())
-    ((key, start),) = Watched.seen
-    assert all(torch.equal(tensor, start.state[name]) for name, tensor in marked.service.net.state.items())
+    ((key, start, host),) = Watched.seen
+    for name, tensor in marked.service.net.state.items():
+        assert torch.equal(start.state[name], tensor)
+        assert torch.equal(host.state[name], tensor)
     assert key.secret != marked.key.secret
     assert lab.total(lab.observe(ADI, stolen, key)) >= 95
     assert stolen.key is None  # a removal claims nothing
@@ -55,10 +58,18 @@ def test_the_work_is_billed_and_the_data_is_the_thiefs(lab):
     assert bill["samples"] == 12 * (64 + ADI.k)
 
 
+@pytest.mark.parametrize(("recipe", "low", "high"), [("shuffle", 30, 66), ("signed", 90, 96)])
+def test_passports_of_one_sign_are_overwritten_and_signed_ones_are_not(lab, recipe, low, high):
+    """Activations are never negative, so a stranger's passports move the very sums of filters the owner's read."""
+    scheme = Passport(recipe=recipe)
+    marked = lab.embed(scheme)
+    after = lab.attack(Overwrite(), marked, scheme)
+    assert low <= lab.total(lab.observe(scheme, after, marked.key)) <= high
+    assert after.accuracy > marked.accuracy - 0.03
+
+
 def test_a_net_that_derives_its_scales_is_folded_first(lab):
     """The scheme is handed an ordinary net, whatever the release was made of."""
-    from schemes.passport import Passport
-
     passport = Passport()
     seen = []
 

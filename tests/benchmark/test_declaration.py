@@ -106,6 +106,7 @@ def test_a_scheme_gets_the_defaults_of_its_traits(tmp_path: Path) -> None:
         "capabilities": (),
         "tasks": ("classification",),
         "host": False,
+        "expected_failures": {},
         "item": "item",
         "settings": ("",),
         "file_parameters": (),
@@ -291,3 +292,19 @@ def test_the_field_carries_what_the_declaration_reads() -> None:
     one = parameter(0.5, "share", low=0.0, high=1.0)
     assert one.default == 0.5
     assert one.metadata == {"doc": "share", "low": 0.0, "high": 1.0}
+
+
+def test_an_expected_failure_belongs_to_a_declared_setting(tmp_path: Path) -> None:
+    body = """
+    class Marker(Scheme):
+        name = "marker"
+        settings = ("", "n=3")
+        expected_failures: ClassVar[dict] = {KEYS}
+        n: int = parameter(1, "how many")
+    """
+    one = only(tmp_path, body.replace("{KEYS}", '{"n=3": "too many"}'))
+    assert [one.expected_failure({"n": n}) for n in (1, 3)] == [None, "too many"]
+    with pytest.raises(DeclarationError, match="'n=4', which is not among the settings"):
+        only(tmp_path, body.replace("{KEYS}", '{"n=4": "too many"}'))
+    with pytest.raises(DeclarationError, match="must hold texts by setting"):
+        only(tmp_path, body.replace("{KEYS}", '("n=3",)'))

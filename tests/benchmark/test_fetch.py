@@ -18,7 +18,7 @@ from PIL import Image
 from benchmark.datasets import DATA_SETS, whole_idx
 from benchmark.errors import BenchError
 from benchmark.fetch import provide
-from benchmark.tasks import DATA_ROOT, find_task, source_of
+from benchmark.tasks import DATA_ROOT, find_task
 
 
 @pytest.fixture(autouse=True)
@@ -209,5 +209,16 @@ def test_stl10_images_stand_upright(root: Path) -> None:
     assert y.tolist() == [9]
 
 
-def test_a_users_folder_has_no_archive() -> None:
-    assert source_of("folder:pets").images == ("pets/train", "pets/val")
+def test_describe_tells_of_tasks_and_architectures(root: Path) -> None:
+    images(root / "pets" / "train", cat=20, dog=30)
+    images(root / "pets" / "val", cat=4, dog=6)
+    for words, line in (
+        (("describe", "cifar10-whole"), "validation: 5000"),
+        (("describe", "folder:pets:16"), "images: 3x16x16"),
+        (("describe", "resnet18"), "width: 64 (int)"),
+        (("list",), "folder:NAME"),
+        (("list",), "Architectures: alexnet, convnet"),
+    ):
+        code, out, _ = bench_here(*words)
+        assert code == 0
+        assert line in out

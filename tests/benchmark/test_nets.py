@@ -32,7 +32,7 @@ NORMALISED: list[tuple[str, dict[str, Any]]] = [
     ("wide-resnet", {"depth": 10, "width": 1}),
     ("wide-resnet", {"depth": 16, "width": 2, "norm": "group"}),
 ]
-ALL = [*NORMALISED, ("lenet", {"width": 4})]
+ALL = [*NORMALISED, ("lenet", {"width": 4}), ("rose-cnn", {"width": 4, "hidden": [16]}), ("rose-vgg", {"width": 4})]
 
 
 def stolen(lab: Any, name: str, arguments: dict[str, Any]) -> tuple[nn.Module, Thief]:
@@ -73,6 +73,7 @@ def test_a_net_with_fewer_channels_describes_itself(lab: Any, name: str, argumen
     cut = PruneStructured(0.25).run(thief)
     for (_, before), (_, after) in zip(conv_blocks(net), conv_blocks(cut), strict=True):
         assert after.conv.out_channels == int(0.75 * before.conv.out_channels)
+    assert cut.spec()["widths"] != net.spec()["widths"]
     x = lab.splits.test.images()[:20]
     assert torch.equal(logits(Net.of(cut).module(), x), logits(cut, x))
 

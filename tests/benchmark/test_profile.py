@@ -93,3 +93,26 @@ def test_a_table_must_be_one(tmp_path: Path) -> None:
     path.write_text("image = 3\n" + path.read_text())
     with pytest.raises(BenchError, match="image must be a table"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('schedule = "linear"', "training.schedule is cosine, constant or steps, not 'linear'"),
+        ('schedule = "steps"', "training.drops and the schedule steps go together"),
+        ("drops = [0.5]", "training.drops and the schedule steps go together"),
+        ('schedule = "steps"\ndrops = [0.5, 1.0]', "training.drops lie between 0 and 1, not 0.5, 1.0"),
+        ('optimiser = "adams"', "training.optimiser is sgd or adam, not 'adams'"),
+    ],
+)
+def test_a_schedule_that_is_none_is_refused(tmp_path: Path, line: str, sentence: str) -> None:
+    with pytest.raises(BenchError) as error:
+        load(written(tmp_path, f"{line}\n"))
+    assert sentence in str(error.value)
+
+
+def test_an_architecture_is_checked_and_its_arguments_are_part_of_the_world(tmp_path: Path) -> None:
+    small = load(written(tmp_path, "", architecture='"resnet18(width=16)"'))
+    assert small.world()["architecture"] == "resnet18(width=16)"
+    with pytest.raises(BenchError, match="profile mine: no architecture is called 'resnet19': did you mean resnet18"):
+        load(written(tmp_path, "", architecture='"resnet19"'))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from pathlib import Path
 
 import pytest
+from bench import PROFILE, SCHEME, bench_here, stamps
 
 from benchmark.errors import BenchError
 from benchmark.profile import load_profile
@@ -43,6 +47,7 @@ tag = "derived"
 scheme = "one"
 attack = "prune"
 quantity = "mark"
+reported = 80
 full = "below fresh"
 """
 
@@ -72,7 +77,12 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ('quantity = "mark"\nreported = 100', 'quantity = "marks"', "claim fresh: quantity is one of accuracy"),
         ('quantity = "mark"\nreported = 100', 'quantity = "channel"', "'channel' names its channel"),
         ('quantity = "mark"\nreported = 100', 'quantity = "verdict"', "verdict is a word, which 'within 1' does not"),
-        ('quantity = "mark"\nfull', 'quantity = "accuracy"\nfull', "'below fresh' compares different quantities"),
+        (
+            'quantity = "mark"\nreported = 80',
+            'quantity = "accuracy"\nreported = 80',
+            "compares different quantities",
+        ),
+        ("reported = 80\n", "", "claim pruned: what is derived has a reported value: give it"),
         ("reported = 100\n", "", "'within 1' needs a reported number"),
         ("reported = 100", "reported = true", "reported is a number or a word, not True"),
         ('"within 1"', '"about 1"', "'about 1' is no tolerance"),
@@ -158,17 +168,66 @@ def test_tolerances(text: str, measured: float | str, reported: float | None, ot
     assert Tolerance.parse(text).holds(measured, reported, other) is held
 
 
-def test_bad_commands_are_one_sentence(tmp_path: Path) -> None:
-    from bench import bench
+def test_a_reproduction_is_an_ordinary_run(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes every job from the store of a run of the same cells, and writes its page beside the others."""
+    told = f"""
+about = "about"
+paper = "paper"
+[full]
+profile = "paper-adi"
+schemes = {{ one = "adi" }}
+attacks = {{ none = "none" }}
+[small]
+profile = "{PROFILE}"
+schemes = {{ one = "{SCHEME}" }}
+attacks = {{ none = "none", prune = "prune(amount=0.3)" }}
+[[claim]]
+id = "fresh"
+text = "the mark is there"
+where = "Table 1"
+tag = "reported"
+scheme = "one"
+attack = "none"
+quantity = "verdict"
+small = "is survived"
+[[claim]]
+id = "pruned"
+text = "it stays"
+where = "Table 1"
+tag = "ours"
+scheme = "one"
+attack = "prune"
+quantity = "accuracy"
+small = "at least 101"
+"""
+    (tmp_path / "tiny.toml").write_text(told)
+    monkeypatch.setattr("benchmark.reproduction.FOLDER", tmp_path)
+    results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
+    before = stamps(results)
+    command = ("reproduce", "tiny", "--scale", "small", "--results", str(results), "--device", "cpu")
+    code, out, _ = bench_here(*command)
+    assert code == 0
+    assert "2 claims: 1 reproduced, 1 outside our bound." in out
+    assert stamps(results) == before
+    folder = results / "reproduce-tiny-small"
+    assert (folder / "leaderboard.md").is_file()
+    page = (folder / "reproduction.md").read_text()
+    assert "# Reproduction: tiny (small scale: not the paper's size)" in page
+    run = json.loads((folder / "run.json").read_text())
+    assert run["reproduction"]["sha256"] == hashlib.sha256(told.encode()).hexdigest()
+    found = json.loads((folder / "reproduction.json").read_text())["claims"]
+    assert all(reading["record"] in run["jobs"] for one in found for reading in one["readings"])
+    (tmp_path / "tiny.toml").write_text(told.replace(f'"{SCHEME}"', '"adi,rose"'))
+    assert bench_here(*command)[::2] == (2, "'adi,rose' is 2 settings, and 'one' must be one")
 
-    done = bench("reproduce", "adii", "--results", str(tmp_path))
-    assert (done.returncode, done.stderr.strip()) == (
-        2, "Error: no reproduction is called 'adii': did you mean adi?"
-    )  # fmt: skip
+
+def test_bad_commands_are_one_sentence(tmp_path: Path) -> None:
+    code, _, said = bench_here("reproduce", "adii", "--results", str(tmp_path))
+    assert (code, said) == (2, "no reproduction is called 'adii': did you mean adi?")
     import torch
 
     if not torch.cuda.is_available():
-        done = bench("reproduce", "adi", "--results", str(tmp_path))
-        assert done.returncode == 2
-        assert "there is no GPU here: take --scale small" in done.stderr
+        code, _, said = bench_here("reproduce", "adi", "--results", str(tmp_path))
+        assert code == 2
+        assert "there is no GPU here: take --scale small" in said
     assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -61,3 +62,9 @@ def test_class_numbers_are_no_images() -> None:
     fit(model, [Source(images(), labels, 8)], Recipe(epochs=60, lr=0.1), torch.Generator().manual_seed(0))
     right = model(images().float() / 255).argmax(1) == labels
     assert right.float().mean() > 0.8
+
+
+def test_a_rate_in_steps_falls_to_a_tenth_after_each_share() -> None:
+    recipe = Recipe(lr=0.1, schedule="steps", drops=(0.5, 0.75))
+    rates = [recipe.rate(step, 200) for step in range(200)]
+    assert rates == pytest.approx([0.1] * 100 + [0.01] * 50 + [0.001] * 50)

@@ -70,8 +70,8 @@ def test_each_model_is_left_out_of_its_own_nulls(case: Any) -> None:
     assert (clean.name, clean.null[0.05].n, attacked.null[0.05].n) == ("clean", 16, 1)
     assert [clean.null[alpha].count for alpha in ALPHAS] == [0, 0, 0]
     assert [attacked.both[alpha].count for alpha in ALPHAS] == [1, 1, 0]
-    from leaderboard.cells import observations
     from leaderboard.evidence import weigh
+    from leaderboard.jobs import observations
 
     nulls = observations(run, run.described["calibration"][0]["pools"]["clean"])
     left_out = weigh(seen(30), {"clean": [one for i, one in enumerate(nulls) if i != 5]}, 1e-3)

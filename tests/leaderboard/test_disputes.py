@@ -85,6 +85,22 @@ def test_a_mark_that_never_took_loses_to_a_forger_where_order_does_not_count(cas
     assert found.committed.winner == "nobody"
 
 
+@pytest.mark.parametrize("first", ["owner", "thief"])
+def test_of_two_committed_keys_the_earlier_one_wins(case: Any, first: str) -> None:
+    shared = owned(case)
+    jobs = case.hit(
+        shared, "adi", "forge", observation(96, 0), kind="ambiguity", admission=ADMISSION | {"committed": True}
+    )
+    record = case.store.read(jobs["judged"])
+    assert record is not None
+    ledger = [jobs["marked"], jobs["attacked"]]
+    ledger = ledger if first == "owner" else ledger[::-1]
+    case.store.write(record | {"job": record["job"] | {"ledger": ledger}})
+    (found,) = disputes(case.board())
+    assert (found.open.winner, found.committed.winner) == ("undecided", first)
+    assert f"the {first}'s came first" in page(case.board())
+
+
 def test_only_admissible_keys_dispute(case: Any) -> None:
     shared = owned(case)
     case.hit(shared, "adi", "unbound", observation(96, 0), kind="ambiguity", admission=ADMISSION | {"bound": False})

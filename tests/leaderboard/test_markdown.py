@@ -169,3 +169,13 @@ def test_p_values_are_short(log10_p: float, said: str) -> None:
 )
 def test_a_loss_is_a_negative_change(delta: float, said: str) -> None:
     assert wording.change(delta) == said
+
+
+def test_the_innocents_nearest_to_an_accusation_are_listed(full: Any) -> None:
+    lines = page(full.board()).splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("Near misses"))
+    nearest, second = (lines[start + offset] for offset in (4, 5))
+    assert "60/100" in nearest
+    assert "**false-positive**" in nearest
+    assert "9/100" in second
+    assert "not-marked" in second

@@ -64,7 +64,6 @@ def only(told: Any, **fields: Any) -> Outcome:
         ("rarity", "prune", -stats.binom.logsf(79, 100, 0.1) / math.log(2)),
         ("evidence", "prune", "present"),
         ("verdict", "prune", "survived"),
-        ("verdict", "finetune", "crashed"),
         ("verdict", "fake1", "rejected"),
     ],
 )
@@ -114,6 +113,7 @@ def test_verdicts_follow_from_tag_and_tolerance(told: Any) -> None:
         claim("larger", small="", full="at least 90"),
         claim("never", small="", unmeasured="no such data"),
         claim("failed", attack="finetune"),
+        claim("failed-too", attack="finetune", quantity="verdict", small="is crashed"),
         claim("fresh", attack="none"),
         claim("falls", small="below fresh"),
         claim("rises", small="above fresh"),
@@ -123,7 +123,8 @@ def test_verdicts_follow_from_tag_and_tolerance(told: Any) -> None:
     found = {one.claim.id: one for one in outcomes(board)}
     assert {id: one.verdict for id, one in found.items()} == {
         "good": REPRODUCED, "bad": NOT_REPRODUCED, "remembered": HOLDS, "remembered-bad": FAILS, "ours": FAILS,
-        "larger": NOT_MEASURED, "never": NOT_MEASURED, "failed": NOT_MEASURED, "fresh": REPRODUCED,
+        "larger": NOT_MEASURED, "never": NOT_MEASURED, "failed": NOT_MEASURED,
+        "failed-too": NOT_MEASURED, "fresh": REPRODUCED,
         "falls": REPRODUCED, "rises": NOT_REPRODUCED, "against-nothing": NOT_MEASURED, "worded": REPRODUCED,
     }  # fmt: skip
     assert found["larger"].reason == "held at full scale only"
@@ -147,10 +148,10 @@ def test_seeds_are_averaged_and_every_word_must_hold(case: Any) -> None:
 
 
 def test_an_unconfirmed_figure_is_never_shown_as_reported(told: Any) -> None:
-    board = told(
-        claim("remembered", tag="unconfirmed", reported=98.7, small="at least 70"), claim("read", reported=81.5)
-    )
-    text = page(board)
+    remembered, read = claim("remembered", tag="unconfirmed", reported=98.7), claim("read", reported=81.5)
+    assert [one.difference for one in outcomes(told(remembered, read))] == [None, None]
+    full = {"full": "at least 70", "small": ""}
+    text = page(told(remembered | full, read | full, scale="full"))
     rows = {line.split("|")[1].strip(): [part.strip() for part in line.split("|")] for line in text.splitlines()
             if line.startswith("| re")}  # fmt: skip
     assert rows["remembered"][3] == "unconfirmed: 98.7 %"

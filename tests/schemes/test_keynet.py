@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmark.contract import CarrierScheme, Unreadable, as_float
+from benchmark.contract import CarrierScheme, OverwriteScheme, Unreadable, as_float
 from benchmark.parties import Court, Suspect, stream
 from leaderboard.evidence import weigh
 from schemes import keynet
@@ -206,6 +206,7 @@ def test_own_key_is_admissible_and_offers_its_carriers(lab, key):
         admission = SCHEME.admissible(one)
         assert (admission.well_formed, admission.bound, admission.hash_bound) == (True, True, True)
     assert isinstance(SCHEME, CarrierScheme)
+    assert isinstance(SCHEME, OverwriteScheme)
 
 
 def test_a_chosen_signature_is_not_bound(key):

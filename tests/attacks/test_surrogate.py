@@ -1,0 +1,77 @@
+"""Surrogates of an image service: what the thief pays, and what his net is."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from attacks.surrogate import OverwriteImages, Surrogate, bought, turned
+from benchmark.contract import NotApplicable, Thief
+from benchmark.parties import stream
+from schemes.deepmodel import DeepModel
+
+SCHEME = DeepModel()
+FAST = DeepModel(adversarial=False, epochs=1)
+
+
+@pytest.fixture(scope="session")
+def service(image_lab):
+    return image_lab.null(0)
+
+
+def test_the_thief_pays_one_query_an_image_and_no_label(image_lab, service):
+    stolen = image_lab.attack(Surrogate(epochs=2), service, SCHEME)
+    bill = stolen.bill.record()
+    assert (bill["queries"], bill["unlabelled"], bill["labelled"]) == (512, 512, 0)
+    assert bill["steps"] == 2 * 64
+
+
+def test_he_buys_images_of_eight_bits(image_lab, service):
+    thief = Thief(image_lab.world, image_lab.splits.thief, stream("t"), service.service.running(), "outputs")
+    pairs = bought(thief)
+    assert pairs.x.dtype == pairs.y.dtype == torch.uint8
+    assert pairs.y.shape == pairs.x.shape
+    wanted = service.service.running().ask(thief.inputs.float() / 255, "outputs").clamp(0, 1)
+    assert (pairs.y.float() / 255 - wanted).abs().max() <= 0.5 / 255 + 1e-6
+    with pytest.raises(NotApplicable):
+        thief.ask(thief.inputs.float() / 255, "labels")
+
+
+@pytest.mark.parametrize(("architecture", "blocks"), [("unet", 9), ("plain", 9), ("residual", 3)])
+def test_the_surrogate_has_the_architecture_he_asked_for(image_lab, service, architecture, blocks):
+    stolen = image_lab.attack(Surrogate(architecture=architecture, blocks=blocks, epochs=1), service, SCHEME)
+    assert stolen.service.net.spec["builder"] == architecture
+    if architecture == "residual":
+        assert stolen.service.net.spec["blocks"] == blocks
+
+
+def test_it_imitates_the_service(image_lab, service):
+    x = image_lab.splits.test.images()
+    taught = service.service.running().ask(x, "outputs").clamp(0, 1)
+
+    def gap(exhibit):
+        return (exhibit.service.running().ask(x, "outputs").clamp(0, 1) - taught).square().mean().item()
+
+    squared = image_lab.attack(Surrogate(epochs=4), service, SCHEME)
+    absolute = image_lab.attack(Surrogate(epochs=4, loss="l1"), service, SCHEME)
+    assert max(gap(squared), gap(absolute)) < 0.5 * (x - taught).square().mean().item()
+    assert any(
+        not torch.equal(squared.service.net.state[name], absolute.service.net.state[name])
+        for name in squared.service.net.state
+    )
+
+
+def test_pairs_turn_together_under_all_eight_symmetries():
+    square = torch.arange(9.0).view(1, 1, 3, 3)
+    x, y = turned(square.expand(400, -1, -1, -1), 10 * square.expand(400, -1, -1, -1), stream("turn"))
+    assert torch.equal(y, 10 * x)
+    assert len(x.flatten(1).unique(dim=0)) == 8
+
+
+def test_overwriting_serves_a_surrogate_behind_the_thiefs_own_embedder(image_lab, service):
+    stolen = image_lab.attack(OverwriteImages(), service, FAST)
+    assert stolen.service.net.spec["builder"] == "deepmodel-service"
+    assert stolen.key is None
+    assert stolen.bill.record()["queries"] == 512
+    assert stolen.bill.record()["labelled"] == 0
+    assert stolen.accuracy > 17.1 + 3
