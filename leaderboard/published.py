@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leaderboard.board import Board, judge, read_run
+from leaderboard.calibration import calibrate
 from leaderboard.cells import Cell
-from leaderboard.export import write_pages, write_reproduction
+from leaderboard.export import records, write_page, write_pages, write_reproduction
+from leaderboard.rates import calibration_page
 from leaderboard.reproduction import is_reproduction
 from leaderboard.rows import AttackRow
 from leaderboard.tables import escape, table
@@ -84,9 +86,14 @@ def published(name: str) -> Board:
 
 
 def write_published(name: str, folder: Path) -> list[Path]:
-    """Write the pages of a published run into `folder`: of a reproduction, its own page alone."""
+    """Write the pages of a published run into `folder`: of a reproduction or a calibration, its own page alone."""
     board = published(name)
-    return write_reproduction(board, folder) if is_reproduction(board.run) else write_pages(board, folder)
+    if is_reproduction(board.run):
+        return write_reproduction(board, folder)
+    if "calibration" in board.run.described:
+        page = calibration_page(board.run, calibrate(board.run))
+        return [write_page(folder / "calibration.md", page), write_page(folder / "records.jsonl", records(board))]
+    return write_pages(board, folder)
 
 
 if __name__ == "__main__":
