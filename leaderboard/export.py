@@ -22,6 +22,7 @@ from leaderboard.reproduction import is_reproduction
 from leaderboard.reproduction_page import page as reproduction_page
 from leaderboard.reproduction_page import reproduction_json
 from leaderboard.rows import work_share
+from leaderboard.run import Run
 from leaderboard.tables import one_line
 from leaderboard.utility import SCALE
 from leaderboard.works import bibliography
@@ -54,9 +55,8 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
 
 
 def write_reproduction(board: Board, folder: Path) -> list[Path]:
-    """Write the page of a run that reproduces a work, and its records, without those of the leaderboard."""
-    pages = {**_reproduction(board), "records.jsonl": records(board)}
-    return [write_page(folder / name, page) for name, page in pages.items()]
+    """Write the page of a run that reproduces a work, without those of the leaderboard."""
+    return [write_page(folder / name, page) for name, page in _reproduction(board).items()]
 
 
 def _reproduction(board: Board) -> dict[str, str]:
@@ -80,7 +80,7 @@ def page_makers(board: Board, swept: Sequence[Curve] | None = None) -> dict[str,
         "leaderboard.tex": lambda: latex.page(board),
         "works.bib": lambda: bibliography(board),
         "matrix.csv": lambda: matrix_csv(board, found),
-        "records.jsonl": lambda: records(board),
+        "records.jsonl": lambda: records(board.run),
     }
 
 
@@ -115,9 +115,9 @@ def write_page(path: Path, page: str | bytes) -> Path:
     return path
 
 
-def records(board: Board) -> str:
+def records(run: Run) -> str:
     """Every record of the run as JSON, one per line, sorted by id."""
-    ordered = sorted(board.run.records.values(), key=lambda record: str(record["id"]))
+    ordered = sorted(run.records.values(), key=lambda record: str(record["id"]))
     return "".join(json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n" for record in ordered)
 
 

@@ -1,18 +1,23 @@
 """The published boards: pages made again from the committed records, and the matrix that the README shows.
 
-`python -m leaderboard.published` rewrites them all; a test finds no difference.
+`python -m leaderboard.published` rewrites them all; a test finds no difference. With the folder of a run and a name,
+`python -m leaderboard.published results/quick quick`, that run is published first.
 """
 
 from __future__ import annotations
 
+import gzip
+import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.records import RecordStore
 from leaderboard.board import Board, judge, read_run
 from leaderboard.calibration import calibrate
 from leaderboard.cells import Cell
-from leaderboard.export import records, write_page, write_pages, write_reproduction
+from leaderboard.export import page_makers, records, write_page, write_reproduction
 from leaderboard.rates import calibration_page
 from leaderboard.reproduction import is_reproduction
 from leaderboard.rows import AttackRow
@@ -20,6 +25,7 @@ from leaderboard.tables import escape, table
 
 FOLDER = Path(__file__).parent / "published"
 README = Path(__file__).parents[1] / "README.md"
+PAGES = ("leaderboard.md", "leaderboard.html", "leaderboard.tex", "works.bib", "matrix.csv")
 NOTHING = "–"
 HARM = (("removed", "forged"), ("undecided",), ("utility-lost",))  # what costs an owner most, the worst first
 BEGIN, END = "<!-- matrix: made by python -m leaderboard.published -->", "<!-- end of matrix -->"
@@ -86,17 +92,32 @@ def published(name: str) -> Board:
 
 
 def write_published(name: str, folder: Path) -> list[Path]:
-    """Write the pages of a published run into `folder`: of a reproduction or a calibration, its own page alone."""
+    """Write the pages of a published run into `folder`: of a reproduction or a calibration, its own page alone.
+
+    Of the boards' pages, those that hold the records once more in another form are left out.
+    """
     board = published(name)
     if is_reproduction(board.run):
         return write_reproduction(board, folder)
     if "calibration" in board.run.described:
-        page = calibration_page(board.run, calibrate(board.run))
-        return [write_page(folder / "calibration.md", page), write_page(folder / "records.jsonl", records(board))]
-    return write_pages(board, folder)
+        return [write_page(folder / "calibration.md", calibration_page(board.run, calibrate(board.run)))]
+    made = {page: make() for page, make in page_makers(board).items() if page in PAGES}
+    return [write_page(folder / page, text) for page, text in made.items()]
+
+
+def publish(results: Path, name: str) -> None:
+    """Take a finished run out of the folder `results` into the repository as `name`: its description and its records.
+
+    Both are compressed without a date, so that equal runs give equal files.
+    """
+    run = read_run(results, RecordStore(results.parent / "store"))
+    for file, text in (("run.json", json.dumps(run.described, indent=1)), ("records.jsonl", records(run))):
+        write_page(FOLDER / name / f"{file}.gz", gzip.compress(text.encode(), mtime=0))
 
 
 if __name__ == "__main__":
-    for folder in sorted(path.parent for path in FOLDER.glob("*/run.json")):
+    if len(sys.argv) == 3:
+        publish(Path(sys.argv[1]), sys.argv[2])
+    for folder in sorted(path.parent for path in FOLDER.glob("*/run.json.gz")):
         write_published(folder.name, folder)
     README.write_text(readme(published("quick"), README.read_text()))

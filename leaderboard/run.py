@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,16 +75,17 @@ class Run:
 def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     """The run of a results folder, with every record that `store` holds for it.
 
-    Without a store the records are those of the folder's own `records.jsonl`: a published run. Raises BenchError
-    where `run.json` is missing, unreadable or of another schema.
+    Without a store the records are those of the folder's own `records.jsonl`: a published run. Either file may be
+    compressed, with `.gz` at its end. Raises BenchError where `run.json` is missing, unreadable or of another schema.
     """
-    path = folder / "run.json"
+    path = _plain_or_packed(folder / "run.json")
     try:
-        described = json.loads(path.read_bytes())
+        described = json.loads(_content(path))
     except FileNotFoundError:
         raise BenchError(f"{folder} holds no run.json: give the folder of a finished run, or start one") from None
-    except OSError as error:
-        raise BenchError(f"{path} can't be read ({error.strerror}): give the folder of a run") from error
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BenchError(f"{path} can't be read ({why}): give the folder of a run") from error
     except ValueError as error:
         raise BenchError(f"{path} is not valid JSON ({error}): run the benchmark again to rewrite it") from error
     if not isinstance(described, dict) or described.get("schema") != SCHEMA:
@@ -91,14 +94,23 @@ def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     if missing:
         raise BenchError(f"{path} lacks {', '.join(missing)}: run the benchmark again to rewrite it")
     if store is None:
-        return Run(described, _published_records(folder / "records.jsonl"))
+        return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl")))
     records = ((job, store.read(job)) for job in described["jobs"])
     return Run(described, {job: record for job, record in records if record is not None})
 
 
+def _plain_or_packed(path: Path) -> Path:
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if packed.is_file() and not path.exists() else path
+
+
+def _content(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
 def _published_records(path: Path) -> dict[str, Record]:
     try:
-        lines = path.read_text().splitlines()
+        lines = _content(path).decode().splitlines()
         return {record["id"]: record for record in map(json.loads, lines)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise BenchError(f"{path} can't be read as records ({error}): restore it from the repository") from error

@@ -20,37 +20,37 @@ from leaderboard.collector import paused
 from leaderboard.export import page_makers
 from leaderboard.published import FOLDER
 
-SEEDS = 5  # of the made-up run; more cells are more schemes
 _FLIPPED = 0.01  # of the outcomes of every copy, so that no two copies share a result
 
 
 def copies(folder: Path, cells: int) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
-    """A run.json of at least `cells` cells and its records: copies of a published run as further seeds and schemes."""
-    described = json.loads((folder / "run.json").read_bytes())
-    records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
-    size = len([cell for cell in described["cells"] if cell["replicate"] == 0])
-    count = SEEDS * -(-cells // (SEEDS * size))
+    """A run.json of at least `cells` cells and its records: copies of a published run as further schemes."""
+    run = read_run(folder)
+    described = run.described
+    count = -(-cells // len(described["cells"]))
     made: dict[str, Any] = {
         **described,
-        "profile": {**described["profile"], "seeds": SEEDS},
         "schemes": [
-            {**scheme, "label": _label(scheme["label"], group)}
-            for group in range(count // SEEDS)
+            {**scheme, "label": _label(scheme["label"], copy)}
+            for copy in range(count)
             for scheme in described["schemes"]
         ],
-        "cells": [],
-        "jobs": {},
+        "cells": [
+            {
+                **cell,
+                "scheme": _label(cell["scheme"], copy),
+                "jobs": {role: _id(job, copy) for role, job in cell["jobs"].items()},
+            }
+            for copy in range(count)
+            for cell in described["cells"]
+        ],
+        "jobs": {
+            _id(job, copy): {**entry, "parents": [_id(parent, copy) for parent in entry["parents"]]}
+            for copy in range(count)
+            for job, entry in described["jobs"].items()
+        },
     }
-    for copy in range(count):
-        group, seed = divmod(copy, SEEDS)
-        for cell in (cell for cell in described["cells"] if cell["replicate"] == 0):
-            jobs = {role: _id(job, copy) for role, job in cell["jobs"].items()}
-            scheme = _label(cell["scheme"], group)
-            made["cells"].append({**cell, "scheme": scheme, "replicate": seed, "jobs": jobs})
-        for job, entry in described["jobs"].items():
-            parents = [_id(parent, copy) for parent in entry["parents"]]
-            made["jobs"][_id(job, copy)] = {**entry, "parents": parents}
-    return made, (_copied(record, copy) for copy in range(count) for record in records)
+    return made, (_copied(record, copy) for copy in range(count) for record in run.records.values())
 
 
 def _label(label: str, group: int) -> str:

@@ -14,7 +14,7 @@ from benchmark.reproduction import load_reproduction, works
 from leaderboard.published import FOLDER, README, published, readme, write_published
 from leaderboard.reproduction import outcomes
 
-RUNS = sorted(path.parent.name for path in FOLDER.glob("*/run.json"))
+RUNS = sorted(path.parent.name for path in FOLDER.glob("*/run.json.gz"))
 
 
 def test_the_quick_board_is_published() -> None:
