@@ -153,7 +153,7 @@ class Draft:
         return self.add(
             "attacked", label, [target] if target else [], sources | (_scheme_source(scheme) if scheme else {}),
             stages=[_described(stage) for stage in attack.stages],
-            scheme=_described(scheme.stages[0]) if aware and scheme else None,
+            scheme=_public(scheme.stages[0]) if aware and scheme else None,
             target=target, grants=traits.get("release", "weights") if target else None, replicate=replicate,
             thief={"pool": pool, "share": share},
         )  # fmt: skip
@@ -294,6 +294,12 @@ def _content(path: Path) -> str:
         return content_hash(path)
     except OSError as error:
         raise BenchError(f"{path} can't be read: {error.strerror or error}") from None
+
+
+def _public(stage: Stage) -> dict[str, Any]:
+    """What a thief knows of a scheme: its code and parameters, but for files that are the owner's secret."""
+    secrets = dict.fromkeys(stage.declaration.traits.get("secret_files", ()), "")
+    return _described(Stage(stage.declaration, stage.parameters | secrets))
 
 
 def _source(stage: Stage) -> Source:

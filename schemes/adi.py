@@ -69,6 +69,7 @@ class Adi(Scheme):
     item = "trigger"
     settings = ("", "mode=finetune,lr=0.02")
     file_parameters = ("folder",)
+    secret_files = ("folder",)
     key_type = AdiKey
 
     mode: Literal["scratch", "finetune"] = parameter("scratch", "from scratch, or from the host")

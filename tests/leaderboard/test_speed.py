@@ -27,9 +27,9 @@ def test_a_run_of_copies_is_whole_and_measured(tmp_path: Path) -> None:
 
 def test_other_thresholds_read_from_what_is_kept_are_those_judged_anew(full: Any) -> None:
     """From a board that has been read, against a fresh judgement of fresh records."""
-    board = judge(published("quick").run)
+    board = judge(published("quick").run).parts[0]
     for alpha, budget in ((0.05, 5.0), (1e-6, 5.0), (0.001, 1.0), (0.05, 10.0)):
-        anew = judge(read_run(FOLDER / "quick"), alpha, budget)
+        anew = judge(read_run(FOLDER / "quick"), alpha, budget).parts[0]
         assert [verdict for _, verdict in board.at_thresholds(alpha, budget)] == [cell.verdict for cell in anew.cells]
     made_up = full.board()
     for alpha, budget in ((0.05, 5.0), (1e-6, 2.0)):
@@ -48,7 +48,8 @@ def test_what_a_run_keeps_never_changes_a_page(full: Any) -> None:
 
 def test_measuring_needs_no_torch() -> None:
     code = (
-        "import sys; sys.argv = ['speed', '--cells', '10', '--run', 'reproduce-passport-small']; from leaderboard.speed import main; main();"
+        "import sys; sys.argv = ['speed', '--cells', '10', '--run', 'reproduce-passport-small'];"
+        "from leaderboard.speed import main; main();"
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)

@@ -201,3 +201,44 @@ def test_without_the_adversarial_stage_only_the_extractor_differs(image_lab, mar
         not torch.equal(plain.key.extractor.state[name], marked.key.extractor.state[name])
         for name in plain.key.extractor.state
     )
+
+
+def test_an_owner_who_reads_nothing_starts_anew(image_lab, monkeypatch):
+    """A first stage that leaves H and R as they were drawn is tried three times, with other nets each time."""
+    seen = []
+
+    def nothing_learnt(self, owner, service, extractor, degraded, clean):
+        seen.append(next(extractor.parameters()).detach().clone())
+        return extractor
+
+    monkeypatch.setattr(DeepModel, "_initial", nothing_learnt)
+    scheme = DeepModel(adversarial=False)
+    embedded = image_lab._embed(scheme)
+    assert len(seen) == 3
+    assert not torch.equal(seen[0], seen[1])
+    assert seen_in_vain(image_lab, embedded)
+
+
+def seen_in_vain(image_lab, embedded):
+    values = image_lab.observe(DeepModel(adversarial=False), embedded)["channels"]["projection"]["values"]
+    return abs(sum(values) / len(values)) < 0.5
+
+
+def test_a_broken_secret_image_is_one_sentence(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    with pytest.raises(ValueError, match=r"broken\.png can't be read"):
+        read_image(tmp_path / "broken.png", (32, 32))
+
+
+def test_a_thief_never_gets_the_owner_s_secret_files(tmp_path):
+    """What a plan tells a thief of a scheme leaves out the files that only the owner has."""
+    from benchmark.plan import _public
+    from benchmark.registry import Registry
+    from benchmark.selection import select_schemes
+
+    (tmp_path / "logo.png").write_bytes(b"x")
+    for text in (f"deepmodel(secret_image='{tmp_path}/logo.png')", f"adi(folder='{tmp_path}')"):
+        (setting,) = select_schemes(text, Registry.discover())
+        told = _public(setting.stages[0])
+        assert str(tmp_path) not in str(told)
+        assert "files" not in told
