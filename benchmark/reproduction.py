@@ -1,7 +1,7 @@
 """A reproduction: what a paper reports, what would count as reproduced, and the two runs that can tell.
 
 One TOML file per work. It is committed before anything is run, and `run.json` holds a copy of it from before the
-first job: a tolerance can't be chosen by its outcome.
+first job, so no tolerance changes after its run. One that was written after an earlier trial says so in its `why`.
 """
 
 from __future__ import annotations

@@ -48,6 +48,15 @@ def test_the_matrix_of_the_readme_comes_out_of_the_records() -> None:
     assert readme(published("quick"), README.read_text()) == README.read_text()
 
 
+def test_the_readme_s_links_lead_somewhere_and_its_seeds_are_those_of_the_board() -> None:
+    text = README.read_text()
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith(("http", "#"))]
+    assert links
+    assert [link for link in links if not (README.parent / link).exists()] == []
+    assert published("quick").run.profile["seeds"] == 5
+    assert "verdicts over five seeds" in " ".join(text.split())
+
+
 def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
     board = published("quick")
 
