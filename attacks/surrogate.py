@@ -82,7 +82,7 @@ class OverwriteImages(Attack):
     access = "outputs"
     tasks = ("image-to-image",)
     requires = "embedder"
-    paper = "Overwriting of deep model watermarks, arXiv:2302.08637"
+    paper = "Chen et al. 2023, arXiv:2302.08637"
 
     def run(self, thief: Thief) -> nn.Module:
         pairs = bought(thief)

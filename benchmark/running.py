@@ -70,6 +70,21 @@ def finish(jobs: Sequence[Job], machine: Machine, console: Console) -> Summary:
         return _finish(jobs, store, machine, console)
 
 
+def refusals(jobs: Sequence[Job], store: RecordStore) -> list[str]:
+    """A sentence for each owner who could not mark a model because a parameter, or what it names, is wrong.
+
+    A scheme says so with a ValueError or a BenchError: a signature too long, too few images, a layer that isn't there.
+    """
+    sentences = []
+    for job in jobs:
+        record = store.read(job.id) if job.kind == "marked" else None
+        if record is not None and record["status"] == "crashed":
+            kind, _, message = record["reason"].partition(": ")
+            if kind in ("ValueError", "BenchError"):
+                sentences.append(f"{job.label.removeprefix('marked ')}: {message.rpartition(' (')[0]}")
+    return list(dict.fromkeys(sentences))
+
+
 def _finish(jobs: Sequence[Job], store: RecordStore, machine: Machine, console: Console) -> Summary:
     for path, reason in store.damaged:
         console.print(f"set aside {path.name}: {reason}; it will be made again", style="yellow", markup=False)

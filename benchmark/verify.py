@@ -67,7 +67,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
 
     The key follows from `seed`; without one it is drawn from the system's randomness and kept nowhere else. The
     card holds nothing secret and no seed: it is what an owner publishes before he lets the model out. Raises
-    BenchError where `out` holds one of the files already.
+    BenchError where `out` holds one of the files already, or a parameter does not fit.
     """
     profile = track_of(setting, profile)
     taken = [name for name in (MODEL, KEY, CARD) if (out / name).exists()]
@@ -83,7 +83,10 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
         rng = stream(replicate, "host", world.task.name, world.architecture)
         host = acts.train_unmarked(Party(world, owner_data, rng)).net
     rng = stream(replicate, "owner", scheme.name, world.task.name)
-    release, key = acts.embed(scheme, Owner(world, owner_data, rng, host), replicate)
+    try:
+        release, key = acts.embed(scheme, Owner(world, owner_data, rng, host), replicate)
+    except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
+        raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
     described = {
         "name": stage.declaration.name,

@@ -59,6 +59,11 @@ def threat_model(board: Board) -> list[str]:
         ]
         for row in board.schemes
     ]
+    expected = [
+        f"Expected before any run: {escape(row.label)}, {escape(row.described['expected_failure'])}."
+        for row in board.schemes
+        if row.described.get("expected_failure")
+    ]
     groups: dict[tuple[str, ...], list[str]] = {}
     for row in board.attacks:
         what = escape(row.described["doc"]), _kind(row.described), _needs(row.described), link(row.described["paper"])
@@ -78,6 +83,7 @@ def threat_model(board: Board) -> list[str]:
             ["scheme", "what it is", "leaves the house", "the court sees", "starts from", "parameters", "source"],
             schemes,
         ),
+        *expected,
         table(["attack", "what it does", "kind, family", "needs", "source"], attacks),
     ]
 

@@ -13,6 +13,7 @@ from leaderboard.curves import THIEFS_CHOICE, Curve
 from leaderboard.evidence import Evidence
 from leaderboard.power import power
 from leaderboard.rows import work_share
+from leaderboard.statistics import rarity
 from leaderboard.tables import one_line
 
 Facts = list[tuple[str, str]]
@@ -76,6 +77,8 @@ def _evidence(found: Evidence | None) -> Iterator[tuple[str, str]]:
     yield "state", f"{found.state}{f' ({found.reason})' if found.reason else ''}"
     yield "p", f"{wording.p_value(found.log10_p)}, the larger of the two below"
     yield "p_key", _p(found.log10_p_key, "was the key chosen independently of this suspect?")
+    if found.log10_p_key is not None:
+        yield "rarity", f"{rarity(found.log10_p_key):.0f} bits, -log2 of p_key: the R of Kallas & Furon 2022"
     yield "p_null", _p(found.log10_p_null, "would an unmarked model score this with this key?")
     yield "grade", f"{found.grade}: {wording.GRADES[found.grade]}"
     yield "present from (theta)", _total(found.theta, found.n, count)
@@ -163,6 +166,7 @@ def scheme_threat(described: Mapping[str, Any]) -> Facts:
         ("starts from", "a trained net" if described["host"] else "nothing"),
         ("parameters", _pairs(described["parameters"])),
         ("source", described["paper"]),
+        ("expected, and written down before any run", described.get("expected_failure") or ""),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from leaderboard import wording
 from leaderboard.evidence import OWN_POOL, Evidence, weigh
+from leaderboard.statistics import rarity
 from leaderboard.utility import Utility, compare
 from leaderboard.verdicts import SEARCH_BITS, Acceptance, acceptance, search_bits
 
@@ -88,6 +89,8 @@ def describe(found: Opinion, admission: Mapping[str, Any], alpha: float) -> list
     ]
     for name, log10_p in (("p_key", seen.log10_p_key), ("p_null", seen.log10_p_null)):
         lines.append((name, "none" if log10_p is None else wording.p_value(log10_p)))
+        if name == "p_key" and log10_p is not None:
+            lines.append(("rarity", f"{rarity(log10_p):.0f} bits"))
     pool = seen.pools[OWN_POOL]
     if pool["J"]:
         lines.append(("nulls", wording.pool(pool)))

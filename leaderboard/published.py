@@ -9,26 +9,26 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from leaderboard import wording
 from leaderboard.board import Board, judge, read_run
+from leaderboard.calibration import calibrate
 from leaderboard.cells import Cell
-from leaderboard.export import write_pages, write_reproduction
+from leaderboard.export import records, write_page, write_pages, write_reproduction
+from leaderboard.rates import calibration_page
 from leaderboard.reproduction import is_reproduction
+from leaderboard.rows import AttackRow
 from leaderboard.tables import escape, table
-from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, SEARCHED
 
 FOLDER = Path(__file__).parent / "published"
 README = Path(__file__).parents[1] / "README.md"
-# signs and words that keep the README's matrix narrow; it explains them below
-FLAGS = {NO_BETTER_THAN_SCRATCH: "†", "claim-refused": "‡", "claim-unclear": "‡"}
-REFUSALS = {SEARCHED: ", search", "gate lost": ", gate"}
+NOTHING = "–"
+HARM = (("removed", "forged"), ("undecided",), ("utility-lost",))  # what costs an owner most, the worst first
 BEGIN, END = "<!-- matrix: made by python -m leaderboard.published -->", "<!-- end of matrix -->"
 
 
 def compact(board: Board) -> str:
-    """The matrix in words and hits: attacks as rows, in the order of the boards, and schemes as columns.
+    """The README's matrix: the first setting of each scheme against each attack, at the setting that hurts most.
 
-    One table for each track, under its task's name where there are several.
+    One table for each track, under its task's name where there are several. Rows in the order of the boards.
     """
     if len(board.parts) == 1:
         return _table(board)
@@ -36,39 +36,38 @@ def compact(board: Board) -> str:
 
 
 def _table(board: Board) -> str:
-    header = ["", *(escape(scheme.label) for scheme in board.schemes)]
-    rows = [
-        [escape(attack.label), *(_short(board, scheme.label, attack.label) for scheme in board.schemes)]
-        for kind in board.kinds
-        for attack in board.attacks
-        if attack.kind == kind
-    ]
-    return table(header, rows)
+    first = {row.described["name"]: row for row in reversed(board.schemes)}
+    schemes = [row for row in board.schemes if first[row.described["name"]] is row]
+    attacks: dict[str, list[AttackRow]] = {}
+    for kind in board.kinds:
+        for attack in board.attacks:
+            if attack.kind == kind:
+                name = "+".join(stage["name"] for stage in attack.described["stages"])
+                attacks.setdefault(name, []).append(attack)
+    header = ["", *(escape(row.label) for row in schemes)]
+    rows = [[escape(name), *(_worst(board, row.label, some) for row in schemes)] for name, some in attacks.items()]
+    return table(header, [row for row in rows if set(row[1:]) != {NOTHING}])
 
 
-def _short(board: Board, scheme: str, attack: str) -> str:
-    cells = board.at(scheme, attack)
-    if len(cells) > 1:
-        return _over_seeds(cells)
-    (cell,) = cells
-    word = "–" if cell.verdict.word == "not-applicable" else wording.verdict(cell)
-    if cell.after is None:
-        return word
-    loud = f"**{word}**" if word in ("removed", "forged") else word
-    signs = "".join(sign for flag, sign in FLAGS.items() if flag in cell.verdict.flags)
-    if wording.is_unreadable(cell.after):
-        return f"{loud}{signs} unreadable"
-    why = next((short for reason, short in REFUSALS.items() if reason in (cell.verdict.reason or "")), "")
-    return f"{loud}{signs} {wording.total(cell.after.total, cell.after.n, cell.after.kind == 'count')}{why}"
+def _worst(board: Board, scheme: str, attacks: Sequence[AttackRow]) -> str:
+    """The square of the setting that cost the owner most, and which one it was where there are several."""
+    squares = [board.at(scheme, attack.label) for attack in attacks]
+    harm = [tuple(-sum(cell.verdict.word in words for cell in cells) for words in HARM) for cells in squares]
+    index = harm.index(min(harm))
+    said = _over_seeds(squares[index])
+    if len(attacks) == 1 or said == NOTHING or all(one == harm[0] for one in harm):
+        return said
+    arguments = attacks[index].label.partition("(")[2].removesuffix(")")
+    return f"{said}<br>{escape(arguments)}"
 
 
 def _over_seeds(cells: Sequence[Cell]) -> str:
     """How often each word fell, the most frequent first: `removed 5/5`, `survived 3/5, undecided 2/5`."""
     counts = Counter(cell.verdict.word for cell in cells)
     if counts.keys() == {"not-applicable"}:
-        return "–"
-    said = [f"{word} {count}/{len(cells)}" for word, count in counts.most_common()]
-    loud = counts.most_common(1)[0][0] in ("removed", "forged")
+        return NOTHING
+    said = [f"{one} {count}/{len(cells)}" for one, count in counts.most_common()]
+    loud = counts.most_common(1)[0][0] in HARM[0]
     return ", ".join([f"**{said[0]}**" if loud else said[0], *said[1:]])
 
 
@@ -87,9 +86,14 @@ def published(name: str) -> Board:
 
 
 def write_published(name: str, folder: Path) -> list[Path]:
-    """Write the pages of a published run into `folder`: of a reproduction, its own page alone."""
+    """Write the pages of a published run into `folder`: of a reproduction or a calibration, its own page alone."""
     board = published(name)
-    return write_reproduction(board, folder) if is_reproduction(board.run) else write_pages(board, folder)
+    if is_reproduction(board.run):
+        return write_reproduction(board, folder)
+    if "calibration" in board.run.described:
+        page = calibration_page(board.run, calibrate(board.run))
+        return [write_page(folder / "calibration.md", page), write_page(folder / "records.jsonl", records(board))]
+    return write_pages(board, folder)
 
 
 if __name__ == "__main__":

@@ -32,16 +32,20 @@ class Work:
 
 
 def _work(key: str, authors: str, title: str, year: int, where: str, arxiv: str, *signs: str) -> Work:
-    """`where`: the proceedings, empty where the work is known from arXiv alone; `arxiv`: its number, if any."""
+    """`where`: the proceedings, or a journal as `journal: its name`, empty where the work is known from arXiv alone.
+
+    `arxiv`: its number, if any.
+    """
+    journal = where.removeprefix("journal: ") if where.startswith("journal: ") else ""
     fields = [("author", authors), ("title", f"{{{title}}}"), ("year", str(year))]
     if where:
-        fields.insert(2, ("booktitle", where))
+        fields.insert(2, ("journal", journal) if journal else ("booktitle", where))
     if arxiv:
         fields += [("eprint", arxiv), ("archiveprefix", "arXiv")]
         signs = (arxiv, *signs)
         if not where:
             fields.append(("note", f"arXiv:{arxiv}"))
-    return Work(key, "inproceedings" if where else "misc", signs, tuple(fields))
+    return Work(key, "article" if journal else "inproceedings" if where else "misc", signs, tuple(fields))
 
 
 WORKS = (
@@ -111,6 +115,46 @@ WORKS = (
         "Yan, Yifan and Pan, Xudong and Wang, Yining and Zhang, Mi and Yang, Min",
         "``And Then There Were None'': Cracking White-box {DNN} Watermarks via Invariant Neuron Transforms",
         2022, "", "2205.00199", "Yan et al. 2022",
+    ),
+    _work(
+        "zhang2020model",
+        "Zhang, Jie and Chen, Dongdong and Liao, Jing and Fang, Han and Zhang, Weiming and Zhou, Wenbo and Cui, Hao "
+        "and Yu, Nenghai",
+        "Model Watermarking for Image Processing Networks",
+        2020, "AAAI Conference on Artificial Intelligence", "2002.11088", "Zhang et al. 2020",
+    ),
+    _work(
+        "zhang2021deep",
+        "Zhang, Jie and Chen, Dongdong and Liao, Jing and Zhang, Weiming and Feng, Huamin and Hua, Gang "
+        "and Yu, Nenghai",
+        "Deep Model Intellectual Property Protection via Deep Watermarking",
+        2021, "journal: IEEE Transactions on Pattern Analysis and Machine Intelligence", "2103.04980",
+        "Zhang et al. 2021",
+    ),
+    _work(
+        "chen2023high",
+        "Chen, Huajie and Zhu, Tianqing and Liu, Chi and Yu, Shui and Zhou, Wanlei",
+        "High-frequency Matters: An Overwriting Attack and Defense for Image-processing Neural Network Watermarking",
+        2023, "", "2302.08637",
+    ),
+    _work(
+        "jebreel2021keynet",
+        "Jebreel, Najeeb Moharram and Domingo-Ferrer, Josep and S{\\'a}nchez, David and Blanco-Justicia, Alberto",
+        "{KeyNet}: An Asymmetric Key-Style Framework for Watermarking Deep Learning Models",
+        2021, "journal: Applied Sciences", "", "Jebreel et al. 2021",
+    ),
+    _work(
+        "chen2023effective",
+        "Chen, Yiming and Tian, Jinyu and Chen, Xiangyu and Zhou, Jiantao",
+        "Effective Ambiguity Attack Against Passport-based {DNN} Intellectual Property Protection Schemes through "
+        "Fully Connected Layer Substitution",
+        2023, "IEEE/CVF Conference on Computer Vision and Pattern Recognition", "2303.11595",
+    ),
+    _work(
+        "gidaris2018unsupervised",
+        "Gidaris, Spyros and Singh, Praveer and Komodakis, Nikos",
+        "Unsupervised Representation Learning by Predicting Image Rotations",
+        2018, "International Conference on Learning Representations", "1803.07728", "Gidaris et al. 2018",
     ),
 )  # fmt: skip
 

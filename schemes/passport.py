@@ -147,7 +147,7 @@ class Passport(Scheme):
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
         """Signs of the scales re-derived from the suspect's filters, and of those it carries, against the bits."""
         key, delivered = cast(PassportKey, key), suspect.net()
-        installed = cast(PassportNet, self.install(delivered, key))
+        installed = self.install(delivered, key)
         derived = {name: block.derived()[0] for name, block in installed.blocks()}
         carried = {name: block.norm.weight for name, block in conv_blocks(plain(delivered))}
         signs = list(zip(key.layers, self.signs(key), strict=True))
@@ -193,7 +193,7 @@ class Passport(Scheme):
         bits = self._bits(key, [len(one) for one in key.bits])
         return self._labelled(replace(key, bits=tuple(bits)), key.triggers, key.classes)
 
-    def install(self, model: nn.Module, key: Key) -> nn.Module:
+    def install(self, model: nn.Module, key: Key) -> PassportNet:
         """A copy of `model` with the passports of `key`: same filters, scale and shift re-derived.
 
         The statistics are the model's, or those of the private branch where the key has them. Raises Unreadable when
@@ -224,10 +224,10 @@ class Passport(Scheme):
         """See `PassportScheme`. Raises ValueError when the signature has no place in the layers."""
         key = self._key(model, passports, secret)
         if self.version != "v1":
-            key = replace(key, statistics=statistics(plain(model)))
+            key = replace(key, statistics=statistics(self.install(model, key)))
         if self.binding != "free":
             return key
-        installed = cast(PassportNet, self.install(model, key))
+        installed = self.install(model, key)
         with torch.no_grad():
             return replace(key, bits=tuple((block.derived()[0] > 0).cpu() for _, block in installed.blocks()))
 

@@ -23,8 +23,8 @@ class PassportKey(Key):
     """Per passport layer: its name, own text ("" where it takes a part of `signature`), bits and passports.
 
     Bits boolean (C_out,), passports (1, C_in, H, W). statistics: of the private branch, (2, C) per batch
-    normalisation of the net, empty for V1 and for group normalisation. triggers uint8 (n, C, H, W) with labels int64
-    (n,) drawn among `classes`: V3 only, else empty.
+    normalisation behind the first passport layer, empty for V1 and for group normalisation. triggers uint8
+    (n, C, H, W) with labels int64 (n,) drawn among `classes`: V3 only, else empty.
     """
 
     layers: tuple[str, ...]

@@ -110,17 +110,20 @@ def private_branch(public: nn.Module, passports: Mapping[str, tuple[Tensor, Tens
     return private
 
 
-def statistics(model: nn.Module) -> tuple[Tensor, ...]:
-    """Running mean and variance, (2, C), of every batch normalisation from the input to the output; () without."""
+def statistics(net: PassportNet) -> tuple[Tensor, ...]:
+    """Running mean and variance, (2, C), of each batch normalisation that differs between the branches.
+
+    Those behind the first passport layer, from the input to the output; what comes before is the plain net's.
+    """
     return tuple(
         torch.stack([cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)]).detach().cpu()
-        for norm in _batch_norms(model)
+        for norm in _own_norms(net)
     )
 
 
-def set_statistics(model: nn.Module, given: Sequence[Tensor]) -> None:
-    """Put statistics (2, C) into every batch normalisation. Raises ValueError when they don't fit."""
-    norms = _batch_norms(model)
+def set_statistics(net: PassportNet, given: Sequence[Tensor]) -> None:
+    """Put what `statistics` gives into the net. Raises ValueError when it doesn't fit."""
+    norms = _own_norms(net)
     if [one.shape for one in given] != [(2, norm.num_features) for norm in norms]:
         raise ValueError(f"the key has statistics of {len(given)} normalisations, the net has {len(norms)} or others")
     for norm, (mean, variance) in zip(norms, given, strict=True):
@@ -129,16 +132,19 @@ def set_statistics(model: nn.Module, given: Sequence[Tensor]) -> None:
 
 
 @torch.no_grad()
-def measured(model: nn.Module, x: Tensor, batch: int = 512) -> tuple[Tensor, ...]:
-    """The statistics that `model` has on images (N, C, H, W) in [0, 1]: the mean over batches; see `statistics`."""
-    model = copy.deepcopy(model).train()
-    for norm in _batch_norms(model):
+def measured(net: PassportNet, x: Tensor, batch: int = 512) -> tuple[Tensor, ...]:
+    """The `statistics` that `net` has on images (N, C, H, W) in [0, 1]: the mean over batches."""
+    net = copy.deepcopy(net).eval()
+    for norm in _own_norms(net):
         norm.reset_running_stats()
         norm.momentum = None  # a plain average
+        norm.train()
     for part in x.chunk(-(-len(x) // batch)):
-        model(part)
-    return statistics(model)
+        net(part)
+    return statistics(net)
 
 
-def _batch_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
-    return [block.norm for _, block in conv_blocks(model) if isinstance(block.norm, nn.BatchNorm2d)]
+def _own_norms(net: PassportNet) -> list[nn.BatchNorm2d]:
+    blocks = [block for _, block in conv_blocks(net.host)]
+    first = next(index for index, block in enumerate(blocks) if isinstance(block, PassportBlock))
+    return [block.norm for block in blocks[first + 1 :] if isinstance(block.norm, nn.BatchNorm2d)]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import arguments, bench, stamps, verdicts
+from bench import SCHEME, arguments, bench, stamps, verdicts
 
 HEAD = """
 from dataclasses import dataclass
@@ -214,3 +214,55 @@ def test_help_and_list_are_quick_because_they_import_nothing_heavy() -> None:
     assert "prune" in done.stdout
     assert done.stderr.strip() == "[]"
     assert "Exit codes" in bench("--help").stdout
+
+
+WRONG_MARKS = {
+    "passport(signature='much too long a text for so few channels')": "needs 320 bits, its passport layers have 96",
+    "passport(signature='Grüße')": "must be ASCII text of at least one character",
+    "passport(config='{folder}/other.toml')": "the net has no layer blocks.9: it has blocks.0",
+    "passport(config='{folder}/broken.toml')": "can't be read as TOML",
+    "adi(folder='{folder}')": "holds 1 pictures, and 100 are needed",
+    "rose(s=2000)": "rose needs 2000 different images, the party has 1000: lower s",
+    "keynet(identity='Grüße')": "ASCII",
+}
+
+
+@pytest.fixture(scope="module")
+def named_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files that parameters name: a layer that isn't there, broken TOML, and one picture of another size."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("named")
+    (folder / "other.toml").write_text('"blocks.9" = true')
+    (folder / "broken.toml").write_text('"blocks.2" = ')
+    Image.new("L", (10, 10)).save(folder / "logo.png")
+    return folder
+
+
+def test_a_mark_that_can_t_be_made_costs_its_own_row_and_exits_with_2(named_files: Path, tmp_path: Path) -> None:
+    wrong = ",".join(WRONG_MARKS).format(folder=named_files)
+    results = tmp_path / "results"
+    done = bench(*arguments(results, schemes=f"{SCHEME},{wrong}", attacks="none"))
+    assert done.returncode == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == len(WRONG_MARKS)
+    for line, sentence in zip(lines, WRONG_MARKS.values(), strict=True):
+        assert sentence in line
+    words = sorted(line["verdict"] for (_, _, innocent), line in verdicts(results).items() if not innocent)
+    assert words == ["crashed"] * len(WRONG_MARKS) + ["survived"]  # what could be done was done
+
+
+def test_embedding_says_what_does_not_fit(named_files: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    done = bench("embed", "--scheme", f"deepmodel(secret_image='{named_files}/logo.png')", "--out", out)
+    assert done.returncode == 2
+    assert "logo.png has 10x10 pixels: make it 32x32" in done.stderr
+    done = bench("embed", "--scheme", "passport", "--profile", str(named_files / "lenet.toml"), "--out", out)
+    assert "lenet.toml" in done.stderr
+    (named_files / "lenet.toml").write_text(
+        (Path(__file__).parent / "small.toml").read_text().replace("convnet", "lenet")
+    )
+    done = bench("embed", "--scheme", "passport", "--profile", str(named_files / "lenet.toml"), "--out", out)
+    assert done.returncode == 2
+    assert "no normalised convolution" in done.stderr
+    assert not Path(out, "key.safetensors").exists()

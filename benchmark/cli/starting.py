@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from benchmark.cli.options import JSON, complete, dump, planning, requested
-from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
+from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_USAGE
 from benchmark.records import FINAL, RecordStore
 
 
@@ -26,7 +26,7 @@ def run(fresh: bool, retry: tuple[str, ...], **options: Any) -> int:
     from rich.console import Console
 
     from benchmark.manifest import manifest
-    from benchmark.running import Machine, carry_out
+    from benchmark.running import Machine, carry_out, refusals
     from leaderboard.board import judge, read_run
     from leaderboard.export import write_pages
     from leaderboard.terminal import show
@@ -42,7 +42,10 @@ def run(fresh: bool, retry: tuple[str, ...], **options: Any) -> int:
     write_pages(board, machine.folder)
     show(board, console)
     console.print(f"\nPages: {machine.folder / 'leaderboard.html'}, leaderboard.md", markup=False)
-    return EXIT_OK if complete(board) else EXIT_INCOMPLETE
+    refused = refusals(request.plan.jobs, machine.store)
+    for sentence in refused:
+        click.echo(f"Error: {sentence}", err=True)
+    return EXIT_USAGE if refused else EXIT_OK if complete(board) else EXIT_INCOMPLETE
 
 
 @click.command()

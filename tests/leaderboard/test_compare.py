@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from benchmark.errors import BenchError
-from leaderboard.compare import as_json, compare, describe, fisher, mcnemar, read_folder, welch, words
+from leaderboard.compare import as_json, compare, describe, read_folder, words
 from leaderboard.statistics import holm
+from leaderboard.twosample import fisher, mcnemar, welch
 
 
 @pytest.fixture

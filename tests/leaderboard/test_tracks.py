@@ -15,7 +15,6 @@ from benchmark.errors import BenchError
 from leaderboard import latex, markdown
 from leaderboard.commands import reproduce
 from leaderboard.compare import compare as compare_boards
-from leaderboard.compare import paired_t
 from leaderboard.curves import curves
 from leaderboard.detail import describe_cell
 from leaderboard.document import leaderboard_json
@@ -25,6 +24,7 @@ from leaderboard.html import page as html_page
 from leaderboard.power import decidable
 from leaderboard.published import compact
 from leaderboard.terminal import tables
+from leaderboard.twosample import paired_t
 from leaderboard.utility import compare, fidelity
 
 SURROGATES = (

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
-from benchmark.contract import NotApplicable, conv_blocks, logits
+from benchmark.contract import Net, NotApplicable, entering
 from benchmark.parties import Unreadable, stream
 from schemes.passport import Passport
-from schemes.passport_net import measured, private_branch, set_statistics, statistics
+from schemes.passport_net import PassportBlock, measured, private_branch, statistics
 
 V2 = Passport(version="v2")
 V3 = Passport(version="v3")
@@ -54,8 +53,9 @@ def test_what_ships_is_a_plain_net_without_a_passport(lab: Any, scheme: Passport
 def test_the_private_branch_needs_statistics_of_its_own(lab: Any) -> None:
     """Its accuracy falls when the plain net's statistics are put in their place; group normalisation has none."""
     marked = lab.embed(V2)
-    assert len(marked.key.statistics) == 3
-    borrowed = replace(marked.key, statistics=statistics(marked.service.net.module()))
+    assert len(marked.key.statistics) == 1
+    plain = V2.install(marked.service.net.module(), replace(marked.key, statistics=()))
+    borrowed = replace(marked.key, statistics=statistics(plain))
     own, theirs = (right(lab.observe(V2, marked, key), "after") for key in (marked.key, borrowed))
     assert theirs < own - 0.02
     assert lab.embed(GROUP).key.statistics == ()
@@ -76,34 +76,31 @@ def test_both_branches_share_every_weight_and_no_statistics(lab: Any) -> None:
     shared = {id(parameter) for parameter in public.parameters()}
     assert {id(parameter) for parameter in private.parameters()} < shared
     assert len(shared) - len(list(private.parameters())) == 4  # scale and shift of the two passport layers
-    before = statistics(public)
+    before, (own,) = Net.of(public), statistics(private)
     private.train()(lab.splits.test.images()[:32])
-    assert all(torch.equal(a, b) for a, b in zip(before, statistics(public), strict=True))
-    assert not torch.equal(before[0], statistics(private)[0])
+    assert all(torch.equal(tensor, public.state_dict()[name]) for name, tensor in before.state.items())
+    assert not torch.equal(own, statistics(private)[0])
 
 
 def test_measured_statistics_are_the_mean_and_variance_of_what_is_normalised(lab: Any) -> None:
-    net = lab.null(0).service.net.module()
+    marked = lab.embed(V2)
+    net = V2.install(marked.service.net.module(), marked.key)
     x = lab.splits.test.images()[:100]
-    entering: list[torch.Tensor] = []
-    name, first = next(iter(conv_blocks(net)))
-    first.norm.register_forward_pre_hook(lambda _, inputs: entering.append(inputs[0]))
-    logits(net, x)
-    first.norm._forward_pre_hooks.clear()
-    found = measured(net, x)
-    torch.testing.assert_close(found[0][0], entering[0].mean((0, 2, 3)))
-    torch.testing.assert_close(found[0][1], entering[0].var((0, 2, 3)))
-    with pytest.raises(ValueError, match="statistics of 1 normalisations"):
-        set_statistics(net, found[:1])
-    assert isinstance(first.norm, nn.BatchNorm2d), name
-    assert first.norm.momentum == 0.1  # the net itself is untouched
+    (found,) = measured(net, x)  # of the last of three: nothing before it differs from the plain net's
+    block = net.host.get_submodule("blocks.2")
+    assert isinstance(block, PassportBlock)
+    (inputs,) = entering(net, ["host.blocks.2"], x)
+    normalised = block.conv(inputs)
+    torch.testing.assert_close(found[0], normalised.mean((0, 2, 3)))
+    torch.testing.assert_close(found[1], normalised.var((0, 2, 3)))
+    assert torch.equal(statistics(net)[0], marked.key.statistics[0])  # the net itself is untouched
 
 
 def test_statistics_of_another_net_are_unreadable(lab: Any) -> None:
     marked = lab.embed(V2)
-    cut = replace(marked.key, statistics=marked.key.statistics[1:])
-    with pytest.raises(Unreadable, match="statistics of 2 normalisations, the net has 3"):
-        V2.install(marked.service.net.module(), cut)
+    more = replace(marked.key, statistics=marked.key.statistics * 2)
+    with pytest.raises(Unreadable, match="statistics of 2 normalisations, the net has 1"):
+        V2.install(marked.service.net.module(), more)
     broken = replace(marked.key, statistics=tuple(-one for one in marked.key.statistics))
     assert "positive variances" in str(V2.admissible(broken).reason)
     assert "V1 ships its only branch" in str(Passport().admissible(marked.key).reason)
