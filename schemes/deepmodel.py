@@ -64,7 +64,8 @@ class MarkedService(nn.Module):
         self.host, self.strength, self.width = build(host), strength, width
         channels = int(host["channels"])
         self.trunk = UNetTrunk(channels + 1, channels, width)
-        nn.init.normal_(cast(nn.Conv2d, self.trunk.leave[-2]).weight, 0.0, 0.02)
+        # a fine pattern from the start: begun at nothing, H and R often settle on an even tint that R can't tell apart
+        nn.init.normal_(cast(nn.Conv2d, self.trunk.leave[-2]).weight, 0.0, 0.2)
         self.register_buffer("image", torch.zeros(1, 1, *size))
 
     def embed(self, clean: Tensor) -> Tensor:
@@ -132,8 +133,9 @@ class DeepModel(Scheme):
     Zhang et al. 2020 and 2021: an embedder H behind the owner's net M, an extractor R, a discriminator D. First all
     three together; then R alone, on the outputs of a surrogate that the owner trains himself (the adversarial stage).
     H learns on what M makes of the owner's images, and an owner who can't read his own images afterwards starts anew.
-    Left out is the perceptual loss, which needs VGG's weights. R is
-    a presence detector: it knows its own secret by heart and finds it or nothing, whatever was embedded. Its evidence
+    Left out is the perceptual loss, which needs VGG's weights. R is a presence detector: it knows its own secret by
+    heart, and often finds it in another owner's marked images too, which no unmarked model can show. So a claim tells
+    that such a mark is there, hardly whose. The evidence
     is the projection, since a correlation ignores how weak an answer is (nearly flat ones reach .7), and the papers'
     own (`nc_raw`, means left in) is .7 for a grey answer to a half-white image.
     """
@@ -194,7 +196,7 @@ class DeepModel(Scheme):
     def _initial(
         self, owner: Owner, service: MarkedService, extractor: nn.Module, degraded: Tensor, clean: Tensor
     ) -> nn.Module:
-        """H, R and D together; gives back R. D takes its own step within each of theirs, at the papers' ratio of rates.
+        """H, R and D together; gives back R. D takes its own step within each of theirs, with the papers' optimiser.
 
         Weights as in the papers: all 1 but `fidelity` on the embedding loss and .01 on the adversarial one.
         """

@@ -114,7 +114,7 @@ def test_the_reading_loss_is_zero_where_r_is_right_and_only_there():
     assert reading_loss(right, image, 4).item() == 0
     assert reading_loss(torch.full_like(right, 0.5), image, 4).item() == pytest.approx(0.25)
     assert reading_loss(image.expand(12, -1, -1, -1), image, 4).item() == pytest.approx(2 * 0.25)
-    uneven = torch.cat([image.expand(2, -1, -1, -1), torch.full((2, 1, *SIZE), 0.5)])
+    uneven = torch.cat([image.expand(2, -1, -1, -1), torch.full((6, 1, *SIZE), 0.5)])
     assert reading_loss(uneven, image, 4).item() == pytest.approx(0.125 + 0.25)
 
 
