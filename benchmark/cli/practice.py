@@ -205,6 +205,7 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
     Ends with 0 for the first two, with 4 for different, with 2 where a file of the bundle was tampered with.
     """
     from benchmark.replay import replay as play
+    from benchmark.statement import in_words
 
     found = play(folder, Registry.discover(plugins), device)
     if as_json:
@@ -215,8 +216,8 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
         lines = [
             ("cell", f"{whose}, seed {cell['replicate']}"),
             ("bundle", found.sha256),
-            ("recorded", _stated(found.recorded)),
-            ("derived", _stated(found.derived)),
+            ("recorded", in_words(found.recorded)),
+            ("derived", in_words(found.derived)),
             *(("check", f"{one.what}: {one.outcome}{f' ({one.detail})' if one.detail else ''}")
               for one in found.checks),
             *(("note", note) for note in found.notes),
@@ -224,13 +225,6 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
         ]  # fmt: skip
         print_lines(lines)
     return EXIT_WORSE if found.outcome == "different" else EXIT_OK
-
-
-def _stated(verdict: Any) -> str:
-    flags = f" ({', '.join(verdict['flags'])})" if verdict["flags"] else ""
-    committed = f", {verdict['committed']} with commitment" if verdict["committed"] else ""
-    after = verdict["log10_p"]["after"]
-    return f"{verdict['word']}{flags}{committed}" + ("" if after is None else f", log10 p {after:.1f}")
 
 
 COMMANDS = (embed, verify, compare, bundle, replay)
