@@ -3,8 +3,9 @@
 The scheme that examines is the installed one of the bundled name; code in the bundle is never executed. The
 result is `equal` where every observation, utility outcome and admission comes out as recorded; `within tolerance`
 where they differ by no more than TOLERANCE and the verdict is the same (other hardware may round a sum another
-way); else `different`, as where bundle.json states anything that its own records do not give. The observations of the unmarked models and the fresh key's law are taken as recorded: the
-bundle holds no nulls, and the command in bundle.json makes them again.
+way); else `different`, as where bundle.json states anything that its own records do not give. The observations of
+the unmarked models and the fresh key's law are taken as recorded: the bundle holds no nulls, and the command in
+bundle.json makes them again.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from benchmark.bundle import BUNDLE, NO_VERDICT, SCHEMA, described_cell, plugins, stated
-from benchmark.declaration import read_arguments, split_text, write_value
+from benchmark.bundle import BUNDLE, NO_VERDICT, SCHEMA, described_cell, plugins
+from benchmark.declaration import read_arguments, split_text
 from benchmark.errors import BenchError
 from benchmark.identity import job_id, source_hash
 from benchmark.registry import Registry
@@ -178,8 +178,7 @@ def _fits(label: str, ran: Mapping[str, Any], role: str, registry: Registry) -> 
     """Whether a label names the plug-in and parameters that ran; what it leaves out is the default, if known here."""
     name, _, arguments = label.partition("(")
     given = read_arguments(arguments.removesuffix(")"))
-    shown = {one: write_value(value) for one, value in ran["parameters"].items()}
-    if name != ran["name"] or any(shown.get(one) != write_value(value) for one, value in given.items()):
+    if name != ran["name"] or any(str(ran["parameters"].get(one)) != str(value) for one, value in given.items()):
         return False
     among = registry.schemes if role == "scheme" else registry.attacks
     here = next((one for one in among if one.name == name and source_hash(one.source) == ran["code"]), None)
@@ -199,5 +198,6 @@ def _sources(folder: Path, found: Statement, registry: Registry) -> Iterator[tup
         if any(source.get(name) != value for name, value in json.loads(json.dumps(one)).items()):
             yield "sources", f"{what} is not the one that the records name"
         elif source["file"] and here is not None and source_hash(here.source) == one["code"]:
-            if (folder / source["file"]).read_bytes() != here.source.read_bytes():
+            text = (folder / source["file"]).read_bytes()
+            if text != here.source.read_bytes():
                 yield "sources", f"the text of {what} is not the code that ran"

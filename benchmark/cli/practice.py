@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -94,7 +93,7 @@ def verify(
     """Examine one model under one key: a verdict with its evidence, and no matrix.
 
     The profile's unmarked models are the comparison: they are trained once and kept in the store of --results.
-    Ends with 0 whatever the verdict.
+    Ends with 0 whatever the verdict. Under a key that is not well formed and bound it is `inadmissible`.
     """
     from rich.console import Console
 
@@ -106,7 +105,8 @@ def verify(
     profile: Profile = load_profile(profile_name).with_options(alpha=alpha, budget=budget)
     machine = Machine(results, profile.name, workers, device)
     seen = examine_files(setting, profile, model, key, registry, machine, Console(stderr=True))
-    found = opinion.opinion(seen.observation, seen.nulls, seen.admission, profile.alpha, profile.budget)
+    useful = seen.outcomes, seen.null_outcomes
+    found = opinion.opinion(seen.observation, seen.nulls, seen.admission, profile.alpha, profile.budget, *useful)
     if as_json:
         dump({
             "scheme": seen.scheme, "profile": seen.profile, "utility": {"value": seen.utility, "unit": seen.unit},
@@ -119,8 +119,7 @@ def verify(
             False: "card.json beside the key commits to another key"}[seen.card]  # fmt: skip
     lines = opinion.describe(found, seen.admission, profile.alpha)
     lines.append(("commitment", f"{seen.key.sha256} ({card})"))
-    useful = _useful(seen.utility, seen.unit)
-    lines.append(("model", f"{seen.model.sha256}, {useful}, profile {seen.profile}"))
+    lines.append(("model", f"{seen.model.sha256}, {_useful(seen.utility, seen.unit)}, profile {seen.profile}"))
     if seen.left_out:
         lines.append(("note", "the suspect is one of the unmarked models: it was left out of them"))
     print_lines([*lines, *(("note", note) for note in seen.notes)])
