@@ -117,12 +117,13 @@ class Board:
 
 
 @paused()
-def judge(run: Run, alpha: float | None = None, budget: float | None = None) -> Board:
+def judge(run: Run, alpha: float | None = None, budget: float | None = None, like: Sequence[Track] = ()) -> Board:
     """Derive every verdict at `alpha` and, on classification tracks, `budget` (points); by default those of the run.
 
-    Raises BenchError where they are out of range.
+    like: tracks of another board; the run's tracks of the same tasks are read at their thresholds. Raises BenchError
+    where thresholds are out of range.
     """
-    tracks = read_tracks(run.described, alpha, budget)
+    tracks = read_tracks(run.described, alpha, budget, like)
     cells, beside = (judge_cells(run, tracks, run.described["schemes"], beside=other) for other in (False, True))
     if len(tracks) == 1:
         return _board(run, tracks[0], run.described["schemes"], run.described["attacks"], cells, beside)

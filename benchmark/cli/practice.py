@@ -134,14 +134,14 @@ def verify(
 def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None, as_json: bool) -> int:
     """Compare two runs: cells that changed beyond chance, new and gone ones. Both are judged as RUN_A was.
 
-    Ends with 4 when a verdict got worse for the owner, with 3 when RUN_B lost one.
+    Ends with 4 when a verdict got worse for the owner, with 3 when RUN_B lost one, with 2 when no cell is in both.
     """
     from benchmark.progress import printable
     from leaderboard import compare as comparing
     from leaderboard.board import judge
 
     a = judge(comparing.read_folder(run_a), alpha, budget)
-    b = judge(comparing.read_folder(run_b), a.alpha, a.budget)
+    b = judge(comparing.read_folder(run_b), like=a.tracks)
     found = comparing.compare(a, b)
     if as_json:
         dump(comparing.as_json(a, b, found))
