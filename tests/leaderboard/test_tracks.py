@@ -179,7 +179,7 @@ def test_every_page_names_the_unit(two: Any) -> None:
     assert "Removal, photos" in html
     assert "0.5 dB on photos" in html
     drawn = latex.page(board)
-    assert drawn.count("\\begin{table}") == 2
+    assert drawn.count("\\begin{longtable}") == 2
     assert "0.5 dB" in drawn
     assert [len(one.columns) for one in tables(board)] == [2] * 4
     assert "On photos:" in compact(board)
