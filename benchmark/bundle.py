@@ -162,7 +162,7 @@ def described_cell(board: Board, cell: Cell, records: Mapping[str, Record], sour
             "device": sorted({str(run.get("device")) for run in runs}),
             "versions": judged["run"].get("versions", {}),
         },
-        "command": _command(board, cell),
+        "command": command(board, cell),
     }
 
 
@@ -215,7 +215,7 @@ def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
     )  # fmt: skip
     return {
         **described,
-        "command": _command(board, cell),
+        "command": command(board, cell),
         "data": _tracks(board, cell),
         "schemes": [one for one in described["schemes"] if one["label"] == cell.scheme],
         "attacks": [one for one in described["attacks"] if one["label"] == cell.attack],
@@ -225,7 +225,7 @@ def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
     }
 
 
-def _command(board: Board, cell: Cell) -> str:
+def command(board: Board, cell: Cell) -> str:
     """The command that makes just this cell again; of a path, only the last name."""
     words = shlex.split(reproduce(board, cell))
     names = {index + 1 for index, word in enumerate(words) if word in ("--profile", "--plugin", "--data-root")}

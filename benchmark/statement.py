@@ -120,7 +120,7 @@ def falsehoods(folder: Path, found: Statement, registry: Registry) -> Iterator[t
             if not same_verdict(described["verdict"], derived["verdict"]):
                 yield "verdict", f"the bundle states {in_words(old)}, its own records give {in_words(new)}"
         elif name == "command":
-            if old not in _commands(derived["command"], cell) or run.described["command"] != old:
+            if old not in commands(derived["command"], run, cell, registry) or run.described["command"] != old:
                 yield "command", f"the bundle states {old}, the cell's own is {new}"
         elif old != new:
             yield name, f"the bundle states {_short(old)}, its own records give {_short(new)}"
@@ -142,12 +142,17 @@ def _short(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def _commands(own: str, cell: Cell) -> list[str]:
+def commands(own: str, run: Run, cell: Cell, registry: Registry) -> list[str]:
     """The cell's command; with the scratch control where its flag speaks of it, whose own cell is not bundled."""
+    scratch = cell.jobs.get("scratch", "")
+    if NO_BETTER_THAN_SCRATCH not in cell.verdict.flags or scratch not in run.records:
+        return [own]
+    label = run.described["jobs"][scratch]["label"].removeprefix("attacked ").partition(" with ")[0]
+    if not _fits(label, run.records[scratch]["job"]["stages"][0], "attack", registry):
+        return [own]
     words = shlex.split(own)
     at = words.index("--attacks") + 1
-    scratch = shlex.join([*words[:at], f"{cell.attack},scratch", *words[at + 1 :]])
-    return [own, scratch] if NO_BETTER_THAN_SCRATCH in cell.verdict.flags else [own]
+    return [own, shlex.join([*words[:at], f"{cell.attack},{label}", *words[at + 1 :]])]
 
 
 def _names(run: Run, cell: Cell, registry: Registry) -> Iterator[tuple[str, str]]:

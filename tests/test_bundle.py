@@ -225,6 +225,28 @@ def test_a_command_in_both_files_and_other_code_are_different(bundled: Path, tmp
     assert (code, "is not the code that ran" in output) == (4, True)
 
 
+def test_the_command_of_a_flagged_cell_names_its_scratch_control(finished: Path, bundled: Path) -> None:
+    """In the run the control has a cell of its own; in a bundle only its job is left."""
+    from dataclasses import replace
+
+    from benchmark.bundle import command
+    from benchmark.records import RecordStore
+    from benchmark.registry import Registry
+    from benchmark.statement import commands
+    from leaderboard.board import judge
+    from leaderboard.run import read_run
+    from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH
+
+    whole = judge(read_run(finished / "small", RecordStore(finished / "store")))
+    alone = judge(read_run(bundled))
+    (cell,) = alone.cells
+    verdict = replace(cell.verdict, word="removed", flags=(NO_BETTER_THAN_SCRATCH,))
+    flagged, registry = replace(cell, verdict=verdict), Registry.discover(())
+    assert "'prune(amount=0.3),scratch'" in command(whole, flagged)
+    assert command(whole, flagged) in commands(command(alone, flagged), alone.run, flagged, registry)
+    assert commands(command(alone, cell), alone.run, cell, registry) == [command(whole, cell)]
+
+
 def test_a_p_value_rounded_another_way_is_no_lie(bundled: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(bundled, tmp_path / "copy")
     stated = json.loads((copy / "bundle.json").read_text())["verdict"]["log10_p"]["after"]
