@@ -79,7 +79,7 @@ def _files(board: Board, cell: Cell, store: RecordStore, registry: Registry) -> 
     for job, role in _artefacts(cell, run.records):
         yield artefact_name(job, role), _artefact(store, job, role, run.records[job]["result"]["artefacts"][role])
     sources = []
-    for described, declaration in _plugins(cell, kept, registry):
+    for described, declaration in plugins(cell, kept, registry):
         source = {**described, "file": None}
         if declaration is None:
             source["note"] = "the plug-in is not installed: name it with --plugin to have its code in the bundle"
@@ -89,7 +89,7 @@ def _files(board: Board, cell: Cell, store: RecordStore, registry: Registry) -> 
             source["file"] = f"code/{described['role']}-{described['name']}.py.txt"
             yield source["file"], declaration.source.read_bytes()
         sources.append(source)
-    yield BUNDLE, write_json(_described(board, cell, kept, sources))
+    yield BUNDLE, write_json(described_cell(board, cell, kept, sources))
     yield RUN, write_json(_one_cell(board, cell, jobs))
     lines = [json.dumps(record, sort_keys=True, separators=(",", ":")) for record in kept.values()]
     yield RECORDS, "".join(f"{line}\n" for line in sorted(lines)).encode()
@@ -128,7 +128,7 @@ def _portable(record: Record) -> Record:
     return {**record, "run": {name: value for name, value in record["run"].items() if name != "traceback"}}
 
 
-def _plugins(
+def plugins(
     cell: Cell, records: Mapping[str, Record], registry: Registry
 ) -> Iterator[tuple[dict[str, Any], Declaration | None]]:
     """The scheme and the attack's stages, as their jobs name them, with their installed declarations."""
@@ -141,7 +141,8 @@ def _plugins(
         yield one, next((found for found in among if found.name == one["name"]), None)
 
 
-def _described(board: Board, cell: Cell, records: Mapping[str, Record], sources: list[Any]) -> dict[str, Any]:
+def described_cell(board: Board, cell: Cell, records: Mapping[str, Record], sources: list[Any]) -> dict[str, Any]:
+    """bundle.json: all of it but `sources` follows from the run's description and the records of the cell."""
     judged = records[cell.jobs["judged"]]
     runs = [record["run"] for record in records.values()]
     return {
@@ -161,7 +162,7 @@ def _described(board: Board, cell: Cell, records: Mapping[str, Record], sources:
             "device": sorted({str(run.get("device")) for run in runs}),
             "versions": judged["run"].get("versions", {}),
         },
-        "command": _command(board, cell),
+        "command": command(board, cell),
     }
 
 
@@ -214,7 +215,7 @@ def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
     )  # fmt: skip
     return {
         **described,
-        "command": _command(board, cell),
+        "command": command(board, cell),
         "data": _tracks(board, cell),
         "schemes": [one for one in described["schemes"] if one["label"] == cell.scheme],
         "attacks": [one for one in described["attacks"] if one["label"] == cell.attack],
@@ -224,7 +225,7 @@ def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
     }
 
 
-def _command(board: Board, cell: Cell) -> str:
+def command(board: Board, cell: Cell) -> str:
     """The command that makes just this cell again; of a path, only the last name."""
     words = shlex.split(reproduce(board, cell))
     names = {index + 1 for index, word in enumerate(words) if word in ("--profile", "--plugin", "--data-root")}

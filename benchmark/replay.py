@@ -3,8 +3,9 @@
 The scheme that examines is the installed one of the bundled name; code in the bundle is never executed. The
 result is `equal` where every observation, utility outcome and admission comes out as recorded; `within tolerance`
 where they differ by no more than TOLERANCE and the verdict is the same (other hardware may round a sum another
-way); else `different`. The observations of the unmarked models and the fresh key's law are taken as recorded: the
-bundle holds no nulls, and the command in bundle.json makes them again.
+way); else `different`, as where bundle.json states anything that its own records do not give. The observations of
+the unmarked models and the fresh key's law are taken as recorded: the bundle holds no nulls, and the command in
+bundle.json makes them again.
 """
 
 from __future__ import annotations
@@ -13,27 +14,28 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmark import acts, artefacts, loose
-from benchmark.bundle import BUNDLE, MANIFEST, SCHEMA, artefact_name, seal, stated, write_json
+from benchmark.bundle import MANIFEST, SCHEMA, artefact_name, seal, stated, write_json
 from benchmark.contract import Scheme
 from benchmark.data import Splits
 from benchmark.data import load as load_data
 from benchmark.declaration import Declaration
 from benchmark.errors import BenchError
-from benchmark.identity import canonical, job_id, source_hash
+from benchmark.identity import canonical, source_hash
 from benchmark.parties import Court, World, stream
 from benchmark.plan import ENGINE
 from benchmark.registry import Registry, load
+from benchmark.statement import MALFORMED, falsehoods, plain, read_statement
 from benchmark.tasks import find_task
 from benchmark.training import Recipe
 from benchmark.verify import device_of
 from leaderboard.board import judge
-from leaderboard.run import Run, read_run
+from leaderboard.run import Run
 
 TOLERANCE = 0.01  # share of the items of a string of outcomes that may differ (at least one); relative, for scores
 
@@ -67,7 +69,7 @@ def check_files(folder: Path) -> str:
         manifest = json.loads(data)
         names: dict[str, str] = dict(manifest["files"])
         own = str(manifest["sha256"])
-        if manifest["schema"] != SCHEMA or not all(_plain(name) for name in names):
+        if manifest["schema"] != SCHEMA or not all(plain(name) for name in names):
             raise ValueError("schema")
     except (ValueError, KeyError, TypeError) as error:
         raise BenchError(f"{MANIFEST} was tampered with: it is no longer a bundle's manifest") from error
@@ -83,12 +85,6 @@ def check_files(folder: Path) -> str:
     return own
 
 
-def _plain(name: str) -> bool:
-    """Whether a name stays inside the folder."""
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in name
-
-
 def _read(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
@@ -101,29 +97,31 @@ def _read(folder: Path, name: str) -> bytes:
 
 
 def replay(folder: Path, registry: Registry, device: str) -> Replay:
-    """Replay the bundle in `folder`. Raises BenchError where it was changed, or its scheme is not installed."""
+    """Replay the bundle in `folder`.
+
+    Raises BenchError where it was changed, is no whole bundle, or its scheme is not installed.
+    """
     own = check_files(folder)
-    described = json.loads(_read(folder, BUNDLE))
-    run = read_run(folder)
-    for id, record in run.records.items():
-        if job_id(record["job"]) != id:
-            raise BenchError(f"records.jsonl was tampered with: the job of record {id[:8]} has another id")
-    board = judge(run, described["alpha"], described["budget_points"])
-    (cell,) = board.cells
-    notes = list(_notes(folder, described, registry))
-    if stated(cell) != described["verdict"]:
-        notes.append(f"the bundle states {described['verdict']['word']}, its own records give {cell.verdict.word}")
-    fresh, checks = _anew(folder, run, cell.jobs, registry, device)
+    found = read_statement(folder)
+    described, run, board, cell = found.described, found.run, found.board, found.cell
+    lies = tuple(
+        Check(f"{what} as stated", "different", detail) for what, detail in falsehoods(folder, found, registry)
+    )
+    notes = tuple(_notes(folder, described, registry))
+    try:
+        fresh, checks = _anew(folder, run, cell.jobs, registry, device)
+    except MALFORMED as error:  # its models, keys and payloads come from outside
+        why = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise BenchError(f"the bundle's models can't be examined ({why}): fetch a fresh copy") from error
     (derived,) = judge(fresh, board.alpha, board.budget).cells
-    outcomes = {check.outcome for check in checks}
+    outcomes = {check.outcome for check in (*checks, *lies)}
     same = (derived.verdict, derived.committed) == (cell.verdict, cell.committed)
-    words = _words(stated(derived)) == _words(stated(cell)) == _words(described["verdict"])
     outcome = (
-        "different" if "different" in outcomes or not words
+        "different" if "different" in outcomes or _words(stated(derived)) != _words(stated(cell))
         else "equal" if outcomes == {"equal"} and same
         else "within tolerance"
     )  # fmt: skip
-    return Replay(outcome, own, described["cell"], described["verdict"], stated(derived), checks, tuple(notes))
+    return Replay(outcome, own, described["cell"], described["verdict"], stated(derived), (*checks, *lies), notes)
 
 
 def _words(verdict: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from benchmark.parties import Court, Owner, Party, World, stream
 from benchmark.plan import null_jobs
 from benchmark.profile import Profile
 from benchmark.registry import Registry, load
-from benchmark.release import Service
+from benchmark.release import Key, Service
 from benchmark.running import Machine, finish
 from benchmark.selection import Setting
 
@@ -116,7 +116,10 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
 
 def usefulness(service: Service, splits: Splits, world: World) -> float:
     """Share of the test set that a service gets right, or its mean PSNR in dB. Raises ValueError for other answers."""
-    found = acts.utility(service, splits.test.to(world.device), world)
+    return _level(acts.utility(service, splits.test.to(world.device), world))
+
+
+def _level(found: Mapping[str, Any]) -> float:
     if "psnr" in found:
         return float(sum(found["psnr"]) / len(found["psnr"]))
     return float(found["correct"].count("1") / len(found["correct"]))
@@ -126,9 +129,10 @@ def usefulness(service: Service, splits: Splits, world: World) -> float:
 class Examination:
     """What a court saw of one model under one key, and of the profile's unmarked models under the same key.
 
-    observation, nulls, admission: in the form of a judged record. left_out: nulls that are the suspect itself.
-    card: whether a card beside the key holds its commitment; None where there is no card. utility: the share of
-    right answers, or the mean PSNR, in `unit`.
+    observation, nulls, admission: in the form of a judged record. outcomes, null_outcomes: how the suspect and each
+    null do on the test set, item by item, as in a record. left_out: nulls that are the suspect itself. card: whether a
+    card beside the key holds its commitment; None where there is no card. utility: the share of right answers, or the
+    mean PSNR, in `unit`.
     """
 
     scheme: str
@@ -139,6 +143,8 @@ class Examination:
     observation: dict[str, Any]
     nulls: Sequence[dict[str, Any]]
     admission: dict[str, Any]
+    outcomes: Mapping[str, Any]
+    null_outcomes: Sequence[Mapping[str, Any]]
     profile: str
     left_out: int = 0
     card: bool | None = None
@@ -168,27 +174,37 @@ def examine_files(
     world = world_of(profile, device)
     splits = load_data(world.task)
     try:
-        useful = usefulness(service, splits, world)
+        outcomes = acts.utility(service, splits.test.to(device), world)
     except Exception as error:  # a net from outside may fail in any way at its first image
         raise BenchError(f"{model} does not answer the images of {world.task.name} ({error}): see --profile") from error
     nulls, left_out = _nulls(profile, machine, console, loose.peek(model).sha256)
-    admission = acts.admission(scheme, secret, committed=bool(card))
+    admission = _admission(scheme, secret, committed=bool(card))
 
     def seen(one: Service) -> dict[str, Any]:
+        if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
+            reason = f"the key is not well formed: {admission['reason']}"
+            return {"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}
         court = Court(world, splits.test.to(device), stream(0, "court", scheme.name, world.task.name))
         try:
             return acts.examine(scheme, secret, one, court)
         except Exception as error:
-            if admission["well_formed"]:
-                raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
-            reason = f"the key is not well formed: {admission['reason']}"
-            return {"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}
+            raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
 
     notes = _differences(key, declaration.source, setting)
     return Examination(
-        setting.label, loose.peek(model), loose.peek(key), useful, UNITS[world.task.kind], seen(service),
-        [seen(null) for null in nulls], admission, profile.name, left_out, card, notes,
+        setting.label, loose.peek(model), loose.peek(key), _level(outcomes), UNITS[world.task.kind], seen(service),
+        [seen(null) for null, _ in nulls], admission, outcomes, [useful for _, useful in nulls], profile.name, left_out,
+        card, notes,
     )  # fmt: skip
+
+
+def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
+    """Whether the key may be heard. A scheme may fail in any way at the fields of a key from outside: it may not."""
+    try:
+        return acts.admission(scheme, key, committed)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        return {"well_formed": False, "bound": False, "hash_bound": False, "committed": committed, "reason": reason}
 
 
 def _read_card(folder: Path) -> dict[str, Any] | None:
@@ -229,14 +245,17 @@ def _differences(key: Path, source: Path, setting: Setting) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _nulls(profile: Profile, machine: Machine, console: Console, suspect: str) -> tuple[list[Service], int]:
-    """The profile's unmarked models, without the suspect itself, and how often it was among them."""
+def _nulls(
+    profile: Profile, machine: Machine, console: Console, suspect: str
+) -> tuple[list[tuple[Service, Mapping[str, Any]]], int]:
+    """The profile's unmarked models and their outcomes, without the suspect itself, and how often it was among them."""
     store = machine.store
     jobs = null_jobs(profile, history(store.root))
     for _ in range(2):  # the second time only where an artefact was damaged
         if not all(store.finished(job.id) for job in jobs):
             finish(jobs, machine, console)
-        services, left_out = [], 0
+        services: list[tuple[Service, Mapping[str, Any]]] = []
+        left_out = 0
         for job in jobs:
             record = store.read(job.id)
             if record is None or record["status"] != "ok":
@@ -250,7 +269,7 @@ def _nulls(profile: Profile, machine: Machine, console: Console, suspect: str) -
                 store.discard(job.id)
                 break
             left_out += digest == suspect
-            services += [service] if digest != suspect else []
+            services += [(service, record["result"]["utility"])] if digest != suspect else []
         else:
             return services, left_out
     raise BenchError(f"the unmarked models in {store.root} are damaged again and again: choose another --results")

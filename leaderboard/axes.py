@@ -21,11 +21,11 @@ def curve_section(board: Board, swept: Sequence[Curve]) -> list[str]:
         return []
     text = (
         "Settings that differ in one number: the verdict, how much of the mark is left (share of the key items that "
-        f"hit, p), and the change of utility in {wording.units(board.tracks)}; over several seeds the commonest "
+        f"hit, p), and the change of utility in {wording.units(board.shown)}; over several seeds the commonest "
         "verdict, the mean share, the "
         f"median p and the mean change. **{THIEFS_CHOICE.capitalize()}** is the headline point: the strongest setting "
         "whose net loss on images that the thief himself held out is at most "
-        f"{escape(wording.budgets(board.tracks))}. He sees neither "
+        f"{escape(wording.budgets(board.shown))}. He sees neither "
         "the evidence nor the test set. Values over shares of the thief's images have no choice."
     )
     parts = ["## Curves", text]

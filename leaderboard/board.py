@@ -28,10 +28,10 @@ __all__ = ["Board", "Run", "judge", "judge_cells", "read_run"]
 class Board:
     """All that the pages say, at one alpha and each track's budget. `cells` are in the plan's order.
 
-    tracks: the main one first. parts: one board per track, with its own schemes, the attacks that serve its kind of
-    task, and the cost of its host; the board itself where there is one track. A board of several tracks has no host:
-    what is measured by one, or in a unit, is read from the parts. beside: the cells of thieves with other images than
-    the matrix's; only curves speak of them.
+    tracks: the main one first. split: where there are several, one board per track, with its own schemes, the attacks
+    that serve its kind of task, and the cost of its host; parts: those of them that have a scheme, or the board itself.
+    A board of several tracks has no host: what is measured by one, or in a unit, is read from the parts. beside: the
+    cells of thieves with other images than the matrix's; only curves speak of them.
     """
 
     run: Run
@@ -46,7 +46,13 @@ class Board:
 
     @property
     def parts(self) -> Sequence[Board]:
-        return self.split or (self,)
+        """What the pages speak of, track by track: a track on which no scheme of the run works has nothing to say."""
+        return [part for part in self.split if part.schemes] or self.split or (self,)
+
+    @property
+    def shown(self) -> list[Track]:
+        """The tracks that the pages speak of."""
+        return [part.track for part in self.parts]
 
     @property
     def track(self) -> Track:
@@ -117,12 +123,13 @@ class Board:
 
 
 @paused()
-def judge(run: Run, alpha: float | None = None, budget: float | None = None) -> Board:
+def judge(run: Run, alpha: float | None = None, budget: float | None = None, like: Sequence[Track] = ()) -> Board:
     """Derive every verdict at `alpha` and, on classification tracks, `budget` (points); by default those of the run.
 
-    Raises BenchError where they are out of range.
+    like: tracks of another board; the run's tracks of the same tasks are read at their thresholds. Raises BenchError
+    where thresholds are out of range.
     """
-    tracks = read_tracks(run.described, alpha, budget)
+    tracks = read_tracks(run.described, alpha, budget, like)
     cells, beside = (judge_cells(run, tracks, run.described["schemes"], beside=other) for other in (False, True))
     if len(tracks) == 1:
         return _board(run, tracks[0], run.described["schemes"], run.described["attacks"], cells, beside)

@@ -98,9 +98,10 @@ class Comparison:
         return [change for change in self.changes if change.step is None and change.reworded]
 
     @property
-    def lost(self) -> list[Change]:
-        """Cells that A judged and B did not."""
-        return [change for change in self.unjudged if _good(change.before) is not None and _good(change.after) is None]
+    def lost(self) -> list[Cell]:
+        """Cells of A with a verdict that have none in B, or are not there at all."""
+        unjudged = [change.before for change in self.unjudged if _good(change.after) is None]
+        return [cell for cell in (*unjudged, *self.gone) if _good(cell) is not None]
 
     @property
     def shifted(self) -> list[Change]:
@@ -115,12 +116,14 @@ def read_folder(folder: Path) -> Run:
 
 
 def compare(a: Board, b: Board) -> Comparison:
-    """Compare two boards. Raises BenchError where they were judged at different thresholds."""
+    """Compare two boards. Raises BenchError where they were judged at other thresholds, or no cell is in both."""
     read, again = ({track.task: (track.alpha, track.budget) for track in board.tracks} for board in (a, b))
     if any(read[task] != again[task] for task in read.keys() & again.keys()):
-        raise BenchError("two runs are compared at one alpha and one budget: give --alpha and --budget")
+        raise BenchError("two runs are compared at one alpha and one budget on each task")
     old, new = ({_key(cell): cell for cell in (*board.cells, *board.beside)} for board in (a, b))
     both = [key for key in old if key in new]
+    if not both:
+        raise BenchError("the two runs have no cell in common: compare runs of the same schemes, attacks and seeds")
     hashes = [{track.task: track.sha256 for track in board.tracks} for board in (a, b)]
     pairs = [(key, _tests(a.run, old[key], b.run, new[key], _same_images(hashes, old[key], new[key]))) for key in both]
     same = sum(tests is None for _, tests in pairs)

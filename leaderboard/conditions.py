@@ -140,7 +140,7 @@ def protocol(board: Board) -> list[str]:
         ("command", described["command"]),
         ("created", described["created"]),
         ("watermark-bench", described["version"]),
-        ("judged at", f"alpha {wording.probability(board.alpha)}, budget {wording.budgets(board.tracks)}"),
+        ("judged at", f"alpha {wording.probability(board.alpha)}, budget {wording.budgets(board.shown)}"),
         *((name, _value(value)) for name, value in described["profile"].items()),
         *((f"{track['task']}: {name}", _value(value)) for track in described["data"] for name, value in track.items()),
         ("hardware", ", ".join(sorted({f"{one['hardware']} ({one['device']})" for one in ran}))),
@@ -161,7 +161,7 @@ def _smallest(board: Board) -> list[tuple[str, str]]:
     for cell in board.cells:
         if cell.after is not None and not wording.is_unreadable(cell.after):
             found[cell.after.grade] = min(found.get(cell.after.grade, 0.0), cell.after.log10_p)
-    ranks = ("that ranks alone allow", f"p={1 / (max(track.nulls for track in board.tracks) + 1):.2g}")
+    ranks = ("that ranks alone allow", f"p={1 / (max(track.nulls for track in board.shown) + 1):.2g}")
     return [*((grade, wording.p_value(found[grade])) for grade in wording.GRADES if grade in found), ranks]
 
 

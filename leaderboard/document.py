@@ -42,7 +42,7 @@ def document(board: Board) -> dict[str, Any]:
     found = {
         "schema": SCHEMA,
         **{name: board.run.described[name] for name in _RUN},
-        "data": [_track(part, board.useless_nulls) for part in board.parts],
+        "data": [_track(part, board.useless_nulls) for part in board.split or (board,)],
         "alpha": board.alpha,
         "budget": board.budget,
         "schemes": board.schemes,

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import unescape
 from importlib.resources import files
 from typing import Any
 
@@ -68,8 +69,8 @@ def page(board: Board, curves: Sequence[Curve] = ()) -> str:
         run=one_line(board.run.described["run"]),
         headline=_unescaped(headline(board)),
         alpha=wording.probability(board.alpha),
-        budget=one_line(wording.budgets(board.tracks)),
-        units=wording.units(board.tracks),
+        budget=one_line(wording.budgets(board.shown)),
+        units=wording.units(board.shown),
         boards=boards,
         words=[word for word in wording.LEGEND if any(word in square["words"] for square in squares)],
         overviews=overviews(board),
@@ -93,8 +94,8 @@ def _own(name: str) -> str:
 
 def _unescaped(markdown: str) -> str:
     """Our own sentence, written for a markdown page, as plain text."""
-    plain = re.sub(r"\\(.)", r"\1", markdown.removeprefix("**").removesuffix("**"))
-    return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    plain = re.sub(r"\\(.)", r"\1", markdown.removeprefix("**").removesuffix("**").replace("<!-- -->", ""))
+    return unescape(plain)
 
 
 def _breaks(label: str) -> Markup:

@@ -1,4 +1,4 @@
-"""`leaderboard.tex`: the matrix as booktabs tables, to be put into a paper with `\\input`."""
+"""`leaderboard.tex`: the matrix as booktabs tables that break over pages, to be put into a paper with `\\input`."""
 
 from __future__ import annotations
 
@@ -12,51 +12,58 @@ from leaderboard.rows import SchemeRow
 from leaderboard.tex import escape
 from leaderboard.works import works_of
 
-_COLUMNS = 5  # schemes that fit beside each other; more begin another table
+_COLUMNS = 4  # schemes that fit beside each other on a page of 345 pt; more begin another table
+_LABELS = 0.27  # of the line, for the attacks
 
 
 def page(board: Board) -> str:
-    """One table for every five schemes of a track, attacks as rows grouped by kind; sources come from works.bib."""
+    """One table for every four schemes of a track, attacks as rows grouped by kind; sources come from works.bib."""
     tables = [
         (part, part.schemes[start : start + _COLUMNS])
         for part in board.parts
         for start in range(0, len(part.schemes), _COLUMNS)
     ]
-    head = "% needs \\usepackage{booktabs,array}, and works.bib through \\bibliography{works}\n"
+    head = "% needs \\usepackage{booktabs,array,longtable} in one column, and works.bib through \\bibliography{works}\n"
     return head + "\n".join(_table(part, schemes, number) for number, (part, schemes) in enumerate(tables, start=1))
 
 
 def _table(board: Board, schemes: Sequence[SchemeRow], number: int) -> str:
-    columns = f"@{{}}>{{\\raggedright\\arraybackslash}}p{{.27\\linewidth}}{'l' * len(schemes)}@{{}}"
-    width = 0.66 / len(schemes)
-    headings = [
-        f"\\parbox[b]{{{width:.2f}\\linewidth}}{{\\raggedright {_name(row.label, row.described['paper'])}}}"
-        for row in schemes
-    ]
+    ragged = r">{\raggedright\arraybackslash}"
+    width = f"\\dimexpr{(1 - _LABELS) / _COLUMNS:.4f}\\linewidth-2\\tabcolsep\\relax"
+    columns = f"@{{}}{ragged}p{{{_LABELS}\\linewidth}}{f'{ragged}p{{{width}}}' * len(schemes)}@{{}}"
+    headings = " & ".join(["attack", *(_name(row.label, row.described["paper"]) for row in schemes)]) + r" \\"
     lines = [
-        "\\begin{table}[p]",
-        f"\\caption{{{_caption(board)}}}\\label{{tab:watermark-bench-{number}}}",
-        "\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}",
-        f"\\begin{{tabular}}{{{columns}}}",
-        "\\toprule",
-        " & ".join(["attack", *headings]) + r" \\",
+        "{\\scriptsize\\setlength{\\tabcolsep}{3pt}\\setlength{\\LTcapwidth}{\\linewidth}",
+        f"\\begin{{longtable}}{{{columns}}}",
+        f"\\caption{{{_caption(board)}}}\\label{{tab:watermark-bench-{number}}} \\\\",
+        *("\\toprule", headings, "\\midrule", "\\endfirsthead"),
+        *("\\toprule", headings, "\\midrule", "\\endhead"),
+        *("\\bottomrule", "\\endfoot"),
     ]
-    for kind in board.kinds:
-        lines += ["\\midrule", f"\\multicolumn{{{len(schemes) + 1}}}{{@{{}}l}}{{\\emph{{{escape(kind)}}}}} \\\\"]
+    for index, kind in enumerate(board.kinds):
+        lines += ["\\midrule"] * (index > 0)
+        lines += [f"\\multicolumn{{{len(schemes) + 1}}}{{@{{}}l}}{{\\emph{{{escape(kind)}}}}} \\\\*"]
         for attack in board.attacks:
             if attack.kind == kind:
-                squares = [_square(board.at(scheme.label, attack.label)) for scheme in schemes]
+                squares = [_square(board.at(scheme.label, attack.label), _seeds(board) > 1) for scheme in schemes]
                 lines.append(" & ".join([_name(attack.label, attack.described["paper"]), *squares]) + r" \\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table}"]) + "\n"
+    return "\n".join([*lines, "\\end{longtable}}"]) + "\n"
+
+
+def _seeds(board: Board) -> int:
+    return int(board.run.profile["seeds"])
 
 
 def _caption(board: Board) -> str:
-    track, seeds = board.track, board.run.profile["seeds"]
+    track, seeds = board.track, _seeds(board)
     seeded = "one seed" if seeds == 1 else f"{seeds} seeds"
+    shown = (
+        "verdict and power of ten of the p-value of what is left of the mark" if seeds == 1
+        else "verdicts, each with the number of seeds in which it fell"
+    )  # fmt: skip
     return (
         f"Robustness of watermarks on {escape(track.task)} ({seeded}; run {escape(board.run.described['run'])}): "
-        "verdict and power of ten of the p-value of what is left of the mark, "
-        f"at $\\alpha = {_scientific(board.alpha)}$ and a utility budget of {track.budget:g} {track.unit}."
+        f"{shown}, at $\\alpha = {_scientific(board.alpha)}$ and a utility budget of {track.budget:g} {track.unit}."
     )
 
 
@@ -75,15 +82,15 @@ def _name(label: str, paper: str) -> str:
     return f"{broken}~\\cite{{{keys}}}" if keys else broken
 
 
-def _square(cells: Sequence[Cell]) -> str:
-    """The verdict and log10 p; of several seeds, the words with their counts."""
+def _square(cells: Sequence[Cell], counted: bool) -> str:
+    """The verdict and log10 p; counted, for runs of several seeds: the words, each with its count."""
     if not cells:
         return "--"
-    if len(cells) > 1:
+    if counted:
         words: dict[str, int] = {}
         for cell in cells:
             words[cell.verdict.word] = words.get(cell.verdict.word, 0) + 1
-        return ", ".join(f"{escape(word)}~{count}/{len(cells)}" for word, count in words.items())
+        return ", ".join(f"{escape(word)} {count}/{len(cells)}" for word, count in words.items())
     cell = cells[0]
     if cell.after is None:
         return escape(cell.verdict.word)

@@ -60,8 +60,6 @@ def page(board: Board, swept: Sequence[Curve] | None = None) -> str:
 
 def headline(board: Board) -> str:
     """One sentence with the numbers of every board, track by track; boards are never summed."""
-    if len(board.parts) == 1:
-        return f"**{_numbers(board)}**"
     return f"**{' '.join(_numbers(part) for part in board.parts)}**"
 
 
@@ -92,16 +90,16 @@ def _numbers(board: Board) -> str:
 
 def tracks(board: Board) -> list[str]:
     """Every task of the run: its sizes, nulls and budget."""
-    header, *rows = wording.tracks(board.tracks, board.useless_nulls)
+    header, *rows = wording.tracks(board.shown, board.useless_nulls)
     return [wording.ABOUT_TRACKS, table(header, [[escape(text) for text in row] for row in rows], "llrrrlrrr")]
 
 
 def how_to_read(board: Board) -> str:
     return (
         "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, "
-        f"the p-value, how it is known), and the change of utility in {wording.units(board.tracks)}. A mark is "
+        f"the p-value, how it is known), and the change of utility in {wording.units(board.shown)}. A mark is "
         f"present where p <= {wording.probability(board.alpha)}; utility is lost beyond "
-        f"{escape(wording.budgets(board.tracks))}{_useless(board)}. A mark counts as "
+        f"{escape(wording.budgets(board.shown))}{_useless(board)}. A mark counts as "
         "held where it survives, or where the thief lost the model's utility with it. `5–6/7` reads: 5 of 7, or 6 if "
         "the undecided one counts too. The [legend](#legend) explains every word, [reasons](#reasons) every square "
         "that has no outcome."
@@ -110,7 +108,7 @@ def how_to_read(board: Board) -> str:
 
 def _useless(board: Board) -> str:
     """What an image-to-image model must do to be of any use."""
-    if all(track.unit == "points" for track in board.tracks):
+    if all(track.unit == "points" for track in board.shown):
         return ""
     return f", or, on image-to-image tasks, where a model beats doing nothing by less than {LEAST_GAIN:g} dB"
 

@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from leaderboard import wording
-from leaderboard.evidence import OWN_POOL, Evidence, weigh
+from leaderboard.evidence import OWN_POOL, Evidence, Weighing
 from leaderboard.statistics import rarity
-from leaderboard.utility import Utility, compare
+from leaderboard.utility import LEAST_GAIN, Outcomes, Utility, compare, does_the_job, gain
 from leaderboard.verdicts import SEARCH_BITS, Acceptance, acceptance, search_bits
+
+INADMISSIBLE = "inadmissible"
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Opinion:
     """What a court would say, twice: if the key was committed before the suspect existed, and if it was not.
 
     An uncommitted key behind a hash is charged the keys its holder may have tried (`search_bits`). claim: accepted,
-    refused, unclear, or inadmissible, with the reason.
+    refused, unclear, or inadmissible, with the reason. admissible: whether the key is well formed and bound; where it
+    is not, its p-values mean nothing and are not told. gain: of an image-to-image suspect over doing nothing, in dB.
     """
 
     evidence: Evidence
@@ -27,6 +30,18 @@ class Opinion:
     claim: str
     claim_uncommitted: str
     reason: str | None
+    admissible: bool
+    gain: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """present, absent or unclear; inadmissible where the key is."""
+        return self.evidence.state if self.admissible else INADMISSIBLE
+
+    @property
+    def useless(self) -> bool:
+        """Whether the suspect hardly beats doing nothing."""
+        return self.gain is not None and self.gain < LEAST_GAIN
 
 
 def opinion(
@@ -35,8 +50,15 @@ def opinion(
     admission: Mapping[str, Any],
     alpha: float,
     budget: float,
+    outcomes: Outcomes,
+    null_outcomes: Sequence[Outcomes],
 ) -> Opinion:
-    """Weigh a suspect at `alpha`, its gates at `budget` (points). metrics.md, sections 1 and 3."""
+    """Weigh a suspect at `alpha`, its gates at `budget` (points). metrics.md, sections 1 and 3.
+
+    outcomes: of the suspect and of each null on the test set. A null that does not do its task is no null.
+    """
+    at_work = [null for null, seen in zip(nulls, null_outcomes, strict=True) if does_the_job(seen)]
+    useless, nulls = {OWN_POOL: len(nulls) - len(at_work)}, at_work
     if observation["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
         channel = next((null["evidence"] for null in nulls if null["unreadable"] is None), "")
         observation = {**observation, "evidence": channel}
@@ -45,41 +67,64 @@ def opinion(
         name: compare({"correct": gate["before"]}, {"correct": gate["after"]}, budget, "points")
         for name, gate in observation["gates"].items()
     }
-    committed = weigh(observation, pools, alpha)
+    committed = Weighing.of(observation, pools, useless=useless).at(alpha)
     charge = search_bits({**admission, "committed": False})
-    uncommitted = weigh(observation, pools, alpha, search_bits=charge)
+    uncommitted = Weighing.of(observation, pools, search_bits=charge, useless=useless).at(alpha)
     word, reason = _claim(admission, acceptance(committed, gates))
-    return Opinion(committed, uncommitted, gates, word, _claim(admission, acceptance(uncommitted, gates))[0], reason)
+    alone = _claim(admission, acceptance(uncommitted, gates))[0]
+    return Opinion(committed, uncommitted, gates, word, alone, reason, _admissible(admission), gain(outcomes))
+
+
+def _admissible(admission: Mapping[str, Any]) -> bool:
+    return bool(admission["well_formed"] and admission["bound"])
 
 
 def _claim(admission: Mapping[str, Any], accepted: Acceptance) -> tuple[str, str | None]:
-    if not (admission["well_formed"] and admission["bound"]):
-        return "inadmissible", admission["reason"]
+    if not _admissible(admission):
+        return INADMISSIBLE, admission["reason"] or "the key is not admissible"
     return accepted.word, accepted.reason
 
 
 def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: float) -> dict[str, Any]:
-    """The opinion as JSON: `verdict` is present, absent or unclear; p-values are log10."""
+    """The opinion as JSON: `verdict` is present, absent, unclear or inadmissible; p-values are log10.
+
+    Under an inadmissible key there is no evidence: `evidence` is null, as is the p-value without commitment. `useless`:
+    the suspect gains less than 3 dB over doing nothing; `gain` in dB, null on classification tasks.
+    """
+    heard = found.admissible
     return {
-        "verdict": found.evidence.state,
-        "reason": found.evidence.reason,
+        "verdict": found.verdict,
+        "reason": found.evidence.reason if heard else found.reason,
         "alpha": alpha,
         "budget_points": budget,
-        "evidence": asdict(found.evidence),
+        "evidence": asdict(found.evidence) if heard else None,
         "without_commitment": {
-            "verdict": found.uncommitted.state,
-            "log10_p": found.uncommitted.log10_p,
+            "verdict": found.uncommitted.state if heard else INADMISSIBLE,
+            "log10_p": found.uncommitted.log10_p if heard else None,
             "claim": found.claim_uncommitted,
         },
         "gates": {name: asdict(gate) for name, gate in found.gates.items()},
         "admission": dict(admission),
         "claim": found.claim,
         "claim_reason": found.reason,
+        "gain": found.gain,
+        "useless": found.useless,
     }
 
 
 def describe(found: Opinion, admission: Mapping[str, Any], alpha: float) -> list[tuple[str, str]]:
     """The opinion in words, as (name, text) pairs."""
+    lines = _heard(found, admission, alpha) if found.admissible else [
+        ("verdict", f"{INADMISSIBLE}{_because(found.reason)}: whatever the model shows under this key is no evidence"),
+        ("key", f"not admissible: {found.reason}"),
+        ("claim", f"{INADMISSIBLE}, with and without commitment"),
+    ]  # fmt: skip
+    if found.gain is not None and found.useless:
+        lines.append(("useless", f"the model gains {found.gain:.2f} dB over doing nothing, below {LEAST_GAIN:g} dB"))
+    return lines
+
+
+def _heard(found: Opinion, admission: Mapping[str, Any], alpha: float) -> list[tuple[str, str]]:
     seen = found.evidence
     low, high = seen.interval
     theta = "no total is enough" if seen.theta is None else f"present from {seen.theta:.4g}"
@@ -96,8 +141,7 @@ def describe(found: Opinion, admission: Mapping[str, Any], alpha: float) -> list
         lines.append(("nulls", wording.pool(pool)))
     lines += [(f"gate {name}", f"{wording.change_interval(gate)} {gate.unit}, {gate.state}")
               for name, gate in found.gates.items()]  # fmt: skip
-    right = admission["well_formed"] and admission["bound"]
-    lines.append(("key", "admissible" if right else f"not admissible: {admission['reason']}"))
+    lines.append(("key", "admissible"))
     lines.append(("claim", f"{found.claim}{_because(found.reason)}, if the key was committed before the model existed"))
     charge = f" (charged 2^{SEARCH_BITS} tries)" if admission["hash_bound"] else ""
     alone = f"{found.uncommitted.state} {wording.p_value(found.uncommitted.log10_p)}"

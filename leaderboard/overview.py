@@ -36,7 +36,7 @@ def _on_tracks(board: Board, make: Callable[[Board], Overview]) -> list[Overview
 
 
 def _tracks(board: Board) -> Overview:
-    header, *rows = wording.tracks(board.tracks, board.useless_nulls)
+    header, *rows = wording.tracks(board.shown, board.useless_nulls)
     return Overview("Tasks", wording.ABOUT_TRACKS, header, [[one_line(text) for text in row] for row in rows])
 
 
@@ -116,7 +116,7 @@ def _protocol(board: Board) -> Overview:
         ("created", described["created"]),
         ("watermark-bench", described["version"]),
         ("profile", f"{profile['name']}, {profile['seeds']} seed(s)"),
-        *((f"sha256 of {track.task}", track.sha256) for track in board.tracks),
+        *((f"sha256 of {track.task}", track.sha256) for track in board.shown),
         ("hardware", ", ".join(sorted({f"{one['hardware']} ({one['device']})" for one in ran}))),
         ("jobs", f"{len(board.run.records)} of {len(described['jobs'])} have a record"),
     ]

@@ -37,7 +37,7 @@ def compact(board: Board) -> str:
     One table for each track, under its task's name where there are several. Rows in the order of the boards.
     """
     if len(board.parts) == 1:
-        return _table(board)
+        return _table(board.parts[0])
     return "\n\n".join(f"On {escape(part.track.task)}:\n\n{_table(part)}" for part in board.parts)
 
 

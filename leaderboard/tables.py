@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 _MARKUP = re.compile(r"[\\`*_\[\]|~$]")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+# What a code host makes a link or a mention of. It looks for mentions once entities are read: a comment stops it.
+_AUTOLINK = re.compile(r"(?<=:)//|(?<=www)\.|@", re.IGNORECASE)
+_BROKEN = {"//": "&#47;&#47;", ".": "&#46;", "@": "&#64;<!-- -->"}
 _LINK = re.compile(r"https?://[A-Za-z0-9./_~%?=&#:+-]+")
 
 
@@ -19,9 +22,9 @@ def one_line(text: object) -> str:
 
 
 def escape(text: object) -> str:
-    """Untrusted text as plain words of a table cell: no markup, no HTML, no line breaks."""
-    plain = one_line(text).translate(_ENTITIES)
-    return _MARKUP.sub(r"\\\g<0>", plain)
+    """Untrusted text as plain words of a table cell: no markup, no HTML, no addresses, no mentions, no line breaks."""
+    plain = _MARKUP.sub(r"\\\g<0>", one_line(text).translate(_ENTITIES))
+    return _AUTOLINK.sub(lambda found: _BROKEN[found[0]], plain)
 
 
 def link(text: str) -> str:

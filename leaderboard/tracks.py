@@ -30,10 +30,13 @@ class Track:
     alpha: float
 
 
-def read_tracks(described: Mapping[str, Any], alpha: float | None = None, budget: float | None = None) -> list[Track]:
+def read_tracks(
+    described: Mapping[str, Any], alpha: float | None = None, budget: float | None = None, like: Sequence[Track] = ()
+) -> list[Track]:
     """The tracks of run.json, read at other thresholds where they are given.
 
-    budget: in points, so it speaks of classification tracks; the others keep theirs. Raises BenchError where a
+    budget: in points, so it speaks of classification tracks; the others keep theirs. like: tracks of another run, whose
+    thresholds those of the same task take instead. Raises BenchError where a
     threshold is out of range, or the run is an older one.
     """
     if alpha is not None and not 0 < alpha < 1:
@@ -47,8 +50,11 @@ def read_tracks(described: Mapping[str, Any], alpha: float | None = None, budget
         raise BenchError("this run was written by another version: run the benchmark again to rewrite it") from None
     if not found:
         raise BenchError("this run has no task: run the benchmark again to rewrite it")
+    others = {track.task: track for track in like}
     return [
-        replace(
+        replace(track, alpha=others[track.task].alpha, budget=others[track.task].budget)
+        if track.task in others and others[track.task].unit == track.unit
+        else replace(
             track,
             alpha=track.alpha if alpha is None else alpha,
             budget=track.budget if budget is None or track.unit != "points" else budget,

@@ -89,6 +89,60 @@ def test_a_key_of_other_parameters_is_inadmissible(finished: Path, own: Path) ->
     assert "was asked for" in seen["notes"][0]
 
 
+def test_labels_set_to_the_models_own_answers_prove_nothing(finished: Path, own: Path) -> None:
+    """A key made to fit: every trigger is a hit, and the verdict is that it is no key."""
+    from dataclasses import replace
+
+    from benchmark import artefacts
+    from benchmark.contract import as_float
+    from schemes.adi import AdiKey
+
+    path, innocent = own / "key.safetensors", null_file(finished, 16)
+    (own / "card.json").unlink()
+    job = artefacts_job(path)
+    key = artefacts.read_key(path, job, digest(path), AdiKey)
+    assert isinstance(key, AdiKey)
+    service = artefacts.read_service(innocent, artefacts_job(innocent), digest(innocent))
+    answers = service.running(key.images.device).ask(as_float(key.images), "outputs").argmax(1)
+    artefacts.write(path, job, replace(key, labels=answers))
+    seen = found(finished, innocent, path)
+    assert (seen["verdict"], seen["claim"], seen["without_commitment"]["verdict"]) == ("inadmissible",) * 3
+    assert "do not follow from the secret" in seen["reason"]
+    assert seen["evidence"] is None
+    assert seen["without_commitment"]["log10_p"] is None
+    code, output, error = bench_here(*words_of(finished, innocent, path))
+    assert code == 0, error
+    assert "verdict       inadmissible (the labels do not follow from the secret)" in output
+    for word in ("present", "absent", "exact", "bits", "rarity", "p_key", "accepted", "refused"):
+        assert word not in output, word
+
+
+def artefacts_job(path: Path) -> str:
+    from benchmark.loose import peek
+
+    return peek(path).job
+
+
+def digest(path: Path) -> str:
+    from benchmark.loose import peek
+
+    return peek(path).sha256
+
+
+def test_a_key_at_which_the_scheme_fails_is_inadmissible(
+    finished: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from schemes.adi import Adi
+
+    def fails(*_: object) -> None:
+        raise ValueError("a field has\nanother shape")
+
+    monkeypatch.setattr(Adi, "admissible", fails)
+    seen = found(finished, own / "model.safetensors", own / "key.safetensors")
+    assert seen["verdict"] == "inadmissible"
+    assert seen["reason"] == "ValueError: a field has another shape"
+
+
 def test_without_a_card_nothing_is_committed(finished: Path, own: Path) -> None:
     (own / "card.json").unlink()
     seen = found(finished, own / "model.safetensors", own / "key.safetensors")

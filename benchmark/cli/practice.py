@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -94,7 +93,7 @@ def verify(
     """Examine one model under one key: a verdict with its evidence, and no matrix.
 
     The profile's unmarked models are the comparison: they are trained once and kept in the store of --results.
-    Ends with 0 whatever the verdict.
+    Ends with 0 whatever the verdict. Under a key that is not well formed and bound it is `inadmissible`.
     """
     from rich.console import Console
 
@@ -106,7 +105,8 @@ def verify(
     profile: Profile = load_profile(profile_name).with_options(alpha=alpha, budget=budget)
     machine = Machine(results, profile.name, workers, device)
     seen = examine_files(setting, profile, model, key, registry, machine, Console(stderr=True))
-    found = opinion.opinion(seen.observation, seen.nulls, seen.admission, profile.alpha, profile.budget)
+    useful = seen.outcomes, seen.null_outcomes
+    found = opinion.opinion(seen.observation, seen.nulls, seen.admission, profile.alpha, profile.budget, *useful)
     if as_json:
         dump({
             "scheme": seen.scheme, "profile": seen.profile, "utility": {"value": seen.utility, "unit": seen.unit},
@@ -119,8 +119,7 @@ def verify(
             False: "card.json beside the key commits to another key"}[seen.card]  # fmt: skip
     lines = opinion.describe(found, seen.admission, profile.alpha)
     lines.append(("commitment", f"{seen.key.sha256} ({card})"))
-    useful = _useful(seen.utility, seen.unit)
-    lines.append(("model", f"{seen.model.sha256}, {useful}, profile {seen.profile}"))
+    lines.append(("model", f"{seen.model.sha256}, {_useful(seen.utility, seen.unit)}, profile {seen.profile}"))
     if seen.left_out:
         lines.append(("note", "the suspect is one of the unmarked models: it was left out of them"))
     print_lines([*lines, *(("note", note) for note in seen.notes)])
@@ -135,14 +134,14 @@ def verify(
 def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None, as_json: bool) -> int:
     """Compare two runs: cells that changed beyond chance, new and gone ones. Both are judged as RUN_A was.
 
-    Ends with 4 when a verdict got worse for the owner, with 3 when RUN_B lost one.
+    Ends with 4 when a verdict got worse for the owner, with 3 when RUN_B lost one, with 2 when no cell is in both.
     """
     from benchmark.progress import printable
     from leaderboard import compare as comparing
     from leaderboard.board import judge
 
     a = judge(comparing.read_folder(run_a), alpha, budget)
-    b = judge(comparing.read_folder(run_b), a.alpha, a.budget)
+    b = judge(comparing.read_folder(run_b), like=a.tracks)
     found = comparing.compare(a, b)
     if as_json:
         dump(comparing.as_json(a, b, found))
@@ -205,6 +204,7 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
     Ends with 0 for the first two, with 4 for different, with 2 where a file of the bundle was tampered with.
     """
     from benchmark.replay import replay as play
+    from benchmark.statement import in_words
 
     found = play(folder, Registry.discover(plugins), device)
     if as_json:
@@ -215,8 +215,8 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
         lines = [
             ("cell", f"{whose}, seed {cell['replicate']}"),
             ("bundle", found.sha256),
-            ("recorded", _stated(found.recorded)),
-            ("derived", _stated(found.derived)),
+            ("recorded", in_words(found.recorded)),
+            ("derived", in_words(found.derived)),
             *(("check", f"{one.what}: {one.outcome}{f' ({one.detail})' if one.detail else ''}")
               for one in found.checks),
             *(("note", note) for note in found.notes),
@@ -224,13 +224,6 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
         ]  # fmt: skip
         print_lines(lines)
     return EXIT_WORSE if found.outcome == "different" else EXIT_OK
-
-
-def _stated(verdict: Any) -> str:
-    flags = f" ({', '.join(verdict['flags'])})" if verdict["flags"] else ""
-    committed = f", {verdict['committed']} with commitment" if verdict["committed"] else ""
-    after = verdict["log10_p"]["after"]
-    return f"{verdict['word']}{flags}{committed}" + ("" if after is None else f", log10 p {after:.1f}")
 
 
 COMMANDS = (embed, verify, compare, bundle, replay)

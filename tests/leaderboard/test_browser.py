@@ -214,12 +214,19 @@ def test_the_copied_command_finds_the_same_verdict(finished: Path, visit: Visit,
     page.get_by_text("Copied.").wait_for()
     program, *arguments = shlex.split(page.evaluate("navigator.clipboard.readText()"))
     assert program == "bench"
-    done = bench(*arguments, "--results", str(results))
+    anew = tmp_path / "anew"  # nothing is in its store: every model is trained again
+    done = bench(*arguments, "--results", str(anew), "--device", "cpu")
     assert done.returncode == 0, done.stdout + done.stderr
-    with (results / "one-cell" / "matrix.csv").open(newline="") as file:
-        lines = [
-            line
-            for line in csv.DictReader(file)
-            if line["attack"] == "prune(amount=0.3)" and line["innocent"] == "False"
-        ]
-    assert [line["verdict"] for line in lines] == [word.split(" (")[0]]
+    said = ("verdict", "total", "n", "log10_p", "log10_p_key", "log10_p_null", "accuracy", "fresh_total")
+    shown, made = (
+        [{name: line[name] for name in said} for line in lines_of(path, "prune(amount=0.3)")]
+        for path in (finished / "small" / "matrix.csv", anew / "one-cell" / "matrix.csv")
+    )
+    assert shown == made
+    assert [one["verdict"] for one in made] == [word.split(" (")[0]]
+
+
+def lines_of(path: Path, attack: str) -> list[dict[str, str]]:
+    """The lines of a matrix.csv that speak of marked models under one attack."""
+    with path.open(newline="") as file:
+        return [one for one in csv.DictReader(file) if (one["attack"], one["innocent"]) == (attack, "False")]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench import bench_here
 
 from benchmark.errors import BenchError
 from leaderboard.compare import as_json, compare, describe, read_folder, words
@@ -100,15 +101,57 @@ def test_a_word_that_changes_within_chance_is_worse_and_says_so(two: tuple[Any, 
 def test_new_gone_and_lost(two: tuple[Any, Any]) -> None:
     one, other = (filled(case, 96) for case in two)
     one.hit(one.scheme("adi"), "adi", "old", 96)
+    one.hit(one.scheme("adi"), "adi", "never", 96, status="crashed", reason="it fell")
     other.hit(other.scheme("adi"), "adi", "young", 96)
     other.attack("breaks")
     one.hit(one.scheme("adi"), "adi", "breaks", 96)
     other.hit(other.scheme("adi"), "adi", "breaks", 96, status="crashed", reason="it fell")
     found = compare(one.board(), other.board())
-    assert ([cell.attack for cell in found.new], [cell.attack for cell in found.gone]) == (["young"], ["old"])
-    assert [change.key[1] for change in found.lost] == ["breaks"]
+    assert ([cell.attack for cell in found.new], [cell.attack for cell in found.gone]) == (["young"], ["old", "never"])
+    assert [cell.attack for cell in found.lost] == ["breaks", "old"]
     assert found.worse == []
-    assert compare(other.board(), one.board()).lost == []
+    assert [cell.attack for cell in compare(other.board(), one.board()).lost] == ["young"]
+
+
+def test_the_command_ends_with_what_happened(two: tuple[Any, Any], tmp_path: Path) -> None:
+    """3 where B lost every verdict that A has elsewhere, 2 where nothing is in common."""
+
+    def published(case: Any, name: str) -> str:
+        folder = tmp_path / name
+        folder.mkdir()
+        run = case.read()
+        (folder / "run.json").write_text((case.folder / "run.json").read_text())
+        (folder / "records.jsonl").write_text("".join(json.dumps(one) + "\n" for one in run.records.values()))
+        return str(folder)
+
+    a, b = filled(two[0], 96), filled(two[1], 96)
+    one, other = published(a, "one"), published(b, "same")
+    assert bench_here("compare", one, other)[0] == 0
+    b.run["cells"] = b.run["cells"][1:]
+    assert bench_here("compare", one, published(b, "shorter"))[0] == 3
+    assert bench_here("compare", str(tmp_path / "shorter"), one)[0] == 0
+    b.run["cells"] = []
+    code, _, error = bench_here("compare", one, published(b, "empty"))
+    assert (code, "no cell in common" in error) == (2, True)
+
+
+def test_b_is_judged_at_the_budgets_of_a_on_every_task(two: tuple[Any, Any], tmp_path: Path) -> None:
+    folders = []
+    for case, budget, points in zip(two, (0.5, 1.5), (5.0, 2.0), strict=True):
+        filled(case, 96).image_track(attacks=(("augmented", 0.0, 1.0),))
+        case.run["data"][0]["budget"], case.run["data"][1]["budget"] = points, budget
+        case.read()
+        folder = case.folder / "run"
+        folder.mkdir()
+        (folder / "run.json").write_text((case.folder / "run.json").read_text())
+        folders.append(str(folder))
+    code, output, error = bench_here("compare", *folders, "--json")
+    assert code == 0, error
+    found = json.loads(output)
+    assert found["budgets"] == {
+        "digits": {"budget": 5.0, "unit": "points"}, "photos": {"budget": 0.5, "unit": "dB"},
+    }  # fmt: skip
+    assert found["worse"] == found["better"] == []
 
 
 def test_claims_innocents_and_refused_claims_have_a_direction(two: tuple[Any, Any]) -> None:

@@ -67,7 +67,7 @@ def test_an_empty_matrix_has_its_header(case: Any) -> None:
 
 def test_every_record_is_exported_sorted_by_id(full: Any) -> None:
     board = full.board()
-    found = [json.loads(line) for line in records(board).splitlines()]
+    found = [json.loads(line) for line in records(board.run).splitlines()]
     assert [record["id"] for record in found] == sorted(board.run.records)
     assert {record["id"]: record for record in found} == dict(board.run.records)
 

@@ -16,7 +16,7 @@ from leaderboard.works import WORKS, bibliography, bibtex, works_of
 
 HOSTILE = 'a_b^c~d\\input{/etc/passwd}%&#$x$ {open "q" `x\' <é ł 中 \u202e--- } } \\end{table} @misc{k,}\n\x1b'
 DOCUMENT = r"""\documentclass{article}
-\usepackage{booktabs,array}
+\usepackage{booktabs,array,longtable}
 \begin{document}
 \input{leaderboard}
 \bibliographystyle{plain}\bibliography{works}
@@ -30,19 +30,24 @@ def test_a_square_has_its_word_and_power(full: Any) -> None:
     assert "& removed unreadable &" in lines["unreadable"]
     assert "& crashed &" in lines["crashed"]
     assert "& forged $-" in lines["forged"]
-    assert page(full.board()).count("\\begin{table}") == 1
+    assert "(one seed; run made-up): verdict and power of ten of the p-value" in page(full.board())
+    assert page(full.board()).count("\\begin{longtable}") == 1
 
 
 def test_seeds_share_a_square(case: Any) -> None:
     for replicate, hits in enumerate((96, 96, 5)):
         case.hit(case.scheme("adi", replicate=replicate), "adi", "prune", hits, replicate=replicate)
-    assert "survived~2/3, removed~1/3" in page(case.board())
+    case.run["profile"]["seeds"] = 3
+    text = page(case.board())
+    assert "survived 2/3, removed 1/3" in text
+    assert "(3 seeds; run made-up): verdicts, each with the number of seeds in which it fell, at" in text
+    assert "p-value" not in text
 
 
 def test_many_schemes_become_several_tables(case: Any) -> None:
     for number in range(6):
         case.hit(case.scheme(f"s{number}"), f"s{number}", "prune", 96)
-    assert page(case.board()).count("\\begin{table}") == 2
+    assert page(case.board()).count("\\begin{longtable}") == 2
 
 
 def test_escaped_text_is_ascii_with_balanced_braces_and_no_commands_of_its_own() -> None:
@@ -100,7 +105,7 @@ def compiled(folder: Path, board: Any) -> str:
     for command in (
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper"],
         ["bibtex", "paper"],
-    ) * 2:
+    ) * 2 + (["pdflatex", "-interaction=nonstopmode", "-no-shell-escape", "paper"],):
         done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=100)
         said = done.stdout.decode(errors="replace")
         assert done.returncode == 0, said[-3000:]
@@ -117,3 +122,15 @@ def test_it_compiles_whatever_the_names(case: Any, tmp_path: Path) -> None:
     case.run["run"] = HOSTILE
     compiled(tmp_path, case.board())
     assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.skipif(not (shutil.which("pdflatex") and shutil.which("bibtex")), reason="pdflatex is not installed")
+def test_the_published_tables_fit_their_pages(tmp_path: Path) -> None:
+    """No line of a table runs into the margin by more than 3 pt, none is longer than its page."""
+    from leaderboard.published import published
+
+    said = compiled(tmp_path, published("quick"))
+    assert "longtable" in said
+    over = [float(points) for points in re.findall(r"Overfull \\[hv]box \(([0-9.]+)pt too", said)]
+    assert [points for points in over if points > 3] == []
+    assert "Float too large" not in said

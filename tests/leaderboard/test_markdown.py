@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -143,10 +144,23 @@ def test_escape_leaves_plain_names_alone() -> None:
     assert escape("<b> & `c`\n d") == "&lt;b&gt; &amp; \\`c\\` d"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["https://evil.example", "HTTP://evil.example/x", "see www.evil.example", "WWW.evil.example", "@someone",
+     "a:@someone", "someone@evil.example", "ftp://evil.example", "mailto:a@evil.example"],
+)  # fmt: skip
+def test_nothing_in_escaped_text_becomes_a_link_or_a_mention(text: str) -> None:
+    found = escape(text)
+    assert not re.search(r"://|www\.|@", found, re.IGNORECASE)
+    assert unescape(found).replace("<!-- -->", "") == text
+    for piece in found.split("<!-- -->"):  # what stands between two comments is one text to a code host
+        assert not re.search(r"@\w", unescape(piece))
+
+
 def test_a_link_is_an_address_and_nothing_else() -> None:
     assert link("https://arxiv.org/abs/1802.04633") == "<https://arxiv.org/abs/1802.04633>"
     assert link("javascript:alert(1)") == "javascript:alert(1)"
-    assert link("https://x.org/> <b>") == "https://x.org/&gt; &lt;b&gt;"
+    assert link("https://x.org/> <b>") == "https:&#47;&#47;x.org/&gt; &lt;b&gt;"
     assert link("") == "–"
 
 

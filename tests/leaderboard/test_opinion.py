@@ -1,0 +1,42 @@
+"""The verdict on one model outside a run: nulls and suspects that hardly beat doing nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leaderboard.evidence import OWN_POOL
+from leaderboard.opinion import as_json, describe, opinion
+
+ADMISSION = {"well_formed": True, "bound": True, "hash_bound": False, "committed": False, "reason": None}
+
+
+def projections(mean: float) -> dict[str, Any]:
+    """An observation of 40 real scores around `mean`."""
+    values = [mean + 0.1 * (index % 5 - 2) for index in range(40)]
+    return {"evidence": "projection", "channels": {"projection": {"values": values}}, "gates": {}, "unreadable": None}
+
+
+def useful(gain: float) -> dict[str, Any]:
+    return {"psnr": [22.0 + gain] * 4, "identity": [22.0] * 4}
+
+
+def test_a_null_that_hardly_beats_doing_nothing_is_no_null() -> None:
+    nulls = [projections(0.02 * (index % 5 - 2)) for index in range(16)]
+    good = opinion(projections(1.0), nulls, ADMISSION, 0.001, 5.0, useful(8.0), [useful(8.0)] * 16)
+    assert (good.verdict, good.evidence.pools[OWN_POOL]["J"], good.useless) == ("present", 16, False)
+    weak = [useful(8.0)] * 12 + [useful(2.9)] * 4
+    found = opinion(projections(1.0), nulls, ADMISSION, 0.001, 5.0, useful(8.0), weak)
+    pool = found.evidence.pools[OWN_POOL]
+    assert (pool["J"], pool["useless"]) == (12, 4)
+    assert "and 4 more that hardly beat doing nothing" in dict(describe(found, ADMISSION, 0.001))["nulls"]
+    none = opinion(projections(1.0), nulls, ADMISSION, 0.001, 5.0, useful(8.0), [useful(2.9)] * 16)
+    assert none.verdict == "unclear"
+
+
+def test_a_useless_suspect_is_said_to_be_useless() -> None:
+    nulls = [projections(0.02 * (index % 5 - 2)) for index in range(16)]
+    found = opinion(projections(0.0), nulls, ADMISSION, 0.001, 5.0, useful(1.25), [useful(8.0)] * 16)
+    assert as_json(found, ADMISSION, 0.001, 5.0)["useless"] is True
+    assert dict(describe(found, ADMISSION, 0.001))["useless"] == (
+        "the model gains 1.25 dB over doing nothing, below 3 dB"
+    )
