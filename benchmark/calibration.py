@@ -18,7 +18,7 @@ from benchmark.selection import Setting
 DRAWS = 2000  # fresh keys per scheme: metrics.md, section 5
 OTHERS = 16  # models in each pool that is not made of the clean nulls
 OTHER_IMAGE_NETS = 8  # the same of image-to-image nets, each of which trains for seconds; the attacked among them
-CROSSED = 16  # nulls that all see the same fresh keys: as few as a verdict may rest on
+CROSSED = 9  # nulls that all see the same fresh keys: one accused, and 8, the least that a prediction rests on
 LEAST_FOR_ROC = 100
 CLASSIFICATION = "classification"
 ARCHITECTURES = {CLASSIFICATION: ("convnet", "resnet8"), "image-to-image": ("unet", "residual", "plain")}

@@ -68,8 +68,8 @@ class Crossed:
     For a scheme whose law of a fresh key is a handful of redrawn ones, so that p_key is a prediction, known to be too
     small in its far tail. What accuses is p, the larger of p_key and p_null, and p_null of a fresh key needs that key
     on other models; the owner's key on them says nothing about it. key, both: accusations by p_key alone and by p, by
-    alpha, over the keys. Keys meet as few nulls as a verdict may rest on: more of them would make p_null smaller
-    for marks, not more often small for innocents.
+    alpha, over the keys. Keys meet few nulls, since every further one costs a reading of all keys; p_null allows for
+    their number.
     """
 
     models: int
