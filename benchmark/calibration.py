@@ -5,17 +5,23 @@ The jobs are those of a run, so a calibration and a run of equal training share 
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmark.errors import BenchError
+from benchmark.job import Job
 from benchmark.plan import Draft, Plan
 from benchmark.profile import Profile
 from benchmark.selection import Setting
 
 DRAWS = 2000  # fresh keys per scheme: metrics.md, section 5
 OTHERS = 16  # models in each pool that is not made of the clean nulls
+OTHER_IMAGE_NETS = 8  # the same of image-to-image nets, each of which trains for seconds; the attacked among them
+CROSSED = 9  # nulls that all see the same fresh keys: one accused, and 8, the least that a prediction rests on
 LEAST_FOR_ROC = 100
-ARCHITECTURES = ("convnet", "resnet8")
+CLASSIFICATION = "classification"
+ARCHITECTURES = {CLASSIFICATION: ("convnet", "resnet8"), "image-to-image": ("unet", "residual", "plain")}
 
 
 def calibration_plan(
@@ -23,50 +29,95 @@ def calibration_plan(
     schemes: Sequence[Setting],
     attacks: Sequence[Setting],
     scratch: Setting,
-    neighbour: Setting,
+    neighbours: Mapping[str, Setting],
     draws: int = DRAWS,
     history: Mapping[str, float] | None = None,
 ) -> tuple[Plan, list[dict[str, Any]]]:
     """The jobs, and which of them stand for what: one entry per scheme, as run.json's `calibration`.
 
-    attacks: each clean null meets one of them, in turn. scratch: trains on the thief's split, so its models are the
-    pool of disjoint data. neighbour: fine-tunes the owner's own host with other people's data.
+    Every scheme is calibrated on its track. attacks: each clean null meets one of those that serve its track, in turn.
+    scratch: trains on the thief's split, so its models are the pool of disjoint data. neighbours: by kind of task, what
+    other people with other data do to the owner's own host. Raises BenchError where no attack serves a track.
     """
-    draft = Draft(profile, history or {})
-    thief = profile.thief.axis[0]
-    clean = draft.clean_nulls()
-    other = next(name for name in ARCHITECTURES if name != profile.architecture)
-    host = draft.host(0)
-    pools = {
-        "clean": clean,
-        "other architecture": [_other_architecture(draft, index, other) for index in range(OTHERS)],
-        "disjoint data": [draft.attacked(scratch, None, None, number, thief) for number in range(OTHERS)],
-        "near innocents": [
-            host, *(draft.attacked(neighbour, None, host, number, thief) for number in range(1, OTHERS))
-        ],
-        "attacked": [
-            draft.attacked(attacks[index % len(attacks)], None, null, index, thief) for index, null in enumerate(clean)
-        ],
-    }  # fmt: skip
+    jobs: dict[str, Job] = {}
+    drafts = {track: Draft(track, history or {}, jobs) for track in profile.tracks}
+    pools: dict[Profile, dict[str, list[str]]] = {}
     described = []
     for scheme in schemes:
-        marked = draft.marked(scheme, 0)
-        entry: dict[str, Any] = {
-            "scheme": scheme.label,
-            "marked": marked,
-            "fresh": draft.judged(scheme, marked, [marked], 0, marked),
-            "drawn": draft.drawn(scheme, marked, clean, 0, draws),
-            "pools": {name: draft.judged(scheme, marked, models, 0, marked) for name, models in pools.items()},
-            "attacked_marked": None,
-        }
-        if len(clean) >= LEAST_FOR_ROC:
-            stolen = [
-                draft.attacked(attacks[number % len(attacks)], scheme, marked, number, thief)
-                for number in range(OTHERS)
-            ]
-            entry["attacked_marked"] = draft.judged(scheme, marked, stolen, 0, marked)
-        described.append(entry)
-    return Plan(profile, tuple(schemes), tuple(attacks), (), tuple(draft.jobs.values())), described
+        track = profile.track(scheme.tasks)
+        if track is None:
+            raise BenchError(f"profile {profile.name} has no track for {scheme.label}: choose other --schemes")
+        here = drafts[track]
+        met = _serving(attacks, here)
+        if track not in pools:
+            pools[track] = _pools(here, met, scratch, neighbours[here.task.kind])
+        described.append(_entry(here, scheme, met, pools[track], draws))
+    return Plan(profile, tuple(schemes), tuple(attacks), (), tuple(jobs.values())), described
+
+
+def _serving(attacks: Sequence[Setting], draft: Draft) -> list[Setting]:
+    kind = draft.task.kind
+    if found := [one for one in attacks if kind in one.tasks]:
+        return found
+    raise BenchError(f"none of the --attacks can be run on {kind} nets: name one that can, or other --schemes")
+
+
+def _pools(draft: Draft, attacks: Sequence[Setting], scratch: Setting, neighbour: Setting) -> dict[str, list[str]]:
+    """The innocent models of a track, by pool."""
+    thief = draft.profile.thief.axis[0]
+    clean, host = draft.clean_nulls(), draft.host(0)
+    small = draft.task.kind != CLASSIFICATION
+    others = OTHER_IMAGE_NETS if small else OTHERS
+    architectures = [name for name in ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
+    return {
+        "clean": clean,
+        "other architecture": [
+            _other_architecture(draft, index, architectures[index % len(architectures)]) for index in range(others)
+        ],
+        "disjoint data": [draft.attacked(scratch, None, None, number, thief) for number in range(others)],
+        "near innocents": [
+            host, *(draft.attacked(neighbour, None, host, number, thief) for number in range(1, others))
+        ],
+        "attacked": [
+            draft.attacked(attacks[index % len(attacks)], None, null, index, thief)
+            for index, null in enumerate(clean[:others] if small else clean)
+        ],
+    }  # fmt: skip
+
+
+def _entry(
+    draft: Draft, scheme: Setting, attacks: Sequence[Setting], pools: Mapping[str, Sequence[str]], draws: int
+) -> dict[str, Any]:
+    marked, clean, thief = draft.marked(scheme, 0), pools["clean"], draft.profile.thief.axis[0]
+    entry: dict[str, Any] = {
+        "scheme": scheme.label,
+        "marked": marked,
+        "fresh": draft.judged(scheme, marked, [marked], 0, marked),
+        "drawn": draft.drawn(scheme, marked, clean, 0, draws),
+        # one job for each null: all of them start the same stream, so they draw the same keys
+        "crossed": [
+            draft.drawn(scheme, marked, [null], 0, draws) for null in clean[:CROSSED] if counts_redrawn_keys(scheme)
+        ],
+        "pools": {name: draft.judged(scheme, marked, models, 0, marked) for name, models in pools.items()},
+        "attacked_marked": None,
+    }
+    if len(pools["attacked"]) >= LEAST_FOR_ROC:
+        stolen = [
+            draft.attacked(attacks[number % len(attacks)], scheme, marked, number, thief) for number in range(OTHERS)
+        ]
+        entry["attacked_marked"] = draft.judged(scheme, marked, stolen, 0, marked)
+    return entry
+
+
+def counts_redrawn_keys(scheme: Setting) -> bool:
+    """Whether the law of a fresh key is a handful of redrawn ones: then the scheme's file imports `redrawn`.
+
+    Such a p_key is a prediction from few keys. It accuses nobody by itself, so the same fresh keys are needed on
+    other nulls too.
+    """
+    tree = ast.parse(scheme.stages[0].declaration.source.read_text())
+    imported = [one for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)]
+    return any(alias.name == "redrawn" for one in imported for alias in one.names)
 
 
 def _other_architecture(draft: Draft, index: int, architecture: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from leaderboard.evidence import OWN_POOL, Evidence, weigh
+from leaderboard.evidence import OWN_POOL, Evidence, Weighing, weigh
+from leaderboard.half_reset import half_reset_power
 from leaderboard.jobs import null_models, nulls_of, observations
 from leaderboard.run import Run
 from leaderboard.statistics import clopper_pearson_upper
@@ -35,33 +37,59 @@ class Rate:
 
 @dataclass(frozen=True)
 class FreshKeys:
-    """Fresh admissible keys on innocent models. accused: by alpha; fired: models that were ever accused at alpha."""
+    """Fresh admissible keys on innocent models. accused: by alpha, by p_key alone; fired: models that were ever
+    accused at alpha. crossed: of schemes whose p_key accuses nobody by itself.
+    """
 
     draws: int
     admissible: int
     models: int
     accused: Mapping[float, Rate]
     fired: Mapping[float, int]
+    crossed: Crossed | None = None
+
+    @property
+    def accusing(self) -> Mapping[float, Rate]:
+        """The counts by the p that accuses, which the limits are for."""
+        return self.accused if self.crossed is None else self.crossed.both
 
     @property
     def passed(self) -> bool:
         """Every key admissible, and no count above what chance allows of a correct rule."""
         return self.admissible == self.draws and all(
-            rate.count <= allowed(rate.n, alpha) for alpha, rate in self.accused.items()
+            rate.count <= allowed(rate.n, alpha) for alpha, rate in self.accusing.items()
         )
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """The same fresh keys on `models` nulls: each key accuses one of them, in turn, and the others are the nulls.
+
+    For a scheme whose law of a fresh key is a handful of redrawn ones, so that p_key is a prediction, known to be too
+    small in its far tail. What accuses is p, the larger of p_key and p_null, and p_null of a fresh key needs that key
+    on other models; the owner's key on them says nothing about it. key, both: accusations by p_key alone and by p, by
+    alpha, over the keys. Keys meet few nulls, since every further one costs a reading of all keys; p_null allows for
+    their number.
+    """
+
+    models: int
+    key: Mapping[float, Rate]
+    both: Mapping[float, Rate]
 
 
 @dataclass(frozen=True)
 class Pool:
     """Innocent models under the owner's key, each against the clean nulls without the model it is or stems from.
 
-    null: accusations by p_null alone; both: by p, the larger of p_null and p_key. By alpha, over models.
+    null: accusations by p_null alone; both: by p, the larger of p_null and p_key. By alpha, over models that do their
+    task; useless: how many don't, and are left out.
     """
 
     name: str
     null: Mapping[float, Rate]
     both: Mapping[float, Rate]
     least_log10_p: float | None
+    useless: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,6 +111,7 @@ class Calibrated:
 
     scheme: str
     fresh_keys: FreshKeys | None
+    no_fresh_keys: str | None  # why there is no such test, where there is none
     pools: Sequence[Pool]
     power: Mapping[float, float]
     roc: Roc | None
@@ -99,34 +128,92 @@ def allowed(n: int, alpha: float) -> int:
     return int(stats.binom.ppf(CHANCE, n, alpha))
 
 
+def failures(found: Sequence[Calibrated]) -> list[str]:
+    """Where fresh keys accuse more often than chance allows of a correct rule, or are inadmissible, in words."""
+    said = []
+    for one in found:
+        drawn = one.fresh_keys
+        if drawn is None:
+            continue
+        if drawn.admissible < drawn.draws:
+            said.append(f"{one.scheme}: {drawn.draws - drawn.admissible} of {drawn.draws} fresh keys are inadmissible")
+        said += [
+            f"{one.scheme}: {rate.count} of {rate.n} fresh keys accuse at {alpha:g}, {allowed(rate.n, alpha)} may"
+            for alpha, rate in drawn.accusing.items()
+            if rate.count > allowed(rate.n, alpha)
+        ]
+    return said
+
+
 def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:
-    jobs = [entry["fresh"], entry["drawn"], *entry["pools"].values(), *filter(None, [entry["attacked_marked"]])]
+    jobs = [
+        entry["fresh"],
+        entry["drawn"],
+        *entry["crossed"],
+        *entry["pools"].values(),
+        *filter(None, [entry["attacked_marked"]]),
+    ]
     faults = [(fault[0], fault[1] or fault[0]) for job in jobs if (fault := run.fault(job)) is not None]
     clean = entry["pools"][OWN_POOL]
     nulls = [seen for _, seen in nulls_of(run, clean)] if run.result(clean) else []
     pools = [_pool(run, name, job, clean) for name, job in entry["pools"].items() if nulls and run.result(job)]
     fresh = observations(run, entry["fresh"])
+    fresh_keys, without = _fresh_keys(run, entry)
     return Calibrated(
         scheme=entry["scheme"],
-        fresh_keys=_fresh_keys(run, entry["drawn"]),
+        fresh_keys=fresh_keys,
+        no_fresh_keys=without,
         pools=pools,
-        power=half_reset_power(fresh[0], nulls) if fresh and nulls else {},
+        power=half_reset_power(fresh[0], nulls, ALPHAS) if fresh and nulls else {},
         roc=_roc(observations(run, entry["attacked_marked"]), observations(run, entry["pools"].get("attacked"))),
         faults=tuple(dict.fromkeys(faults)),
     )
 
 
-def _fresh_keys(run: Run, job: str) -> FreshKeys | None:
+def _fresh_keys(run: Run, entry: Mapping[str, Any]) -> tuple[FreshKeys | None, str | None]:
+    """The counts, or why there is no such test; neither where the job has no result."""
+    job = entry["drawn"]
     result = run.result(job)
     if result is None:
-        return None
+        status, reason = run.fault(job) or ("", None)
+        return None, (reason or status) if status == "not-applicable" else None
     seen, models = result["observations"], result["models"]
+    if not any(_law(one) for one in seen):
+        return None, "its fresh keys have no law, so none of them accuses by itself"
     accused, fired = {}, {}
     for alpha in ALPHAS:
         found = [_key_accuses(one, alpha) for one in seen]
         accused[alpha] = Rate(sum(found), len(found))
         fired[alpha] = len({model for model, hit in zip(models, found, strict=True) if hit})
-    return FreshKeys(len(seen), result["admissible"], len(set(models)), accused, fired)
+    found_by_job = [run.result(one) for one in entry["crossed"]]
+    results = [one for one in found_by_job if one is not None]
+    if len(results) < len(found_by_job):
+        return None, None
+    crossed = cross([one["observations"] for one in results]) if results else None
+    admissible = min(one["admissible"] for one in (result, *results))  # of equally many keys
+    return FreshKeys(len(seen), admissible, len(set(models)), accused, fired, crossed), None
+
+
+def _law(seen: Observation) -> Mapping[str, Any] | None:
+    law: Mapping[str, Any] | None = seen["channels"][seen["evidence"]].get("law")
+    return law
+
+
+def cross(seen: Sequence[Sequence[Observation]]) -> Crossed:
+    """`seen`: for each model, what it showed under the same fresh keys in the same order."""
+    key: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
+    both: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
+    for number, under in enumerate(zip(*seen, strict=True)):
+        chosen = number % len(under)
+        nulls = [one for model, one in enumerate(under) if model != chosen]
+        weighing = Weighing.of(under[chosen], {OWN_POOL: nulls})
+        assert weighing.suspect is not None  # a job of fresh keys ends with a fault where a model can't be read
+        total = weighing.suspect.total
+        for alpha in ALPHAS:
+            p_key, level = weighing.test.key_p(total, alpha), math.log10(alpha)
+            key[alpha].append(p_key is not None and p_key <= level)
+            both[alpha].append(weighing.test.p(total, alpha) <= level)
+    return Crossed(len(seen), _rates(key), _rates(both))
 
 
 def _key_accuses(seen: Observation, alpha: float) -> bool:
@@ -141,7 +228,8 @@ def _pool(run: Run, name: str, job: str, clean: str) -> Pool:
     null: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
     both: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
     least: float | None = None
-    for model, seen in zip(null_models(run, job), observations(run, job), strict=True):
+    able = nulls_of(run, job)
+    for model, seen in able:
         stem = set(run.ancestors(model))
         others = [one for other, one in owned if other not in stem]
         for alpha in ALPHAS:
@@ -151,7 +239,7 @@ def _pool(run: Run, name: str, job: str, clean: str) -> Pool:
             both[alpha].append(found is not None and bool(found.log10_p <= level))
             if found is not None:
                 least = found.log10_p if least is None else min(least, found.log10_p)
-    return Pool(name, _rates(null), _rates(both), least)
+    return Pool(name, _rates(null), _rates(both), least, len(null_models(run, job)) - len(able))
 
 
 def _weighed(seen: Observation, nulls: Sequence[Observation], alpha: float) -> Evidence | None:
@@ -161,27 +249,6 @@ def _weighed(seen: Observation, nulls: Sequence[Observation], alpha: float) -> E
 
 def _rates(found: Mapping[float, Sequence[bool]]) -> dict[float, Rate]:
     return {alpha: Rate(sum(hits), len(hits)) for alpha, hits in found.items()}
-
-
-def half_reset_power(fresh: Observation, nulls: Sequence[Observation]) -> dict[float, float]:
-    """P(present), by alpha, after a random half of the mark's items was reset to chance, in closed form.
-
-    Hits that stay are hypergeometric, hits among the reset items binomial at the rate of a fresh key (of the nulls,
-    where there is no such law). Empty for real scores and unreadable models.
-    """
-    power: dict[float, float] = {}
-    for alpha in ALPHAS:
-        found = _weighed(fresh, nulls, alpha)
-        if found is None or found.kind != "count":
-            return {}
-        law = fresh["channels"][fresh["evidence"]].get("law") or {}
-        chance = float(np.mean(law["p"])) if "p" in law else (found.null_mean or 0.0) / found.n
-        reset = found.n // 2
-        kept = stats.hypergeom.pmf(np.arange(found.n + 1), found.n, int(found.total), found.n - reset)
-        needed = np.inf if found.theta is None else found.theta
-        redrawn = stats.binom.sf(needed - np.arange(found.n + 1) - 1, reset, chance)
-        power[alpha] = float(kept @ redrawn)
-    return power
 
 
 def _roc(marked: Sequence[Observation], nulls: Sequence[Observation]) -> Roc | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from leaderboard import wording
-from leaderboard.calibration import ALPHAS, CHANCE, Calibrated, Rate, allowed
+from leaderboard.calibration import ALPHAS, CHANCE, Calibrated, Rate, allowed, failures
 from leaderboard.run import Run
 from leaderboard.tables import escape, table
 
@@ -14,8 +14,9 @@ def calibration_page(run: Run, found: Sequence[Calibrated]) -> str:
     """The whole page."""
     parts = [
         f"# Realised error rates: {escape(run.described['run'])}",
-        f"{run.profile['nulls']} unmarked models of the owner's architecture and data; command: "
+        f"Unmarked models of the owner's architecture and data: {_nulls(run)}; command: "
         f"{escape(run.described['command'])}",
+        headline(found),
         "## Fresh keys",
         fresh_keys(found),
         "## Innocent models under the owner's key",
@@ -28,29 +29,66 @@ def calibration_page(run: Run, found: Sequence[Calibrated]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _nulls(run: Run) -> str:
+    return ", ".join(f"{track['nulls']} on {escape(track['task'])}" for track in run.described["data"])
+
+
+def headline(found: Sequence[Calibrated]) -> str:
+    """Whether the criterion holds."""
+    if said := failures(found):
+        return f"**The limits do not hold.** {escape('; '.join(said))}."
+    tested = [one for one in found if one.fresh_keys]
+    return f"Fresh keys stay within what chance allows for all of {len(tested)} schemes that have such a test."
+
+
 def fresh_keys(found: Sequence[Calibrated]) -> str:
     """False accusations by fresh admissible keys, against what chance allows of a correct rule."""
     rows = []
     for one in found:
         drawn = one.fresh_keys
         if drawn is None:
-            rows.append([escape(one.scheme), "–", "–", *["–"] * (2 * len(ALPHAS)), "no fresh keys"])
+            rows.append([escape(one.scheme), "–", "–", *["–"] * (2 * len(ALPHAS)), _no_test(one)])
             continue
         counts = [text for alpha in ALPHAS for text in (_rate(drawn.accused[alpha]), str(drawn.fired[alpha]))]
-        right = f"{drawn.admissible}/{drawn.draws}"
-        rows.append([escape(one.scheme), right, str(drawn.models), *counts, "yes" if drawn.passed else "**no**"])
+        within = ("by p: " if drawn.crossed else "") + ("yes" if drawn.passed else "**no**")
+        rows.append([escape(one.scheme), f"{drawn.admissible}/{drawn.draws}", str(drawn.models), *counts, within])
     draws = max((one.fresh_keys.draws for one in found if one.fresh_keys), default=0)
     limits = ", ".join(f"{allowed(draws, alpha)} at {wording.probability(alpha)}" for alpha in ALPHAS)
     text = (
         "Keys drawn anew on models that never saw one, by p_key alone; gates, which could only lower the counts, are "
         f"left out. A rule of exactly the stated size stays within {limits} of {draws:,} draws in "
         f"{100 * CHANCE:g} % of such checks. Behind each count: the one-sided 95 % Clopper-Pearson bound, and how many "
-        "of the models were ever accused."
+        "of the models were ever accused. Where a part of the key was trained for its secret, or no law says what a "
+        "fresh key would score, there is no such test: there p_null alone accuses, and the pools below are what holds."
     )
     header = ["scheme", "admissible", "models"]
     for alpha in ALPHAS:
         header += [f"p <= {wording.probability(alpha)}", "models"]
-    return f"{text}\n\n" + table([*header, "within"], rows, "lrr" + "rr" * len(ALPHAS) + "l")
+    page = f"{text}\n\n" + table([*header, "within"], rows, "lrr" + "rr" * len(ALPHAS) + "l")
+    return "\n\n".join([page, *crossed(found)])
+
+
+def _no_test(one: Calibrated) -> str:
+    """Why there are no counts of fresh keys."""
+    return "the job failed" if one.no_fresh_keys is None else f"no such test: {escape(one.no_fresh_keys)}"
+
+
+def crossed(found: Sequence[Calibrated]) -> list[str]:
+    """Fresh keys by the p that accuses, of schemes whose p_key is a prediction from few redrawn keys."""
+    rows = [
+        [escape(one.scheme), str(some.models), *(_rate(some.key[a]) for a in ALPHAS),
+         *(_rate(some.both[a]) for a in ALPHAS)]
+        for one in found if one.fresh_keys and (some := one.fresh_keys.crossed)
+    ]  # fmt: skip
+    text = (
+        "Where the law of a fresh key is itself a handful of redrawn keys, p_key is a prediction from these, too small "
+        "in its far tail, and accuses nobody by itself: p, the larger of p_key and p_null, does, and the limits are "
+        "for it. Each of these fresh keys was read on all of the models: it accuses one of them, in turn, with the "
+        "others under the same key as the nulls."
+    )
+    named = [wording.probability(alpha) for alpha in ALPHAS]
+    header = ["scheme", "models", *(f"p_key <= {a}" for a in named), *(f"p <= {a}" for a in named)]
+    return [text, table(header, rows, "lr" + "r" * (2 * len(ALPHAS)))] if rows else []
 
 
 def pools(found: Sequence[Calibrated]) -> str:
@@ -59,10 +97,10 @@ def pools(found: Sequence[Calibrated]) -> str:
         [
             escape(one.scheme),
             pool.name,
-            str(pool.null[ALPHAS[0]].n),
+            str(pool.null[ALPHAS[0]].n) + (f" ({pool.useless} left out)" if pool.useless else ""),
             *(_rate(pool.null[alpha]) for alpha in ALPHAS),
             *(_rate(pool.both[alpha]) for alpha in ALPHAS),
-            "unreadable" if pool.least_log10_p is None else wording.p_value(pool.least_log10_p),
+            "–" if pool.least_log10_p is None else wording.p_value(pool.least_log10_p),
         ]
         for one in found
         for pool in one.pools
@@ -71,7 +109,8 @@ def pools(found: Sequence[Calibrated]) -> str:
         "Every model as the suspect, the clean nulls as the nulls, without the one it is or was made from. Clean: the "
         "owner's architecture and data. Near innocents: the owner's own unmarked model, and other people's "
         "fine-tunings of it; attacked: clean nulls after attacks. Models of one backbone, or of one thief's data, are "
-        "not independent: their bounds read as if they were. p is the larger of p_null and p_key. Gates are left out."
+        "not independent: their bounds read as if they were. p is the larger of p_null and p_key. Gates are left "
+        "out, and so are models that don't do their task: restored images less than 3 dB better than the degraded ones."
     )
     named = [wording.probability(alpha) for alpha in ALPHAS]
     header = ["scheme", "pool", "models", *(f"p_null <= {a}" for a in named), *(f"p <= {a}" for a in named), "least p"]
@@ -84,7 +123,11 @@ def power(found: Sequence[Calibrated]) -> str:
         [escape(one.scheme), *(wording.percent(one.power[a]) if a in one.power else "–" for a in ALPHAS)]
         for one in found
     ]
-    text = "How often a mark is still present after a random half of its items was reset to chance, in closed form."
+    text = (
+        "How often a mark is still present after a random half of its items was reset to chance, in closed form. "
+        "Hits are reset to the rate of a fresh key, or of the nulls where there is none; real scores to those of "
+        "a null on the same items, each null in turn and left out of the test, by the normal approximation."
+    )
     return f"{text}\n\n" + table(["scheme", *_at(ALPHAS)], rows, "l" + "r" * len(ALPHAS))
 
 
@@ -110,13 +153,19 @@ def as_json(found: Sequence[Calibrated]) -> list[dict[str, object]]:
     return [
         {
             "scheme": one.scheme,
-            "fresh_keys": one.fresh_keys and {
-                "draws": one.fresh_keys.draws,
-                "admissible": one.fresh_keys.admissible,
-                "models": one.fresh_keys.models,
-                "accused": _counts(one.fresh_keys.accused),
-                "passed": one.fresh_keys.passed,
+            "fresh_keys": (drawn := one.fresh_keys) and {
+                "draws": drawn.draws,
+                "admissible": drawn.admissible,
+                "models": drawn.models,
+                "accused": _counts(drawn.accused),
+                "crossed": drawn.crossed and {
+                    "models": drawn.crossed.models,
+                    "p_key": _counts(drawn.crossed.key),
+                    "p": _counts(drawn.crossed.both),
+                },
+                "passed": drawn.passed,
             },
+            "no_fresh_keys": one.no_fresh_keys,
             "pools": {pool.name: {"p_null": _counts(pool.null), "p": _counts(pool.both)} for pool in one.pools},
             "power": {wording.probability(alpha): value for alpha, value in one.power.items()},
             "roc": one.roc and {"auroc": one.roc.auroc, "tpr_at_1_percent_fpr": one.roc.tpr},

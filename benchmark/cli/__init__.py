@@ -16,7 +16,7 @@ EPILOG = """
 Exit codes: 0 every cell has a verdict (or the command did what it was asked)
             1 the benchmark itself failed: a defect, please report it with the output of --debug
             2 the command, a parameter, a file or a folder is wrong
-            3 some cells crashed, timed out or have not run
+            3 some cells crashed, timed out or have not run; calibrate: also fresh keys that accuse too often
             4 compare: a verdict got worse for the owner; replay: the result is different; check: an item does not open
             130 interrupted: everything finished is kept
 """

@@ -15,21 +15,26 @@ from benchmark.calibration import DRAWS, calibration_plan
 from benchmark.cli.options import PLUGIN, RESULTS, RUN_NAME, checked_name
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
 
-SCRATCH, NEIGHBOUR = "scratch", "finetune(mode=ftal)"
+SCRATCH = "scratch"
+NEIGHBOURS = {"classification": "finetune(mode=ftal)", "image-to-image": "surrogate"}
 
 
 @click.command()
 @click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport' or 'rose(s=64)'.")
 @click.option(
     "--attacks",
-    default="finetune(mode=ftal),prune(amount=0.5),quantize(bits=8)",
+    default="finetune(mode=ftal),prune(amount=0.5),quantize(bits=8),surrogate,surrogate(augment=true)",
     show_default=True,
-    help="What the attacked nulls meet, in turn.",
+    help="What the attacked nulls meet, in turn: on each track those that serve its nets.",
 )
 @click.option(
     "--profile", "profile_name", default="calibrate", show_default=True, help="A profile's name, or a .toml file."
 )
-@click.option("--nulls", type=int, help="Unmarked models, such as 60 or 300.  [default: the profile's]")
+@click.option(
+    "--nulls",
+    type=int,
+    help="Unmarked models of the main task, such as 60 or 300; [image] has its own number.  [default: the profile's]",
+)
 @click.option(
     "--draws", type=click.IntRange(min=1), default=DRAWS, show_default=True, help="Fresh keys for each scheme."
 )
@@ -52,7 +57,12 @@ def calibrate(
     device: str,
     as_json: bool,
 ) -> int:
-    """Count false accusations by fresh keys and on innocent models, and write RESULTS/NAME/calibration.md."""
+    """Count false accusations by fresh keys and on innocent models, and write RESULTS/NAME/calibration.md.
+
+    Every scheme is calibrated on the profile's track for it. Exit code 3 where fresh keys accuse more often than
+    chance allows of a correct rule (131, 8 and 1 of 2,000 at .05, 1e-3 and 1e-6), where one of them is not
+    admissible, or where a job failed.
+    """
     from rich.console import Console
 
     from benchmark.history import history
@@ -61,9 +71,9 @@ def calibrate(
     from benchmark.registry import Registry
     from benchmark.running import STORE, Machine, carry_out
     from benchmark.selection import select_attacks, select_schemes
-    from benchmark.tasks import find_task
     from leaderboard import rates
     from leaderboard.calibration import calibrate as count
+    from leaderboard.calibration import failures
     from leaderboard.export import write_page
     from leaderboard.run import read_run
 
@@ -72,14 +82,18 @@ def calibrate(
     met = select_attacks(attacks, registry)
     if unfit := [one.label for one in met if one.claim or one.requires]:
         raise BenchError(f"{unfit[0]} speaks of a marked model, and nulls have no mark: choose other --attacks")
-    (scratch,), (neighbour,) = (select_attacks(one, registry) for one in (SCRATCH, NEIGHBOUR))
-    kind = find_task(profile.task).kind
+    (scratch,) = select_attacks(SCRATCH, registry)
+    neighbours = {kind: select_attacks(one, registry)[0] for kind, one in NEIGHBOURS.items()}
     selected = select_schemes(schemes, registry)
-    fit = [one for one in selected if kind in one.tasks]
+    fit = [one for one in selected if profile.track(one.tasks) is not None]
     for one in selected:
         if one not in fit:
-            click.echo(f"left out: {one.label} marks {' or '.join(one.tasks)} nets, calibrated is {kind}", err=True)
-    plan, entries = calibration_plan(profile, fit, met, scratch, neighbour, draws, history(results / STORE))
+            click.echo(
+                f"left out: {one.label} marks {' or '.join(one.tasks)} nets, and {profile.name} has none", err=True
+            )
+    if not fit:
+        raise BenchError(f"profile {profile.name} has no track for any of the --schemes: choose others, or a profile")
+    plan, entries = calibration_plan(profile, fit, met, scratch, neighbours, draws, history(results / STORE))
     machine = Machine(results, checked_name(run_name or profile.name), workers, device)
     console = Console(stderr=as_json)
     described = manifest(plan, machine.run, shlex.join(["bench", *sys.argv[1:]]), registry.broken)
@@ -90,7 +104,7 @@ def calibrate(
     path = write_page(machine.folder / "calibration.md", page)
     click.echo(json.dumps(rates.as_json(found), indent=1) if as_json else f"{page}\nPage: {path}")
     failed = {status for one in found for status, _ in one.faults} - {"not-applicable"}
-    return EXIT_INCOMPLETE if failed else EXIT_OK
+    return EXIT_INCOMPLETE if failed or failures(found) else EXIT_OK
 
 
 COMMANDS = (calibrate,)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmark.calibration import OTHERS, calibration_plan
+from benchmark.calibration import CROSSED, OTHER_IMAGE_NETS, OTHERS, calibration_plan
+from benchmark.errors import BenchError
 from benchmark.plan import Plan, make_plan
 from benchmark.profile import load_profile
 from benchmark.registry import Registry
@@ -18,8 +19,14 @@ REGISTRY = Registry.discover(())
 def planned(nulls: int = 60) -> tuple[Plan, list[dict[str, Any]]]:
     profile = load_profile("calibrate").with_options(nulls=nulls)
     attacks = select_attacks("finetune(mode=ftal),prune(amount=0.5)", REGISTRY)
+    return plan_of(profile, "adi(),rose()", attacks)
+
+
+def plan_of(profile: Any, schemes: str, attacks: Any) -> tuple[Plan, list[dict[str, Any]]]:
     (scratch,), (near,) = select_attacks("scratch", REGISTRY), select_attacks("finetune(mode=ftal)", REGISTRY)
-    return calibration_plan(profile, select_schemes("adi(),rose()", REGISTRY), attacks, scratch, near, 2000)
+    (surrogate,) = select_attacks("surrogate", REGISTRY)
+    neighbours = {"classification": near, "image-to-image": surrogate}
+    return calibration_plan(profile, select_schemes(schemes, REGISTRY), attacks, scratch, neighbours, 2000)
 
 
 def test_every_pool_is_what_its_name_says() -> None:
@@ -67,3 +74,39 @@ def test_a_run_of_the_same_training_shares_the_jobs() -> None:
     run = make_plan(profile, select_schemes("adi()", REGISTRY), select_attacks("none", REGISTRY))
     shared = {job.id for job in plan.jobs} & {job.id for job in run.jobs}
     assert {job.kind for job in run.jobs if job.id in shared} == {"host", "null", "marked", "judged"}
+
+
+@pytest.mark.parametrize("profile", ["calibrate", "paper-deepmodel"])
+def test_image_schemes_are_calibrated_on_their_own_track(profile: str) -> None:
+    attacks = select_attacks("finetune(mode=ftal),surrogate,surrogate(augment=true)", REGISTRY)
+    plan, (image, *others) = plan_of(load_profile(profile), "deepmodel" if "paper" in profile else "deepmodel,adi()",
+                                     attacks)  # fmt: skip
+    jobs = {job.id: job for job in plan.jobs}
+    pools = {name: [jobs[one] for one in jobs[judged].payload["suspects"]] for name, judged in image["pools"].items()}
+    assert {len(pool) for name, pool in pools.items() if name != "clean"} == {OTHER_IMAGE_NETS}
+    assert len(pools["clean"]) == (16 if profile == "calibrate" else 8)
+    assert {one.payload["world"]["task"] for pool in pools.values() for one in pool} == {"derain"}
+    assert {one.payload["world"]["architecture"] for one in pools["other architecture"]} == {"residual", "plain"}
+    host, *neighbours = pools["near innocents"]
+    assert {(one.payload["target"], one.payload["stages"][0]["name"]) for one in neighbours} == {(host.id, "surrogate")}
+    assert {one.payload["stages"][0]["name"] for one in pools["attacked"]} == {"surrogate"}
+    for other in others:
+        (task,) = {jobs[one].payload["world"]["task"] for one in other["pools"].values()}
+        assert task == "digits"
+
+
+def test_a_track_without_an_attack_is_one_sentence() -> None:
+    with pytest.raises(BenchError, match="none of the --attacks can be run on image-to-image nets"):
+        plan_of(load_profile("calibrate"), "deepmodel", select_attacks("prune(amount=0.5)", REGISTRY))
+
+
+def test_keys_of_a_redrawn_law_meet_many_nulls_each() -> None:
+    plan, (keynet, adi) = plan_of(
+        load_profile("calibrate"), "keynet(),adi()", select_attacks("prune(amount=0.5)", REGISTRY)
+    )
+    jobs = {job.id: job for job in plan.jobs}
+    assert adi["crossed"] == []
+    suspects = [jobs[one].payload["suspects"] for one in keynet["crossed"]]
+    clean = jobs[keynet["pools"]["clean"]].payload["suspects"]
+    assert suspects == [[one] for one in clean[:CROSSED]]
+    assert {jobs[one].payload["draws"] for one in keynet["crossed"]} == {2000}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leaderboard.calibration import ALPHAS, allowed, calibrate, half_reset_power
+from leaderboard.calibration import ALPHAS, allowed, calibrate, cross, failures
+from leaderboard.half_reset import half_reset_power
 from leaderboard.rates import as_json, calibration_page
 
 NULLS = (9, 7, 11, 8, 10, 6, 12, 9, 8, 10, 7, 9, 11, 8, 13, 4)
@@ -29,9 +30,12 @@ def calibrated(case: Any, drawn: list[int], scheme: str = "adi", **jobs: Any) ->
     pool = case.judged("the attacked null", shared["marked"], [attacked], [seen(jobs.pop("attacked_hits", 9))])
     result = {"observations": [seen(one) for one in drawn], "models": [i % 16 for i in range(len(drawn))],
               "admissible": jobs.pop("admissible", len(drawn))}  # fmt: skip
+    if jobs.pop("lawless", False):
+        for one in result["observations"]:
+            del one["channels"]["bits"]["law"]
     case.run["calibration"] = [{
         "scheme": scheme, "marked": shared["marked"], "fresh": shared["fresh"],
-        "drawn": case.job("drawn", "fresh keys", [shared["marked"]], result, **jobs),
+        "crossed": [], "drawn": case.job("drawn", "fresh keys", [shared["marked"]], result, **jobs),
         "pools": {"clean": shared["nulls"], "attacked": pool}, "attacked_marked": None,
     }]  # fmt: skip
     run = case.read()
@@ -61,6 +65,10 @@ def test_fresh_keys_are_counted_by_their_exact_p(case: Any) -> None:
 def test_too_many_accusations_or_one_bad_key_fail(case: Any, drawn: list[int], admissible: int) -> None:
     _, found = calibrated(case, drawn, admissible=admissible)
     assert not found.fresh_keys.passed
+    (said,) = failures([found])
+    assert said.startswith(
+        "adi: 9 of 2000 fresh keys accuse" if admissible == 2000 else "adi: 1 of 2000 fresh keys are"
+    )
 
 
 def test_each_model_is_left_out_of_its_own_nulls(case: Any) -> None:
@@ -82,7 +90,7 @@ def test_each_model_is_left_out_of_its_own_nulls(case: Any) -> None:
 def test_the_power_of_a_half_erased_mark_is_that_of_a_simulation(hits: int, law: float | None) -> None:
     rng = np.random.default_rng(5)
     nulls = [seen(hit, law) for hit in NULLS]
-    power = half_reset_power(seen(hits, law), nulls)
+    power = half_reset_power(seen(hits, law), nulls, ALPHAS)
     from leaderboard.evidence import weigh
 
     chance = 0.1 if law else float(np.mean(NULLS)) / 100
@@ -116,8 +124,91 @@ def test_a_scheme_without_fresh_keys_says_so(case: Any) -> None:
     assert found.fresh_keys is None
     assert found.faults == (("not-applicable", reason),)
     text = calibration_page(run, [found])
-    assert "no fresh keys" in text
-    assert reason in text
+    assert f"no such test: {reason}" in text
+
+
+def test_fresh_keys_without_a_law_are_no_test(case: Any) -> None:
+    run, found = calibrated(case, [90] * 20, lawless=True)
+    assert found.fresh_keys is None
+    assert "no such test: its fresh keys have no law" in calibration_page(run, [found])
+    assert failures([found]) == []
+
+
+def redrawn(hits: int, totals: list[int]) -> dict[str, Any]:
+    one = seen(hits, None)
+    one["channels"]["bits"]["law"] = {"kind": "redrawn", "totals": totals}
+    return one
+
+
+def loud_keys(draws: int, models: int = 16) -> list[list[dict[str, Any]]]:
+    """By model, under the same keys: now and then a key scores 20 items more on every model, marked or not.
+
+    Each observation holds 19 other keys on the same model, as loud as seldom.
+    """
+    rng = np.random.default_rng(3)
+    loud = 20 * (rng.random((draws, 20)) < 0.02)
+    totals = rng.binomial(100, 0.2, (models, draws, 20)) + loud
+    return [[redrawn(int(key[0]), key[1:].tolist()) for key in model] for model in totals]
+
+
+@pytest.mark.parametrize("models", [9, 16])
+def test_a_loud_key_fools_p_key_and_not_the_p_that_accuses(models: int) -> None:
+    """2 % of the keys are read by every model: the other models' p_null knows them, 19 other keys don't."""
+    found = cross(loud_keys(2000, models))
+    assert found.models == models
+    assert found.key[1e-3].count > allowed(2000, 1e-3)
+    assert [found.both[alpha].count <= allowed(2000, alpha) for alpha in ALPHAS] == [True] * 3
+    assert found.both[0.05].count > 0
+
+
+def test_a_model_that_alone_reads_a_key_is_accused() -> None:
+    quiet = [redrawn(20, [17 + i % 7 for i in range(19)]) for _ in range(4)]
+    for index, one in enumerate(quiet):
+        one["channels"]["bits"]["hits"] = "1" * (18 + index) + "0" * (82 - index)
+    models = [list(quiet) for _ in range(16)]
+    models[2][2] = redrawn(90, [17 + i % 7 for i in range(19)])
+    assert [cross(models).both[alpha].count for alpha in ALPHAS] == [1, 1, 1]
+
+
+def test_the_limits_are_for_the_p_that_accuses(case: Any) -> None:
+    run, _ = calibrated(case, [21] * 9 + [10] * 1991)
+    marked, under = run.described["calibration"][0]["marked"], loud_keys(32)
+    case.run["calibration"][0]["crossed"] = [
+        case.job("drawn", f"crossed {index}", [marked],
+                 {"observations": one, "models": [0] * 32, "admissible": 32 if index else 31})
+        for index, one in enumerate(under)
+    ]  # fmt: skip
+    run = case.read()
+    (found,) = calibrate(run)
+    assert found.fresh_keys.accused[1e-3].count == 9
+    assert failures([found]) == ["adi: 1969 of 2000 fresh keys are inadmissible"]
+    text = calibration_page(run, [found])
+    assert "**The limits do not hold.** adi: 1969 of 2000" in text
+    assert "by p: **no**" in text
+    assert "p_key is a prediction" in text
+
+
+def test_the_power_of_half_erased_scores_is_that_of_a_simulation() -> None:
+    rng = np.random.default_rng(5)
+
+    def scores(values: Any) -> dict[str, Any]:
+        return {"evidence": "p", "channels": {"p": {"values": list(values)}}, "gates": {}, "unreadable": None}
+
+    from leaderboard.evidence import weigh
+
+    levels = 0.2 * rng.standard_normal((16, 1)) + 0.1 * rng.standard_normal((16, 64))
+    ours = 1.6 + 1.2 * rng.standard_normal(64)
+    nulls = [scores(one) for one in levels]
+    power = half_reset_power(scores(ours), nulls, ALPHAS)
+    for alpha in ALPHAS:
+        hits = []
+        for index, level in enumerate(levels):
+            theta = weigh(scores(ours), {"clean": nulls[:index] + nulls[index + 1 :]}, alpha).theta
+            for _ in range(300):
+                kept = rng.permutation(64) < 32
+                hits.append(np.where(kept, ours, level).mean() >= theta)
+        assert power[alpha] == pytest.approx(np.mean(hits), abs=0.03)
+    assert 0.05 < power[1e-6] < 0.95 or 0.05 < power[1e-3] < 0.95
 
 
 def test_the_page_escapes_and_says_what_failed(case: Any) -> None:

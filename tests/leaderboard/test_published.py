@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.reproduction import load_reproduction, works
+from leaderboard.calibration import ALPHAS, calibrate, failures
 from leaderboard.published import FOLDER, README, published, readme, write_published
 from leaderboard.reproduction import outcomes
 
@@ -91,3 +92,34 @@ def test_the_readme_s_attack_works(finished: Path, tmp_path: Path) -> None:
     words = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
     assert {"weight-noise(scale=0.1)", "weight-noise(scale=0.3)"} <= words.keys()
     assert words["weight-noise(scale=0.1)"]["verdict"] == "survived"
+
+
+@pytest.mark.skipif("calibrate" not in RUNS, reason="no calibration is published")
+def test_the_published_error_rates_are_within_their_limits() -> None:
+    """2,000 admissible fresh keys for every scheme that has the test, and innocents of every pool beside them."""
+    found = calibrate(published("calibrate").run)
+    tested = [one.fresh_keys for one in found if one.fresh_keys]
+    assert {(one.draws, one.admissible) for one in tested} == {(2000, 2000)}
+    for one in tested:
+        counts = [(one.accusing[alpha].count, one.accusing[alpha].n) for alpha in ALPHAS]
+        assert all(count <= most and n == 2000 for (count, n), most in zip(counts, (131, 8, 1), strict=True)), counts
+    assert failures(found) == []
+    assert {one.scheme.partition("(")[0] for one in found} >= {"adi", "rose", "keynet", "passport", "deepmodel"}
+    assert {one.scheme.partition("(")[0] for one in found if one.fresh_keys} >= {"adi", "rose", "keynet", "passport"}
+    assert all(one.no_fresh_keys for one in found if one.fresh_keys is None)
+    assert all(one.fresh_keys.crossed for one in found if one.fresh_keys and one.scheme.startswith("keynet"))
+    assert all(len(one.pools) == 5 and one.power for one in found)
+
+
+@pytest.mark.skipif("calibrate" not in RUNS, reason="no calibration is published")
+def test_crossed_jobs_drew_the_same_keys() -> None:
+    """The keys of one null's job are the first that the job of all nulls drew on that null."""
+    run = published("calibrate").run
+    entries = [entry for entry in run.described["calibration"] if entry["crossed"]]
+    assert entries
+    for entry in entries:
+        drawn, alone = run.result(entry["drawn"]), run.result(entry["crossed"][0])
+        assert drawn is not None
+        assert alone is not None
+        first = drawn["models"].count(0)
+        assert drawn["observations"][:first] == alone["observations"][:first]
