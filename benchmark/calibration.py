@@ -94,9 +94,11 @@ def _entry(
         "marked": marked,
         "fresh": draft.judged(scheme, marked, [marked], 0, marked),
         "drawn": draft.drawn(scheme, marked, clean, 0, draws),
-        # one job for each null: all of them start the same stream, so they draw the same keys
+        # one job for each null: all of them start the same stream, so they draw the same keys; each accuses all of them
         "crossed": [
-            draft.drawn(scheme, marked, [null], 0, draws) for null in clean[:CROSSED] if counts_redrawn_keys(scheme)
+            draft.drawn(scheme, marked, [null], 0, -(-draws // CROSSED))
+            for null in clean[:CROSSED]
+            if counts_redrawn_keys(scheme)
         ],
         "pools": {name: draft.judged(scheme, marked, models, 0, marked) for name, models in pools.items()},
         "attacked_marked": None,

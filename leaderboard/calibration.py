@@ -63,13 +63,14 @@ class FreshKeys:
 
 @dataclass(frozen=True)
 class Crossed:
-    """The same fresh keys on `models` nulls: each key accuses one of them, in turn, and the others are the nulls.
+    """The same fresh keys on `models` nulls: each key accuses each of them, in turn, with the others as the nulls.
 
     For a scheme whose law of a fresh key is a handful of redrawn ones, so that p_key is a prediction, known to be too
     small in its far tail. What accuses is p, the larger of p_key and p_null, and p_null of a fresh key needs that key
     on other models; the owner's key on them says nothing about it. key, both: accusations by p_key alone and by p, by
-    alpha, over the keys. Keys meet few nulls, since every further one costs a reading of all keys; p_null allows for
-    their number.
+    alpha, over pairs of a key and a model. Pairs of one key are not independent, so the limits are those of fewer
+    draws than there are pairs: a count within them is what a correct rule shows, not a proof. p_null allows for how
+    few nulls there are.
     """
 
     models: int
@@ -190,7 +191,8 @@ def _fresh_keys(run: Run, entry: Mapping[str, Any]) -> tuple[FreshKeys | None, s
     if len(results) < len(found_by_job):
         return None, None
     crossed = cross([one["observations"] for one in results]) if results else None
-    admissible = min(one["admissible"] for one in (result, *results))  # of equally many keys
+    refused = max(len(one["observations"]) - one["admissible"] for one in (result, *results))
+    admissible = len(seen) - refused
     return FreshKeys(len(seen), admissible, len(set(models)), accused, fired, crossed), None
 
 
@@ -203,8 +205,8 @@ def cross(seen: Sequence[Sequence[Observation]]) -> Crossed:
     """`seen`: for each model, what it showed under the same fresh keys in the same order."""
     key: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
     both: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
-    for number, under in enumerate(zip(*seen, strict=True)):
-        chosen = number % len(under)
+    pairs = ((under, chosen) for under in zip(*seen, strict=True) for chosen in range(len(under)))
+    for under, chosen in pairs:
         nulls = [one for model, one in enumerate(under) if model != chosen]
         weighing = Weighing.of(under[chosen], {OWN_POOL: nulls})
         assert weighing.suspect is not None  # a job of fresh keys ends with a fault where a model can't be read

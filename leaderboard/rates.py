@@ -83,8 +83,8 @@ def crossed(found: Sequence[Calibrated]) -> list[str]:
     text = (
         "Where the law of a fresh key is itself a handful of redrawn keys, p_key is a prediction from these, too small "
         "in its far tail, and accuses nobody by itself: p, the larger of p_key and p_null, does, and the limits are "
-        "for it. Each of these fresh keys was read on all of the models: it accuses one of them, in turn, with the "
-        "others under the same key as the nulls."
+        "for it. Each of these fresh keys was read on all of the models: it accuses each of them in turn, with the "
+        "others under the same key as the nulls. Pairs that share a key are not independent."
     )
     named = [wording.probability(alpha) for alpha in ALPHAS]
     header = ["scheme", "models", *(f"p_key <= {a}" for a in named), *(f"p <= {a}" for a in named)]

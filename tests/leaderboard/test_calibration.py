@@ -154,10 +154,11 @@ def loud_keys(draws: int, models: int = 16) -> list[list[dict[str, Any]]]:
 @pytest.mark.parametrize("models", [9, 16])
 def test_a_loud_key_fools_p_key_and_not_the_p_that_accuses(models: int) -> None:
     """2 % of the keys are read by every model: the other models' p_null knows them, 19 other keys don't."""
-    found = cross(loud_keys(2000, models))
-    assert found.models == models
-    assert found.key[1e-3].count > allowed(2000, 1e-3)
-    assert [found.both[alpha].count <= allowed(2000, alpha) for alpha in ALPHAS] == [True] * 3
+    found = cross(loud_keys(4000 // models, models))
+    n = 4000 // models * models
+    assert (found.models, found.key[1e-3].n) == (models, n)
+    assert found.key[1e-3].count > allowed(n, 1e-3)
+    assert [found.both[alpha].count <= allowed(n, alpha) for alpha in ALPHAS] == [True] * 3
     assert found.both[0.05].count > 0
 
 
@@ -181,9 +182,9 @@ def test_the_limits_are_for_the_p_that_accuses(case: Any) -> None:
     run = case.read()
     (found,) = calibrate(run)
     assert found.fresh_keys.accused[1e-3].count == 9
-    assert failures([found]) == ["adi: 1969 of 2000 fresh keys are inadmissible"]
+    assert failures([found]) == ["adi: 1 of 2000 fresh keys are inadmissible"]
     text = calibration_page(run, [found])
-    assert "**The limits do not hold.** adi: 1969 of 2000" in text
+    assert "**The limits do not hold.** adi: 1 of 2000" in text
     assert "by p: **no**" in text
     assert "p_key is a prediction" in text
 
