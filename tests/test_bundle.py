@@ -314,7 +314,7 @@ def test_a_bundle_is_a_published_run_of_one_cell(bundled: Path, finished: Path) 
 
     (cell,) = judge(read_run(bundled)).cells
     assert cell.verdict.word == "survived"
-    code, output, _ = bench_here("compare", str(finished / "small"), str(bundled))
+    code, output, _ = bench_here("compare", str(bundled), str(finished / "small"))
     assert code == 0
     assert "1 cells in both: 1 from the same records" in output
 
