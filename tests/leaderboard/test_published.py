@@ -21,7 +21,9 @@ RUNS = sorted(path.parent.name for path in FOLDER.glob("*/run.json.gz"))
 def test_the_quick_board_is_published() -> None:
     assert "quick" in RUNS
     board = published("quick")
-    assert len(board.run.records) == len(board.run.described["jobs"])
+    without = [job for job in board.run.described["jobs"] if job not in board.run.records]
+    faults = {(board.run.fault(job) or ("none", ""))[0] for job in without}
+    assert faults == {"not-applicable"}  # what an attack that can't be run would have led to
     assert {cell.verdict.word for cell in board.cells} >= {"survived", "removed", "forged", "rejected", "not-marked"}
 
 
@@ -67,8 +69,9 @@ def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
     assert word("rose", "finetune(mode=ftal,lr=0.05,epochs=20)") == "removed"
     assert word("adi(mode=scratch,lr=0.05)", "prune(amount=0.3)") == "survived"
     assert word("adi(mode=scratch,lr=0.05)", "distill(architecture=house)") == "removed"
-    assert word("passport(binding=identity)", "quantize(bits=8)") == "survived"
-    assert word("passport(binding=identity)", "fake1(passports=noise)") == "rejected"
+    passport = "passport(version=v1,recipe=shuffle,binding=identity)"
+    assert word(passport, "quantize(bits=8)") == "survived"
+    assert word(passport, "fake1(passports=noise)") == "rejected"
 
 
 def test_no_page_needs_torch() -> None:
