@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from leaderboard import wording
@@ -84,13 +85,11 @@ def _name(label: str, paper: str) -> str:
 
 def _square(cells: Sequence[Cell], counted: bool) -> str:
     """The verdict and log10 p; counted, for runs of several seeds: the words, each with its count."""
-    if not cells:
+    words = Counter(cell.verdict.word for cell in cells)
+    if words.keys() <= {"not-applicable"}:
         return "--"
     if counted:
-        words: dict[str, int] = {}
-        for cell in cells:
-            words[cell.verdict.word] = words.get(cell.verdict.word, 0) + 1
-        return ", ".join(f"{escape(word)} {count}/{len(cells)}" for word, count in words.items())
+        return ", ".join(f"{escape(word)} {count}/{len(cells)}" for word, count in words.most_common())
     cell = cells[0]
     if cell.after is None:
         return escape(cell.verdict.word)
