@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from rich.console import Console
@@ -30,6 +30,7 @@ from benchmark.registry import Registry, load
 from benchmark.release import Key, Service
 from benchmark.running import Machine, finish
 from benchmark.selection import Setting
+from leaderboard.utility import level
 
 SCHEMA = 1
 MODEL, KEY, CARD = "model.safetensors", "key.safetensors", "card.json"
@@ -119,10 +120,8 @@ def usefulness(service: Service, splits: Splits, world: World) -> float:
     return _level(acts.utility(service, splits.test.to(world.device), world))
 
 
-def _level(found: Mapping[str, Any]) -> float:
-    if "psnr" in found:
-        return float(sum(found["psnr"]) / len(found["psnr"]))
-    return float(found["correct"].count("1") / len(found["correct"]))
+def _level(outcomes: Mapping[str, Any]) -> float:
+    return cast(float, level(outcomes))  # no test set is empty
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from leaderboard import wording
@@ -85,11 +84,11 @@ def _name(label: str, paper: str) -> str:
 
 def _square(cells: Sequence[Cell], counted: bool) -> str:
     """The verdict and log10 p; counted, for runs of several seeds: the words, each with its count."""
-    words = Counter(cell.verdict.word for cell in cells)
-    if words.keys() <= {"not-applicable"}:
+    words = [cell.verdict.word for cell in cells]
+    if set(words) <= {"not-applicable"}:
         return "--"
     if counted:
-        return ", ".join(f"{escape(word)} {count}/{len(cells)}" for word, count in words.most_common())
+        return ", ".join(map(escape, wording.counted(words, len(cells))))
     cell = cells[0]
     if cell.after is None:
         return escape(cell.verdict.word)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.records import RecordStore
+from leaderboard import wording
 from leaderboard.board import Board, judge, read_run
 from leaderboard.calibration import calibrate
 from leaderboard.cells import Cell
@@ -69,12 +69,11 @@ def _worst(board: Board, scheme: str, attacks: Sequence[AttackRow]) -> str:
 
 def _over_seeds(cells: Sequence[Cell]) -> str:
     """How often each word fell, the most frequent first: `removed 5/5`, `survived 3/5, undecided 2/5`."""
-    counts = Counter(cell.verdict.word for cell in cells)
-    if counts.keys() == {"not-applicable"}:
+    words = [cell.verdict.word for cell in cells]
+    if set(words) == {"not-applicable"}:
         return NOTHING
-    said = [f"{one} {count}/{len(cells)}" for one, count in counts.most_common()]
-    loud = counts.most_common(1)[0][0] in HARM[0]
-    return ", ".join([f"**{said[0]}**" if loud else said[0], *said[1:]])
+    first, *others = wording.counted(words, len(cells))
+    return ", ".join([f"**{first}**" if first.startswith(HARM[0]) else first, *others])
 
 
 def readme(board: Board, text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from leaderboard.cells import Agreement, Cell, Channel
 from leaderboard.evidence import Evidence
@@ -220,6 +220,11 @@ def verdict(cell: Cell) -> str:
     return cell.verdict.word
 
 
+def counted(words: Iterable[str], n: int) -> list[str]:
+    """How often each word fell out of `n`, the most frequent first: `survived 3/5`, `undecided 2/5`."""
+    return [f"{word} {count}/{n}" for word, count in Counter(words).most_common()]
+
+
 def square(cells: Sequence[Cell]) -> list[str]:
     """The lines of one square of the matrix: the verdict first, then what backs it. Several cells: several seeds."""
     if not cells:
@@ -241,10 +246,9 @@ def square(cells: Sequence[Cell]) -> list[str]:
 
 
 def _seeds(cells: Sequence[Cell]) -> list[str]:
-    words = Counter(verdict(cell) for cell in cells)
-    lines = [f"{word} {count}/{len(cells)}" for word, count in words.most_common()]
-    committed = Counter(cell.committed.word for cell in cells if cell.committed)
-    lines += [f"{word} {count}/{len(cells)} with commitment" for word, count in committed.most_common()]
+    lines = counted((verdict(cell) for cell in cells), len(cells))
+    committed = (cell.committed.word for cell in cells if cell.committed)
+    lines += [f"{one} with commitment" for one in counted(committed, len(cells))]
     tally = Tally.of(cell.verdict for cell in cells)
     if tally.judged > 1:
         low, high = wilson(tally.held, tally.judged)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 
 from benchmark.calibration import DRAWS, calibration_plan
-from benchmark.cli.options import PLUGIN, RESULTS, RUN_NAME, checked_name
+from benchmark.cli.options import DEVICE, PLUGIN, RESULTS, RUN_NAME, WORKERS, checked_name
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
 
 SCRATCH = "scratch"
@@ -41,8 +40,8 @@ NEIGHBOURS = {"classification": "finetune(mode=ftal)", "image-to-image": "surrog
 @RESULTS
 @RUN_NAME
 @PLUGIN
-@click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@WORKERS
+@DEVICE
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def calibrate(
     schemes: str,

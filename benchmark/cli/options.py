@@ -43,6 +43,13 @@ ALPHA = click.option("--alpha", type=float, help="Present means p <= ALPHA. Chan
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 BUDGET = click.option("--budget", type=float, help="Points of utility an attack may cost. Changes verdicts only.")
 
+DATA_FOLDER = click.option(
+    "--data-root", type=click.Path(path_type=Path), help="Folder of data sets that are not embedded."
+)
+OFFLINE = click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing.")
+WORKERS = click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
+DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+
 _PLANNING = (
     click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport', 'a*' or 'rose(s=64)'."),
     click.option(
@@ -56,8 +63,8 @@ _PLANNING = (
         "--profile", "profile_name", default="quick", show_default=True, help="A profile's name, or a .toml file."
     ),
     click.option("--task", help="Data set to train on, in place of the profile's."),
-    click.option("--data-root", type=click.Path(path_type=Path), help="Folder of data sets that are not embedded."),
-    click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing."),
+    DATA_FOLDER,
+    OFFLINE,
     click.option("--thief-share", help="Shares of the thief's pool, such as 0,0.05,1: the first is the matrix's."),
     click.option("--thief-pool", help="disjoint, owner or both: whose images the thief has a share of."),
     click.option("--seeds", type=int, help="How many times host, key and attack are redrawn together."),
@@ -68,7 +75,7 @@ _PLANNING = (
     RUN_NAME,
     PLUGIN,
     click.option("--workers", type=int, default=os.cpu_count() or 1, show_default=True, help="Jobs at a time."),
-    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+    DEVICE,
 )
 
 

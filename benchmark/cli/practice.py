@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from benchmark.cli.options import ALPHA, BUDGET, JSON, PLUGIN, RESULTS, RUN_NAME, checked_name, dump
+from benchmark.cli.options import ALPHA, BUDGET, DEVICE, JSON, PLUGIN, RESULTS, RUN_NAME, WORKERS, checked_name, dump
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_WORSE, BenchError
 from benchmark.profile import Profile, load_profile
 from benchmark.registry import Registry
@@ -18,7 +17,6 @@ SCHEME = click.option("--scheme", required=True, help="One scheme, such as 'adi'
 PROFILE = click.option(
     "--profile", "profile_name", default="quick", show_default=True, help="A profile's name, or a .toml file."
 )
-DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -83,7 +81,7 @@ def embed(
 @BUDGET
 @RESULTS
 @PLUGIN
-@click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
+@WORKERS
 @DEVICE
 @JSON
 def verify(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +9,18 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import PLUGIN, RESULTS, RUN_NAME, checked_name, complete, use_data_root
+from benchmark.cli.options import (
+    DATA_FOLDER,
+    DEVICE,
+    OFFLINE,
+    PLUGIN,
+    RESULTS,
+    RUN_NAME,
+    WORKERS,
+    checked_name,
+    complete,
+    use_data_root,
+)
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
 from benchmark.registry import Registry
 from benchmark.selection import Setting
@@ -28,10 +38,10 @@ from benchmark.selection import Setting
 @RESULTS
 @RUN_NAME
 @PLUGIN
-@click.option("--data-root", type=click.Path(path_type=Path), help="Folder of data sets that are not embedded.")
-@click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing.")
-@click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@DATA_FOLDER
+@OFFLINE
+@WORKERS
+@DEVICE
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def reproduce(
     work: str,
