@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -10,20 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attacks.passport_forging import passport_scheme, scale_of, train_alone
 from benchmark.contract import (
     Attack,
     Claim,
     ConvBlock,
     Loot,
     Net,
-    NotApplicable,
     Owner,
     PassportScheme,
     Recipe,
     Thief,
-    conv_blocks,
     entering,
-    head,
     parameter,
     plain,
     secret,
@@ -50,7 +48,7 @@ class Fake1(Attack):
     passports: Literal["noise", "untrained", "trained"] = parameter("trained", "where the passports come from")
 
     def run(self, thief: Thief) -> Loot:
-        scheme = _scheme(thief)
+        scheme = passport_scheme(thief)
         if self.passports == "noise":
             shapes = _inputs(thief, plain(thief.model), scheme)
             pairs = [(_uniform(one, thief.rng), _uniform(one, thief.rng)) for one in shapes]
@@ -86,14 +84,14 @@ class Fake2(Attack):
     magnitude: float = parameter(1.0, "size of every scale before training", low=0.0)
 
     def run(self, thief: Thief) -> Loot:
-        scheme, own = _scheme(thief), secret(thief.rng)
+        scheme, own = passport_scheme(thief), secret(thief.rng)
         model, blocks, carried = _opened(thief, scheme)
         signs = scheme.signs(scheme.passport_key(thief.model, carried, own))
         for block, sign in zip(blocks, signs, strict=True):
             block.norm.weight.data = self.magnitude * sign.to(thief.device)
             block.norm.bias.data = torch.zeros_like(block.norm.weight)
         scales = [one for block in blocks for one in (block.norm.weight, block.norm.bias)]
-        _train(thief, model, scales, Recipe(self.epochs, self.lr, schedule="constant"))
+        train_alone(thief, model, scales, Recipe(self.epochs, self.lr, schedule="constant"))
         pairs = _realised(blocks, carried, [(block.norm.weight, block.norm.bias) for block in blocks])
         return Loot(claim=Claim(scheme.passport_key(thief.model, pairs, own)))
 
@@ -123,12 +121,12 @@ class AccessoryBlock(Attack):
     clip: float = parameter(5.0, "largest gradient norm", low=0.0)
 
     def run(self, thief: Thief) -> Loot:
-        scheme, own = _scheme(thief), secret(thief.rng)
+        scheme, own = passport_scheme(thief), secret(thief.rng)
         drawn = _drawn(thief, thief.as_owner())
         signs = [sign.to(thief.device) for sign in scheme.signs(scheme.passport_key(thief.model, drawn, own))]
         model, blocks, _ = _opened(thief, scheme)
         with torch.no_grad():
-            derived = [_scale(b.conv, one) for b, pair in zip(blocks, drawn, strict=True) for one in pair]
+            derived = [scale_of(b.conv, one) for b, pair in zip(blocks, drawn, strict=True) for one in pair]
         layers = [self._layers(one, thief.rng) for one in derived]
         names = [f"{name}.norm.{one}" for name in scheme.places(model) for one in ("weight", "bias")]
 
@@ -145,7 +143,7 @@ class AccessoryBlock(Attack):
             return loss
 
         recipe = Recipe(self.epochs, self.lr, clip=self.clip)
-        _train(thief, model, [one for pair in layers for one in pair], recipe, step)
+        train_alone(thief, model, [one for pair in layers for one in pair], recipe, step)
         found = given()
         pairs = _realised(blocks, drawn, list(zip(found[::2], found[1::2], strict=True)))
         return Loot(claim=Claim(scheme.passport_key(thief.model, pairs, own)))
@@ -156,81 +154,14 @@ class AccessoryBlock(Attack):
         return nn.Parameter(first), nn.Parameter(x.new_zeros(self.hidden, len(x)))
 
 
-@dataclass(frozen=True)
-class Fake3(Attack):
-    """The shipped passports, trained away from themselves towards the forger's own signs; the weights stay frozen.
-
-    Fan et al. 2019 (asked for by a reviewer: maximise the distance from the original passport, minimise the loss).
-    Cross-entropy, the sign loss for the forger's bits, and `distance` / MSE(original, forged) of every passport. Half
-    of the signs are new, since the bits follow from the forger's secret; the authors turn a chosen share. Normalisation
-    statistics stay frozen, unlike in the authors' code: the claim is on the model as it was delivered.
-    A passport moves its scale slowly (the derivation is ill-conditioned), hence the large rate; and so many new signs
-    cost accuracy here, which `alpha` trades for bits: fake2, which forgets the original, is the stronger forger.
-    Needs the owner's passports: V1 ships them, V2 and V3 would have to lose their key first.
-    """
-
-    name = "fake3"
-    family = "forged passports"
-    paper = "Fan et al., Rethinking Deep Neural Network Ownership Verification, NeurIPS 2019 (arXiv 1909.07830)"
-    kind = "ambiguity"
-    requires = "passports"
-    settings = ("", "alpha=0.03")
-
-    epochs: int = parameter(60, "passes over the thief's images", low=1)
-    lr: float = parameter(1.0, "learning rate, constant; 0.01 and far more steps in the authors' code", low=0.0)
-    alpha: float = parameter(0.1, "weight of the sign loss: less keeps the accuracy and turns fewer signs", low=0.0)
-    margin: float = parameter(0.1, "gamma_0, the least scale the sign loss asks for", low=0.0)
-    distance: float = parameter(1e-4, "weight of the distance term; 1 in the authors' code", low=0.0)
-    clip: float = parameter(2.0, "largest gradient norm", low=0.0)
-
-    def run(self, thief: Thief) -> Loot:
-        scheme, own = _scheme(thief), secret(thief.rng)
-        shipped = scheme.passports(thief.model)
-        near = [(_nudged(p_gamma, thief.rng), _nudged(p_beta, thief.rng)) for p_gamma, p_beta in shipped]
-        key = scheme.passport_key(thief.model, near, own)
-        model = scheme.install(thief.model, key).requires_grad_(False)
-        blocks = [block for _, block in conv_blocks(model) if not block.norm.affine]
-        forged = _trainable(model, [one for pair in scheme.passports(model) for one in pair])
-        original = [one.detach().clone() for pair in shipped for one in pair]
-        signs = [sign.to(thief.device) for sign in scheme.signs(key)]
-
-        def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-            ((x, y),) = batches
-            loss = F.cross_entropy(model(x), y)
-            for block, p_gamma, sign in zip(blocks, forged[::2], signs, strict=True):
-                loss = loss + self.alpha * F.relu(self.margin - sign * _scale(block.conv, p_gamma)).sum()
-            for mine, theirs in zip(forged, original, strict=True):
-                loss = loss + self.distance / F.mse_loss(mine, theirs)
-            return loss
-
-        recipe = Recipe(self.epochs, self.lr, schedule="constant", clip=self.clip)
-        _train(thief, model, forged, recipe, step)
-        return Loot(claim=Claim(scheme.passport_key(thief.model, scheme.passports(model), own)))
-
-
-def _scheme(thief: Thief) -> PassportScheme:
-    scheme = thief.scheme
-    if not isinstance(scheme, PassportScheme):
-        raise NotApplicable(f"{scheme.name} has no passports to forge")
-    return scheme
-
-
 def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:
     return torch.rand(like.shape, generator=rng) * 2 - 1
 
 
-def _nudged(passport: Tensor, rng: torch.Generator) -> Tensor:
-    return passport + 1e-3 * torch.randn(passport.shape, generator=rng).to(passport.device)
-
-
-def _scale(conv: nn.Conv2d, passport: Tensor) -> Tensor:
-    """What a layer derives from a passport (1, C_in, H, W): the mean of each filter's answer, (C_out,)."""
-    return conv(passport).mean((0, 2, 3))
-
-
 def _drawn(thief: Thief, owner: Owner) -> list[tuple[Tensor, Tensor]]:
     """Passports by the scheme's own recipe, out of the plain net of `owner`: the thief in another role."""
-    return _scheme(thief).passports(_scheme(thief).install(thief.model, thief.scheme.keygen(owner, thief.rng)))
+    scheme, key = passport_scheme(thief), thief.scheme.keygen(owner, thief.rng)
+    return scheme.passports(scheme.install(thief.model, key))
 
 
 def _opened(thief: Thief, scheme: PassportScheme) -> tuple[nn.Module, list[ConvBlock], list[tuple[Tensor, Tensor]]]:
@@ -257,31 +188,6 @@ def _realised(
     ]
 
 
-def _trainable(model: nn.Module, buffers: Sequence[Tensor]) -> list[nn.Parameter]:
-    """Make parameters of some buffers of `model`; in the order given."""
-    made: dict[int, nn.Parameter] = {}
-    for module in model.modules():
-        for name, buffer in list(module.named_buffers(recurse=False)):
-            if any(buffer is one for one in buffers):
-                made[id(buffer)] = nn.Parameter(buffer.clone())
-                delattr(module, name)
-                setattr(module, name, made[id(buffer)])
-    return [made[id(buffer)] for buffer in buffers]
-
-
-def _train(
-    thief: Thief,
-    model: nn.Module,
-    parameters: Sequence[nn.Parameter],
-    recipe: Recipe,
-    step: Callable[[Sequence[tuple[Tensor, Tensor]]], Tensor] | None = None,
-) -> None:
-    """Train `parameters` alone, with every normalisation in eval mode: of `model`, only its linear head is in train."""
-    for one in parameters:
-        one.requires_grad_()
-    thief.fit(model, recipe, step=step, parameters=parameters, only=head(model))
-
-
 @torch.no_grad()
 def _deriving(conv: nn.Conv2d, like: Tensor, wanted: Tensor) -> Tensor:
     """The least passport, shaped like `like` (1, C_in, H, W), from which `conv` derives `wanted` (C_out,).
@@ -290,6 +196,6 @@ def _deriving(conv: nn.Conv2d, like: Tensor, wanted: Tensor) -> Tensor:
     filters than channels (1x1 shortcuts), this is the nearest.
     """
     with torch.enable_grad():
-        jacobian = torch.autograd.functional.jacobian(lambda passport: _scale(conv, passport), torch.zeros_like(like))
+        jacobian = torch.autograd.functional.jacobian(lambda passport: scale_of(conv, passport), torch.zeros_like(like))
     flat = cast(Tensor, jacobian).flatten(1)
     return (torch.linalg.pinv(flat) @ wanted).view_as(like)

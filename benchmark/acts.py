@@ -9,11 +9,23 @@ import torch
 from torch import Tensor
 
 from benchmark.access import Access
-from benchmark.contract import Attack, Scheme
+from benchmark.contract import Attack, OracleAttack, Scheme
 from benchmark.data import Data, as_float
 from benchmark.nets import Net
 from benchmark.operations import counted
-from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World, stream
+from benchmark.parties import (
+    Bill,
+    Court,
+    Insider,
+    NotApplicable,
+    Owner,
+    Party,
+    Suspect,
+    Thief,
+    Unreadable,
+    World,
+    stream,
+)
 from benchmark.release import Admission, Key, Release, Service, bits
 
 
@@ -38,8 +50,11 @@ def steal(
     replicate: int,
     release: Release | None,
     scheme: Scheme | None = None,
+    key: Key | None = None,
 ) -> tuple[Service, Key | None, Bill]:
     """Play `stages` from left to right on one release; each stage has its own stream, all share one bill.
+
+    key: the owner's, for the stages of the key-oracle lane; the others never see it.
 
     Returns what the thief ends up serving, the key he claims if he claims one, and what he used.
     """
@@ -49,7 +64,12 @@ def steal(
     for attack in stages:
         rng = stream(replicate, "thief", attack.name, world.task.name)
         running = service.running(world.device) if service else None
-        thief = Thief(world, data, rng, running, grants, scheme=scheme, bill=bill)
+        if not isinstance(attack, OracleAttack):
+            thief = Thief(world, data, rng, running, grants, scheme=scheme, bill=bill)
+        elif key is None:
+            raise NotApplicable(f"{attack.name} is given the owner's key, and there is none")
+        else:
+            thief = Insider(world, data, rng, running, grants, scheme=scheme, bill=bill, key=key)
         with counted(bill.meter):
             loot = attack(thief)
         if loot.model is None and service is None:

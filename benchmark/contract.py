@@ -16,7 +16,7 @@ from benchmark.declaration import parameter
 from benchmark.folder import pictures
 from benchmark.image_nets import ResidualUnit, UNetTrunk, conv3x3
 from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, entering, head, plain
-from benchmark.parties import Bill, Court, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
+from benchmark.parties import Bill, Court, Insider, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
 from benchmark.release import (
     Admission,
@@ -48,12 +48,14 @@ __all__ = [
     "Court",
     "Data",
     "Gate",
+    "Insider",
     "Key",
     "Loot",
     "Marked",
     "Net",
     "NotApplicable",
     "Observations",
+    "OracleAttack",
     "OverwriteScheme",
     "Owner",
     "Party",
@@ -191,6 +193,20 @@ class Attack(ABC):
                 if not bool(torch.isfinite(tensor).all()):
                     raise ValueError(f"{self.name} returned a model with NaN or infinity in {name}")
         return loot
+
+
+class OracleAttack(Attack):
+    """An attack that is given the owner's key: the upper bound of what a thief of any knowledge could do.
+
+    A type, a process and a board of its own: `kind` is "oracle-removal" or "oracle-ambiguity", and no rank or cost to
+    break rests on it. Its claims are of the same form as others, and stand before the same court.
+    """
+
+    kind: ClassVar[str] = "oracle-removal"
+
+    @abstractmethod
+    def run(self, thief: Insider) -> nn.Module | Loot:  # type: ignore[override]  # the lane's own acts give him the key
+        """As `Attack.run`, with `thief.key` beside all that a thief has."""
 
 
 @runtime_checkable

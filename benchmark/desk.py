@@ -95,7 +95,7 @@ class Desk:
         return service
 
     def key(self, job: str) -> Key:
-        """The key of a marked job, or the claim of an attacked one. Only a court may call it."""
+        """The key of a marked job, or the claim of an attacked one. Only a court and an insider may call it."""
         checksum = self.record(job)["result"]["artefacts"]["key"]
         path = self.store.artefact_path(job, "key")
         return artefacts.read_key(path, job, checksum, self.scheme.key_type)
@@ -118,8 +118,8 @@ class Desk:
         return training.to(self.device), held_out.to(self.device)
 
     def _splits(self) -> Splits:
-        # a keyholder keeps them for its next jobs; a thief's process forgets them at once
-        return load(self.world.task) if self.job.role == "thief" else _kept(self.world.task)
+        # a keyholder keeps them for its next jobs; a process that attacks forgets them at once
+        return load(self.world.task) if self.job.kind == "attacked" else _kept(self.world.task)
 
 
 @cache

@@ -1,7 +1,8 @@
 """Running single jobs in processes of their own, each with a role and a time limit.
 
-A process serves either keyholders (owner and court) or thieves for its whole life, so no attack ever runs in
-a process that held a key. A job that raises, hangs, exits or takes its process down costs no other job.
+A process serves either keyholders (owner and court), thieves, or insiders (the key-oracle lane) for its whole life,
+so no attack outside that lane ever runs in a process that held a key. A job that raises, hangs, exits or takes its
+process down costs no other job.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ START_SECONDS = 300.0  # for a process to start and load the entry module, torch
 # One thread each, so that a sum has one order; one hash seed, so that a set of names has one order.
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 
-Side = Literal["keyholder", "thief"]
+Side = Literal["keyholder", "thief", "insider"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Executor(Protocol):
 
 
 def side_of(role: Role) -> Side:
-    return "thief" if role == "thief" else "keyholder"
+    return role if role in ("thief", "insider") else "keyholder"
 
 
 @dataclass

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
-Role = Literal["owner", "thief", "court"]
+Role = Literal["owner", "thief", "insider", "court"]
 
 Json = Any  # what `json` can write
 

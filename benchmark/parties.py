@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from benchmark.architecture import architecture_spec
 from benchmark.data import Data
 from benchmark.identity import stream_seed
 from benchmark.nets import Net, Spec, build
-from benchmark.release import Running
+from benchmark.release import Key, Running
 from benchmark.tasks import Task
 from benchmark.training import Meter, Recipe, Source, Step, fit, logits
 
@@ -235,6 +235,14 @@ class Thief(Party):
 
     def _own_host(self) -> Net:
         return Net.of(self.fit(self.build()))
+
+
+class Insider(Thief):
+    """A thief who was told the owner's `key`: only the attacks of the key-oracle lane are played by one."""
+
+    def __init__(self, *thief: Any, key: Key, **more: Any) -> None:
+        super().__init__(*thief, **more)
+        self.key = copy.deepcopy(key)  # as with the model, his own copy
 
 
 class Suspect:

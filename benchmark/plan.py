@@ -113,8 +113,9 @@ class Draft:
         if id not in self.jobs:
             seconds = self.history.get(work_key(payload), TYPICAL_SECONDS[kind])
             unique = tuple(dict.fromkeys(parents))
+            role: Role = "insider" if kind == "attacked" and payload.get("key") else ROLES[kind]
             self.jobs[id] = Job(
-                id, kind, ROLES[kind], label, payload, unique, sources, seconds, self.profile.timeout
+                id, kind, role, label, payload, unique, sources, seconds, self.profile.timeout
             )  # fmt: skip
         return id
 
@@ -143,7 +144,7 @@ class Draft:
     ) -> str:
         """`scheme` None: an innocent target. The scheme's code is in the payload only if the attack knows it."""
         traits = scheme.stages[0].declaration.traits if scheme else {}
-        aware = scheme is not None and (attack.claim or bool(attack.requires))
+        aware = scheme is not None and (attack.claim or bool(attack.requires) or attack.oracle)
         whom = scheme.label if scheme else "unmarked"
         label = f"attacked {whom} × {attack.label}" if target else f"attacked {attack.label}"
         pool, share = thief
@@ -156,6 +157,7 @@ class Draft:
             scheme=_public(scheme.stages[0]) if aware and scheme else None,
             target=target, grants=traits.get("release", "weights") if target else None, replicate=replicate,
             thief={"pool": pool, "share": share},
+            **({"key": target} if attack.oracle else {}),
         )  # fmt: skip
 
     def judged(self, scheme: Setting, key: str, suspects: Sequence[str], replicate: int, marked: str) -> str:
@@ -238,7 +240,7 @@ class Draft:
         if attack.claim:
             jobs["fresh_nulls"] = common["nulls"]
             jobs["nulls"] = self.judged(scheme, key, self.clean_nulls(), replicate, marked)
-        elif not blind and not attack.requires:
+        elif not blind and not attack.requires and not attack.oracle:
             innocent = self.attacked(attack, None, self.innocent(), replicate, thief)
             jobs["attacked_null"] = self.judged(scheme, marked, [innocent], replicate, marked)
         return Cell(scheme.label, attack.label, replicate, jobs=jobs)
@@ -255,7 +257,7 @@ class Draft:
         suspects = {"none": self.innocent()}
         reasons: dict[str, str] = {}
         for attack in attacks:
-            if attack.claim or attack.requires:
+            if attack.claim or attack.requires or attack.oracle:
                 reasons[attack.label] = f"{attack.label} speaks of a marked model, and this one is innocent"
             elif unreached := self._out_of_reach(scheme, attack):
                 reasons[attack.label] = unreached

@@ -9,21 +9,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from benchmark.declaration import TYPES, Declaration, Origin, Parameter, Role
 from benchmark.errors import BenchError
 
 ACCESS = ("labels", "probabilities", "outputs", "weights")
 KINDS = ("removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", "control")
+ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # of an OracleAttack, which is given the owner's key
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 _REQUIRED = object()
+_BASES: dict[str, Role] = {"Scheme": "scheme", "Attack": "attack", "OracleAttack": "attack"}
 # trait: (type, default, allowed words); a tuple is always one of strings
 _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
     "attack": {
         "family": (str, _REQUIRED, ()),
-        "kind": (str, _REQUIRED, KINDS),
+        "kind": (str, _REQUIRED, (*KINDS, *ORACLE_KINDS)),
         "access": (str, "weights", ("none", *ACCESS)),
         "tasks": (tuple, ("classification",), ()),
         "requires": (str, "", ()),
@@ -52,7 +54,7 @@ class DeclarationError(BenchError):
 
 
 def read_declarations(path: Path, origin: Origin = "plugin") -> list[Declaration]:
-    """The plug-ins a file declares, in its order: classes that derive from Scheme or Attack and have a name.
+    """The plug-ins a file declares, in its order: classes with a name that derive from Scheme, Attack or OracleAttack.
 
     A class inherits parameters and traits from plug-in classes above it in the same file, never the name.
     Raises DeclarationError for a file that isn't Python, and for code where a literal is needed.
@@ -95,6 +97,7 @@ class _Class:
     node: ast.ClassDef
     path: Path
     role: Role
+    oracle: bool
     name: str | None = None
     traits: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Parameter] = field(default_factory=dict)
@@ -103,11 +106,12 @@ class _Class:
     def of(cls, node: ast.ClassDef, above: Mapping[str, _Class], path: Path) -> _Class | None:
         names = [_last_name(base) for base in node.bases]
         bases = [above[name] for name in names if name in above]
-        roles = [name.lower() for name in names if name in ("Scheme", "Attack")]
+        roles = [_BASES[name] for name in names if name in _BASES]
         roles += [base.role for base in bases]
         if not roles:
             return None
-        found = cls(node, path, cast(Role, roles[0]))
+        oracle = "OracleAttack" in names or any(base.oracle for base in bases)
+        found = cls(node, path, roles[0], oracle)
         for base in reversed(bases):
             found.traits |= base.traits
             found.parameters |= base.parameters
@@ -212,6 +216,10 @@ class _Class:
             if value is _REQUIRED:
                 allowed = " | ".join(_TRAITS[self.role][trait][2]) or "<word>"
                 self.fail(self.node, f'an {self.role} must say its {trait}: write `{trait} = "{allowed}"`')
+        if self.role == "attack" and (traits["kind"] in ORACLE_KINDS) != self.oracle:
+            lane = f"is given the owner's key: write one of {', '.join(ORACLE_KINDS)}"
+            wanted = lane if self.oracle else "is given no key: derive from OracleAttack, or write another kind"
+            self.fail(self.node, f"its kind is {traits['kind']}, and it {wanted}")
         doc, parameters = ast.get_docstring(self.node) or "", tuple(self.parameters.values())
         one = Declaration(self.role, name, self.node.name, doc, traits, parameters, self.path, origin)
         texts = {parameter.name for parameter in parameters if parameter.type == "str"}

@@ -11,12 +11,13 @@ from typing import Any
 
 from benchmark.declaration import Declaration, Role, split_text
 from benchmark.errors import BenchError
+from benchmark.reader import ORACLE_KINDS
 from benchmark.registry import Registry
 
 _STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
 _SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+):(?P<step>\S+)\s*")
 _MOST = 100  # settings of one sweep
-_CLAIMS = ("ambiguity", "false-claim")
+_CLAIMS = ("ambiguity", "false-claim", "oracle-ambiguity")
 _STRENGTH = ("none", "labels", "probabilities", "weights")  # "outputs", of image-to-image nets, stands apart
 
 
@@ -37,7 +38,8 @@ class Stage:
 class Setting:
     """One row or column of the matrix: a scheme, an attack, or a chain of attacks.
 
-    `kind`, `access`, `requires` and `claim` speak of attacks only; `tasks` are the kinds of task it can be run on.
+    `kind`, `oracle`, `access`, `requires` and `claim` speak of attacks only; `tasks` are the kinds of task it can be
+    run on.
     """
 
     stages: tuple[Stage, ...]
@@ -49,9 +51,19 @@ class Setting:
 
     @property
     def kind(self) -> str:
-        """The last stage's kind; a query-time filter behind other stages doesn't change what the chain is."""
+        """The last stage's kind; a query-time filter behind other stages doesn't change what the chain is.
+
+        One stage that is given the owner's key takes the whole chain to the key-oracle boards.
+        """
         first, last = _kind(self.stages[0]), _kind(self.stages[-1])
+        if self.oracle:
+            return "oracle-ambiguity" if self.claim else "oracle-removal"
         return first if last == "evasion" else last
+
+    @property
+    def oracle(self) -> bool:
+        """Whether a stage is given the owner's key."""
+        return any(_kind(stage) in ORACLE_KINDS for stage in self.stages)
 
     @property
     def access(self) -> str:

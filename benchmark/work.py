@@ -1,6 +1,6 @@
 """One job, carried out in a worker process: read the parents, perform the act, write the artefacts.
 
-What a job may read follows from its kind: an attacked job reads the release and never the key.
+What a job may read follows from its kind and role: a thief's job reads the release and never the key.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def _attacked(desk: Desk) -> dict[str, Any]:
     training, held_out = desk.thief_data()
     if release is None:  # he attacks no release, so he has no strength to choose by what he held out
         training = training.joined(held_out)
-    service, claim, bill = acts.steal(stages, desk.world, training, desk.replicate, release, scheme)
+    told = desk.key(payload["key"]) if payload.get("key") else None
+    service, claim, bill = acts.steal(stages, desk.world, training, desk.replicate, release, scheme, told)
     test = desk.test()  # read after the thief is done
     result = _result(desk, service, bill.record(), test)
     if release is not None:

@@ -15,7 +15,7 @@ from leaderboard.cells import Cell, judge_cell, thief_of, verdict_at
 from leaderboard.collector import paused
 from leaderboard.jobs import cost_of, outcomes
 from leaderboard.judging import Court
-from leaderboard.rows import KINDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
+from leaderboard.rows import KINDS, ORACLE_KINDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
 from leaderboard.run import Run, read_run
 from leaderboard.tracks import Track, read_tracks, serves, track_of
 from leaderboard.utility import does_the_job
@@ -93,6 +93,11 @@ class Board:
         """The kinds of attack in this run, in the order of the pages."""
         present = {attack.kind for attack in self.attacks}
         return [kind for kind in KINDS if kind in present]
+
+    @property
+    def ranked_kinds(self) -> list[str]:
+        """Those of them that schemes are ordered by: no controls, and no attack that was given the owner's key."""
+        return [kind for kind in self.kinds if kind not in ("control", *ORACLE_KINDS)]
 
     def owners(self, *kinds: str) -> list[Cell]:
         """The cells of marked models, of these kinds or all."""

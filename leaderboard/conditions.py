@@ -9,7 +9,7 @@ from typing import Any
 
 from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.rows import Tally
+from leaderboard.rows import ORACLE_KINDS, Tally
 from leaderboard.tables import escape, link, table
 
 ALPHAS = (0.05, 1e-3, 1e-6)
@@ -96,6 +96,8 @@ def _needs(attack: Mapping[str, Any]) -> str:
     if attack["target"] == "none":
         return "his own data only"
     knows = ["the scheme's code"] if attack["claim"] or attack["requires"] else []
+    if attack["kind"] in ORACLE_KINDS:
+        knows.append("the owner's key")
     return escape(", ".join([attack["access"], *knows, *(f"a scheme with {one}" for one in attack["requires"])]))
 
 

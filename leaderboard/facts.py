@@ -12,7 +12,7 @@ from leaderboard.commands import reproduce
 from leaderboard.curves import THIEFS_CHOICE, Curve
 from leaderboard.evidence import Evidence
 from leaderboard.power import power
-from leaderboard.rows import work_share
+from leaderboard.rows import ORACLE_KINDS, work_share
 from leaderboard.statistics import rarity
 from leaderboard.tables import one_line
 
@@ -176,12 +176,13 @@ def attack_threat(described: Mapping[str, Any], thief: Mapping[str, Any]) -> Fac
     knows = [f"a scheme with {one}" for one in described["requires"]]
     if described["claim"] or described["requires"]:
         knows.append("the scheme's code")
+    told = "and the owner's key" if described["kind"] in ORACLE_KINDS else "never a key"
     return _given(
         ("attack", described["doc"]),
         ("kind, family", ", ".join(dict.fromkeys((described["kind"], described["family"])))),
         ("the thief needs", "his own data only" if blind else described["access"]),
         ("the thief knows", ", ".join(knows)),
-        ("the thief has", f"{100 * thief['share']:g} % of the {thief['pool']} pool of images; never a key"),
+        ("the thief has", f"{100 * thief['share']:g} % of the {thief['pool']} pool of images; {told}"),
         ("parameters", "; ".join(filter(None, (_pairs(stage["parameters"]) for stage in described["stages"])))),
         ("source", described["paper"]),
     )

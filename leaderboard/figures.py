@@ -164,7 +164,7 @@ def _priced(board: Board, scheme: str) -> list[tuple[Cell, float]]:
         if (
             cell.scheme == scheme
             and cell.verdict.word in _MARKS
-            and cell.kind != "control"
+            and cell.kind in board.ranked_kinds
             and cell.after
             and cell.cost
         ):

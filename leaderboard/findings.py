@@ -5,7 +5,7 @@ from __future__ import annotations
 from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
-from leaderboard.rows import AttackRow, Fidelity, SchemeRow, Tally, work_share
+from leaderboard.rows import ORACLE_KINDS, AttackRow, Fidelity, SchemeRow, Tally, work_share
 from leaderboard.sections import on_tracks
 from leaderboard.seeds import what_seeds_allow
 from leaderboard.tables import escape, table
@@ -32,7 +32,7 @@ def by_board(board: Board) -> str:
 
 def ranked_schemes(board: Board) -> str:
     """Schemes by the share that held, board by board in the pages' order; counts, never a sum."""
-    kinds = [kind for kind in board.kinds if kind != "control"]
+    kinds = board.ranked_kinds
 
     def shares(row: SchemeRow) -> list[tuple[float, float]]:
         return [row.tallies[kind].shares for kind in kinds]
@@ -94,7 +94,10 @@ def ranked_attacks(board: Board) -> list[str]:
             else ["removed", "no better than scratch", "utility lost", f"change, {board.track.unit}"]
         )
         header = ["attack", *counts, "cost", "of training a host", "tier"]
-        parts += [f"### {kind.capitalize()}", table(header, rows, "l" + "r" * len(header))]
+        parts += [f"### {kind.capitalize()}"]
+        if kind in ORACLE_KINDS:
+            parts.append(wording.ABOUT_ORACLES)
+        parts.append(table(header, rows, "l" + "r" * len(header)))
     return parts
 
 

@@ -41,7 +41,7 @@ def _tracks(board: Board) -> Overview:
 
 
 def _schemes(board: Board) -> Overview:
-    kinds = [kind for kind in board.kinds if kind != "control"]
+    kinds = board.ranked_kinds
     header = ["scheme"]
     for kind in kinds:
         header += [f"{kind}: rejected", "with commitment"] if kind in wording.CLAIM_KINDS else [f"{kind}: held"]

@@ -18,7 +18,17 @@ from leaderboard.statistics import clopper_pearson_upper
 from leaderboard.utility import Utility, level
 from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, Verdict, innocent_verdict
 
-KINDS = ("removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", "control")
+ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # attacks that were given the owner's key: never ranked
+KINDS = (
+    "removal",
+    "function-preserving",
+    "evasion",
+    "extraction",
+    "ambiguity",
+    "false-claim",
+    *ORACLE_KINDS,
+    "control",
+)
 HELD = ("survived", "utility-lost", "rejected")
 BROKEN = ("removed", "forged")
 _TIERS = (0.01, 0.05, 0.25, 1.0)  # of training one host

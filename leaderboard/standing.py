@@ -29,9 +29,8 @@ def sections(board: Board) -> list[str]:
 def _boards(board: Board) -> list[tuple[str, str, bool]]:
     """(title, kind, before a court that asks for commitment) of every board that has scores."""
     found = []
-    for kind in board.kinds:
-        if kind != "control":
-            found.append((kind.capitalize(), kind, False))
+    for kind in board.ranked_kinds:
+        found.append((kind.capitalize(), kind, False))
         if kind in wording.CLAIM_KINDS:
             found.append((f"{kind.capitalize()}, keys must be committed", kind, True))
     return found
@@ -114,7 +113,7 @@ def _worst_by_tier(scores: Scores, kind: str, committed: bool) -> str | None:
 
 def cost_to_break(scores: Scores) -> str:
     """One row per scheme, one column per board: the cheapest attack that broke it, or that none did."""
-    kinds = [kind for kind in scores.board.kinds if kind != "control"]
+    kinds = scores.board.ranked_kinds
     rows = [
         [escape(row.label), *(_price(scores.cost_to_break(row.label, kind)) for kind in kinds)]
         for row in scores.board.schemes

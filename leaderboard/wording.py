@@ -13,7 +13,7 @@ from leaderboard.statistics import wilson
 from leaderboard.tracks import Track
 from leaderboard.utility import LEAST_GAIN, SCALE, Utility
 
-CLAIM_KINDS = ("ambiguity", "false-claim")
+CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")
 
 LEGEND = {
     "survived": "the owner's evidence is still present (p <= alpha) in what the thief ended up with",
@@ -119,6 +119,10 @@ def budgets(tracks: Sequence[Track]) -> str:
     return " and ".join(f"{track.budget:g} {track.unit} on {track.task}" for track in tracks)
 
 
+ABOUT_ORACLES = (
+    "These attacks were given the owner's key: an upper bound on what any thief could do. No order, rank, score or "
+    "cost to break rests on them."
+)
 ABOUT_TRACKS = "Each task has its own images, unmarked models (nulls), unit of utility and budget."
 
 

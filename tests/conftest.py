@@ -90,7 +90,8 @@ class Lab:
 
         stages = attack if isinstance(attack, Sequence) else (attack,)
         release = Release(exhibit.service, scheme.release if scheme else "weights") if exhibit else None
-        service, claim, bill = steal(stages, self.world, self.splits.thief, replicate, release, scheme)
+        key = exhibit.key if exhibit else None  # only an attack of the key-oracle lane is shown it
+        service, claim, bill = steal(stages, self.world, self.splits.thief, replicate, release, scheme, key)
         return self._exhibit(service, claim, bill)
 
     def _observe(self, scheme: Any, exhibit: Exhibit, key: Any = None) -> dict[str, Any]:

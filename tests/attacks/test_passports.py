@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from attacks.passports import AccessoryBlock, Fake1, Fake2, Fake3, _deriving, _scale
+from attacks.fake3 import Fake3, Fake3Oracle
+from attacks.passport_forging import scale_of
+from attacks.passports import AccessoryBlock, Fake1, Fake2, _deriving
 from benchmark.parties import NotApplicable, Thief, stream
 from schemes.passport import Passport
 
@@ -86,7 +88,7 @@ def test_least_passport_derives_the_wanted_scales() -> None:
     conv = torch.nn.Conv2d(16, 32, 3, padding=1, bias=False)
     wanted = torch.randn(32)
     torch.testing.assert_close(
-        _scale(conv, _deriving(conv, torch.zeros(1, 16, 8, 8), wanted)), wanted, rtol=1e-3, atol=1e-4
+        scale_of(conv, _deriving(conv, torch.zeros(1, 16, 8, 8), wanted)), wanted, rtol=1e-3, atol=1e-4
     )
 
 
@@ -98,6 +100,19 @@ def test_fake3_needs_passports_that_ship(lab: Any) -> None:
     for scheme in (V2, V3):
         with pytest.raises(NotApplicable, match=f"{scheme.version} ships no passports: they stay with the owner"):
             lab.attack(Fake3(), lab.embed(scheme), scheme)
+
+
+@pytest.mark.parametrize("scheme", [V2, V3], ids=["v2", "v3"])
+def test_fake3_forges_passports_that_stay_at_home_once_the_key_leaks(lab: Any, scheme: Passport) -> None:
+    """Most of his bits are met, half of which are new, and that costs accuracy; a smaller alpha trades one for one."""
+    hits, lost, key = claim(lab, Fake3Oracle(), scheme)
+    assert hits >= 75
+    fewer, less, _ = claim(lab, Fake3Oracle(alpha=0.03), scheme)
+    assert fewer < hits
+    assert less < lost < 200
+    owner = lab.embed(scheme).key
+    assert not torch.equal(key.statistics[0][0], owner.statistics[0][0])
+    assert any(not torch.equal(mine, theirs) for mine, theirs in zip(key.p_gamma, owner.p_gamma, strict=True))
 
 
 def test_signed_passports_refuse_what_a_strangers_net_yields(lab: Any) -> None:
