@@ -20,7 +20,12 @@ from benchmark.datasets import DATA_SETS
 from benchmark.errors import BenchError
 from benchmark.fetch import provide
 from benchmark.folders import arrays_of, prepare
+from benchmark.plan import make_plan
+from benchmark.profile import load_profile
+from benchmark.registry import Registry
+from benchmark.selection import select_attacks, select_schemes
 from benchmark.tasks import DATA_ROOT, Task, find_task
+from benchmark.work import execute
 
 
 @pytest.fixture(autouse=True)
@@ -236,6 +241,16 @@ def test_a_damaged_prepared_file_is_named_set_aside_and_made_anew(
     assert path.with_name(f"{path.name}.damaged").read_bytes() == damaged
     assert path.read_bytes() == whole  # the same bytes, so results keep their names
     load(pets)
+
+
+def test_damage_during_a_run_leaves_the_job_to_the_next_run(root: Path, pets: Task) -> None:
+    profile, registry = load_profile(str(PROFILE)).with_options(task=pets.name), Registry.discover()
+    plan = make_plan(profile, select_schemes("rose", registry), select_attacks("none", registry))
+    job = next(job for job in plan.jobs if job.kind == "null")
+    pets.paths()[0].write_bytes(b"")
+    outcome = execute(job, {"root": str(root / "results"), "device": "cpu"})
+    assert outcome["status"] == "killed"
+    assert outcome["reason"].endswith("bench run makes it anew")
 
 
 def test_a_prepared_file_that_is_whole_is_left_alone(pets: Task, capsys: pytest.CaptureFixture[str]) -> None:
