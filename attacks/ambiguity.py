@@ -35,7 +35,7 @@ class FreshKey(Attack):
     access = "labels"
 
     def run(self, thief: Thief) -> Loot:
-        return Loot(claim=Claim(thief.scheme.keygen(thief.as_owner(), thief.rng)))
+        return Loot(claim=Claim(thief.keygen()))
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ForgedTriggers(Attack):
         if not isinstance(scheme, TriggerScheme):
             raise NotApplicable(f"{scheme.name} has no triggers to forge")
         own, classes = secret(thief.rng), thief.task.classes
-        fresh = scheme.triggers(scheme.keygen(thief.as_owner(), thief.rng)).x
+        fresh = scheme.triggers(thief.keygen()).x
         goal = scheme.triggers(scheme.trigger_key(fresh, own, classes)).to(thief.device)
         images = targeted(thief.model, goal.images(), goal.y, self.eps, self.steps)
         thief.meter.steps += self.steps

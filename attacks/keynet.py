@@ -35,7 +35,7 @@ class ForgedHead(Attack):
         scheme = thief.scheme
         if not isinstance(scheme, CarrierScheme):
             raise NotApplicable(f"{scheme.name} has no private head to forge")
-        key = scheme.keygen(thief.as_owner(), thief.rng)
+        key = thief.keygen()
         signed = scheme.signed_carriers(key, self.queries, thief.task.shape, thief.rng).to(thief.device)
         answers = thief.ask(signed.images()).clamp_min(1e-12).log()
         head = nn.Linear(answers.shape[1], int(signed.y.max()) + 1).to(thief.device)

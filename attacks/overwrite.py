@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from benchmark.contract import Attack, Net, NotApplicable, OverwriteScheme, Owner, Thief, parameter, plain
+from benchmark.contract import Attack, Net, NotApplicable, OverwriteScheme, Thief, parameter, plain
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Overwrite(Attack):
         if not isinstance(scheme, OverwriteScheme):
             raise NotApplicable(f"{scheme.name} can't train its mark into a net that exists already")
         stolen = plain(thief.model)
-        owner = Owner(thief.world, lambda: thief.data, thief.rng, Net.of(stolen), thief.meter)
-        key = scheme.keygen(owner, thief.rng)
+        host = Net.of(stolen)
+        key = thief.keygen(host)
         recipe = replace(thief.world.recipe, lr=self.lr, epochs=self.epochs)
-        return scheme.mark(owner, stolen, key, recipe).model
+        return scheme.mark(thief.as_owner(host), stolen, key, recipe).model

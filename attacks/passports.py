@@ -17,7 +17,6 @@ from benchmark.contract import (
     ConvBlock,
     Loot,
     Net,
-    Owner,
     PassportScheme,
     Recipe,
     Thief,
@@ -53,10 +52,7 @@ class Fake1(Attack):
             shapes = _inputs(thief, plain(thief.model), scheme)
             pairs = [(_uniform(one, thief.rng), _uniform(one, thief.rng)) for one in shapes]
         else:
-            owner = thief.as_owner()
-            if self.passports == "untrained":
-                owner = Owner(thief.world, thief.data, thief.rng, Net.of(thief.build()), thief.meter)
-            pairs = _drawn(thief, owner)
+            pairs = _drawn(thief, Net.of(thief.build()) if self.passports == "untrained" else None)
         key = scheme.passport_key(thief.model, pairs, secret(thief.rng))
         return Loot(claim=Claim(scheme.calibrated(key, thief.model, thief)))
 
@@ -122,7 +118,7 @@ class AccessoryBlock(Attack):
 
     def run(self, thief: Thief) -> Loot:
         scheme, own = passport_scheme(thief), secret(thief.rng)
-        drawn = _drawn(thief, thief.as_owner())
+        drawn = _drawn(thief)
         signs = [sign.to(thief.device) for sign in scheme.signs(scheme.passport_key(thief.model, drawn, own))]
         model, blocks, _ = _opened(thief, scheme)
         with torch.no_grad():
@@ -158,10 +154,10 @@ def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:
     return torch.rand(like.shape, generator=rng) * 2 - 1
 
 
-def _drawn(thief: Thief, owner: Owner) -> list[tuple[Tensor, Tensor]]:
-    """Passports by the scheme's own recipe, out of the plain net of `owner`: the thief in another role."""
-    scheme, key = passport_scheme(thief), thief.scheme.keygen(owner, thief.rng)
-    return scheme.passports(scheme.install(thief.model, key))
+def _drawn(thief: Thief, host: Net | None = None) -> list[tuple[Tensor, Tensor]]:
+    """Passports by the scheme's own recipe, out of the plain net `host`; without one, out of one that he trains."""
+    scheme = passport_scheme(thief)
+    return scheme.passports(scheme.install(thief.model, thief.keygen(host)))
 
 
 def _opened(thief: Thief, scheme: PassportScheme) -> tuple[nn.Module, list[ConvBlock], list[tuple[Tensor, Tensor]]]:

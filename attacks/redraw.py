@@ -44,7 +44,7 @@ class RedrawSearch(Attack):
         if not isinstance(scheme, TriggerScheme):
             raise NotApplicable(f"{scheme.name} has no triggers to label")
         classes = thief.task.classes
-        images = scheme.triggers(scheme.keygen(thief.as_owner(), thief.rng)).x
+        images = scheme.triggers(thief.keygen()).x
         answers = thief.ask(as_float(images), "labels").cpu()
         best, most = b"", -1
         for start in range(0, 2**self.bits, _AT_ONCE):
@@ -77,13 +77,13 @@ class PickTriggers(Attack):
         scheme = thief.scheme
         if not isinstance(scheme, TriggerScheme):
             raise NotApplicable(f"{scheme.name} has no triggers to pick")
-        own, classes, party = secret(thief.rng), thief.task.classes, thief.as_owner()
-        images = scheme.triggers(scheme.keygen(party, thief.rng)).x
+        own, classes = secret(thief.rng), thief.task.classes
+        images = scheme.triggers(thief.keygen()).x
         wanted = scheme.trigger_labels(images, own, classes)
         missing = thief.ask(as_float(images), "labels").cpu() != wanted
         used = {bytes(image.numpy()) for image in images}
         for _ in range(self.rounds - 1):
-            fresh = scheme.triggers(scheme.keygen(party, thief.rng)).x
+            fresh = scheme.triggers(thief.keygen()).x
             for image, answer in zip(fresh, thief.ask(as_float(fresh), "labels").tolist(), strict=True):
                 fits = (missing & (wanted == answer)).nonzero().flatten()
                 if len(fits) and bytes(image.numpy()) not in used:

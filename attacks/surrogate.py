@@ -88,5 +88,6 @@ class OverwriteImages(Attack):
         pairs = bought(thief)
         recipe = thief.world.recipe
         surrogate = thief.fit(thief.build(), recipe, data=Source.of(pairs, min(recipe.batch, len(pairs))))
-        owner = Owner(thief.world, pairs, thief.rng, Net.of(surrogate), thief.meter)
-        return thief.scheme.embed(owner, thief.scheme.keygen(owner, thief.rng)).model
+        host = Net.of(surrogate)
+        owner = Owner(thief.world, pairs, thief.rng, host, thief.meter)
+        return thief.scheme.embed(owner, thief.keygen(host)).model

@@ -126,7 +126,11 @@ class Scheme(ABC):
 
     @abstractmethod
     def keygen(self, party: Party, rng: torch.Generator) -> Key:
-        """Draw the secret part of a key; owner and forger alike."""
+        """Draw the secret part of a key; owner and forger alike.
+
+        Raises ValueError in one sentence where none can be drawn: too few images, a parameter that doesn't fit. It is
+        the owner's mistake; for a thief (`Thief.keygen`) the attack is not applicable.
+        """
 
     @abstractmethod
     def embed(self, owner: Owner, key: Key) -> Marked:

@@ -13,6 +13,7 @@ import torch
 from benchmark import artefacts
 from benchmark.contract import Scheme
 from benchmark.data import Data, Splits, load, thief_data
+from benchmark.errors import BenchError
 from benchmark.identity import content_hash, source_hash
 from benchmark.job import Job, Source
 from benchmark.nets import known
@@ -118,8 +119,10 @@ class Desk:
         return training.to(self.device), held_out.to(self.device)
 
     def _splits(self) -> Splits:
-        # a keyholder keeps them for its next jobs; a process that attacks forgets them at once
-        return load(self.world.task) if self.job.kind == "attacked" else _kept(self.world.task)
+        try:  # a keyholder keeps them for its next jobs; a process that attacks forgets them at once
+            return load(self.world.task) if self.job.kind == "attacked" else _kept(self.world.task)
+        except BenchError as error:  # they were whole when the plan was made
+            raise Changed(str(error)) from error
 
 
 @cache

@@ -37,7 +37,20 @@ def provide(task: Task, *, offline: bool = False) -> None:
         _say(f"task {task.name}: {verb} into {root}: {data_set.torchvision}")
         _by_torchvision(task.name, data_set, root)
     if data_set.images:
+        _check_count(task, root)
         folders.prepare(task.data_set, data_set, task.shape[1], root, _say)
+
+
+def _check_count(task: Task, root: Path) -> None:
+    """Raise BenchError when an unpacked data set has more or fewer images than it is published with."""
+    parts, left_out = [root / name for name in task.source.images], task.source.left_out
+    found = len(folders.classes(parts[0], left_out)), sum(len(folders.images(part, left_out)) for part in parts)
+    wanted = task.classes, task.owner + task.thief + task.validation + task.test
+    if found != wanted:
+        raise BenchError(
+            f"task {task.name}: {parts[0]} holds {found[1]} images of {found[0]} classes, not {wanted[1]} of "
+            f"{wanted[0]}: remove it, and it is fetched anew"
+        )
 
 
 def _sound(path: Path, md5: str) -> bool:

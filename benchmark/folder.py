@@ -1,9 +1,10 @@
-"""A folder of pictures as uint8 tensors of the task's shape."""
+"""Image files, and a folder of them as uint8 tensors of the task's shape."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,7 +12,22 @@ from torch import Tensor
 
 from benchmark.errors import BenchError
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+
+def picture(file: Path, mode: str) -> Image.Image:
+    """An image file, decoded, as "L" (grey) or "RGB". Raises BenchError for one that can't be read."""
+    from PIL import Image  # only here and below: schemes are imported where no picture is read
+
+    try:
+        with Image.open(file) as opened:
+            return opened.convert(mode)
+    except Exception as error:  # decoders raise what they like: SyntaxError, struct.error, EOFError and others
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BenchError(f"{file} can't be read as a picture: {reason}: mend it or remove it") from error
 
 
 def picture_files(folder: str | Path) -> list[Path]:
@@ -32,7 +48,7 @@ def pictures(folder: str | Path, n: int, shape: tuple[int, int, int]) -> Tensor:
     channel, red, green and blue for three. Raises BenchError for too few pictures, one that can't be read, and two that
     are equal at this size.
     """
-    from PIL import Image, ImageOps  # only here: schemes are imported where no folder is read
+    from PIL import ImageOps
 
     channels, height, width = shape
     if channels not in (1, 3):
@@ -42,15 +58,11 @@ def pictures(folder: str | Path, n: int, shape: tuple[int, int, int]) -> Tensor:
         raise BenchError(f"{str(folder)!r} holds {len(files)} pictures, and {n} are needed: add some, or ask for fewer")
     taken = []
     for file in files[:n]:
-        try:
-            with Image.open(file) as opened:
-                fitted = ImageOps.fit(opened.convert("L" if channels == 1 else "RGB"), (width, height))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise BenchError(f"{file} can't be read as a picture: {str(error).splitlines()[0]}") from error
+        fitted = ImageOps.fit(picture(file, "L" if channels == 1 else "RGB"), (width, height))
         taken.append(torch.from_numpy(np.array(fitted)).view(height, width, channels).permute(2, 0, 1))
     seen: dict[bytes, Path] = {}
-    for file, picture in zip(files, taken, strict=False):
-        twin = seen.setdefault(picture.numpy().tobytes(), file)
+    for file, image in zip(files, taken, strict=False):
+        twin = seen.setdefault(image.numpy().tobytes(), file)
         if twin is not file:
             raise BenchError(f"{twin.name} and {file.name} in {str(folder)!r} look the same at this size: remove one")
     return torch.stack(taken)

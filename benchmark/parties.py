@@ -229,9 +229,22 @@ class Thief(Party):
             raise NotApplicable("there is no scheme to imitate: the model is innocent")
         return self._scheme
 
-    def as_owner(self) -> Owner:
-        """The thief playing owner: to forge a key or to overwrite. What he reads and trains is counted."""
-        return Owner(self.world, lambda: self.data, self.rng, self._own_host, self.meter)
+    def as_owner(self, host: Net | None = None) -> Owner:
+        """The thief playing owner: to forge a key or to overwrite. What he reads and trains is counted.
+
+        `host`: the net he marks or draws from; without one he trains his own where it is asked for.
+        """
+        return Owner(self.world, lambda: self.data, self.rng, host or self._own_host, self.meter)
+
+    def keygen(self, host: Net | None = None) -> Key:
+        """A key that he draws as owner by the scheme's public code.
+
+        Raises NotApplicable where the scheme can't draw one for him, as when he has too few images.
+        """
+        try:
+            return self.scheme.keygen(self.as_owner(host), self.rng)
+        except ValueError as reason:
+            raise NotApplicable(f"the thief can't draw a key of his own: {reason}") from reason
 
     def _own_host(self) -> Net:
         return Net.of(self.fit(self.build()))

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark import folders
 from benchmark.datasets import DATA_SETS
 from benchmark.errors import BenchError
-from benchmark.tasks import Task
+from benchmark.tasks import Task, data_root
 
 Labelled = tuple[Tensor, Tensor]  # images uint8 (N, C, H, W), classes int64 (N,)
 
@@ -23,7 +24,9 @@ def read(task: Task) -> tuple[Labelled, Labelled | None]:
     """
     paths = task.paths()
     try:
-        train, test = _prepared(paths[0]) if task.source.images else _torchvision(task, paths)
+        train, test = _prepared(task) if task.source.images else _torchvision(task, paths)
+    except folders.Damaged as error:
+        raise BenchError(f"task {task.name}: {paths[0]} is damaged ({error}): bench run makes it anew") from error
     except (RuntimeError, ValueError, EOFError, KeyError) as error:
         raise BenchError(f"task {task.name}: {paths[0].parent} can't be read: {error}: fetch its files anew") from error
     return _fitted(train, task), None if test is None else _fitted(test, task)
@@ -51,9 +54,9 @@ def _stl10(images: Path, labels: Path) -> Labelled:
     return torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y)
 
 
-def _prepared(path: Path) -> tuple[Labelled, Labelled | None]:
-    with np.load(path, allow_pickle=False) as arrays:
-        parts = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+def _prepared(task: Task) -> tuple[Labelled, Labelled | None]:
+    arrays = folders.arrays_of(task.data_set, task.source, task.shape[1], data_root())
+    parts = {name: torch.from_numpy(array) for name, array in arrays.items()}
     test = (parts["test_x"], parts["test_y"]) if "test_x" in parts else None
     return (parts["train_x"], parts["train_y"]), test
 

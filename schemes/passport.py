@@ -274,7 +274,10 @@ class Passport(Scheme):
         """The layers with passports, from the input to the output, and the text that each has for itself."""
         names = [name for name, _ in conv_blocks(model)]
         if not names:
-            raise ValueError("the net has no normalised convolution, and passports stand in for a scale and a shift")
+            raise ValueError(
+                "the net has no normalised convolution, and passports stand in for a scale and a shift: "
+                "choose an architecture with normalisation"
+            )
         if self.config:
             asked = read_config(self.config)
             if strange := [name for name in asked if name not in names]:

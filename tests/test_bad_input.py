@@ -264,5 +264,5 @@ def test_embedding_says_what_does_not_fit(named_files: Path, tmp_path: Path) -> 
     )
     done = bench("embed", "--scheme", "passport", "--profile", str(named_files / "lenet.toml"), "--out", out)
     assert done.returncode == 2
-    assert "no normalised convolution" in done.stderr
+    assert "choose an architecture with normalisation" in done.stderr
     assert not Path(out, "key.safetensors").exists()

@@ -13,7 +13,7 @@ from benchmark.errors import BenchError
 from benchmark.manifest import manifest
 from benchmark.plan import Plan, make_plan
 from benchmark.profile import Profile, load_profile
-from benchmark.registry import Registry
+from benchmark.registry import Registry, load
 from benchmark.selection import select_attacks, select_schemes
 
 REGISTRY = Registry.discover()
@@ -85,6 +85,41 @@ for attack in (Finetune(), Extract()):
     assert lines[0] == "ConvNet", done.stderr
     assert len(lines) == 3
     assert all("this thief has none" in line for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    ("scheme", "attacks", "sentence"),
+    [
+        (
+            "rose", "fresh-key,redraw-search,pick-triggers,forged-triggers,overwrite",
+            "rose needs 40 different images, the party has 1",
+        ),
+        (
+            "passport", "fresh-key,fake1(passports=untrained),fake1(passports=trained),accessory-block,overwrite",
+            "a passport and its twin need an image each",
+        ),
+    ],
+)  # fmt: skip
+def test_a_thief_with_too_few_images_for_a_key_gets_the_schemes_own_reason(
+    lab: Any, scheme: str, attacks: str, sentence: str
+) -> None:
+    import torch
+
+    from benchmark.acts import embed, steal
+    from benchmark.contract import NotApplicable, Owner
+    from benchmark.parties import stream
+    from benchmark.release import Release
+    from benchmark.verify import scheme_of
+
+    (setting,) = select_schemes(scheme, REGISTRY)
+    mark, one = scheme_of(setting), lab.splits.thief.take(torch.arange(1))
+    service = lab.null(101).service
+    for attack in select_attacks(attacks, REGISTRY):
+        stages = [load(stage.declaration)(**stage.parameters) for stage in attack.stages]
+        with pytest.raises(NotApplicable, match=f"^the thief can't draw a key of his own: {sentence}"):
+            steal(stages, lab.world, one, 0, Release(service, mark.release), mark)
+    with pytest.raises(ValueError, match=f"^{sentence}"):  # the owner's own mistake
+        embed(mark, Owner(lab.world, one, stream("few"), service.net), 0)
 
 
 def test_the_first_share_is_the_matrix_and_the_others_only_add_cells() -> None:
