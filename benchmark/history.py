@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from statistics import median
 
-from benchmark.plan import work_key
+from benchmark.payload import work_key
 
 
 def history(store: Path) -> dict[str, float]:

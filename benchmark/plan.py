@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.access import may
-from benchmark.errors import BenchError
-from benchmark.identity import content_hash, job_id, source_hash
+from benchmark.identity import job_id, source_hash
 from benchmark.job import Job, Kind, Role, Source
+from benchmark.payload import described as _described
+from benchmark.payload import public as _public
+from benchmark.payload import scheme_source as _scheme_source
+from benchmark.payload import source as _source
+from benchmark.payload import work_key
 from benchmark.profile import Profile
 from benchmark.records import SCHEMA
-from benchmark.selection import Setting, Stage
+from benchmark.selection import Setting
 from benchmark.tasks import find_task
 
 ENGINE = Path(__file__).with_name("work.py")  # what every result depends on, with all that it imports
@@ -87,13 +91,6 @@ def null_jobs(profile: Profile, history: Mapping[str, float] | None = None) -> t
     draft = Draft(profile, history or {})
     draft.clean_nulls()
     return tuple(draft.jobs.values())
-
-
-def work_key(payload: Mapping[str, Any]) -> str:
-    """What decides how long a job takes: its kind, plug-ins and parameters, not its parents or seed."""
-    stages = "+".join(f"{stage['name']}{stage['parameters']}" for stage in payload.get("stages", ()))
-    scheme = payload.get("scheme") or {"name": "", "parameters": ""}
-    return f"{payload['kind']} {scheme['name']}{scheme['parameters']} {stages} x{len(payload.get('suspects', ''))}"
 
 
 class Draft:
@@ -281,33 +278,3 @@ class Draft:
 def _blind(attack: Setting) -> bool:
     """Whether the thief never looks at the marked model."""
     return bool(attack.stages[0].declaration.traits["target"] == "none")
-
-
-def _described(stage: Stage) -> dict[str, Any]:
-    """What decides what a plug-in does. Raises BenchError when a file that a parameter names can't be read."""
-    declaration, parameters = stage.declaration, stage.parameters
-    described = {"name": declaration.name, "parameters": parameters, "code": source_hash(declaration.source)}
-    files = {name: parameters[name] for name in declaration.traits["file_parameters"] if parameters[name]}
-    return described | ({"files": {name: _content(Path(path)) for name, path in files.items()}} if files else {})
-
-
-def _content(path: Path) -> str:
-    try:
-        return content_hash(path)
-    except OSError as error:
-        raise BenchError(f"{path} can't be read: {error.strerror or error}") from None
-
-
-def _public(stage: Stage) -> dict[str, Any]:
-    """What a thief knows of a scheme: its code and parameters, but for files that are the owner's secret."""
-    secrets = dict.fromkeys(stage.declaration.traits.get("secret_files", ()), "")
-    return _described(Stage(stage.declaration, stage.parameters | secrets))
-
-
-def _source(stage: Stage) -> Source:
-    declaration = stage.declaration
-    return Source(str(declaration.source), declaration.class_name, source_hash(declaration.source))
-
-
-def _scheme_source(scheme: Setting) -> dict[str, Source]:
-    return {"scheme": _source(scheme.stages[0])}

@@ -40,6 +40,13 @@ def bench_here(*words: str) -> tuple[int, str, str]:
     return done.return_value or 0, done.stdout, done.stderr
 
 
+def bundle(results: Path, out: Path, *cell: str) -> Path:
+    """Bundle one cell of the small profile's run into `out`."""
+    code, _, error = bench_here("bundle", *cell, "--out", str(out), "--results", str(results), "--run", "small")
+    assert code == 0, error
+    return out
+
+
 def records(results: Path) -> dict[str, dict[str, Any]]:
     """Every record of a results folder, by id, without what may differ between machines."""
     found = {}

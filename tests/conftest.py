@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import arguments, bench
+from bench import arguments, bench, bundle
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,3 +157,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = bench(*arguments(results, "--workers", "2"))
     assert done.returncode == 0, done.stdout + done.stderr
     return results
+
+
+@pytest.fixture(scope="session")
+def bundled(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of one cell of that run. Copy it to change it."""
+    return bundle(finished, tmp_path_factory.mktemp("bundled") / "cell", "adi", "prune(amount=0.3)")

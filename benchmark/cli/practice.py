@@ -136,15 +136,16 @@ def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None,
     """
     from benchmark.progress import printable
     from leaderboard import compare as comparing
+    from leaderboard import side_by_side
     from leaderboard.board import judge
 
     a = judge(comparing.read_folder(run_a), alpha, budget)
     b = judge(comparing.read_folder(run_b), like=a.tracks)
     found = comparing.compare(a, b)
     if as_json:
-        dump(comparing.as_json(a, b, found))
+        dump(side_by_side.as_json(a, b, found))
     else:
-        for line in comparing.describe(a, b, found).splitlines():
+        for line in side_by_side.describe(a, b, found).splitlines():
             click.echo(printable(line))
     if found.worse:
         return EXIT_WORSE

@@ -28,13 +28,6 @@ def executor(tmp_path: Path) -> Iterator[LocalExecutor]:
         yield local
 
 
-@pytest.fixture
-def job() -> Callable[..., Job]:
-    import toy_work
-
-    return toy_work.job
-
-
 def run(executor: LocalExecutor, job: Job, attempt: int = 1) -> Finished:
     executor.submit(job, attempt)
     (finished,) = collect(executor, 1)

@@ -1,3 +1,5 @@
+"""The scheduler: the order of jobs, what a failure costs, and runs that are stopped."""
+
 from __future__ import annotations
 
 import errno
@@ -7,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from graphlib import CycleError
 from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_bench import Bench
 
 from benchmark.errors import BenchError
 from benchmark.executor import LocalExecutor
@@ -38,68 +41,6 @@ if __name__ == "__main__":
     with store.lock(), LocalExecutor(2, {"root": str(root)}, "toy_work:execute") as executor:
         run_jobs(jobs, store, executor, PlainProgress(Console()))
 """
-
-
-class Recorder:
-    """Events as (name, label, ...) in order."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, ...]] = []
-
-    def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:
-        self.seen.append(("planned", *(job.label for job in cached)))
-
-    def started(self, job: Job) -> None:
-        self.seen.append(("started", job.label))
-
-    def finished(self, job: Job, record: Record) -> None:
-        self.seen.append(("finished", job.label, record["status"]))
-
-    def blocked(self, job: Job, ancestor: Job) -> None:
-        self.seen.append(("blocked", job.label, ancestor.label))
-
-    def postponed(self, job: Job, reason: str) -> None:
-        self.seen.append(("postponed", job.label))
-
-    def rebuilt(self, parent: Job, reason: str) -> None:
-        self.seen.append(("rebuilt", parent.label, reason))
-
-    def of(self, name: str) -> list[str]:
-        return [event[1] for event in self.seen if event[0] == name]
-
-
-class Bench:
-    """A store, and runs of toy jobs on it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.store = RecordStore(root)
-        self.events = Recorder()
-
-    def run(self, *jobs: Job, workers: int = 1) -> Summary:
-        self.events = Recorder()
-        with LocalExecutor(workers, {"root": str(self.root)}, "toy_work:execute") as executor:
-            return run_jobs(jobs, self.store, executor, self.events)
-
-    def status(self, job: Job) -> str | None:
-        record = self.store.read(job.id)
-        return None if record is None else record["status"]
-
-    def spoil(self, job: Job) -> None:
-        (self.root / f"{job.id}.artefact").write_text("nonsense")
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
-
-
-@pytest.fixture
-def job(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Job]:
-    monkeypatch.syspath_prepend(str(HERE))
-    import toy_work
-
-    return toy_work.job
 
 
 def test_the_longest_way_to_the_end_goes_first(bench: Bench, job: Callable[..., Job]) -> None:
@@ -207,72 +148,6 @@ def test_out_of_memory_twice_ends_the_run_and_not_the_cell(bench: Bench, job: Ca
         assert (summary.statuses, summary.blocked) == ({greedy.id: "oom"}, {child.id: greedy.id})
         assert bench.events.of("started") == ["greedy", "greedy"]
     assert not bench.store.finished(greedy.id)
-
-
-def test_a_damaged_artefact_of_an_earlier_run_is_made_again(bench: Bench, job: Callable[..., Job]) -> None:
-    host = job("host", "artefact")
-    marked = job("marked", "artefact", parents=(host,))
-    judged = job("judged", "artefact", parents=(marked,), role="court")
-    bench.run(host, marked)
-    bench.spoil(host)
-    bench.spoil(marked)
-    summary = bench.run(host, marked, judged)  # making `marked` again shows that `host` is damaged too
-    assert summary.statuses == {host.id: "ok", marked.id: "ok", judged.id: "ok"}
-    assert (summary.rebuilt, summary.cached) == ({host.id, marked.id}, set())
-    assert bench.events.of("started") == ["judged", "marked", "host", "marked", "judged"]
-    assert [event for event in bench.events.seen if event[0] == "rebuilt"] == [
-        ("rebuilt", "marked", "the checksum is wrong"),
-        ("rebuilt", "host", "the checksum is wrong"),
-    ]
-    assert bench.status(host) == bench.status(marked) == "ok"
-
-
-def test_siblings_share_one_rebuild(bench: Bench, job: Callable[..., Job]) -> None:
-    host = job("host", "artefact", sleep=0.2)
-    bench.run(host)
-    bench.spoil(host)
-    children = [job(f"child {n}", "artefact", parents=(host,)) for n in range(4)]
-    summary = bench.run(host, *children, workers=4)
-    assert set(summary.statuses.values()) == {"ok"}
-    assert bench.events.of("started").count("host") == 1
-
-
-def test_an_artefact_damaged_twice_is_a_crash(bench: Bench, job: Callable[..., Job]) -> None:
-    host = job("host")
-    child = job("child", "always damaged", parents=(host,))
-    summary = bench.run(host, child)
-    assert summary.statuses == {host.id: "ok", child.id: "crashed"}
-    assert bench.events.of("started") == ["host", "child", "host", "child"]
-    record = bench.store.read(child.id)
-    assert record is not None
-    assert record["reason"] == ("The artefact of host was made again and is still damaged: the checksum is wrong")
-
-
-def test_a_rebuild_that_fails_blocks_its_children(bench: Bench, job: Callable[..., Job]) -> None:
-    host = job("host", "artefact, then crash")
-    bench.run(host)
-    bench.spoil(host)
-    children = [job(f"child {n}", "artefact", parents=(host,), sleep=0.2 * n) for n in range(3)]
-    summary = bench.run(host, *children, workers=3)
-    assert summary.statuses == {host.id: "crashed"}
-    assert summary.blocked == {child.id: host.id for child in children}
-
-
-def test_a_rebuild_may_be_blocked_itself(bench: Bench, job: Callable[..., Job]) -> None:
-    host = job("host", "raise")
-    marked = job("marked", "artefact", parents=(host,))
-    rest = {"kind": "marked", "job": {}, "parents": [], "result": {}, "run": {}}
-    bench.store.write({"schema": 1, "id": marked.id, "status": "ok", **rest})  # its host was forgotten since
-    judged = job("judged", "artefact", parents=(marked,), seconds=9.0)
-    late = job("late", "artefact", parents=(marked,), seconds=9.0, pause=0.5)
-    summary = bench.run(host, marked, judged, late, workers=2)
-    assert summary.statuses == {host.id: "crashed"}
-    assert summary.blocked == {marked.id: host.id, judged.id: host.id, late.id: host.id}
-
-
-def test_a_job_may_only_call_its_parents_damaged(bench: Bench, job: Callable[..., Job]) -> None:
-    child = job("child", "wrongly damaged")
-    assert bench.run(child).statuses == {child.id: "crashed"}
 
 
 def test_a_plan_without_its_ancestry_is_refused(bench: Bench, job: Callable[..., Job]) -> None:

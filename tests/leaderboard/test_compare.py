@@ -11,7 +11,8 @@ import pytest
 from bench import bench_here
 
 from benchmark.errors import BenchError
-from leaderboard.compare import as_json, compare, describe, read_folder, words
+from leaderboard.compare import compare, read_folder, words
+from leaderboard.side_by_side import as_json, describe
 from leaderboard.statistics import holm
 from leaderboard.twosample import fisher, mcnemar, welch
 

@@ -232,13 +232,13 @@ def test_a_broken_secret_image_is_one_sentence(tmp_path):
 
 def test_a_thief_never_gets_the_owner_s_secret_files(tmp_path):
     """What a plan tells a thief of a scheme leaves out the files that only the owner has."""
-    from benchmark.plan import _public
+    from benchmark.payload import public
     from benchmark.registry import Registry
     from benchmark.selection import select_schemes
 
     (tmp_path / "logo.png").write_bytes(b"x")
     for text in (f"deepmodel(secret_image='{tmp_path}/logo.png')", f"adi(folder='{tmp_path}')"):
         (setting,) = select_schemes(text, Registry.discover())
-        told = _public(setting.stages[0])
+        told = public(setting.stages[0])
         assert str(tmp_path) not in str(told)
         assert "files" not in told

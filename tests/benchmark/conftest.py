@@ -1,0 +1,24 @@
+"""What tests of jobs share: toy jobs, and a store on which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from toy_bench import Bench
+
+from benchmark.job import Job
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Job]:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    import toy_work
+
+    return toy_work.job
