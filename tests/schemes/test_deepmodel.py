@@ -11,21 +11,15 @@ from PIL import Image
 
 from attacks.control import Scratch
 from attacks.surrogate import Surrogate
-from benchmark.acts import psnr
 from benchmark.contract import NotApplicable, Unreadable, as_float, logits
+from benchmark.image_quality import psnr
 from benchmark.parties import Court, Suspect, stream
 from benchmark.registry import Registry
 from benchmark.selection import select_schemes
 from leaderboard.evidence import weigh
-from schemes.deepmodel import (
-    CELLS,
-    DeepModel,
-    block_code,
-    normalised_correlation,
-    projection,
-    read_image,
-    reading_loss,
-)
+from schemes.deepmodel import DeepModel, normalised_correlation, projection
+from schemes.deepmodel_key import CELLS, block_code, read_image
+from schemes.deepmodel_net import reading_loss
 
 SCHEME = DeepModel()
 SIZE = (32, 32)
