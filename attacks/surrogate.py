@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.contract import Attack, Data, Net, Owner, Source, Thief, as_bytes, as_float, parameter
+from benchmark.contract import Attack, Critic, Data, Net, Owner, Source, Thief, UNet, as_bytes, as_float, parameter
+
+ADVERSARIAL = 0.01  # weight of the discriminator's opinion beside the error of a pixel, 1 to 100 in the authors' code
+NOISE = 0.1  # standard deviation of what the thief's denoiser takes out, of 1
 
 
 @dataclass(frozen=True)
 class Surrogate(Attack):
     """A fresh net learns the service's images for the thief's own degraded ones, by architecture and loss.
 
-    Zhang et al. 2021, section 5: a plain net, residual nets of 9 and 16 blocks, a UNet; squared or absolute error.
-    Their adversarial and perceptual losses are left out: the second needs VGG's weights. With `augment`, pairs are
-    turned and mirrored at random, which the authors' follow-up (arXiv:2108.02360) names as what breaks the mark.
+    Zhang et al. 2021, section 5: a plain net, residual nets of 9 and 16 blocks, a UNet; the squared or the absolute
+    error of a pixel; the squared error with a PatchGAN that learns to tell the service's images from the surrogate's
+    (`adversarial`), or with the squared distance of features (`perceptual`). Their features are VGG's, whose weights
+    would have to be downloaded; here they are the hidden layers of a UNet that the thief trains to take noise out of
+    his own images, and the distance is scaled to weigh as much as that of pixels. With `augment`, pairs are turned
+    and mirrored at random, which the authors' follow-up (arXiv:2108.02360) names as what breaks the mark.
     """
 
     name = "surrogate"
@@ -28,11 +34,22 @@ class Surrogate(Attack):
     access = "outputs"
     tasks = ("image-to-image",)
     paper = "Zhang et al. 2021, TPAMI (arXiv:2103.04980)"
-    settings = ("architecture=unet", "architecture=residual", "architecture=plain", "loss=l1", "augment=true")
+    settings = (
+        "architecture=unet",
+        "architecture=residual",
+        "architecture=residual,blocks=16",
+        "architecture=plain",
+        "loss=l1",
+        "loss=adversarial",
+        "loss=perceptual",
+        "augment=true",
+    )
 
     architecture: Literal["unet", "residual", "plain"] = parameter("unet", "of the surrogate")
     blocks: int = parameter(9, "residual blocks of the residual net", low=1)
-    loss: Literal["l2", "l1"] = parameter("l2", "squared or absolute error of a pixel")
+    loss: Literal["l2", "l1", "adversarial", "perceptual"] = parameter(
+        "l2", "squared or absolute error of a pixel; the squared one with a discriminator's, or with that of features"
+    )
     augment: bool = parameter(False, "turn and mirror the pairs at random")
     epochs: int = parameter(24, "passes over the thief's images", low=1)
 
@@ -41,7 +58,8 @@ class Surrogate(Attack):
         if self.architecture == "residual":
             spec["blocks"] = self.blocks
         model = thief.assemble(spec)
-        error = F.l1_loss if self.loss == "l1" else F.mse_loss
+        pairs = bought(thief)
+        error = self._error(thief, pairs)
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             ((x, answers),) = batches
@@ -50,8 +68,33 @@ class Surrogate(Attack):
             return error(model(x), answers)
 
         recipe = replace(thief.world.recipe, epochs=self.epochs)
-        pairs = bought(thief)
         return thief.fit(model, recipe, data=Source.of(pairs, min(recipe.batch, len(pairs))), step=step)
+
+    def _error(self, thief: Thief, pairs: Data) -> Callable[[Tensor, Tensor], Tensor]:
+        """The loss of a surrogate's images against the service's."""
+        if self.loss == "adversarial":
+            critic = Critic(thief.assemble({"builder": "patchgan", "channels": pairs.x.shape[1]}))
+            return lambda made, real: F.mse_loss(made, real) + ADVERSARIAL * critic.loss(real, made)
+        if self.loss == "perceptual":
+            seen, scale = features(thief, pairs)
+            return lambda made, real: F.mse_loss(made, real) + scale * F.mse_loss(seen(made), seen(real))
+        return F.l1_loss if self.loss == "l1" else F.mse_loss
+
+
+def features(thief: Thief, pairs: Data) -> tuple[Callable[[Tensor], Tensor], float]:
+    """Hidden layers of the thief's own denoiser, and the weight at which their spread is that of the pixels."""
+    denoiser = cast(UNet, thief.assemble(thief.world.spec("unet")))
+
+    def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        ((x, _),) = batches
+        noise = NOISE * torch.randn(x.shape, generator=thief.rng).to(x.device)
+        return F.mse_loss(denoiser(x + noise), x)
+
+    batch = min(thief.world.recipe.batch, len(pairs))
+    thief.fit(denoiser, data=Source(pairs.x, pairs.x, batch), step=step)
+    seen = denoiser.requires_grad_(False).trunk.features
+    images = as_float(pairs.y)
+    return seen, float(images.var(0).mean() / seen(images).var(0).mean())
 
 
 def bought(thief: Thief) -> Data:

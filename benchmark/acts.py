@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from benchmark.access import Access
 from benchmark.contract import Attack, OracleAttack, Scheme
 from benchmark.data import Data, as_float
+from benchmark.image_quality import psnr, quality
 from benchmark.nets import Net
 from benchmark.operations import counted
 from benchmark.parties import (
@@ -87,9 +87,9 @@ def steal(
 def utility(service: Service, data: Data, world: World) -> dict[str, Any]:
     """How useful a service is, item by item, on `data`.
 
-    Classification: `correct`, one character an image. Image-to-image: `psnr` of every answer against the clean
-    image, and of the degraded input itself (`identity`), in dB. Raises ValueError unless every image is answered
-    with one finite score per class, or an image of its own shape.
+    Classification: `correct`, one character an image. Image-to-image: `psnr` in dB and `ssim` of every answer against
+    the clean image, and the PSNR of the degraded input itself (`identity`). Raises ValueError unless every image is
+    answered with one finite score per class, or an image of its own shape.
     """
     answer = service.running(world.device).ask(data.images(), "outputs")
     images = world.task.kind == "image-to-image"
@@ -101,13 +101,17 @@ def utility(service: Service, data: Data, world: World) -> dict[str, Any]:
     if not images:
         return {"correct": bits(answer.argmax(1) == data.y)}
     clean = as_float(data.y)
-    return {"psnr": psnr(answer, clean).tolist(), "identity": psnr(data.images(), clean).tolist()}
+    return quality(answer, clean) | {"identity": psnr(data.images(), clean).tolist()}
 
 
-def psnr(images: Tensor, clean: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio (N,) in dB of images (N, C, H, W) against `clean`, both in [0, 1]; at most 100."""
-    error = (images.clamp(0, 1) - clean).square().mean((1, 2, 3))
-    return -10 * error.clamp(min=1e-10).log10()
+def distortion(host: Service, marked: Service, data: Data, world: World) -> dict[str, Any] | None:
+    """What embedding did to the images of an image-to-image net: `psnr` in dB and `ssim` of what `marked` answers on
+    `data` against what its `host` answers, image by image. None for other tasks.
+    """
+    if world.task.kind != "image-to-image":
+        return None
+    before, after = (service.running(world.device).ask(data.images(), "outputs") for service in (host, marked))
+    return quality(after, before.clamp(0, 1))
 
 
 def agreement(delivered: Service, attacked: Service, data: Data, world: World) -> dict[str, float]:

@@ -14,7 +14,7 @@ from benchmark.commitment import commit, root_of
 from benchmark.data import Data, as_bytes, as_float
 from benchmark.declaration import parameter
 from benchmark.folder import pictures
-from benchmark.image_nets import ResidualUnit, UNetTrunk, conv3x3
+from benchmark.image_nets import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
 from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, entering, head, plain
 from benchmark.parties import Bill, Court, Insider, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
 from benchmark.prf import prf_bits, prf_labels
@@ -46,6 +46,7 @@ __all__ = [
     "ConvBlock",
     "ConvNet",
     "Court",
+    "Critic",
     "Data",
     "Gate",
     "Insider",
@@ -68,6 +69,7 @@ __all__ = [
     "Suspect",
     "Thief",
     "TriggerScheme",
+    "UNet",
     "UNetTrunk",
     "Unreadable",
     "World",

@@ -1,8 +1,9 @@
-"""Image-to-image architectures: each adds a correction to its input, so that it starts as the identity.
+"""Image-to-image architectures, and a discriminator of their images.
 
-All work at half resolution: the input's 2x2 pixels become channels and the last layer's channels become pixels
-again, which costs a quarter of the same layers at full resolution. Images float (N, C, H, W) in [0, 1], H and W
-multiples of 4; outputs alike, not clamped. No normalisation: a constant pattern must pass.
+Each net adds a correction to its input, so that it starts as the identity. All work at half resolution: the input's
+2x2 pixels become channels and the last layer's channels become pixels again, which costs a quarter of the same layers
+at full resolution. Images float (N, C, H, W) in [0, 1], H and W multiples of 4; outputs alike, not clamped. No
+normalisation: a constant pattern must pass.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ class UNetTrunk(nn.Module):
         )  # fmt: skip
         self.leave = nn.Sequential(conv3x3(2 * width, width), nn.ReLU(), _silent(width, outputs), nn.PixelShuffle(2))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layers see, fine beside coarse: (N, 2 * width, H / 2, W / 2)."""
         fine = self.enter(F.pixel_unshuffle(x, 2))
-        return cast(Tensor, self.leave(torch.cat([fine, self.down(fine)], 1)))
+        return torch.cat([fine, self.down(fine)], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.leave(self.features(x)))
 
 
 def _silent(width: int, outputs: int) -> nn.Conv2d:
@@ -113,3 +118,28 @@ class ResidualNet(nn.Module):
 
     def spec(self) -> Spec:
         return {"builder": "residual", "channels": self.channels, "width": self.width, "blocks": len(self.units)}
+
+
+@builder("patchgan")
+def patchgan(channels: int, width: int = 16) -> nn.Module:
+    """A discriminator: one score for each of 4x4 overlapping patches of a 32x32 image (Isola et al. 2017)."""
+    return nn.Sequential(
+        conv3x3(channels, width, stride=2), nn.LeakyReLU(0.2),
+        conv3x3(width, 2 * width, stride=2), nn.InstanceNorm2d(2 * width), nn.LeakyReLU(0.2),
+        conv3x3(2 * width, 1, stride=2),
+    )  # fmt: skip
+
+
+class Critic:
+    """A discriminator that learns beside the net whose images it judges: least-squares GAN (Mao et al. 2017)."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self.net = net
+        self.optimiser = torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999))  # pix2pix's
+
+    def loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """How far images `fake` are from passing for `real` ones, after a step of its own on telling them apart."""
+        self.optimiser.zero_grad()
+        (0.5 * (self.net(real) - 1).square().mean() + 0.5 * self.net(fake.detach()).square().mean()).backward()
+        self.optimiser.step()
+        return cast(Tensor, (self.net(fake) - 1).square().mean())

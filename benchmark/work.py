@@ -22,7 +22,6 @@ from benchmark.data import Data
 from benchmark.desk import Changed, Desk
 from benchmark.identity import source_hash, stream_seed
 from benchmark.job import Job
-from benchmark.nets import Net
 from benchmark.parties import Court, NotApplicable, Owner, Party, stream
 from benchmark.records import RecordStore
 from benchmark.release import Release, Service
@@ -41,10 +40,13 @@ def _unmarked(desk: Desk) -> dict[str, Any]:
 
 def _marked(desk: Desk) -> dict[str, Any]:
     scheme, world, meter = desk.scheme, desk.world, Meter()
-    host: Net | None = desk.service(desk.payload["host"]).net if scheme.host else None
+    host = desk.service(desk.payload["host"]) if scheme.host else None
     rng = stream(desk.replicate, "owner", scheme.name, world.task.name)
-    release, key = acts.embed(scheme, Owner(world, desk.owner_data(), rng, host, meter), desk.replicate)
+    owner = Owner(world, desk.owner_data(), rng, host.net if host else None, meter)
+    release, key = acts.embed(scheme, owner, desk.replicate)
     result = _result(desk, release.service, meter.record(), desk.test())
+    if host and (found := acts.distortion(host, release.service, desk.test(), world)):
+        result["embedding"] = found
     result["artefacts"]["key"] = commitment = desk.keep("key", key)
     return result | {"commitment": commitment}
 

@@ -11,7 +11,7 @@ from leaderboard.jobs import Cost, Observation, cost_of, missing, observations, 
 from leaderboard.judging import Court, decide, find, fresh
 from leaderboard.run import Run
 from leaderboard.tracks import Track
-from leaderboard.utility import Utility, level
+from leaderboard.utility import Utility, level, similarity
 from leaderboard.verdicts import Verdict
 
 
@@ -41,7 +41,8 @@ class Cell:
     committed: the verdict of a court that asks for commitment (claims only). before, after: evidence in the
     model as delivered and in the suspect. utility: suspect against delivered model. gates: the suspect's.
     channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
-    where `unit`, in which changes of utility are told, is dB. pool, share: the thief's images.
+    where `unit`, in which changes of utility are told, is dB, and `ssim` its mean SSIM
+    there. pool, share: the thief's images.
     """
 
     task: str
@@ -60,6 +61,7 @@ class Cell:
     utility: Utility | None = None
     agreement: Agreement | None = None
     accuracy: float | None = None
+    ssim: float | None = None
     gates: Mapping[str, Utility] = field(default_factory=dict)
     channels: Mapping[str, tuple[Channel | None, Channel]] = field(default_factory=dict)
     cost: Cost | None = None
@@ -115,7 +117,8 @@ def _judged(run: Run, jobs: Mapping[str, str], court: Court, *, innocent: bool, 
     """The fields of a cell that rest on its jobs, as far as they got."""
     needed = ["marked", "attacked", "judged", "nulls"]
     if innocent:
-        found: dict[str, Any] = {"accuracy": level(outcomes(run, jobs.get("suspect")))}
+        seen = outcomes(run, jobs.get("suspect"))
+        found: dict[str, Any] = {"accuracy": level(seen), "ssim": similarity(seen)}
         needed = ["suspect", "judged", "nulls"]
     else:
         found = _attacked(run, jobs, court)
@@ -139,6 +142,7 @@ def _attacked(run: Run, jobs: Mapping[str, str], court: Court) -> dict[str, Any]
     marked, attacked = outcomes(run, jobs.get("marked")), outcomes(run, jobs.get("attacked"))
     if marked is not None and attacked is not None:
         found |= {"utility": court.compare(marked, attacked), "accuracy": level(attacked)}
+        found["ssim"] = similarity(attacked)
     alike = (run.result(jobs.get("attacked")) or {}).get("agreement")
     if alike is not None:
         found["agreement"] = Agreement(alike.get("labels"), alike["largest_gap"])

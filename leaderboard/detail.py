@@ -71,7 +71,7 @@ def _facts(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
     if cell.agreement is not None:
         yield "agreement", f"{wording.agreement(cell.agreement)} (with the delivered model, on the test set)"
     if cell.accuracy is not None:
-        yield wording.LEVELS[cell.unit], wording.score(cell.accuracy, cell.unit)
+        yield wording.LEVELS[cell.unit], wording.level(cell.accuracy, cell.unit, cell.ssim)
     for name, gate in cell.gates.items():
         yield f"gate {name}", f"{wording.change_interval(gate)} {gate.unit}, {gate.state}"
     for name, (delivered, suspect) in cell.channels.items():

@@ -13,8 +13,8 @@ Schema 2, an object:
   evidence: total, n, rate, log10_p, log10_p_key, log10_p_null, grade, theta, theta0, upper, state, reason, interval,
   pools); `utility` and `gates` ({losses, gains, n, budget, delta, z, state, interval, unit, gain}; a positive delta is
   a loss, in dB or, where the unit is points, a fraction; gain: dB over doing nothing); `agreement`; `accuracy`, in
-  [0, 1], or the mean PSNR where the unit is dB; `channels` ([as delivered, in the suspect]); `cost`; `jobs` (record ids
-  by role); `reproduce` (a command)
+  [0, 1], or the mean PSNR where the unit is dB, beside the mean `ssim`; `channels` ([as delivered, in the suspect]);
+  `cost`; `jobs` (record ids by role); `reproduce` (a command)
 
 A field is null where the jobs did not get that far. log10 of p = 0 is the string "-inf", which JSON has no number for.
 Fields may be added within a schema; one that is renamed or changes its meaning raises the number.

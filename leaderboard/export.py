@@ -173,6 +173,7 @@ def _line(board: Board, cell: Cell | None) -> dict[str, Any]:
         "agreement": cell.agreement.labels if cell and cell.agreement else None,
         "largest_score_gap": cell.agreement.largest_gap if cell and cell.agreement else None,
         "accuracy": cell and cell.accuracy,
+        "ssim": cell and cell.ssim,
         "utility_change": utility and utility.change,
         "utility_change_low": -SCALE[utility.unit] * utility.interval[1] if utility else None,
         "utility_change_high": -SCALE[utility.unit] * utility.interval[0] if utility else None,

@@ -112,7 +112,7 @@ def _utility(cell: Cell) -> Iterator[tuple[str, str]]:
         same = "gains" if could.unit == "points" else "spread"
         yield "power", f"kept up to a loss of {kept} {could.unit}, lost from {lost} {could.unit}, with the same {same}"
     if cell.accuracy is not None:
-        yield wording.LEVELS[cell.unit], wording.score(cell.accuracy, cell.unit)
+        yield wording.LEVELS[cell.unit], wording.level(cell.accuracy, cell.unit, cell.ssim)
     if cell.agreement is not None:
         yield "against the delivered model", wording.agreement(cell.agreement)
     for name, gate in cell.gates.items():

@@ -200,13 +200,16 @@ def fidelity(board: Board) -> str:
         for row in board.schemes
         for found in row.fidelity
     ]
-    header = ["scheme", "unmarked", "marked", f"change [90 %], {board.track.unit}", "embedding", "of a host",
+    images = ["marked against unmarked"] if board.track.unit == "dB" else []
+    header = ["scheme", "unmarked", "marked", f"change [90 %], {board.track.unit}", *images, "embedding", "of a host",
               "fresh mark", "present from", "nulls' mean"]  # fmt: skip
     text = (
         "Unmarked: the host of the same seed where there is one, else the mean of the clean nulls (marked ~, and "
         "without an interval: those models are not paired)."
     )
-    return f"{text}\n\n" + table(header, rows, "lrrrrrlrr")
+    if images:
+        text += " Marked against unmarked: how close the two models' images are, whatever image was wanted."
+    return f"{text}\n\n" + table(header, rows, "lrrr" + "r" * len(images) + "rrlrr")
 
 
 def _embedding(board: Board, found: Fidelity) -> list[str]:
@@ -222,8 +225,9 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
     count = mark is not None and mark.kind == "count"
     return [
         unmarked,
-        wording.score(found.marked, unit),
+        wording.level(found.marked, unit, found.marked_ssim),
         change,
+        *([wording.distortion(found.distortion)] if unit == "dB" else []),
         wording.seconds(took) if took is not None else "–",
         wording.of_a_host(work_share(found.cost, board.host_operations)),
         f"{wording.evidence(mark)}, {mark.state}" if mark else "–",

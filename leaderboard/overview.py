@@ -88,7 +88,9 @@ def _fidelity(board: Board) -> Overview:
         for row in board.schemes
         for found in row.fidelity
     ]
-    header = ["scheme", "unmarked", "marked", f"change [90 %], {board.track.unit}", "embedding", "fresh mark"]
+    images = ["marked against unmarked"] if board.track.unit == "dB" else []
+    change = f"change [90 %], {board.track.unit}"
+    header = ["scheme", "unmarked", "marked", change, *images, "embedding", "fresh mark"]
     about = "Unmarked: the host of the same seed, or, marked ~, the mean of the clean nulls."
     return Overview("Fidelity and embedding", about, header, rows)
 
@@ -101,8 +103,9 @@ def _embedding(found: Fidelity, unit: str) -> list[str]:
     mark = found.evidence
     return [
         wording.score(found.host, unit) if found.host is not None else f"~ {wording.score(found.nulls, unit)}",
-        wording.score(found.marked, unit),
+        wording.level(found.marked, unit, found.marked_ssim),
         wording.change_interval(found.drop) if found.drop else "–",
+        *([wording.distortion(found.distortion)] if unit == "dB" else []),
         wording.seconds(found.cost.seconds) if found.cost else "–",
         f"{wording.evidence(mark)}, {mark.state}" if mark else "–",
     ]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from leaderboard.cells import Cell
@@ -15,7 +15,7 @@ from leaderboard.jobs import Cost, cost_of, nulls_of, outcomes
 from leaderboard.judging import Court, fresh
 from leaderboard.run import Run
 from leaderboard.statistics import clopper_pearson_upper
-from leaderboard.utility import Utility, level
+from leaderboard.utility import Utility, level, similarity
 from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, Verdict, innocent_verdict
 
 ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # attacks that were given the owner's key: never ranked
@@ -78,10 +78,19 @@ class Tally:
 
 
 @dataclass(frozen=True)
+class Distortion:
+    """What embedding did to the images of an image-to-image net: marked against host, means over the test images."""
+
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True)
 class Fidelity:
     """What embedding did at one replicate. Accuracies in [0, 1], or mean PSNR in dB.
 
-    drop: marked against host, paired, where there is a host. nulls: the mean over the clean nulls.
+    drop: marked against host, paired, where there is a host. nulls: the mean over the clean nulls. marked_ssim: mean
+    SSIM of the marked model's images against the wanted ones.
     """
 
     replicate: int
@@ -91,6 +100,8 @@ class Fidelity:
     nulls: float | None
     cost: Cost | None
     evidence: Evidence | None
+    marked_ssim: float | None = None
+    distortion: Distortion | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +213,14 @@ def _fidelity(run: Run, cell: Cell, court: Court) -> Fidelity:
         nulls=sum(nulls) / len(nulls) if nulls else None,
         cost=cost_of(run, jobs.get("marked")),
         evidence=evidence,
+        marked_ssim=similarity(marked),
+        distortion=_distortion(run, jobs.get("marked")),
     )
+
+
+def _distortion(run: Run, marked: str | None) -> Distortion | None:
+    found = (run.result(marked) or {}).get("embedding")
+    return Distortion(fmean(found["psnr"]), fmean(found["ssim"])) if found else None
 
 
 def _false_alarms(run: Run, cells: Sequence[Cell], court: Court) -> FalseAlarms:

@@ -20,7 +20,8 @@ CRITICAL = 1.645  # one-sided 5 %
 SCALE = {"points": 100.0, "dB": 1.0}  # from a net loss as it is kept to the unit it is shown in
 LEAST_GAIN = 3.0  # dB over doing nothing, from which on an image-to-image model is of use at all
 
-# a model on the test set: {"correct": "0101…"}, or {"psnr": [dB per image], "identity": [dB of doing nothing]}
+# a model on the test set: {"correct": "0101…"}, or {"psnr": [dB per image], "identity": [dB of doing nothing]} and,
+# printed only, {"ssim": [of each image]}
 Outcomes = Mapping[str, Any]
 State = Literal["kept", "lost", "unclear"]
 
@@ -79,6 +80,12 @@ def level(seen: Outcomes | None) -> float | None:
     if "correct" in seen:
         return seen["correct"].count("1") / len(seen["correct"]) if seen["correct"] else None
     return float(np.mean(seen["psnr"])) if len(seen["psnr"]) else None
+
+
+def similarity(seen: Outcomes | None) -> float | None:
+    """Mean SSIM, printed beside the PSNR that verdicts rest on; None where it was not measured."""
+    found = seen.get("ssim") if seen else None
+    return float(np.mean(found)) if found else None
 
 
 def gain(seen: Outcomes) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from leaderboard.cells import Agreement, Cell, Channel
 from leaderboard.evidence import Evidence
-from leaderboard.rows import AttackRow, FalseAlarms, Tally
+from leaderboard.rows import AttackRow, Distortion, FalseAlarms, Tally
 from leaderboard.statistics import wilson
 from leaderboard.tracks import Track
 from leaderboard.utility import LEAST_GAIN, SCALE, Utility
@@ -153,6 +153,16 @@ def score(value: float | None, unit: str) -> str:
     if value is None or unit == "points":
         return percent(value)
     return f"{value:.2f} {unit}"
+
+
+def distortion(found: Distortion | None) -> str:
+    """How close a marked model's images are to its host's, such as `35.30 dB, SSIM 0.968`; a dash for None."""
+    return "–" if found is None else level(found.psnr, "dB", found.ssim)
+
+
+def level(value: float | None, unit: str, ssim: float | None) -> str:
+    """`score` with the mean SSIM where it was measured, such as `26.31 dB, SSIM 0.912`."""
+    return score(value, unit) + ("" if ssim is None else f", SSIM {ssim:.3f}")
 
 
 def agreement(found: Agreement) -> str:

@@ -7,123 +7,37 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
 
 from benchmark.contract import (
     Admission,
     Channel,
     Court,
+    Critic,
     Key,
     Marked,
     Net,
     Observations,
     Owner,
     Party,
-    ResidualUnit,
     Scheme,
     Source,
-    Spec,
     Suspect,
-    UNetTrunk,
     Unreadable,
     as_bytes,
     as_float,
-    build,
-    builder,
-    conv3x3,
     logits,
     parameter,
-    prf_labels,
     secret,
 )
+from schemes.deepmodel_key import DeepModelKey, block_code, malformed, read_image
+from schemes.deepmodel_net import EXTRACTOR, SERVICE, MarkedService, reading_loss
 
-CELLS = 8  # the made secret image has 8x8 cells, half of them white
 ATTEMPTS = 3  # some draws of H and R never leave the start, where nothing is embedded and grey is read everywhere
 LEAST_READ = 0.5  # mean projection on the owner's own outputs from which the first stage counts as learnt
-GREY = 0.5  # what the extractor answers where there is no mark
 SUCCESS = 0.95  # the papers' threshold on the normalised correlation
-DISCRIMINATOR = "deepmodel-discriminator"
-EXTRACTOR = "deepmodel-extractor"
-
-
-@builder("deepmodel-service")
-class MarkedService(nn.Module):
-    """What the owner runs: his net M, then the embedder H, which adds at most `strength` to a pixel.
-
-    Images (N, C, H, W) in [0, 1] to images alike: H(M(a)), clamped. The secret image is a buffer (1, 1, H, W).
-    """
-
-    image: Tensor
-
-    def __init__(self, host: Spec, size: Sequence[int], strength: float, width: int = 12) -> None:
-        super().__init__()
-        self.host, self.strength, self.width = build(host), strength, width
-        channels = int(host["channels"])
-        self.trunk = UNetTrunk(channels + 1, channels, width)
-        # a fine pattern from the start: begun at nothing, H and R often settle on an even tint that R can't tell apart
-        nn.init.normal_(cast(nn.Conv2d, self.trunk.leave[-2]).weight, 0.0, 0.2)
-        self.register_buffer("image", torch.zeros(1, 1, *size))
-
-    def embed(self, clean: Tensor) -> Tensor:
-        """b' of the images b that M makes: H alone, not clamped."""
-        image = self.image.expand(len(clean), -1, -1, -1)
-        return clean + self.strength * torch.tanh(self.trunk(torch.cat([clean, image], 1)))
-
-    def forward(self, degraded: Tensor) -> Tensor:
-        return self.embed(self.host(degraded).clamp(0, 1)).clamp(0, 1)
-
-    def spec(self) -> Spec:
-        host = self.host.spec()  # type: ignore[operator]
-        size = list(self.image.shape[2:])
-        return {"builder": "deepmodel-service", "host": host, "size": size,
-                "strength": self.strength, "width": self.width}  # fmt: skip
-
-
-@builder(EXTRACTOR)
-class Extractor(nn.Module):
-    """R: images (N, C, H, W) to what it reads in them, (N, 1, H, W); grey where there is nothing.
-
-    Three residual units of growing dilation at half resolution, where the papers have nine at a quarter, and no
-    normalisation: their instance normalisation would make a flat answer impossible.
-    """
-
-    def __init__(self, channels: int, width: int = 16) -> None:
-        super().__init__()
-        self.channels, self.width = channels, width
-        self.body = nn.Sequential(
-            nn.PixelUnshuffle(2), conv3x3(4 * channels, width), nn.ReLU(),
-            *(ResidualUnit(width, dilation) for dilation in (1, 2, 4)),
-            nn.ReLU(), conv3x3(width, 4), nn.PixelShuffle(2),
-        )  # fmt: skip
-
-    def forward(self, images: Tensor) -> Tensor:
-        return cast(Tensor, GREY + self.body(images))
-
-    def spec(self) -> Spec:
-        return {"builder": EXTRACTOR, "channels": self.channels, "width": self.width}
-
-
-@builder(DISCRIMINATOR)
-def discriminator(channels: int, width: int = 16) -> nn.Module:
-    """D, a PatchGAN: one score for each of 4x4 overlapping patches of a 32x32 image (Isola et al. 2017)."""
-    return nn.Sequential(
-        conv3x3(channels, width, stride=2), nn.LeakyReLU(0.2),
-        conv3x3(width, 2 * width, stride=2), nn.InstanceNorm2d(2 * width), nn.LeakyReLU(0.2),
-        conv3x3(2 * width, 1, stride=2),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class DeepModelKey(Key):
-    """The secret image uint8 (1, H, W), made from 32 secret bytes or the owner's own, and R, trained to read it."""
-
-    secret: bytes
-    image: Tensor
-    extractor: Net
 
 
 @dataclass(frozen=True)
@@ -176,7 +90,7 @@ class DeepModel(Scheme):
         size = list(key.image.shape[1:])
         for attempt in range(ATTEMPTS):
             service = cast(MarkedService, owner.assemble({
-                "builder": "deepmodel-service", "host": Net.of(host).spec, "size": size, "strength": self.strength,
+                "builder": SERVICE, "host": Net.of(host).spec, "size": size, "strength": self.strength,
             }))  # fmt: skip
             service.host.load_state_dict(host.state_dict())
             service.image.copy_(as_float(key.image)[None])
@@ -200,17 +114,12 @@ class DeepModel(Scheme):
 
         Weights as in the papers: all 1 but `fidelity` on the embedding loss and .01 on the adversarial one.
         """
-        judge = owner.assemble({"builder": DISCRIMINATOR, "channels": degraded.shape[1]})
-        judging = torch.optim.Adam(judge.parameters(), 2e-4, (0.5, 0.999))
+        critic = Critic(owner.assemble({"builder": "patchgan", "channels": degraded.shape[1]}))
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             ((a, b),) = batches
             marked = service.embed(b)
-            real, fake = judge(b), judge(marked.detach())
-            judging.zero_grad()
-            (0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()).backward()
-            judging.step()
-            convincing = (judge(marked) - 1).square().mean()
+            convincing = critic.loss(b, marked)
             read = reading_loss(extractor(torch.cat([marked, a, b])), service.image, len(marked))
             return self.fidelity * F.mse_loss(marked, b) + 0.01 * convincing + read
 
@@ -268,7 +177,7 @@ class DeepModel(Scheme):
         """A secret image of the claimant's own hangs on no hash: only its commitment says that it came first."""
         assert isinstance(key, DeepModelKey)
         made = not self.secret_image
-        if reason := _malformed(key):
+        if reason := malformed(key):
             return Admission(well_formed=False, bound=False, hash_bound=made, reason=reason)
         try:
             bound = torch.equal(key.image, self._image(key.secret, key.image.shape[1:]))
@@ -277,48 +186,6 @@ class DeepModel(Scheme):
         source = "the secret" if made else "the named file"
         reason = None if bound else f"the secret image does not follow from {source}"
         return Admission(well_formed=True, bound=bound, hash_bound=made, reason=reason)
-
-
-def block_code(secret: bytes, size: Sequence[int]) -> Tensor:
-    """A secret image uint8 (1, H, W): 8x8 cells, the half with the lowest ranks black. Raises ValueError if too small.
-
-    Half and half keeps the papers' correlation away from what a blank answer scores.
-    """
-    height, width = size
-    if height % CELLS or width % CELLS:
-        raise ValueError(f"a secret image of {CELLS}x{CELLS} cells doesn't divide {height}x{width} pixels")
-    ranks = prf_labels(secret, b"deepmodel secret image", CELLS**2, 2**16).argsort(stable=True).argsort()
-    cells = (ranks >= CELLS**2 // 2).to(torch.uint8).view(1, CELLS, CELLS) * 255
-    return cells.repeat_interleave(height // CELLS, 1).repeat_interleave(width // CELLS, 2)
-
-
-def read_image(path: Path, size: Sequence[int]) -> Tensor:
-    """An image file as grey levels, uint8 (1, H, W). Raises ValueError for another size or a blank picture."""
-    try:
-        with Image.open(path) as opened:
-            pixels = torch.from_numpy(np.array(opened.convert("L")))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"the secret image {path} can't be read: {error}") from error
-    if list(pixels.shape) != list(size):
-        has, wanted = (f"{width}x{height}" for height, width in (pixels.shape, size))
-        raise ValueError(f"the secret image {path} has {has} pixels: make it {wanted}, the size of the task's images")
-    if pixels.min() == pixels.max():
-        raise ValueError(f"the secret image {path} is blank: there is nothing to tell from an unmarked answer")
-    return pixels[None]
-
-
-def reading_loss(read: Tensor, image: Tensor, marked: int) -> Tensor:
-    """How far R is from the secret on the first `marked` answers (plus how far those differ) and from grey elsewhere.
-
-    L_wm, L_consist and L_clean of the papers; the consistency compares the first with the second half.
-    """
-    found, blank = read[:marked], read[marked:]
-    half = marked // 2
-    consistent = F.mse_loss(found[:half], found[half : 2 * half]) if half else found.new_zeros(())
-    kinds = len(blank) / marked  # the papers add up the losses of the clean domains
-    return (
-        F.mse_loss(found, image.expand_as(found)) + consistent + kinds * F.mse_loss(blank, torch.full_like(blank, GREY))
-    )
 
 
 def projection(read: Tensor, image: Tensor) -> Tensor:
@@ -336,15 +203,3 @@ def normalised_correlation(read: Tensor, image: Tensor) -> Tensor:
 def _answers(model: nn.Module, images: Tensor) -> Tensor:
     """What a net makes of uint8 images, as the 8-bit images that a service sends."""
     return as_bytes(logits(model, as_float(images)))
-
-
-def _malformed(key: DeepModelKey) -> str | None:
-    if key.image.dtype != torch.uint8 or key.image.dim() != 3 or len(key.image) != 1:
-        return "the secret image is not uint8 (1, H, W)"
-    if key.image.min() == key.image.max():
-        return "the secret image is blank"
-    if len(key.secret) != 32:
-        return f"the secret has {len(key.secret)} bytes, not 32"
-    if key.extractor.spec["builder"] != EXTRACTOR:
-        return f"the extractor is a {key.extractor.spec['builder']}, not a {EXTRACTOR}"
-    return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from attacks.surrogate import OverwriteImages, Surrogate, bought, turned
-from benchmark.contract import NotApplicable, Thief
+from attacks.surrogate import OverwriteImages, Surrogate, bought, features, turned
+from benchmark.contract import Critic, NotApplicable, Thief, as_float, build
 from benchmark.parties import stream
 from schemes.deepmodel import DeepModel
 
@@ -59,6 +59,55 @@ def test_it_imitates_the_service(image_lab, service):
         not torch.equal(squared.service.net.state[name], absolute.service.net.state[name])
         for name in squared.service.net.state
     )
+
+
+@pytest.mark.parametrize("loss", ["adversarial", "perceptual"])
+def test_the_papers_other_losses_learn_the_service_and_are_counted(image_lab, service, loss):
+    squared = image_lab.attack(Surrogate(epochs=16), service, SCHEME)
+    stolen = image_lab.attack(Surrogate(epochs=16, loss=loss), service, SCHEME)
+    assert stolen.accuracy > 17.1 + 3
+    assert (stolen.bill.labelled, stolen.bill.unlabelled, stolen.bill.queries) == (0, 512, 512)
+    assert stolen.bill.meter.operations > 1.1 * squared.bill.meter.operations
+    assert stolen.service.net.spec == squared.service.net.spec
+    assert any(
+        not torch.equal(stolen.service.net.state[name], squared.service.net.state[name])
+        for name in squared.service.net.state
+    )
+
+
+def test_a_critic_learns_to_tell_and_says_how_to_pass():
+    rng = stream("critic")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        critic = Critic(build({"builder": "patchgan", "channels": 1}))
+    before = critic.loss(torch.rand(8, 1, 32, 32, generator=rng), torch.full((8, 1, 32, 32), 0.5)).item()
+    for _ in range(150):
+        fake = torch.full((8, 1, 32, 32), 0.5, requires_grad=True)
+        unconvincing = critic.loss(torch.rand(8, 1, 32, 32, generator=rng), fake)
+    assert unconvincing.item() > max(0.7, before - 0.3)
+    assert critic.net(torch.rand(8, 1, 32, 32, generator=rng)).mean() > 0.7
+    assert critic.net(fake).mean() < 0.3
+    assert fake.grad is None
+    unconvincing.backward()
+    assert fake.grad.abs().sum() > 0
+
+
+def test_features_see_what_pixels_average_away(image_lab):
+    """Their distance is scaled to that of pixels; a picture without its grain is further off in features."""
+    splits = image_lab.splits
+    thief = Thief(image_lab.world, splits.thief, stream("features"), None, "outputs")
+    seen, scale = features(thief, splits.thief)
+    clean = as_float(splits.test.y)
+    assert seen(clean).shape == (64, 32, 16, 16)
+    assert not any(parameter.requires_grad for parameter in seen.__self__.parameters())
+    assert scale * seen(clean).var(0).mean() == pytest.approx(clean.var(0).mean(), rel=0.5)
+    smooth = torch.nn.functional.avg_pool2d(clean, 3, 1, 1, count_include_pad=False)
+    shift = (smooth - clean).square().mean().sqrt()
+
+    def share(images):
+        return (scale * (seen(images) - seen(clean)).square().mean() / (images - clean).square().mean()).item()
+
+    assert share(smooth) > 1.2 * share(clean + shift)
 
 
 def test_pairs_turn_together_under_all_eight_symmetries():

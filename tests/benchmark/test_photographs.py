@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmark.acts import psnr
 from benchmark.data import as_float, load
 from benchmark.image_nets import UNetTrunk
+from benchmark.image_quality import psnr
 from benchmark.nets import Net, build
 from benchmark.photographs import STRIPS, _pixels
 from benchmark.tasks import find_task

@@ -187,6 +187,35 @@ def test_every_page_names_the_unit(two: Any) -> None:
     assert "dB over doing nothing, below 3" in describe_cell(board, cell)
 
 
+def test_ssim_stands_beside_psnr_and_decides_nothing(two: Any) -> None:
+    board = two.board()
+    (cell,) = board.at("deepmodel", "augmented")
+    assert cell.ssim == pytest.approx(0.9)
+    assert "mean PSNR     29.80 dB, SSIM 0.900" in describe_cell(board, cell)
+    assert "29.80 dB, SSIM 0.900" in html_page(board, curves(board))
+    before = verdicts(board)
+    for id in two.run["jobs"]:
+        record = two.store.read(id)
+        if record["job"]["world"]["task"] == "photos" and "utility" in record["result"]:
+            seen = {name: value for name, value in record["result"]["utility"].items() if name != "ssim"}
+            two.store.write(record | {"result": {**record["result"], "utility": seen}})
+    older = two.board()
+    assert verdicts(older) == before
+    (cell,) = older.at("deepmodel", "augmented")
+    assert cell.ssim is None
+    assert "SSIM" not in describe_cell(older, cell)
+
+
+def test_what_embedding_did_to_the_images_stands_with_its_cost(two: Any) -> None:
+    board = two.board()
+    for page in (markdown.page(board), html_page(board, curves(board))):
+        assert page.count("marked against unmarked") == 1  # the other track has no such column
+        assert "29.90 dB, SSIM 0.900" in page
+        assert "35.00 dB, SSIM 0.970" in page
+    (found,) = json.loads(leaderboard_json(board))["schemes"][1]["fidelity"]
+    assert found["distortion"] == {"psnr": 35.0, "ssim": pytest.approx(0.97)}
+
+
 @pytest.mark.parametrize("empty", ["digits", "photos"])
 def test_a_track_without_a_scheme_is_not_spoken_of(two: Any, empty: str) -> None:
     gone = {"digits": "adi", "photos": "deepmodel"}[empty]
@@ -218,6 +247,7 @@ def test_csv_and_json_have_a_unit(two: Any) -> None:
     assert float(lines["augmented"]["utility_change"]) == pytest.approx(-0.1, abs=0.05)
     assert (lines["augmented"]["budget"], lines["prune"]["budget"]) == ("0.5", "5.0")
     assert float(lines["augmented"]["of_training_a_host"]) == 1.0
+    assert (float(lines["augmented"]["ssim"]), lines["prune"]["ssim"]) == (pytest.approx(0.9), "")
     found = json.loads(leaderboard_json(board))
     assert [one["unit"] for one in found["data"]] == ["points", "dB"]
     assert [one["host_operations"] for one in found["data"]] == [1000, 4000]
