@@ -88,6 +88,7 @@ class KeyNet(Scheme):
     host = True
     capabilities = ("carriers", "overwrite")
     item = "challenge"
+    null_law = "redrawn"
     settings = ("", "mode=finetune", "answers=labels")
     expected_failures: ClassVar[Mapping[str, str]] = {
         "answers=labels": "the head was trained on probabilities; whether the likeliest class shows the place is luck",

@@ -58,6 +58,7 @@ class Rose(Scheme):
     paper = "Kallas & Furon 2022, WIFS (arXiv:2206.11024)"
     capabilities = ("triggers", "overwrite")
     item = "key image"
+    null_law = "exact"
     key_type = RoseKey
 
     s: int = parameter(40, "number of key images", low=1)
