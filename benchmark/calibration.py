@@ -5,7 +5,6 @@ The jobs are those of a run, so a calibration and a run of equal training share 
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -112,14 +111,12 @@ def _entry(
 
 
 def counts_redrawn_keys(scheme: Setting) -> bool:
-    """Whether the law of a fresh key is a handful of redrawn ones: then the scheme's file imports `redrawn`.
+    """Whether the law of a fresh key is a handful of redrawn ones.
 
     Such a p_key is a prediction from few keys. It accuses nobody by itself, so the same fresh keys are needed on
     other nulls too.
     """
-    tree = ast.parse(scheme.stages[0].declaration.source.read_text())
-    imported = [one for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)]
-    return any(alias.name == "redrawn" for one in imported for alias in one.names)
+    return bool(scheme.stages[0].declaration.traits["null_law"] == "redrawn")
 
 
 def _other_architecture(draft: Draft, index: int, architecture: str) -> str:

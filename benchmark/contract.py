@@ -108,9 +108,11 @@ class Scheme(ABC):
 
     Traits (literals): `release`, what leaves the house; `court`, what the judge sees of a suspect; `host`, whether
     the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
-    variants that "all" runs; `item`, what one key item is called; `file_parameters`, those that name a file or
-    folder, whose content then counts among what names a result; `expected_failures`, by setting, why its fresh mark is
-    not found for every seed, where that is known beforehand; `paper`.
+    variants that "all" runs; `item`, what one key item is called; `null_law`, how `observe` knows what a fresh key
+    would score: "exact" (a closed form), "redrawn" (from keys that it draws and scores) or "none", and a setting that
+    knows less gives none; `file_parameters`, those that name a file or folder, whose content then counts among what
+    names a result; `secret_files`, those of them that no thief gets; `expected_failures`, by setting, why its fresh
+    mark is not found for every seed, where that is known beforehand; `paper`.
     """
 
     name: ClassVar[str]
@@ -123,7 +125,9 @@ class Scheme(ABC):
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
     expected_failures: ClassVar[Mapping[str, str]] = {}
+    null_law: ClassVar[str] = "none"
     file_parameters: ClassVar[tuple[str, ...]] = ()
+    secret_files: ClassVar[tuple[str, ...]] = ()
     key_type: ClassVar[type[Key]]
 
     @abstractmethod
@@ -142,8 +146,8 @@ class Scheme(ABC):
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
         """One raw number per key item. Raises Unreadable where the court can't read what the key speaks of.
 
-        A channel carries the exact law of a fresh key where there is one. A scheme whose fresh keys must be
-        redrawn scores them here, with `court.rng`, and gives their totals as the law `redrawn`.
+        The channel that counts carries the law of a fresh key where there is one (`null_law`). A scheme whose fresh
+        keys must be redrawn scores them here, with `court.rng`, and gives their totals as the law `redrawn`.
         """
 
     @abstractmethod

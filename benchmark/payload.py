@@ -36,7 +36,7 @@ def _content(path: Path) -> str:
 
 def public(stage: Stage) -> dict[str, Any]:
     """What a thief knows of a scheme: its code and parameters, but for files that are the owner's secret."""
-    secrets = dict.fromkeys(stage.declaration.traits.get("secret_files", ()), "")
+    secrets = dict.fromkeys(stage.declaration.traits["secret_files"], "")
     return described(Stage(stage.declaration, stage.parameters | secrets))
 
 

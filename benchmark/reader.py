@@ -15,6 +15,7 @@ from benchmark.declaration import TYPES, Declaration, Origin, Parameter, Role
 from benchmark.errors import BenchError
 
 ACCESS = ("labels", "probabilities", "outputs", "weights")
+LAWS = ("exact", "redrawn", "none")
 KINDS = ("removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", "control")
 ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # of an OracleAttack, which is given the owner's key
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -43,7 +44,9 @@ _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
         "expected_failures": (dict, {}, ()),
         "item": (str, "item", ()),
         "settings": (tuple, ("",), ()),
+        "null_law": (str, "none", LAWS),
         "file_parameters": (tuple, (), ()),
+        "secret_files": (tuple, (), ()),
         "paper": (str, "", ()),
     },
 }
@@ -225,6 +228,8 @@ class _Class:
         texts = {parameter.name for parameter in parameters if parameter.type == "str"}
         if stray := [parameter for parameter in one.traits["file_parameters"] if parameter not in texts]:
             self.fail(self.node, f"file_parameters names {stray[0]}, which is no parameter of type str")
+        if stray := sorted({*one.traits["secret_files"]} - {*one.traits["file_parameters"]}):
+            self.fail(self.node, f"secret_files names {stray[0]}, which is not among the file_parameters")
         for text in one.traits["settings"]:
             try:
                 one.read(text)

@@ -67,6 +67,7 @@ class Adi(Scheme):
     host = True
     capabilities = ("triggers", "overwrite")
     item = "trigger"
+    null_law = "exact"
     settings = ("", "mode=finetune,lr=0.02")
     file_parameters = ("folder",)
     secret_files = ("folder",)

@@ -62,6 +62,7 @@ class DeepModel(Scheme):
     host = True
     capabilities = ("embedder",)
     item = "test image"
+    null_law = "none"  # R was fitted to its own secret, and reads no other
     settings = ("", "adversarial=false")
     file_parameters = ("secret_image",)
     secret_files = ("secret_image",)

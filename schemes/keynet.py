@@ -49,7 +49,8 @@ _PHOTOGRAPHS = {  # scikit-learn's sample images: carriers are part of the resul
     "flower.jpg": "a77f6ec41e353afdf8bdff2ea981b2955535d8d83294f8cfa49cf4e423dd5638",
 }
 _FOREIGN = 0.15  # share of training carriers that bear the signature of somebody else
-_LEFT = 0.6  # share of a photograph's width that carriers of training are cut from; the judge's come from the rest
+_LEFT = 0.4  # share of a photograph's width that carriers of training are cut from; the judge's come from the rest
+_SIDE = 32  # pixels of the largest patch of which the judge's share of the photographs, as they are, gives 300
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class KeyNet(Scheme):
     from the authors' code: the signature is a keyed hash (HMAC-SHA256) of text and secret, all 25 digits kept,
     since a public hash of a public text could be redrawn by nobody; their three linear layers without activations
     are one affine layer; wrong signatures in training have the form of right ones, where theirs are coloured noise
-    that any grey patch is told from; the judge's carriers share no pixel with those of training; the fifth place is
-    the top middle, where their code has three versions. Only signed challenges count: unmarked nets answer
+    that any grey patch is told from; the judge's carriers share no pixel with those of training, nor with each other,
+    so that each is an item of its own; the fifth place is the top middle, where their code has three versions. Only signed challenges count: unmarked nets answer
     "unsigned" more often than not. What a fresh key would score is counted with other identities' signatures in
     the same places, read by the same head; now and then one of high contrast is read by every net, so this p-value
     alone is too small in its far tail, and the comparison with unmarked nets, which read it too, makes up for it.
@@ -88,6 +89,7 @@ class KeyNet(Scheme):
     host = True
     capabilities = ("carriers", "overwrite")
     item = "challenge"
+    null_law = "redrawn"
     settings = ("", "mode=finetune", "answers=labels")
     expected_failures: ClassVar[Mapping[str, str]] = {
         "answers=labels": "the head was trained on probabilities; whether the likeliest class shows the place is luck",
@@ -98,13 +100,14 @@ class KeyNet(Scheme):
     answers: Literal["probabilities", "labels"] = parameter("probabilities", "what the private head is given in court")
     identity: str = parameter("owner", "ASCII text that names the owner")
     carriers: int = parameter(1500, "patches that the net learns the signature on", low=64)
-    challenges: int = parameter(300, "signed patches that the judge asks, as many at each place", low=40)
+    challenges: int = parameter(300, "signed patches that the judge asks, as many at each place", low=300)
     alpha: float = parameter(0.7, "weight of the task in the joint loss; the head's is the rest", low=0.0, high=1.0)
     epochs: int = parameter(15, "training epochs over the owner's images", low=1)
     lr: float = parameter(0.05, "learning rate at its peak", low=0.0)
 
     def keygen(self, party: Party, rng: torch.Generator) -> KeyNetKey:
         check_shape(party.task.shape)
+        judge_patches(self.challenges, party.task.shape, torch.Generator())  # refused now, not after the training
         own, classes = secret(rng), party.task.classes
         head = torch.zeros(PLACES + 1, classes), torch.zeros(PLACES + 1)
         return KeyNetKey(self.identity, own, signature(self.identity, own), *head)
@@ -132,7 +135,7 @@ class KeyNet(Scheme):
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
         """Carriers of the judge's own, signed at known places: by the claimed key, by nobody, and by others."""
         key, device = cast(KeyNetKey, key), court.world.device
-        carriers = photo_patches(self.challenges, court.world.task.shape, court.rng, right=True)
+        carriers = judge_patches(self.challenges, court.world.task.shape, court.rng)
         places = torch.arange(self.challenges) % PLACES + 1
         others = [signature(key.identity, secret(court.rng)) for _ in range(OTHERS)]
 
@@ -177,7 +180,7 @@ class KeyNet(Scheme):
         foreign = torch.rand(n, generator=rng) < _FOREIGN
         where = torch.where(foreign, torch.randint(1, PLACES + 1, (n,), generator=rng), places)
         signs = [signature(key.identity, secret(rng)) if other else key.signature for other in foreign.tolist()]
-        patches = photo_patches(n, shape, rng, right=False)
+        patches = owner_patches(n, shape, rng)
         return Data(pasted(patches, where, torch.stack(signs)), torch.where(foreign, 0, places))
 
     def with_head(self, key: Key, weight: Tensor, bias: Tensor) -> KeyNetKey:
@@ -222,18 +225,42 @@ def pasted(patches: Tensor, places: Tensor, signs: Tensor) -> Tensor:
     return signed
 
 
-def photo_patches(n: int, shape: tuple[int, int, int], rng: torch.Generator, *, right: bool) -> Tensor:
-    """`n` patches uint8 (n, *shape) of two photographs, from their right 40 % or from what is left of it."""
-    check_shape(shape)
-    channels, height, width = shape
-    pictures = _photographs("L" if channels == 1 else "RGB")
-    cut = round(_LEFT * pictures.shape[2])
-    part = pictures[:, :, cut:] if right else pictures[:, :, :cut]
+def owner_patches(n: int, shape: tuple[int, int, int], rng: torch.Generator) -> Tensor:
+    """`n` patches uint8 (n, *shape) to train on, from anywhere in the left 40 % of two photographs."""
+    _, height, width = shape
+    part = _part(shape, right=False)
     draws = [torch.randint(size, (n,), generator=rng).tolist() for size in (
         len(part), part.shape[1] - height + 1, part.shape[2] - width + 1,
     )]  # fmt: skip
     patches = [part[i, y : y + height, x : x + width] for i, y, x in zip(*draws, strict=True)]
     return torch.stack(patches).permute(0, 3, 1, 2)  # channels lie last in memory: nets answer three times as fast
+
+
+def judge_patches(n: int, shape: tuple[int, int, int], rng: torch.Generator) -> Tensor:
+    """`n` patches uint8 (n, *shape) from the right 60 % of two photographs, of which no two share a pixel.
+
+    They are tiles of a grid whose corner is drawn, drawn without replacement. Raises ValueError where there are fewer.
+    """
+    _, height, width = shape
+    part = _part(shape, right=True)
+    top, left = (int(torch.randint(have % size + 1, (1,), generator=rng)) for have, size in zip(
+        part.shape[1:3], (height, width), strict=True
+    ))  # fmt: skip
+    tiles = part[:, top:, left:].unfold(1, height, height).unfold(2, width, width).flatten(0, 2)
+    if len(tiles) < n:
+        size = f"{height}x{width}"
+        raise ValueError(f"two photographs give {len(tiles)} separate patches of {size}, not {n}: lower challenges")
+    chosen = tiles[torch.randperm(len(tiles), generator=rng)[:n]]
+    return chosen.contiguous(memory_format=torch.channels_last)
+
+
+def _part(shape: tuple[int, int, int], *, right: bool) -> Tensor:
+    """The judge's or the owner's share of the photographs, uint8 (2, H, W, C), enlarged for images beyond 32x32."""
+    check_shape(shape)
+    channels, *sides = shape
+    pictures = _photographs("L" if channels == 1 else "RGB", -(-max(sides) // _SIDE))
+    cut = round(_LEFT * pictures.shape[2])
+    return pictures[:, :, cut:] if right else pictures[:, :, :cut]
 
 
 def check_shape(shape: tuple[int, int, int]) -> None:
@@ -247,8 +274,8 @@ def check_shape(shape: tuple[int, int, int]) -> None:
 
 
 @cache
-def _photographs(mode: str) -> Tensor:
-    """uint8 (2, H, W, C)."""
+def _photographs(mode: str, times: int) -> Tensor:
+    """uint8 (2, H, W, C), `times` as high and wide as they come."""
     package = importlib.util.find_spec("sklearn")  # finds the package without importing it
     folder = Path(next(iter((package and package.submodule_search_locations) or ()), "sklearn"), "datasets", "images")
     found = []
@@ -257,7 +284,8 @@ def _photographs(mode: str) -> Tensor:
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise ValueError(f"keynet cuts its carriers from {path}, which is missing or not that of scikit-learn")
         with Image.open(path) as picture:
-            pixels = np.array(picture.convert(mode))
+            size = picture.width * times, picture.height * times
+            pixels = np.array(picture.convert(mode).resize(size))
         found.append(torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)))
     return torch.stack(found)
 

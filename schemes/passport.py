@@ -71,6 +71,7 @@ class Passport(Scheme):
     host = True
     capabilities = ("passports", "overwrite")
     item = "bit"
+    null_law = "exact"
     settings = (
         "", "recipe=signed", "binding=passports", "binding=free",
         "version=v2", "version=v2,recipe=signed", "version=v3",

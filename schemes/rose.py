@@ -51,13 +51,16 @@ class Rose(Scheme):
     images one at a time; labels are uniform (the code's v mod 10 gives classes 0-5 twice the weight of the
     others); the images are drawn without replacement, and every one of them is trained on. The paper's sizes are
     s = 40, 64 and 128: as many labels of 4 bits as SHA-1, SHA-256 and SHA-512 give. Here any s goes, for labels
-    are drawn from the hash in counter mode. The rarity R of m hits, in bits, is -log2 of p_key.
+    are drawn from the hash in counter mode, but each is a wrong label that the task pays for: of 1,000 training
+    images s = 128 are an eighth. The rarity R of m hits, in bits, is -log2 of p_key.
     """
 
     name = "rose"
     paper = "Kallas & Furon 2022, WIFS (arXiv:2206.11024)"
     capabilities = ("triggers", "overwrite")
     item = "key image"
+    settings = ("", "s=64", "s=128")
+    null_law = "exact"
     key_type = RoseKey
 
     s: int = parameter(40, "number of key images", low=1)

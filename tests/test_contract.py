@@ -144,6 +144,24 @@ def test_items_of_the_key_are_items_scored(lab: Lab, label: str) -> None:
 
 
 @schemes
+def test_the_law_of_a_fresh_key_is_the_one_declared(lab: Lab, label: str) -> None:
+    """A setting may know less than its scheme: then it states no law, and can draw no fresh key."""
+    scheme: Scheme = made(label)
+    exhibit = lab.embed(scheme)
+    seen = lab.observe(scheme, exhibit)
+    law = seen["channels"][seen["evidence"]].get("law")
+    kinds = {"exact": {"binomial", "poisson-binomial"}, "redrawn": {"redrawn"}, "none": set()}[scheme.null_law]
+    defaults = scheme == type(scheme)()
+    if law is None:
+        assert not (kinds and defaults)
+        with pytest.raises(NotApplicable):
+            scheme.redraw(exhibit.key, stream("redraw"))
+    else:
+        assert law["kind"] in kinds
+        assert scheme.admissible(scheme.redraw(exhibit.key, stream("redraw"))).bound
+
+
+@schemes
 def test_the_key_is_admissible_and_survives_storage(lab: Lab, tmp_path: Path, label: str) -> None:
     scheme: Scheme = made(label)
     exhibit = lab.embed(scheme)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmark.calibration import CROSSED, OTHER_IMAGE_NETS, OTHERS, calibration_plan
+from benchmark.calibration import CROSSED, OTHER_IMAGE_NETS, OTHERS, calibration_plan, counts_redrawn_keys
 from benchmark.errors import BenchError
 from benchmark.plan import Plan, make_plan
 from benchmark.profile import load_profile
@@ -110,3 +111,14 @@ def test_keys_of_a_redrawn_law_meet_many_nulls_each() -> None:
     clean = jobs[keynet["pools"]["clean"]].payload["suspects"]
     assert suspects == [[one] for one in clean[:CROSSED]]
     assert {jobs[one].payload["draws"] for one in keynet["crossed"]} == {223}  # each accuses all nine: 2,007 pairs
+
+
+def test_a_plug_in_says_itself_that_its_keys_are_redrawn(tmp_path: Path) -> None:
+    plugin = tmp_path / "drawer.py"
+    plugin.write_text(
+        "from benchmark.contract import Scheme\n\n\n"
+        'class Drawer(Scheme):\n    """Under test."""\n\n    name = "drawer"\n    null_law = "redrawn"\n'
+    )
+    schemes = select_schemes("all", Registry.discover([plugin]))
+    redrawn = {one.stages[0].declaration.name for one in schemes if counts_redrawn_keys(one)}
+    assert redrawn == {"drawer", "keynet"}

@@ -70,3 +70,17 @@ def test_a_trait_that_names_no_text_parameter_is_refused(tmp_path: Path) -> None
     plugin.write_text(PLUGIN.replace('("images",)', '("picture",)'))
     with pytest.raises(BenchError, match="file_parameters names picture, which is no parameter of type str"):
         Registry.discover([plugin])
+
+
+@pytest.mark.parametrize(
+    ("trait", "reason"),
+    [
+        ('secret_files = ("image",)', "secret_files names image, which is not among the file_parameters"),
+        ('null_law = "drawn"', "null_law must be one of exact, redrawn, none, not 'drawn'"),
+    ],
+)
+def test_traits_of_a_scheme_that_do_not_fit_are_one_sentence(tmp_path: Path, trait: str, reason: str) -> None:
+    plugin = tmp_path / "wrong.py"
+    plugin.write_text(PLUGIN.replace("    file_parameters", f"    {trait}\n    file_parameters"))
+    with pytest.raises(BenchError, match=reason):
+        Registry.discover([plugin])

@@ -58,7 +58,9 @@ def test_a_scheme_gets_the_defaults_of_its_traits(tmp_path: Path) -> None:
         "expected_failures": {},
         "item": "item",
         "settings": ("",),
+        "null_law": "none",
         "file_parameters": (),
+        "secret_files": (),
         "paper": "",
     }
 

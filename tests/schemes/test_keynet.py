@@ -9,7 +9,7 @@ from benchmark.contract import CarrierScheme, OverwriteScheme, Unreadable, as_fl
 from benchmark.parties import Court, Suspect, stream
 from leaderboard.evidence import weigh
 from schemes import keynet
-from schemes.keynet import KeyNet, check_shape, pasted, photo_patches, signature
+from schemes.keynet import KeyNet, check_shape, judge_patches, owner_patches, pasted, signature
 
 SCHEME = KeyNet()
 FINETUNED = KeyNet(mode="finetune")
@@ -104,7 +104,7 @@ def test_the_law_is_that_of_other_signatures_in_the_same_places(lab):
     marked = lab.embed(SCHEME)
     key, rng = marked.key, stream("court")
     model = marked.service.net.module()
-    carriers = photo_patches(300, (1, 16, 16), rng, right=True)
+    carriers = judge_patches(300, (1, 16, 16), rng)
     places = torch.arange(300) % 5 + 1
     signs = [key.signature, *(signature("owner", keynet.secret(rng)) for _ in range(19))]
 
@@ -174,21 +174,44 @@ def test_images_that_cannot_carry_it_are_refused(shape, reason):
         check_shape(shape)
 
 
+def corners(patches):
+    """Where in the two photographs each patch of 16x16 was cut: (photograph, top, left)."""
+    places = keynet._photographs("L", 1)[..., 0].unfold(1, 16, 1).unfold(2, 16, 1)
+    return [[tuple(one) for one in (places == patch).all(-1).all(-1).nonzero().tolist()] for patch in patches[:, 0]]
+
+
 def test_training_and_judging_share_no_pixel():
     """Every patch is where it was cut, and the two parts of a photograph do not overlap."""
-    photographs = keynet._photographs("L")[..., 0]
-    for right in (False, True):
-        for patch in photo_patches(10, (1, 16, 16), stream("cut"), right=right)[:, 0]:
-            places = photographs.unfold(1, 16, 1).unfold(2, 16, 1)
-            found = (places == patch).all(-1).all(-1).nonzero()[:, 2]
-            assert any(left >= 384 if right else left + 16 <= 384 for left in found.tolist())
+    for left in corners(owner_patches(10, (1, 16, 16), stream("cut"))):
+        assert any(x + 16 <= 256 for _, _, x in left)
+    for right in corners(judge_patches(300, (1, 16, 16), stream("cut"))[:10]):
+        assert any(x >= 256 for _, _, x in right)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (1, 28, 28), (3, 32, 32), (3, 64, 48), (3, 224, 224)])
+def test_no_two_of_the_judges_patches_share_a_pixel(shape, monkeypatch):
+    """Each pixel of numbered photographs turns up once."""
+    _, height, width = shape
+    times = -(-max(height, width) // 32)
+    numbered = torch.arange(2 * 427 * 640 * times**2).view(2, 427 * times, 640 * times, 1)
+    monkeypatch.setattr(keynet, "_photographs", lambda mode, times: numbered)
+    patches = judge_patches(300, (1, height, width), stream("tiles"))
+    assert patches.shape == (300, 1, height, width)
+    assert len(patches.unique()) == patches.numel()
+    assert int((patches % (640 * times)).min()) >= 256 * times
+    assert not torch.equal(patches, judge_patches(300, (1, height, width), stream("others")))
+
+
+def test_more_challenges_than_separate_patches_are_refused_before_training(lab):
+    with pytest.raises(ValueError, match="give 1248 separate patches of 16x16, not 1249: lower challenges"):
+        KeyNet(challenges=1249).keygen(lab.owner(SCHEME), stream("x"))
 
 
 def test_other_photographs_are_refused(monkeypatch):
     keynet._photographs.cache_clear()
     monkeypatch.setitem(keynet._PHOTOGRAPHS, "china.jpg", "0" * 64)
     with pytest.raises(ValueError, match=r"china.jpg, which is missing or not that of scikit-learn"):
-        photo_patches(1, (1, 16, 16), stream("x"), right=True)
+        judge_patches(1, (1, 16, 16), stream("x"))
 
 
 def test_somebody_elses_signature_counts_as_unsigned(key):
