@@ -72,8 +72,9 @@ class Passport(Scheme):
     capabilities = ("passports", "overwrite")
     item = "bit"
     settings = (
-        "", "recipe=signed", "binding=passports", "binding=free",
-        "version=v2", "version=v2,recipe=signed", "version=v3",
+        "", "recipe=signed", "recipe=random", "recipe=image", "binding=passports", "binding=free",
+        "version=v2", "version=v2,recipe=signed", "version=v2,norm=group,epochs=20",
+        "version=v3", "version=v3,recipe=signed",
     )  # fmt: skip
     file_parameters = ("config",)
     key_type = PassportKey
