@@ -106,7 +106,8 @@ class Scheme(ABC):
     the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
     variants that "all" runs; `item`, what one key item is called; `file_parameters`, those that name a file or
     folder, whose content then counts among what names a result; `expected_failures`, by setting, why its fresh mark is
-    not found for every seed, where that is known beforehand; `paper`.
+    not found for every seed, and `expected_forgeries`, why a forged claim stands, where that is known beforehand;
+    `paper`.
     """
 
     name: ClassVar[str]
@@ -119,6 +120,7 @@ class Scheme(ABC):
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
     expected_failures: ClassVar[Mapping[str, str]] = {}
+    expected_forgeries: ClassVar[Mapping[str, str]] = {}
     file_parameters: ClassVar[tuple[str, ...]] = ()
     key_type: ClassVar[type[Key]]
 

@@ -39,6 +39,7 @@ _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
         "tasks": (tuple, ("classification",), ()),
         "host": (bool, False, ()),
         "expected_failures": (dict, {}, ()),
+        "expected_forgeries": (dict, {}, ()),
         "item": (str, "item", ()),
         "settings": (tuple, ("",), ()),
         "file_parameters": (tuple, (), ()),
@@ -222,9 +223,10 @@ class _Class:
                 one.read(text)
             except BenchError as error:
                 self.fail(self.node, f"the setting {text!r} is wrong: {error}")
-        for text in one.traits.get("expected_failures", ()):
-            if text not in one.traits["settings"]:
-                self.fail(self.node, f"expected_failures names {text!r}, which is not among the settings")
+        for trait in ("expected_failures", "expected_forgeries"):
+            for text in one.traits.get(trait, ()):
+                if text not in one.traits["settings"]:
+                    self.fail(self.node, f"{trait} names {text!r}, which is not among the settings")
         return one
 
 
