@@ -112,7 +112,8 @@ class Scheme(ABC):
     would score: "exact" (a closed form), "redrawn" (from keys that it draws and scores) or "none", and a setting that
     knows less gives none; `file_parameters`, those that name a file or folder, whose content then counts among what
     names a result; `secret_files`, those of them that no thief gets; `expected_failures`, by setting, why its fresh
-    mark is not found for every seed, where that is known beforehand; `paper`.
+    mark is not found for every seed, and `expected_forgeries`, why a forged claim stands, where that is known
+    beforehand; `paper`.
     """
 
     name: ClassVar[str]
@@ -125,6 +126,7 @@ class Scheme(ABC):
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
     expected_failures: ClassVar[Mapping[str, str]] = {}
+    expected_forgeries: ClassVar[Mapping[str, str]] = {}
     null_law: ClassVar[str] = "none"
     file_parameters: ClassVar[tuple[str, ...]] = ()
     secret_files: ClassVar[tuple[str, ...]] = ()

@@ -98,8 +98,15 @@ class Declaration:
 
     def expected_failure(self, parameters: Mapping[str, Any]) -> str | None:
         """Why a fresh mark with these full parameters is not found for every seed; None where it has to be."""
-        failures: Mapping[str, str] = self.traits.get("expected_failures", {})
-        return next((reason for text, reason in failures.items() if self.read(text) == parameters), None)
+        return self._expected("expected_failures", parameters)
+
+    def expected_forgery(self, parameters: Mapping[str, Any]) -> str | None:
+        """Why a forged claim on a model marked with these full parameters stands; None where nothing is known."""
+        return self._expected("expected_forgeries", parameters)
+
+    def _expected(self, trait: str, parameters: Mapping[str, Any]) -> str | None:
+        reasons: Mapping[str, str] = self.traits.get(trait, {})
+        return next((reason for text, reason in reasons.items() if self.read(text) == parameters), None)
 
     def write(self, parameters: Mapping[str, Any]) -> str:
         """A short text that `read` turns into `parameters`.

@@ -55,6 +55,7 @@ def _scheme(setting: Setting, profile: Profile) -> dict[str, Any]:
         "doc": _first_line(stage.declaration.doc),
         "parameters": stage.parameters,
         "expected_failure": stage.declaration.expected_failure(stage.parameters),
+        "expected_forgery": stage.declaration.expected_forgery(stage.parameters),
         "task": track.task if track else None,
         **{name: traits[name] for name in ("paper", "release", "court", "item", "host", "capabilities")},
     }

@@ -42,6 +42,7 @@ _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
         "tasks": (tuple, ("classification",), ()),
         "host": (bool, False, ()),
         "expected_failures": (dict, {}, ()),
+        "expected_forgeries": (dict, {}, ()),
         "item": (str, "item", ()),
         "settings": (tuple, ("",), ()),
         "null_law": (str, "none", LAWS),
@@ -228,16 +229,17 @@ class _Class:
         texts = {parameter.name for parameter in parameters if parameter.type == "str"}
         if stray := [parameter for parameter in one.traits["file_parameters"] if parameter not in texts]:
             self.fail(self.node, f"file_parameters names {stray[0]}, which is no parameter of type str")
-        if stray := sorted({*one.traits["secret_files"]} - {*one.traits["file_parameters"]}):
+        if stray := sorted({*one.traits.get("secret_files", ())} - {*one.traits["file_parameters"]}):
             self.fail(self.node, f"secret_files names {stray[0]}, which is not among the file_parameters")
         for text in one.traits["settings"]:
             try:
                 one.read(text)
             except BenchError as error:
                 self.fail(self.node, f"the setting {text!r} is wrong: {error}")
-        for text in one.traits.get("expected_failures", ()):
-            if text not in one.traits["settings"]:
-                self.fail(self.node, f"expected_failures names {text!r}, which is not among the settings")
+        for trait in ("expected_failures", "expected_forgeries"):
+            for text in one.traits.get(trait, ()):
+                if text not in one.traits["settings"]:
+                    self.fail(self.node, f"{trait} names {text!r}, which is not among the settings")
         return one
 
 

@@ -60,9 +60,10 @@ def threat_model(board: Board) -> list[str]:
         for row in board.schemes
     ]
     expected = [
-        f"Expected before any run: {escape(row.label)}, {escape(row.described['expected_failure'])}."
+        f"Expected before any run: {escape(row.label)}, {escape(reason)}."
         for row in board.schemes
-        if row.described.get("expected_failure")
+        for reason in (row.described.get("expected_failure"), row.described.get("expected_forgery"))
+        if reason
     ]
     groups: dict[tuple[str, ...], list[str]] = {}
     for row in board.attacks:

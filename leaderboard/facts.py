@@ -167,6 +167,7 @@ def scheme_threat(described: Mapping[str, Any]) -> Facts:
         ("parameters", _pairs(described["parameters"])),
         ("source", described["paper"]),
         ("expected, and written down before any run", described.get("expected_failure") or ""),
+        ("forgery expected, and written down before any run", described.get("expected_forgery") or ""),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -59,9 +59,9 @@ class Passport(Scheme):
     Batch normalisation has statistics per branch (Zhang et al., NeurIPS 2020), where the authors turn to group
     normalisation; `norm=group` does that too, and wants twice the epochs.
     Non-negative passports (`shuffle`, `image`) give any two claimants nearly the same signs, so bits that a claimant
-    could choose would prove nothing: `binding=free`, the authors' rule, lets him, for comparison. Its expected failure:
-    whoever installs passports of his own declares the bits that they derive, all fit, and the claim stands wherever
-    the accuracy does (fake1 with a trained net, fake2, fake3). No fresh key has a law then, and p_key is absent.
+    could choose would prove nothing: `binding=free`, the authors' rule, lets him, for comparison; `expected_forgeries`
+    says what comes of it. No fresh key has a law then, and p_key is absent. In a forged claim on V1 the carried scales
+    are still the owner's: that channel then counts which of his signs the forger's passports give.
     """
 
     name = "passport"
@@ -73,9 +73,14 @@ class Passport(Scheme):
     item = "bit"
     null_law = "exact"
     settings = (
-        "", "recipe=signed", "binding=passports", "binding=free",
-        "version=v2", "version=v2,recipe=signed", "version=v3",
+        "", "recipe=signed", "recipe=random", "recipe=image", "binding=passports", "binding=free",
+        "version=v2", "version=v2,recipe=signed", "version=v2,norm=group,epochs=20",
+        "version=v3", "version=v3,recipe=signed",
     )  # fmt: skip
+    expected_forgeries: ClassVar[Mapping[str, str]] = {
+        "binding=free": "whoever installs passports of his own declares the bits that they derive, so all fit, and his "
+        "claim stands wherever the accuracy does: fake1 with a trained net, fake2, fake3, the accessory block",
+    }
     file_parameters = ("config",)
     key_type = PassportKey
 

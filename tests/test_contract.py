@@ -56,6 +56,12 @@ def expected_failure(label: str) -> str | None:
     return stage.declaration.expected_failure(stage.parameters)
 
 
+def expected_forgery(label: str) -> str | None:
+    """Why a forged claim on a scheme's setting stands."""
+    (stage,) = next(one for one in SCHEMES if one.label == label).stages
+    return stage.declaration.expected_forgery(stage.parameters)
+
+
 def short(setting: Setting) -> Any:
     """The same plug-in with as little training as it allows: enough to see whether a seed reproduces."""
     fields = {one.name for one in setting.stages[0].declaration.parameters}
@@ -125,6 +131,23 @@ def test_what_is_declared_to_fail_does_for_some_seed(lab: Lab, nulls: list[Exhib
         return weigh(lab.observe(scheme, exhibit), {"clean": pool}, ALPHA).state == "present"
 
     assert not all(found(replicate) for replicate in range(6))
+
+
+@pytest.mark.parametrize("label", [setting.label for setting in SCHEMES if expected_forgery(setting.label)])
+def test_a_forgery_that_is_declared_stands(lab: Lab, nulls: list[Exhibit], label: str) -> None:
+    """With the forger's own key: his bits are in the marked net, in no other, and its accuracy stays."""
+    scheme: Scheme = made(label)
+    forgers = [one for one in ATTACKS if one.kind == "ambiguity" and one.requires & set(scheme.capabilities)]
+
+    def stands(forger: Setting) -> bool:
+        marked = lab.embed(scheme)
+        claim = lab.attack(made(forger.label), marked, scheme).key
+        seen = lab.observe(scheme, marked, claim)
+        pool = [lab.observe(scheme, null, claim) for null in nulls]
+        kept = all(gate["before"].count("1") - gate["after"].count("1") <= 4 for gate in seen["gates"].values())
+        return kept and weigh(seen, {"clean": pool}, ALPHA).state == "present" and scheme.admissible(claim).bound
+
+    assert any(stands(forger) for forger in forgers)
 
 
 @schemes

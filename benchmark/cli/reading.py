@@ -83,12 +83,14 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
             click.echo(f"  {p.name} = {p.default!r}  ({kind}{limits})  {p.doc}")
         click.echo("Threat model:")
         for trait, value in declaration.traits.items():
-            if trait not in ("settings", "expected_failures") and value not in ("", ()):
+            if trait not in ("settings", "expected_failures", "expected_forgeries") and value not in ("", ()):
                 click.echo(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
         shown = " | ".join(setting or "defaults" for setting in declaration.traits["settings"])
         click.echo(f'"all" runs: {shown}')
         for setting, reason in declaration.traits.get("expected_failures", {}).items():
             click.echo(f"Not found for every seed: {setting or 'defaults'}: {reason}")
+        for setting, reason in declaration.traits.get("expected_forgeries", {}).items():
+            click.echo(f"Forged claims stand: {setting or 'defaults'}: {reason}")
         click.echo(f"Source: {declaration.source} ({declaration.origin})")
 
 

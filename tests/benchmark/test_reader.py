@@ -56,6 +56,7 @@ def test_a_scheme_gets_the_defaults_of_its_traits(tmp_path: Path) -> None:
         "tasks": ("classification",),
         "host": False,
         "expected_failures": {},
+        "expected_forgeries": {},
         "item": "item",
         "settings": ("",),
         "null_law": "none",
@@ -176,16 +177,20 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read_declarations(tmp_path / "absent.py")
 
 
-def test_an_expected_failure_belongs_to_a_declared_setting(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("trait", "ask"), [("expected_failures", "expected_failure"), ("expected_forgeries", "expected_forgery")]
+)
+def test_what_is_expected_belongs_to_a_declared_setting(tmp_path: Path, trait: str, ask: str) -> None:
     body = """
     class Marker(Scheme):
         name = "marker"
         settings = ("", "n=3")
-        expected_failures: ClassVar[dict] = {KEYS}
+        {TRAIT}: ClassVar[dict] = {KEYS}
         n: int = parameter(1, "how many")
     """
+    body = body.replace("{TRAIT}", trait)
     one = only(tmp_path, body.replace("{KEYS}", '{"n=3": "too many"}'))
-    assert [one.expected_failure({"n": n}) for n in (1, 3)] == [None, "too many"]
+    assert [getattr(one, ask)({"n": n}) for n in (1, 3)] == [None, "too many"]
     with pytest.raises(DeclarationError, match="'n=4', which is not among the settings"):
         only(tmp_path, body.replace("{KEYS}", '{"n=4": "too many"}'))
     with pytest.raises(DeclarationError, match="must hold texts by setting"):

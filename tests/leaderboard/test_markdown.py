@@ -86,6 +86,13 @@ def test_other_channels_are_printed_and_never_counted(full: Any) -> None:
     assert rows(page(full.board()), "## Other channels")[1][1] == "60/100 → 60/100"
 
 
+def test_what_was_expected_beforehand_is_said_of_its_row_alone(full: Any) -> None:
+    first, *_ = full.run["schemes"]
+    first |= {"expected_failure": "luck", "expected_forgery": "claims stand"}
+    said = [line for line in page(full.board()).splitlines() if "Expected before" in line]
+    assert said == [f"Expected before any run: {first['label']}, {why}." for why in ("luck", "claims stand")]
+
+
 def test_other_thresholds_come_from_the_same_records(full: Any) -> None:
     found = {(row[0], row[1]): row[2] for row in rows(page(full.board()), "## At other thresholds")}
     assert found["0.001", "5"] == "3–7/10"
