@@ -1,4 +1,4 @@
-"""Ambiguity against KeyNet: the private head is learnt, so a thief can learn one too."""
+"""Forgeries against KeyNet: the private head is learnt, so anybody can learn one on anybody's net."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ class ForgedHead(Attack):
     """A private head that the thief fits to the marked model's answers to pictures he signed himself.
 
     Any net answers a signed picture a little differently, and the head of Jebreel et al. 2021 is free: theirs is
-    trained with the net, this one afterwards, on queries alone. It learns to see a patch, not whose patch it is, so
-    a court that reads other people's signatures with it can tell; one with a fixed threshold may not.
+    trained with the net, this one afterwards, on queries alone. It learns to see a patch rather than
+    whose patch it is, so a court that reads other people's signatures with it can mostly tell, and one with a fixed
+    threshold can't. Not always: a marked net tells signatures apart, and a head may happen to hear that. A claim that
+    nobody committed pays for such luck.
     """
 
     name = "forged-head"
@@ -48,3 +50,14 @@ class ForgedHead(Attack):
             optimiser.step()
         thief.meter.steps += self.steps
         return Loot(claim=Claim(scheme.with_head(key, head.weight, head.bias)))
+
+
+@dataclass(frozen=True)
+class FalseHead(ForgedHead):
+    """A private head fitted in the same way to the answers of an innocent net, which is then accused.
+
+    No mark is in it: whatever the head reads, it reads in a net that somebody else trained in good faith.
+    """
+
+    name = "false-head"
+    kind = "false-claim"

@@ -4,7 +4,8 @@
     null(j) ─► attacked(attack, null) ───────────────────► judged with every scheme's key
 
 One host serves every scheme, one marked model every attack, one pool of nulls every verdict; a model that an
-attack makes without looking at the marked one (`target = "none"`) is made once for all.
+attack makes without looking at the marked one (`target = "none"`) is made once for all. A false claim is the
+thief's on the innocent model, null(nulls), that every scheme's key is held against, too.
 """
 
 from __future__ import annotations
@@ -139,10 +140,10 @@ class Draft:
     def attacked(
         self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int, thief: tuple[str, float]
     ) -> str:
-        """`scheme` None: an innocent target. The scheme's code is in the payload only if the attack knows it."""
+        """`scheme` None: nothing of it plays a part. Its code is in the payload only if the attack knows it."""
         traits = scheme.stages[0].declaration.traits if scheme else {}
         aware = scheme is not None and (attack.claim or bool(attack.requires) or attack.oracle)
-        whom = scheme.label if scheme else "unmarked"
+        whom = scheme.label if scheme and target and self.jobs[target].kind == "marked" else "unmarked"
         label = f"attacked {whom} × {attack.label}" if target else f"attacked {attack.label}"
         pool, share = thief
         if thief != self.profile.thief.axis[0]:
@@ -229,8 +230,10 @@ class Draft:
         if unreached := self._out_of_reach(scheme, attack):
             return Cell(scheme.label, attack.label, replicate, reason=unreached)
         marked, jobs = common["marked"], dict(common)
-        blind = _blind(attack)
-        whom, what = (None, None) if blind else (scheme, marked)
+        blind, target = _blind(attack), marked
+        if attack.kind == "false-claim":
+            target = jobs["innocent"] = self.innocent()
+        whom, what = (None, None) if blind else (scheme, target)
         jobs["attacked"] = self.attacked(attack, whom, what, replicate, thief)
         key = jobs["attacked"] if attack.claim else marked
         jobs["judged"] = self.judged(scheme, key, [jobs["attacked"]], replicate, marked)
@@ -254,7 +257,9 @@ class Draft:
         suspects = {"none": self.innocent()}
         reasons: dict[str, str] = {}
         for attack in attacks:
-            if attack.claim or attack.requires or attack.oracle:
+            if attack.kind == "false-claim":
+                reasons[attack.label] = f"{attack.label} brings a key of its own, which the row of {scheme.label} tells"
+            elif attack.claim or attack.requires or attack.oracle:
                 reasons[attack.label] = f"{attack.label} speaks of a marked model, and this one is innocent"
             elif unreached := self._out_of_reach(scheme, attack):
                 reasons[attack.label] = unreached

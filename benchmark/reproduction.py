@@ -1,7 +1,8 @@
 """A reproduction: what a paper reports, what would count as reproduced, and the two runs that can tell.
 
 One TOML file per work. It is committed before anything is run, and `run.json` holds a copy of it from before the
-first job, so no tolerance changes after its run. One that was written after an earlier trial says so in its `why`.
+first job, so no tolerance changes after its run. One that was written after an earlier trial is `declared` so, and is
+counted apart from the others.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ QUANTITIES = {
     "verdict": "",
 }
 WORDS = ("evidence", "verdict")
+AFTER_TRIAL = "after a trial"
 
 
 def _read(cls: type[Any], table: Any, where: str) -> Any:
@@ -85,7 +87,8 @@ class Claim:
 
     scheme, attack: short names of the scales' tables. reported: a number, a word, or None where the paper gives
     none. full, small: the tolerance at that scale, "" where the claim isn't held there. unmeasured: why no cell of
-    the benchmark can tell. why: known reasons for a difference. channel: of the quantity of that name.
+    the benchmark can tell. why: known reasons for a difference. channel: of the quantity of that name. declared: when
+    the tolerance was written, "after a trial" that had shown the figure, or "" for before any.
     """
 
     id: str
@@ -102,6 +105,7 @@ class Claim:
     small: str = ""
     unmeasured: str = ""
     why: str = ""
+    declared: str = ""
 
     @classmethod
     def read(cls, table: Any, where: str) -> Self:
@@ -123,6 +127,8 @@ class Claim:
 def _faults(claim: Claim) -> list[str]:
     if claim.tag not in TAGS:
         return [f"tag is one of {', '.join(TAGS)}, not {claim.tag!r}"]
+    if claim.declared not in ("", AFTER_TRIAL):
+        return [f"declared is {AFTER_TRIAL!r}, or left out, not {claim.declared!r}"]
     if claim.tag == "ours" and claim.reported is not None:
         return [f"what is not in the paper has no reported value, and {claim.reported!r} is given"]
     if claim.tag == "derived" and claim.reported is None and not claim.unmeasured:

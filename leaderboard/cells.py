@@ -137,11 +137,12 @@ def _judged(run: Run, jobs: Mapping[str, str], court: Court, *, innocent: bool, 
 
 def _attacked(run: Run, jobs: Mapping[str, str], court: Court) -> dict[str, Any]:
     """What is known of an attacked model before it is judged."""
-    before = fresh(run, jobs)
+    innocent = jobs.get("innocent")  # the model of a false claim, which says nothing of the owner's mark
+    before = None if innocent else fresh(run, jobs)
     found: dict[str, Any] = {"before": before.at(court.alpha) if before else None}
-    marked, attacked = outcomes(run, jobs.get("marked")), outcomes(run, jobs.get("attacked"))
-    if marked is not None and attacked is not None:
-        found |= {"utility": court.compare(marked, attacked), "accuracy": level(attacked)}
+    delivered, attacked = outcomes(run, innocent or jobs.get("marked")), outcomes(run, jobs.get("attacked"))
+    if delivered is not None and attacked is not None:
+        found |= {"utility": court.compare(delivered, attacked), "accuracy": level(attacked)}
         found["ssim"] = similarity(attacked)
     alike = (run.result(jobs.get("attacked")) or {}).get("agreement")
     if alike is not None:

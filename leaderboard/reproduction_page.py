@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from benchmark.reproduction import QUANTITIES, TAGS
+from benchmark.reproduction import AFTER_TRIAL, QUANTITIES, TAGS
 from leaderboard.board import Board
 from leaderboard.document import plain
 from leaderboard.reproduction import (
@@ -54,10 +54,17 @@ _SMALL = (
 
 
 def _headline(found: Sequence[Outcome]) -> str:
+    """The counts; a bound that a trial had shown beforehand is counted apart."""
+    late = [one for one in found if one.claim.declared]
+    said = _counts([one for one in found if not one.claim.declared], "claims")
+    return f"{said} Declared {AFTER_TRIAL} and not among them: {_counts(late, 'bounds')}" if late else said
+
+
+def _counts(found: Sequence[Outcome], what: str) -> str:
     counts = Counter(one.verdict for one in found)
     said = [f"{counts[word]} {word}" for word in (REPRODUCED, NOT_REPRODUCED, HOLDS, FAILS, NOT_MEASURED)
             if counts[word]]  # fmt: skip
-    return f"{len(found)} claims: {', '.join(said) or 'none'}."
+    return f"{len(found)} {what}: {', '.join(said) or 'none'}."
 
 
 def _conditions(board: Board) -> str:
@@ -141,6 +148,7 @@ def _verdict(one: Outcome, small: bool) -> str:
     if one.verdict == NOT_MEASURED:
         return f"{NOT_MEASURED}: {escape(one.reason or '')}"
     word = f"{one.verdict} (small scale)" if small else one.verdict
+    word += f", declared {escape(one.claim.declared)}" if one.claim.declared else ""
     return f"**{word}**" if one.verdict in _LOUD else word
 
 

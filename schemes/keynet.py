@@ -76,11 +76,12 @@ class KeyNet(Scheme):
     from the authors' code: the signature is a keyed hash (HMAC-SHA256) of text and secret, all 25 digits kept,
     since a public hash of a public text could be redrawn by nobody; their three linear layers without activations
     are one affine layer; wrong signatures in training have the form of right ones, where theirs are coloured noise
-    that any grey patch is told from; the judge's carriers share no pixel with those of training, nor with each other,
-    so that each is an item of its own; the fifth place is the top middle, where their code has three versions. Only signed challenges count: unmarked nets answer
-    "unsigned" more often than not. What a fresh key would score is counted with other identities' signatures in
-    the same places, read by the same head; now and then one of high contrast is read by every net, so this p-value
-    alone is too small in its far tail, and the comparison with unmarked nets, which read it too, makes up for it.
+    that any grey patch is told from; the judge's carriers share no pixel with those of training, nor with each
+    other, so that each is an item of its own; the fifth place is the top middle, where their code has three
+    versions. Only signed challenges count: unmarked nets answer "unsigned" more often than not. What a fresh key
+    would score is counted with other identities' signatures in the same places, read by the same head; now and then
+    one of high contrast is read by every net, so this p-value alone is too small in its far tail, and the
+    comparison with unmarked nets, which read it too, makes up for it.
     """
 
     name = "keynet"

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from attacks.ambiguity import FreshKey
-from attacks.keynet import ForgedHead
+from attacks.keynet import FalseHead, ForgedHead
 from benchmark.contract import NotApplicable
 from leaderboard.evidence import weigh
 from schemes.adi import Adi
@@ -11,20 +11,39 @@ from schemes.keynet import KeyNet
 SCHEME = KeyNet()
 
 
-def weighed(lab, attack, search_bits):
-    looted = lab.attack(attack, lab.embed(SCHEME), SCHEME)
+def weighed(lab, attack, search_bits, replicate=0):
+    looted = lab.attack(attack, lab.embed(SCHEME), SCHEME, replicate)
     nulls = [lab.observe(SCHEME, lab.null(index), looted.key) for index in range(8)]
     seen = lab.observe(SCHEME, looted)
     return weigh(seen, {"clean": nulls}, 1e-3, search_bits=search_bits), looted
 
 
 def test_a_forged_head_reads_most_signed_pictures_but_other_signatures_too(lab):
-    found, looted = weighed(lab, ForgedHead(), search_bits=0)
-    assert found.rate > 0.5  # a fixed threshold of a half would be fooled
-    assert found.log10_p_null < -3  # so would comparing with unmarked nets alone
+    """One thief in three gets a head that tells his own signature from others': the charge for a search refuses him."""
+    told = []
+    for replicate in range(3):
+        found, looted = weighed(lab, ForgedHead(), 0, replicate)
+        assert found.rate > 0.5  # a fixed threshold of a half would be fooled
+        assert found.log10_p_null < -3  # so would comparing with unmarked nets alone
+        assert SCHEME.admissible(looted.key).bound
+        assert weighed(lab, ForgedHead(), 64, replicate)[0].state != "present"
+        told.append(found.log10_p_key > -3)
+    assert sum(told) == 2
+
+
+def test_a_head_forged_on_an_innocent_net_reads_much_and_other_signatures_too(lab):
+    """What a threshold set below its rate would believe: an innocent net, accused."""
+    innocent = lab.null(20)
+    looted = lab.attack(FalseHead(), innocent, SCHEME)
+    seen = lab.observe(SCHEME, looted)
+    nulls = [lab.observe(SCHEME, lab.null(index), looted.key) for index in range(8)]
+    found = weigh(seen, {"clean": nulls}, 1e-3, search_bits=0)
+    assert SCHEME.admissible(looted.key).bound
+    assert 0.4 < found.rate < 0.9
     assert found.log10_p_key > -3
     assert found.state != "present"
-    assert SCHEME.admissible(looted.key).bound
+    honest = lab.observe(SCHEME, innocent, lab.embed(SCHEME).key)
+    assert lab.total(seen) > 2 * lab.total(honest)
 
 
 def test_a_claim_that_was_not_committed_pays_for_the_search(lab):

@@ -199,3 +199,16 @@ def test_a_run_without_claims_is_refused(case: Any) -> None:
 def test_no_page_needs_torch() -> None:
     code = "import sys, leaderboard.reproduction_page; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_bound_declared_after_a_trial_is_counted_apart(told: Any) -> None:
+    late = claim("late", tag="ours", declared="after a trial", small="at most 90")
+    board = told(claim("early"), late)
+    assert summary(board).splitlines()[0] == (
+        "1 claims: 1 not reproduced. Declared after a trial and not among them: 1 bounds: 1 within our bound."
+    )
+    assert "within our bound (small scale), declared after a trial" in page(board)
+    with pytest.raises(BenchError, match="declared is 'after a trial', or left out, not 'later'"):
+        outcomes(told(claim("it", declared="later")))
+    without = told(claim("early"))
+    assert "after a trial" not in page(without)
