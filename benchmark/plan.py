@@ -195,6 +195,9 @@ class Draft:
             "fresh": self.judged(scheme, marked, [marked], replicate, marked),
             "nulls": self.judged(scheme, marked, self.clean_nulls(), replicate, marked),
         }
+        if self.profile.seeds > 1:  # another owner's mark under this key: what no unmarked model can show
+            rival = self.marked(scheme, (replicate + 1) % self.profile.seeds)
+            common["rival"] = self.judged(scheme, marked, [rival], replicate, marked)
         for attack in attacks:
             if attack.kind == "control" and _blind(attack) and self.task.kind in attack.tasks:
                 common["scratch"] = self.attacked(attack, None, None, replicate, thief)

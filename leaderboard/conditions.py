@@ -9,8 +9,9 @@ from typing import Any
 
 from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.rows import ORACLE_KINDS, Tally
+from leaderboard.rows import ORACLE_KINDS
 from leaderboard.tables import escape, link, table
+from leaderboard.verdicts import Tally
 
 ALPHAS = (0.05, 1e-3, 1e-6)
 BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}

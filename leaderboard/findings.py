@@ -5,10 +5,11 @@ from __future__ import annotations
 from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
-from leaderboard.rows import ORACLE_KINDS, AttackRow, Fidelity, SchemeRow, Tally, work_share
+from leaderboard.rows import ORACLE_KINDS, AttackRow, Fidelity, SchemeRow, work_share
 from leaderboard.sections import on_tracks
 from leaderboard.seeds import what_seeds_allow
 from leaderboard.tables import escape, table
+from leaderboard.verdicts import Tally
 
 
 def by_board(board: Board) -> str:
@@ -164,10 +165,13 @@ def false_alarms(board: Board) -> str:
     text = (
         "An innocent model, as it is and after every attack, under each owner's key; and each clean null judged by all "
         "the others. Bounds are one-sided 95 % Clopper-Pearson bounds of the rate over independent models: attacks on "
-        "one model share it."
+        "one model share it. Another owner's model is the one that the scheme marked with the next seed's key: it is "
+        "innocent of this key but carries a mark, which no null does; it is printed and never counted, and absent "
+        "where there is one seed."
     )
-    header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others"]
-    return f"{text}\n\n" + table(header, rows, "lrrr")
+    header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others",
+              "other owners' models accused"]  # fmt: skip
+    return f"{text}\n\n" + table(header, rows, "lrrrr")
 
 
 def near_misses(board: Board) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from leaderboard import axes, conditions, findings, standing, wording
 from leaderboard.board import Board
 from leaderboard.curves import THIEFS_CHOICE, Curve, choices, curves
-from leaderboard.rows import Tally
 from leaderboard.sections import on_tracks
 from leaderboard.tables import escape, table
 from leaderboard.utility import LEAST_GAIN
+from leaderboard.verdicts import Tally
 
 _ALARMS = ("removed", "forged", "false-positive", "crashed", "timeout", "oom")
 

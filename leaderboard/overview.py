@@ -76,7 +76,8 @@ def _attacks(board: Board) -> Overview:
 
 def _false_alarms(board: Board) -> Overview:
     rows = [[one_line(row.label), *wording.alarms(row.false_alarms, at_most="≤")] for row in board.schemes]
-    header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others"]
+    header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others",
+              "other owners' models accused"]  # fmt: skip
     return Overview(
         "False alarms", "Bounds are one-sided 95 % Clopper-Pearson bounds over independent models.", header, rows
     )

@@ -1,80 +1,28 @@
-"""What a row or a column of the matrix adds up to: tallies by board, fidelity, false alarms, costs."""
+"""What a row or a column of the matrix adds up to: tallies by board, fidelity, costs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
+from leaderboard.alarms import FalseAlarms, false_alarms
 from leaderboard.cells import Cell
-from leaderboard.evidence import OWN_POOL, Evidence, weigh
+from leaderboard.evidence import Evidence
 from leaderboard.jobs import Cost, cost_of, nulls_of, outcomes
 from leaderboard.judging import Court, fresh
 from leaderboard.run import Run
-from leaderboard.statistics import clopper_pearson_upper
 from leaderboard.utility import Utility, level, similarity
-from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, Verdict, innocent_verdict
+from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, Tally
 
 ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # attacks that were given the owner's key: never ranked
 KINDS = (
-    "removal",
-    "function-preserving",
-    "evasion",
-    "extraction",
-    "ambiguity",
-    "false-claim",
-    *ORACLE_KINDS,
-    "control",
-)
-HELD = ("survived", "utility-lost", "rejected")
-BROKEN = ("removed", "forged")
+    "removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", *ORACLE_KINDS, "control",
+)  # fmt: skip
 _TIERS = (0.01, 0.05, 0.25, 1.0)  # of training one host
-
-
-@dataclass(frozen=True)
-class Tally:
-    """How many verdicts of each word there are."""
-
-    words: Mapping[str, int]
-
-    @classmethod
-    def of(cls, verdicts: Iterable[Verdict]) -> Tally:
-        return cls(Counter(verdict.word for verdict in verdicts))
-
-    def count(self, *words: str) -> int:
-        return sum(self.words.get(word, 0) for word in words)
-
-    @property
-    def held(self) -> int:
-        """Marks that survived (utility-lost among them), claims that were rejected."""
-        return self.count(*HELD)
-
-    @property
-    def broken(self) -> int:
-        """Marks that were removed, claims that were forged."""
-        return self.count(*BROKEN)
-
-    @property
-    def undecided(self) -> int:
-        return self.count("undecided")
-
-    @property
-    def judged(self) -> int:
-        """Everything with an outcome; embed-failed, not-applicable, crashed, timeout and the like are left out."""
-        return self.held + self.broken + self.undecided
-
-    @property
-    def left_out(self) -> int:
-        return sum(self.words.values()) - self.judged
-
-    @property
-    def shares(self) -> tuple[float, float]:
-        """Share held when undecided counts as broken, and when it counts as held; (0, 0) where nothing was judged."""
-        m = self.judged
-        return (self.held / m, (self.held + self.undecided) / m) if m else (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -102,30 +50,6 @@ class Fidelity:
     evidence: Evidence | None
     marked_ssim: float | None = None
     distortion: Distortion | None = None
-
-
-@dataclass(frozen=True)
-class FalseAlarms:
-    """Accusations of innocents under one scheme's keys.
-
-    tally: the cells of the innocent models, attacked or not. fired, models: independent innocent models that
-    were ever accused, and how many there are. null_fired, nulls: each clean null against all the others.
-    The bounds are one-sided 95 % Clopper-Pearson bounds, over models: draws on one model share it.
-    """
-
-    tally: Tally
-    fired: int
-    models: int
-    null_fired: int
-    nulls: int
-
-    @property
-    def bound(self) -> float:
-        return clopper_pearson_upper(self.fired, self.models)
-
-    @property
-    def null_bound(self) -> float:
-        return clopper_pearson_upper(self.null_fired, self.nulls)
 
 
 @dataclass(frozen=True)
@@ -191,7 +115,7 @@ def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court
         tallies={kind: Tally.of(c.verdict for c in owners if c.kind == kind) for kind in KINDS},
         committed={kind: Tally.of(c.committed or c.verdict for c in owners if c.kind == kind) for kind in KINDS},
         fidelity=[_fidelity(run, by_replicate[number], court) for number in sorted(by_replicate)],
-        false_alarms=_false_alarms(run, own, court),
+        false_alarms=false_alarms(run, own, court),
     )
 
 
@@ -221,42 +145,6 @@ def _fidelity(run: Run, cell: Cell, court: Court) -> Fidelity:
 def _distortion(run: Run, marked: str | None) -> Distortion | None:
     found = (run.result(marked) or {}).get("embedding")
     return Distortion(fmean(found["psnr"]), fmean(found["ssim"])) if found else None
-
-
-def _false_alarms(run: Run, cells: Sequence[Cell], court: Court) -> FalseAlarms:
-    innocents = [cell for cell in cells if cell.innocent]
-    accused: dict[str, bool] = {}
-    for cell in innocents:
-        if cell.verdict.word in ("not-marked", "false-positive"):
-            model = list(run.ancestors(cell.jobs["suspect"]))[-1]  # what it was made from: the untouched null
-            accused[model] = accused.get(model, False) or cell.verdict.word == "false-positive"
-    fired = [_accused_by_the_others(run, judged, court) for judged in _null_jobs(run, cells)]
-    nulls = set().union(*fired)
-    return FalseAlarms(
-        tally=Tally.of(cell.verdict for cell in innocents),
-        fired=sum(accused.values()),
-        models=len(accused),
-        null_fired=sum(any(one.get(model, False) for one in fired) for model in nulls),
-        nulls=len(nulls),
-    )
-
-
-def _null_jobs(run: Run, cells: Sequence[Cell]) -> list[str]:
-    """The jobs that judged the clean nulls under the owner's keys, one per key."""
-    jobs = (cell.jobs.get("nulls") for cell in cells if not cell.claim)
-    return [job for job in dict.fromkeys(jobs) if job and run.result(job)]
-
-
-def _accused_by_the_others(run: Run, judged: str, court: Court) -> dict[str, bool]:
-    """Whether each null would be accused if it were the suspect and all the others the nulls."""
-    nulls, accused = nulls_of(run, judged), {}
-    seen = [one for _, one in nulls]
-    for number, (model, _) in enumerate(nulls):
-        with suppress(ValueError, KeyError):  # observations that can't be weighed have their reason in every cell
-            evidence = weigh(seen[number], {OWN_POOL: [*seen[:number], *seen[number + 1 :]]}, court.alpha)
-            gates = court.gates(seen[number])
-            accused[model] = innocent_verdict(evidence, gates).word == "false-positive"
-    return accused
 
 
 def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_operations: float | None) -> AttackRow:

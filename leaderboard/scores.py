@@ -14,10 +14,10 @@ from statistics import fmean, median
 
 from leaderboard.board import Board
 from leaderboard.cells import Cell
-from leaderboard.rows import AttackRow, Tally, tier, work_share
+from leaderboard.rows import AttackRow, tier, work_share
 from leaderboard.seeds import LEAST_FOR_INTERVAL, LEVEL, difference_p, mean_interval, worst_case
 from leaderboard.statistics import holm
-from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH
+from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, Tally
 
 BROKEN, HELD = 0.0, 1.0  # the two ways of counting an undecided cell
 

@@ -7,7 +7,8 @@ innocent model: is it accused? A job that did not finish has its own word in all
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ from leaderboard.utility import Utility
 SEARCH_BITS = 64  # keys a claimant is taken to have tried behind a hash that was not committed in time
 SEARCHED = f"not enough for a search over 2^{SEARCH_BITS} secrets"
 NO_BETTER_THAN_SCRATCH = "no-better-than-scratch"
+HELD = ("survived", "utility-lost", "rejected")
+BROKEN = ("removed", "forged")
 
 Gates = Mapping[str, Utility]
 
@@ -28,6 +31,49 @@ class Verdict:
     word: str
     reason: str | None = None
     flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many verdicts of each word there are."""
+
+    words: Mapping[str, int]
+
+    @classmethod
+    def of(cls, verdicts: Iterable[Verdict]) -> Tally:
+        return cls(Counter(verdict.word for verdict in verdicts))
+
+    def count(self, *words: str) -> int:
+        return sum(self.words.get(word, 0) for word in words)
+
+    @property
+    def held(self) -> int:
+        """Marks that survived (utility-lost among them), claims that were rejected."""
+        return self.count(*HELD)
+
+    @property
+    def broken(self) -> int:
+        """Marks that were removed, claims that were forged."""
+        return self.count(*BROKEN)
+
+    @property
+    def undecided(self) -> int:
+        return self.count("undecided")
+
+    @property
+    def judged(self) -> int:
+        """Everything with an outcome; embed-failed, not-applicable, crashed, timeout and the like are left out."""
+        return self.held + self.broken + self.undecided
+
+    @property
+    def left_out(self) -> int:
+        return sum(self.words.values()) - self.judged
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Share held when undecided counts as broken, and when it counts as held; (0, 0) where nothing was judged."""
+        m = self.judged
+        return (self.held / m, (self.held + self.undecided) / m) if m else (0.0, 0.0)
 
 
 @dataclass(frozen=True)

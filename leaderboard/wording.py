@@ -6,12 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from leaderboard.alarms import FalseAlarms
 from leaderboard.cells import Agreement, Cell, Channel
 from leaderboard.evidence import Evidence
-from leaderboard.rows import AttackRow, Distortion, FalseAlarms, Tally
+from leaderboard.rows import AttackRow, Distortion
 from leaderboard.statistics import wilson
 from leaderboard.tracks import Track
 from leaderboard.utility import LEAST_GAIN, SCALE, Utility
+from leaderboard.verdicts import Tally
 
 CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")
 
@@ -218,12 +220,15 @@ def _both_ways(count: int, tally: Tally) -> str:
 
 
 def alarms(found: FalseAlarms, at_most: str = "<=") -> list[str]:
-    """False positives of verdicts, models ever accused and nulls accused by the others; dashes for none seen."""
+    """False positives of verdicts, models ever accused, nulls accused by the others, other owners' models accused;
+    dashes for none seen.
+    """
     seen = found.tally.count("not-marked", "false-positive")
     return [
         f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
         f"{found.fired}/{found.models}, {at_most} {found.bound:.2f}" if found.models else "–",
         f"{found.null_fired}/{found.nulls}, {at_most} {found.null_bound:.2f}" if found.nulls else "–",
+        f"{found.rival_fired}/{found.rivals}" if found.rivals else "–",
     ]
 
 

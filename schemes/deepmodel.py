@@ -48,10 +48,10 @@ class DeepModel(Scheme):
     three together; then R alone, on the outputs of a surrogate that the owner trains himself (the adversarial stage).
     H learns on what M makes of the owner's images, and an owner who can't read his own images afterwards starts anew.
     Left out is the perceptual loss, which needs VGG's weights. R is a presence detector: it knows its own secret by
-    heart, and often finds it in another owner's marked images too, which no unmarked model can show. So a claim tells
-    that such a mark is there, hardly whose. The evidence
-    is the projection, since a correlation ignores how weak an answer is (nearly flat ones reach .7), and the papers'
-    own (`nc_raw`, means left in) is .7 for a grey answer to a half-white image.
+    heart, and finds it in another owner's marked images too, which no unmarked model can show (a run of two seeds or
+    more prints it beside the false alarms). So a claim tells that such a mark is there, hardly whose. The evidence is
+    the projection, since a correlation ignores how weak an answer is (nearly flat ones reach .7), and the papers' own
+    (`nc_raw`, means left in) is .7 for a grey answer to a half-white image.
     """
 
     name = "deepmodel"

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from benchmark.errors import BenchError
-from leaderboard import wording
+from leaderboard import findings, wording
 from leaderboard.board import Board, judge, read_run
 from leaderboard.cells import Cell
-from leaderboard.rows import Tally
-from leaderboard.verdicts import Verdict
+from leaderboard.verdicts import Tally, Verdict
+
+from .conftest import observation
 
 
 def cell(board: Board, attack: str, scheme: str = "adi", *, innocent: bool = False) -> Cell:
@@ -165,6 +166,23 @@ def test_false_alarms_count_models(full: Any) -> None:
     assert (alarms.tally.count("false-positive"), alarms.fired, alarms.models) == (1, 1, 1)
     assert (alarms.null_fired, alarms.nulls) == (0, 16)
     assert alarms.null_bound == pytest.approx(0.171, abs=5e-4)
+
+
+@pytest.mark.parametrize(("hits", "accused"), [(9, 0), (60, 1)])
+def test_another_owners_model_is_printed_beside_the_innocents(case: Any, hits: int, accused: int) -> None:
+    """It is marked, so it is no innocent model of the tally; where there is one seed there is none."""
+    shared = case.scheme("adi")
+    case.hit(shared, "adi", "prune", 96)
+    assert wording.alarms(case.board().schemes[0].false_alarms)[-1] == "–"
+    other = case.scheme("adi", replicate=1)["marked"]
+    rival = case.judged("rival", shared["marked"], [other], [observation(hits, 0)])
+    case.hit(shared | {"rival": rival}, "adi", "quantize", 96)
+    case.hit(shared | {"rival": rival}, "adi", "finetune", 5)
+    board = case.board()
+    alarms = board.schemes[0].false_alarms
+    assert (alarms.rival_fired, alarms.rivals, alarms.models) == (accused, 1, 0)
+    assert wording.alarms(alarms)[-1] == f"{accused}/1"
+    assert findings.false_alarms(board).endswith(f" {accused}/1 |")
 
 
 def test_a_null_that_would_be_accused_is_counted(case: Any) -> None:

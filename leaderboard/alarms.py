@@ -1,0 +1,93 @@
+"""False alarms: how often a scheme's keys accuse models that never saw them, and marks of other owners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from leaderboard.cells import Cell
+from leaderboard.evidence import OWN_POOL, weigh
+from leaderboard.jobs import null_models, nulls_of
+from leaderboard.judging import Court, decide, find
+from leaderboard.run import Run
+from leaderboard.statistics import clopper_pearson_upper
+from leaderboard.verdicts import Tally, innocent_verdict
+
+
+@dataclass(frozen=True)
+class FalseAlarms:
+    """Accusations of innocents under one scheme's keys.
+
+    tally: the cells of the innocent models, attacked or not. fired, models: independent innocent models that
+    were ever accused, and how many there are. null_fired, nulls: each clean null against all the others.
+    rival_fired, rivals: models that another owner marked, with the next seed's key: innocent of this key, not unmarked.
+    The bounds are one-sided 95 % Clopper-Pearson bounds, over models: draws on one model share it.
+    """
+
+    tally: Tally
+    fired: int
+    models: int
+    null_fired: int
+    nulls: int
+    rival_fired: int
+    rivals: int
+
+    @property
+    def bound(self) -> float:
+        return clopper_pearson_upper(self.fired, self.models)
+
+    @property
+    def null_bound(self) -> float:
+        return clopper_pearson_upper(self.null_fired, self.nulls)
+
+
+def false_alarms(run: Run, cells: Sequence[Cell], court: Court) -> FalseAlarms:
+    innocents = [cell for cell in cells if cell.innocent]
+    accused: dict[str, bool] = {}
+    for cell in innocents:
+        if cell.verdict.word in ("not-marked", "false-positive"):
+            model = list(run.ancestors(cell.jobs["suspect"]))[-1]  # what it was made from: the untouched null
+            accused[model] = accused.get(model, False) or cell.verdict.word == "false-positive"
+    fired = [_accused_by_the_others(run, judged, court) for judged in _null_jobs(run, cells)]
+    nulls = set().union(*fired)
+    rivals = list(_rivals(run, cells, court))
+    return FalseAlarms(
+        tally=Tally.of(cell.verdict for cell in innocents),
+        fired=sum(accused.values()),
+        models=len(accused),
+        null_fired=sum(any(one.get(model, False) for one in fired) for model in nulls),
+        nulls=len(nulls),
+        rival_fired=sum(rivals),
+        rivals=len(rivals),
+    )
+
+
+def _rivals(run: Run, cells: Sequence[Cell], court: Court) -> Iterator[bool]:
+    """Whether each owner's key accuses the next seed's marked model, where both were made."""
+    there = {cell.jobs["rival"]: cell.jobs["nulls"] for cell in cells if not cell.claim and "rival" in cell.jobs}
+    for judged, nulls in there.items():
+        if run.result(judged) and run.result(nulls):
+            (marked,) = null_models(run, judged)
+            jobs = {"judged": judged, "suspect": marked, "nulls": nulls}
+            with suppress(ValueError, KeyError, TypeError):  # observations that don't fit have their reason in cells
+                found = find(run, jobs, innocent=True, claim=False)
+                yield decide(found, court).verdict.word == "false-positive"
+
+
+def _null_jobs(run: Run, cells: Sequence[Cell]) -> list[str]:
+    """The jobs that judged the clean nulls under the owner's keys, one per key."""
+    jobs = (cell.jobs.get("nulls") for cell in cells if not cell.claim)
+    return [job for job in dict.fromkeys(jobs) if job and run.result(job)]
+
+
+def _accused_by_the_others(run: Run, judged: str, court: Court) -> dict[str, bool]:
+    """Whether each null would be accused if it were the suspect and all the others the nulls."""
+    nulls, accused = nulls_of(run, judged), {}
+    seen = [one for _, one in nulls]
+    for number, (model, _) in enumerate(nulls):
+        with suppress(ValueError, KeyError):  # observations that can't be weighed have their reason in every cell
+            evidence = weigh(seen[number], {OWN_POOL: [*seen[:number], *seen[number + 1 :]]}, court.alpha)
+            gates = court.gates(seen[number])
+            accused[model] = innocent_verdict(evidence, gates).word == "false-positive"
+    return accused
