@@ -15,7 +15,7 @@ from benchmark.reader import ORACLE_KINDS
 from benchmark.registry import Registry
 
 _STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
-_SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+):(?P<step>\S+)\s*")
+_SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+)(?::(?P<step>\S+))?\s*")
 _MOST = 100  # settings of one sweep
 _CLAIMS = ("ambiguity", "false-claim", "oracle-ambiguity")
 _STRENGTH = ("none", "labels", "probabilities", "weights")  # "outputs", of image-to-image nets, stands apart
@@ -159,7 +159,7 @@ def _parts(stage: str) -> tuple[str, str]:
 def _values(item: str, match: re.Match[str]) -> list[str]:
     """Low, low + step, and so on to high, which is among them if a whole number of steps leads there."""
     try:
-        low, high, step = (Decimal(match[name]) for name in ("low", "high", "step"))
+        low, high, step = (Decimal(match[name] or "") for name in ("low", "high", "step"))
         sound = all(one.is_finite() for one in (low, high, step)) and step > 0 and low <= high
         steps = (high - low) / step if sound else Decimal(0)
     except ArithmeticError:  # no numbers, or out of all bounds

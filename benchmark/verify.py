@@ -75,6 +75,10 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     if taken:
         raise BenchError(f"{out} already holds {', '.join(taken)}: choose another --out, a key is not overwritten")
     scheme = scheme_of(setting)
+    try:
+        out.mkdir(parents=True, exist_ok=True)  # before minutes of training, not after
+    except OSError as error:
+        raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
     replicate = secrets.randbits(63) if seed is None else seed
     world = world_of(profile, device_of(device))
     splits = load_data(world.task)

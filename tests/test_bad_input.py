@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import SCHEME, arguments, bench, stamps, verdicts
+from bench import SCHEME, arguments, bench, bench_here, stamps, verdicts
 
 HEAD = """
 from dataclasses import dataclass
@@ -55,6 +55,8 @@ class Mine(Attack):
         (["--alpha", "2"], "alpha must lie between 0 and 1, not 2.0"),
         (["--seeds", "0"], "seeds must be at least 1, not 0"),
         (["--workers", "0"], "--workers must be at least 1, not 0"),
+        (["--run", ""], "--run '' can't name a folder"),
+        (["--attacks", "prune(amount=0.1..0.9)"], "write amount=LOW..HIGH:STEP"),
         (["--run", "../elsewhere"], "--run '../elsewhere' can't name a folder"),
         (["--data-root", "nowhere"], "--data-root nowhere is no folder"),
         (["--task", "fashion-mnist", "--data-root", "/", "--offline"], "is missing and --offline forbids to fetch it"),
@@ -250,6 +252,20 @@ def test_a_mark_that_can_t_be_made_costs_its_own_row_and_exits_with_2(named_file
         assert sentence in line
     words = sorted(line["verdict"] for (_, _, innocent), line in verdicts(results).items() if not innocent)
     assert words == ["crashed"] * len(WRONG_MARKS) + ["survived"]  # what could be done was done
+
+
+def test_a_folder_that_can_t_be_made_is_found_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmark import acts
+
+    def trained(*_: object) -> None:
+        raise AssertionError("a model was trained for a folder that can't be")
+
+    monkeypatch.setattr(acts, "embed", trained)
+    (tmp_path / "file").write_text("")
+    code, _, error = bench_here("embed", "--scheme", "adi(mode=scratch)", "--out", str(tmp_path / "file" / "out"))
+    assert (code, "can't be written (Not a directory): choose another --out" in error) == (2, True)
 
 
 def test_embedding_says_what_does_not_fit(named_files: Path, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def calibrate(
     if not fit:
         raise BenchError(f"profile {profile.name} has no track for any of the --schemes: choose others, or a profile")
     plan, entries = calibration_plan(profile, fit, met, scratch, neighbours, draws, history(results / STORE))
-    machine = Machine(results, checked_name(run_name or profile.name), workers, device)
+    machine = Machine(results, checked_name(run_name, profile.name), workers, device)
     console = Console(stderr=as_json)
     described = manifest(plan, machine.run, shlex.join(["bench", *sys.argv[1:]]), registry.broken)
     carry_out(plan, machine, described | {"calibration": entries}, console)

@@ -136,7 +136,7 @@ def requested(
     for track in profile.tracks:
         provide(find_task(track.task), offline=offline)
     registry = Registry.discover(plugins)
-    name = checked_name(run_name or profile.name)
+    name = checked_name(run_name, profile.name)
     plan = make_plan(
         profile, select_schemes(schemes, registry), select_attacks(attacks, registry), history(results / STORE)
     )
@@ -167,8 +167,9 @@ def dump(found: Any) -> None:
     click.echo(json.dumps(plain(found), indent=1, allow_nan=False))
 
 
-def checked_name(name: str) -> str:
-    """A run's name is one folder's name. Raises BenchError."""
+def checked_name(given: str | None, otherwise: str) -> str:
+    """A run's name, `otherwise` where none was given, is one folder's name. Raises BenchError."""
+    name = otherwise if given is None else given
     if not name or name in (".", "..", "store") or "/" in name:
         raise BenchError(f"--run {name!r} can't name a folder of results: use letters, digits, - and _")
     return name

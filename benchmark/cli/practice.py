@@ -177,7 +177,7 @@ def bundle(
     from leaderboard.detail import find_cells
 
     store = RecordStore(results / STORE)
-    board = judge(read_run(results / checked_name(run_name or "quick"), store), alpha, budget)
+    board = judge(read_run(results / checked_name(run_name, "quick"), store), alpha, budget)
     found = [one for one in find_cells(board, cell) if one.replicate == seed]
     if not found:
         raise BenchError(f"this run has no seed {seed} of that cell: see bench show")

@@ -138,7 +138,7 @@ def _board(results: Path, run_name: str | None, alpha: float | None = None, budg
     from benchmark.running import STORE
     from leaderboard.board import judge, read_run
 
-    folder = results / checked_name(run_name or "quick")
+    folder = results / checked_name(run_name, "quick")
     return judge(read_run(folder, RecordStore(results / STORE)), alpha, budget), folder
 
 

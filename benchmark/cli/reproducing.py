@@ -86,7 +86,7 @@ def reproduce(
     for task in {track.task for one in schemes.values() if (track := profile.track(one.tasks))}:
         provide(find_task(task), offline=offline)
     plan = make_plan(profile, _once(schemes), _once(attacks), history(results / STORE))
-    machine = Machine(results, checked_name(run_name or told.run_name(scale)), workers, device)
+    machine = Machine(results, checked_name(run_name, told.run_name(scale)), workers, device)
     described = manifest(plan, machine.run, shlex.join(["bench", *sys.argv[1:]]), registry.broken)
     labels = [{name: setting.label for name, setting in chosen.items()} for chosen in (schemes, attacks)]
     console = Console(stderr=as_json)
