@@ -50,7 +50,7 @@ def _table(board: Board) -> str:
             if attack.kind == kind:
                 name = "+".join(stage["name"] for stage in attack.described["stages"])
                 attacks.setdefault(name, []).append(attack)
-    header = ["", *(escape(row.label) for row in schemes)]
+    header = ["", *(escape(row.described["name"]) for row in schemes)]
     rows = [[escape(name), *(_worst(board, row.label, some) for row in schemes)] for name, some in attacks.items()]
     return table(header, [row for row in rows if set(row[1:]) != {NOTHING}])
 

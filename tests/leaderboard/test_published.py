@@ -65,10 +65,10 @@ def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
     def word(scheme: str, attack: str) -> str:
         return board.at(scheme, attack)[0].verdict.word
 
-    assert word("rose", "finetune(mode=ftal,lr=0.05,epochs=20)") == "removed"
+    assert word("rose(s=40)", "finetune(mode=ftal,lr=0.05,epochs=20)") == "removed"
     assert word("adi(mode=scratch,lr=0.05)", "prune(amount=0.3)") == "survived"
     assert word("adi(mode=scratch,lr=0.05)", "distill(architecture=house)") == "removed"
-    passport = "passport(version=v1,recipe=shuffle,binding=identity)"
+    passport = "passport(version=v1,recipe=shuffle,binding=identity,norm=house,epochs=0)"
     assert word(passport, "quantize(bits=8)") == "survived"
     assert word(passport, "fake1(passports=noise)") == "rejected"
 
