@@ -18,11 +18,7 @@ from typing import Any
 from benchmark.access import may
 from benchmark.identity import job_id, source_hash
 from benchmark.job import Job, Kind, Role, Source
-from benchmark.payload import described as _described
-from benchmark.payload import public as _public
-from benchmark.payload import scheme_source as _scheme_source
-from benchmark.payload import source as _source
-from benchmark.payload import work_key
+from benchmark.payload import described, public, scheme_source, source, work_key
 from benchmark.profile import Profile
 from benchmark.records import SCHEMA
 from benchmark.selection import Setting
@@ -133,8 +129,8 @@ class Draft:
     def marked(self, scheme: Setting, replicate: int) -> str:
         host = self.host(replicate) if scheme.stages[0].declaration.traits["host"] else None
         return self.add(
-            "marked", f"marked {scheme.label}", [host] if host else [], _scheme_source(scheme),
-            scheme=_described(scheme.stages[0]), replicate=replicate, host=host,
+            "marked", f"marked {scheme.label}", [host] if host else [], scheme_source(scheme),
+            scheme=described(scheme.stages[0]), replicate=replicate, host=host,
         )  # fmt: skip
 
     def attacked(
@@ -148,11 +144,11 @@ class Draft:
         pool, share = thief
         if thief != self.profile.thief.axis[0]:
             label += f" with {100 * share:g} % of the {pool} pool"
-        sources = {f"stage{i}": _source(stage) for i, stage in enumerate(attack.stages)}
+        sources = {f"stage{i}": source(stage) for i, stage in enumerate(attack.stages)}
         return self.add(
-            "attacked", label, [target] if target else [], sources | (_scheme_source(scheme) if scheme else {}),
-            stages=[_described(stage) for stage in attack.stages],
-            scheme=_public(scheme.stages[0]) if aware and scheme else None,
+            "attacked", label, [target] if target else [], sources | (scheme_source(scheme) if scheme else {}),
+            stages=[described(stage) for stage in attack.stages],
+            scheme=public(scheme.stages[0]) if aware and scheme else None,
             target=target, grants=traits.get("release", "weights") if target else None, replicate=replicate,
             thief={"pool": pool, "share": share},
             **({"key": target} if attack.oracle else {}),
@@ -167,16 +163,16 @@ class Draft:
         # a suspect may be built by the attack's own builder or answer through its filter
         sources = {name: path for suspect in suspects for name, path in self.jobs[suspect].sources.items()}
         return self.add(
-            "judged", label, [key, *suspects, marked], sources | _scheme_source(scheme),
-            scheme=_described(scheme.stages[0]), key=key, suspects=list(suspects), replicate=replicate,
+            "judged", label, [key, *suspects, marked], sources | scheme_source(scheme),
+            scheme=described(scheme.stages[0]), key=key, suspects=list(suspects), replicate=replicate,
             ledger=[marked],
         )  # fmt: skip
 
     def drawn(self, scheme: Setting, marked: str, suspects: Sequence[str], replicate: int, draws: int) -> str:
         """`draws` fresh keys in place of the one that `marked` holds, spread evenly over `suspects`, each its own."""
         return self.add(
-            "drawn", f"drawn {draws} fresh keys of {scheme.label}", [marked, *suspects], _scheme_source(scheme),
-            scheme=_described(scheme.stages[0]), key=marked, suspects=list(suspects), replicate=replicate, draws=draws,
+            "drawn", f"drawn {draws} fresh keys of {scheme.label}", [marked, *suspects], scheme_source(scheme),
+            scheme=described(scheme.stages[0]), key=marked, suspects=list(suspects), replicate=replicate, draws=draws,
         )  # fmt: skip
 
     def row(self, scheme: Setting, attacks: Sequence[Setting], replicate: int, thief: tuple[str, float]) -> list[Cell]:
@@ -228,7 +224,7 @@ class Draft:
         traits = scheme.stages[0].declaration.traits
         if missing := attack.requires - set(traits["capabilities"]):
             wanted = " and ".join(sorted(missing))
-            reason = f"{attack.label} attacks schemes with {wanted}; {scheme.label} has none"
+            reason = f"{attack.label} needs a scheme with {wanted}; {scheme.label} has none"
             return Cell(scheme.label, attack.label, replicate, reason=reason)
         if unreached := self._out_of_reach(scheme, attack):
             return Cell(scheme.label, attack.label, replicate, reason=unreached)

@@ -55,7 +55,7 @@ def threat_model(board: Board) -> list[str]:
             escape(row.described["release"]),
             escape(row.described["court"]),
             "trained net" if row.described["host"] else "–",
-            escape(_pairs(row.described["parameters"])) or "–",
+            escape(wording.parameters(row.described["parameters"])) or "–",
             link(row.described["paper"]),
         ]
         for row in board.schemes
@@ -69,7 +69,7 @@ def threat_model(board: Board) -> list[str]:
     groups: dict[tuple[str, ...], list[str]] = {}
     for row in board.attacks:
         what = escape(row.described["doc"]), _kind(row.described), _needs(row.described), link(row.described["paper"])
-        stages = "; ".join(_pairs(one["parameters"]) or "no parameters" for one in row.described["stages"])
+        stages = "; ".join(wording.parameters(one["parameters"]) or "no parameters" for one in row.described["stages"])
         groups.setdefault(what, []).append(f"**{escape(row.label)}**: {escape(stages)}")
     attacks = [["<br>".join(labels), *what] for what, labels in groups.items()]
     thief = board.run.profile["thief"]
@@ -101,10 +101,6 @@ def _needs(attack: Mapping[str, Any]) -> str:
     if attack["kind"] in ORACLE_KINDS:
         knows.append("the owner's key")
     return escape(", ".join([attack["access"], *knows, *(f"a scheme with {one}" for one in attack["requires"])]))
-
-
-def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value if value != '' else 'none'}" for name, value in values.items())
 
 
 def thresholds(board: Board) -> str:
@@ -157,7 +153,7 @@ def protocol(board: Board) -> list[str]:
 
 
 def _value(value: object) -> str:
-    return _pairs(value) if isinstance(value, Mapping) else str(value)
+    return ", ".join(f"{name}={one}" for name, one in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def _smallest(board: Board) -> list[tuple[str, str]]:

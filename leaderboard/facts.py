@@ -164,7 +164,7 @@ def scheme_threat(described: Mapping[str, Any]) -> Facts:
         ("leaves the house", described["release"]),
         ("the court sees", described["court"]),
         ("starts from", "a trained net" if described["host"] else "nothing"),
-        ("parameters", _pairs(described["parameters"])),
+        ("parameters", wording.parameters(described["parameters"])),
         ("source", described["paper"]),
         ("expected, and written down before any run", described.get("expected_failure") or ""),
         ("forgery expected, and written down before any run", described.get("expected_forgery") or ""),
@@ -184,14 +184,10 @@ def attack_threat(described: Mapping[str, Any], thief: Mapping[str, Any]) -> Fac
         ("the thief needs", "his own data only" if blind else described["access"]),
         ("the thief knows", ", ".join(knows)),
         ("the thief has", f"{100 * thief['share']:g} % of the {thief['pool']} pool of images; {told}"),
-        ("parameters", "; ".join(filter(None, (_pairs(stage["parameters"]) for stage in described["stages"])))),
+        ("parameters", "; ".join(filter(None, (wording.parameters(one["parameters"]) for one in described["stages"])))),
         ("source", described["paper"]),
     )
 
 
 def _given(*facts: tuple[str, str]) -> Facts:
     return [(name, one_line(value)) for name, value in facts if one_line(value)]
-
-
-def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value if value != '' else 'none'}" for name, value in values.items())

@@ -71,6 +71,7 @@ def page(board: Board, curves: Sequence[Curve] = ()) -> str:
         alpha=wording.probability(board.alpha),
         budget=one_line(wording.budgets(board.shown)),
         units=wording.units(board.shown),
+        several=wording.ABOUT_SEEDS if board.run.profile["seeds"] > 1 else "",
         boards=boards,
         words=[word for word in wording.LEGEND if any(word in square["words"] for square in squares)],
         overviews=overviews(board),
@@ -169,7 +170,8 @@ def _square(cells: Sequence[Cell], number: int, chosen: bool) -> Square:
     depth = sum(strengths) / len(strengths) if strengths else 0.0
     rank = 1e5 * _ORDER.index(looks[0]) - depth
     lines = [*(one_line(line) for line in wording.square(cells)), *([THIEFS_CHOICE] if chosen else [])]
-    return Square(number, lines, words, looks[0], _SIGNS[looks[0]], round(rank, 2))
+    sign = _SIGNS[_LOOKS.get(lines[0].split(" ")[0], "none")]  # of the word it stands beside; the tint is of the worst
+    return Square(number, lines, words, looks[0], sign, round(rank, 2))
 
 
 def _data(board: Board, squares: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -95,11 +95,12 @@ def tracks(board: Board) -> list[str]:
 
 
 def how_to_read(board: Board) -> str:
+    several = f"{wording.ABOUT_SEEDS} " if board.run.profile["seeds"] > 1 else ""
     return (
         "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, "
         f"the p-value, how it is known), and the change of utility in {wording.units(board.shown)}. A mark is "
         f"present where p <= {wording.probability(board.alpha)}; utility is lost beyond "
-        f"{escape(wording.budgets(board.shown))}{_useless(board)}. A mark counts as "
+        f"{escape(wording.budgets(board.shown))}{_useless(board)}. {several}A mark counts as "
         "held where it survives, or where the thief lost the model's utility with it. `5–6/7` reads: 5 of 7, or 6 if "
         "the undecided one counts too. The [legend](#legend) explains every word, [reasons](#reasons) every square "
         "that has no outcome."
@@ -144,10 +145,9 @@ def innocents(board: Board) -> list[str]:
 
 def _square(board: Board, scheme: str, attack: str, chosen: set[tuple[str, str]], *, innocent: bool = False) -> str:
     cells = board.at(scheme, attack, innocent=innocent)
-    first, *others = [escape(line) for line in wording.square(cells)]
-    loud = any(cell.verdict.word in _ALARMS for cell in cells)
+    lines = [f"**{escape(line)}**" if line.split(" ")[0] in _ALARMS else escape(line) for line in wording.square(cells)]
     choice = [THIEFS_CHOICE] if (scheme, attack) in chosen else []
-    return "<br>".join([f"**{first}**" if loud else first, *others, *choice])
+    return "<br>".join([*lines, *choice])
 
 
 def legend() -> list[str]:

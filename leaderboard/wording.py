@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from benchmark.declaration import write_value
 from leaderboard.alarms import FalseAlarms
 from leaderboard.cells import Agreement, Cell, Channel
 from leaderboard.evidence import Evidence
@@ -51,7 +53,7 @@ def p_value(log10_p: float) -> str:
         return "p=0"
     if log10_p > -2:
         return f"p={10**log10_p:.2g}"
-    return f"10^{log10_p:.1f}" if log10_p > -10 else f"10^{log10_p:.0f}"
+    return f"10^{log10_p:.1f}" if log10_p > -9.95 else f"10^{log10_p:.0f}"
 
 
 def evidence(found: Evidence) -> str:
@@ -148,6 +150,11 @@ def pool(seen: Mapping[str, float | None]) -> str:
     """A pool of nulls, with how many more do not do their task and so do not count."""
     useless = f" (and {seen['useless']:g} more that hardly beat doing nothing)" if seen.get("useless") else ""
     return f"{seen['J']} models{useless}, mean {seen['mean']:.3g}, largest {seen['max']:.3g}"
+
+
+def parameters(values: Mapping[str, Any]) -> str:
+    """A plug-in's parameters as they are written in a label, those of no text as `none`."""
+    return ", ".join(f"{name}={write_value(value) if value != '' else 'none'}" for name, value in values.items())
 
 
 def score(value: float | None, unit: str) -> str:
@@ -264,6 +271,12 @@ def square(cells: Sequence[Cell]) -> list[str]:
     return lines + list(cell.verdict.flags)
 
 
+ABOUT_SEEDS = (
+    "Where there are several seeds, a square counts their verdicts, the most frequent first, and gives the marks held "
+    "with a 95 % interval (Wilson), the smallest and the largest p-value, and the mean change."
+)
+
+
 def _seeds(cells: Sequence[Cell]) -> list[str]:
     lines = counted((verdict(cell) for cell in cells), len(cells))
     committed = (cell.committed.word for cell in cells if cell.committed)
@@ -274,7 +287,7 @@ def _seeds(cells: Sequence[Cell]) -> list[str]:
         lines.append(f"held {held(tally)} [{low:.2f}, {high:.2f}]")
     strengths = sorted(cell.after.log10_p for cell in cells if cell.after is not None)
     if strengths:
-        lines.append(f"{p_value(strengths[0])} to {p_value(strengths[-1])}")
+        lines.append(" to ".join(dict.fromkeys(p_value(strengths[end]) for end in (0, -1))))
     changes = [cell.utility.delta for cell in cells if cell.utility is not None]
     if changes:
         lines.append(changed(sum(changes) / len(changes), cells[0].unit))

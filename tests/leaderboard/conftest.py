@@ -232,7 +232,7 @@ def full(case: Case) -> Case:
     case.hit(shared, "adi", "oom", 5, status="oom", reason="out of memory: 4 GiB")
     case.hit(shared, "adi", "not-run", 5, status=None)
     case.attack("not-applicable")
-    case.cell("adi", "not-applicable", {}, reason="not-applicable attacks schemes with passports; adi has none")
+    case.cell("adi", "not-applicable", {}, reason="not-applicable needs a scheme with passports; adi has none")
     case.hit(shared, "adi", "forged", observation(96, 0), kind="ambiguity")
     case.hit(shared, "adi", "rejected", observation(96, 80), kind="ambiguity")
     case.hit(shared, "adi", "undecided claim", observation(96, 20), kind="ambiguity")

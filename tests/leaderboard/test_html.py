@@ -92,7 +92,10 @@ def test_seeds_share_a_square_and_keep_their_evidence(case: Any) -> None:
     case.run["profile"]["seeds"] = 2
     for replicate, hits in enumerate((96, 5)):
         case.hit(case.scheme("adi", replicate=replicate), "adi", "prune", hits, replicate=replicate)
-    found = square(page(case.board()), "adi × prune")
+    text = page(case.board())
+    assert '<span class="sign" aria-hidden="true">●</span> <strong>survived 1/2</strong>' in text
+    assert 'class="square broken"' in text
+    found = square(text, "adi × prune")
     assert [cell["seed"] for cell in found["cells"]] == [0, 1]
     assert found["words"] == ["survived", "removed"]
     assert "--seeds 2" in found["cells"][1]["command"]

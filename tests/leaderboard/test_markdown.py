@@ -69,7 +69,7 @@ def test_every_square_without_an_outcome_has_its_reason(full: Any) -> None:
     given = {(row[0], row[2]): row[1] for row in rows(page(board), "## Reasons")}
     assert given["crashed", "crashed"] == "ValueError: wrong shape (prune.py:12)"
     assert given["timeout", "timeout"] == "stopped after 60 s"
-    assert given["not-applicable", "not-applicable"] == "the attack attacks schemes with passports; the scheme has none"
+    assert given["not-applicable", "not-applicable"] == "the attack needs a scheme with passports; the scheme has none"
     for cell in board.cells:
         if cell.verdict.word in ("crashed", "timeout", "oom", "not-run", "not-applicable", "embed-failed"):
             assert cell.verdict.reason
@@ -106,7 +106,16 @@ def test_seeds_share_a_square_with_an_interval(case: Any) -> None:
     for replicate, hits in enumerate((96, 96, 5)):
         case.hit(case.scheme("adi", replicate=replicate), "adi", "prune", hits, replicate=replicate)
     lines = square(page(case.board()), "### Removal", "prune")
-    assert lines[:3] == ["**survived 2/3**", "removed 1/3", "held 2/3 \\[0.21, 0.94\\]"]
+    assert lines[:3] == ["survived 2/3", "**removed 1/3**", "held 2/3 \\[0.21, 0.94\\]"]
+    assert " to " in lines[3]
+    assert wording.ABOUT_SEEDS in page(case.board())
+
+
+def test_seeds_of_one_p_value_say_it_once(case: Any) -> None:
+    case.run["profile"]["seeds"] = 2
+    for replicate in range(2):
+        case.hit(case.scheme("adi", replicate=replicate), "adi", "prune", 5, replicate=replicate)
+    assert "p=0.98" in square(page(case.board()), "### Removal", "prune")
 
 
 def test_a_run_without_a_record_still_makes_a_page(case: Any) -> None:
@@ -179,7 +188,7 @@ def test_tables_are_aligned_in_the_source() -> None:
 
 @pytest.mark.parametrize(("log10_p", "said"), [
     (0.0, "p=1"), (math.log10(0.27), "p=0.27"), (math.log10(0.011), "p=0.011"), (-3.24, "10^-3.2"), (-9.87, "10^-9.9"),
-    (-58.9, "10^-59"), (-1000.0, "10^-1000"), (-math.inf, "p=0"),
+    (-58.9, "10^-59"), (-9.97, "10^-10"), (-1000.0, "10^-1000"), (-math.inf, "p=0"),
 ])  # fmt: skip
 def test_p_values_are_short(log10_p: float, said: str) -> None:
     assert wording.p_value(log10_p) == said
