@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.rows import Fidelity
+from leaderboard.rows import ORACLE_KINDS, Fidelity
 from leaderboard.tables import one_line
 
 
@@ -71,6 +71,8 @@ def _attacks(board: Board) -> Overview:
     ]
     header = ["attack", "board", "broken", f"change, {board.track.unit}", "device time", "of training a host", "tier"]
     about = "Marks removed or claims forged, of judged; utility and cost are medians over the schemes."
+    if set(board.kinds) & set(ORACLE_KINDS):
+        about += f" On the oracle boards: {wording.ABOUT_ORACLES}"
     return Overview("Attacks", about, header, rows)
 
 
