@@ -74,7 +74,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     taken = [name for name in (MODEL, KEY, CARD) if (out / name).exists()]
     if taken:
         raise BenchError(f"{out} already holds {', '.join(taken)}: choose another --out, a key is not overwritten")
-    scheme = scheme_of(setting)
+    scheme, made = scheme_of(setting), not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)  # before minutes of training, not after
     except OSError as error:
@@ -91,6 +91,8 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     try:
         release, key = acts.embed(scheme, Owner(world, owner_data, rng, host), replicate)
     except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
+        if made:
+            out.rmdir()
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
     described = {
