@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,11 +75,10 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     taken = [name for name in (MODEL, KEY, CARD) if (out / name).exists()]
     if taken:
         raise BenchError(f"{out} already holds {', '.join(taken)}: choose another --out, a key is not overwritten")
-    scheme, made = scheme_of(setting), not out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)  # before minutes of training, not after
-    except OSError as error:
-        raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
+    scheme = scheme_of(setting)
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):  # before minutes of training, not after
+        raise BenchError(f"{out} can't be written, for {there} is no folder that can: choose another --out")
     replicate = secrets.randbits(63) if seed is None else seed
     world = world_of(profile, device_of(device))
     splits = load_data(world.task)
@@ -91,8 +91,6 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     try:
         release, key = acts.embed(scheme, Owner(world, owner_data, rng, host), replicate)
     except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
-        if made:
-            out.rmdir()
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
     described = {

@@ -265,7 +265,7 @@ def test_a_folder_that_can_t_be_made_is_found_before_the_training(
     monkeypatch.setattr(acts, "embed", trained)
     (tmp_path / "file").write_text("")
     code, _, error = bench_here("embed", "--scheme", "adi(mode=scratch)", "--out", str(tmp_path / "file" / "out"))
-    assert (code, "can't be written (Not a directory): choose another --out" in error) == (2, True)
+    assert (code, "is no folder that can: choose another --out" in error) == (2, True)
 
 
 def test_embedding_says_what_does_not_fit(named_files: Path, tmp_path: Path) -> None:
