@@ -127,7 +127,10 @@ ABOUT_ORACLES = (
     "These attacks were given the owner's key: an upper bound on what any thief could do. No order, rank, score or "
     "cost to break rests on them."
 )
-ABOUT_TRACKS = "Each task has its own images, unmarked models (nulls), unit of utility and budget."
+ABOUT_TRACKS = (
+    "Each task has its own images, unmarked models (nulls), unit of utility and budget. Where nulls are clean ones and "
+    "surrogates of them, the larger of the two p-values counts."
+)
 
 
 def tracks(found: Sequence[Track], useless: Mapping[str, int]) -> list[list[str]]:
@@ -137,8 +140,16 @@ def tracks(found: Sequence[Track], useless: Mapping[str, int]) -> list[list[str]
         out = f" ({useless[one.task]} left out: below 3 dB over doing nothing)" if useless.get(one.task) else ""
         sizes = f"{one.owner:,}", f"{one.thief:,}", f"{one.test:,}"
         budget = f"{one.budget:g} {one.unit}"
-        rows.append([one.task, one.kind, *sizes, one.architecture, f"{one.nulls}{out}", budget, probability(one.alpha)])
+        rows.append([
+            one.task, one.kind, *sizes, one.architecture, f"{nulls(one.nulls, one.surrogates)}{out}", budget,
+            probability(one.alpha),
+        ])  # fmt: skip
     return rows
+
+
+def nulls(clean: int, surrogates: int) -> str:
+    """How many nulls there are, of each pool: `16`, or `8 clean, 8 surrogates`."""
+    return f"{clean} clean, {surrogates} surrogates" if surrogates else str(clean)
 
 
 def units(tracks: Sequence[Track]) -> str:

@@ -16,7 +16,7 @@ REGISTRY = Registry.discover()
 def test_each_key_meets_the_next_owners_model_at_the_price_of_one_judging(scheme: str) -> None:
     def planned(seeds: int) -> Plan:
         profile = load_profile("quick").with_options(seeds=seeds)
-        return make_plan(profile, select_schemes(scheme, REGISTRY)[:1], select_attacks("none", REGISTRY))
+        return make_plan(profile, select_schemes(scheme, REGISTRY)[:1], select_attacks("none", REGISTRY), {})
 
     alone, plan = planned(1), planned(3)
     assert all("rival" not in cell.jobs for cell in alone.cells)
@@ -32,7 +32,7 @@ def test_each_key_meets_the_next_owners_model_at_the_price_of_one_judging(scheme
 
 def test_the_plan_lists_parents_before_children_with_rivals_too() -> None:
     profile = load_profile("quick").with_options(seeds=2)
-    plan = make_plan(profile, select_schemes("adi()", REGISTRY), select_attacks("none", REGISTRY))
+    plan = make_plan(profile, select_schemes("adi()", REGISTRY), select_attacks("none", REGISTRY), {})
     seen: set[str] = set()
     for job in plan.jobs:
         assert set(job.parents) <= seen
