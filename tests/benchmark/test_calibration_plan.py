@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from benchmark.calibration import CROSSED, OTHER_IMAGE_NETS, OTHERS, calibration_plan, counts_redrawn_keys
+from benchmark.calibration import (
+    CROSSED,
+    OTHER_IMAGE_NETS,
+    OTHERS,
+    calibration_plan,
+    counts_redrawn_keys,
+)
 from benchmark.errors import BenchError
 from benchmark.nulls import null_attacks
 from benchmark.plan import Plan, make_plan
@@ -94,6 +100,12 @@ def test_image_schemes_are_calibrated_on_their_own_track(profile: str) -> None:
     host, *neighbours = pools["near innocents"]
     assert {(one.payload["target"], one.payload["stages"][0]["name"]) for one in neighbours} == {(host.id, "surrogate")}
     assert {one.payload["stages"][0]["name"] for one in pools["attacked"]} == {"surrogate"}
+    copies = [jobs[one] for one in jobs[image["surrogate_nulls"]].payload["suspects"]]
+    assert [jobs[one.payload["target"]].payload["index"] for one in copies] == list(
+        range(9)
+    )  # a run's 8 beside the suspect's own
+    assert not {one.id for one in copies} & {one.id for pool in pools.values() for one in pool}
+    assert all(other["surrogate_nulls"] is None for other in others)
     for other in others:
         (task,) = {jobs[one].payload["world"]["task"] for one in other["pools"].values()}
         assert task == "digits"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leaderboard.evidence import OWN_POOL
+from leaderboard.laws import SURROGATE_POOL
 from leaderboard.opinion import as_json, describe, opinion
 
 ADMISSION = {"well_formed": True, "bound": True, "hash_bound": False, "committed": False, "reason": None}
@@ -40,3 +41,15 @@ def test_a_useless_suspect_is_said_to_be_useless() -> None:
     assert dict(describe(found, ADMISSION, 0.001))["useless"] == (
         "the model gains 1.25 dB over doing nothing, below 3 dB"
     )
+
+
+def test_surrogates_of_nulls_have_a_say() -> None:
+    nulls = {OWN_POOL: [projections(0.02 * (index % 5 - 2)) for index in range(8)]}
+    copies = {**nulls, SURROGATE_POOL: [projections(0.2 + 0.1 * (index % 3)) for index in range(8)]}
+    states = []
+    for pools in (nulls, copies):
+        able = {pool: [useful(8.0)] * 8 for pool in pools}
+        found = opinion(projections(0.4), pools, ADMISSION, 0.001, 5.0, useful(8.0), able)
+        states.append(found.verdict)
+        assert ("surrogate nulls" in dict(describe(found, ADMISSION, 0.001))) is (pools is copies)
+    assert states == ["present", "absent"]
