@@ -127,10 +127,16 @@ ABOUT_ORACLES = (
     "These attacks were given the owner's key: an upper bound on what any thief could do. No order, rank, score or "
     "cost to break rests on them."
 )
-ABOUT_TRACKS = (
-    "Each task has its own images, unmarked models (nulls), unit of utility and budget. Where nulls are clean ones and "
-    "surrogates of them, the larger of the two p-values counts."
+ABOUT_TRACKS = "Each task has its own images, unmarked models (nulls), unit of utility and budget."
+ABOUT_SURROGATES = (
+    "Surrogates: nets that learnt from clean nulls what a thief's learn from marked models; the larger p of the two "
+    "pools counts."
 )
+
+
+def about_tracks(found: Sequence[Track]) -> str:
+    """What stands above the table of `tracks`."""
+    return f"{ABOUT_TRACKS} {ABOUT_SURROGATES}" if any(one.surrogates for one in found) else ABOUT_TRACKS
 
 
 def tracks(found: Sequence[Track], useless: Mapping[str, int]) -> list[list[str]]:

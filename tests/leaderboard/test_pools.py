@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leaderboard import markdown
+from leaderboard import markdown, wording
 from leaderboard.calibration import calibrate
 from leaderboard.cells import Cell
 from leaderboard.detail import describe_cell
@@ -59,7 +59,9 @@ def test_the_larger_p_over_the_pools_decides(
         able = sum(loss < 5 for _, loss in surrogates)
         assert pools[SURROGATE_POOL]["J"] == able
         assert board.useless_nulls == ({} if able == len(surrogates) else {"photos": 1})
-        assert f"16 clean, {len(surrogates)} surrogates" in markdown.page(board)
+    said = markdown.page(board)
+    assert (f"| 16 clean, {len(surrogates)} surrogates" in said) is bool(surrogates)
+    assert (wording.ABOUT_SURROGATES in said) is bool(surrogates)
 
 
 def test_a_planned_pool_that_was_not_judged_leaves_no_verdict(case: Any) -> None:
