@@ -141,7 +141,7 @@ def _heard(found: Opinion, admission: Mapping[str, Any], alpha: float) -> list[t
             lines.append(("rarity", f"{rarity(log10_p):.0f} bits"))
     for name, pool in seen.pools.items():
         if pool["J"]:
-            lines.append(("nulls" if name == OWN_POOL else f"{name} nulls", wording.pool(pool)))
+            lines.append(("nulls" if name == OWN_POOL else f"{name}s", wording.pool(pool)))
     lines += [(f"gate {name}", f"{wording.change_interval(gate)} {gate.unit}, {gate.state}")
               for name, gate in found.gates.items()]  # fmt: skip
     lines.append(("key", "admissible"))

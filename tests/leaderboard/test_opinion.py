@@ -51,5 +51,5 @@ def test_surrogates_of_nulls_have_a_say() -> None:
         able = {pool: [useful(8.0)] * 8 for pool in pools}
         found = opinion(projections(0.4), pools, ADMISSION, 0.001, 5.0, useful(8.0), able)
         states.append(found.verdict)
-        assert ("surrogate nulls" in dict(describe(found, ADMISSION, 0.001))) is (pools is copies)
+        assert ("surrogates" in dict(describe(found, ADMISSION, 0.001))) is (pools is copies)
     assert states == ["present", "absent"]
