@@ -10,13 +10,14 @@ from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.job import Job
-from benchmark.plan import Draft, Plan
+from benchmark.plan import SURROGATES, Draft, Plan
 from benchmark.profile import Profile
 from benchmark.selection import Setting
 
 DRAWS = 2000  # fresh keys per scheme: metrics.md, section 5
 OTHERS = 16  # models in each pool that is not made of the clean nulls
 OTHER_IMAGE_NETS = 8  # the same of image-to-image nets, each of which trains for seconds; the attacked among them
+CALIBRATED_SURROGATES = SURROGATES + 1  # as many as in a run are left when a suspect's own is left out
 CROSSED = 9  # nulls that all see the same fresh keys: one accused, and 8, the least that a prediction rests on
 LEAST_FOR_ROC = 100
 CLASSIFICATION = "classification"
@@ -29,6 +30,7 @@ def calibration_plan(
     attacks: Sequence[Setting],
     scratch: Setting,
     neighbours: Mapping[str, Setting],
+    null_attacks: Mapping[str, Setting],
     draws: int = DRAWS,
     history: Mapping[str, float] | None = None,
 ) -> tuple[Plan, list[dict[str, Any]]]:
@@ -36,10 +38,11 @@ def calibration_plan(
 
     Every scheme is calibrated on its track. attacks: each clean null meets one of those that serve its track, in turn.
     scratch: trains on the thief's split, so its models are the pool of disjoint data. neighbours: by kind of task, what
-    other people with other data do to the owner's own host. Raises BenchError where no attack serves a track.
+    other people with other data do to the owner's own host. null_attacks: as in `make_plan`. Raises BenchError where no
+    attack serves a track.
     """
     jobs: dict[str, Job] = {}
-    drafts = {track: Draft(track, history or {}, jobs) for track in profile.tracks}
+    drafts = {track: Draft(track, history or {}, jobs, null_attacks.get(track.task)) for track in profile.tracks}
     pools: dict[Profile, dict[str, list[str]]] = {}
     described = []
     for scheme in schemes:
@@ -51,7 +54,8 @@ def calibration_plan(
         if track not in pools:
             pools[track] = _pools(here, met, scratch, neighbours[here.task.kind])
         described.append(_entry(here, scheme, met, pools[track], draws))
-    return Plan(profile, tuple(schemes), tuple(attacks), (), tuple(jobs.values())), described
+    surrogates = dict.fromkeys(null_attacks, CALIBRATED_SURROGATES)
+    return Plan(profile, tuple(schemes), tuple(attacks), (), tuple(jobs.values()), surrogates), described
 
 
 def _serving(attacks: Sequence[Setting], draft: Draft) -> list[Setting]:
@@ -88,6 +92,7 @@ def _entry(
     draft: Draft, scheme: Setting, attacks: Sequence[Setting], pools: Mapping[str, Sequence[str]], draws: int
 ) -> dict[str, Any]:
     marked, clean, thief = draft.marked(scheme, 0), pools["clean"], draft.profile.thief.axis[0]
+    surrogates = draft.surrogate_nulls(CALIBRATED_SURROGATES)
     entry: dict[str, Any] = {
         "scheme": scheme.label,
         "marked": marked,
@@ -100,6 +105,7 @@ def _entry(
             if counts_redrawn_keys(scheme)
         ],
         "pools": {name: draft.judged(scheme, marked, models, 0, marked) for name, models in pools.items()},
+        "surrogate_nulls": draft.judged(scheme, marked, surrogates, 0, marked) if surrogates else None,
         "attacked_marked": None,
     }
     if len(pools["attacked"]) >= LEAST_FOR_ROC:

@@ -29,7 +29,7 @@ def manifest(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> di
         "command": command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "profile": plan.profile.described(),
-        "data": [_track(track) for track in plan.profile.tracks],
+        "data": [_track(track, plan.surrogates.get(track.task, 0)) for track in plan.profile.tracks],
         "schemes": [_scheme(setting, plan.profile) for setting in plan.schemes],
         "attacks": [_attack(setting) for setting in plan.attacks],
         "cells": [asdict(cell) for cell in plan.cells],
@@ -38,12 +38,12 @@ def manifest(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> di
     }
 
 
-def _track(profile: Profile) -> dict[str, Any]:
-    """One task of the run, and by what its cells are read."""
+def _track(profile: Profile, surrogates: int) -> dict[str, Any]:
+    """One task of the run, and by what its cells are read. surrogates: how many of them are nulls, too."""
     task = find_task(profile.task)
     described = {name: getattr(task, name) for name in ("kind", "unit", "owner", "thief", "test")}
     read_by = {name: getattr(profile, name) for name in ("architecture", "nulls", "alpha", "budget")}
-    return {"task": task.name, **described, "sha256": task.data_hash(), **read_by}
+    return {"task": task.name, **described, "sha256": task.data_hash(), **read_by, "surrogates": surrogates}
 
 
 def _scheme(setting: Setting, profile: Profile) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
     host(r) ─► marked(scheme, r) ─► attacked(attack, r) ─► judged
     null(j) ─► attacked(attack, null) ───────────────────► judged with every scheme's key
+    null(j) ─► attacked(null_attack, null(j)) ───────────► the second pool of nulls, of image-to-image nets
 
 One host serves every scheme, one marked model every attack, one pool of nulls every verdict; a model that an
 attack makes without looking at the marked one (`target = "none"`) is made once for all. A false claim is the
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ ENGINE = Path(__file__).with_name("work.py")  # what every result depends on, wi
 ROLES: dict[Kind, Role] = {
     "host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court", "drawn": "court",
 }  # fmt: skip
+SURROGATES = 8  # of clean nulls: the fewest that count as a pool, metrics.md, section 1
 TYPICAL_SECONDS: dict[Kind, float] = {
     "host": 2.5, "null": 2.5, "marked": 8.0, "attacked": 2.0, "judged": 0.1, "drawn": 60.0,
 }  # fmt: skip
@@ -55,24 +58,32 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """Cells, and the jobs they need, parents before children."""
+    """Cells, and the jobs they need, parents before children. surrogates: how many are nulls, by task."""
 
     profile: Profile
     schemes: tuple[Setting, ...]
     attacks: tuple[Setting, ...]
     cells: tuple[Cell, ...]
     jobs: tuple[Job, ...]
+    surrogates: Mapping[str, int]
 
 
 def make_plan(
     profile: Profile,
     schemes: Sequence[Setting],
     attacks: Sequence[Setting],
+    null_attacks: Mapping[str, Setting],
     history: Mapping[str, float] | None = None,
 ) -> Plan:
-    """Cross `schemes` with `attacks`; `history` gives the seconds a kind of work took before, by `work_key`."""
+    """Cross `schemes` with `attacks`.
+
+    null_attacks: what makes the second pool of nulls, by task (`benchmark.nulls`). history: the seconds a kind of work
+    took before, by `work_key`.
+    """
     jobs: dict[str, Job] = {}
-    drafts = {track: Draft(track, history or {}, jobs) for track in profile.tracks}
+    drafts = {
+        track: Draft(track, history or {}, jobs, null_attacks.get(track.task)) for track in profile.tracks
+    }  # fmt: skip
     cells = [
         cell
         for replicate in range(profile.seeds)
@@ -80,25 +91,22 @@ def make_plan(
         for thief in profile.thief.axis
         for cell in drafts[profile.track(scheme.tasks) or profile.tracks[0]].row(scheme, attacks, replicate, thief)
     ]
-    return Plan(profile, tuple(schemes), tuple(attacks), tuple(cells), tuple(jobs.values()))
-
-
-def null_jobs(profile: Profile, history: Mapping[str, float] | None = None) -> tuple[Job, ...]:
-    """The jobs of the pool of unmarked models of one track alone, the same as those of a run."""
-    draft = Draft(profile, history or {})
-    draft.clean_nulls()
-    return tuple(draft.jobs.values())
+    surrogates = dict.fromkeys(null_attacks, SURROGATES)
+    return Plan(profile, tuple(schemes), tuple(attacks), tuple(cells), tuple(jobs.values()), surrogates)
 
 
 class Draft:
     """The jobs of one track of a plan in the making, each once: `jobs` by id, parents before children."""
 
-    def __init__(self, profile: Profile, history: Mapping[str, float], jobs: dict[str, Job] | None = None) -> None:
+    def __init__(
+        self, profile: Profile, history: Mapping[str, float], jobs: dict[str, Job], null_attack: Setting | None
+    ) -> None:
         self.profile = profile
         self.history = history
+        self.null_attack = null_attack
         self.task = find_task(profile.task)
         self.world = profile.world()
-        self.jobs = {} if jobs is None else jobs
+        self.jobs = jobs
 
     def add(self, kind: Kind, label: str, parents: Sequence[str], sources: Mapping[str, Source], **payload: Any) -> str:
         common = {"schema": SCHEMA, "engine": source_hash(ENGINE), "world": self.world, "data": self.task.data_hash()}
@@ -121,6 +129,22 @@ class Draft:
 
     def clean_nulls(self) -> list[str]:
         return [self.null(index) for index in range(self.profile.nulls)]
+
+    def surrogate_nulls(self, count: int = SURROGATES) -> list[str]:
+        """Surrogates of `count` nulls, each by a thief with all of his pool; none where the track has no such pool."""
+        if self.null_attack is None:
+            return []
+        thief = (self.profile.thief.axis[0][0], 1.0)
+        # counted down from -1: no seed of a run draws from these streams, so no suspect shares its start with a null
+        return [
+            self.attacked(self.null_attack, None, self.null(index), -1 - index, thief) for index in range(count)
+        ]  # fmt: skip
+
+    @cached_property
+    def null_pools(self) -> dict[str, list[str]]:
+        """The models of every pool of nulls that counts, by the role of the jobs that judge them."""
+        surrogates = self.surrogate_nulls()
+        return {"nulls": self.clean_nulls()} | ({"surrogate_nulls": surrogates} if surrogates else {})
 
     def innocent(self) -> str:
         """The model that thieves attack in place of a marked one: independent of the pool of nulls."""
@@ -157,7 +181,8 @@ class Draft:
     def judged(self, scheme: Setting, key: str, suspects: Sequence[str], replicate: int, marked: str) -> str:
         """`marked` holds the key that was committed before its model was released: the ledger."""
         names = [self.jobs[suspect].label.removeprefix("attacked ") for suspect in suspects]
-        seen = f"{len(names)} nulls" if len(names) > 1 else names[0]
+        attacked = "attacked " if all(self.jobs[suspect].kind == "attacked" for suspect in suspects) else ""
+        seen = f"{len(names)} {attacked}nulls" if len(names) > 1 else names[0]
         whose = scheme.label if key == marked else f"the claim of {self.jobs[key].label.removeprefix('attacked ')}"
         label = f"judged {seen}" if key == marked and scheme.label in seen else f"judged {seen} under {whose}"
         # a suspect may be built by the attack's own builder or answer through its filter
@@ -167,6 +192,9 @@ class Draft:
             scheme=described(scheme.stages[0]), key=key, suspects=list(suspects), replicate=replicate,
             ledger=[marked],
         )  # fmt: skip
+
+    def _judged_nulls(self, scheme: Setting, key: str, replicate: int, marked: str) -> dict[str, str]:
+        return {role: self.judged(scheme, key, models, replicate, marked) for role, models in self.null_pools.items()}
 
     def drawn(self, scheme: Setting, marked: str, suspects: Sequence[str], replicate: int, draws: int) -> str:
         """`draws` fresh keys in place of the one that `marked` holds, spread evenly over `suspects`, each its own."""
@@ -189,7 +217,7 @@ class Draft:
             "host": self.host(replicate),
             "marked": marked,
             "fresh": self.judged(scheme, marked, [marked], replicate, marked),
-            "nulls": self.judged(scheme, marked, self.clean_nulls(), replicate, marked),
+            **self._judged_nulls(scheme, marked, replicate, marked),
         }
         if self.profile.seeds > 1:  # another owner's mark under this key: what no unmarked model can show
             rival = self.marked(scheme, (replicate + 1) % self.profile.seeds)
@@ -237,8 +265,8 @@ class Draft:
         key = jobs["attacked"] if attack.claim else marked
         jobs["judged"] = self.judged(scheme, key, [jobs["attacked"]], replicate, marked)
         if attack.claim:
-            jobs["fresh_nulls"] = common["nulls"]
-            jobs["nulls"] = self.judged(scheme, key, self.clean_nulls(), replicate, marked)
+            theirs = self._judged_nulls(scheme, key, replicate, marked)
+            jobs |= {f"fresh_{role}": common[role] for role in theirs} | theirs
         elif not blind and not attack.requires and not attack.oracle:
             innocent = self.attacked(attack, None, self.innocent(), replicate, thief)
             jobs["attacked_null"] = self.judged(scheme, marked, [innocent], replicate, marked)
@@ -272,7 +300,7 @@ class Draft:
                 "marked": common["marked"],
                 "suspect": suspect,
                 "judged": self.judged(scheme, common["marked"], [suspect], replicate, common["marked"]),
-                "nulls": common["nulls"],
+                **{role: common[role] for role in self.null_pools},
             }
             cells.append(Cell(scheme.label, label, replicate, innocent=True, jobs=jobs))
         cells += [Cell(scheme.label, a, replicate, innocent=True, reason=why) for a, why in reasons.items()]

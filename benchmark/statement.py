@@ -28,7 +28,8 @@ P_TOLERANCE = 1e-6  # of a stated log10 p: another machine may round a sum of lo
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)
 _FOUND = {"suspect": ("utility", "artefacts"), "marked": ("utility", "artefacts"), "judged": ("observations",
           "admission")}  # fmt: skip
-_RESULTS = {**_FOUND, "attacked": _FOUND["suspect"], "fresh": _FOUND["judged"], "nulls": _FOUND["judged"]}
+_RESULTS = {**_FOUND, "attacked": _FOUND["suspect"], "fresh": _FOUND["judged"], "nulls": _FOUND["judged"],
+            "surrogate_nulls": _FOUND["judged"]}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,15 @@ from benchmark.desk import world_of
 from benchmark.errors import BenchError
 from benchmark.history import history
 from benchmark.identity import source_hash
+from benchmark.job import Job
+from benchmark.nulls import null_jobs
 from benchmark.parties import Court, Owner, Party, World, stream
-from benchmark.plan import null_jobs
 from benchmark.profile import Profile
 from benchmark.registry import Registry, load
 from benchmark.release import Key, Service
 from benchmark.running import Machine, finish
 from benchmark.selection import Setting
+from leaderboard.judging import COUNTED
 from leaderboard.utility import level
 
 SCHEMA = 1
@@ -132,10 +134,10 @@ def _level(outcomes: Mapping[str, Any]) -> float:
 class Examination:
     """What a court saw of one model under one key, and of the profile's unmarked models under the same key.
 
-    observation, nulls, admission: in the form of a judged record. outcomes, null_outcomes: how the suspect and each
-    null do on the test set, item by item, as in a record. left_out: nulls that are the suspect itself. card: whether a
-    card beside the key holds its commitment; None where there is no card. utility: the share of right answers, or the
-    mean PSNR, in `unit`.
+    observation, nulls (by pool), admission: in the form of a judged record. outcomes, null_outcomes: how the suspect
+    and each null do on the test set, item by item, as in a record. left_out: nulls that are the suspect itself. card:
+    whether a card beside the key holds its commitment; None where there is no card. utility: the share of right
+    answers, or the mean PSNR, in `unit`.
     """
 
     scheme: str
@@ -144,10 +146,10 @@ class Examination:
     utility: float
     unit: str
     observation: dict[str, Any]
-    nulls: Sequence[dict[str, Any]]
+    nulls: Mapping[str, Sequence[dict[str, Any]]]
     admission: dict[str, Any]
     outcomes: Mapping[str, Any]
-    null_outcomes: Sequence[Mapping[str, Any]]
+    null_outcomes: Mapping[str, Sequence[Mapping[str, Any]]]
     profile: str
     left_out: int = 0
     card: bool | None = None
@@ -180,7 +182,7 @@ def examine_files(
         outcomes = acts.utility(service, splits.test.to(device), world)
     except Exception as error:  # a net from outside may fail in any way at its first image
         raise BenchError(f"{model} does not answer the images of {world.task.name} ({error}): see --profile") from error
-    nulls, left_out = _nulls(profile, machine, console, loose.peek(model).sha256)
+    nulls, left_out = _nulls(profile, registry, machine, console, loose.peek(model).sha256)
     admission = _admission(scheme, secret, committed=bool(card))
 
     def seen(one: Service) -> dict[str, Any]:
@@ -196,8 +198,9 @@ def examine_files(
     notes = _differences(key, declaration.source, setting)
     return Examination(
         setting.label, loose.peek(model), loose.peek(key), _level(outcomes), UNITS[world.task.kind], seen(service),
-        [seen(null) for null, _ in nulls], admission, outcomes, [useful for _, useful in nulls], profile.name, left_out,
-        card, notes,
+        {pool: [seen(null) for null, _ in members] for pool, members in nulls.items()}, admission, outcomes,
+        {pool: [useful for _, useful in members] for pool, members in nulls.items()}, profile.name, left_out, card,
+        notes,
     )  # fmt: skip
 
 
@@ -248,17 +251,23 @@ def _differences(key: Path, source: Path, setting: Setting) -> tuple[str, ...]:
     return tuple(notes)
 
 
+Null = tuple[Service, Mapping[str, Any]]  # a model, and how it does on the test set
+
+
 def _nulls(
-    profile: Profile, machine: Machine, console: Console, suspect: str
-) -> tuple[list[tuple[Service, Mapping[str, Any]]], int]:
-    """The profile's unmarked models and their outcomes, without the suspect itself, and how often it was among them."""
+    profile: Profile, registry: Registry, machine: Machine, console: Console, suspect: str
+) -> tuple[dict[str, list[Null]], int]:
+    """The profile's nulls by pool, and how many of them are the suspect itself.
+
+    Neither these are among the former nor, of a suspect that is one, its own surrogate or what it was copied from.
+    """
     store = machine.store
-    jobs = null_jobs(profile, history(store.root))
+    roles, jobs = null_jobs(profile, registry, history(store.root))
     for _ in range(2):  # the second time only where an artefact was damaged
         if not all(store.finished(job.id) for job in jobs):
             finish(jobs, machine, console)
-        services: list[tuple[Service, Mapping[str, Any]]] = []
-        left_out = 0
+        found: dict[str, Null] = {}
+        own: list[Job] = []
         for job in jobs:
             record = store.read(job.id)
             if record is None or record["status"] != "ok":
@@ -271,8 +280,11 @@ def _nulls(
                 console.print(f"{damaged}: it is made again", style="yellow", markup=False)
                 store.discard(job.id)
                 break
-            left_out += digest == suspect
-            services += [(service, record["result"]["utility"])] if digest != suspect else []
+            found[job.id] = service, record["result"]["utility"]
+            own += [job] if digest == suspect else []
         else:
-            return services, left_out
+            stems = {one for job in own for one in (job.id, *job.parents)}
+            kept = [job.id for job in jobs if stems.isdisjoint((job.id, *job.parents))]
+            pools = {pool: roles[role] for pool, role in COUNTED.items() if role in roles}
+            return {pool: [found[id] for id in ids if id in kept] for pool, ids in pools.items()}, len(own)
     raise BenchError(f"the unmarked models in {store.root} are damaged again and again: choose another --results")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from leaderboard.cells import Cell
 from leaderboard.evidence import OWN_POOL, weigh
-from leaderboard.jobs import null_models, nulls_of
-from leaderboard.judging import Court, decide, find
+from leaderboard.jobs import null_models, nulls_of, unrelated_nulls
+from leaderboard.judging import COUNTED, Court, counted_pools, decide, find
 from leaderboard.run import Run
 from leaderboard.statistics import clopper_pearson_upper
 from leaderboard.verdicts import Tally, innocent_verdict
@@ -49,7 +49,7 @@ def false_alarms(run: Run, cells: Sequence[Cell], court: Court) -> FalseAlarms:
         if cell.verdict.word in ("not-marked", "false-positive"):
             model = list(run.ancestors(cell.jobs["suspect"]))[-1]  # what it was made from: the untouched null
             accused[model] = accused.get(model, False) or cell.verdict.word == "false-positive"
-    fired = [_accused_by_the_others(run, judged, court) for judged in _null_jobs(run, cells)]
+    fired = [_accused_by_the_others(run, pools, court) for pools in _null_jobs(run, cells)]
     nulls = set().union(*fired)
     rivals = list(_rivals(run, cells, court))
     return FalseAlarms(
@@ -65,29 +65,30 @@ def false_alarms(run: Run, cells: Sequence[Cell], court: Court) -> FalseAlarms:
 
 def _rivals(run: Run, cells: Sequence[Cell], court: Court) -> Iterator[bool]:
     """Whether each owner's key accuses the next seed's marked model, where both were made."""
-    there = {cell.jobs["rival"]: cell.jobs["nulls"] for cell in cells if not cell.claim and "rival" in cell.jobs}
-    for judged, nulls in there.items():
-        if run.result(judged) and run.result(nulls):
+    there = {cell.jobs["rival"]: cell.jobs for cell in cells if not cell.claim and "rival" in cell.jobs}
+    for judged, planned in there.items():
+        nulls = {role: planned[role] for role in COUNTED.values() if role in planned}
+        if all(map(run.result, (judged, *nulls.values()))):
             (marked,) = null_models(run, judged)
-            jobs = {"judged": judged, "suspect": marked, "nulls": nulls}
+            jobs = {"judged": judged, "suspect": marked, **nulls}
             with suppress(ValueError, KeyError, TypeError):  # observations that don't fit have their reason in cells
                 found = find(run, jobs, innocent=True, claim=False)
                 yield decide(found, court).verdict.word == "false-positive"
 
 
-def _null_jobs(run: Run, cells: Sequence[Cell]) -> list[str]:
-    """The jobs that judged the clean nulls under the owner's keys, one per key."""
-    jobs = (cell.jobs.get("nulls") for cell in cells if not cell.claim)
-    return [job for job in dict.fromkeys(jobs) if job and run.result(job)]
+def _null_jobs(run: Run, cells: Sequence[Cell]) -> list[dict[str, str]]:
+    """The jobs that judged the pools of nulls that count under the owner's keys, by pool, for each key."""
+    found = [counted_pools(cell.jobs) for cell in cells if not cell.claim]
+    by_key = {pools[OWN_POOL]: pools for pools in found if OWN_POOL in pools}
+    return [pools for pools in by_key.values() if all(map(run.result, pools.values()))]
 
 
-def _accused_by_the_others(run: Run, judged: str, court: Court) -> dict[str, bool]:
-    """Whether each null would be accused if it were the suspect and all the others the nulls."""
-    nulls, accused = nulls_of(run, judged), {}
-    seen = [one for _, one in nulls]
-    for number, (model, _) in enumerate(nulls):
+def _accused_by_the_others(run: Run, pools: Mapping[str, str], court: Court) -> dict[str, bool]:
+    """Whether each clean null would be accused if it were the suspect: all but it and its own surrogate the nulls."""
+    accused = {}
+    for model, seen in nulls_of(run, pools[OWN_POOL]):
         with suppress(ValueError, KeyError):  # observations that can't be weighed have their reason in every cell
-            evidence = weigh(seen[number], {OWN_POOL: [*seen[:number], *seen[number + 1 :]]}, court.alpha)
-            gates = court.gates(seen[number])
-            accused[model] = innocent_verdict(evidence, gates).word == "false-positive"
+            others = {pool: unrelated_nulls(run, judged, model) for pool, judged in pools.items()}
+            evidence = weigh(seen, others, court.alpha)
+            accused[model] = innocent_verdict(evidence, court.gates(seen)).word == "false-positive"
     return accused

@@ -13,8 +13,9 @@ from typing import Any
 
 from leaderboard.cells import Cell, judge_cell, thief_of, verdict_at
 from leaderboard.collector import paused
-from leaderboard.jobs import cost_of, outcomes
-from leaderboard.judging import Court
+from leaderboard.jobs import cost_of, null_models, outcomes
+from leaderboard.judging import COUNTED, Court
+from leaderboard.laws import SURROGATE_POOL
 from leaderboard.rows import KINDS, ORACLE_KINDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
 from leaderboard.run import Run, read_run
 from leaderboard.tracks import Track, read_tracks, serves, track_of
@@ -74,8 +75,12 @@ class Board:
 
     @cached_property
     def useless_nulls(self) -> dict[str, int]:
-        """Unmarked models that don't do their task, and so are no nulls, by task."""
-        jobs = [job for job, described in self.run.described["jobs"].items() if described["kind"] == "null"]
+        """Unmarked models that don't do their task, and so are no nulls, by task; surrogates of them among these."""
+        described = self.run.described["jobs"]
+        jobs = [job for job, one in described.items() if one["kind"] == "null"]
+        copied = {cell["jobs"].get(COUNTED[SURROGATE_POOL]) for cell in self.run.described["cells"]}
+        judged = [job for job in copied if job is not None and self.run.result(job)]
+        jobs += dict.fromkeys(model for job in judged for model in null_models(self.run, job))
         found: dict[str, int] = {}
         for job in jobs:
             if not does_the_job(outcomes(self.run, job)):

@@ -12,7 +12,8 @@ from scipy import stats
 
 from leaderboard.evidence import OWN_POOL, Evidence, Weighing, weigh
 from leaderboard.half_reset import half_reset_power
-from leaderboard.jobs import null_models, nulls_of, observations
+from leaderboard.jobs import null_models, nulls_of, observations, unrelated_nulls
+from leaderboard.judging import counted_pools
 from leaderboard.run import Run
 from leaderboard.statistics import clopper_pearson_upper
 
@@ -80,7 +81,7 @@ class Crossed:
 
 @dataclass(frozen=True)
 class Pool:
-    """Innocent models under the owner's key, each against the clean nulls without the model it is or stems from.
+    """Innocent models under the owner's key, each against the pools that count, without the nulls it is akin to.
 
     null: accusations by p_null alone; both: by p, the larger of p_null and p_key. By alpha, over models that do their
     task; useless: how many don't, and are left out.
@@ -147,17 +148,18 @@ def failures(found: Sequence[Calibrated]) -> list[str]:
 
 
 def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:
+    nulls = counted_pools({"nulls": entry["pools"][OWN_POOL], "surrogate_nulls": entry.get("surrogate_nulls")})
     jobs = [
         entry["fresh"],
         entry["drawn"],
         *entry["crossed"],
         *entry["pools"].values(),
+        *nulls.values(),
         *filter(None, [entry["attacked_marked"]]),
     ]
     faults = [(fault[0], fault[1] or fault[0]) for job in jobs if (fault := run.fault(job)) is not None]
-    clean = entry["pools"][OWN_POOL]
-    nulls = [seen for _, seen in nulls_of(run, clean)] if run.result(clean) else []
-    pools = [_pool(run, name, job, clean) for name, job in entry["pools"].items() if nulls and run.result(job)]
+    there = all(map(run.result, nulls.values()))
+    pools = [_pool(run, name, job, nulls) for name, job in entry["pools"].items() if there and run.result(job)]
     fresh = observations(run, entry["fresh"])
     fresh_keys, without = _fresh_keys(run, entry)
     return Calibrated(
@@ -165,7 +167,7 @@ def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:
         fresh_keys=fresh_keys,
         no_fresh_keys=without,
         pools=pools,
-        power=half_reset_power(fresh[0], nulls, ALPHAS) if fresh and nulls else {},
+        power=half_reset_power(fresh[0], _all(run, nulls), ALPHAS) if fresh and there else {},
         roc=_roc(observations(run, entry["attacked_marked"]), observations(run, entry["pools"].get("attacked"))),
         faults=tuple(dict.fromkeys(faults)),
     )
@@ -224,16 +226,18 @@ def _key_accuses(seen: Observation, alpha: float) -> bool:
     return log10_p is not None and bool(log10_p <= np.log10(alpha))
 
 
-def _pool(run: Run, name: str, job: str, clean: str) -> Pool:
-    """Each model of `job` as the suspect, and the clean nulls it has nothing to do with as the nulls."""
-    owned = nulls_of(run, clean)
+def _all(run: Run, nulls: Mapping[str, str]) -> dict[str, list[Observation]]:
+    return {pool: [seen for _, seen in nulls_of(run, job)] for pool, job in nulls.items()}
+
+
+def _pool(run: Run, name: str, job: str, nulls: Mapping[str, str]) -> Pool:
+    """Each model of `job` as the suspect, and the nulls it has nothing to do with, by pool, as the nulls."""
     null: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
     both: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
     least: float | None = None
     able = nulls_of(run, job)
     for model, seen in able:
-        stem = set(run.ancestors(model))
-        others = [one for other, one in owned if other not in stem]
+        others = {pool: unrelated_nulls(run, judged, model) for pool, judged in nulls.items()}
         for alpha in ALPHAS:
             found = _weighed(seen, others, alpha)
             level = np.log10(alpha)
@@ -244,9 +248,9 @@ def _pool(run: Run, name: str, job: str, clean: str) -> Pool:
     return Pool(name, _rates(null), _rates(both), least, len(null_models(run, job)) - len(able))
 
 
-def _weighed(seen: Observation, nulls: Sequence[Observation], alpha: float) -> Evidence | None:
+def _weighed(seen: Observation, nulls: Mapping[str, Sequence[Observation]], alpha: float) -> Evidence | None:
     """None for a suspect that can't be read: it is no evidence and accuses nobody."""
-    return None if seen["unreadable"] is not None else weigh(seen, {OWN_POOL: nulls}, alpha)
+    return None if seen["unreadable"] is not None else weigh(seen, nulls, alpha)
 
 
 def _rates(found: Mapping[float, Sequence[bool]]) -> dict[float, Rate]:

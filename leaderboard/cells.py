@@ -8,7 +8,7 @@ from typing import Any
 
 from leaderboard.evidence import Evidence
 from leaderboard.jobs import Cost, Observation, cost_of, missing, observations, outcomes
-from leaderboard.judging import Court, decide, find, fresh
+from leaderboard.judging import COUNTED, Court, decide, find, fresh
 from leaderboard.run import Run
 from leaderboard.tracks import Track
 from leaderboard.utility import Utility, level, similarity
@@ -115,11 +115,12 @@ def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
 
 def _judged(run: Run, jobs: Mapping[str, str], court: Court, *, innocent: bool, claim: bool) -> dict[str, Any]:
     """The fields of a cell that rest on its jobs, as far as they got."""
-    needed = ["marked", "attacked", "judged", "nulls"]
+    nulls = [role for role in COUNTED.values() if role == "nulls" or role in jobs]
+    needed = ["marked", "attacked", "judged", *nulls]
     if innocent:
         seen = outcomes(run, jobs.get("suspect"))
         found: dict[str, Any] = {"accuracy": level(seen), "ssim": similarity(seen)}
-        needed = ["suspect", "judged", "nulls"]
+        needed = ["suspect", "judged", *nulls]
     else:
         found = _attacked(run, jobs, court)
         if not claim:

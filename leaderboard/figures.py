@@ -27,6 +27,7 @@ from leaderboard.cells import Cell
 from leaderboard.curves import Curve
 from leaderboard.evidence import Evidence
 from leaderboard.jobs import observations
+from leaderboard.judging import counted_pools
 from leaderboard.tables import one_line
 
 _DEEPEST = 20.0  # powers of ten: beyond it no reader tells p-values apart, and the axis says so
@@ -214,7 +215,7 @@ def _fresh(board: Board, scheme: str) -> tuple[Cell, Evidence] | None:
 def _null_rates(board: Board, cell: Cell, mark: Evidence) -> Iterator[float | None]:
     """Share of hits (or mean score) of each null on the channel that counts; None where it can't be read."""
     delivered = observations(board.run, cell.jobs["fresh"])[0]["evidence"]
-    for seen in observations(board.run, cell.jobs["nulls"]):
+    for seen in (one for job in counted_pools(cell.jobs).values() for one in observations(board.run, job)):
         items: Mapping[str, Sequence[float] | str] | None = seen["channels"].get(delivered)
         if items is None:
             yield None

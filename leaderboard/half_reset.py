@@ -13,19 +13,21 @@ from leaderboard.evidence import OWN_POOL, weigh
 Observation = Mapping[str, Any]
 
 
-def half_reset_power(fresh: Observation, nulls: Sequence[Observation], alphas: Sequence[float]) -> dict[float, float]:
+def half_reset_power(
+    fresh: Observation, pools: Mapping[str, Sequence[Observation]], alphas: Sequence[float]
+) -> dict[float, float]:
     """P(present), by alpha, after a random half of the mark's items was reset to chance, in closed form.
 
     Hits that stay are hypergeometric, hits among the reset items binomial at the rate of a fresh key (of the nulls,
-    where there is no such law). Real scores: see `_half_scores`. Empty for an unreadable model.
+    where there is no such law). Real scores: see `_half_scores`. pools: as in `weigh`. Empty for an unreadable model.
     """
     power: dict[float, float] = {}
     if fresh["unreadable"] is not None:
         return power
     for alpha in alphas:
-        found = weigh(fresh, {OWN_POOL: nulls}, alpha)
+        found = weigh(fresh, pools, alpha)
         if found.kind == "real":
-            power[alpha] = _half_scores(fresh, nulls, alpha)
+            power[alpha] = _half_scores(fresh, pools, alpha)
             continue
         law = fresh["channels"][fresh["evidence"]].get("law") or {}
         chance = float(np.mean(law["p"])) if "p" in law else (found.null_mean or 0.0) / found.n
@@ -37,16 +39,16 @@ def half_reset_power(fresh: Observation, nulls: Sequence[Observation], alphas: S
     return power
 
 
-def _half_scores(fresh: Observation, nulls: Sequence[Observation], alpha: float) -> float:
-    """A random half of the items takes the scores that a null has on them: each null in turn, left out of the test.
+def _half_scores(fresh: Observation, pools: Mapping[str, Sequence[Observation]], alpha: float) -> float:
+    """A random half of the items takes the scores that a clean null has on them: each in turn, left out of the test.
 
     The total is the null's mean plus a sum over the kept items, drawn without replacement, of how much more the mark
     scores than the null: normal, with the variance of such a sample (Cochran, Sampling Techniques, section 2.5).
     """
     found = []
-    readable = [null for null in nulls if null["unreadable"] is None]
+    readable = [null for null in pools[OWN_POOL] if null["unreadable"] is None]
     for index, null in enumerate(readable):
-        theta = weigh(fresh, {OWN_POOL: readable[:index] + readable[index + 1 :]}, alpha).theta
+        theta = weigh(fresh, {**pools, OWN_POOL: readable[:index] + readable[index + 1 :]}, alpha).theta
         if theta is None:
             found.append(0.0)
             continue

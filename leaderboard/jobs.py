@@ -76,6 +76,12 @@ def nulls_of(run: Run, judged: str) -> list[tuple[str, Observation]]:
     return run.once(("nulls", judged), read)
 
 
+def unrelated_nulls(run: Run, judged: str, suspect: str) -> list[Observation]:
+    """The nulls behind a judged job without those that are the suspect, or share a model that they were made from."""
+    own = frozenset(run.ancestors(suspect))
+    return [seen for model, seen in nulls_of(run, judged) if own.isdisjoint(run.ancestors(model))]
+
+
 def missing(run: Run, jobs: Mapping[str, str], roles: Sequence[str]) -> Verdict | None:
     """The verdict of the first job that has no result; a job that failed comes before one that never ran."""
     faults = [fault for role in roles if (fault := run.fault(jobs.get(role))) is not None]

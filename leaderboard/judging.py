@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from leaderboard.evidence import OWN_POOL, Evidence, Weighing
-from leaderboard.jobs import Observation, null_models, nulls_of, observations, outcomes
+from leaderboard.jobs import Observation, null_models, nulls_of, observations, outcomes, unrelated_nulls
+from leaderboard.laws import SURROGATE_POOL
 from leaderboard.run import Run
 from leaderboard.tracks import Track
 from leaderboard.utility import Outcomes, Utility, compare
@@ -21,6 +22,8 @@ from leaderboard.verdicts import (
     innocent_verdict,
     search_bits,
 )
+
+COUNTED = {OWN_POOL: "nulls", SURROGATE_POOL: "surrogate_nulls"}  # pools that count, by the role that judged them
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,10 @@ def find(run: Run, jobs: Mapping[str, str], *, innocent: bool, claim: bool) -> F
 
     def read() -> Found:
         suspect = observations(run, jobs["judged"])[0]
-        if innocent:  # it is never one of the nulls it is measured by
-            own = frozenset(run.ancestors(jobs["suspect"]))
-            after = weighing(run, jobs["judged"], {OWN_POOL: jobs["nulls"]}, left_out=own)
-            return Found(after, suspect, innocent=True)
-        pools = {OWN_POOL: jobs["nulls"]} | ({"attacked": jobs["attacked_null"]} if "attacked_null" in jobs else {})
+        pools = counted_pools(jobs)
+        if innocent:  # neither it nor what it was made from is among the nulls it is measured by
+            return Found(weighing(run, jobs["judged"], pools, innocent=jobs["suspect"]), suspect, innocent=True)
+        pools |= {"attacked": jobs["attacked_null"]} if "attacked_null" in jobs else {}
         before = fresh(run, jobs)
         if claim:
             judged = run.result(jobs["judged"]) or {}
@@ -137,10 +139,21 @@ def decide(found: Found, court: Court) -> Decision:
 
 def fresh(run: Run, jobs: Mapping[str, str]) -> Weighing | None:
     """The mark in the model as delivered, under the owner's key; None where it was not judged."""
-    nulls = jobs.get("fresh_nulls", jobs.get("nulls"))
-    if nulls is None or run.result(jobs.get("fresh")) is None or run.result(nulls) is None:
+    pools = counted_pools(jobs, fresh=True)
+    if OWN_POOL not in pools or any(run.result(job) is None for job in (jobs.get("fresh"), *pools.values())):
         return None
-    return weighing(run, jobs["fresh"], {OWN_POOL: nulls})
+    return weighing(run, jobs["fresh"], pools)
+
+
+def counted_pools(jobs: Mapping[str, str | None], *, fresh: bool = False) -> dict[str, str]:
+    """The jobs that judged the pools that count, by pool. fresh: under the owner's key, also where a claim brings one.
+
+    A run of before there were surrogates has clean nulls alone.
+    """
+    found = {pool: jobs.get(role) for pool, role in COUNTED.items()}
+    if fresh:
+        found = {pool: jobs.get(f"fresh_{role}", found[pool]) for pool, role in COUNTED.items()}
+    return {pool: job for pool, job in found.items() if job is not None}
 
 
 def weighing(
@@ -149,14 +162,16 @@ def weighing(
     pools: Mapping[str, str],
     *,
     search_bits: int = 0,
-    left_out: frozenset[str] = frozenset(),
+    innocent: str | None = None,
 ) -> Weighing:
-    """A judged job's suspect against jobs that judged nulls, without the models `left_out`."""
+    """A judged job's suspect against jobs that judged nulls; of an `innocent` one, without the nulls it is akin to."""
 
     def read() -> Weighing:
         there = {pool: job for pool, job in pools.items() if run.result(job) is not None}
-        nulls = {pool: [seen for model, seen in nulls_of(run, job) if model not in left_out]
-                 for pool, job in there.items()}  # fmt: skip
+        nulls = {
+            pool: [seen for _, seen in nulls_of(run, job)] if innocent is None else unrelated_nulls(run, job, innocent)
+            for pool, job in there.items()
+        }
         suspect = observations(run, judged)[0]
         if suspect["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
             channel = next((seen["evidence"] for seen in nulls[OWN_POOL] if seen["unreadable"] is None), "")
@@ -164,4 +179,4 @@ def weighing(
         useless = {pool: len(null_models(run, job)) - len(nulls_of(run, job)) for pool, job in there.items()}
         return Weighing.of(suspect, nulls, search_bits=search_bits, useless=useless)
 
-    return run.once(("weighing", judged, tuple(pools.items()), search_bits, left_out), read)
+    return run.once(("weighing", judged, tuple(pools.items()), search_bits, innocent), read)

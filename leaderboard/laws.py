@@ -24,6 +24,7 @@ from leaderboard.statistics import (
 )
 
 OWN_POOL = "clean"  # nulls of the owner's architecture and data: other pools add to it and never replace it
+SURROGATE_POOL = "surrogate"  # surrogates of clean nulls, on tasks of nets that map images
 
 Kind = Literal["count", "real"]
 Grade = Literal["exact", "ranked", "extrapolated"]

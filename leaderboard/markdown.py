@@ -91,7 +91,10 @@ def _numbers(board: Board) -> str:
 def tracks(board: Board) -> list[str]:
     """Every task of the run: its sizes, nulls and budget."""
     header, *rows = wording.tracks(board.shown, board.useless_nulls)
-    return [wording.ABOUT_TRACKS, table(header, [[escape(text) for text in row] for row in rows], "llrrrlrrr")]
+    return [
+        wording.about_tracks(board.shown),
+        table(header, [[escape(text) for text in row] for row in rows], "llrrrlrrr"),
+    ]
 
 
 def how_to_read(board: Board) -> str:

@@ -46,23 +46,26 @@ class Opinion:
 
 def opinion(
     observation: Mapping[str, Any],
-    nulls: Sequence[Mapping[str, Any]],
+    nulls: Mapping[str, Sequence[Mapping[str, Any]]],
     admission: Mapping[str, Any],
     alpha: float,
     budget: float,
     outcomes: Outcomes,
-    null_outcomes: Sequence[Outcomes],
+    null_outcomes: Mapping[str, Sequence[Outcomes]],
 ) -> Opinion:
     """Weigh a suspect at `alpha`, its gates at `budget` (points). metrics.md, sections 1 and 3.
 
-    outcomes: of the suspect and of each null on the test set. A null that does not do its task is no null.
+    nulls: by pool. outcomes: of the suspect and of each null on the test set. A null that does not do its task is no
+    null.
     """
-    at_work = [null for null, seen in zip(nulls, null_outcomes, strict=True) if does_the_job(seen)]
-    useless, nulls = {OWN_POOL: len(nulls) - len(at_work)}, at_work
+    pools = {
+        pool: [null for null, seen in zip(members, null_outcomes[pool], strict=True) if does_the_job(seen)]
+        for pool, members in nulls.items()
+    }
+    useless = {pool: len(nulls[pool]) - len(at_work) for pool, at_work in pools.items()}
     if observation["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
-        channel = next((null["evidence"] for null in nulls if null["unreadable"] is None), "")
+        channel = next((null["evidence"] for null in pools[OWN_POOL] if null["unreadable"] is None), "")
         observation = {**observation, "evidence": channel}
-    pools = {OWN_POOL: nulls}
     gates = {
         name: compare({"correct": gate["before"]}, {"correct": gate["after"]}, budget, "points")
         for name, gate in observation["gates"].items()
@@ -136,9 +139,9 @@ def _heard(found: Opinion, admission: Mapping[str, Any], alpha: float) -> list[t
         lines.append((name, "none" if log10_p is None else wording.p_value(log10_p)))
         if name == "p_key" and log10_p is not None:
             lines.append(("rarity", f"{rarity(log10_p):.0f} bits"))
-    pool = seen.pools[OWN_POOL]
-    if pool["J"]:
-        lines.append(("nulls", wording.pool(pool)))
+    for name, pool in seen.pools.items():
+        if pool["J"]:
+            lines.append(("nulls" if name == OWN_POOL else f"{name}s", wording.pool(pool)))
     lines += [(f"gate {name}", f"{wording.change_interval(gate)} {gate.unit}, {gate.state}")
               for name, gate in found.gates.items()]  # fmt: skip
     lines.append(("key", "admissible"))

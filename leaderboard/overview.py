@@ -37,7 +37,9 @@ def _on_tracks(board: Board, make: Callable[[Board], Overview]) -> list[Overview
 
 def _tracks(board: Board) -> Overview:
     header, *rows = wording.tracks(board.shown, board.useless_nulls)
-    return Overview("Tasks", wording.ABOUT_TRACKS, header, [[one_line(text) for text in row] for row in rows])
+    return Overview(
+        "Tasks", wording.about_tracks(board.shown), header, [[one_line(text) for text in row] for row in rows]
+    )
 
 
 def _schemes(board: Board) -> Overview:

@@ -30,7 +30,10 @@ def calibration_page(run: Run, found: Sequence[Calibrated]) -> str:
 
 
 def _nulls(run: Run) -> str:
-    return ", ".join(f"{track['nulls']} on {escape(track['task'])}" for track in run.described["data"])
+    return ", ".join(
+        f"{wording.nulls(track['nulls'], track.get('surrogates', 0))} on {escape(track['task'])}"
+        for track in run.described["data"]
+    )
 
 
 def headline(found: Sequence[Calibrated]) -> str:
@@ -106,11 +109,12 @@ def pools(found: Sequence[Calibrated]) -> str:
         for pool in one.pools
     ]
     text = (
-        "Every model as the suspect, the clean nulls as the nulls, without the one it is or was made from. Clean: the "
-        "owner's architecture and data. Near innocents: the owner's own unmarked model, and other people's "
-        "fine-tunings of it; attacked: clean nulls after attacks. Models of one backbone, or of one thief's data, are "
-        "not independent: their bounds read as if they were. p is the larger of p_null and p_key. Gates are left "
-        "out, and so are models that don't do their task: restored images less than 3 dB better than the degraded ones."
+        "Every model as the suspect, the clean nulls and any surrogates of them as the nulls, without those that it is "
+        "or that share what it was made from. Clean: the owner's architecture and data. Near innocents: the owner's "
+        "own unmarked model, and other people's fine-tunings of it; attacked: clean nulls after attacks. Models of one "
+        "backbone, or of one thief's data, are not independent: their bounds read as if they were. p is the larger of "
+        "p_null and p_key. Gates are left out, and so are models that don't do their task: restored images less than "
+        "3 dB better than the degraded ones."
     )
     named = [wording.probability(alpha) for alpha in ALPHAS]
     header = ["scheme", "pool", "models", *(f"p_null <= {a}" for a in named), *(f"p <= {a}" for a in named), "least p"]

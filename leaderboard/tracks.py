@@ -11,10 +11,10 @@ from benchmark.errors import BenchError
 
 @dataclass(frozen=True)
 class Track:
-    """One entry of run.json's `data`.
+    """One entry of run.json's `data`; a run of before there were surrogates names none.
 
     kind: "classification" or "image-to-image". owner, thief, test: sizes in images. alpha: a probability; budget: in
-    `unit`, "points" or "dB".
+    `unit`, "points" or "dB". nulls: clean ones; surrogates: of these, nulls as well.
     """
 
     task: str
@@ -28,6 +28,7 @@ class Track:
     nulls: int
     budget: float
     alpha: float
+    surrogates: int = 0
 
 
 def read_tracks(
@@ -45,7 +46,7 @@ def read_tracks(
         raise BenchError(f"the utility budget is in points, between 0 and 100, not {budget}: a usual value is 5")
     names = [field.name for field in fields(Track)]
     try:
-        found = [Track(**{name: entry[name] for name in names}) for entry in described["data"]]
+        found = [Track(**{name: entry[name] for name in names if name in entry}) for entry in described["data"]]
     except (KeyError, TypeError):
         raise BenchError("this run was written by another version: run the benchmark again to rewrite it") from None
     if not found:

@@ -128,6 +128,15 @@ ABOUT_ORACLES = (
     "cost to break rests on them."
 )
 ABOUT_TRACKS = "Each task has its own images, unmarked models (nulls), unit of utility and budget."
+ABOUT_SURROGATES = (
+    "Surrogates: nets that learnt from clean nulls what a thief's learn from marked models; the larger p of the two "
+    "pools counts."
+)
+
+
+def about_tracks(found: Sequence[Track]) -> str:
+    """What stands above the table of `tracks`."""
+    return f"{ABOUT_TRACKS} {ABOUT_SURROGATES}" if any(one.surrogates for one in found) else ABOUT_TRACKS
 
 
 def tracks(found: Sequence[Track], useless: Mapping[str, int]) -> list[list[str]]:
@@ -137,8 +146,16 @@ def tracks(found: Sequence[Track], useless: Mapping[str, int]) -> list[list[str]
         out = f" ({useless[one.task]} left out: below 3 dB over doing nothing)" if useless.get(one.task) else ""
         sizes = f"{one.owner:,}", f"{one.thief:,}", f"{one.test:,}"
         budget = f"{one.budget:g} {one.unit}"
-        rows.append([one.task, one.kind, *sizes, one.architecture, f"{one.nulls}{out}", budget, probability(one.alpha)])
+        rows.append([
+            one.task, one.kind, *sizes, one.architecture, f"{nulls(one.nulls, one.surrogates)}{out}", budget,
+            probability(one.alpha),
+        ])  # fmt: skip
     return rows
+
+
+def nulls(clean: int, surrogates: int) -> str:
+    """How many nulls there are, of each pool: `16`, or `8 clean, 8 surrogates`."""
+    return f"{clean} clean, {surrogates} surrogates" if surrogates else str(clean)
 
 
 def units(tracks: Sequence[Track]) -> str:

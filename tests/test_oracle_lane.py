@@ -73,7 +73,7 @@ def test_type_and_kind_agree(tmp_path: Path, base: str, kind: str, words: str) -
 
 def test_only_jobs_of_the_lane_name_the_key_and_they_run_apart() -> None:
     attacks = select_attacks("none,fake2,fake3,fake3-oracle,prune(amount=0.5)+fake3-oracle", REGISTRY)
-    plan = make_plan(load_profile("quick"), select_schemes("passport(version=v2)", REGISTRY), attacks)
+    plan = make_plan(load_profile("quick"), select_schemes("passport(version=v2)", REGISTRY), attacks, {})
     attacked = [job for job in plan.jobs if job.kind == "attacked"]
     told = [job for job in attacked if any(one["name"] == "fake3-oracle" for one in job.payload["stages"])]
     assert len(told) == 2

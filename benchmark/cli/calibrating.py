@@ -66,6 +66,7 @@ def calibrate(
 
     from benchmark.history import history
     from benchmark.manifest import manifest
+    from benchmark.nulls import null_attacks
     from benchmark.profile import load_profile
     from benchmark.registry import Registry
     from benchmark.running import STORE, Machine, carry_out
@@ -92,7 +93,8 @@ def calibrate(
             )
     if not fit:
         raise BenchError(f"profile {profile.name} has no track for any of the --schemes: choose others, or a profile")
-    plan, entries = calibration_plan(profile, fit, met, scratch, neighbours, draws, history(results / STORE))
+    others = scratch, neighbours, null_attacks(profile, fit, registry)
+    plan, entries = calibration_plan(profile, fit, met, *others, draws, history(results / STORE))
     machine = Machine(results, checked_name(run_name, profile.name), workers, device)
     console = Console(stderr=as_json)
     described = manifest(plan, machine.run, shlex.join(["bench", *sys.argv[1:]]), registry.broken)

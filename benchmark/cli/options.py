@@ -16,6 +16,7 @@ import click
 
 from benchmark.errors import BenchError
 from benchmark.fetch import provide
+from benchmark.nulls import null_attacks
 from benchmark.plan import Plan, make_plan
 from benchmark.profile import Profile, load_profile
 from benchmark.registry import Registry
@@ -137,9 +138,8 @@ def requested(
         provide(find_task(track.task), offline=offline)
     registry = Registry.discover(plugins)
     name = checked_name(run_name, profile.name)
-    plan = make_plan(
-        profile, select_schemes(schemes, registry), select_attacks(attacks, registry), history(results / STORE)
-    )
+    rows, columns = select_schemes(schemes, registry), select_attacks(attacks, registry)
+    plan = make_plan(profile, rows, columns, null_attacks(profile, rows, registry), history(results / STORE))
     command = shlex.join(["bench", *sys.argv[1:]])
     return Request(plan, registry, results, name, workers, device, command)
 

@@ -90,7 +90,8 @@ def verify(
 ) -> None:  # fmt: skip
     """Examine one model under one key: a verdict with its evidence, and no matrix.
 
-    The profile's unmarked models are the comparison: they are trained once and kept in the store of --results.
+    The profile's unmarked models (of image-to-image nets, surrogates of these as well) are the comparison: they are
+    trained once and kept in the store of --results.
     Ends with 0 whatever the verdict. Under a key that is not well formed and bound it is `inadmissible`.
     """
     from rich.console import Console
@@ -98,6 +99,7 @@ def verify(
     from benchmark.running import Machine
     from benchmark.verify import examine_files
     from leaderboard import opinion
+    from leaderboard.laws import OWN_POOL, SURROGATE_POOL
 
     setting, registry = asked(scheme, plugins)
     profile: Profile = load_profile(profile_name).with_options(alpha=alpha, budget=budget)
@@ -109,7 +111,8 @@ def verify(
         dump({
             "scheme": seen.scheme, "profile": seen.profile, "utility": {"value": seen.utility, "unit": seen.unit},
             "model_sha256": seen.model.sha256, "key_sha256": seen.key.sha256, "card": seen.card,
-            "nulls": len(seen.nulls), "nulls_left_out": seen.left_out, "notes": list(seen.notes),
+            "nulls": len(seen.nulls[OWN_POOL]), "surrogate_nulls": len(seen.nulls.get(SURROGATE_POOL, ())),
+            "nulls_left_out": seen.left_out, "notes": list(seen.notes),
             **opinion.as_json(found, seen.admission, profile.alpha, profile.budget),
         })  # fmt: skip
         return
@@ -119,7 +122,7 @@ def verify(
     lines.append(("commitment", f"{seen.key.sha256} ({card})"))
     lines.append(("model", f"{seen.model.sha256}, {_useful(seen.utility, seen.unit)}, profile {seen.profile}"))
     if seen.left_out:
-        lines.append(("note", "the suspect is one of the unmarked models: it was left out of them"))
+        lines.append(("note", "the suspect is one of the nulls: it was left out of them, as was any of one lineage"))
     print_lines([*lines, *(("note", note) for note in seen.notes)])
 
 

@@ -66,6 +66,7 @@ def reproduce(
     from benchmark.fetch import provide
     from benchmark.history import history
     from benchmark.manifest import manifest
+    from benchmark.nulls import null_attacks
     from benchmark.plan import make_plan
     from benchmark.profile import load_profile
     from benchmark.reproduction import load_reproduction
@@ -85,7 +86,10 @@ def reproduce(
     profile = load_profile(wanted.profile)
     for task in {track.task for one in schemes.values() if (track := profile.track(one.tasks))}:
         provide(find_task(task), offline=offline)
-    plan = make_plan(profile, _once(schemes), _once(attacks), history(results / STORE))
+    rows = _once(schemes)
+    plan = make_plan(
+        profile, rows, _once(attacks), null_attacks(profile, rows, registry), history(results / STORE)
+    )  # fmt: skip
     machine = Machine(results, checked_name(run_name, told.run_name(scale)), workers, device)
     described = manifest(plan, machine.run, shlex.join(["bench", *sys.argv[1:]]), registry.broken)
     labels = [{name: setting.label for name, setting in chosen.items()} for chosen in (schemes, attacks)]

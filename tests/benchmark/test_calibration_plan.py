@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 
-from benchmark.calibration import CROSSED, OTHER_IMAGE_NETS, OTHERS, calibration_plan, counts_redrawn_keys
+from benchmark.calibration import (
+    CROSSED,
+    OTHER_IMAGE_NETS,
+    OTHERS,
+    calibration_plan,
+    counts_redrawn_keys,
+)
 from benchmark.errors import BenchError
+from benchmark.nulls import null_attacks
 from benchmark.plan import Plan, make_plan
 from benchmark.profile import load_profile
 from benchmark.registry import Registry
@@ -27,7 +34,9 @@ def plan_of(profile: Any, schemes: str, attacks: Any) -> tuple[Plan, list[dict[s
     (scratch,), (near,) = select_attacks("scratch", REGISTRY), select_attacks("finetune(mode=ftal)", REGISTRY)
     (surrogate,) = select_attacks("surrogate", REGISTRY)
     neighbours = {"classification": near, "image-to-image": surrogate}
-    return calibration_plan(profile, select_schemes(schemes, REGISTRY), attacks, scratch, neighbours, 2000)
+    rows = select_schemes(schemes, REGISTRY)
+    others = scratch, neighbours, null_attacks(profile, rows, REGISTRY)
+    return calibration_plan(profile, rows, attacks, *others, 2000)
 
 
 def test_every_pool_is_what_its_name_says() -> None:
@@ -72,7 +81,7 @@ def test_marked_models_are_attacked_where_a_curve_can_be_drawn(nulls: int, stole
 def test_a_run_of_the_same_training_shares_the_jobs() -> None:
     plan, _ = planned()
     profile = load_profile("quick").with_options(nulls=60)
-    run = make_plan(profile, select_schemes("adi()", REGISTRY), select_attacks("none", REGISTRY))
+    run = make_plan(profile, select_schemes("adi()", REGISTRY), select_attacks("none", REGISTRY), {})
     shared = {job.id for job in plan.jobs} & {job.id for job in run.jobs}
     assert {job.kind for job in run.jobs if job.id in shared} == {"host", "null", "marked", "judged"}
 
@@ -91,6 +100,12 @@ def test_image_schemes_are_calibrated_on_their_own_track(profile: str) -> None:
     host, *neighbours = pools["near innocents"]
     assert {(one.payload["target"], one.payload["stages"][0]["name"]) for one in neighbours} == {(host.id, "surrogate")}
     assert {one.payload["stages"][0]["name"] for one in pools["attacked"]} == {"surrogate"}
+    copies = [jobs[one] for one in jobs[image["surrogate_nulls"]].payload["suspects"]]
+    assert [jobs[one.payload["target"]].payload["index"] for one in copies] == list(
+        range(9)
+    )  # a run's 8 beside the suspect's own
+    assert not {one.id for one in copies} & {one.id for pool in pools.values() for one in pool}
+    assert all(other["surrogate_nulls"] is None for other in others)
     for other in others:
         (task,) = {jobs[one].payload["world"]["task"] for one in other["pools"].values()}
         assert task == "digits"

@@ -13,7 +13,7 @@ REGISTRY = Registry.discover(())
 def test_the_thief_is_given_an_innocent_model_and_his_key_is_tried_on_it() -> None:
     profile = load_profile("quick").with_options(seeds=1)
     attacks = select_attacks("false-head,forged-head", REGISTRY)
-    plan = make_plan(profile, select_schemes("keynet(),adi()", REGISTRY), attacks)
+    plan = make_plan(profile, select_schemes("keynet(),adi()", REGISTRY), attacks, {})
     jobs = {job.id: job for job in plan.jobs}
     cells = {(one.scheme.partition("(")[0], one.attack.partition("(")[0], one.innocent): one for one in plan.cells}
     false, forged = cells["keynet", "false-head", False], cells["keynet", "forged-head", False]

@@ -33,7 +33,7 @@ def marked(tmp_path: Path, scheme: str) -> str:
     plugin = tmp_path / "pictured.py"
     plugin.write_text(PLUGIN)
     registry = Registry.discover([plugin])
-    plan = make_plan(load_profile("quick"), select_schemes(scheme, registry), select_attacks("none", registry))
+    plan = make_plan(load_profile("quick"), select_schemes(scheme, registry), select_attacks("none", registry), {})
     return next(job.id for job in plan.jobs if job.kind == "marked")
 
 

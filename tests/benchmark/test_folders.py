@@ -245,7 +245,7 @@ def test_a_damaged_prepared_file_is_named_set_aside_and_made_anew(
 
 def test_damage_during_a_run_leaves_the_job_to_the_next_run(root: Path, pets: Task) -> None:
     profile, registry = load_profile(str(PROFILE)).with_options(task=pets.name), Registry.discover()
-    plan = make_plan(profile, select_schemes("rose", registry), select_attacks("none", registry))
+    plan = make_plan(profile, select_schemes("rose", registry), select_attacks("none", registry), {})
     job = next(job for job in plan.jobs if job.kind == "null")
     pets.paths()[0].write_bytes(b"")
     outcome = execute(job, {"root": str(root / "results"), "device": "cpu"})

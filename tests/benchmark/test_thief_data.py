@@ -21,7 +21,7 @@ REGISTRY = Registry.discover()
 
 def planned(attacks: str = "none,finetune(epochs=1),fresh-key", **thief: Any) -> Plan:
     profile = load_profile("quick").with_options(**thief)
-    return make_plan(profile, select_schemes("adi", REGISTRY), select_attacks(attacks, REGISTRY))
+    return make_plan(profile, select_schemes("adi", REGISTRY), select_attacks(attacks, REGISTRY), {})
 
 
 def split(share: float, pool: str = "disjoint", replicate: int = 0) -> tuple[set[bytes], set[bytes]]:

@@ -105,11 +105,19 @@ class Case:
             result["embedding"] = {"psnr": [34.0, 36.0], "ssim": [0.96, 0.98]}
         return self.job(kind, label, parents, result, **options)
 
-    def image_track(self, losses: Sequence[float] = (), attacks: Sequence[tuple[str, float, float]] = ()) -> None:
-        """A second track with one scheme: nulls at these losses (16 good ones), attacks as (label, score, loss)."""
+    def image_track(
+        self, losses: Sequence[float] = (), attacks: Sequence[tuple[str, float, float]] = (),
+        surrogates: Sequence[tuple[float, float]] = (),
+    ) -> dict[str, str]:  # fmt: skip
+        """A second track with one scheme, and the jobs that its cells share.
+
+        losses: of the nulls (16 good ones). attacks: (label, score, loss). surrogates: of the first nulls, as (score,
+        loss); without them the run is one of before there were any.
+        """
         self.run["data"].append({
             "task": "photos", "kind": "image-to-image", "unit": "dB", "owner": 200, "thief": 100, "test": IMAGES,
             "sha256": "cd" * 32, "architecture": "unet", "nulls": 16, "budget": 0.5, "alpha": 0.001,
+            **({"surrogates": len(surrogates)} if surrogates else {}),
         })  # fmt: skip
         self.task, losses = "photos", losses or [0.1 * (index % 3) for index in range(16)]
         self.run["schemes"].append({
@@ -124,6 +132,12 @@ class Case:
                   "fresh": self.judged("photos fresh", marked, [marked], [projections(1.0)]),
                   "nulls": self.judged("photos nulls", marked, nulls, [projections(0.02 * (i % 5 - 2))
                                                                        for i in range(len(nulls))])}  # fmt: skip
+        if surrogates:
+            copies = [self.images("attacked", f"photos surrogate of null {index}", [nulls[index]], loss)
+                      for index, (_, loss) in enumerate(surrogates)]  # fmt: skip
+            seen = [projections(score) for score, _ in surrogates]
+            shared["surrogate_nulls"] = self.judged("photos surrogates", marked, copies, seen)
+        pools = {role: shared[role] for role in ("nulls", "surrogate_nulls") if role in shared}
         for label, score, loss in attacks:
             self.attack(label, tasks=["image-to-image"])
             attacked = self.images("attacked", f"photos {label}", [marked], loss)
@@ -131,8 +145,9 @@ class Case:
             self.cell("deepmodel", label, shared | {"attacked": attacked, "judged": judged})
         innocent = self.images("null", "photos innocent", [])
         judged = self.judged("photos judged innocent", marked, [innocent], [projections(0.03)])
-        self.cell("deepmodel", "none", {"suspect": innocent, "judged": judged, "nulls": shared["nulls"]}, innocent=True)
+        self.cell("deepmodel", "none", {"suspect": innocent, "judged": judged, **pools}, innocent=True)
         self.task = "digits"
+        return shared
 
     def judged(
         self, label: str, key: str, suspects: list[str], seen: list[dict[str, Any]],

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from leaderboard.calibration import ALPHAS, allowed, calibrate, cross, failures
+from leaderboard.evidence import OWN_POOL
 from leaderboard.half_reset import half_reset_power
 from leaderboard.rates import as_json, calibration_page
 
@@ -90,7 +91,7 @@ def test_each_model_is_left_out_of_its_own_nulls(case: Any) -> None:
 def test_the_power_of_a_half_erased_mark_is_that_of_a_simulation(hits: int, law: float | None) -> None:
     rng = np.random.default_rng(5)
     nulls = [seen(hit, law) for hit in NULLS]
-    power = half_reset_power(seen(hits, law), nulls, ALPHAS)
+    power = half_reset_power(seen(hits, law), {OWN_POOL: nulls}, ALPHAS)
     from leaderboard.evidence import weigh
 
     chance = 0.1 if law else float(np.mean(NULLS)) / 100
@@ -200,7 +201,7 @@ def test_the_power_of_half_erased_scores_is_that_of_a_simulation() -> None:
     levels = 0.2 * rng.standard_normal((16, 1)) + 0.1 * rng.standard_normal((16, 64))
     ours = 1.6 + 1.2 * rng.standard_normal(64)
     nulls = [scores(one) for one in levels]
-    power = half_reset_power(scores(ours), nulls, ALPHAS)
+    power = half_reset_power(scores(ours), {OWN_POOL: nulls}, ALPHAS)
     for alpha in ALPHAS:
         hits = []
         for index, level in enumerate(levels):
