@@ -149,7 +149,7 @@ def described_cell(board: Board, cell: Cell, records: Mapping[str, Record], sour
         "schema": SCHEMA,
         "cell": {"scheme": cell.scheme, "attack": cell.attack, "innocent": cell.innocent, "replicate": cell.replicate},
         "alpha": board.alpha,
-        "budget_points": board.budget,
+        "budget_points": board.part_of(cell).budget,
         "verdict": stated(cell),
         "profile": board.run.profile,
         "data": _tracks(board, cell),
