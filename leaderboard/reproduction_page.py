@@ -56,15 +56,15 @@ _SMALL = (
 def _headline(found: Sequence[Outcome]) -> str:
     """The counts; a bound that a trial had shown beforehand is counted apart."""
     late = [one for one in found if one.claim.declared]
-    said = _counts([one for one in found if not one.claim.declared], "claims")
-    return f"{said} Declared {AFTER_TRIAL} and not among them: {_counts(late, 'bounds')}" if late else said
+    said = _counts([one for one in found if not one.claim.declared], "claim")
+    return f"{said} Declared {AFTER_TRIAL} and not among them: {_counts(late, 'bound')}" if late else said
 
 
 def _counts(found: Sequence[Outcome], what: str) -> str:
     counts = Counter(one.verdict for one in found)
     said = [f"{counts[word]} {word}" for word in (REPRODUCED, NOT_REPRODUCED, HOLDS, FAILS, NOT_MEASURED)
             if counts[word]]  # fmt: skip
-    return f"{len(found)} {what}: {', '.join(said) or 'none'}."
+    return f"{len(found)} {what}{'s' if len(found) != 1 else ''}: {', '.join(said) or 'none'}."
 
 
 def _conditions(board: Board) -> str:

@@ -187,7 +187,7 @@ def test_the_json_and_the_terminal_say_the_same(told: Any) -> None:
     (found,) = json.loads(reproduction_json(board))["claims"]
     assert (found["claim"]["id"], found["value"], found["verdict"]) == ("it", 96.0, REPRODUCED)
     assert found["readings"][0]["record"] in board.run.records
-    assert summary(board).splitlines()[0] == "1 claims: 1 reproduced."
+    assert summary(board).splitlines()[0] == "1 claim: 1 reproduced."
 
 
 def test_a_run_without_claims_is_refused(case: Any) -> None:
@@ -205,7 +205,7 @@ def test_a_bound_declared_after_a_trial_is_counted_apart(told: Any) -> None:
     late = claim("late", tag="ours", declared="after a trial", small="at most 90")
     board = told(claim("early"), late)
     assert summary(board).splitlines()[0] == (
-        "1 claims: 1 not reproduced. Declared after a trial and not among them: 1 bounds: 1 within our bound."
+        "1 claim: 1 not reproduced. Declared after a trial and not among them: 1 bound: 1 within our bound."
     )
     assert "within our bound (small scale), declared after a trial" in page(board)
     with pytest.raises(BenchError, match="declared is 'after a trial', or left out, not 'later'"):
