@@ -25,7 +25,7 @@ from leaderboard.board import Board
 from leaderboard.cells import Cell
 from leaderboard.curves import THIEFS_CHOICE, Curve, choices
 from leaderboard.facts import attack_threat, cell_facts, scheme_threat
-from leaderboard.markdown import headline
+from leaderboard.markdown import headlines
 from leaderboard.overview import overviews
 from leaderboard.tables import one_line
 
@@ -67,7 +67,7 @@ def page(board: Board, curves: Sequence[Curve] = ()) -> str:
     script = _own("page.js")
     return environment.get_template("page.html.j2").render(
         run=one_line(board.run.described["run"]),
-        headline=_unescaped(headline(board)),
+        headlines=[tuple(map(_unescaped, one)) for one in headlines(board)],
         alpha=wording.probability(board.alpha),
         budget=one_line(wording.budgets(board.shown)),
         units=wording.units(board.shown),
@@ -95,7 +95,7 @@ def _own(name: str) -> str:
 
 def _unescaped(markdown: str) -> str:
     """Our own sentence, written for a markdown page, as plain text."""
-    plain = re.sub(r"\\(.)", r"\1", markdown.removeprefix("**").removesuffix("**").replace("<!-- -->", ""))
+    plain = re.sub(r"\\(.)", r"\1", markdown.replace("<!-- -->", ""))
     return unescape(plain)
 
 

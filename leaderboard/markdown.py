@@ -20,7 +20,7 @@ def page(board: Board, swept: Sequence[Curve] | None = None) -> str:
     found = curves(board) if swept is None else swept
     parts = [
         f"# Watermark robustness: {escape(board.run.described['run'])}",
-        headline(board),
+        *(f"**{size}.** {numbers}" for size, numbers in headlines(board)),
         *tracks(board),
         how_to_read(board),
         "## The matrix",
@@ -58,12 +58,12 @@ def page(board: Board, swept: Sequence[Curve] | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def headline(board: Board) -> str:
-    """One sentence with the numbers of every board, track by track; boards are never summed."""
-    return f"**{' '.join(_numbers(part) for part in board.parts)}**"
+def headlines(board: Board) -> list[tuple[str, str]]:
+    """Track by track, how large its matrix is, and the numbers of every board in a sentence: boards are never summed."""
+    return [_headline(part) for part in board.parts]
 
 
-def _numbers(board: Board) -> str:
+def _headline(board: Board) -> tuple[str, str]:
     said = []
     for kind in board.kinds:
         cells = board.owners(kind)
@@ -85,7 +85,7 @@ def _numbers(board: Board) -> str:
     schemes = f"{len(board.schemes)} scheme{'s' if len(board.schemes) != 1 else ''}"
     size = f"{schemes} against {len(board.attacks)} attack settings on {escape(board.track.task)}"
     text = "; ".join(said) or "nothing was judged yet"
-    return f"{size}. {text[0].upper()}{text[1:]}."
+    return size, f"{text[0].upper()}{text[1:]}."
 
 
 def tracks(board: Board) -> list[str]:
