@@ -59,7 +59,7 @@ def page(board: Board, swept: Sequence[Curve] | None = None) -> str:
 
 
 def headlines(board: Board) -> list[tuple[str, str]]:
-    """Track by track, how large its matrix is, and the numbers of every board in a sentence: boards are never summed."""
+    """Track by track, how large its matrix is, and what every board counts: boards are never summed."""
     return [_headline(part) for part in board.parts]
 
 
