@@ -76,8 +76,8 @@ def threat_model(board: Board) -> list[str]:
     pool = "disjoint from the owner's" if thief["pool"] == "disjoint" else "the owner's own training set"
     text = (
         f"The thief of the matrix has {100 * thief['share']:g} % of a pool of images that is {escape(pool)}, and holds "
-        "a tenth of them back to choose the strength of an attack by; no attack sees a key. "
-        "Marks are judged with the owner's key, committed before the release."
+        "a tenth of them back to choose the strength of an attack by; no attack outside the "
+        "key-oracle boards sees a key. Marks are judged with the owner's key, committed before the release."
     )
     return [
         text,

@@ -39,8 +39,12 @@ class Dispute:
 
 
 def disputes(board: Board) -> list[Dispute]:
-    """Every claim of a thief whose key is admissible, against the owner's own on the same model."""
-    return [found for cell in board.owners() if cell.claim for found in _dispute(board, cell)]
+    """Every claim of a thief whose key is admissible, against the owner's own on the same model.
+
+    Thieves who were told the owner's key have boards of their own, and are left out.
+    """
+    claims = (cell for cell in board.owners(*board.ranked_kinds) if cell.claim)
+    return [found for cell in claims for found in _dispute(board, cell)]
 
 
 def _dispute(board: Board, cell: Cell) -> Iterator[Dispute]:

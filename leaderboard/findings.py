@@ -146,7 +146,8 @@ def claims(board: Board) -> list[str]:
         "What a court believes when a thief brings a key of his own. A gate is a separate test that can only refuse, "
         "such as accuracy with the claimed passports installed against accuracy as delivered. A p-value of a key made "
         "after seeing the model means nothing by itself: whoever asks for keys that were committed before the model "
-        "was released rejects them. Hash-bound keys that were not committed are charged a search over 2^64 keys."
+        "was released rejects them: all of them, since no thief here commits one so early. Hash-bound keys that were "
+        "not committed are charged a search over 2^64 keys."
     )
     return ["## Claims", text, table(header, rows)]
 
@@ -223,7 +224,7 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
     elif found.nulls is not None and found.marked is not None:
         change = wording.change(found.nulls - found.marked, unit)
     nulls = f"\\~ {wording.score(found.nulls, unit)}"
-    unmarked = wording.score(found.host, unit) if found.host is not None else nulls
+    unmarked = wording.level(found.host, unit, found.host_ssim) if found.host is not None else nulls
     took = found.cost.seconds if found.cost else None
     mark = found.evidence
     count = mark is not None and mark.kind == "count"

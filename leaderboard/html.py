@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import unescape
@@ -27,6 +27,7 @@ from leaderboard.curves import THIEFS_CHOICE, Curve, choices
 from leaderboard.facts import attack_threat, cell_facts, scheme_threat
 from leaderboard.markdown import headlines
 from leaderboard.overview import overviews
+from leaderboard.rows import ORACLE_KINDS
 from leaderboard.tables import one_line
 
 INNOCENT = "innocent models"
@@ -108,14 +109,22 @@ def _breaks(label: str) -> Markup:
 def _boards(board: Board, curves: Sequence[Curve], data: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for part in board.parts:
         on = f", {one_line(part.track.task)}" if len(board.parts) > 1 else ""
-        schemes = [one_line(row.label) for row in part.schemes]
         rows = _Rows(board, part, curves, data)
+        everyone = [row.label for row in part.schemes]
         for kind in part.kinds:
             labels = [attack.label for attack in part.attacks if attack.kind == kind]
-            yield {"kind": kind + on, "schemes": schemes, "rows": list(rows.of(labels, innocent=False))}
+            reached = {cell.scheme for cell in part.owners(kind) if cell.verdict.word != "not-applicable"}
+            schemes = [scheme for scheme in everyone if scheme in reached] or everyone
+            yield _board(kind + on, schemes, rows.of(labels, schemes, innocent=False), kind in ORACLE_KINDS)
         seen = dict.fromkeys(cell.attack for cell in part.cells if cell.innocent and cell.jobs)
         if seen:
-            yield {"kind": INNOCENT + on, "schemes": schemes, "rows": list(rows.of(list(seen), innocent=True))}
+            yield _board(INNOCENT + on, everyone, rows.of(list(seen), everyone, innocent=True))
+
+
+def _board(title: str, schemes: Sequence[str], rows: Iterable[dict[str, Any]], oracle: bool = False) -> dict[str, Any]:
+    """A table: without the schemes that none of its attacks can be run on."""
+    about = wording.ABOUT_ORACLES if oracle else ""
+    return {"kind": title, "about": about, "schemes": [one_line(one) for one in schemes], "rows": list(rows)}
 
 
 @dataclass(frozen=True)
@@ -127,12 +136,12 @@ class _Rows:
     curves: Sequence[Curve]
     data: list[dict[str, Any]]
 
-    def of(self, labels: Sequence[str], *, innocent: bool) -> Iterator[dict[str, Any]]:
+    def of(self, labels: Sequence[str], schemes: Sequence[str], *, innocent: bool) -> Iterator[dict[str, Any]]:
         columns = {scheme.label: number for number, scheme in enumerate(self.board.schemes)}
         numbers = {attack.label: number for number, attack in enumerate(self.board.attacks)}
         for label in labels:
             squares: list[Square | None] = []
-            for scheme in (row.label for row in self.part.schemes):
+            for scheme in schemes:
                 cells = self.part.at(scheme, label, innocent=innocent)
                 chosen = not innocent and (scheme, label) in self.chosen
                 squares.append(_square(cells, len(self.data), chosen) if cells else None)

@@ -20,7 +20,7 @@ from leaderboard.cells import Cell
 from leaderboard.export import page_makers, records, write_page, write_reproduction
 from leaderboard.rates import calibration_page
 from leaderboard.reproduction import is_reproduction
-from leaderboard.rows import AttackRow
+from leaderboard.rows import ORACLE_KINDS, AttackRow
 from leaderboard.tables import escape, table
 
 FOLDER = Path(__file__).parent / "published"
@@ -51,8 +51,14 @@ def _table(board: Board) -> str:
                 name = "+".join(stage["name"] for stage in attack.described["stages"])
                 attacks.setdefault(name, []).append(attack)
     header = ["", *(escape(row.described["name"]) for row in schemes)]
-    rows = [[escape(name), *(_worst(board, row.label, some) for row in schemes)] for name, some in attacks.items()]
+    rows = [
+        [_named(name, some), *(_worst(board, row.label, some) for row in schemes)] for name, some in attacks.items()
+    ]
     return table(header, [row for row in rows if set(row[1:]) != {NOTHING}])
+
+
+def _named(name: str, attacks: Sequence[AttackRow]) -> str:
+    return escape(name) + (" (told the key)" if attacks[0].kind in ORACLE_KINDS else "")
 
 
 def _worst(board: Board, scheme: str, attacks: Sequence[AttackRow]) -> str:

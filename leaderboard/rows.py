@@ -37,8 +37,8 @@ class Distortion:
 class Fidelity:
     """What embedding did at one replicate. Accuracies in [0, 1], or mean PSNR in dB.
 
-    drop: marked against host, paired, where there is a host. nulls: the mean over the clean nulls. marked_ssim: mean
-    SSIM of the marked model's images against the wanted ones.
+    drop: marked against host, paired, where there is a host. nulls: the mean over the clean nulls. marked_ssim,
+    host_ssim: mean SSIM of their images against the wanted ones.
     """
 
     replicate: int
@@ -49,6 +49,7 @@ class Fidelity:
     cost: Cost | None
     evidence: Evidence | None
     marked_ssim: float | None = None
+    host_ssim: float | None = None
     distortion: Distortion | None = None
 
 
@@ -138,6 +139,7 @@ def _fidelity(run: Run, cell: Cell, court: Court) -> Fidelity:
         cost=cost_of(run, jobs.get("marked")),
         evidence=evidence,
         marked_ssim=similarity(marked),
+        host_ssim=similarity(host),
         distortion=_distortion(run, jobs.get("marked")),
     )
 
