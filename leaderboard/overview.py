@@ -106,10 +106,9 @@ def _seeded(board: Board, label: str, found: Fidelity) -> str:
 
 def _embedding(found: Fidelity, unit: str) -> list[str]:
     mark = found.evidence
+    nulls = f"~ {wording.score(found.nulls, unit)}"
     return [
-        wording.level(found.host, unit, found.host_ssim)
-        if found.host is not None
-        else f"~ {wording.score(found.nulls, unit)}",
+        wording.level(found.host, unit, found.host_ssim) if found.host is not None else nulls,
         wording.level(found.marked, unit, found.marked_ssim),
         wording.change_interval(found.drop) if found.drop else "–",
         *([wording.distortion(found.distortion)] if unit == "dB" else []),
