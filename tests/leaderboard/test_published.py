@@ -73,6 +73,25 @@ def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
     assert word(passport, "fake1(passports=noise)") == "rejected"
 
 
+@pytest.mark.parametrize(
+    ("run", "n", "given"), [("fmnist-alexnet", 224, (214, 143)), ("fmnist-resnet18", 320, (294, 140))]
+)
+def test_what_the_readme_says_of_a_stranger_s_passports(run: str, n: int, given: tuple[int, int]) -> None:
+    """The owner's signs that they give, shuffled and signed: carried scales are the owner's in a claim on V1."""
+    cells = [cell for cell in published(run).owners("ambiguity") if cell.attack == "fake1(passports=trained)"]
+    found = [cell.channels["carried_bits"][1] for cell in cells]
+    assert [(one.total, one.n) for one in found] == [(count, n) for count in given]
+    assert {cell.verdict.word for cell in published(run).owners("ambiguity")} == {"rejected"}
+    text = " ".join(README.read_text().split())
+    assert f"{given[0]} of {n}" in text
+
+
+def test_every_published_run_is_of_one_code() -> None:
+    """Whoever changes what names results runs the boards again, all of them."""
+    engines = {name: {one["job"]["engine"] for one in published(name).run.records.values()} for name in RUNS}
+    assert len(set().union(*engines.values())) == 1, engines
+
+
 def test_no_page_needs_torch() -> None:
     code = (
         "import sys; from leaderboard.published import published, compact; compact(published('quick'));"
