@@ -74,6 +74,20 @@ def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
 
 
 @pytest.mark.parametrize(
+    "forger",
+    ["fake1(passports=trained)", "fake2(lr=0.01)", "fake2(lr=0.2)", "fake3(alpha=0.1)", "fake3(alpha=0.03)",
+     "accessory-block"],
+)  # fmt: skip
+def test_every_forger_that_was_declared_to_stand_on_free_bits_does(forger: str) -> None:
+    free = "passport(version=v1,recipe=shuffle,binding=free,norm=house,epochs=0)"
+    words = [cell.verdict.word for cell in published("quick").at(free, forger)]
+    assert len(words) == 5
+    assert words.count("forged") >= 4
+    bound = [cell.verdict.word for cell in published("quick").at(free.replace("free", "passports"), forger)]
+    assert bound == ["rejected"] * 5
+
+
+@pytest.mark.parametrize(
     ("run", "n", "given"), [("fmnist-alexnet", 224, (214, 143)), ("fmnist-resnet18", 320, (294, 140))]
 )
 def test_what_the_readme_says_of_a_stranger_s_passports(run: str, n: int, given: tuple[int, int]) -> None:
