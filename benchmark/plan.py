@@ -162,7 +162,7 @@ class Draft:
     ) -> str:
         """`scheme` None: nothing of it plays a part. Its code is in the payload only if the attack knows it."""
         traits = scheme.stages[0].declaration.traits if scheme else {}
-        aware = scheme is not None and (attack.claim or bool(attack.requires) or attack.oracle)
+        aware = scheme is not None and attack.aware
         whom = scheme.label if scheme and target and self.jobs[target].kind == "marked" else "unmarked"
         label = f"attacked {whom} × {attack.label}" if target else f"attacked {attack.label}"
         pool, share = thief
@@ -267,7 +267,7 @@ class Draft:
         if attack.claim:
             theirs = self._judged_nulls(scheme, key, replicate, marked)
             jobs |= {f"fresh_{role}": common[role] for role in theirs} | theirs
-        elif not blind and not attack.requires and not attack.oracle:
+        elif not blind and not attack.aware:
             innocent = self.attacked(attack, None, self.innocent(), replicate, thief)
             jobs["attacked_null"] = self.judged(scheme, marked, [innocent], replicate, marked)
         return Cell(scheme.label, attack.label, replicate, jobs=jobs)
@@ -286,7 +286,7 @@ class Draft:
         for attack in attacks:
             if attack.kind == "false-claim":
                 reasons[attack.label] = f"{attack.label} brings a key of its own, which the row of {scheme.label} tells"
-            elif attack.claim or attack.requires or attack.oracle:
+            elif attack.aware:
                 reasons[attack.label] = f"{attack.label} speaks of a marked model, and this one is innocent"
             elif unreached := self._out_of_reach(scheme, attack):
                 reasons[attack.label] = unreached

@@ -17,7 +17,7 @@ from benchmark.registry import Registry
 _STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
 _SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+)(?::(?P<step>\S+))?\s*")
 _MOST = 100  # settings of one sweep
-_CLAIMS = ("ambiguity", "false-claim", "oracle-ambiguity")
+CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")
 _STRENGTH = ("none", "labels", "probabilities", "weights")  # "outputs", of image-to-image nets, stands apart
 
 
@@ -38,8 +38,8 @@ class Stage:
 class Setting:
     """One row or column of the matrix: a scheme, an attack, or a chain of attacks.
 
-    `kind`, `oracle`, `access`, `requires` and `claim` speak of attacks only; `tasks` are the kinds of task it can be
-    run on.
+    `kind`, `oracle`, `aware`, `access`, `requires` and `claim` speak of attacks only; `tasks` are the kinds of
+    task it can be run on.
     """
 
     stages: tuple[Stage, ...]
@@ -82,9 +82,14 @@ class Setting:
         return tuple(kind for kind in first if all(kind in other for other in others))
 
     @property
+    def aware(self) -> bool:
+        """Whether it speaks of a marked model: it knows the scheme's code, or is given the owner's key."""
+        return self.claim or bool(self.requires) or self.oracle
+
+    @property
     def claim(self) -> bool:
         """Whether the thief ends with a key of his own."""
-        return _kind(self.stages[-1]) in _CLAIMS
+        return _kind(self.stages[-1]) in CLAIM_KINDS
 
 
 def select_schemes(text: str, registry: Registry) -> tuple[Setting, ...]:
@@ -207,7 +212,7 @@ def _stage(role: Role, text: str, registry: Registry) -> Stage:
 
 def _check_chain(item: str, stages: tuple[Stage, ...]) -> None:
     """Raise BenchError unless weight stages come first, then query-time filters, then at most one claim."""
-    ranks = [2 if _kind(stage) in _CLAIMS else 1 if _kind(stage) == "evasion" else 0 for stage in stages]
+    ranks = [2 if _kind(stage) in CLAIM_KINDS else 1 if _kind(stage) == "evasion" else 0 for stage in stages]
     if ranks != sorted(ranks) or ranks.count(2) > 1:
         order = "what changes the weights first, then filters (evasion), and one claim at the very end"
         kinds = ", ".join(f"{stage.declaration.name} is {_kind(stage)}" for stage in stages)

@@ -11,12 +11,13 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
+from benchmark.reader import ORACLE_KINDS
 from leaderboard.cells import Cell, judge_cell, thief_of, verdict_at
 from leaderboard.collector import paused
 from leaderboard.jobs import cost_of, null_models, outcomes
 from leaderboard.judging import COUNTED, Court
 from leaderboard.laws import SURROGATE_POOL
-from leaderboard.rows import KINDS, ORACLE_KINDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
+from leaderboard.rows import KINDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
 from leaderboard.run import Run, read_run
 from leaderboard.tracks import Track, read_tracks, serves, track_of
 from leaderboard.utility import does_the_job

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from benchmark.reader import ORACLE_KINDS
 from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.rows import ORACLE_KINDS
 from leaderboard.tables import escape, link, table
 from leaderboard.verdicts import Tally
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmark.reader import ORACLE_KINDS
 from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
@@ -12,7 +13,7 @@ from leaderboard.commands import reproduce
 from leaderboard.curves import THIEFS_CHOICE, Curve
 from leaderboard.evidence import Evidence
 from leaderboard.power import power
-from leaderboard.rows import ORACLE_KINDS, work_share
+from leaderboard.rows import work_share
 from leaderboard.statistics import rarity
 from leaderboard.tables import one_line
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from benchmark.reader import ORACLE_KINDS
+from benchmark.selection import CLAIM_KINDS
 from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
-from leaderboard.rows import ORACLE_KINDS, AttackRow, Fidelity, SchemeRow, work_share
+from leaderboard.rows import AttackRow, Fidelity, SchemeRow, work_share
 from leaderboard.sections import on_tracks
 from leaderboard.seeds import what_seeds_allow
 from leaderboard.tables import escape, table
@@ -44,13 +46,13 @@ def ranked_schemes(board: Board) -> str:
         for kind in kinds:
             tally = row.tallies[kind]
             cells.append(wording.held(tally) + _apart("utility lost in", tally.count("utility-lost")))
-            if kind in wording.CLAIM_KINDS:
+            if kind in CLAIM_KINDS:
                 cells.append(wording.held(row.committed[kind]))
         left_out = Tally.of(cell.verdict for cell in board.owners(*kinds) if cell.scheme == row.label).left_out
         rows.append([*cells, str(left_out)])
     header = ["scheme"]
     for kind in kinds:
-        header += [f"{kind}: rejected", "… with commitment"] if kind in wording.CLAIM_KINDS else [f"{kind}: held"]
+        header += [f"{kind}: rejected", "… with commitment"] if kind in CLAIM_KINDS else [f"{kind}: held"]
     return f"{what_seeds_allow(board.run.profile['seeds'])} {_ORDER}\n\n" + table(
         [*header, "squares left out"], rows, "l" + "r" * len(header)
     )
@@ -78,7 +80,7 @@ def ranked_attacks(board: Board) -> list[str]:
     for kind in board.kinds:
         if kind == "control":
             continue
-        claims = kind in wording.CLAIM_KINDS
+        claims = kind in CLAIM_KINDS
         rows = [
             [
                 escape(row.label),

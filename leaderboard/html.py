@@ -20,6 +20,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmark.reader import ORACLE_KINDS
 from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.cells import Cell
@@ -27,7 +28,6 @@ from leaderboard.curves import THIEFS_CHOICE, Curve, choices
 from leaderboard.facts import attack_threat, cell_facts, scheme_threat
 from leaderboard.markdown import headlines
 from leaderboard.overview import overviews
-from leaderboard.rows import ORACLE_KINDS
 from leaderboard.tables import one_line
 
 INNOCENT = "innocent models"

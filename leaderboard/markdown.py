@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmark.selection import CLAIM_KINDS
 from leaderboard import axes, conditions, findings, standing, wording
 from leaderboard.board import Board
 from leaderboard.curves import THIEFS_CHOICE, Curve, choices, curves
@@ -71,7 +72,7 @@ def _headline(board: Board) -> tuple[str, str]:
         if kind == "control" or not tally.judged:
             continue
         undecided = f" ({tally.undecided} undecided)" if tally.undecided else ""
-        if kind in wording.CLAIM_KINDS:
+        if kind in CLAIM_KINDS:
             committed = Tally.of(cell.committed or cell.verdict for cell in cells)
             said.append(
                 f"{kind}: {tally.broken} of {tally.judged} claims forged{undecided}, "

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from benchmark.reader import ORACLE_KINDS
+from benchmark.selection import CLAIM_KINDS
 from leaderboard import wording
 from leaderboard.board import Board
-from leaderboard.rows import ORACLE_KINDS, Fidelity
+from leaderboard.rows import Fidelity
 from leaderboard.tables import one_line
 
 
@@ -46,13 +48,13 @@ def _schemes(board: Board) -> Overview:
     kinds = board.ranked_kinds
     header = ["scheme"]
     for kind in kinds:
-        header += [f"{kind}: rejected", "with commitment"] if kind in wording.CLAIM_KINDS else [f"{kind}: held"]
+        header += [f"{kind}: rejected", "with commitment"] if kind in CLAIM_KINDS else [f"{kind}: held"]
     rows = []
     for row in board.schemes:
         cells = [one_line(row.label)]
         for kind in kinds:
             cells.append(wording.held(row.tallies[kind]))
-            if kind in wording.CLAIM_KINDS:
+            if kind in CLAIM_KINDS:
                 cells.append(wording.held(row.committed[kind]))
         rows.append(cells)
     about = "Held of judged, board by board, never summed; 5–6/7 reads: 5 of 7, or 6 if the undecided one counts too."

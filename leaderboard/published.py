@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.reader import ORACLE_KINDS
 from benchmark.records import RecordStore
 from leaderboard import wording
 from leaderboard.board import Board, judge, read_run
@@ -20,7 +21,7 @@ from leaderboard.cells import Cell
 from leaderboard.export import page_makers, records, write_page, write_reproduction
 from leaderboard.rates import calibration_page
 from leaderboard.reproduction import is_reproduction
-from leaderboard.rows import ORACLE_KINDS, AttackRow
+from leaderboard.rows import AttackRow
 from leaderboard.tables import escape, table
 
 FOLDER = Path(__file__).parent / "published"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
+from benchmark.reader import ORACLE_KINDS
 from leaderboard.alarms import FalseAlarms, false_alarms
 from leaderboard.cells import Cell
 from leaderboard.evidence import Evidence
@@ -18,7 +19,6 @@ from leaderboard.run import Run
 from leaderboard.utility import Utility, level, similarity
 from leaderboard.verdicts import NO_BETTER_THAN_SCRATCH, Tally
 
-ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # attacks that were given the owner's key: never ranked
 KINDS = (
     "removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", *ORACLE_KINDS, "control",
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmark.selection import CLAIM_KINDS
 from leaderboard import wording
 from leaderboard.board import Board
 from leaderboard.power import Power, power
@@ -31,7 +32,7 @@ def _boards(board: Board) -> list[tuple[str, str, bool]]:
     found = []
     for kind in board.ranked_kinds:
         found.append((kind.capitalize(), kind, False))
-        if kind in wording.CLAIM_KINDS:
+        if kind in CLAIM_KINDS:
             found.append((f"{kind.capitalize()}, keys must be committed", kind, True))
     return found
 

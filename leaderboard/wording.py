@@ -17,8 +17,6 @@ from leaderboard.tracks import Track
 from leaderboard.utility import LEAST_GAIN, SCALE, Utility
 from leaderboard.verdicts import Tally
 
-CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")
-
 LEGEND = {
     "survived": "the owner's evidence is still present (p <= alpha) in what the thief ended up with",
     "removed": "the evidence is absent and the model is as useful as before",

@@ -28,14 +28,13 @@ from benchmark.parties import stream
 from benchmark.profile import LEAST_NULLS
 from benchmark.registry import Registry, load
 from benchmark.release import Release, Service, secret_fields
-from benchmark.selection import Setting, select_attacks, select_schemes
+from benchmark.selection import CLAIM_KINDS, Setting, select_attacks, select_schemes
 from leaderboard.evidence import weigh
 
 REGISTRY = Registry.discover()
 SCHEMES = select_schemes("all", REGISTRY)
 ATTACKS = select_attacks("all", REGISTRY)
 ALPHA = 1e-3
-CLAIMS = ("ambiguity", "false-claim", "oracle-ambiguity")
 
 
 @cache
@@ -267,7 +266,7 @@ def test_an_attack_reproduces_and_leaves_the_stolen_model_alone(lab: Lab, label:
     assert first.bill == second.bill
     assert all(torch.equal(tensor, exhibit.service.net.state[name]) for name, tensor in before.items())
     assert torch.equal(lab.splits.thief.x, images)
-    assert (first.key is not None) == (attack.kind in CLAIMS)
+    assert (first.key is not None) == (attack.kind in CLAIM_KINDS)
 
 
 @attacks
@@ -279,7 +278,7 @@ def test_what_an_attack_declares_is_all_it_needs(lab: Lab, label: str) -> None:
     service, claim, _ = steal([attack], lab.world, lab.splits.thief, 0, release, scheme, told)
     each = next(iter(utility(service, lab.splits.test, lab.world).values()))
     assert len(each) == len(lab.splits.test)
-    assert (claim is not None) == (attack.kind in CLAIMS)
+    assert (claim is not None) == (attack.kind in CLAIM_KINDS)
 
 
 def test_a_release_gives_no_more_than_it_grants(lab: Lab) -> None:

@@ -80,7 +80,7 @@ def calibrate(
     profile = load_profile(profile_name).with_options(nulls=nulls)
     registry = Registry.discover(plugins)
     met = select_attacks(attacks, registry)
-    if unfit := [one.label for one in met if one.claim or one.requires]:
+    if unfit := [one.label for one in met if one.aware]:
         raise BenchError(f"{unfit[0]} speaks of a marked model, and nulls have no mark: choose other --attacks")
     (scratch,) = select_attacks(SCRATCH, registry)
     neighbours = {kind: select_attacks(one, registry)[0] for kind, one in NEIGHBOURS.items()}
