@@ -1,1 +1,1 @@
-"""The thieves: one file per family of attacks. `benchmark.registry` finds them by reading, not importing."""
+"""The thieves: one file per family of attacks. `benchmark.plugins.registry` finds them by reading, not importing."""

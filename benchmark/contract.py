@@ -9,16 +9,26 @@ from typing import ClassVar, Protocol, final, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from benchmark.access import Access
-from benchmark.commitment import commit, root_of
-from benchmark.data import Data, as_bytes, as_float
-from benchmark.declaration import parameter
-from benchmark.folder import pictures
-from benchmark.image_nets import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
-from benchmark.nets import ConvBlock, ConvNet, Net, Spec, build, builder, conv_blocks, entering, head, plain
-from benchmark.parties import Bill, Court, Insider, NotApplicable, Owner, Party, Suspect, Thief, Unreadable, World
-from benchmark.prf import prf_bits, prf_labels
-from benchmark.release import (
+from benchmark.architectures.blocks import (
+    ConvBlock,
+    ConvNet,
+    Net,
+    Spec,
+    build,
+    builder,
+    conv_blocks,
+    entering,
+    head,
+    plain,
+)
+from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
+from benchmark.crypto.commitment import commit, root_of
+from benchmark.crypto.prf import prf_bits, prf_labels
+from benchmark.data.image_files import pictures
+from benchmark.data.splits import Data, as_bytes, as_float
+from benchmark.data.trigger_images import abstract_images
+from benchmark.plugins.parameters import parameter
+from benchmark.protocol.objects import (
     Admission,
     Channel,
     Claim,
@@ -32,8 +42,20 @@ from benchmark.release import (
     redrawn,
     shipped,
 )
-from benchmark.training import Recipe, Source, logits
-from benchmark.triggers import abstract_images
+from benchmark.protocol.parties import (
+    Bill,
+    Court,
+    Insider,
+    NotApplicable,
+    Owner,
+    Party,
+    Suspect,
+    Thief,
+    Unreadable,
+    World,
+)
+from benchmark.training.loop import Recipe, Source, logits
+from benchmark.vocabulary import Access
 
 __all__ = [
     "Access",

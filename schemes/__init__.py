@@ -1,1 +1,1 @@
-"""The defenders: one file per scheme. `benchmark.registry` finds them by reading, not importing."""
+"""The defenders: one file per scheme. `benchmark.plugins.registry` finds them by reading, not importing."""

@@ -38,7 +38,7 @@ from benchmark.contract import (
 class AdiKey(Key):
     """Triggers uint8 (n, C, H, W); their labels int64 (n,), drawn from 32 secret bytes among `classes`.
 
-    `root`: of the commitments to all images and labels, salted by the secret (`benchmark.commitment`); published.
+    `root`: of the commitments to all images and labels, salted by the secret; published.
     """
 
     images: Tensor

@@ -39,9 +39,9 @@ class Lab:
     def __init__(self, kind: str = "classification") -> None:
         import torch
 
-        from benchmark.data import load
-        from benchmark.desk import world_of
-        from benchmark.profile import load_profile
+        from benchmark.data.splits import load
+        from benchmark.execution.job_context import world_of
+        from benchmark.planning.profile import load_profile
 
         torch.set_num_threads(1)
         track = load_profile("quick").track([kind])
@@ -58,35 +58,35 @@ class Lab:
     def _exhibit(self, service: Any, key: Any = None, bill: Any = None) -> Exhibit:
         import torch
 
-        from benchmark.acts import utility
+        from benchmark.protocol.steps import utility
 
         found = utility(service, self.splits.test, self.world)
         right = torch.tensor(found["psnr"] if "psnr" in found else [c == "1" for c in found["correct"]])
         return Exhibit(service, key, right, bill)
 
     def owner(self, scheme: Any, replicate: int = 0) -> Any:
-        from benchmark.parties import Owner, stream
+        from benchmark.protocol.parties import Owner, stream
 
         host = self.null(100 + replicate).service.net if scheme.host else None
         rng = stream(replicate, "owner", scheme.name, self.world.task.name)
         return Owner(self.world, self.splits.owner, rng, host)
 
     def _null(self, index: int) -> Exhibit:
-        from benchmark.acts import train_unmarked
-        from benchmark.parties import Party, stream
+        from benchmark.protocol.parties import Party, stream
+        from benchmark.protocol.steps import train_unmarked
 
         rng = stream(index, "null", self.world.task.name, self.world.architecture)
         return self._exhibit(train_unmarked(Party(self.world, self.splits.owner, rng)))
 
     def _embed(self, scheme: Any, replicate: int = 0) -> Exhibit:
-        from benchmark.acts import embed
+        from benchmark.protocol.steps import embed
 
         release, key = embed(scheme, self.owner(scheme, replicate), replicate)
         return self._exhibit(release.service, key)
 
     def _attack(self, attack: Any, exhibit: Exhibit | None, scheme: Any = None, replicate: int = 0) -> Exhibit:
-        from benchmark.acts import steal
-        from benchmark.release import Release
+        from benchmark.protocol.objects import Release
+        from benchmark.protocol.steps import steal
 
         stages = attack if isinstance(attack, Sequence) else (attack,)
         release = Release(exhibit.service, scheme.release if scheme else "weights") if exhibit else None
@@ -96,8 +96,8 @@ class Lab:
 
     def _observe(self, scheme: Any, exhibit: Exhibit, key: Any = None) -> dict[str, Any]:
         """The observation of `exhibit` under its own key, or under `key`."""
-        from benchmark.acts import examine
-        from benchmark.parties import Court, stream
+        from benchmark.protocol.parties import Court, stream
+        from benchmark.protocol.steps import examine
 
         court = Court(self.world, self.splits.test, stream(0, "court", scheme.name, self.world.task.name))
         return examine(scheme, exhibit.key if key is None else key, exhibit.service, court)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from benchmark.declaration import Declaration
-from benchmark.reader import read_declarations
+from benchmark.plugins.parameters import Declaration
+from benchmark.plugins.source_reader import read_declarations
 
 HEAD = """
 from dataclasses import dataclass

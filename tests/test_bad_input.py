@@ -172,27 +172,27 @@ def test_a_broken_profile(tmp_path: Path) -> None:
 
 
 def test_torch_and_torchvision_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmark import environment
     from benchmark.errors import BenchError
+    from benchmark.execution import doctor
 
     versions = {"torch": "2.11.0+cpu", "torchvision": "0.26.0+cu130"}
-    monkeypatch.setattr(environment, "version", versions.get)
-    monkeypatch.setattr(environment.importlib.metadata, "requires", lambda _: ["numpy", "torch==2.11.0"])
+    monkeypatch.setattr(doctor, "version", versions.get)
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda _: ["numpy", "torch==2.11.0"])
     with pytest.raises(BenchError, match="builds for different devices: install both anew"):
-        environment.check_environment()
+        doctor.check_environment()
     versions["torch"] = "2.15.0+cu130"
     with pytest.raises(BenchError, match=r"was built for torch 2\.11\.0, and torch 2\.15\.0\+cu130 is installed"):
-        environment.check_environment()
+        doctor.check_environment()
     versions["torch"] = "2.11.0+cu130"
-    environment.check_environment()
+    doctor.check_environment()
 
 
 def test_a_full_disk_while_an_artefact_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from benchmark import artefacts
-    from benchmark.nets import Net
-    from benchmark.release import Service
+    from benchmark.architectures.blocks import Net
+    from benchmark.protocol.objects import Service
+    from benchmark.store import artefacts
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -257,12 +257,12 @@ def test_a_mark_that_can_t_be_made_costs_its_own_row_and_exits_with_2(named_file
 def test_a_folder_that_can_t_be_made_is_found_before_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchmark import acts
+    from benchmark.protocol import steps
 
     def trained(*_: object) -> None:
         raise AssertionError("a model was trained for a folder that can't be")
 
-    monkeypatch.setattr(acts, "embed", trained)
+    monkeypatch.setattr(steps, "embed", trained)
     (tmp_path / "file").write_text("")
     code, _, error = bench_here("embed", "--scheme", "adi(mode=scratch)", "--out", str(tmp_path / "file" / "out"))
     assert (code, "is no folder that can: choose another --out" in error) == (2, True)

@@ -11,8 +11,6 @@ import pytest
 import torch
 from conftest import Exhibit, Lab
 
-from benchmark import artefacts
-from benchmark.acts import steal, utility
 from benchmark.contract import (
     Attack,
     CarrierScheme,
@@ -24,12 +22,14 @@ from benchmark.contract import (
     Thief,
     TriggerScheme,
 )
-from benchmark.parties import stream
-from benchmark.profile import LEAST_NULLS
-from benchmark.registry import Registry, load
-from benchmark.release import Release, Service, secret_fields
-from benchmark.selection import CLAIM_KINDS, Setting, select_attacks, select_schemes
-from leaderboard.evidence import weigh
+from benchmark.planning.profile import LEAST_NULLS
+from benchmark.plugins.registry import Registry, load
+from benchmark.plugins.selection import CLAIM_KINDS, Setting, select_attacks, select_schemes
+from benchmark.protocol.objects import Release, Service, secret_fields
+from benchmark.protocol.parties import stream
+from benchmark.protocol.steps import steal, utility
+from benchmark.store import artefacts
+from leaderboard.judge.evidence import weigh
 
 REGISTRY = Registry.discover()
 SCHEMES = select_schemes("all", REGISTRY)

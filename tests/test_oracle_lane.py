@@ -11,12 +11,12 @@ from torch import nn
 
 from benchmark.contract import Attack, Insider, NotApplicable, OracleAttack, Recipe, Thief
 from benchmark.errors import BenchError
-from benchmark.executor import side_of
-from benchmark.plan import make_plan
-from benchmark.profile import load_profile
-from benchmark.reader import read_declarations
-from benchmark.registry import Registry
-from benchmark.selection import select_attacks, select_schemes
+from benchmark.execution.executor import side_of
+from benchmark.planning.plan import make_plan
+from benchmark.planning.profile import load_profile
+from benchmark.plugins.registry import Registry
+from benchmark.plugins.selection import select_attacks, select_schemes
+from benchmark.plugins.source_reader import read_declarations
 from schemes.adi import Adi
 
 REGISTRY = Registry.discover()

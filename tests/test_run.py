@@ -78,7 +78,7 @@ def test_a_second_run_trains_nothing_and_loads_no_torch(results: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert stamps(results) == before
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
-    assert "benchmark.plan" in imported
+    assert "benchmark.planning.plan" in imported
     assert "torch" not in imported
 
 

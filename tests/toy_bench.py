@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.executor import LocalExecutor
-from benchmark.job import Job
-from benchmark.records import Record, RecordStore
-from benchmark.scheduler import Summary, run_jobs
+from benchmark.execution.executor import LocalExecutor
+from benchmark.execution.scheduler import Summary, run_jobs
+from benchmark.planning.job import Job
+from benchmark.store.records import Record, RecordStore
 
 
 class Recorder:

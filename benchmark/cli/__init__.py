@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli import calibrating, opening, practice, reading, reproducing, starting
+from benchmark.cli import calibrate, commitments, inspect, reproduce, run, single_model
 from benchmark.errors import EXIT_INTERRUPTED, BenchError
 
 EPILOG = """
@@ -32,7 +32,7 @@ def bench(debug: bool) -> None:
     """
 
 
-for module in (starting, reading, practice, opening, calibrating, reproducing):
+for module in (run, inspect, single_model, commitments, calibrate, reproduce):
     for command in module.COMMANDS:
         bench.add_command(command)
 

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.data.download import provide
+from benchmark.data.tasks import DATA_ROOT, find_task
 from benchmark.errors import BenchError
-from benchmark.fetch import provide
-from benchmark.nulls import null_attacks
-from benchmark.plan import Plan, make_plan
-from benchmark.profile import Profile, load_profile
-from benchmark.registry import Registry
-from benchmark.selection import select_attacks, select_schemes
-from benchmark.tasks import DATA_ROOT, find_task
+from benchmark.planning.null_pools import null_attacks
+from benchmark.planning.plan import Plan, make_plan
+from benchmark.planning.profile import Profile, load_profile
+from benchmark.plugins.registry import Registry
+from benchmark.plugins.selection import select_attacks, select_schemes
 
 if TYPE_CHECKING:
-    from leaderboard.board import Board
+    from leaderboard.judge.board import Board
 
 RESULTS = click.option(
     "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
@@ -119,8 +119,8 @@ def requested(
     device: str,
 ) -> Request:
     """The request behind the options. Raises BenchError in one sentence."""
-    from benchmark.history import history
-    from benchmark.running import STORE
+    from benchmark.execution.run import STORE
+    from benchmark.planning.durations import history
 
     if workers < 1:
         raise BenchError(f"--workers must be at least 1, not {workers}")
@@ -162,7 +162,7 @@ def _shares(text: str | None) -> tuple[float, ...] | None:
 
 def dump(found: Any) -> None:
     """Print JSON: dataclasses as objects, infinities as strings (log10 of p = 0 is "-inf")."""
-    from leaderboard.document import plain
+    from leaderboard.pages.board_json import plain
 
     click.echo(json.dumps(plain(found), indent=1, allow_nan=False))
 

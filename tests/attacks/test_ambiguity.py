@@ -3,7 +3,7 @@ import torch
 
 from attacks.ambiguity import ForgedTriggers, FreshKey, targeted
 from benchmark.contract import NotApplicable, Scheme, as_float
-from benchmark.parties import stream
+from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 from schemes.rose import Rose
 

@@ -2,7 +2,7 @@ import torch
 
 from attacks.control import NoAttack, Scratch
 from benchmark.contract import Thief
-from benchmark.parties import stream
+from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 
 ADI = Adi()

@@ -4,8 +4,8 @@ import torch
 from attacks import extraction
 from attacks.extraction import Distill, Extract
 from benchmark.contract import Net, NotApplicable, Thief, logits
-from benchmark.parties import stream
-from benchmark.release import Service
+from benchmark.protocol.objects import Service
+from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 from schemes.rose import Rose
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from attacks.flip import Flip, SignFlip
-from benchmark.nets import conv_blocks, plain
-from benchmark.parties import NotApplicable
-from benchmark.training import logits
+from benchmark.architectures.blocks import conv_blocks, plain
+from benchmark.protocol.parties import NotApplicable
+from benchmark.training.loop import logits
 from schemes.passport import Passport
 
 SCHEME = Passport()

@@ -8,7 +8,7 @@ from PIL import Image
 
 from attacks.jpeg import Compression, Jpeg
 from benchmark.contract import Net, NotApplicable, Thief, as_bytes
-from benchmark.parties import stream
+from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 
 

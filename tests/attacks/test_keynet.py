@@ -4,7 +4,7 @@ import torch
 from attacks.ambiguity import FreshKey
 from attacks.keynet import FalseHead, ForgedHead
 from benchmark.contract import NotApplicable
-from leaderboard.evidence import weigh
+from leaderboard.judge.evidence import weigh
 from schemes.adi import Adi
 from schemes.keynet import KeyNet
 

@@ -8,7 +8,7 @@ import torch
 from attacks.fake3 import Fake3, Fake3Oracle
 from attacks.passport_forging import scale_of
 from attacks.passports import AccessoryBlock, Fake1, Fake2, _deriving
-from benchmark.parties import NotApplicable, Thief, stream
+from benchmark.protocol.parties import NotApplicable, Thief, stream
 from schemes.passport import Passport
 
 SCHEME = Passport()

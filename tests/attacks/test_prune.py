@@ -4,8 +4,8 @@ import torch
 from attacks.finetune import Finetune
 from attacks.prune import Prune, PruneRandom, PruneStructured
 from benchmark.contract import Net, Owner, Thief, conv_blocks, logits
-from benchmark.parties import stream
-from benchmark.release import Service
+from benchmark.protocol.objects import Service
+from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 from schemes.passport import Passport
 from schemes.rose import Rose

@@ -4,10 +4,10 @@ import torch
 from attacks.ambiguity import ForgedTriggers
 from attacks.redraw import PickTriggers, RedrawSearch
 from benchmark.contract import NotApplicable, Scheme, Thief
-from benchmark.parties import stream
-from leaderboard.evidence import weigh
-from leaderboard.statistics import binomial_tails
-from leaderboard.verdicts import acceptance, claim_verdict, search_bits
+from benchmark.protocol.parties import stream
+from leaderboard.judge.evidence import weigh
+from leaderboard.judge.verdicts import acceptance, claim_verdict, search_bits
+from leaderboard.stats.tails import binomial_tails
 from schemes.adi import Adi
 from schemes.rose import Rose
 

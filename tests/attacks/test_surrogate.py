@@ -7,7 +7,7 @@ import torch
 
 from attacks.surrogate import OverwriteImages, Surrogate, bought, features, turned
 from benchmark.contract import Critic, NotApplicable, Thief, as_float, build
-from benchmark.parties import stream
+from benchmark.protocol.parties import stream
 from schemes.deepmodel import DeepModel
 
 SCHEME = DeepModel()

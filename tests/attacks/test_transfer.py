@@ -4,7 +4,7 @@ import torch
 from attacks.finetune import Finetune
 from attacks.transfer import Transfer
 from benchmark.contract import Data, NotApplicable, Thief, head, logits
-from benchmark.parties import stream
+from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 from schemes.passport import Passport
 from schemes.rose import Rose

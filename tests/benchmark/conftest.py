@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from toy_bench import Bench
 
-from benchmark.job import Job
+from benchmark.planning.job import Job
 
 
 @pytest.fixture

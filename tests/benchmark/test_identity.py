@@ -157,11 +157,11 @@ def test_source_hash_is_read_once(tmp_path: Path) -> None:
     assert len(first) == 64
 
 
-@pytest.mark.parametrize("module", ["declaration", "registry", "selection", "identity"])
+@pytest.mark.parametrize("module", ["plugins.parameters", "plugins.registry", "plugins.selection", "identity"])
 def test_nothing_heavy_is_imported(module: str) -> None:
     script = (
         f"import sys, pathlib, benchmark.{module}\n"
-        "from benchmark.registry import Registry\n"
+        "from benchmark.plugins.registry import Registry\n"
         "Registry.discover([])\n"
         "heavy = {'torch', 'numpy', 'rich', 'schemes', 'attacks', 'benchmark.contract'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"

@@ -1,4 +1,4 @@
-"""Jobs that do one odd thing each, run by real worker processes: what `benchmark.work` is in a real run."""
+"""Jobs that do one odd thing each, run by real worker processes in place of `benchmark.execution.job_runner`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmark.job import Job, Role, Source
+from benchmark.planning.job import Job, Role, Source
 
 
 def job(

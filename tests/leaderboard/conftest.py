@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from benchmark.records import RecordStore
-from leaderboard.board import Board, judge, read_run
-from leaderboard.run import Run
+from benchmark.store.records import RecordStore
+from leaderboard.judge.board import Board, judge, read_run
+from leaderboard.judge.run import Run
 
 N = 400  # test images
 ITEMS = 100  # key items

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.commitment import commit, open_item, verify
 from benchmark.contract import OverwriteScheme, TriggerScheme, prf_labels
-from benchmark.parties import stream
-from benchmark.triggers import abstract_images
+from benchmark.crypto.commitment import commit, open_item, verify
+from benchmark.data.trigger_images import abstract_images
+from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 
 SCHEME = Adi()

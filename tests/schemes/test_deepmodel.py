@@ -11,13 +11,13 @@ from PIL import Image
 
 from attacks.control import Scratch
 from attacks.surrogate import Surrogate
-from benchmark.acts import distortion
 from benchmark.contract import NotApplicable, Unreadable, as_float, logits
-from benchmark.image_quality import psnr
-from benchmark.parties import Court, Suspect, stream
-from benchmark.registry import Registry
-from benchmark.selection import select_schemes
-from leaderboard.evidence import weigh
+from benchmark.plugins.registry import Registry
+from benchmark.plugins.selection import select_schemes
+from benchmark.protocol.parties import Court, Suspect, stream
+from benchmark.protocol.steps import distortion
+from benchmark.training.image_quality import psnr
+from leaderboard.judge.evidence import weigh
 from schemes.deepmodel import DeepModel, normalised_correlation, projection
 from schemes.deepmodel_key import CELLS, block_code, read_image
 from schemes.deepmodel_net import reading_loss
@@ -230,9 +230,9 @@ def test_a_broken_secret_image_is_one_sentence(tmp_path):
 
 def test_a_thief_never_gets_the_owner_s_secret_files(tmp_path):
     """What a plan tells a thief of a scheme leaves out the files that only the owner has."""
-    from benchmark.payload import public
-    from benchmark.registry import Registry
-    from benchmark.selection import select_schemes
+    from benchmark.planning.job_payload import public
+    from benchmark.plugins.registry import Registry
+    from benchmark.plugins.selection import select_schemes
 
     (tmp_path / "logo.png").write_bytes(b"x")
     for text in (f"deepmodel(secret_image='{tmp_path}/logo.png')", f"adi(folder='{tmp_path}')"):

@@ -6,8 +6,8 @@ import torch
 from scipy import stats
 
 from benchmark.contract import CarrierScheme, OverwriteScheme, Unreadable, as_float
-from benchmark.parties import Court, Suspect, stream
-from leaderboard.evidence import weigh
+from benchmark.protocol.parties import Court, Suspect, stream
+from leaderboard.judge.evidence import weigh
 from schemes import keynet
 from schemes.keynet import KeyNet, check_shape, judge_patches, owner_patches, pasted, signature
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.nets import Net, build, conv_blocks, plain
-from benchmark.parties import Unreadable
-from benchmark.training import logits
+from benchmark.architectures.blocks import Net, build, conv_blocks, plain
+from benchmark.protocol.parties import Unreadable
+from benchmark.training.loop import logits
 from schemes.passport import Passport
 from schemes.passport_key import message_bits
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmark.contract import build
-from benchmark.parties import stream
+from benchmark.protocol.parties import stream
 from schemes.passport import Passport
 from schemes.passport_key import drawn, message_bits, read_config, whitened_bits
 

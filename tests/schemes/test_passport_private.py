@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmark.contract import Net, NotApplicable, entering
-from benchmark.parties import Unreadable, stream
+from benchmark.protocol.parties import Unreadable, stream
 from schemes.passport import Passport
 from schemes.passport_net import PassportBlock, measured, private_branch, statistics
 

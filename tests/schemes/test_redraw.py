@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmark.acts import redrawn
-from benchmark.parties import Court, NotApplicable, stream
+from benchmark.protocol.parties import Court, NotApplicable, stream
+from benchmark.protocol.steps import redrawn
 from schemes.adi import Adi
 from schemes.keynet import KeyNet
 from schemes.passport import Passport

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmark.contract import Data, OverwriteScheme, TriggerScheme
-from benchmark.parties import stream
+from benchmark.protocol.parties import stream
 from schemes.rose import Rose, relabelled
 
 SCHEME = Rose()

@@ -1,0 +1,293 @@
+"""The practitioner's use, with no matrix: mark one model, and examine one model under one key.
+
+`examine_files` only observes; `leaderboard.pages.single_model` turns what it saw into a verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from rich.console import Console
+
+from benchmark.app import standalone_files
+from benchmark.contract import Scheme
+from benchmark.data.splits import Splits
+from benchmark.data.splits import load as load_data
+from benchmark.errors import BenchError
+from benchmark.execution.job_context import world_of
+from benchmark.execution.run import Machine, finish
+from benchmark.identity import source_hash
+from benchmark.planning.durations import history
+from benchmark.planning.job import Job
+from benchmark.planning.null_pools import null_jobs
+from benchmark.planning.profile import Profile
+from benchmark.plugins.registry import Registry, load
+from benchmark.plugins.selection import Setting
+from benchmark.protocol import steps
+from benchmark.protocol.objects import Key, Service
+from benchmark.protocol.parties import Court, Owner, Party, World, stream
+from benchmark.store import artefacts
+from leaderboard.judge.decide import COUNTED
+from leaderboard.stats.utility_test import level
+
+SCHEMA = 1
+MODEL, KEY, CARD = "model.safetensors", "key.safetensors", "card.json"
+UNITS = {"classification": "share of right answers", "image-to-image": "dB"}
+
+
+def scheme_of(setting: Setting) -> Scheme:
+    """The scheme that a row of the matrix stands for, ready to use."""
+    stage = setting.stages[0]
+    made: Scheme = load(stage.declaration)(**stage.parameters)
+    return made
+
+
+def track_of(setting: Setting, profile: Profile) -> Profile:
+    """The track of `profile` on which the scheme marks nets. Raises BenchError where there is none."""
+    track = profile.track(setting.tasks)
+    if track is None:
+        kinds = " or ".join(setting.tasks)
+        raise BenchError(
+            f"{setting.label} marks {kinds} nets, and {profile.task} is no such task: choose another profile"
+        )
+    return track
+
+
+def device_of(wanted: str) -> torch.device:
+    """ "auto" is the GPU where there is one; on the CPU one thread computes, so that a sum has one order."""
+    torch.set_num_threads(1)
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device auto, or see bench doctor")
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+
+
+def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None, device: str) -> dict[str, Any]:
+    """Mark a new model of the profile with a new key; writes model, key and card into `out` and returns the card.
+
+    The key follows from `seed`; without one it is drawn from the system's randomness and kept nowhere else. The
+    card holds nothing secret and no seed: it is what an owner publishes before he lets the model out. Raises
+    BenchError where `out` holds one of the files already, or a parameter does not fit.
+    """
+    profile = track_of(setting, profile)
+    taken = [name for name in (MODEL, KEY, CARD) if (out / name).exists()]
+    if taken:
+        raise BenchError(f"{out} already holds {', '.join(taken)}: choose another --out, a key is not overwritten")
+    scheme = scheme_of(setting)
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):  # before minutes of training, not after
+        raise BenchError(f"{out} can't be written, for {there} is no folder that can: choose another --out")
+    replicate = secrets.randbits(63) if seed is None else seed
+    world = world_of(profile, device_of(device))
+    splits = load_data(world.task)
+    owner_data = splits.owner.to(world.device)
+    host = None
+    if scheme.host:
+        rng = stream(replicate, "host", world.task.name, world.architecture)
+        host = steps.train_unmarked(Party(world, owner_data, rng)).net
+    rng = stream(replicate, "owner", scheme.name, world.task.name)
+    try:
+        release, key = steps.embed(scheme, Owner(world, owner_data, rng, host), replicate)
+    except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
+        raise BenchError(f"{setting.label}: {error}") from error
+    stage = setting.stages[0]
+    described = {
+        "name": stage.declaration.name,
+        "label": setting.label,
+        "parameters": stage.parameters,
+        "code": source_hash(stage.declaration.source),
+    }
+    try:
+        model_hash = artefacts.write(out / MODEL, "embed", release.service)
+        key_hash = artefacts.write(out / KEY, "embed", key)
+        (out / KEY).chmod(0o600)
+        card = {
+            "schema": SCHEMA,
+            "scheme": described,
+            "profile": {"name": profile.name, "world": profile.world(), "nulls": profile.nulls},
+            "data": world.task.data_hash(),
+            "utility": {"value": usefulness(release.service, splits, world), "unit": UNITS[world.task.kind]},
+            "files": {MODEL: model_hash, KEY: key_hash},
+            "commitment": key_hash,
+            **({"public": public} if (public := key.public()) else {}),
+        }
+        (out / CARD).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
+    return card
+
+
+def usefulness(service: Service, splits: Splits, world: World) -> float:
+    """Share of the test set that a service gets right, or its mean PSNR in dB. Raises ValueError for other answers."""
+    return _level(steps.utility(service, splits.test.to(world.device), world))
+
+
+def _level(outcomes: Mapping[str, Any]) -> float:
+    return cast(float, level(outcomes))  # no test set is empty
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What a court saw of one model under one key, and of the profile's unmarked models under the same key.
+
+    observation, nulls (by pool), admission: in the form of a judged record. outcomes, null_outcomes: how the suspect
+    and each null do on the test set, item by item, as in a record. left_out: nulls that are the suspect itself. card:
+    whether a card beside the key holds its commitment; None where there is no card. utility: the share of right
+    answers, or the mean PSNR, in `unit`.
+    """
+
+    scheme: str
+    model: standalone_files.Loose
+    key: standalone_files.Loose
+    utility: float
+    unit: str
+    observation: dict[str, Any]
+    nulls: Mapping[str, Sequence[dict[str, Any]]]
+    admission: dict[str, Any]
+    outcomes: Mapping[str, Any]
+    null_outcomes: Mapping[str, Sequence[Mapping[str, Any]]]
+    profile: str
+    left_out: int = 0
+    card: bool | None = None
+    notes: Sequence[str] = field(default=())
+
+
+def examine_files(
+    setting: Setting,
+    profile: Profile,
+    model: Path,
+    key: Path,
+    registry: Registry,
+    machine: Machine,
+    console: Console,
+) -> Examination:
+    """Examine the model in a file under the key in a file; trains the profile's nulls where the store lacks them.
+
+    `admission.committed` tells that a card beside the key names its hash: whether that card was published in time
+    is for the court to find out. Raises BenchError for files that are damaged or of another scheme.
+    """
+    profile = track_of(setting, profile)
+    device = device_of(machine.device)
+    scheme, declaration = scheme_of(setting), setting.stages[0].declaration
+    card, secret = _card(key), standalone_files.open_key(key, scheme)
+    _card(model)
+    service = standalone_files.open_service(model, [declaration], registry)
+    world = world_of(profile, device)
+    splits = load_data(world.task)
+    try:
+        outcomes = steps.utility(service, splits.test.to(device), world)
+    except Exception as error:  # a net from outside may fail in any way at its first image
+        raise BenchError(f"{model} does not answer the images of {world.task.name} ({error}): see --profile") from error
+    nulls, left_out = _nulls(profile, registry, machine, console, standalone_files.peek(model).sha256)
+    admission = _admission(scheme, secret, committed=bool(card))
+
+    def seen(one: Service) -> dict[str, Any]:
+        if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
+            reason = f"the key is not well formed: {admission['reason']}"
+            return {"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}
+        court = Court(world, splits.test.to(device), stream(0, "court", scheme.name, world.task.name))
+        try:
+            return steps.examine(scheme, secret, one, court)
+        except Exception as error:
+            raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
+
+    notes = _differences(key, declaration.source, setting)
+    return Examination(
+        setting.label, standalone_files.peek(model), standalone_files.peek(key), _level(outcomes),
+        UNITS[world.task.kind], seen(service),
+        {pool: [seen(null) for null, _ in members] for pool, members in nulls.items()}, admission, outcomes,
+        {pool: [useful for _, useful in members] for pool, members in nulls.items()}, profile.name, left_out, card,
+        notes,
+    )  # fmt: skip
+
+
+def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
+    """Whether the key may be heard. A scheme may fail in any way at the fields of a key from outside: it may not."""
+    try:
+        return steps.admission(scheme, key, committed)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        return {"well_formed": False, "bound": False, "hash_bound": False, "committed": committed, "reason": reason}
+
+
+def _read_card(folder: Path) -> dict[str, Any] | None:
+    path = folder / CARD
+    if not path.is_file():
+        return None
+    try:
+        card = json.loads(path.read_bytes())
+        if not isinstance(card["files"], dict) or not isinstance(card["scheme"], dict):
+            raise TypeError("files and scheme are tables")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BenchError(f"{path} can't be read as a card ({error}): restore it or move it away") from error
+    return {"commitment": None, **card}
+
+
+def _card(file: Path) -> bool | None:
+    """Whether the card beside `file` commits to it; None without a card. Raises BenchError where it names another."""
+    card = _read_card(file.parent)
+    if card is None:
+        return None
+    digest = standalone_files.peek(file).sha256
+    named = card["files"].get(file.name)
+    if named is not None and named != digest:
+        raise BenchError(f"{file} is damaged or exchanged: its SHA-256 is not the one in {CARD} beside it")
+    return bool(card["commitment"] == digest)
+
+
+def _differences(key: Path, source: Path, setting: Setting) -> tuple[str, ...]:
+    """How the setting in use differs from the one on the card beside the key, in words."""
+    described = (_read_card(key.parent) or {}).get("scheme")
+    if described is None:
+        return ()
+    notes = []
+    if described.get("parameters") != setting.stages[0].parameters:
+        notes.append(f"the card beside the key names {described.get('label')}, and {setting.label} was asked for")
+    elif described.get("code") != source_hash(source):
+        notes.append(f"the code of {setting.stages[0].declaration.name} has changed since the key was made")
+    return tuple(notes)
+
+
+Null = tuple[Service, Mapping[str, Any]]  # a model, and how it does on the test set
+
+
+def _nulls(
+    profile: Profile, registry: Registry, machine: Machine, console: Console, suspect: str
+) -> tuple[dict[str, list[Null]], int]:
+    """The profile's nulls by pool, and how many of them are the suspect itself.
+
+    Neither these are among the former nor, of a suspect that is one, its own surrogate or what it was copied from.
+    """
+    store = machine.store
+    roles, jobs = null_jobs(profile, registry, history(store.root))
+    for _ in range(2):  # the second time only where an artefact was damaged
+        if not all(store.finished(job.id) for job in jobs):
+            finish(jobs, machine, console)
+        found: dict[str, Null] = {}
+        own: list[Job] = []
+        for job in jobs:
+            record = store.read(job.id)
+            if record is None or record["status"] != "ok":
+                why = record["reason"] if record else "it did not run"
+                raise BenchError(f"{job.label} could not be trained ({why}): there is nothing to compare with")
+            digest = record["result"]["artefacts"]["service"]
+            try:
+                service = artefacts.read_service(store.artefact_path(job.id, "service"), job.id, digest)
+            except artefacts.Damaged as damaged:
+                console.print(f"{damaged}: it is made again", style="yellow", markup=False)
+                store.discard(job.id)
+                break
+            found[job.id] = service, record["result"]["utility"]
+            own += [job] if digest == suspect else []
+        else:
+            stems = {one for job in own for one in (job.id, *job.parents)}
+            kept = [job.id for job in jobs if stems.isdisjoint((job.id, *job.parents))]
+            pools = {pool: roles[role] for pool, role in COUNTED.items() if role in roles}
+            return {pool: [found[id] for id in ids if id in kept] for pool, ids in pools.items()}, len(own)
+    raise BenchError(f"the unmarked models in {store.root} are damaged again and again: choose another --results")

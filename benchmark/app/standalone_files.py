@@ -1,0 +1,90 @@
+"""Models and keys as single files, outside any store: what a practitioner hands in. Nothing that is read runs code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from benchmark.architectures.blocks import build, known
+from benchmark.contract import Scheme
+from benchmark.errors import BenchError
+from benchmark.plugins.parameters import Declaration
+from benchmark.plugins.registry import Registry, load
+from benchmark.protocol.objects import Key, Service
+from benchmark.store import artefacts
+
+
+@dataclass(frozen=True)
+class Loose:
+    """A file of tensors: its SHA-256, the job that its header names, and what it says it is."""
+
+    path: Path
+    sha256: str
+    job: str
+    type: str
+
+
+def peek(path: Path) -> Loose:
+    """What the file at `path` says it is. Raises BenchError unless it is a model or a key of this benchmark."""
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with safe_open(path, "pt") as file:
+            artefact = json.loads((file.metadata() or {})["artefact"])
+        return Loose(path, digest, str(artefact["job"]), str(artefact["type"]))
+    except OSError as error:
+        raise BenchError(f"{path} can't be read ({error.strerror or error}): give the path of a file") from error
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        what = "it is damaged, or was not written by `bench embed` or `bench run`"
+        raise BenchError(f"{path} is no model and no key ({_short(error)}): {what}") from error
+
+
+def open_service(path: Path, plugins: Sequence[Declaration], registry: Registry) -> Service:
+    """The model in a file, rebuilt once to see that it can be.
+
+    The code of `plugins` is imported first, and that of the whole `registry` only where a net names a builder
+    that is still unknown. Raises BenchError.
+    """
+    loose = peek(path)
+    if loose.type != "Service":
+        raise BenchError(f"{path} holds a {loose.type}, not a model: give the model's file")
+    for plugin in plugins:
+        load(plugin)
+    try:
+        service = artefacts.read_service(path, loose.job, loose.sha256)
+        nets = (service.net, *service.filters)
+        if not all(known(net.spec) for net in nets):
+            for plugin in (*registry.schemes, *registry.attacks):
+                load(plugin)
+        for net in nets:
+            build(net.spec).load_state_dict(dict(net.state))
+    except BenchError:
+        raise
+    except Exception as error:  # a spec from outside may fail in any way a constructor can
+        hint = "it is damaged, or needs the --plugin that built it"
+        raise BenchError(f"{path}: its model can't be rebuilt ({_short(error)}): {hint}") from error
+    return service
+
+
+def open_key(path: Path, scheme: Scheme) -> Key:
+    """The key in a file, of the scheme's own type. Raises BenchError for a damaged one and for another scheme's."""
+    loose = peek(path)
+    wanted = scheme.key_type.__name__
+    if loose.type == "Service":
+        raise BenchError(f"{path} holds a model, not a key: give the key's file")
+    if loose.type != wanted:
+        raise BenchError(f"{path} holds a {loose.type}, and {scheme.name} needs a {wanted}: name the key's own scheme")
+    try:
+        return artefacts.read_key(path, loose.job, loose.sha256, scheme.key_type)
+    except Exception as error:  # fields from outside may not fit the type in any way
+        raise BenchError(f"{path}: its key can't be read ({_short(error)}): it is damaged") from error
+
+
+def _short(error: Any) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:120]}"

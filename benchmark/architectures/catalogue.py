@@ -1,0 +1,88 @@
+"""Architectures by name, as profiles write them: `resnet18(width=16)`. Pure: the nets themselves are in `nets`,
+`classic_nets` and `residual_nets`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from benchmark.errors import BenchError
+from benchmark.plugins.parameters import Parameter, read_arguments
+
+_WRITTEN = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A net that a profile may name: `doc` in one line, the kind of task it serves, and what may be set."""
+
+    name: str
+    doc: str
+    arguments: tuple[Parameter, ...] = ()
+    kind: str = "classification"
+
+
+def _whole(name: str, default: int, doc: str, low: int = 1) -> Parameter:
+    return Parameter(name, "int", (), default, doc, low)
+
+
+_FIRST = "channels of the first convolution"
+_NORM = Parameter("norm", "str", ("batch", "group"), "batch", "normalisation; group: 16 channels together")
+_STEM = Parameter("stem", "str", ("cifar", "imagenet"), "cifar", "imagenet: 7x7 with stride 2, then pooling")
+
+ARCHITECTURES = {
+    one.name: one
+    for one in (
+        Architecture("convnet", "three convolutions, 24 k parameters", (_NORM,)),
+        Architecture("resnet8", "three residual blocks, 20 k parameters", (_NORM,)),
+        Architecture("lenet", "KeyNet's LeNet, without normalisation", (_whole("width", 16, _FIRST),)),
+        Architecture(
+            "keynet-cnn", "KeyNet's CNN for 28x28 images",
+            (_whole("width", 32, _FIRST), _whole("hidden", 4096, "first linear layer"), _NORM),
+        ),
+        Architecture("rose-cnn", "RoSe's net for MNIST, without normalisation", (_whole("width", 64, _FIRST),)),
+        Architecture("rose-vgg", "RoSe's net for CIFAR-10, without normalisation", (_whole("width", 32, _FIRST),)),
+        Architecture("alexnet", "DeepIPR's AlexNet for CIFAR", (_whole("width", 64, _FIRST), _NORM)),
+        Architecture("vgg16", "VGG-16 for CIFAR", (_whole("width", 64, _FIRST), _NORM)),
+        Architecture("resnet18", "ResNet-18", (_whole("width", 64, _FIRST), _STEM, _NORM)),
+        Architecture(
+            "wide-resnet", "wide residual net, 28-10",
+            (_whole("depth", 28, "6n + 4 layers", 10), _whole("width", 10, "widening factor"), _NORM),
+        ),
+    )
+}  # fmt: skip
+
+
+def read_architecture(text: str) -> tuple[str, Mapping[str, Any]]:
+    """The name and the arguments in `resnet18(width=16)`; arguments that aren't written are left out.
+
+    Raises BenchError in one sentence.
+    """
+    match = _WRITTEN.fullmatch(text.strip())
+    name = match["name"] if match else text
+    if match is None or name not in ARCHITECTURES:
+        close = get_close_matches(name, ARCHITECTURES)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(ARCHITECTURES))}"
+        raise BenchError(f"no architecture is called {name!r}: {hint}")
+    known = {one.name: one for one in ARCHITECTURES[name].arguments}
+    arguments = {}
+    for word, value in read_arguments(match["arguments"] or "").items():
+        if word not in known:
+            raise BenchError(f"architecture {name} has no argument {word!r}: it takes {', '.join(known)}")
+        try:
+            arguments[word] = known[word].check(value)
+        except BenchError as error:
+            raise BenchError(f"architecture {name}: {error}") from None
+    return name, arguments
+
+
+def architecture_spec(text: str) -> dict[str, Any]:
+    """What `text` says of a spec: its builder and arguments. A plug-in's own builder goes by its bare name."""
+    if "(" not in text and text not in ARCHITECTURES:
+        return {"builder": text}
+    name, arguments = read_architecture(text)
+    return {"builder": name, **arguments}

@@ -1,0 +1,256 @@
+"""Commands that only read: list, describe, status, show, report, doctor; and speed, which measures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.cli.options import ALPHA, BUDGET, JSON, PLUGIN, RESULTS, RUN_NAME, checked_name, complete, dump
+from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
+from benchmark.plugins.parameters import Declaration
+from benchmark.plugins.registry import Registry
+
+
+@click.command(name="list")
+@PLUGIN
+@JSON
+def list_(plugins: Sequence[Path], as_json: bool) -> None:
+    """List schemes, attacks, tasks, architectures, profiles and reproductions."""
+    from benchmark.architectures.catalogue import ARCHITECTURES
+    from benchmark.data.tasks import TASKS
+    from benchmark.planning.profile import profile_names
+    from benchmark.planning.reproduction import works
+
+    registry = Registry.discover(plugins)
+    if as_json:
+        rows = [{"role": d.role, "name": d.name, "doc": _headline(d), **d.traits} for d in _all(registry)]
+        dump(rows)
+        return
+    width = max(len(d.name) for d in _all(registry)) + 2
+    for title, declarations in (("Schemes", registry.schemes), ("Attacks", registry.attacks)):
+        click.echo(f"{title}:")
+        for d in declarations:
+            kind = f"{d.traits['kind']:<20}" if d.role == "attack" else ""
+            click.echo(f"  {d.name:<{width}}{kind}{_headline(d)}")
+    click.echo(f"Tasks: {', '.join(sorted(TASKS))}, folder:NAME")
+    click.echo(f"Architectures: {', '.join(sorted(ARCHITECTURES))}")
+    click.echo(f"Profiles: {', '.join(profile_names())}")
+    click.echo(f"Reproductions: {', '.join(works())}")
+    for broken in registry.broken:
+        click.echo(f"left out: {broken.reason}", err=True)
+
+
+def _all(registry: Registry) -> tuple[Declaration, ...]:
+    return registry.schemes + registry.attacks
+
+
+def _headline(declaration: Declaration) -> str:
+    return declaration.doc.strip().split("\n")[0]
+
+
+@click.command()
+@click.argument("name")
+@PLUGIN
+@JSON
+def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
+    """Show a plug-in's parameters, threat model and source; or a task's images, or an architecture's arguments."""
+    registry = Registry.discover(plugins)
+    known = {declaration.name for declaration in _all(registry)}
+    matching = [d for d in _all(registry) if d.name == name]
+    if not matching and (described := _task(name) or _architecture(name)):
+        dump(described) if as_json else click.echo("\n".join(f"{word}: {value}" for word, value in described.items()))
+        return
+    if not matching:
+        from benchmark.plugins.parameters import close_matches
+
+        near = close_matches(name, known) or f": there are {', '.join(sorted(known))}"
+        raise BenchError(f"no scheme or attack is named {name!r}{near}")
+    if as_json:
+        dump([_declared(declaration) for declaration in matching])
+        return
+    for declaration in matching:
+        click.echo(f"{declaration.role} {declaration.name}\n")
+        click.echo(declaration.doc.strip() + "\n")
+        click.echo("Parameters:" if declaration.parameters else "No parameters.")
+        for p in declaration.parameters:
+            limits = f" in [{p.low}, {p.high}]" if p.low is not None and p.high is not None else ""
+            limits = limits or (f" >= {p.low}" if p.low is not None else f" <= {p.high}" if p.high is not None else "")
+            kind = " | ".join(map(str, p.choices)) or p.type
+            click.echo(f"  {p.name} = {p.default!r}  ({kind}{limits})  {p.doc}")
+        click.echo("Threat model:")
+        for trait, value in declaration.traits.items():
+            if trait not in ("settings", "expected_failures", "expected_forgeries") and value not in ("", ()):
+                click.echo(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
+        shown = " | ".join(setting or "defaults" for setting in declaration.traits["settings"])
+        click.echo(f'"all" runs: {shown}')
+        for setting, reason in declaration.traits.get("expected_failures", {}).items():
+            click.echo(f"Not found for every seed: {setting or 'defaults'}: {reason}")
+        for setting, reason in declaration.traits.get("expected_forgeries", {}).items():
+            click.echo(f"Forged claims stand: {setting or 'defaults'}: {reason}")
+        click.echo(f"Source: {declaration.source} ({declaration.origin})")
+
+
+def _task(name: str) -> dict[str, Any] | None:
+    """A task's images and who holds them; None where no task has the name."""
+    from benchmark.data.tasks import FOLDER, TASKS, data_root, find_task
+
+    if name not in TASKS and not name.startswith(FOLDER):
+        return None
+    task = find_task(name)
+    parts = {part: getattr(task, part) for part in ("owner", "thief", "validation", "test")}
+    where = (
+        f"the package {task.package}" if task.package else f"{data_root()}, fetched from {task.source.url or 'nowhere'}"
+    )
+    shape = "x".join(map(str, task.shape))
+    return {"task": name, "kind": task.kind, "classes": task.classes, "images": shape, **parts, "files": where}
+
+
+def _architecture(name: str) -> dict[str, Any] | None:
+    """What an architecture is and what may be set; None where none has the name."""
+    from benchmark.architectures.catalogue import ARCHITECTURES
+
+    if name not in ARCHITECTURES:
+        return None
+    one = ARCHITECTURES[name]
+    arguments = {p.name: f"{p.default} ({' | '.join(p.choices) or p.type}): {p.doc}" for p in one.arguments}
+    return {"architecture": name, "about": one.doc, **arguments}
+
+
+def _declared(declaration: Declaration) -> dict[str, Any]:
+    """A plug-in as it declares itself."""
+    return {
+        "role": declaration.role,
+        "name": declaration.name,
+        "doc": declaration.doc.strip(),
+        "parameters": declaration.parameters,
+        "traits": declaration.traits,
+        "source": str(declaration.source),
+        "origin": declaration.origin,
+    }
+
+
+def _board(results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None) -> Any:
+    from benchmark.execution.run import STORE
+    from benchmark.store.records import RecordStore
+    from leaderboard.judge.board import judge, read_run
+
+    folder = results / checked_name(run_name, "quick")
+    return judge(read_run(folder, RecordStore(results / STORE)), alpha, budget), folder
+
+
+@click.command()
+@RESULTS
+@RUN_NAME
+@ALPHA
+@BUDGET
+@JSON
+def report(results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool) -> int:
+    """Derive every verdict again from the records and rewrite the pages; runs no job."""
+    from rich.console import Console
+
+    from leaderboard.pages.export import write_pages
+    from leaderboard.pages.terminal import show as show_board
+
+    board, folder = _board(results, run_name, alpha, budget)
+    write_pages(board, folder, figures=True)
+    if as_json:
+        from leaderboard.pages.board_json import document
+
+        dump(document(board))
+        return EXIT_OK if complete(board) else EXIT_INCOMPLETE
+    console = Console()
+    show_board(board, console)
+    console.print(f"\nPages: {folder / 'leaderboard.html'}, leaderboard.md; figures beside them", markup=False)
+    return EXIT_OK if complete(board) else EXIT_INCOMPLETE
+
+
+@click.command()
+@RESULTS
+@RUN_NAME
+@JSON
+def status(results: Path, run_name: str | None, as_json: bool) -> int:
+    """Show how far a run has come, and what failed."""
+    from benchmark.execution.progress import printable
+
+    board, folder = _board(results, run_name)
+    records = board.run.records
+    states = Counter((records.get(id) or {"status": "to do"})["status"] for id in board.run.described["jobs"])
+    if as_json:
+        failed = [
+            {"id": id, "label": job["label"], "status": record["status"], "reason": record["reason"]}
+            for id, job in board.run.described["jobs"].items()
+            if (record := records.get(id)) and record["status"] not in ("ok", "not-applicable")
+        ]
+        dump({"folder": str(folder), "complete": complete(board), "jobs": states, "failed": failed})
+        return EXIT_OK if complete(board) else EXIT_INCOMPLETE
+    click.echo(f"{folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
+    for id, job in board.run.described["jobs"].items():
+        record = records.get(id)
+        if record and record["status"] not in ("ok", "not-applicable"):
+            click.echo(printable(f"{record['status']}: {job['label']}: {record['reason']}"))
+    return EXIT_OK if complete(board) else EXIT_INCOMPLETE
+
+
+@click.command()
+@click.argument("cell", nargs=-1, required=True)
+@RESULTS
+@RUN_NAME
+@ALPHA
+@BUDGET
+@JSON
+def show(
+    cell: tuple[str, ...],
+    results: Path,
+    run_name: str | None,
+    alpha: float | None,
+    budget: float | None,
+    as_json: bool,
+) -> None:
+    """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
+    from leaderboard.pages.detail import describe_cell, find_cells
+
+    board, _ = _board(results, run_name, alpha, budget)
+    if as_json:
+        from leaderboard.pages.board_json import one_cell
+
+        dump([one_cell(board, found) for found in find_cells(board, cell)])
+        return
+    for found in find_cells(board, cell):
+        click.echo(describe_cell(board, found))
+
+
+@click.command()
+@RESULTS
+@JSON
+def doctor(results: Path, as_json: bool) -> int:
+    """Check Python, packages, device and folders."""
+    from benchmark.execution.doctor import examine
+
+    if as_json:
+        findings = list(examine(results))
+        dump(findings)
+        return EXIT_OK if all(finding.ok for finding in findings) else BenchError.exit_code
+    healthy = True
+    for finding in examine(results):
+        healthy &= finding.ok
+        click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
+    return EXIT_OK if healthy else BenchError.exit_code
+
+
+@click.command()
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=1.0), default=20.0, show_default=True, help="How long.")
+def speed(device: str, seconds: float) -> None:
+    """Compare the training engine with a bare PyTorch loop over the same model and data, in one run."""
+    from benchmark.app.speed import compare
+    from benchmark.execution.doctor import check_device
+
+    check_device(device)
+    click.echo(compare(device, seconds))
+
+
+COMMANDS = (list_, describe, status, show, report, doctor, speed)

@@ -1,0 +1,73 @@
+"""Published data sets as tensors: what torchvision reads, cut to a task's classes, channels and size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmark.data import class_folders
+from benchmark.data.sources import DATA_SETS
+from benchmark.data.tasks import Task, data_root
+from benchmark.errors import BenchError
+
+Labelled = tuple[Tensor, Tensor]  # images uint8 (N, C, H, W), classes int64 (N,)
+
+
+def read(task: Task) -> tuple[Labelled, Labelled | None]:
+    """The training images of a data set and its own test images, None where it has none.
+
+    Raises BenchError when a file doesn't hold what it should.
+    """
+    paths = task.paths()
+    try:
+        train, test = _prepared(task) if task.source.images else _torchvision(task, paths)
+    except class_folders.Damaged as error:
+        raise BenchError(f"task {task.name}: {paths[0]} is damaged ({error}): bench run makes it anew") from error
+    except (RuntimeError, ValueError, EOFError, KeyError) as error:
+        raise BenchError(f"task {task.name}: {paths[0].parent} can't be read: {error}: fetch its files anew") from error
+    return _fitted(train, task), None if test is None else _fitted(test, task)
+
+
+def _torchvision(task: Task, paths: list[Path]) -> tuple[Labelled, Labelled]:
+    if task.data_set == "stl10":  # by hand: torchvision hashes 2.8 GB of unlabelled images each time
+        return _stl10(paths[0], paths[1]), _stl10(paths[2], paths[3])
+    from torchvision import datasets  # only here: it takes a second to import
+
+    depth = len(Path(task.files[0]).parts) - 1
+    make = getattr(datasets, DATA_SETS[task.data_set].torchvision)
+    train, test = (_tensors(make(paths[0].parents[depth], train=part, download=False)) for part in (True, False))
+    return train, test
+
+
+def _tensors(found: object) -> Labelled:
+    data, targets = torch.as_tensor(found.data), torch.as_tensor(found.targets)  # type: ignore[attr-defined]
+    return data[:, None] if data.dim() == 3 else data.permute(0, 3, 1, 2).contiguous(), targets.long()
+
+
+def _stl10(images: Path, labels: Path) -> Labelled:
+    x = np.fromfile(images, np.uint8).reshape(-1, 3, 96, 96).transpose(0, 1, 3, 2)  # stored column by column
+    y = np.fromfile(labels, np.uint8).astype(np.int64) - 1
+    return torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y)
+
+
+def _prepared(task: Task) -> tuple[Labelled, Labelled | None]:
+    arrays = class_folders.arrays_of(task.data_set, task.source, task.shape[1], data_root())
+    parts = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    test = (parts["test_x"], parts["test_y"]) if "test_x" in parts else None
+    return (parts["train_x"], parts["train_y"]), test
+
+
+def _fitted(images: Labelled, task: Task) -> Labelled:
+    """The first `task.classes` classes, in the task's channels and size."""
+    x, y = images
+    if int(y.max()) >= task.classes:
+        x, y = x[y < task.classes], y[y < task.classes]
+    channels, *size = task.shape
+    if list(x.shape[2:]) != size:
+        resized = [F.interpolate(part.float(), size, mode="bilinear", antialias=True) for part in x.split(1000)]
+        x = torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in resized])
+    return x.expand(-1, channels, -1, -1) if x.shape[1] == 1 else x, y

@@ -1,0 +1,121 @@
+"""Whether this Python can run the benchmark, told without importing torch where possible."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.data.sources import DATA_SETS
+from benchmark.data.tasks import data_root
+from benchmark.errors import BenchError
+
+NEEDED = (
+    "torch", "torchvision", "torch-pruning", "numpy", "scipy", "pandas", "scikit-learn", "safetensors", "pillow",
+    "click", "rich",
+)  # fmt: skip
+REINSTALL = "install both anew from one place: pip install --force-reinstall torch torchvision"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of `bench doctor`."""
+
+    ok: bool
+    what: str
+    detail: str
+
+
+def version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def torch_mismatch() -> str | None:
+    """Why torch and torchvision can't work together, from their metadata alone; None when they fit.
+
+    torchvision pins the torch it was compiled against, and a CPU build of one fails beside a CUDA build of the
+    other ("operator torchvision::nms does not exist").
+    """
+    torch, vision = version("torch"), version("torchvision")
+    if torch is None or vision is None:
+        missing = " and ".join(name for name, v in (("torch", torch), ("torchvision", vision)) if v is None)
+        return f"{missing} is not installed: run pip install -e ."
+    for requirement in importlib.metadata.requires("torchvision") or []:
+        pinned = re.match(r"torch\s*\(?==\s*([0-9.]+)", requirement)
+        if pinned and pinned[1] != torch.split("+")[0]:
+            return f"torchvision {vision} was built for torch {pinned[1]}, and torch {torch} is installed: {REINSTALL}"
+    builds = {part.partition("+")[2][:2] for part in (torch, vision) if "+" in part}
+    if len(builds) > 1:
+        return f"torch {torch} and torchvision {vision} are builds for different devices: {REINSTALL}"
+    return None
+
+
+def check_environment() -> None:
+    """Raises BenchError when jobs could not run in this environment."""
+    if mismatch := torch_mismatch():
+        raise BenchError(mismatch)
+
+
+def check_device(device: str) -> None:
+    """Raises BenchError when a GPU is asked for and there is none."""
+    if device != "cuda":
+        return
+    import torch  # only here: a run with nothing to do never loads it
+
+    if not torch.cuda.is_available():
+        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device cpu, or see bench doctor")
+
+
+def examine(results: Path) -> Iterator[Finding]:
+    """Everything `bench doctor` looks at, cheap things first."""
+    wanted = sys.version_info >= (3, 11)
+    yield Finding(wanted, "Python", f"{sys.version.split()[0]}" + ("" if wanted else ": 3.11 or newer is needed"))
+    missing = [name for name in NEEDED if version(name) is None]
+    detail = f"missing: {', '.join(missing)}: run pip install -e ." if missing else f"{len(NEEDED)} found"
+    yield Finding(not missing, "packages", detail)
+    mismatch = torch_mismatch()
+    yield Finding(
+        mismatch is None, "torch and torchvision", mismatch or f"{version('torch')}, {version('torchvision')}"
+    )
+    yield _imports()
+    yield _folder(results)
+    yield _data()
+    cores = os.cpu_count() or 1
+    yield Finding(True, "processor", f"{cores} cores: --workers {cores} is the default")
+
+
+def _imports() -> Finding:
+    """Import both in a process of their own: what metadata can't tell (a broken wheel, a missing driver)."""
+    code = (
+        "import torch, torchvision; "
+        "print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'no GPU: everything runs on the CPU')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return Finding(True, "device", done.stdout.strip())
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return Finding(False, "device", f"torch and torchvision don't import together ({last}): {REINSTALL}")
+
+
+def _folder(results: Path) -> Finding:
+    nearest = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
+    free = shutil.disk_usage(nearest).free / 2**30
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        return Finding(False, "results folder", f"{nearest} can't be written: choose another --results")
+    return Finding(free > 1, "results folder", f"{results}: {free:.0f} GB free")
+
+
+def _data() -> Finding:
+    """Which published data sets lie in the data root; the others are fetched when a task asks for them."""
+    root = data_root()
+    there = [name for name, data_set in DATA_SETS.items() if not any(data_set.missing(root))]
+    return Finding(True, "data root", f"{root.absolute()}: {', '.join(there) or 'no data set yet'}")

@@ -1,0 +1,186 @@
+"""What a person sees while a run goes on: a live display on a terminal, one line per job elsewhere.
+
+Labels and reasons come from plug-ins: they are shown as plain text, never as markup or terminal codes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.planning.job import Job
+from benchmark.store.records import Record
+
+STYLES = {"ok": "green", "not-applicable": "dim", "blocked": "yellow"}  # the rest is red
+
+
+class Tally:
+    """The arithmetic of a run: what is done, what runs, and how long the rest may take.
+
+    One thread tells it what happens; another may read it at any time, so readers copy before they iterate.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._left: dict[str, Job] = {}  # neither finished nor blocked
+        self._began: dict[str, tuple[Job, float]] = {}  # what runs now, and since when
+        self._known: set[str] = set()  # final before this run
+        self._took = self._estimated = 0.0  # over the jobs finished in this run
+        self._workers = 1
+        self.total = 0  # jobs this run has to settle; what was final before is in `cached`
+
+    def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:
+        self._known = {job.id for job in cached}
+        self._left = {job.id: job for job in jobs if job.id not in self._known}
+        self.total, self._workers = len(self._left), max(1, workers)
+
+    def started(self, job: Job) -> None:
+        self._began[job.id] = (job, self._clock())
+
+    def stopped(self, job: Job) -> None:
+        self._began.pop(job.id, None)
+
+    def settled(self, job: Job, seconds: float | None) -> None:
+        """A job is done with, after `seconds`, or None where it never ran."""
+        self.stopped(job)
+        self._left.pop(job.id, None)
+        if seconds is not None:
+            self._took += seconds
+            self._estimated += job.seconds
+
+    def reopened(self, job: Job) -> None:
+        """A finished job has to run again."""
+        self._left[job.id] = job
+        if job.id in self._known:
+            self._known.remove(job.id)
+            self.total += 1
+
+    @property
+    def cached(self) -> int:
+        return len(self._known)
+
+    @property
+    def done(self) -> int:
+        return self.total - len(self._left)
+
+    @property
+    def running(self) -> list[tuple[Job, float]]:
+        """What runs now, and the seconds since each started."""
+        now = self._clock()
+        return [(job, now - began) for job, began in list(self._began.values())]
+
+    def seconds_left(self) -> float:
+        """The estimates of what is left, over the workers, scaled by how long jobs took so far."""
+        pace = self._took / self._estimated if self._estimated else 1.0
+        work = pace * sum(job.seconds for job in list(self._left.values()))
+        work -= sum(min(elapsed, pace * job.seconds) for job, elapsed in self.running)
+        return work / self._workers
+
+
+class PlainProgress:
+    """One line per settled job, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.tally = Tally()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:
+        self.tally.planned(jobs, cached, workers)
+        self._say(Text(f"{self.tally.total} jobs to run, {self.tally.cached} finished before"))
+
+    def started(self, job: Job) -> None:
+        self.tally.started(job)
+
+    def finished(self, job: Job, record: Record) -> None:
+        seconds = record["run"].get("seconds")
+        self.tally.settled(job, seconds)
+        self._settled(job, record["status"], seconds, record["reason"])
+
+    def blocked(self, job: Job, ancestor: Job) -> None:
+        self.tally.settled(job, None)
+        self._settled(job, "blocked", None, f"it needs {ancestor.label}")
+
+    def postponed(self, job: Job, reason: str) -> None:
+        self.tally.stopped(job)
+        self._say(Text(f"{printable(job.label)}: {printable(reason)}", style="yellow"))
+
+    def rebuilt(self, parent: Job, reason: str) -> None:
+        self.tally.reopened(parent)
+        self._say(Text(f"{printable(parent.label)} runs again: {printable(reason)}", style="yellow"))
+
+    def _settled(self, job: Job, status: str, seconds: float | None, reason: str | None) -> None:
+        total = str(self.tally.total)
+        line = Text(f"[{self.tally.done:>{len(total)}}/{total}] ")
+        line.append(f"{status:<14} ", style=STYLES.get(status, "red"))
+        line.append(f"{'' if seconds is None else f'{seconds:.1f}s':>8}  {printable(job.label)}")
+        if reason:
+            line.append(f": {printable(reason)}")
+        self._say(line)
+
+    def _say(self, line: Text) -> None:
+        self.console.print(line, soft_wrap=True)
+
+
+class LiveProgress(PlainProgress):
+    """What runs now and how much is left, redrawn in place; what went wrong scrolls by above it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._live.stop()
+
+    def render(self) -> RenderableType:
+        tally = self.tally
+        running = sorted(tally.running, key=lambda entry: -entry[1])
+        header = Text(f"{tally.done}/{tally.total} done", style="bold")
+        header.append(f" · {tally.cached} finished before · {len(running)} running · ", style="not bold")
+        header.append(f"about {duration(tally.seconds_left())} left", style="not bold")
+        table = Table.grid(padding=(0, 1))
+        table.add_column(justify="right", width=9, style="dim")
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        for job, elapsed in running:
+            table.add_row(Text(duration(elapsed)), Text(printable(job.label)))
+        return Group(header, table)
+
+    def _settled(self, job: Job, status: str, seconds: float | None, reason: str | None) -> None:
+        if status not in ("ok", "not-applicable"):
+            super()._settled(job, status, seconds, reason)
+
+
+def progress_for(console: Console) -> PlainProgress:
+    """The display that suits the console: live on a terminal that can be redrawn, plain lines elsewhere."""
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveProgress(console)
+    return PlainProgress(console)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `42 s`, `3 min` or `1 h 05`."""
+    whole = max(0, round(seconds))
+    if whole < 100:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d}"
+
+
+def printable(text: str) -> str:
+    """Text on one line, with nothing in it that a terminal would obey."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)

@@ -1,0 +1,205 @@
+"""Running a plan's jobs in order: parents first, the longest way to go first, each result written at once.
+
+The driver process does this. It alone writes records, so no worker ever needs the store's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from graphlib import TopologicalSorter
+from typing import Protocol
+
+from benchmark.execution.executor import Executor, Finished
+from benchmark.planning.job import Job
+from benchmark.store.records import FINAL, SCHEMA, Record, RecordStore
+
+WAIT_SECONDS = 1.0
+
+
+class Events(Protocol):
+    """What a display is told, in the order it happens."""
+
+    def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:
+        """All jobs of this run, and those of them whose record is final already."""
+
+    def started(self, job: Job) -> None: ...
+
+    def finished(self, job: Job, record: Record) -> None: ...
+
+    def blocked(self, job: Job, ancestor: Job) -> None:
+        """`job` won't run, since `ancestor` did not end ok."""
+
+    def postponed(self, job: Job, reason: str) -> None:
+        """It ran out of memory, or its parent is made again first: it will be run once more."""
+
+    def rebuilt(self, parent: Job, reason: str) -> None:
+        """The artefact of `parent` is damaged: its record is discarded and it will be run again."""
+
+
+@dataclass
+class Summary:
+    """What a run came to. Every job is in `statuses` or in `blocked`."""
+
+    statuses: dict[str, str] = field(default_factory=dict)  # of every job with a record, by id
+    cached: set[str] = field(default_factory=set)  # of these, the ones no run had to repeat
+    blocked: dict[str, str] = field(default_factory=dict)  # never run: id -> id of the ancestor that failed
+    rebuilt: set[str] = field(default_factory=set)  # run again because their artefact was damaged
+
+
+def run_jobs(jobs: Sequence[Job], store: RecordStore, executor: Executor, events: Events) -> Summary:
+    """Run every job that has no final record and whose parents end ok; write a record for each.
+
+    Among the jobs that could run, the one with the longest estimated way to the end of the plan goes first;
+    ties go by plan order. A job that runs out of memory is run once more at the end, with nothing beside it.
+    Where a job finds a parent's artefact damaged, the parent is made again, once.
+
+    `jobs` must hold every parent it names, also those finished long ago: ValueError otherwise, and
+    graphlib.CycleError for a circle. Any exception, KeyboardInterrupt included, closes the executor: running
+    jobs are abandoned, what finished is on disk. The caller holds `store.lock()`.
+    """
+    try:
+        return _Run(jobs, store, executor, events).to_end()
+    except BaseException:
+        executor.close()
+        raise
+
+
+class _Run:
+    def __init__(self, jobs: Sequence[Job], store: RecordStore, executor: Executor, events: Events) -> None:
+        self.jobs = {job.id: job for job in jobs}
+        self.store = store
+        self.executor = executor
+        self.events = events
+        self.summary = Summary()
+        self.children: dict[str, list[str]] = {id: [] for id in self.jobs}
+        for job in self.jobs.values():
+            for parent in job.parents:
+                if parent not in self.jobs:
+                    raise ValueError(f"{job.label} needs the job {parent}, which is not in the plan")
+                self.children[parent].append(job.id)
+        self.waiting: list[str] = []  # not started, the most urgent first
+        self.alone: list[str] = []  # out of memory at the first attempt
+        self.running: dict[str, frozenset[str]] = {}  # and the parents rebuilt by the time it started
+
+    def to_end(self) -> Summary:
+        statuses, cached = self.summary.statuses, self.summary.cached
+        for job in self.jobs.values():
+            record = self.store.read(job.id)
+            if record is not None and record["status"] in FINAL:
+                statuses[job.id] = record["status"]
+                cached.add(job.id)
+        self._queue([id for id in self.jobs if id not in cached])
+        done = [self.jobs[id] for id in self.jobs if id in cached]
+        self.events.planned(list(self.jobs.values()), done, self.executor.free_slots)
+        for job in done:
+            if statuses[job.id] != "ok":
+                self._block_children(job.id)
+        while self._start_some() or self.running:
+            for finished in self.executor.wait(WAIT_SECONDS):
+                self._settle(finished)
+        return self.summary
+
+    def _queue(self, ids: Sequence[str]) -> None:
+        """Make these the waiting jobs, those with the longest estimated way to a leaf first."""
+        unfinished = set(ids)
+        way: dict[str, float] = {}
+        graph = TopologicalSorter(self.children)  # children before parents
+        for id in graph.static_order():
+            own = self.jobs[id].seconds if id in unfinished else 0.0
+            way[id] = own + max((way[child] for child in self.children[id]), default=0.0)
+        self.waiting = sorted((id for id in self.jobs if id in unfinished), key=lambda id: -way[id])
+
+    def _start_some(self) -> bool:
+        """Fill the free slots; whether anything was started."""
+        started = False
+        while self.executor.free_slots > 0 and (id := self._first_ready(self.waiting)):
+            self._start(id, attempt=1)
+            started = True
+        if not self.running and (id := self._first_ready(self.alone)):
+            self._start(id, attempt=2)
+            started = True
+        return started
+
+    def _first_ready(self, ids: list[str]) -> str | None:
+        """Take the first of `ids` whose parents are all ok out of the list."""
+        for id in ids:
+            if all(self.summary.statuses.get(parent) == "ok" for parent in self.jobs[id].parents):
+                ids.remove(id)
+                return id
+        return None
+
+    def _start(self, id: str, attempt: int) -> None:
+        self.running[id] = frozenset(self.summary.rebuilt)
+        self.executor.submit(self.jobs[id], attempt)
+        self.events.started(self.jobs[id])
+
+    def _settle(self, finished: Finished) -> None:
+        job = finished.job
+        rebuilt_before = self.running.pop(job.id)
+        if finished.status == "oom" and finished.attempt == 1:
+            self.alone.append(job.id)
+            self.events.postponed(job, "out of memory: it will run again with nothing beside it")
+            return
+        if finished.status == "damaged":
+            parent = finished.damaged
+            if parent is not None and parent in job.parents and parent not in rebuilt_before:
+                self._rebuild(parent, job, finished.reason)
+                return
+            finished = replace(finished, status="crashed", reason=self._beyond_repair(finished))
+        record = _record(finished)
+        self.store.write(record)
+        self.summary.statuses[job.id] = finished.status
+        self.events.finished(job, record)
+        if finished.status != "ok":
+            self._block_children(job.id)
+
+    def _rebuild(self, parent: str, job: Job, reason: str | None) -> None:
+        """Have `parent` made again, unless a sibling asked for it while `job` ran, then run `job` again."""
+        self._queue([*self.waiting, job.id])
+        self.events.postponed(job, f"{self.jobs[parent].label} is made again first")
+        if parent not in self.summary.rebuilt:
+            self.store.discard(parent)
+            self.summary.statuses.pop(parent)
+            self.summary.cached.discard(parent)
+            self.summary.rebuilt.add(parent)
+            self._queue([*self.waiting, parent])
+            self.events.rebuilt(self.jobs[parent], reason or "its artefact is damaged")
+        # A parent of either may have failed while the job ran.
+        for id in {ancestor for child in (parent, job.id) for ancestor in self.jobs[child].parents}:
+            if self.summary.statuses.get(id, "ok") != "ok" or id in self.summary.blocked:
+                self._block_children(id)
+
+    def _beyond_repair(self, finished: Finished) -> str:
+        parent = self.jobs.get(finished.damaged or "")
+        if parent is None or parent.id not in finished.job.parents:
+            return f"It called {finished.damaged!r} damaged, which is none of its parents."
+        return f"The artefact of {parent.label} was made again and is still damaged: {finished.reason}"
+
+    def _block_children(self, failed: str) -> None:
+        """Take out the waiting descendants of a job that did not end ok."""
+        ancestor = self.summary.blocked.get(failed, failed)
+        open_ids = list(self.children[failed])
+        while open_ids:
+            id = open_ids.pop()
+            if id in self.waiting or id in self.alone:
+                (self.waiting if id in self.waiting else self.alone).remove(id)
+                self.summary.blocked[id] = ancestor
+                self.events.blocked(self.jobs[id], self.jobs[ancestor])
+                open_ids.extend(self.children[id])
+
+
+def _record(finished: Finished) -> Record:
+    job, ok = finished.job, finished.status == "ok"
+    return {
+        "schema": SCHEMA,
+        "id": job.id,
+        "kind": job.kind,
+        "status": finished.status,
+        "reason": None if ok else finished.reason,
+        "job": dict(job.payload),
+        "parents": list(job.parents),
+        "result": finished.result if ok else {},
+        "run": {**finished.run, "finished": datetime.now(UTC).isoformat(timespec="seconds")},
+    }

@@ -1,0 +1,131 @@
+"""The plan of a calibration: every scheme's key, and fresh keys, on pools of models that never saw a mark.
+
+The jobs are those of a run, so a calibration and a run of equal training share their nulls, hosts and marked models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.errors import BenchError
+from benchmark.planning.job import Job
+from benchmark.planning.plan import SURROGATES, Draft, Plan
+from benchmark.planning.profile import Profile
+from benchmark.plugins.selection import Setting
+
+DRAWS = 2000  # fresh keys per scheme: metrics.md, section 5
+OTHERS = 16  # models in each pool that is not made of the clean nulls
+OTHER_IMAGE_NETS = 8  # the same of image-to-image nets, each of which trains for seconds; the attacked among them
+CALIBRATED_SURROGATES = SURROGATES + 1  # as many as in a run are left when a suspect's own is left out
+CROSSED = 9  # nulls that all see the same fresh keys: one accused, and 8, the least that a prediction rests on
+LEAST_FOR_ROC = 100
+CLASSIFICATION = "classification"
+ARCHITECTURES = {CLASSIFICATION: ("convnet", "resnet8"), "image-to-image": ("unet", "residual", "plain")}
+
+
+def calibration_plan(
+    profile: Profile,
+    schemes: Sequence[Setting],
+    attacks: Sequence[Setting],
+    scratch: Setting,
+    neighbours: Mapping[str, Setting],
+    null_attacks: Mapping[str, Setting],
+    draws: int = DRAWS,
+    history: Mapping[str, float] | None = None,
+) -> tuple[Plan, list[dict[str, Any]]]:
+    """The jobs, and which of them stand for what: one entry per scheme, as run.json's `calibration`.
+
+    Every scheme is calibrated on its track. attacks: each clean null meets one of those that serve its track, in turn.
+    scratch: trains on the thief's split, so its models are the pool of disjoint data. neighbours: by kind of task, what
+    other people with other data do to the owner's own host. null_attacks: as in `make_plan`. Raises BenchError where no
+    attack serves a track.
+    """
+    jobs: dict[str, Job] = {}
+    drafts = {track: Draft(track, history or {}, jobs, null_attacks.get(track.task)) for track in profile.tracks}
+    pools: dict[Profile, dict[str, list[str]]] = {}
+    described = []
+    for scheme in schemes:
+        track = profile.track(scheme.tasks)
+        if track is None:
+            raise BenchError(f"profile {profile.name} has no track for {scheme.label}: choose other --schemes")
+        here = drafts[track]
+        met = _serving(attacks, here)
+        if track not in pools:
+            pools[track] = _pools(here, met, scratch, neighbours[here.task.kind])
+        described.append(_entry(here, scheme, met, pools[track], draws))
+    surrogates = dict.fromkeys(null_attacks, CALIBRATED_SURROGATES)
+    return Plan(profile, tuple(schemes), tuple(attacks), (), tuple(jobs.values()), surrogates), described
+
+
+def _serving(attacks: Sequence[Setting], draft: Draft) -> list[Setting]:
+    kind = draft.task.kind
+    if found := [one for one in attacks if kind in one.tasks]:
+        return found
+    raise BenchError(f"none of the --attacks can be run on {kind} nets: name one that can, or other --schemes")
+
+
+def _pools(draft: Draft, attacks: Sequence[Setting], scratch: Setting, neighbour: Setting) -> dict[str, list[str]]:
+    """The innocent models of a track, by pool."""
+    thief = draft.profile.thief.axis[0]
+    clean, host = draft.clean_nulls(), draft.host(0)
+    small = draft.task.kind != CLASSIFICATION
+    others = OTHER_IMAGE_NETS if small else OTHERS
+    architectures = [name for name in ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
+    return {
+        "clean": clean,
+        "other architecture": [
+            _other_architecture(draft, index, architectures[index % len(architectures)]) for index in range(others)
+        ],
+        "disjoint data": [draft.attacked(scratch, None, None, number, thief) for number in range(others)],
+        "near innocents": [
+            host, *(draft.attacked(neighbour, None, host, number, thief) for number in range(1, others))
+        ],
+        "attacked": [
+            draft.attacked(attacks[index % len(attacks)], None, null, index, thief)
+            for index, null in enumerate(clean[:others] if small else clean)
+        ],
+    }  # fmt: skip
+
+
+def _entry(
+    draft: Draft, scheme: Setting, attacks: Sequence[Setting], pools: Mapping[str, Sequence[str]], draws: int
+) -> dict[str, Any]:
+    marked, clean, thief = draft.marked(scheme, 0), pools["clean"], draft.profile.thief.axis[0]
+    surrogates = draft.surrogate_nulls(CALIBRATED_SURROGATES)
+    entry: dict[str, Any] = {
+        "scheme": scheme.label,
+        "marked": marked,
+        "fresh": draft.judged(scheme, marked, [marked], 0, marked),
+        "drawn": draft.drawn(scheme, marked, clean, 0, draws),
+        # one job for each null: all of them start the same stream, so they draw the same keys; each accuses all of them
+        "crossed": [
+            draft.drawn(scheme, marked, [null], 0, -(-draws // CROSSED))
+            for null in clean[:CROSSED]
+            if counts_redrawn_keys(scheme)
+        ],
+        "pools": {name: draft.judged(scheme, marked, models, 0, marked) for name, models in pools.items()},
+        "surrogate_nulls": draft.judged(scheme, marked, surrogates, 0, marked) if surrogates else None,
+        "attacked_marked": None,
+    }
+    if len(pools["attacked"]) >= LEAST_FOR_ROC:
+        stolen = [
+            draft.attacked(attacks[number % len(attacks)], scheme, marked, number, thief) for number in range(OTHERS)
+        ]
+        entry["attacked_marked"] = draft.judged(scheme, marked, stolen, 0, marked)
+    return entry
+
+
+def counts_redrawn_keys(scheme: Setting) -> bool:
+    """Whether the law of a fresh key is a handful of redrawn ones.
+
+    Such a p_key is a prediction from few keys. It accuses nobody by itself, so the same fresh keys are needed on
+    other nulls too.
+    """
+    return bool(scheme.stages[0].declaration.traits["null_law"] == "redrawn")
+
+
+def _other_architecture(draft: Draft, index: int, architecture: str) -> str:
+    """A null of another architecture, trained like the others."""
+    world = draft.world | {"architecture": architecture}
+    return draft.add("null", f"null {index} {architecture}", (), {}, index=index, replicate=0, world=world)

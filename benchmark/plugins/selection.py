@@ -1,0 +1,248 @@
+"""Reading `--schemes` and `--attacks`: which plug-ins run, with which parameters, alone or in a chain."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from benchmark.errors import BenchError
+from benchmark.plugins.parameters import Declaration, Role, split_text
+from benchmark.plugins.registry import Registry
+from benchmark.plugins.source_reader import ORACLE_KINDS
+
+_STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
+_SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+)(?::(?P<step>\S+))?\s*")
+_MOST = 100  # settings of one sweep
+CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")
+_STRENGTH = ("none", "labels", "probabilities", "weights")  # "outputs", of image-to-image nets, stands apart
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One plug-in with every parameter's value."""
+
+    declaration: Declaration
+    parameters: dict[str, Any] = field(hash=False)
+
+    @property
+    def label(self) -> str:
+        shown = self.declaration.write(self.parameters)
+        return f"{self.declaration.name}({shown})" if shown else self.declaration.name
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row or column of the matrix: a scheme, an attack, or a chain of attacks.
+
+    `kind`, `oracle`, `aware`, `access`, `requires` and `claim` speak of attacks only; `tasks` are the kinds of
+    task it can be run on.
+    """
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def label(self) -> str:
+        """The canonical text, `prune(amount=0.3)+jpeg(quality=75)`. Selecting it gives this setting and no other."""
+        return "+".join(stage.label for stage in self.stages)
+
+    @property
+    def kind(self) -> str:
+        """The last stage's kind; a query-time filter behind other stages doesn't change what the chain is.
+
+        One stage that is given the owner's key takes the whole chain to the key-oracle boards.
+        """
+        first, last = _kind(self.stages[0]), _kind(self.stages[-1])
+        if self.oracle:
+            return "oracle-ambiguity" if self.claim else "oracle-removal"
+        return first if last == "evasion" else last
+
+    @property
+    def oracle(self) -> bool:
+        """Whether a stage is given the owner's key."""
+        return any(_kind(stage) in ORACLE_KINDS for stage in self.stages)
+
+    @property
+    def access(self) -> str:
+        """What every stage together needs of a release: the strongest of their needs."""
+        return _access(self.stages)
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """The scheme's capabilities that the stages need."""
+        return frozenset(stage.declaration.traits["requires"] for stage in self.stages) - {""}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The kinds of task that every stage serves."""
+        first, *others = (tuple(stage.declaration.traits["tasks"]) for stage in self.stages)
+        return tuple(kind for kind in first if all(kind in other for other in others))
+
+    @property
+    def aware(self) -> bool:
+        """Whether it speaks of a marked model: it knows the scheme's code, or is given the owner's key."""
+        return self.claim or bool(self.requires) or self.oracle
+
+    @property
+    def claim(self) -> bool:
+        """Whether the thief ends with a key of his own."""
+        return _kind(self.stages[-1]) in CLAIM_KINDS
+
+
+def select_schemes(text: str, registry: Registry) -> tuple[Setting, ...]:
+    """The settings that `--schemes` names, in its order, each once; raises BenchError."""
+    return _select("scheme", text, registry)
+
+
+def select_attacks(text: str, registry: Registry) -> tuple[Setting, ...]:
+    """The settings that `--attacks` names, in its order, each once; raises BenchError.
+
+    Items are separated by commas. `all` and wildcards stand for the settings that the plug-ins declare, a bare
+    name for its defaults, `prune(amount=0.8)` for exactly that, `prune+jpeg(quality=75)` for a chain. One number of
+    an item may be swept, `prune(amount=0.1..0.9:0.1)+jpeg`: a setting for each value. Its streams have no strength in
+    their names, so all of them draw the same random numbers.
+    """
+    return _select("attack", text, registry)
+
+
+def _select(role: Role, text: str, registry: Registry) -> tuple[Setting, ...]:
+    examples = "all, 'finetune*' or 'prune(amount=0.5)+jpeg'" if role == "attack" else "all or 'adi'"
+    if not text.strip():
+        raise BenchError(f"--{role}s selects nothing: write {examples}")
+    chosen: dict[str, Setting] = {}
+    for item in split_text(text, ","):
+        if not item:
+            raise BenchError(f"--{role}s {text!r} has an empty item: remove the extra comma")
+        for one in _swept(item, registry) if role == "attack" else (item,):
+            for setting in _item(role, one, registry):
+                chosen.setdefault(setting.label, setting)
+    return tuple(chosen.values())
+
+
+def _swept(item: str, registry: Registry) -> list[str]:
+    """The items that a sweep in `item` stands for; `item` alone where there is none."""
+    stages = split_text(item, "+")
+    sweeps = [
+        (number, place, match)
+        for number, text in enumerate(stages)
+        for place, match in enumerate(_sweeps(text, registry))
+        if match
+    ]
+    if not sweeps:
+        return [item]
+    if len(sweeps) > 1:
+        fields = " and ".join(match["field"] for _, _, match in sweeps)
+        raise BenchError(f"{item!r} sweeps {fields}: sweep one number of an item, and write the others out")
+    ((number, place, match),) = sweeps
+    name, arguments = _parts(stages[number])
+    written = split_text(arguments, ",")
+    items = []
+    for value in _values(item, match):
+        written[place] = f"{match['field']}={value}"
+        items.append("+".join([*stages[:number], f"{name}({','.join(written)})", *stages[number + 1 :]]))
+    return items
+
+
+def _sweeps(stage: str, registry: Registry) -> list[re.Match[str] | None]:
+    """A match for each argument of `stage` that sweeps a number; text parameters may hold any signs."""
+    name, arguments = _parts(stage)
+    if not arguments or ".." not in arguments or _is_wildcard(name) or name in ("", "all"):
+        return []
+    numbers = {one.name for one in registry.attack(name).parameters if one.type in ("int", "float")}
+    matches = [_SWEEP.fullmatch(text) for text in split_text(arguments, ",")]
+    return [match if match and match["field"] in numbers else None for match in matches]
+
+
+def _parts(stage: str) -> tuple[str, str]:
+    match = _STAGE.fullmatch(stage)
+    return (match["name"].strip(), match["arguments"] or "") if match else ("", "")
+
+
+def _values(item: str, match: re.Match[str]) -> list[str]:
+    """Low, low + step, and so on to high, which is among them if a whole number of steps leads there."""
+    try:
+        low, high, step = (Decimal(match[name] or "") for name in ("low", "high", "step"))
+        sound = all(one.is_finite() for one in (low, high, step)) and step > 0 and low <= high
+        steps = (high - low) / step if sound else Decimal(0)
+    except ArithmeticError:  # no numbers, or out of all bounds
+        sound = False
+    if not sound:
+        raise BenchError(
+            f"{item!r} sweeps nothing: write {match['field']}=LOW..HIGH:STEP with numbers, as 0.1..0.9:0.1"
+        )
+    if steps >= _MOST:
+        raise BenchError(f"{item!r} sweeps more than {_MOST} values: take a larger step")
+    return [str(low + step * index) for index in range(int(steps) + 1)]
+
+
+def _item(role: Role, item: str, registry: Registry) -> Iterator[Setting]:
+    texts = split_text(item, "+")
+    if len(texts) > 1:
+        if role == "scheme":
+            raise BenchError(f"{item!r} chains schemes, and only attacks can be chained: write a comma for +")
+        stages = tuple(_stage(role, text, registry) for text in texts)
+        _check_chain(item, stages)
+        yield Setting(stages)
+    elif item == "all" or (_is_wildcard(item) and not item.endswith(")")):
+        pattern = "*" if item == "all" else item
+        among = registry.schemes if role == "scheme" else registry.attacks
+        matching = [one for one in among if fnmatch.fnmatchcase(one.name, pattern)]
+        if not matching:
+            known = ", ".join(one.name for one in among) or "none"
+            raise BenchError(f"no {role} matches {item!r}; there are {known}")
+        for declaration in matching:
+            yield from _settings(declaration)
+    else:
+        yield Setting((_stage(role, item, registry),))
+
+
+def _stage(role: Role, text: str, registry: Registry) -> Stage:
+    match = _STAGE.fullmatch(text)
+    name = match["name"].strip() if match else ""
+    if match is None or not name:
+        raise BenchError(f"{text!r} names no {role}: write a name, then its parameters in parentheses")
+    if name == "all" or _is_wildcard(name):
+        raise BenchError(f"{text!r} can have no parameters and no place in a chain: name one {role}")
+    declaration = registry.scheme(name) if role == "scheme" else registry.attack(name)
+    return Stage(declaration, declaration.read(match["arguments"] or ""))
+
+
+def _check_chain(item: str, stages: tuple[Stage, ...]) -> None:
+    """Raise BenchError unless weight stages come first, then query-time filters, then at most one claim."""
+    ranks = [2 if _kind(stage) in CLAIM_KINDS else 1 if _kind(stage) == "evasion" else 0 for stage in stages]
+    if ranks != sorted(ranks) or ranks.count(2) > 1:
+        order = "what changes the weights first, then filters (evasion), and one claim at the very end"
+        kinds = ", ".join(f"{stage.declaration.name} is {_kind(stage)}" for stage in stages)
+        raise BenchError(f"{item!r} is out of order: write {order} ({kinds})")
+    for stage in stages[1:]:
+        if stage.declaration.traits["target"] == "none":
+            why = f"{stage.declaration.name} never looks at the model it is given"
+            raise BenchError(f"{item!r} is out of order: {why}, so write it first")
+    _access(stages)
+
+
+def _access(stages: tuple[Stage, ...]) -> str:
+    needs = {stage.declaration.traits["access"] for stage in stages} - {"none"} or {"none"}
+    if needs in ({"outputs"}, {"outputs", "weights"}):
+        return "weights" if "weights" in needs else "outputs"
+    if "outputs" in needs:
+        chain = "+".join(stage.label for stage in stages)
+        raise BenchError(f"{chain!r} needs outputs and {min(needs - {'outputs'})}: no release grants both")
+    return max(needs, key=_STRENGTH.index)
+
+
+def _settings(declaration: Declaration) -> Iterator[Setting]:
+    """The settings that the plug-in itself declares."""
+    for text in declaration.traits["settings"]:
+        yield Setting((Stage(declaration, declaration.read(text)),))
+
+
+def _kind(stage: Stage) -> str:
+    return str(stage.declaration.traits["kind"])
+
+
+def _is_wildcard(text: str) -> bool:
+    return any(sign in text for sign in "*?[")

@@ -1,0 +1,161 @@
+"""The five acts of a case: train an unmarked net, embed, attack, answer the test set, examine. No files, no jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from benchmark.architectures.blocks import Net
+from benchmark.contract import Attack, OracleAttack, Scheme
+from benchmark.data.splits import Data, as_float
+from benchmark.protocol.objects import Admission, Key, Release, Service, bits
+from benchmark.protocol.parties import (
+    Bill,
+    Court,
+    Insider,
+    NotApplicable,
+    Owner,
+    Party,
+    Suspect,
+    Thief,
+    Unreadable,
+    World,
+    stream,
+)
+from benchmark.training.flops import counted
+from benchmark.training.image_quality import psnr, quality
+from benchmark.vocabulary import Access
+
+
+def train_unmarked(party: Party) -> Service:
+    """A host or a null: the house architecture trained on the party's data, nothing hidden in it."""
+    with counted(party.meter):
+        return Service(Net.of(party.fit(party.build())))
+
+
+def embed(scheme: Scheme, owner: Owner, replicate: int) -> tuple[Release, Key]:
+    """Draw a key from the owner's own stream and mark a model with it."""
+    with counted(owner.meter):
+        key = scheme.keygen(owner, stream(replicate, "owner-key", scheme.name, owner.task.name))
+        marked = scheme.embed(owner, key)
+    return Release(Service(Net.of(marked.model)), scheme.release), marked.key
+
+
+def steal(
+    stages: Sequence[Attack],
+    world: World,
+    data: Data,
+    replicate: int,
+    release: Release | None,
+    scheme: Scheme | None = None,
+    key: Key | None = None,
+) -> tuple[Service, Key | None, Bill]:
+    """Play `stages` from left to right on one release; each stage has its own stream, all share one bill.
+
+    key: the owner's, for the stages of the key-oracle lane; the others never see it.
+
+    Returns what the thief ends up serving, the key he claims if he claims one, and what he used.
+    """
+    service = release.service if release else None
+    grants: Access = release.grants if release else "labels"
+    bill, claim = Bill(), None
+    for attack in stages:
+        rng = stream(replicate, "thief", attack.name, world.task.name)
+        running = service.running(world.device) if service else None
+        if not isinstance(attack, OracleAttack):
+            thief = Thief(world, data, rng, running, grants, scheme=scheme, bill=bill)
+        elif key is None:
+            raise NotApplicable(f"{attack.name} is given the owner's key, and there is none")
+        else:
+            thief = Insider(world, data, rng, running, grants, scheme=scheme, bill=bill, key=key)
+        with counted(bill.meter):
+            loot = attack(thief)
+        if loot.model is None and service is None:
+            raise NotApplicable(f"{attack.name} was given no model and returned none")
+        if loot.model is not None:
+            grants = "weights"  # what he made himself lies open to him in the stages that follow
+        net = Net.of(loot.model) if loot.model is not None else service.net  # type: ignore[union-attr]
+        service = Service(net, (*(service.filters if service else ()), *(Net.of(f) for f in loot.filters)))
+        claim = loot.claim.key if loot.claim else claim
+    if service is None:
+        raise ValueError("an attack needs at least one stage")
+    return service, claim, bill
+
+
+def utility(service: Service, data: Data, world: World) -> dict[str, Any]:
+    """How useful a service is, item by item, on `data`.
+
+    Classification: `correct`, one character an image. Image-to-image: `psnr` in dB and `ssim` of every answer against
+    the clean image, and the PSNR of the degraded input itself (`identity`). Raises ValueError unless every image is
+    answered with one finite score per class, or an image of its own shape.
+    """
+    answer = service.running(world.device).ask(data.images(), "outputs")
+    images = world.task.kind == "image-to-image"
+    wanted = data.y.shape if images else (len(data), world.task.classes)
+    if answer.shape != wanted:
+        raise ValueError(f"the model answers with shape {tuple(answer.shape)}, expected {tuple(wanted)}")
+    if not bool(torch.isfinite(answer).all()):
+        raise ValueError("the model answers with NaN or infinity")
+    if not images:
+        return {"correct": bits(answer.argmax(1) == data.y)}
+    clean = as_float(data.y)
+    return quality(answer, clean) | {"identity": psnr(data.images(), clean).tolist()}
+
+
+def distortion(host: Service, marked: Service, data: Data, world: World) -> dict[str, Any] | None:
+    """What embedding did to the images of an image-to-image net: `psnr` in dB and `ssim` of what `marked` answers on
+    `data` against what its `host` answers, image by image. None for other tasks.
+    """
+    if world.task.kind != "image-to-image":
+        return None
+    before, after = (service.running(world.device).ask(data.images(), "outputs") for service in (host, marked))
+    return quality(after, before.clamp(0, 1))
+
+
+def agreement(delivered: Service, attacked: Service, data: Data, world: World) -> dict[str, float]:
+    """How alike two services answer `data`: the largest gap between their outputs, and the share of equal labels."""
+    one, other = (service.running(world.device).ask(data.images(), "outputs") for service in (delivered, attacked))
+    gap = {"largest_gap": float((one - other).abs().max())}
+    if world.task.kind == "image-to-image":
+        return gap
+    return {"labels": float((one.argmax(1) == other.argmax(1)).float().mean()), **gap}
+
+
+def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[str, Any]:
+    """The stored form of what the court saw of one suspect; an unreadable suspect is no evidence, with the reason."""
+    suspect = Suspect(service.running(court.world.device), scheme.court)
+    try:
+        return scheme.observe(suspect, key, court).record()
+    except Unreadable as reason:
+        return {"evidence": "", "channels": {}, "gates": {}, "unreadable": str(reason)}
+
+
+def redrawn(
+    scheme: Scheme, key: Key, service: Service, court: Court, rng: torch.Generator, draws: int
+) -> tuple[list[dict[str, Any]], int]:
+    """`draws` fresh keys in place of `key` on one suspect: the channel that counts of each, and how many keys are
+    admissible. Gates are left out: they could only lower the number of accusations.
+    """
+    suspect, seen, admitted = Suspect(service.running(court.world.device), scheme.court), [], 0
+    for _ in range(draws):
+        fresh = scheme.redraw(key, rng)
+        found = scheme.admissible(fresh)
+        admitted += found.well_formed and found.bound
+        one = scheme.observe(suspect, fresh, court)
+        channel = one.channels[one.evidence].record()
+        seen.append({"evidence": one.evidence, "channels": {one.evidence: channel}, "gates": {}, "unreadable": None})
+    return seen, admitted
+
+
+def admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
+    """The stored form of whether `key` may be heard; `committed`: its hash was published before the release."""
+    found: Admission = scheme.admissible(key)
+    return {
+        "well_formed": found.well_formed,
+        "bound": found.bound,
+        "hash_bound": found.hash_bound,
+        "committed": committed,
+        "reason": found.reason,
+    }

@@ -1,0 +1,217 @@
+"""Two runs side by side: which cells changed beyond chance, and which verdicts got worse for the owner.
+
+A cell's evidence is compared by a two-sample test of the suspects' hits (Fisher's exact test, Fisher 1935; Welch's
+t, 1947, for real scores), its utility by the paired outcomes of the two suspects on the same test set (McNemar
+1947, exact; Student's paired t for PSNR). The items are the sample: a small p says that these two suspects differ, not
+why. All tests of one comparison are one family, corrected by Holm (1979) at 5 %. Cells whose suspect was judged by the
+same job with the same result are the same record, not a comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import BenchError
+from benchmark.store.records import RecordStore
+from leaderboard.judge.board import Board
+from leaderboard.judge.cell import Cell
+from leaderboard.judge.results import observations, outcomes
+from leaderboard.judge.run import Run, read_run
+from leaderboard.stats.tails import holm
+from leaderboard.stats.two_sample import fisher, mcnemar, paired_t, welch
+from leaderboard.stats.utility_test import Outcomes, paired, unit_of
+
+LEVEL = 0.05
+# How good an outcome is for the owner. A verdict that is not here is none: the job failed, or the pair can't be run.
+_GOOD = {
+    "survived": 2, "utility-lost": 2, "rejected": 2, "not-marked": 2,
+    "undecided": 1,
+    "removed": 0, "embed-failed": 0, "forged": 0, "false-positive": 0,
+}  # fmt: skip
+_FLAGGED = {"claim-unclear": 1, "claim-refused": 0}  # a mark that is there and is not believed
+
+Key = tuple[str, str, bool, int, str, float]  # scheme, attack, innocent, replicate, the thief's pool and share
+
+
+@dataclass(frozen=True)
+class Test:
+    """One two-sample test: what of (`evidence` or `utility`), by which test, its p and Holm's adjusted p."""
+
+    what: str
+    name: str
+    p: float
+    adjusted: float = 1.0
+
+    @property
+    def beyond_chance(self) -> bool:
+        return self.adjusted <= LEVEL
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell in both runs. `step`: below 0 worse for the owner, above 0 better, None where one has no verdict."""
+
+    key: Key
+    before: Cell
+    after: Cell
+    step: int | None
+    tests: tuple[Test, ...]
+
+    @property
+    def beyond_chance(self) -> bool:
+        return any(test.beyond_chance for test in self.tests)
+
+    @property
+    def reworded(self) -> bool:
+        return words(self.before) != words(self.after)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Cells of two runs A and B. `same`: cells of the same records; `new` only in B, `gone` only in A."""
+
+    changes: Sequence[Change]
+    same: int
+    new: Sequence[Cell]
+    gone: Sequence[Cell]
+
+    @property
+    def tests(self) -> int:
+        return sum(len(change.tests) for change in self.changes)
+
+    @property
+    def worse(self) -> list[Change]:
+        return [change for change in self.changes if change.step is not None and change.step < 0]
+
+    @property
+    def better(self) -> list[Change]:
+        return [change for change in self.changes if change.step is not None and change.step > 0]
+
+    @property
+    def unjudged(self) -> list[Change]:
+        """Cells that have no verdict in one of the runs, or in either."""
+        return [change for change in self.changes if change.step is None and change.reworded]
+
+    @property
+    def lost(self) -> list[Cell]:
+        """Cells of A with a verdict that have none in B, or are not there at all."""
+        unjudged = [change.before for change in self.unjudged if _good(change.after) is None]
+        return [cell for cell in (*unjudged, *self.gone) if _good(cell) is not None]
+
+    @property
+    def shifted(self) -> list[Change]:
+        """Cells as good as before whose evidence or utility changed beyond chance all the same."""
+        return [change for change in self.changes if change.step == 0 and change.beyond_chance]
+
+
+def read_folder(folder: Path) -> Run:
+    """The run of a results folder with its store beside it, or of a published folder with its records.jsonl."""
+    store = folder.absolute().parent / "store"
+    return read_run(folder, RecordStore(store) if (store / "records").is_dir() else None)
+
+
+def compare(a: Board, b: Board) -> Comparison:
+    """Compare two boards. Raises BenchError where they were judged at other thresholds, or no cell is in both."""
+    read, again = ({track.task: (track.alpha, track.budget) for track in board.tracks} for board in (a, b))
+    if any(read[task] != again[task] for task in read.keys() & again.keys()):
+        raise BenchError("two runs are compared at one alpha and one budget on each task")
+    old, new = ({key_of(cell): cell for cell in (*board.cells, *board.beside)} for board in (a, b))
+    both = [key for key in old if key in new]
+    if not both:
+        raise BenchError("the two runs have no cell in common: compare runs of the same schemes, attacks and seeds")
+    hashes = [{track.task: track.sha256 for track in board.tracks} for board in (a, b)]
+    pairs = [(key, _tests(a.run, old[key], b.run, new[key], _same_images(hashes, old[key], new[key]))) for key in both]
+    same = sum(tests is None for _, tests in pairs)
+    family = [test for _, tests in pairs for test in tests or ()]
+    adjusted = iter(holm([test.p for test in family]))
+    changes = []
+    for key, tests in pairs:
+        corrected = tuple(Test(test.what, test.name, test.p, next(adjusted)) for test in tests or ())
+        changes.append(Change(key, old[key], new[key], _step(old[key], new[key]), corrected))
+    return Comparison(
+        changes, same, [new[key] for key in new if key not in old], [old[key] for key in old if key not in new]
+    )
+
+
+def _same_images(hashes: Sequence[Mapping[str, str]], before: Cell, after: Cell) -> bool:
+    return before.task == after.task and hashes[0][before.task] == hashes[1][after.task]
+
+
+def key_of(cell: Cell) -> Key:
+    """What a cell is called in every run."""
+    return cell.scheme, cell.attack, cell.innocent, cell.replicate, cell.pool, cell.share
+
+
+def _good(cell: Cell) -> list[int] | None:
+    """How good each court's verdict is for the owner."""
+    found = []
+    for verdict in (cell.verdict, cell.committed):
+        if verdict is not None:
+            if verdict.word not in _GOOD:
+                return None
+            found.append(min([_GOOD[verdict.word], *(_FLAGGED.get(flag, 2) for flag in verdict.flags)]))
+    return found
+
+
+def _step(before: Cell, after: Cell) -> int | None:
+    old, new = _good(before), _good(after)
+    if old is None or new is None or len(old) != len(new):
+        return None
+    steps = [n - o for o, n in zip(old, new, strict=True)]
+    return min(steps) if min(steps) < 0 else max(steps)
+
+
+def _tests(a: Run, before: Cell, b: Run, after: Cell, comparable: bool) -> list[Test] | None:
+    """The tests of one cell; None where both runs hold the very same records of it."""
+    roles = ("judged", "suspect" if before.innocent else "attacked")
+    if before.jobs and all(
+        before.jobs.get(role) == after.jobs.get(role)
+        and a.result(before.jobs.get(role)) == b.result(after.jobs.get(role))
+        for role in roles
+    ):
+        return None
+    found = [
+        _evidence_test(observations(a, before.jobs.get("judged")), observations(b, after.jobs.get("judged"))),
+        _utility_test(outcomes(a, before.jobs.get(roles[1])), outcomes(b, after.jobs.get(roles[1]))) if comparable
+        else None,
+    ]  # fmt: skip
+    return [test for test in found if test is not None]
+
+
+def _evidence_test(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Test | None:
+    """Fisher's exact test of two suspects' hits, Welch's t for scores; None where a suspect was not read."""
+    if not before or not after or before[0]["unreadable"] is not None or after[0]["unreadable"] is not None:
+        return None
+    old, new = (seen["channels"][seen["evidence"]] for seen in (before[0], after[0]))
+    if "hits" in old and "hits" in new:
+        return Test("evidence", "Fisher", fisher(_count(old["hits"]), _count(new["hits"])))
+    if "values" in old and "values" in new and min(len(old["values"]), len(new["values"])) > 1:
+        return Test("evidence", "Welch", welch(old["values"], new["values"]))
+    return None
+
+
+def _utility_test(before: Outcomes | None, after: Outcomes | None) -> Test | None:
+    """McNemar's test of right and wrong answers, Student's paired t of PSNR; None where the items aren't the same."""
+    if before is None or after is None or unit_of(before) != unit_of(after):
+        return None
+    name = "correct" if unit_of(before) == "points" else "psnr"
+    if len(before[name]) != len(after[name]):
+        return None
+    if name == "psnr":
+        return Test("utility", "paired t", paired_t(before[name], after[name]))
+    losses, gains, _ = paired(before[name], after[name])
+    return Test("utility", "McNemar", mcnemar(losses, gains))
+
+
+def _count(hits: str) -> tuple[int, int]:
+    return hits.count("1"), len(hits)
+
+
+def words(cell: Cell) -> str:
+    """A cell's verdict with its flags and, for a claim, that of the court that asks for commitment."""
+    word = cell.verdict.word
+    word += f" ({', '.join(cell.verdict.flags)})" if cell.verdict.flags else ""
+    return word if cell.committed is None else f"{word}, {cell.committed.word} with commitment"

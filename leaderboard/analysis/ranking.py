@@ -1,0 +1,250 @@
+"""Scores of schemes over seeds, board by board: mean, worst case in a cost tier, ranks, and cost to break.
+
+Boards (kinds of attack) are never summed. Every score is computed twice, undecided counted as broken and as held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from math import inf
+from statistics import fmean, median
+
+from leaderboard.judge.board import Board
+from leaderboard.judge.cell import Cell
+from leaderboard.judge.summaries import AttackRow, tier, work_share
+from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH, Tally
+from leaderboard.stats.seeds import LEAST_FOR_INTERVAL, LEVEL, difference_p, mean_interval, worst_case
+from leaderboard.stats.tails import holm
+
+BROKEN, HELD = 0.0, 1.0  # the two ways of counting an undecided cell
+
+
+@dataclass(frozen=True)
+class Score:
+    """One way of counting undecided cells, over m seeds.
+
+    mean: in [0, 1]: per seed the mean over the attacks of a family, then over families. interval: its 95 %
+    interval, None with fewer than 3 seeds. worst: the smallest one-sided 95 % lower bound over the attacks.
+    survivors: seeds that survived every attack. lowest: the smallest share of seeds, biased down.
+    """
+
+    mean: float
+    interval: tuple[float, float] | None
+    worst: float
+    survivors: int
+    lowest: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A scheme on one board. low, high: undecided counted as broken, and as held.
+
+    seeds: those with any outcome. attacks: those judged in every such seed; others are left out of the scores.
+    left_out: cells without an outcome (embed-failed, not-applicable, crashed, timeout and the like), and cells of
+    attacks that lack a seed.
+    """
+
+    scheme: str
+    seeds: int
+    attacks: int
+    left_out: int
+    low: Score
+    high: Score
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A standing and its rank; schemes that no test separates share one. None where seeds allow no ranks."""
+
+    standing: Standing
+    rank: int | None
+    tied: bool
+
+
+@dataclass(frozen=True)
+class CostToBreak:
+    """The cheapest attack that broke a scheme in more than half of its seeds; censored where `attack` is None.
+
+    broken, seeds: in how many of how many. relative: counted work over training one host. tried: how many attacks
+    have an outcome; dearest: the largest relative work among them, which a censored cost exceeds.
+    """
+
+    scheme: str
+    attack: str | None
+    broken: int
+    seeds: int
+    relative: float | None
+    seconds: float | None
+    no_better: bool
+    tried: int
+    dearest: float | None
+
+    @property
+    def tier(self) -> int | None:
+        return None if self.relative is None else tier(self.relative)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What one scheme's cells of one board came to: by attack, by seed, 1 held, 0 broken, None undecided."""
+
+    scheme: str
+    families: Mapping[str, str]
+    by_attack: Mapping[str, Mapping[int, float | None]]
+    cells: int
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        return sorted({seed for found in self.by_attack.values() for seed in found})
+
+    @cached_property
+    def complete(self) -> list[str]:
+        """The attacks judged in every seed."""
+        return [label for label, found in self.by_attack.items() if len(found) == len(self.seeds)]
+
+    def weights(self, attacks: Sequence[str]) -> list[float]:
+        """Of each attack: families count alike, and within a family its attacks."""
+        families = [self.families[label] for label in attacks]
+        return [1 / (len(set(families)) * families.count(family)) for family in families]
+
+    def row(self, attack: str, seeds: Sequence[int], undecided: float) -> list[float]:
+        values = (self.by_attack[attack][seed] for seed in seeds)
+        return [undecided if value is None else value for value in values]
+
+    def per_seed(self, attacks: Sequence[str], seeds: Sequence[int], undecided: float) -> list[float]:
+        """The mean score of each seed."""
+        rows, weights = [self.row(one, seeds, undecided) for one in attacks], self.weights(attacks)
+        return [sum(w * row[i] for w, row in zip(weights, rows, strict=True)) for i in range(len(seeds))]
+
+    def held(self, attacks: Sequence[str], seeds: Sequence[int], undecided: float) -> list[int]:
+        """In how many of `seeds` each attack was withstood."""
+        return [round(sum(self.row(one, seeds, undecided))) for one in attacks]
+
+    def score(self, undecided: float) -> Score:
+        seeds, attacks = self.seeds, self.complete
+        scores, held = self.per_seed(attacks, seeds, undecided), self.held(attacks, seeds, undecided)
+        rows = [self.row(one, seeds, undecided) for one in attacks]
+        return Score(
+            mean=fmean(scores),
+            interval=mean_interval(scores, self.weights(attacks), held),
+            worst=worst_case(held, len(seeds)),
+            survivors=sum(all(row[i] == HELD for row in rows) for i in range(len(seeds))),
+            lowest=min(held) / len(seeds),
+        )
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a board. `kind` names one of its boards, never several."""
+
+    board: Board
+
+    @cached_property
+    def squares(self) -> dict[tuple[str, str], list[Cell]]:
+        """The cells of marked models by (scheme, attack)."""
+        found: dict[tuple[str, str], list[Cell]] = {}
+        for cell in self.board.owners():
+            found.setdefault((cell.scheme, cell.attack), []).append(cell)
+        return found
+
+    def columns(self, kind: str, up_to: int | None = None) -> list[AttackRow]:
+        """The attacks of a board; up_to: only those of this cost tier and cheaper ones.
+
+        A thief who can pay for one tier can pay for those below it.
+        """
+        rows = (row for row in self.board.attacks if row.kind == kind)
+        return [row for row in rows if up_to is None or (row.tier is not None and row.tier <= up_to)]
+
+    def outcomes(self, scheme: str, kind: str, *, up_to: int | None = None, committed: bool = False) -> Outcomes:
+        """What the cells of `scheme` came to. committed: before a court that asks for commitment (claims)."""
+        found: dict[str, dict[int, float | None]] = {}
+        columns, count = self.columns(kind, up_to), 0
+        for row in columns:
+            for cell in self.squares.get((scheme, row.label), ()):
+                count += 1
+                tally = Tally.of([(cell.committed if committed else None) or cell.verdict])
+                if tally.judged:
+                    value = None if tally.undecided else float(tally.held)
+                    found.setdefault(row.label, {})[cell.replicate] = value
+        return Outcomes(scheme, {row.label: str(row.described["family"]) for row in columns}, found, count)
+
+    def standings(self, kind: str, *, up_to: int | None = None, committed: bool = False) -> list[Standing]:
+        """Every scheme with a score, best first: by the worst case, then by the mean score."""
+        found = []
+        for row in self.board.schemes:
+            one = self.outcomes(row.label, kind, up_to=up_to, committed=committed)
+            if one.complete:
+                counted = len(one.complete) * len(one.seeds)
+                low, high = one.score(BROKEN), one.score(HELD)
+                found.append(Standing(row.label, len(one.seeds), len(one.complete), one.cells - counted, low, high))
+        return sorted(found, key=lambda one: (one.low.worst, one.low.mean), reverse=True)
+
+    def ranking(self, kind: str, *, committed: bool = False) -> list[Ranked]:
+        """The standings with ranks: a scheme is below another only where every pair across the line is separated.
+
+        A pair is separated where p <= .05 after Holm over all pairs shown, with undecided counted either way, on
+        the attacks and seeds the two share, and the scheme with the higher mean stands first.
+        """
+        ordered = self.standings(kind, committed=committed)
+        if not any(one.seeds >= LEAST_FOR_INTERVAL for one in ordered):
+            return [Ranked(one, None, False) for one in ordered]
+        found = {one.scheme: self.outcomes(one.scheme, kind, committed=committed) for one in ordered}
+        pairs = list(combinations([one.scheme for one in ordered], 2))
+        adjusted = holm([_pair_p(found[a], found[b]) for a, b in pairs])
+        separated = {pair for pair, p in zip(pairs, adjusted, strict=True) if p <= LEVEL}
+        ranks, first = [], 0
+        for place in range(len(ordered)):
+            across = {(a.scheme, b.scheme) for a in ordered[:place] for b in ordered[place:]}
+            first = place if across <= separated else first
+            ranks.append(first + 1)
+        return [Ranked(one, rank, ranks.count(rank) > 1) for one, rank in zip(ordered, ranks, strict=True)]
+
+    def cost_to_break(self, scheme: str, kind: str) -> CostToBreak | None:
+        """What it took to break `scheme` on this board; None where no attack has an outcome."""
+        options = [one for row in self.columns(kind) if (one := self._price(scheme, row.label)) is not None]
+        if not options:
+            return None
+        dearest = max((one.relative for one in options if one.relative is not None), default=None)
+        broken = [one for one in options if 2 * one.broken > one.seeds]
+        if not broken:
+            return CostToBreak(scheme, None, 0, 0, None, None, False, len(options), dearest)
+        cheapest = min(broken, key=lambda one: (inf if one.relative is None else one.relative, one.seconds or 0.0))
+        return replace(cheapest, tried=len(options), dearest=dearest)
+
+    def _price(self, scheme: str, attack: str) -> CostToBreak | None:
+        """One attack's outcomes and its price: medians over this scheme's own cells."""
+        cells = self.squares.get((scheme, attack), [])
+        tally = Tally.of(cell.verdict for cell in cells)
+        if not tally.judged:
+            return None
+        shares = [s for cell in cells if (s := work_share(cell.cost, self.board.host_operations)) is not None]
+        seconds = [cell.cost.seconds for cell in cells if cell.cost]
+        flagged = sum(NO_BETTER_THAN_SCRATCH in cell.verdict.flags for cell in cells)
+        return CostToBreak(
+            scheme=scheme,
+            attack=attack,
+            broken=tally.broken,
+            seeds=tally.judged,
+            relative=median(shares) if shares else None,
+            seconds=median(seconds) if seconds else None,
+            no_better=2 * flagged > tally.broken,
+            tried=0,
+            dearest=None,
+        )
+
+
+def _pair_p(first: Outcomes, second: Outcomes) -> float:
+    """p that the first is not above the second, the larger of both ways of counting; 1 where it is not ahead."""
+    seeds = sorted(set(first.seeds) & set(second.seeds))
+    attacks = [label for label in first.complete if label in second.complete]
+    if len(seeds) < LEAST_FOR_INTERVAL or not attacks:
+        return 1.0
+    weights, p_values = first.weights(attacks), []
+    for way in (BROKEN, HELD):
+        mine, other = (one.per_seed(attacks, seeds, way) for one in (first, second))
+        held, lost = (one.held(attacks, seeds, way) for one in (first, second))
+        p_values.append(difference_p(mine, other, weights, held, lost) if fmean(mine) > fmean(other) else 1.0)
+    return max(p_values)

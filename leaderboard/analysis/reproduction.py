@@ -1,0 +1,233 @@
+"""Reported and measured, claim by claim: what the records of a run say to what a paper reports.
+
+Pure functions of `run.json` (which holds the claims and tolerances from before the first job) and the records.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from benchmark.errors import BenchError
+from benchmark.planning.reproduction import WORDS, Claim
+from benchmark.planning.tolerance import RELATIVE, Tolerance
+from leaderboard.judge.board import Board
+from leaderboard.judge.cell import Cell
+from leaderboard.judge.evidence import OWN_POOL
+from leaderboard.judge.results import observations
+from leaderboard.judge.run import Run
+
+REPRODUCED, NOT_REPRODUCED, NOT_MEASURED = "reproduced", "not reproduced", "not measured"
+# what the paper is not known to say can't be reproduced: only the bound that the project set itself can hold
+HOLDS, FAILS = "within our bound", "outside our bound"
+OURS = ("unconfirmed", "ours")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one cell says: a number or a word, and the record that it was read in."""
+
+    value: float | str
+    seed: int
+    record: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One claim and what became of it.
+
+    scheme, attack: labels of the cells. value: the mean over the seeds, or their one word (several words: joined
+    by ' / '). difference: measured less reported, at full scale only, where both are numbers and the figure is
+    confirmed. reason: why it was not measured.
+    """
+
+    claim: Claim
+    tolerance: Tolerance | None
+    scheme: str
+    attack: str
+    readings: Sequence[Reading]
+    value: float | str | None
+    difference: float | None
+    verdict: str
+    reason: str | None = None
+
+
+def is_reproduction(run: Run) -> bool:
+    return "reproduction" in run.described
+
+
+def outcomes(board: Board) -> list[Outcome]:
+    """Every claim of the run's work, in the order of its file. Raises BenchError where the run holds none."""
+    if not is_reproduction(board.run):
+        raise BenchError("this run reproduces no work: start one with bench reproduce")
+    told = board.run.described["reproduction"]
+    claims = [Claim.read(one, f"claim {one.get('id')} of run.json") for one in told["claims"]]
+    measured = {claim.id: _measure(board, claim, told) for claim in claims}
+    return [_judge(claim, told, measured) for claim in claims]
+
+
+class _NotMeasuredError(Exception):
+    """A cell holds no such quantity: the message says why."""
+
+
+def _measure(board: Board, claim: Claim, told: Mapping[str, Any]) -> list[Reading] | str:
+    """One reading per seed, or why there is none."""
+    if claim.unmeasured:
+        return claim.unmeasured
+    if claim.tolerance(told["scale"]) is None:
+        return f"held at {'full' if claim.full else 'small'} scale only"
+    cells = board.at(told["schemes"][claim.scheme], told["attacks"][claim.attack])
+    if not cells:
+        return "this run has no such cell"
+    try:
+        return [_reading(board.run, claim, cell) for cell in cells]
+    except _NotMeasuredError as reason:
+        return str(reason)
+
+
+def _reading(run: Run, claim: Claim, cell: Cell) -> Reading:
+    if cell.verdict.word in ("not-applicable", "not-run", "crashed", "timeout", "oom"):
+        raise _NotMeasuredError(f"{cell.verdict.word}: {cell.verdict.reason or 'no reason given'}")
+    role, measure = _MEASURES[claim.quantity]
+    value = measure(run, claim, cell)
+    if value is None:
+        raise _NotMeasuredError(f"the records of {cell.scheme} × {cell.attack} hold no {claim.quantity}")
+    return Reading(value, cell.replicate, cell.jobs.get(role, ""))
+
+
+def _judge(claim: Claim, told: Mapping[str, Any], measured: Mapping[str, list[Reading] | str]) -> Outcome:
+    found = measured[claim.id]
+    labels = told["schemes"].get(claim.scheme, ""), told["attacks"].get(claim.attack, "")
+    tolerance = claim.tolerance(told["scale"])
+    if isinstance(found, str) or tolerance is None:
+        reason = found if isinstance(found, str) else None
+        return Outcome(claim, tolerance, *labels, (), None, None, NOT_MEASURED, reason)
+    value = _together(found)
+    other: float | None = None
+    if tolerance.kind in RELATIVE:
+        against = measured[tolerance.other]
+        if isinstance(against, str):
+            reason = f"{tolerance.other} was not measured: {against}"
+            return Outcome(claim, tolerance, *labels, found, value, None, NOT_MEASURED, reason)
+        other = float(_together(against))
+    values = [one.value for one in found] if claim.quantity in WORDS else [value]
+    held = all(tolerance.holds(one, claim.reported, other) for one in values)
+    words = (HOLDS, FAILS) if claim.tag in OURS else (REPRODUCED, NOT_REPRODUCED)
+    difference = None
+    if isinstance(value, float) and isinstance(claim.reported, float) and claim.tag not in OURS:
+        difference = value - claim.reported if told["scale"] == "full" else None
+    return Outcome(claim, tolerance, *labels, found, value, difference, words[0] if held else words[1])
+
+
+def _together(readings: Sequence[Reading]) -> float | str:
+    """The mean of numbers; of words, each once."""
+    values = [one.value for one in readings]
+    if all(isinstance(value, str) for value in values):
+        return " / ".join(dict.fromkeys(map(str, values)))
+    return fmean(map(float, values))
+
+
+Measure = Callable[[Run, Claim, Cell], float | str | None]
+
+
+def _accuracy(run: Run, claim: Claim, cell: Cell) -> float | None:
+    return _percent((run.result(cell.jobs.get("attacked")) or {}).get("utility", {}).get("correct"))
+
+
+def _claimed_accuracy(run: Run, claim: Claim, cell: Cell) -> float | None:
+    """Accuracy with the claimed key installed: the second half of the gate."""
+    seen = observations(run, cell.jobs.get("judged"))
+    gates = list(seen[0]["gates"].values()) if seen else []
+    return _percent(gates[0]["after"]) if len(gates) == 1 else None
+
+
+def _utility_change(run: Run, claim: Claim, cell: Cell) -> float | None:
+    return None if cell.utility is None else 0.0 - 100 * cell.utility.delta
+
+
+def _embedding_change(run: Run, claim: Claim, cell: Cell) -> float | None:
+    """Points that embedding changed: the delivered model against the owner's net without a mark."""
+    results = [run.result(cell.jobs.get(role)) or {} for role in ("marked", "host")]
+    marked, host = (_percent(result.get("utility", {}).get("correct")) for result in results)
+    return None if marked is None or host is None else marked - host
+
+
+def _percent(outcomes: str | None) -> float | None:
+    """Right answers in per cent, of a string of 0 and 1."""
+    return 100 * outcomes.count("1") / len(outcomes) if outcomes else None
+
+
+def _mark(run: Run, claim: Claim, cell: Cell) -> float | None:
+    return None if cell.after is None else 100 * cell.after.rate
+
+
+def _null_mark(run: Run, claim: Claim, cell: Cell) -> float | None:
+    """The highest rate that any unmarked model of the owner's pool scores with the same key."""
+    if cell.after is None or not cell.after.pools.get(OWN_POOL, {}).get("J"):
+        return None
+    most = cell.after.pools[OWN_POOL]["max"]
+    assert most is not None
+    return 100 * most / (cell.after.n if cell.after.kind == "count" else 1)
+
+
+def _channel(run: Run, claim: Claim, cell: Cell) -> float | None:
+    found = cell.channels.get(claim.channel)
+    if found is None:
+        return None
+    _, suspect = found
+    counted = isinstance(suspect.total, int)  # hits out of n, in per cent; real scores are means already
+    return 100 * suspect.total / suspect.n if counted else float(suspect.total)
+
+
+def _log10_p(run: Run, claim: Claim, cell: Cell) -> float | None:
+    return None if cell.after is None else cell.after.log10_p
+
+
+def _rarity(run: Run, claim: Claim, cell: Cell) -> float | None:
+    """R = -log2 of the chance that a key drawn anew scores as much (Kallas & Furon 2022)."""
+    if cell.after is None or cell.after.log10_p_key is None:
+        return None
+    return 0.0 - cell.after.log10_p_key / math.log10(2)
+
+
+def _psnr(run: Run, claim: Claim, cell: Cell) -> float | None:
+    result = run.result(cell.jobs.get("attacked")) or {}
+    found = result.get("utility", {}).get("psnr")
+    return fmean(found) if found else None
+
+
+def _psnr_gain(run: Run, claim: Claim, cell: Cell) -> float | None:
+    """dB over handing back the degraded images."""
+    result = run.result(cell.jobs.get("attacked")) or {}
+    untouched = result.get("utility", {}).get("identity")
+    psnr = _psnr(run, claim, cell)
+    return None if psnr is None or not untouched else psnr - fmean(untouched)
+
+
+def _evidence(run: Run, claim: Claim, cell: Cell) -> str | None:
+    return None if cell.after is None else cell.after.state
+
+
+def _verdict(run: Run, claim: Claim, cell: Cell) -> str:
+    return cell.verdict.word
+
+
+# by quantity: the role of the job whose record holds the value, and how it is read
+_MEASURES: dict[str, tuple[str, Measure]] = {
+    "accuracy": ("attacked", _accuracy),
+    "claimed accuracy": ("judged", _claimed_accuracy),
+    "utility change": ("attacked", _utility_change),
+    "embedding change": ("marked", _embedding_change),
+    "mark": ("judged", _mark),
+    "null mark": ("nulls", _null_mark),
+    "channel": ("judged", _channel),
+    "log10 p": ("judged", _log10_p),
+    "rarity": ("judged", _rarity),
+    "psnr": ("attacked", _psnr),
+    "psnr gain": ("attacked", _psnr_gain),
+    "evidence": ("judged", _evidence),
+    "verdict": ("judged", _verdict),
+}

@@ -1,0 +1,116 @@
+"""A run as it was written: `run.json` and the records it names."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmark.errors import BenchError
+from benchmark.store.records import Record, RecordStore
+from leaderboard.judge.gc_pause import paused
+
+T = TypeVar("T")
+
+SCHEMA = 1
+NOT_RUN = "not-run"
+_FIELDS = ("run", "version", "command", "created", "profile", "data", "schemes", "attacks", "cells", "jobs", "broken")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was planned (`run.json`: profile, data, schemes, attacks, cells, jobs) and the records there are."""
+
+    described: Mapping[str, Any]
+    records: Mapping[str, Record]
+    kept: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def profile(self) -> Mapping[str, Any]:
+        profile: Mapping[str, Any] = self.described["profile"]
+        return profile
+
+    def once(self, name: Hashable, find: Callable[[], T]) -> T:
+        """What `find` finds, found once: records don't change. The name says what it is and of which jobs."""
+        if name not in self.kept:
+            self.kept[name] = find()
+        found: T = self.kept[name]
+        return found
+
+    def result(self, job: str | None) -> Mapping[str, Any] | None:
+        """What a job found, or None where it did not end ok."""
+        record = self.records.get(job) if job else None
+        return record["result"] if record is not None and record["status"] == "ok" else None
+
+    def ancestors(self, job: str) -> Iterator[str]:
+        """The job itself, its parents, theirs, and so on: nearest first, each once."""
+        queue, seen = [job], {job}
+        for one in queue:
+            yield one
+            for parent in self.described["jobs"].get(one, {}).get("parents", ()):
+                if parent not in seen:
+                    seen.add(parent)
+                    queue.append(parent)
+
+    def fault(self, job: str | None) -> tuple[str, str | None] | None:
+        """Why a job has no result, as (status, reason); None where it has one.
+
+        The fault is the job's own or that of its nearest ancestor that failed; `not-run` where none did.
+        """
+        if self.result(job) is not None:
+            return None
+        for one in self.ancestors(job) if job else ():
+            record = self.records.get(one)
+            if record is not None and record["status"] != "ok":
+                where = "" if one == job else f"{self.described['jobs'].get(one, {}).get('label', one[:8])}: "
+                return record["status"], f"{where}{record['reason'] or record['status']}"
+        return NOT_RUN, "the job was not run in this run"
+
+
+@paused()
+def read_run(folder: Path, store: RecordStore | None = None) -> Run:
+    """The run of a results folder, with every record that `store` holds for it.
+
+    Without a store the records are those of the folder's own `records.jsonl`: a published run. Either file may be
+    compressed, with `.gz` at its end. Raises BenchError where `run.json` is missing, unreadable or of another schema.
+    """
+    path = _plain_or_packed(folder / "run.json")
+    try:
+        described = json.loads(_content(path))
+    except FileNotFoundError:
+        raise BenchError(f"{folder} holds no run.json: give the folder of a finished run, or start one") from None
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BenchError(f"{path} can't be read ({why}): give the folder of a run") from error
+    except ValueError as error:
+        raise BenchError(f"{path} is not valid JSON ({error}): run the benchmark again to rewrite it") from error
+    if not isinstance(described, dict) or described.get("schema") != SCHEMA:
+        raise BenchError(f"{path} was written by another version: run the benchmark again to rewrite it")
+    missing = [name for name in _FIELDS if name not in described]
+    if missing:
+        raise BenchError(f"{path} lacks {', '.join(missing)}: run the benchmark again to rewrite it")
+    if store is None:
+        return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl")))
+    records = ((job, store.read(job)) for job in described["jobs"])
+    return Run(described, {job: record for job, record in records if record is not None})
+
+
+def _plain_or_packed(path: Path) -> Path:
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if packed.is_file() and not path.exists() else path
+
+
+def _content(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def _published_records(path: Path) -> dict[str, Record]:
+    try:
+        lines = _content(path).decode().splitlines()
+        return {record["id"]: record for record in map(json.loads, lines)}
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise BenchError(f"{path} can't be read as records ({error}): restore it from the repository") from error

@@ -1,0 +1,199 @@
+"""What a row or a column of the matrix adds up to: tallies by board, fidelity, costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+from benchmark.plugins.source_reader import ORACLE_KINDS
+from leaderboard.judge.cell import Cell
+from leaderboard.judge.decide import Court, fresh
+from leaderboard.judge.evidence import Evidence
+from leaderboard.judge.false_positives import FalseAlarms, false_alarms
+from leaderboard.judge.results import Cost, cost_of, nulls_of, outcomes
+from leaderboard.judge.run import Run
+from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH, Tally
+from leaderboard.stats.utility_test import Utility, level, similarity
+
+KINDS = (
+    "removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", *ORACLE_KINDS, "control",
+)  # fmt: skip
+_TIERS = (0.01, 0.05, 0.25, 1.0)  # of training one host
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """What embedding did to the images of an image-to-image net: marked against host, means over the test images."""
+
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What embedding did at one replicate. Accuracies in [0, 1], or mean PSNR in dB.
+
+    drop: marked against host, paired, where there is a host. nulls: the mean over the clean nulls. marked_ssim,
+    host_ssim: mean SSIM of their images against the wanted ones.
+    """
+
+    replicate: int
+    marked: float | None
+    host: float | None
+    drop: Utility | None
+    nulls: float | None
+    cost: Cost | None
+    evidence: Evidence | None
+    marked_ssim: float | None = None
+    host_ssim: float | None = None
+    distortion: Distortion | None = None
+
+
+@dataclass(frozen=True)
+class SchemeRow:
+    """A scheme: its entry in run.json, its tally on every board, what embedding did, and its false alarms.
+
+    committed: the tallies of the court that asks for commitment; they differ on the boards of claims only.
+    """
+
+    described: Mapping[str, Any]
+    tallies: Mapping[str, Tally]
+    committed: Mapping[str, Tally]
+    fidelity: Sequence[Fidelity]
+    false_alarms: FalseAlarms
+
+    @property
+    def label(self) -> str:
+        return str(self.described["label"])
+
+
+@dataclass(frozen=True)
+class AttackRow:
+    """An attack: its entry in run.json, what it did to all schemes, and its median cost over them.
+
+    relative: counted work (multiply-adds) over that of training one host, the same on every machine; tier: 0
+    (<= 1 %), 1 (<= 5 %), 2 (<= 25 %), 3 (<= 100 %), 4. change: median net loss of utility, as in `Utility.delta`.
+    no_better: removals that training anew would equal. Over several tracks there is no common cost and no common unit.
+    """
+
+    described: Mapping[str, Any]
+    tally: Tally
+    committed: Tally
+    no_better: int
+    change: float | None
+    cost: Cost | None
+    relative: float | None
+
+    @property
+    def label(self) -> str:
+        return str(self.described["label"])
+
+    @property
+    def kind(self) -> str:
+        return str(self.described["kind"])
+
+    @property
+    def tier(self) -> int | None:
+        return None if self.relative is None else tier(self.relative)
+
+
+def tier(relative: float) -> int:
+    """The tier of a cost, given over that of training one host."""
+    return sum(relative > bound for bound in _TIERS)
+
+
+def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court: Court) -> SchemeRow:
+    """The row of a scheme from its cells among `cells`."""
+    own = [cell for cell in cells if cell.scheme == scheme["label"]]
+    owners = [cell for cell in own if not cell.innocent]
+    by_replicate = {cell.replicate: cell for cell in reversed(owners) if cell.jobs}
+    return SchemeRow(
+        described=scheme,
+        tallies={kind: Tally.of(c.verdict for c in owners if c.kind == kind) for kind in KINDS},
+        committed={kind: Tally.of(c.committed or c.verdict for c in owners if c.kind == kind) for kind in KINDS},
+        fidelity=[_fidelity(run, by_replicate[number], court) for number in sorted(by_replicate)],
+        false_alarms=false_alarms(run, own, court),
+    )
+
+
+def _fidelity(run: Run, cell: Cell, court: Court) -> Fidelity:
+    jobs = cell.jobs
+    marked, host = outcomes(run, jobs.get("marked")), outcomes(run, jobs.get("host"))
+    judged = jobs.get("fresh_nulls", jobs.get("nulls"))
+    models = [model for model, _ in nulls_of(run, judged)] if judged and run.result(judged) else []
+    nulls = [found for model in models if (found := level(outcomes(run, model))) is not None]
+    evidence = None
+    with suppress(ValueError, KeyError):
+        delivered = fresh(run, jobs)
+        evidence = delivered.at(court.alpha) if delivered else None
+    return Fidelity(
+        replicate=cell.replicate,
+        marked=level(marked),
+        host=level(host),
+        drop=court.compare(host, marked) if host and marked else None,
+        nulls=sum(nulls) / len(nulls) if nulls else None,
+        cost=cost_of(run, jobs.get("marked")),
+        evidence=evidence,
+        marked_ssim=similarity(marked),
+        host_ssim=similarity(host),
+        distortion=_distortion(run, jobs.get("marked")),
+    )
+
+
+def _distortion(run: Run, marked: str | None) -> Distortion | None:
+    found = (run.result(marked) or {}).get("embedding")
+    return Distortion(fmean(found["psnr"]), fmean(found["ssim"])) if found else None
+
+
+def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_operations: float | None) -> AttackRow:
+    """The row of an attack from its cells among `cells`, those of one track."""
+    own = [cell for cell in cells if cell.attack == attack["label"] and not cell.innocent]
+    costs = [cell.cost for cell in own if cell.cost]
+    cost = _median_cost(costs) if costs else None
+    changes = [cell.utility.delta for cell in own if cell.utility]
+    return AttackRow(
+        described=attack,
+        tally=Tally.of(cell.verdict for cell in own),
+        committed=Tally.of(cell.committed or cell.verdict for cell in own),
+        no_better=sum(NO_BETTER_THAN_SCRATCH in cell.verdict.flags for cell in own),
+        change=median(changes) if changes else None,
+        cost=cost,
+        relative=work_share(cost, host_operations),
+    )
+
+
+def over_tracks(rows: Sequence[AttackRow]) -> AttackRow:
+    """One attack on several tracks: its counts. Costs and changes of utility have no common measure."""
+    if len(rows) == 1:
+        return rows[0]
+    words, committed = Counter[str](), Counter[str]()
+    for row in rows:
+        words.update(row.tally.words)
+        committed.update(row.committed.words)
+    no_better = sum(row.no_better for row in rows)
+    return AttackRow(rows[0].described, Tally(words), Tally(committed), no_better, None, None, None)
+
+
+def work_share(cost: Cost | None, host_operations: float | None) -> float | None:
+    """Counted work over that of training one host; None where either was not counted."""
+    if cost is None or cost.operations is None or not host_operations:
+        return None
+    return cost.operations / host_operations
+
+
+def _median_cost(costs: Sequence[Cost]) -> Cost:
+    def middle(name: str) -> Any:
+        return median(getattr(cost, name) for cost in costs)
+
+    counts = ("labelled", "unlabelled", "queries", "steps", "samples")
+    worked = [cost.operations for cost in costs if cost.operations is not None]
+    return Cost(
+        middle("seconds"),
+        middle("peak_memory_mb"),
+        **{name: round(middle(name)) for name in counts},
+        operations=round(median(worked)) if worked else None,
+    )

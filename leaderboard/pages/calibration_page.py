@@ -1,0 +1,192 @@
+"""`calibration.md`: the realised error rates of every scheme. Labels and reasons are untrusted text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from leaderboard.analysis.error_rates import ALPHAS, CHANCE, Calibrated, Rate, allowed, failures
+from leaderboard.judge.run import Run
+from leaderboard.pages import wording
+from leaderboard.pages.md_table import escape, table
+
+
+def calibration_page(run: Run, found: Sequence[Calibrated]) -> str:
+    """The whole page."""
+    parts = [
+        f"# Realised error rates: {escape(run.described['run'])}",
+        f"Unmarked models of the owner's architecture and data: {_nulls(run)}; command: "
+        f"{escape(run.described['command'])}",
+        headline(found),
+        "## Fresh keys",
+        fresh_keys(found),
+        "## Innocent models under the owner's key",
+        pools(found),
+        "## Power",
+        power(found),
+        *roc(found),
+        *faults(found),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _nulls(run: Run) -> str:
+    return ", ".join(
+        f"{wording.nulls(track['nulls'], track.get('surrogates', 0))} on {escape(track['task'])}"
+        for track in run.described["data"]
+    )
+
+
+def headline(found: Sequence[Calibrated]) -> str:
+    """Whether the criterion holds."""
+    if said := failures(found):
+        return f"**The limits do not hold.** {escape('; '.join(said))}."
+    tested = [one for one in found if one.fresh_keys]
+    return f"Fresh keys stay within what chance allows for all of {len(tested)} schemes that have such a test."
+
+
+def fresh_keys(found: Sequence[Calibrated]) -> str:
+    """False accusations by fresh admissible keys, against what chance allows of a correct rule."""
+    rows = []
+    for one in found:
+        drawn = one.fresh_keys
+        if drawn is None:
+            rows.append([escape(one.scheme), "–", "–", *["–"] * (2 * len(ALPHAS)), _no_test(one)])
+            continue
+        counts = [text for alpha in ALPHAS for text in (_rate(drawn.accused[alpha]), str(drawn.fired[alpha]))]
+        within = ("by p: " if drawn.crossed else "") + ("yes" if drawn.passed else "**no**")
+        rows.append([escape(one.scheme), f"{drawn.admissible}/{drawn.draws}", str(drawn.models), *counts, within])
+    draws = max((one.fresh_keys.draws for one in found if one.fresh_keys), default=0)
+    limits = ", ".join(f"{allowed(draws, alpha)} at {wording.probability(alpha)}" for alpha in ALPHAS)
+    text = (
+        "Keys drawn anew on models that never saw one, by p_key alone; gates, which could only lower the counts, are "
+        f"left out. A rule of exactly the stated size stays within {limits} of {draws:,} draws in "
+        f"{100 * CHANCE:g} % of such checks. Behind each count: the one-sided 95 % Clopper-Pearson bound, and how many "
+        "of the models were ever accused. Where a part of the key was trained for its secret, or no law says what a "
+        "fresh key would score, there is no such test: there p_null alone accuses, and the pools below are what holds."
+    )
+    header = ["scheme", "admissible", "models"]
+    for alpha in ALPHAS:
+        header += [f"p <= {wording.probability(alpha)}", "models"]
+    page = f"{text}\n\n" + table([*header, "within"], rows, "lrr" + "rr" * len(ALPHAS) + "l")
+    return "\n\n".join([page, *crossed(found)])
+
+
+def _no_test(one: Calibrated) -> str:
+    """Why there are no counts of fresh keys."""
+    return "the job failed" if one.no_fresh_keys is None else f"no such test: {escape(one.no_fresh_keys)}"
+
+
+def crossed(found: Sequence[Calibrated]) -> list[str]:
+    """Fresh keys by the p that accuses, of schemes whose p_key is a prediction from few redrawn keys."""
+    rows = [
+        [escape(one.scheme), str(some.models), *(_rate(some.key[a]) for a in ALPHAS),
+         *(_rate(some.both[a]) for a in ALPHAS)]
+        for one in found if one.fresh_keys and (some := one.fresh_keys.crossed)
+    ]  # fmt: skip
+    text = (
+        "Where the law of a fresh key is itself a handful of redrawn keys, p_key is a prediction from these, too small "
+        "in its far tail, and accuses nobody by itself: p, the larger of p_key and p_null, does, and the limits are "
+        "for it. Each of these fresh keys was read on all of the models: it accuses each of them in turn, with the "
+        "others under the same key as the nulls. Pairs that share a key are not independent."
+    )
+    named = [wording.probability(alpha) for alpha in ALPHAS]
+    header = ["scheme", "models", *(f"p_key <= {a}" for a in named), *(f"p <= {a}" for a in named)]
+    return [text, table(header, rows, "lr" + "r" * (2 * len(ALPHAS)))] if rows else []
+
+
+def pools(found: Sequence[Calibrated]) -> str:
+    """Accusations by p_null alone and by p, model by model, in every pool."""
+    rows = [
+        [
+            escape(one.scheme),
+            pool.name,
+            str(pool.null[ALPHAS[0]].n) + (f" ({pool.useless} left out)" if pool.useless else ""),
+            *(_rate(pool.null[alpha]) for alpha in ALPHAS),
+            *(_rate(pool.both[alpha]) for alpha in ALPHAS),
+            "–" if pool.least_log10_p is None else wording.p_value(pool.least_log10_p),
+        ]
+        for one in found
+        for pool in one.pools
+    ]
+    text = (
+        "Every model as the suspect, the clean nulls and any surrogates of them as the nulls, without those that it is "
+        "or that share what it was made from. Clean: the owner's architecture and data. Near innocents: the owner's "
+        "own unmarked model, and other people's fine-tunings of it; attacked: clean nulls after attacks. Models of one "
+        "backbone, or of one thief's data, are not independent: their bounds read as if they were. p is the larger of "
+        "p_null and p_key. Gates are left out, and so are models that don't do their task: restored images less than "
+        "3 dB better than the degraded ones."
+    )
+    named = [wording.probability(alpha) for alpha in ALPHAS]
+    header = ["scheme", "pool", "models", *(f"p_null <= {a}" for a in named), *(f"p <= {a}" for a in named), "least p"]
+    return f"{text}\n\n" + table(header, rows, "llr" + "r" * (2 * len(ALPHAS) + 1))
+
+
+def power(found: Sequence[Calibrated]) -> str:
+    """How often a half-erased mark would still be present."""
+    rows = [
+        [escape(one.scheme), *(wording.percent(one.power[a]) if a in one.power else "–" for a in ALPHAS)]
+        for one in found
+    ]
+    text = (
+        "How often a mark is still present after a random half of its items was reset to chance, in closed form. "
+        "Hits are reset to the rate of a fresh key, or of the nulls where there is none; real scores to those of "
+        "a null on the same items, each null in turn and left out of the test, by the normal approximation."
+    )
+    return f"{text}\n\n" + table(["scheme", *_at(ALPHAS)], rows, "l" + "r" * len(ALPHAS))
+
+
+def roc(found: Sequence[Calibrated]) -> list[str]:
+    """Attacked marked against attacked unmarked models; nothing where there are fewer than 100 of those."""
+    rows = [
+        [escape(one.scheme), str(one.roc.marked), str(one.roc.nulls), f"{one.roc.auroc:.3f}",
+         wording.percent(one.roc.tpr)]
+        for one in found if one.roc is not None
+    ]  # fmt: skip
+    header = ["scheme", "attacked marked", "attacked nulls", "AUROC", "TPR at 1 % FPR"]
+    return ["## Attacked marked against attacked nulls", table(header, rows, "lrrrr")] if rows else []
+
+
+def faults(found: Sequence[Calibrated]) -> list[str]:
+    """Why a part is missing."""
+    rows = [[escape(one.scheme), escape(why)] for one in found for _, why in one.faults]
+    return ["## Missing", table(["scheme", "why"], rows)] if rows else []
+
+
+def as_json(found: Sequence[Calibrated]) -> list[dict[str, object]]:
+    """The same figures for other programs; levels are keys."""
+    return [
+        {
+            "scheme": one.scheme,
+            "fresh_keys": (drawn := one.fresh_keys) and {
+                "draws": drawn.draws,
+                "admissible": drawn.admissible,
+                "models": drawn.models,
+                "accused": _counts(drawn.accused),
+                "crossed": drawn.crossed and {
+                    "models": drawn.crossed.models,
+                    "p_key": _counts(drawn.crossed.key),
+                    "p": _counts(drawn.crossed.both),
+                },
+                "passed": drawn.passed,
+            },
+            "no_fresh_keys": one.no_fresh_keys,
+            "pools": {pool.name: {"p_null": _counts(pool.null), "p": _counts(pool.both)} for pool in one.pools},
+            "power": {wording.probability(alpha): value for alpha, value in one.power.items()},
+            "roc": one.roc and {"auroc": one.roc.auroc, "tpr_at_1_percent_fpr": one.roc.tpr},
+            "faults": [why for _, why in one.faults],
+        }
+        for one in found
+    ]  # fmt: skip
+
+
+def _counts(rates: Mapping[float, Rate]) -> dict[str, dict[str, float]]:
+    return {wording.probability(a): {"count": r.count, "n": r.n, "bound": r.bound} for a, r in rates.items()}
+
+
+def _rate(rate: Rate) -> str:
+    """`3/60 <= 0.12`: the count, and the bound of the rate."""
+    return f"{rate.count}/{rate.n} <= {rate.bound:.2g}" if rate.n else "–"
+
+
+def _at(alphas: Sequence[float]) -> list[str]:
+    return [f"alpha {wording.probability(alpha)}" for alpha in alphas]

@@ -1,0 +1,103 @@
+"""The comparison of two runs as plain text and as JSON: `bench compare`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from leaderboard.analysis.compare import LEVEL, Change, Comparison, key_of, words
+from leaderboard.judge.board import Board
+from leaderboard.judge.cell import Cell
+from leaderboard.pages import wording
+
+
+def as_json(a: Board, b: Board, found: Comparison) -> dict[str, Any]:
+    """The comparison as JSON; p-values as they are, Holm's adjusted ones beside them."""
+
+    def change(one: Change) -> dict[str, Any]:
+        return {
+            **_named(one.after), "before": words(one.before), "after": words(one.after), "step": one.step,
+            "beyond_chance": one.beyond_chance,
+            "total": [_total(one.before), _total(one.after)],
+            "accuracy": [one.before.accuracy, one.after.accuracy],
+            "tests": [{"of": t.what, "test": t.name, "p": t.p, "holm": t.adjusted} for t in one.tests],
+        }  # fmt: skip
+
+    return {
+        "runs": [{"run": board.run.described["run"], "created": board.run.described["created"]} for board in (a, b)],
+        "alpha": a.alpha,
+        "budgets": {track.task: {"budget": track.budget, "unit": track.unit} for track in a.tracks},
+        "level": LEVEL,
+        "tests": found.tests,
+        "same": found.same,
+        "compared": len(found.changes) - found.same,
+        "worse": [change(one) for one in found.worse],
+        "better": [change(one) for one in found.better],
+        "unjudged": [change(one) for one in found.unjudged],
+        "changed_beyond_chance": [change(one) for one in found.changes if one.beyond_chance],
+        "new": [_named(cell) for cell in found.new],
+        "gone": [_named(cell) for cell in found.gone],
+    }
+
+
+def _named(cell: Cell) -> dict[str, Any]:
+    names = ("scheme", "attack", "innocent", "replicate", "pool", "share")
+    return dict(zip(names, key_of(cell), strict=True))
+
+
+def _total(cell: Cell) -> list[float] | None:
+    return None if cell.after is None else [cell.after.total, cell.after.n]
+
+
+def describe(a: Board, b: Board, found: Comparison) -> str:
+    """The comparison as plain text."""
+    both = len(found.changes)
+    lines = [
+        *(f"{letter}  {board.run.described['run']}, {board.run.described['created']}" for letter, board in
+          (("A", a), ("B", b))),
+        f"at alpha {a.alpha:g}, budget {wording.budgets(a.tracks)}",
+        f"{both} cells in both: {found.same} from the same records, {both - found.same} compared "
+        f"({found.tests} tests, Holm at {LEVEL:g})",
+    ]  # fmt: skip
+    titles = (
+        ("worse for the owner", found.worse),
+        ("better for the owner", found.better),
+        ("changed beyond chance, the verdict as good as before", found.shifted),
+        ("without a verdict in one run or both", found.unjudged),
+    )
+    for title, changes in titles:
+        lines += [f"{title}: {len(changes)}", *(f"  {_sentence(change)}" for change in changes)]
+    for title, cells in (("new", found.new), ("gone", found.gone)):
+        lines += [f"{title}: {len(cells)}", *(f"  {_name(cell)}: {words(cell)}" for cell in cells)]
+    return "\n".join(lines)
+
+
+def _name(cell: Cell) -> str:
+    whose = f"{'unmarked under ' if cell.innocent else ''}{cell.scheme}"
+    return f"{whose} × {cell.attack}, seed {cell.replicate}{_thief(cell)}"
+
+
+def _thief(cell: Cell) -> str:
+    """The thief's images, where he is not the usual one."""
+    usual = (cell.pool, cell.share) == ("disjoint", 1.0)
+    return "" if usual else f", {100 * cell.share:g} % of the {cell.pool} pool"
+
+
+def _sentence(change: Change) -> str:
+    before, after = change.before, change.after
+    found = [f"{words(before)} -> {words(after)}" if change.reworded else words(before)]
+    for test in change.tests:
+        if test.what == "evidence" and before.after is not None and after.after is not None:
+            seen = " -> ".join(f"{one.total:.4g}/{one.n}" for one in (before.after, after.after))
+        elif before.accuracy is not None and after.accuracy is not None:
+            seen = " -> ".join(wording.score(one, after.unit) for one in (before.accuracy, after.accuracy))
+        else:
+            seen = test.what
+        chance = "beyond chance" if test.beyond_chance else "within chance"
+        p = f"p {test.p:.2g}" if test.p >= 1e-4 else f"p 10^{_log10(test.p):.1f}"
+        found.append(f"{seen} ({test.name} {p}, {chance})")
+    return f"{_name(after)}: {'; '.join(found)}"
+
+
+def _log10(p: float) -> float:
+    return math.log10(p) if p > 0 else -math.inf

@@ -1,0 +1,192 @@
+"""`leaderboard.html`: the board as one self-contained page; each square opens its evidence.
+
+Jinja's autoescape guards the markup, `json_for_script` the inline data, a content security policy the rest: only
+the page's own script and style may run, and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import unescape
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchmark.plugins.source_reader import ORACLE_KINDS
+from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices
+from leaderboard.judge.board import Board
+from leaderboard.judge.cell import Cell
+from leaderboard.pages import wording
+from leaderboard.pages.cell_facts import attack_threat, cell_facts, scheme_threat
+from leaderboard.pages.markdown import headlines
+from leaderboard.pages.md_table import one_line
+from leaderboard.pages.overview import overviews
+
+INNOCENT = "innocent models"
+# what an outcome means for the owner: a tint and a sign beside the word, never instead of it
+_LOOKS = {
+    "survived": "held", "rejected": "held", "not-marked": "held", "utility-lost": "dear", "undecided": "open",
+    "removed": "broken", "forged": "broken", "false-positive": "broken",
+}  # fmt: skip
+_SIGNS = {"held": "●", "dear": "◐", "open": "?", "broken": "✕", "none": "–"}
+_ORDER = ("broken", "open", "dear", "held", "none")
+
+
+@dataclass(frozen=True)
+class Square:
+    """One square: its lines, the verdicts in it, how it looks, and where it stands when its column is sorted."""
+
+    number: int
+    lines: Sequence[str]
+    words: Sequence[str]
+    look: str
+    sign: str
+    rank: float
+
+
+def page(board: Board, curves: Sequence[Curve] = ()) -> str:
+    """The whole page. `curves`: utility against evidence, shown in the squares they belong to."""
+    environment = Environment(
+        loader=PackageLoader("leaderboard.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["breaks"] = _breaks
+    squares: list[dict[str, Any]] = []
+    boards = list(_boards(board, curves, squares))
+    script = _own("page.js")
+    return environment.get_template("page.html.j2").render(
+        run=one_line(board.run.described["run"]),
+        headlines=[tuple(map(_unescaped, one)) for one in headlines(board)],
+        alpha=wording.probability(board.alpha),
+        budget=one_line(wording.budgets(board.shown)),
+        units=wording.units(board.shown),
+        several=wording.ABOUT_SEEDS if board.run.profile["seeds"] > 1 else "",
+        boards=boards,
+        words=[word for word in wording.LEGEND if any(word in square["words"] for square in squares)],
+        overviews=overviews(board),
+        version=one_line(board.run.described["version"]),
+        style=Markup(_own("page.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=Markup(json_for_script(_data(board, squares))),
+    )
+
+
+def json_for_script(value: Any) -> str:
+    """JSON that can stand in a script element: no `<`, `>` or `&`, nothing but ASCII."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _own(name: str) -> str:
+    return files("leaderboard.pages").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _unescaped(markdown: str) -> str:
+    """Our own sentence, written for a markdown page, as plain text."""
+    plain = re.sub(r"\\(.)", r"\1", markdown.replace("<!-- -->", ""))
+    return unescape(plain)
+
+
+def _breaks(label: str) -> Markup:
+    """A label that a narrow column may break after its signs."""
+    parts = re.split(r"(?<=[(,+=;|/])", label)
+    return Markup("<wbr>").join(parts)
+
+
+def _boards(board: Board, curves: Sequence[Curve], data: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for part in board.parts:
+        on = f", {one_line(part.track.task)}" if len(board.parts) > 1 else ""
+        rows = _Rows(board, part, curves, data)
+        everyone = [row.label for row in part.schemes]
+        for kind in part.kinds:
+            labels = [attack.label for attack in part.attacks if attack.kind == kind]
+            reached = {cell.scheme for cell in part.owners(kind) if cell.verdict.word != "not-applicable"}
+            schemes = [scheme for scheme in everyone if scheme in reached] or everyone
+            yield _board(kind + on, schemes, rows.of(labels, schemes, innocent=False), kind in ORACLE_KINDS)
+        seen = dict.fromkeys(cell.attack for cell in part.cells if cell.innocent and cell.jobs)
+        if seen:
+            yield _board(INNOCENT + on, everyone, rows.of(list(seen), everyone, innocent=True))
+
+
+def _board(title: str, schemes: Sequence[str], rows: Iterable[dict[str, Any]], oracle: bool = False) -> dict[str, Any]:
+    """A table: without the schemes that none of its attacks can be run on."""
+    about = wording.ABOUT_ORACLES if oracle else ""
+    return {"kind": title, "about": about, "schemes": [one_line(one) for one in schemes], "rows": list(rows)}
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of the tables of one track, `part` of `board`; what their squares open is added to `data`."""
+
+    board: Board
+    part: Board
+    curves: Sequence[Curve]
+    data: list[dict[str, Any]]
+
+    def of(self, labels: Sequence[str], schemes: Sequence[str], *, innocent: bool) -> Iterator[dict[str, Any]]:
+        columns = {scheme.label: number for number, scheme in enumerate(self.board.schemes)}
+        numbers = {attack.label: number for number, attack in enumerate(self.board.attacks)}
+        for label in labels:
+            squares: list[Square | None] = []
+            for scheme in schemes:
+                cells = self.part.at(scheme, label, innocent=innocent)
+                chosen = not innocent and (scheme, label) in self.chosen
+                squares.append(_square(cells, len(self.data), chosen) if cells else None)
+                if cells:
+                    own = (
+                        [] if innocent else [one for one in self.curves if one.scheme == scheme and _is_on(label, one)]
+                    )
+                    whose = "unmarked under " if innocent else ""
+                    self.data.append(
+                        {
+                            "title": f"{whose}{one_line(scheme)} × {one_line(label)}",
+                            "scheme": columns[scheme],
+                            "attack": numbers.get(label, -1),
+                            "words": list(dict.fromkeys(cell.verdict.word for cell in cells)),
+                            "cells": [cell_facts(self.board, cell, own) for cell in cells],
+                        }
+                    )
+            yield {"attack": one_line(label), "squares": squares}
+
+    @cached_property
+    def chosen(self) -> set[tuple[str, str]]:
+        """Squares that the thief would choose from their sweep."""
+        return choices(self.board, self.curves)
+
+
+def _is_on(label: str, curve: Curve) -> bool:
+    """Whether the setting is one of the curve's points: the curve's label has `*` where the number is swept."""
+    return re.fullmatch(re.escape(curve.attack).replace(r"\*", r"[^,()+]*"), label) is not None
+
+
+def _square(cells: Sequence[Cell], number: int, chosen: bool) -> Square:
+    words = list(dict.fromkeys(cell.verdict.word for cell in cells))
+    looks = sorted((_LOOKS.get(word, "none") for word in words), key=_ORDER.index)
+    strengths = [max(cell.after.log10_p, -9999.0) for cell in cells if cell.after is not None]
+    depth = sum(strengths) / len(strengths) if strengths else 0.0
+    rank = 1e5 * _ORDER.index(looks[0]) - depth
+    lines = [*(one_line(line) for line in wording.square(cells)), *([THIEFS_CHOICE] if chosen else [])]
+    sign = _SIGNS[_LOOKS.get(lines[0].split(" ")[0], "none")]  # of the word it stands beside; the tint is of the worst
+    return Square(number, lines, words, looks[0], sign, round(rank, 2))
+
+
+def _data(board: Board, squares: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    thief = board.run.profile["thief"]
+    return {
+        "schemes": [scheme_threat(row.described) for row in board.schemes],
+        "attacks": [attack_threat(row.described, thief) for row in board.attacks],
+        "squares": squares,
+    }

@@ -1,0 +1,82 @@
+"""The command that reproduces one cell, quoted for a shell."""
+
+from __future__ import annotations
+
+import shlex
+from functools import lru_cache
+
+from leaderboard.judge.board import Board
+from leaderboard.judge.cell import Cell
+from leaderboard.judge.tracks import read_tracks
+from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH
+
+# what of the run's own command decides its results; the rest selects, or says where and how fast to run
+_KEPT = ("--profile", "--task", "--data-root", "--timeout", "--plugin", "--alpha", "--budget")
+_ONE_CELL = "one-cell"
+
+
+def reproduce(board: Board, cell: Cell) -> str:
+    """`bench run` of this cell alone, at the board's alpha and budget, in a folder of its own.
+
+    Results folders, workers and devices are left to the reader. The seeds are as many as the cell's replicate
+    needs, and the scratch control comes along where the verdict's flag speaks of it.
+    """
+    options = _options(board.run.described["command"])
+    words = ["bench", "run", "--schemes", cell.scheme, "--attacks", _attacks(board, cell)]
+    words += ["--profile", *(options.get("--profile") or [board.run.profile["name"]])[-1:]]
+    for name in _KEPT[1:]:
+        values = _thresholds(board).get(name, options.get(name, []))
+        words += [word for value in values for word in (name, value)]
+    thief = board.run.profile["thief"]
+    if board.beside or "--thief-pool" in options or cell.pool != thief["pool"]:
+        words += ["--thief-pool", cell.pool]
+    if board.beside or "--thief-share" in options or cell.share != thief["share"]:
+        words += ["--thief-share", repr(cell.share)]
+    if board.run.profile["seeds"] != 1 or "--seeds" in options:
+        words += ["--seeds", str(cell.replicate + 1)]
+    return " ".join(_quoted(word) for word in [*words, "--run", _ONE_CELL])
+
+
+def _attacks(board: Board, cell: Cell) -> str:
+    if NO_BETTER_THAN_SCRATCH not in cell.verdict.flags:
+        return cell.attack
+    return ",".join(dict.fromkeys([cell.attack, *board.attacks_of(cell.jobs["scratch"])]))
+
+
+def _thresholds(board: Board) -> dict[str, list[str]]:
+    """The board's alpha and budget (points), where they are not those of the run."""
+    own = board.run.once("tracks", lambda: read_tracks(board.run.described))
+    found = {} if board.alpha == own[0].alpha else {"--alpha": [repr(board.alpha)]}
+    if any(now.budget != then.budget for now, then in zip(board.tracks, own, strict=True)):
+        found["--budget"] = [repr(board.budget)]
+    return found
+
+
+@lru_cache(maxsize=16)
+def _options(command: str) -> dict[str, list[str]]:
+    """The options of a command line and their values, each as often as it was given."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # written by hand, with an open quote
+        words = command.split()
+    found: dict[str, list[str]] = {}
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith("--"):
+            name, given, value = word.partition("=")
+            found.setdefault(name, []).append(value if given else following)
+    return found
+
+
+def _quoted(word: str) -> str:
+    """One word for a POSIX shell; with signs that can't be seen, as bash's $'…', so that nothing hides in it."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(_visible(sign) for sign in word) + "'"
+
+
+def _visible(sign: str) -> str:
+    if sign in "\\'":
+        return "\\" + sign
+    if sign.isprintable():
+        return sign
+    return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,186 @@
+"""Scores, cost to break and power, as sections of `leaderboard.md`. Labels are untrusted text."""
+
+from __future__ import annotations
+
+from benchmark.plugins.selection import CLAIM_KINDS
+from leaderboard.analysis.power import Power, power
+from leaderboard.analysis.ranking import CostToBreak, Ranked, Score, Scores, Standing
+from leaderboard.judge.board import Board
+from leaderboard.pages import wording
+from leaderboard.pages.md_table import escape, table
+from leaderboard.pages.sections.section import on_tracks
+from leaderboard.stats.seeds import what_seeds_allow
+from leaderboard.stats.tails import wilson
+
+TIERS = ("0 (up to 1 %)", "1 (up to 5 %)", "2 (up to 25 %)", "3 (up to 100 %)", "4 (any)")
+
+
+def sections(board: Board) -> list[str]:
+    """Scores and worst cases where there are several seeds; cost to break and power always. Track by track."""
+    scored = ["## Scores over seeds", *on_tracks(board, _scores)] if board.run.profile["seeds"] > 1 else []
+    return [
+        *scored,
+        "## Cost to break",
+        *on_tracks(board, lambda part: [cost_to_break(Scores(part))]),
+        "## Power",
+        *on_tracks(board, lambda part: [power_line(part)]),
+    ]
+
+
+def _boards(board: Board) -> list[tuple[str, str, bool]]:
+    """(title, kind, before a court that asks for commitment) of every board that has scores."""
+    found = []
+    for kind in board.ranked_kinds:
+        found.append((kind.capitalize(), kind, False))
+        if kind in CLAIM_KINDS:
+            found.append((f"{kind.capitalize()}, keys must be committed", kind, True))
+    return found
+
+
+def _scores(board: Board) -> list[str]:
+    scores = Scores(board)
+    parts = [
+        f"{what_seeds_allow(board.run.profile['seeds'])} A seed redraws host, key and attack together. Mean "
+        "score: in each seed the share of attacks withstood, families of attacks counting alike; its 95 % interval is "
+        "the wider of that between seeds and that within cells. Worst case: the smallest one-sided 95 % lower bound "
+        "of survival over the attacks (Clopper-Pearson), which holds for all of them at once. Withstood every attack: "
+        "seeds, with the Wilson 95 % interval. Lowest seen: the smallest share over the attacks, biased down. Two "
+        "numbers: undecided counted as broken, and as held. Ordered by the worst case, then by the mean score; "
+        "schemes share a rank (=) unless the difference of their means is significant at 5 % after Holm over all "
+        "pairs of the table. Only attacks judged in every seed count. Boards are never summed."
+    ]
+    for title, kind, committed in _boards(board):
+        ranked = scores.ranking(kind, committed=committed)
+        if not ranked:
+            continue
+        rows = [_row(one) for one in ranked]
+        header = ["rank", "scheme", "seeds", "attacks", "mean score", "worst case", "withstood every attack",
+                  "lowest seen", "cells left out"]  # fmt: skip
+        parts += [f"### Scores: {title}", table(header, rows, "rlrrrrrrr")]
+        if worst := _worst_by_tier(scores, kind, committed):
+            parts.append(worst)
+    return parts
+
+
+def _row(one: Ranked) -> list[str]:
+    found = one.standing
+    rank = "–" if one.rank is None else f"{one.rank}{'=' if one.tied else ''}"
+    return [rank, escape(found.scheme), str(found.seeds), str(found.attacks), mean_score(found), *_extremes(found),
+            str(found.left_out or "–")]  # fmt: skip
+
+
+def mean_score(found: Standing) -> str:
+    """The mean score with its interval, such as `0.75 [0.63, 0.87]`; both ways where undecided cells matter."""
+    low, high = found.low, found.high
+    if low == high:
+        return f"{low.mean:.2f}{_interval(low)}"
+    return f"{low.mean:.2f}{_interval(low)} – {high.mean:.2f}{_interval(high)}"
+
+
+def _interval(one: Score) -> str:
+    return "" if one.interval is None else f" \\[{one.interval[0]:.2f}, {one.interval[1]:.2f}\\]"
+
+
+def _extremes(found: Standing) -> list[str]:
+    """Worst case, survives-everything rate and lowest seen, both ways."""
+    low, high = found.low, found.high
+    fewest, most = wilson(low.survivors, found.seeds)[0], wilson(high.survivors, found.seeds)[1]
+    count = f"{low.survivors}" if low.survivors == high.survivors else f"{low.survivors}–{high.survivors}"
+    return [
+        _both(low.worst, high.worst, ".3f"),
+        f"{count}/{found.seeds} \\[{fewest:.2f}, {most:.2f}\\]",
+        _both(low.lowest, high.lowest, ".2f"),
+    ]
+
+
+def _both(low: float, high: float, form: str) -> str:
+    one, other = format(low, form), format(high, form)
+    return one if one == other else f"{one}–{other}"
+
+
+def _worst_by_tier(scores: Scores, kind: str, committed: bool) -> str | None:
+    """The worst case for thieves of growing means: attacks up to each tier. None where one tier says it all."""
+    tiers = sorted({row.tier for row in scores.columns(kind) if row.tier is not None})
+    if len(tiers) < 2:
+        return None
+    rows = [
+        [f"up to {TIERS[tier]}", escape(one.scheme), str(one.attacks), *_extremes(one)]
+        for tier in tiers
+        for one in scores.standings(kind, up_to=tier, committed=committed)
+    ]
+    header = ["cost tier", "scheme", "attacks", "worst case", "withstood every attack", "lowest seen"]
+    return table(header, rows, "llrrrr")
+
+
+def cost_to_break(scores: Scores) -> str:
+    """One row per scheme, one column per board: the cheapest attack that broke it, or that none did."""
+    kinds = scores.board.ranked_kinds
+    rows = [
+        [escape(row.label), *(_price(scores.cost_to_break(row.label, kind)) for kind in kinds)]
+        for row in scores.board.schemes
+    ]
+    text = (
+        "The cheapest attack that broke the scheme (removed, or forged without commitment) in more than half of its "
+        "seeds, by counted work over training one host. Not broken: the cost lies above the dearest attack tried, or "
+        "no attack of the kind does it."
+    )
+    return f"{text}\n\n" + table(["scheme", *kinds], rows)
+
+
+def _price(found: CostToBreak | None) -> str:
+    if found is None:
+        return "–"
+    if found.attack is None:
+        work = "" if found.dearest is None else f", up to {wording.of_a_host(found.dearest)} of a host"
+        return f"not broken by {found.tried} attack{'s' if found.tried > 1 else ''}{work}"
+    work = "work not counted" if found.relative is None else f"{wording.of_a_host(found.relative)} of a host"
+    tier = "" if found.tier is None else f", tier {found.tier}"
+    took = "" if found.seconds is None else f", {wording.seconds(found.seconds)}"
+    scratch = "<br>no better than scratch" if found.no_better else ""
+    return f"{escape(found.attack)}<br>{found.broken}/{found.seeds}, {work}{tier}{took}{scratch}"
+
+
+def power_line(board: Board) -> str:
+    """What the cells of each board could have decided at all, from the most to the least sensitive cell."""
+    rows = []
+    for kind in board.kinds:
+        found = [one for cell in board.owners(kind) if (one := power(cell)) is not None]
+        if found:
+            rows.append([kind, str(len(found)), *_ranges(found, board.track.unit)])
+    unit, given = board.track.unit, "with the gains it saw"
+    if unit != "points":
+        given = "with the spread it saw"
+    text = (
+        "What a cell could have decided, given its test images, key items and nulls: up to which net loss of utility "
+        f"it would have said kept, from which on lost ({unit}, {given}), and from which hit rate on the "
+        "mark would have been present (never: no rate is enough, or the suspect can't be read). Ranges are over the "
+        "cells of a board."
+    )
+    header = ["board", "cells", f"kept up to, {unit}", f"lost from, {unit}", "present from"]
+    return f"{text}\n\n" + table(header, rows, "lrrrr") if rows else "No cell was judged yet."
+
+
+def said(one: Power) -> str:
+    """What one cell could have decided, in one line: `bench show`."""
+    form = _form(one.unit)
+    kept = "no loss reads kept" if one.kept is None else f"a net loss up to {one.kept:{form}} {one.unit} reads kept"
+    lost = "none lost" if one.lost is None else f"from {one.lost:{form}} lost"
+    present = "no hit rate is enough" if one.present is None else f"present from {one.present:.3g}"
+    return f"{kept}, {lost}; {present}"
+
+
+def _form(unit: str) -> str:
+    return f".{wording.DIGITS[unit]}f"
+
+
+def _ranges(found: list[Power], unit: str) -> list[str]:
+    columns = [[one.kept for one in found], [one.lost for one in found], [one.present for one in found]]
+    return [_range(values, form) for values, form in zip(columns, (_form(unit), _form(unit), ".2f"), strict=True)]
+
+
+def _range(values: list[float | None], form: str) -> str:
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return "never"
+    never = ", or never" if len(known) < len(values) else ""
+    return _both(known[0], known[-1], form) + never

@@ -1,0 +1,309 @@
+"""How the pages write numbers and verdicts: short, with the sign that counts, the same everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from benchmark.plugins.parameters import write_value
+from leaderboard.judge.cell import Agreement, Cell, Channel
+from leaderboard.judge.evidence import Evidence
+from leaderboard.judge.false_positives import FalseAlarms
+from leaderboard.judge.summaries import AttackRow, Distortion
+from leaderboard.judge.tracks import Track
+from leaderboard.judge.verdicts import Tally
+from leaderboard.stats.tails import wilson
+from leaderboard.stats.utility_test import LEAST_GAIN, SCALE, Utility
+
+LEGEND = {
+    "survived": "the owner's evidence is still present (p <= alpha) in what the thief ended up with",
+    "removed": "the evidence is absent and the model is as useful as before",
+    "utility-lost": "the evidence is not present, but the model lost more than the budget: counted as survived",
+    "undecided": "neither shown nor ruled out; the word behind it says what is unclear: evidence, utility, both, nulls",
+    "embed-failed": "the mark was not there before the attack: left out of survival",
+    "forged": "a thief's claim that the court would believe",
+    "rejected": "a thief's claim that the court would not believe",
+    "not-marked": "an innocent model that the owner's key does not accuse",
+    "false-positive": "an innocent model that the owner's key accuses",
+    "not-applicable": "this pair can't be run; the reason is given",
+    "crashed": "a job raised an error, or its worker was killed",
+    "timeout": "a job ran past its time limit",
+    "oom": "a job ran out of memory, also alone on its device",
+    "not-run": "no job of this cell failed; it was simply not run yet",
+    "no-better-than-scratch": "flag of `removed`: training anew on the thief's own data gives as useful a model",
+    "claim-refused": "flag of `survived`: the evidence is there, but a gate (a separate test) is lost",
+    "claim-unclear": "flag of `survived`: the evidence is there, and a gate is unclear",
+}
+DIGITS = {"points": 1, "dB": 2}
+LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
+GRADES = {
+    "exact": "the null law is known in closed form, for an admissible key",
+    "ranked": "as many nulls or fresh keys were scored as alpha asks for",
+    "extrapolated": "the prediction rule reaches beyond the nulls: 1e-3 reads about 1e-3, up to 7e-3 for single keys",
+}
+
+
+def p_value(log10_p: float) -> str:
+    """A p-value: `p=0.27` down to 0.01, then its power of ten, `10^-3.2`, `10^-59`."""
+    if log10_p == -math.inf:
+        return "p=0"
+    if log10_p > -2:
+        return f"p={10**log10_p:.2g}"
+    return f"10^{log10_p:.1f}" if log10_p > -9.95 else f"10^{log10_p:.0f}"
+
+
+def evidence(found: Evidence) -> str:
+    """What is left of the mark, such as `96/100 10^-59 exact`."""
+    if is_unreadable(found):
+        return "unreadable: no evidence"
+    return f"{total(found.total, found.n, found.kind == 'count')} {p_value(found.log10_p)} {found.grade}"
+
+
+def is_unreadable(found: Evidence) -> bool:
+    """Whether the court could not read the suspect; only then does absent evidence have a reason."""
+    return found.state == "absent" and found.reason is not None
+
+
+def total(value: float, n: int, count: bool = True) -> str:
+    """Hits out of n, or the mean of n real scores."""
+    return f"{value:.0f}/{n}" if count else f"{value:.3g} (n {n})"
+
+
+def channel(found: Channel | None) -> str:
+    """The total of a printed channel; a dash where it was not seen."""
+    return "–" if found is None else total(found.total, found.n, isinstance(found.total, int))
+
+
+def change(delta: float, unit: str = "points") -> str:
+    """The change of utility behind a net loss, a bare number in `unit` with its sign: a loss of 0.013 is `-1.3`."""
+    digits = DIGITS[unit]
+    value = round(-SCALE[unit] * delta, digits)
+    return f"{value:+.{digits}f}" if value else f"{0:.{digits}f}"
+
+
+def change_interval(found: Utility) -> str:
+    """The change of utility and its 90 % interval, bare numbers in the unit of `found`."""
+    low, high = (change(end, found.unit) for end in found.interval)
+    return f"{change(found.delta, found.unit)} [{high}, {low}]"
+
+
+def changed(delta: float, unit: str) -> str:
+    """The change of utility where there is little room: points are bare, `-1.3`, other units named, `-0.21 dB`."""
+    return change(delta, unit) if unit == "points" else f"{change(delta, unit)} {unit}"
+
+
+def utility_state(found: Utility) -> str:
+    """kept, lost or unclear; and why, where a model is of no use at all."""
+    if found.useless:
+        return f"{found.state}: {found.gain:+.2f} dB over doing nothing, below {LEAST_GAIN:g}"
+    return found.state
+
+
+def test_items(found: Utility) -> str:
+    """What became of the test items, and the statistic that weighs it."""
+    if found.unit == "points":
+        return f"{found.losses} lost and {found.gains} gained of {found.n}, z {found.z:.2f}"
+    gained = "" if found.gain is None else f", {found.gain:+.2f} dB over doing nothing"
+    return f"{found.losses} of {found.n} images came out worse and {found.gains} better, t {found.z:.2f}{gained}"
+
+
+def read_at(track: Track) -> str:
+    """What verdicts of a track were read at."""
+    return f"alpha {probability(track.alpha)}, budget {track.budget:g} {track.unit}"
+
+
+def budgets(tracks: Sequence[Track]) -> str:
+    """The budget of every track: `5 points`, or `5 points on digits and 0.5 dB on photos`."""
+    if len(tracks) == 1:
+        return f"{tracks[0].budget:g} {tracks[0].unit}"
+    return " and ".join(f"{track.budget:g} {track.unit} on {track.task}" for track in tracks)
+
+
+ABOUT_ORACLES = (
+    "These attacks were given the owner's key: an upper bound on what any thief could do. No order, rank, score or "
+    "cost to break rests on them."
+)
+ABOUT_TRACKS = "Each task has its own images, unmarked models (nulls), unit of utility and budget."
+ABOUT_SURROGATES = (
+    "Surrogates: nets that learnt from clean nulls what a thief's learn from marked models; the larger p of the two "
+    "pools counts."
+)
+
+
+def about_tracks(found: Sequence[Track]) -> str:
+    """What stands above the table of `tracks`."""
+    return f"{ABOUT_TRACKS} {ABOUT_SURROGATES}" if any(one.surrogates for one in found) else ABOUT_TRACKS
+
+
+def tracks(found: Sequence[Track], useless: Mapping[str, int]) -> list[list[str]]:
+    """Header and one row per track. useless: nulls of a task that hardly beat doing nothing and so do not count."""
+    rows = [["task", "kind", "owner's images", "thief's", "test", "architecture", "nulls", "budget", "alpha"]]
+    for one in found:
+        out = f" ({useless[one.task]} left out: below 3 dB over doing nothing)" if useless.get(one.task) else ""
+        sizes = f"{one.owner:,}", f"{one.thief:,}", f"{one.test:,}"
+        budget = f"{one.budget:g} {one.unit}"
+        rows.append([
+            one.task, one.kind, *sizes, one.architecture, f"{nulls(one.nulls, one.surrogates)}{out}", budget,
+            probability(one.alpha),
+        ])  # fmt: skip
+    return rows
+
+
+def nulls(clean: int, surrogates: int) -> str:
+    """How many nulls there are, of each pool: `16`, or `8 clean, 8 surrogates`."""
+    return f"{clean} clean, {surrogates} surrogates" if surrogates else str(clean)
+
+
+def units(tracks: Sequence[Track]) -> str:
+    """The units in which changes of utility are told: `points`, or `points or dB`."""
+    return " or ".join(dict.fromkeys(track.unit for track in tracks))
+
+
+def pool(seen: Mapping[str, float | None]) -> str:
+    """A pool of nulls, with how many more do not do their task and so do not count."""
+    useless = f" (and {seen['useless']:g} more that hardly beat doing nothing)" if seen.get("useless") else ""
+    return f"{seen['J']} models{useless}, mean {seen['mean']:.3g}, largest {seen['max']:.3g}"
+
+
+def parameters(values: Mapping[str, Any]) -> str:
+    """A plug-in's parameters as they are written in a label, those of no text as `none`."""
+    return ", ".join(f"{name}={write_value(value) if value != '' else 'none'}" for name, value in values.items())
+
+
+def score(value: float | None, unit: str) -> str:
+    """How good a model is: accuracy as per cent, or its mean PSNR; a dash for None."""
+    if value is None or unit == "points":
+        return percent(value)
+    return f"{value:.2f} {unit}"
+
+
+def distortion(found: Distortion | None) -> str:
+    """How close a marked model's images are to its host's, such as `35.30 dB, SSIM 0.968`; a dash for None."""
+    return "–" if found is None else level(found.psnr, "dB", found.ssim)
+
+
+def level(value: float | None, unit: str, ssim: float | None) -> str:
+    """`score` with the mean SSIM where it was measured, such as `26.31 dB, SSIM 0.912`."""
+    return score(value, unit) + ("" if ssim is None else f", SSIM {ssim:.3f}")
+
+
+def agreement(found: Agreement) -> str:
+    """How alike two models answer, such as `100.0 % agree, gap 1e-05`."""
+    gap = f"gap {found.largest_gap:.0e}"
+    return gap if found.labels is None else f"{percent(found.labels)} agree, {gap}"
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1] as per cent; a dash for None."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def seconds(value: float) -> str:
+    """Seconds with as many digits as matter."""
+    return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s" if value >= 1 else f"{value:.2g} s"
+
+
+def of_a_host(value: float | None) -> str:
+    """A share of training one host, such as `9.7 %` or `2.1×`; a dash for None."""
+    if value is None:
+        return "–"
+    return f"{value:.1f}×" if value >= 1 else f"{100 * value:.2g} %"
+
+
+def price(row: AttackRow) -> list[str]:
+    """Device time of an attack, its counted work over that of training one host, and its tier."""
+    if row.cost is None:
+        return ["–", "–", "–"]
+    return [seconds(row.cost.seconds), of_a_host(row.relative), "–" if row.tier is None else str(row.tier)]
+
+
+def probability(value: float) -> str:
+    """A level such as alpha: `0.05`, `0.001`, `1e-6`."""
+    return f"{value:g}".replace("e-0", "e-")
+
+
+def held(tally: Tally) -> str:
+    """Held of judged, both ways of counting undecided: `5/7`, or `5–6/7` with one undecided; a dash for none."""
+    if not tally.judged:
+        return "–"
+    return _both_ways(tally.held, tally)
+
+
+def broken(tally: Tally) -> str:
+    """Broken of judged, both ways of counting undecided."""
+    return _both_ways(tally.broken, tally) if tally.judged else "–"
+
+
+def _both_ways(count: int, tally: Tally) -> str:
+    most = f"–{count + tally.undecided}" if tally.undecided else ""
+    return f"{count}{most}/{tally.judged}"
+
+
+def alarms(found: FalseAlarms, at_most: str = "<=") -> list[str]:
+    """False positives of verdicts, models ever accused, nulls accused by the others, other owners' models accused;
+    dashes for none seen.
+    """
+    seen = found.tally.count("not-marked", "false-positive")
+    return [
+        f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
+        f"{found.fired}/{found.models}, {at_most} {found.bound:.2f}" if found.models else "–",
+        f"{found.null_fired}/{found.nulls}, {at_most} {found.null_bound:.2f}" if found.nulls else "–",
+        f"{found.rival_fired}/{found.rivals}" if found.rivals else "–",
+    ]
+
+
+def verdict(cell: Cell) -> str:
+    """The word, with what is unclear behind `undecided`."""
+    if cell.verdict.word == "undecided" and cell.verdict.reason:
+        return f"undecided ({cell.verdict.reason})"
+    return cell.verdict.word
+
+
+def counted(words: Iterable[str], n: int) -> list[str]:
+    """How often each word fell out of `n`, the most frequent first: `survived 3/5`, `undecided 2/5`."""
+    return [f"{word} {count}/{n}" for word, count in Counter(words).most_common()]
+
+
+def square(cells: Sequence[Cell]) -> list[str]:
+    """The lines of one square of the matrix: the verdict first, then what backs it. Several cells: several seeds."""
+    if not cells:
+        return ["–"]
+    if len(cells) > 1:
+        return _seeds(cells)
+    cell = cells[0]
+    lines = [verdict(cell)]
+    if cell.after is not None:
+        lines.append(evidence(cell.after))
+    if cell.committed is not None and cell.after is not None:
+        lines += [f"{name} {changed(gate.delta, gate.unit)}" for name, gate in cell.gates.items()]
+        lines.append(f"{cell.committed.word} with commitment")
+    elif cell.utility is not None:
+        lines.append(changed(cell.utility.delta, cell.unit))
+    if cell.kind == "function-preserving" and cell.agreement is not None:
+        lines.append(agreement(cell.agreement))
+    return lines + list(cell.verdict.flags)
+
+
+ABOUT_SEEDS = (
+    "Where there are several seeds, a square counts their verdicts, the most frequent first, and gives the marks held "
+    "with a 95 % interval (Wilson), the smallest and the largest p-value, and the mean change."
+)
+
+
+def _seeds(cells: Sequence[Cell]) -> list[str]:
+    lines = counted((verdict(cell) for cell in cells), len(cells))
+    committed = (cell.committed.word for cell in cells if cell.committed)
+    lines += [f"{one} with commitment" for one in counted(committed, len(cells))]
+    tally = Tally.of(cell.verdict for cell in cells)
+    if tally.judged > 1:
+        low, high = wilson(tally.held, tally.judged)
+        lines.append(f"held {held(tally)} [{low:.2f}, {high:.2f}]")
+    strengths = sorted(cell.after.log10_p for cell in cells if cell.after is not None)
+    if strengths:
+        lines.append(" to ".join(dict.fromkeys(p_value(strengths[end]) for end in (0, -1))))
+    changes = [cell.utility.delta for cell in cells if cell.utility is not None]
+    if changes:
+        lines.append(changed(sum(changes) / len(changes), cells[0].unit))
+    return lines

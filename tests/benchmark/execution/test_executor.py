@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmark.errors import BenchError
+from benchmark.execution import executor as executor_module
+from benchmark.execution.executor import Finished, LocalExecutor
+from benchmark.planning.job import Job
+
+TOY = "toy_work:execute"
+
+
+@pytest.fixture(autouse=True)
+def _toy_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Iterator[LocalExecutor]:
+    with LocalExecutor(1, {"root": str(tmp_path)}, TOY) as local:
+        yield local
+
+
+def run(executor: LocalExecutor, job: Job, attempt: int = 1) -> Finished:
+    executor.submit(job, attempt)
+    (finished,) = collect(executor, 1)
+    return finished
+
+
+def collect(executor: LocalExecutor, count: int) -> list[Finished]:
+    ended: list[Finished] = []
+    while len(ended) < count:
+        ended += executor.wait(1.0)
+    return ended
+
+
+def test_a_job_comes_back_with_its_result(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    assert executor.free_slots == 1
+    executor.submit(job("a"), 1)
+    assert executor.free_slots == 0
+    (finished,) = collect(executor, 1)
+    assert executor.free_slots == 1
+    assert (finished.job, finished.attempt, finished.status) == (job("a"), 1, "ok")
+    assert finished.result["pid"] != os.getpid()
+    assert finished.run["device"] == "toy"
+    assert finished.run["seconds"] >= 0
+    again = run(executor, job("b"))
+    assert again.result["pid"] == finished.result["pid"]  # the process is kept
+    assert len(run(executor, job("c", "big")).result["bits"]) == 1_000_000
+    assert executor.wait(0.0) == []
+
+
+def test_a_retry_gets_a_process_of_its_own(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    before = {run(executor, job("a", role=role)).result["pid"] for role in ("owner", "thief")}
+    after = run(executor, job("b"), attempt=2).result["pid"]
+    import toy_work
+
+    assert after not in before
+    assert not any(toy_work.alive(pid) for pid in before)
+
+
+@pytest.mark.parametrize(
+    ("do", "status", "reason"),
+    [
+        ("raise", "crashed", r"JSONDecodeError: Expecting value: .* \(toy_work\.py:\d+\)"),
+        ("sys.exit", "crashed", r"SystemExit: 3 \(toy_work\.py:\d+\)"),
+        ("memory", "oom", r"MemoryError: toy \(toy_work\.py:\d+\)"),
+        ("nan", "crashed", r"ValueError: .*not JSON compliant.*"),
+        ("object", "crashed", r"TypeError: .*not JSON serializable.*"),
+        ("odd status", "crashed", r"ValueError: .*unknown status 'fine'.*"),
+        ("os._exit", "killed", r"The worker process exited with code 3 in the middle of the job\."),
+        ("segfault", "killed", r"The worker process was killed by SIGSEGV\."),
+    ],
+)
+def test_a_failure_costs_its_own_job_only(
+    executor: LocalExecutor, job: Callable[..., Job], do: str, status: str, reason: str
+) -> None:
+    healthy = run(executor, job("before"))
+    finished = run(executor, job("bad", do))
+    assert finished.status == status
+    assert finished.reason is not None
+    assert re.fullmatch(reason, finished.reason)
+    assert finished.result == {}
+    assert finished.run["log"] == "keyholder-0.log"
+    assert ("traceback" in finished.run) == (status != "killed")
+    after = run(executor, job("after"))
+    assert after.status == "ok"
+    assert after.result["pid"] != healthy.result["pid"]  # what failed may have left the process unfit
+
+
+def test_what_is_not_applicable_is_no_failure(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    finished = run(executor, job("a", "not-applicable"))
+    assert (finished.status, finished.reason) == ("not-applicable", "nothing to attack")
+
+
+def test_a_job_that_hangs_is_stopped_with_all_it_started(
+    executor: LocalExecutor, job: Callable[..., Job], tmp_path: Path
+) -> None:
+    import toy_work
+
+    finished = run(executor, job("stuck", "hang with a child", timeout=2.0))
+    assert finished.status == "timeout"
+    assert finished.reason == "It was stopped after its time limit of 2 s."
+    pids = {int((tmp_path / name).read_text()) for name in ("stuck.pid", "child.pid")}
+    assert toy_work.gone(pids)
+    assert run(executor, job("next")).status == "ok"
+
+
+def test_the_time_limit_does_not_count_the_start(
+    executor: LocalExecutor, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor.submit(job("a", timeout=5.0), 1)
+    task = executor._slots[0].task
+    assert task is not None
+    assert task.deadline - task.began == pytest.approx(executor_module.START_SECONDS)
+    assert collect(executor, 1)[0].status == "ok"
+    assert task.deadline - task.began == pytest.approx(5.0)
+
+
+def test_a_worker_that_never_starts_is_given_up(
+    executor: LocalExecutor, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor_module, "START_SECONDS", 0.0)
+    finished = run(executor, job("a"))
+    assert (finished.status, finished.reason) == ("killed", "The worker process did not start within 0 s.")
+    monkeypatch.undo()
+
+
+def test_an_entry_that_cannot_be_imported_is_a_killed_job(tmp_path: Path, job: Callable[..., Job]) -> None:
+    with LocalExecutor(1, {"root": str(tmp_path)}, "no_such_module:execute") as executor:
+        finished = run(executor, job("a"))
+    assert finished.status == "killed"
+    assert finished.reason == "The worker process exited with code 1 in the middle of the job."
+    assert "No module named 'no_such_module'" in (tmp_path / "logs" / "keyholder-0.log").read_text()
+
+
+def test_an_idle_worker_that_died_is_replaced(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    os.kill(run(executor, job("a")).result["pid"], signal.SIGKILL)
+    executor._slots[0].workers["keyholder"].process.join(15)
+    assert run(executor, job("b")).status == "ok"
+
+
+def test_a_process_killed_from_outside_is_named(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    pid = run(executor, job("a")).result["pid"]
+    executor.submit(job("b", "hang"), 1)
+    os.kill(pid, signal.SIGKILL)
+    (finished,) = collect(executor, 1)
+    assert finished.status == "killed"
+    assert finished.reason == (
+        "The worker process was killed by SIGKILL, often a sign that the machine ran out of memory."
+    )
+
+
+def test_no_attack_runs_where_a_key_was(tmp_path: Path, job: Callable[..., Job]) -> None:
+    roles = ("owner", "thief", "court") * 6
+    pids: dict[str, set[int]] = {role: set() for role in roles}
+    waiting = [job(f"{role} {number}", role=role, sleep=0.02) for number, role in enumerate(roles)]
+    with LocalExecutor(2, {"root": str(tmp_path)}, TOY) as executor:
+        ended: list[Finished] = []
+        while len(ended) < len(roles):
+            while waiting and executor.free_slots:
+                executor.submit(waiting.pop(), 1)
+            ended += executor.wait(1.0)
+    for finished in ended:
+        pids[finished.job.role].add(finished.result["pid"])
+    keyholders = pids["owner"] | pids["court"]
+    assert not keyholders & pids["thief"]
+    assert len(keyholders) <= 2
+    assert len(pids["thief"]) <= 2
+
+
+def test_one_thread_and_one_hash_seed_in_workers_only(
+    executor: LocalExecutor, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    seen = run(executor, job("a", "environment")).result["environment"]
+    assert {name: seen[name] for name in executor_module.WORKER_ENVIRONMENT} == {
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+    }
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
+
+
+def test_what_a_job_prints_goes_to_its_log(
+    executor: LocalExecutor, job: Callable[..., Job], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(executor, job("noisy", "print", role="thief"))
+    run(executor, job("bad", "raise", role="thief"))
+    assert capfd.readouterr() == ("", "")
+    log = (tmp_path / "logs" / "thief-0.log").read_text()
+    for text in ("--- 'noisy'", "from python", "from native code", "on stderr", "JSONDecodeError"):
+        assert text in log
+
+
+def test_workers_ignore_ctrl_c(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    finished = run(executor, job("a", "sigint"))
+    assert finished.status == "ok"
+    assert finished.result["blocked"]  # so from its first instruction, before it could ask for it
+
+
+def test_closing_ends_running_jobs(tmp_path: Path, job: Callable[..., Job]) -> None:
+    import toy_work
+
+    executor = LocalExecutor(2, {"root": str(tmp_path)}, TOY)
+    idle = run(executor, job("idle")).result["pid"]
+    executor.submit(job("stuck", "hang", role="thief"), 1)
+    while not (tmp_path / "stuck.pid").exists() or not (tmp_path / "stuck.pid").read_text():
+        executor.wait(0.05)
+        time.sleep(0.01)
+    executor.close()
+    executor.close()
+    assert not toy_work.alive(idle)
+    assert not toy_work.alive(int((tmp_path / "stuck.pid").read_text()))
+
+
+def test_no_workers_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="At least one worker"):
+        LocalExecutor(0, {"root": str(tmp_path)})

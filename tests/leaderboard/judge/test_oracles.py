@@ -1,0 +1,39 @@
+"""Attacks that were given the owner's key: shown on boards of their own, and nothing is ordered by them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leaderboard.analysis.ranking import Scores
+from leaderboard.pages.markdown import page
+from leaderboard.pages.overview import overviews
+from leaderboard.pages.sections.results import ranked_schemes
+from leaderboard.pages.sections.scores import cost_to_break
+from leaderboard.pages.wording import ABOUT_ORACLES
+
+
+def test_the_key_oracle_boards_are_shown_and_rank_nothing(case: Any) -> None:
+    """Told its key, `weak` falls; without it both schemes are alike."""
+    for scheme, hits in (("weak", 5), ("sound", 96)):
+        shared = case.scheme(scheme)
+        case.hit(shared, scheme, "prune", 96)
+        case.hit(shared, scheme, "unlearn", hits, kind="oracle-removal")
+    board = case.board()
+    assert [cell.verdict.word for cell in board.owners("oracle-removal")] == ["removed", "survived"]
+    assert (board.kinds, board.ranked_kinds) == (["removal", "oracle-removal"], ["removal"])
+    text = page(board)
+    assert text.count(ABOUT_ORACLES) == 1
+    assert "oracle-removal: 1 of 2 marks held" in text
+    for ordered in (ranked_schemes(board), cost_to_break(Scores(board))):
+        assert "oracle" not in ordered
+        assert "unlearn" not in ordered
+    schemes, attacks, *_ = overviews(board)
+    assert not any("oracle" in title for title in schemes.header)
+    assert ABOUT_ORACLES in attacks.about
+
+
+def test_a_page_without_them_does_not_speak_of_them(case: Any) -> None:
+    case.hit(case.scheme("adi"), "adi", "prune", 96)
+    board = case.board()
+    assert ABOUT_ORACLES not in page(board)
+    assert not any(ABOUT_ORACLES in one.about for one in overviews(board))

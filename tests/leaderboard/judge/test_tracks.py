@@ -1,0 +1,315 @@
+"""Runs with several tasks: units, budgets, sizes and hosts of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmark.app.bundle import described_cell
+from benchmark.errors import BenchError
+from leaderboard.analysis.compare import compare as compare_boards
+from leaderboard.analysis.power import decidable
+from leaderboard.analysis.sweeps import curves
+from leaderboard.judge.evidence import OWN_POOL
+from leaderboard.pages import latex, markdown
+from leaderboard.pages.board_json import leaderboard_json
+from leaderboard.pages.detail import describe_cell
+from leaderboard.pages.export import matrix_csv, write_pages
+from leaderboard.pages.html import page as html_page
+from leaderboard.pages.publish import compact
+from leaderboard.pages.reproduce_command import reproduce
+from leaderboard.pages.terminal import tables
+from leaderboard.stats.two_sample import paired_t
+from leaderboard.stats.utility_test import compare, fidelity
+
+SURROGATES = (
+    ("surrogate", 0.9, 0.2),
+    ("augmented", 0.0, 0.2),
+    ("clumsy", 0.0, 1.5),
+    ("idle", 0.0, 5.5),
+    ("open", 0.0, 0.6),
+)
+
+
+def outcome(values: Any, identity: float = 20.0) -> dict[str, Any]:
+    return {"psnr": list(values), "identity": [identity] * len(values)}
+
+
+@pytest.fixture
+def two(case: Any) -> Any:
+    """Digits beside photos."""
+    shared = case.scheme("adi")
+    case.hit(shared, "adi", "prune", 5, wrong=4)
+    case.innocent(shared, "adi", "none", 9)
+    case.image_track(attacks=SURROGATES)
+    return case
+
+
+def verdicts(board: Any) -> dict[str, str]:
+    return {cell.attack: cell.verdict.word for cell in board.cells if not cell.innocent}
+
+
+# -- the paired t ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("loss", "state"), [(0.1, "kept"), (0.48, "unclear"), (0.9, "lost")])
+def test_psnr_is_judged_by_a_one_sided_paired_t(loss: float, state: str) -> None:
+    draw = np.random.default_rng(0)
+    before = 28 + draw.normal(0, 3, 60)
+    after = before - loss - draw.normal(0, 0.4, 60)
+    found = compare(outcome(before), outcome(after), 0.5, "dB")
+    low = stats.ttest_rel(before - 0.5, after, alternative="less").pvalue
+    high = stats.ttest_rel(before - 0.5, after, alternative="greater").pvalue
+    assert found.state == ("kept" if low <= 0.05 else "lost" if high <= 0.05 else "unclear") == state
+    assert found.z == pytest.approx(stats.ttest_rel(before - 0.5, after).statistic)
+    assert found.interval == pytest.approx(tuple(stats.ttest_rel(before, after).confidence_interval(0.9)))
+    assert (found.unit, found.n) == ("dB", 60)
+    assert found.change == pytest.approx(-found.delta)
+    assert found.losses + found.gains == 60
+
+
+def test_a_model_that_hardly_beats_doing_nothing_is_lost_whatever_its_loss() -> None:
+    before = np.linspace(21, 23.8, 20)
+    idle = compare(outcome(before), outcome(before), 0.5, "dB")
+    assert (idle.state, idle.useless, idle.delta) == ("lost", True, 0.0)
+    assert compare(outcome(before), outcome(before + 0.7), 0.5, "dB").state == "kept"
+
+
+def test_equal_losses_leave_no_doubt_and_one_image_says_nothing() -> None:
+    same = np.full(5, 30.0)
+    assert fidelity(same, same, 0.5).state == "kept"
+    assert fidelity(same, same - 2, 0.5).state == "lost"
+    assert fidelity(same, same - 0.5, 0.5).state == "unclear"
+    assert fidelity(same[:1], same[:1], 0.5).state == "unclear"
+    assert decidable(fidelity(same[:1], same[:1], 0.5)) == (None, None)
+
+
+def test_outcomes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="same images"):
+        compare(outcome([1.0, 2.0]), outcome([1.0]), 0.5, "dB")
+    with pytest.raises(ValueError, match="counts in dB"):
+        compare({"correct": "01"}, {"correct": "01"}, 0.5, "dB")
+    with pytest.raises(ValueError, match="finite"):
+        compare(outcome([1.0, float("inf")]), outcome([1.0, 2.0]), 0.5, "dB")
+
+
+def test_what_could_be_decided_is_where_the_verdict_turns() -> None:
+    draw = np.random.default_rng(1)
+    before, noise = 28 + draw.normal(0, 2, 50), draw.normal(0, 0.5, 50)
+    kept, lost = decidable(fidelity(before, before - noise, 1.0))
+    assert kept is not None
+    assert lost is not None
+    for loss, state in (
+        (kept - 1e-6, "kept"),
+        (kept + 1e-6, "unclear"),
+        (lost - 1e-6, "unclear"),
+        (lost + 1e-6, "lost"),
+    ):
+        assert fidelity(before, before - noise + noise.mean() - loss, 1.0).state == state
+
+
+def test_two_runs_are_compared_image_by_image() -> None:
+    before = [30.0, 29.0, 31.0, 28.0]
+    after = [29.0, 28.5, 30.1, 27.6]
+    assert paired_t(before, after) == pytest.approx(float(stats.ttest_rel(before, after).pvalue))
+    assert paired_t(before, before) == 1.0
+
+
+# -- a run of two tracks --------------------------------------------------------------------------------------------
+
+
+def test_each_track_is_judged_in_its_own_unit_at_its_own_budget(two: Any) -> None:
+    board = two.board()
+    assert verdicts(board) == {
+        "prune": "removed", "surrogate": "survived", "augmented": "removed", "clumsy": "utility-lost",
+        "idle": "utility-lost", "open": "undecided",
+    }  # fmt: skip
+    (cell,) = board.at("deepmodel", "augmented")
+    assert (cell.task, cell.unit, cell.accuracy) == ("photos", "dB", pytest.approx(29.8, abs=0.05))
+    assert cell.utility.change == pytest.approx(-0.1, abs=0.05)
+    assert cell.after.log10_p_key is None
+    digits, photos = board.parts
+    assert [row.label for row in digits.attacks] == ["prune"]
+    assert [row.label for row in photos.attacks] == [label for label, _, _ in SURROGATES]
+    assert (digits.host_operations, photos.host_operations) == (1000, 4000)
+
+
+def test_the_budget_in_points_leaves_images_alone(two: Any) -> None:
+    usual, wider = two.board(), two.board(budget=10)
+    assert [(track.budget, track.unit) for track in wider.tracks] == [(10, "points"), (0.5, "dB")]
+    assert verdicts(usual) == verdicts(wider)
+    (cell,) = wider.at("deepmodel", "augmented")
+    assert "--budget 10" in reproduce(wider, cell)
+    assert "--budget" not in reproduce(usual, cell)
+
+
+def test_a_null_that_does_not_do_its_job_is_no_null(two: Any, case: Any) -> None:
+    (cell,) = two.board().at("deepmodel", "augmented")
+    assert "useless" not in cell.after.pools[OWN_POOL]
+    case.run["schemes"], case.run["attacks"], case.run["cells"], case.run["jobs"] = [], [], [], {}
+    case.run["data"] = case.run["data"][:1]
+    case.image_track(losses=[0.1] * 12 + [6.0] * 4, attacks=SURROGATES)
+    board = case.board()
+    (cell,) = board.at("deepmodel", "augmented")
+    assert (cell.after.pools[OWN_POOL]["J"], cell.after.pools[OWN_POOL]["useless"]) == (12, 4)
+    assert board.useless_nulls == {"photos": 4}
+    (row,) = board.schemes
+    assert row.false_alarms.nulls == 12
+    text = markdown.page(board)
+    assert "16 (4 left out: below 3 dB over doing nothing)" in text
+    assert "and 4 more that hardly beat doing nothing" in describe_cell(board, cell)
+
+
+def test_every_page_names_the_unit(two: Any) -> None:
+    board = two.board()
+    text = markdown.page(board)
+    assert "5 points on digits and 0.5 dB on photos" in text
+    for said in ("### photos, image-to-image", "#### Removal", "change [90 %], dB", "kept up to, dB", "budget, dB",
+                 "29.90 dB", "| photos | image-to-image |"):  # fmt: skip
+        assert said in text, said
+    row = next(line for line in text.splitlines() if line.startswith("| augmented"))
+    assert "-0.10 dB" in row
+    assert row.count("|") == 3  # no column of the other track's scheme
+    html = html_page(board, curves(board))
+    assert "Removal, photos" in html
+    assert "0.5 dB on photos" in html
+    drawn = latex.page(board)
+    assert drawn.count("\\begin{longtable}") == 2
+    assert "0.5 dB" in drawn
+    assert [len(one.columns) for one in tables(board)] == [2] * 4
+    assert "On photos:" in compact(board)
+    (cell,) = board.at("deepmodel", "idle")
+    assert "dB over doing nothing, below 3" in describe_cell(board, cell)
+
+
+def test_ssim_stands_beside_psnr_and_decides_nothing(two: Any) -> None:
+    board = two.board()
+    (cell,) = board.at("deepmodel", "augmented")
+    assert cell.ssim == pytest.approx(0.9)
+    assert "mean PSNR     29.80 dB, SSIM 0.900" in describe_cell(board, cell)
+    assert "29.80 dB, SSIM 0.900" in html_page(board, curves(board))
+    before = verdicts(board)
+    for id in two.run["jobs"]:
+        record = two.store.read(id)
+        if record["job"]["world"]["task"] == "photos" and "utility" in record["result"]:
+            seen = {name: value for name, value in record["result"]["utility"].items() if name != "ssim"}
+            two.store.write(record | {"result": {**record["result"], "utility": seen}})
+    older = two.board()
+    assert verdicts(older) == before
+    (cell,) = older.at("deepmodel", "augmented")
+    assert cell.ssim is None
+    assert "SSIM" not in describe_cell(older, cell)
+
+
+def test_what_embedding_did_to_the_images_stands_with_its_cost(two: Any) -> None:
+    board = two.board()
+    for page in (markdown.page(board), html_page(board, curves(board))):
+        assert page.count("marked against unmarked") == 1  # the other track has no such column
+        assert "29.90 dB, SSIM 0.900" in page
+        assert "35.00 dB, SSIM 0.970" in page
+    (found,) = json.loads(leaderboard_json(board))["schemes"][1]["fidelity"]
+    assert found["distortion"] == {"psnr": 35.0, "ssim": pytest.approx(0.97)}
+
+
+@pytest.mark.parametrize("empty", ["digits", "photos"])
+def test_a_track_without_a_scheme_is_not_spoken_of(two: Any, empty: str) -> None:
+    gone = {"digits": "adi", "photos": "deepmodel"}[empty]
+    other = {"digits": "photos", "photos": "digits"}[empty]
+    two.run["schemes"] = [one for one in two.run["schemes"] if one["label"] != gone]
+    two.run["cells"] = [one for one in two.run["cells"] if one["scheme"] != gone]
+    board = two.board()
+    text, html, drawn, short = markdown.page(board), html_page(board), latex.page(board), compact(board)
+    for page in (text, html):
+        assert "0 schemes" not in page
+        assert "othing was judged" not in page
+        assert f"attack settings on {other}" in page
+        assert f" on {empty}" not in page
+        assert f", {empty}" not in page
+    assert text.count("1 scheme against") == 1
+    assert (drawn.count("begin{longtable}"), empty in drawn, empty in short) == (1, False, False)
+    assert short.startswith("| ")
+    assert len(list(tables(board))) == 2
+    assert [one["task"] for one in json.loads(leaderboard_json(board))["data"]] == ["digits", "photos"]
+
+
+def test_csv_and_json_have_a_unit(two: Any) -> None:
+    board = two.board()
+    lines = {
+        line["attack"]: line for line in csv.DictReader(io.StringIO(matrix_csv(board))) if line["innocent"] == "False"
+    }
+    assert (lines["prune"]["unit"], lines["augmented"]["unit"]) == ("points", "dB")
+    assert float(lines["augmented"]["accuracy"]) == pytest.approx(29.8, abs=0.05)
+    assert float(lines["augmented"]["utility_change"]) == pytest.approx(-0.1, abs=0.05)
+    assert (lines["augmented"]["budget"], lines["prune"]["budget"]) == ("0.5", "5.0")
+    assert float(lines["augmented"]["of_training_a_host"]) == 1.0
+    assert (float(lines["augmented"]["ssim"]), lines["prune"]["ssim"]) == (pytest.approx(0.9), "")
+    found = json.loads(leaderboard_json(board))
+    assert [one["unit"] for one in found["data"]] == ["points", "dB"]
+    assert [one["host_operations"] for one in found["data"]] == [1000, 4000]
+    assert {cell["unit"] for cell in found["cells"] if cell["scheme"] == "deepmodel"} == {"dB"}
+
+
+def test_the_thief_chooses_by_the_loss_of_his_own_images(case: Any) -> None:
+    strengths = (0.1, 0.5, 0.9)
+    case.image_track(attacks=[(f"noise(amount={amount})", 0.5, amount) for amount in strengths])
+    for attack, amount in zip(case.run["attacks"], strengths, strict=True):
+        attack["stages"] = [{"name": "noise", "parameters": {"amount": amount}}]
+    for id, job in list(case.run["jobs"].items()):
+        if job["label"].startswith("photos noise"):
+            record = case.store.read(id)
+            loss = {"0.1": 0.1, "0.5": 0.4, "0.9": 0.8}[job["label"][-4:-1]]
+            seen = {"before": outcome([30.0, 31.0, 32.0]), "after": outcome([30 - loss, 31 - loss, 32 - loss])}
+            case.store.write(record | {"result": record["result"] | {"thief_utility": seen}})
+    board = case.board()
+    (curve,) = curves(board)
+    assert (curve.choice, curve.unit, curve.budget) == (0.5, "dB", 0.5)
+    lines = list(csv.DictReader(io.StringIO(matrix_csv(board, [curve]))))
+    assert [line["attack"] for line in lines if line["thiefs_choice"] == "True"] == ["noise(amount=0.5)"]
+    assert html_page(board, [curve]).count("<br>thief&#39;s choice") == 1
+    assert "at most 0.5 dB" in markdown.page(board)
+
+
+def test_figures_have_one_file_per_track(two: Any, tmp_path: Any) -> None:
+    names = {path.name for path in write_pages(two.board(), tmp_path, figures=True)}
+    assert {"matrix.png", "matrix-2.svg", "cost.png", "cost-2.svg"} <= names
+
+
+def test_two_boards_of_two_tracks_compare(two: Any) -> None:
+    board = two.board()
+    found = compare_boards(board, board)
+    assert found.same == len(board.cells)
+    with pytest.raises(BenchError, match="one alpha and one budget"):
+        compare_boards(board, two.board(budget=2))
+
+
+def test_a_scheme_without_a_task_stands_with_the_main_track(two: Any) -> None:
+    two.run["schemes"].append(dict(two.run["schemes"][1], label="lonely", task=None))
+    two.cell("lonely", "prune", {}, reason="no track for image-to-image schemes")
+    digits = two.board().parts[0]
+    assert [row.label for row in digits.schemes] == ["adi", "lonely"]
+    assert "no track for image-to-image" in markdown.page(two.board())
+
+
+def test_an_older_run_is_refused_in_one_sentence(two: Any) -> None:
+    two.run["data"] = {"task": "digits"}
+    with pytest.raises(BenchError, match="written by another version"):
+        two.board()
+
+
+def test_a_bundle_states_the_budget_of_its_own_cell_s_track(two: Any) -> None:
+    """Replay judges one track: an image cell has no budget in points there."""
+    board = two.board()
+
+    def stated(task: str) -> float | None:
+        cell = next(one for one in board.owners() if one.task == task)
+        judged = board.run.records[cell.jobs["judged"]]
+        judged = {**judged, "job": {**judged["job"], "engine": "", "replicate": 0, "scheme": {"name": "toy"}}}
+        return described_cell(board, cell, {cell.jobs["judged"]: judged}, [])["budget_points"]
+
+    assert (stated("digits"), stated("photos")) == (5.0, None)

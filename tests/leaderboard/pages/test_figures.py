@@ -1,0 +1,82 @@
+"""The figures: which there are, that they repeat to the byte, and that names stay text."""
+
+from __future__ import annotations
+
+import warnings
+import xml.etree.ElementTree as ElementTree
+from typing import Any
+
+import pytest
+
+pytest.importorskip("matplotlib")
+from leaderboard.analysis.sweeps import Curve, Point
+from leaderboard.pages import figures as drawing
+from leaderboard.pages.figures import figures
+
+CURVE = Curve("adi", "prune(amount=*)", "amount", [
+    Point(0.1, 0.0, -9.0, 0.96, "survived"), Point(0.5, -3.0, -4.0, 0.4, "survived"),
+    Point(0.9, -60.0, 0.0, 0.1, "utility-lost"),
+], choice=0.5)  # fmt: skip
+
+
+def test_every_figure_is_there_and_repeats_to_the_byte(full: Any) -> None:
+    board = full.board()
+    first = figures(board, [CURVE])
+    assert sorted(first) == [
+        f"{name}.{kind}" for name in ("cost", "curves", "false-positives", "matrix") for kind in ("png", "svg")
+    ]
+    assert figures(board, [CURVE]) == first
+    for name, image in first.items():
+        assert (
+            image.startswith(b"\x89PNG") if name.endswith("png") else ElementTree.fromstring(image).tag.endswith("svg")
+        )
+        assert b"dc:date" not in image
+        assert b"Software" not in image
+
+
+def texts(figure: Any) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_the_matrix_says_every_word(full: Any) -> None:
+    board = full.board()
+    shown = texts(drawing.matrix(board))
+    for word in ("survived", "removed", "utility-lost", "undecided", "forged", "rejected", "crashed", "not-run", "–"):
+        assert word in shown
+    assert len(shown) == len(board.attacks) * len(board.schemes)
+
+
+def test_the_false_positive_panel_shows_nulls_theta_and_mark(full: Any) -> None:
+    axes = drawing.false_positives(full.board()).axes[0]
+    nulls = axes.collections[0].get_offsets()[:, 0].tolist()
+    assert sorted(round(100 * rate) for rate in nulls) == sorted((9, 7, 11, 8, 10, 6, 12, 9, 8, 10, 7, 9, 11, 8, 13, 4))
+    assert list(axes.lines[0].get_xdata()) == [0.23, 0.23]
+
+
+def test_costs_leave_out_what_has_none(full: Any) -> None:
+    board = full.board()
+    shown = {cell.verdict.word for cell, _ in drawing._priced(board, "adi")}
+    assert shown == {"survived", "removed", "utility-lost", "undecided"}
+
+
+def test_two_settings_are_no_curve(full: Any) -> None:
+    short = Curve("adi", "jpeg(quality=*)", "quality", CURVE.points[:2])
+    assert "curves.svg" not in figures(full.board(), [short])
+
+
+def test_names_are_neither_formulas_nor_markup(case: Any) -> None:
+    hostile = "$\\frac{$ --> <script>x</script> 中\u202e\n" + "long " * 40
+    case.hit(case.scheme(hostile), hostile, hostile, 5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = figures(case.board())
+    root = ElementTree.fromstring(drawn["matrix.svg"])
+    assert not [element for element in root.iter() if str(element.tag).endswith("script")]
+
+
+def test_a_run_without_a_record_draws_only_the_matrix(case: Any) -> None:
+    case.attack("prune")
+    case.run["schemes"].append({"label": "adi", "doc": "", "paper": "", "release": "weights", "court": "labels",
+                                "host": False, "parameters": {}, "task": "digits"})  # fmt: skip
+    case.cell("adi", "prune", {"marked": "0" * 64})
+    assert sorted(figures(case.board())) == ["matrix.png", "matrix.svg"]

@@ -1,0 +1,58 @@
+"""The made-up run of many cells: its pages are those of its records, whatever was kept from one reading to the next."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from many_cells import copies, measure, write
+
+from leaderboard.judge.board import judge
+from leaderboard.judge.run import Run, read_run
+from leaderboard.pages.export import page_makers
+from leaderboard.pages.publish import FOLDER, published
+
+
+def test_a_run_of_copies_is_whole_and_measured(tmp_path: Path) -> None:
+    name = "reproduce-passport-small"
+    original = published(name)
+    store = write(tmp_path, *copies(FOLDER / name, 2 * len(original.cells)))
+    board, took = measure(tmp_path, store)
+    assert len(board.cells) == 2 * len(original.cells)
+    assert {cell.verdict.word for cell in board.cells} >= {"survived", "forged", "rejected"}
+    assert {"not-run", "crashed"}.isdisjoint(cell.verdict.word for cell in board.cells)
+    assert {"read", "judge", "leaderboard.md", "leaderboard.html", "matrix.csv"} <= took.keys()
+
+
+def test_other_thresholds_read_from_what_is_kept_are_those_judged_anew(full: Any) -> None:
+    """From a board that has been read, against a fresh judgement of fresh records."""
+    board = judge(published("quick").run).parts[0]
+    for alpha, budget in ((0.05, 5.0), (1e-6, 5.0), (0.001, 1.0), (0.05, 10.0)):
+        anew = judge(read_run(FOLDER / "quick"), alpha, budget).parts[0]
+        assert [verdict for _, verdict in board.at_thresholds(alpha, budget)] == [cell.verdict for cell in anew.cells]
+    made_up = full.board()
+    for alpha, budget in ((0.05, 5.0), (1e-6, 2.0)):
+        anew = full.board(alpha, budget)
+        assert [verdict for _, verdict in made_up.at_thresholds(alpha, budget)] == [c.verdict for c in anew.cells]
+
+
+def test_what_a_run_keeps_never_changes_a_page(full: Any) -> None:
+    run = full.read()
+    other = judge(run, 0.05, 1.0)
+    _ = [make() for make in page_makers(other).values()]
+    warm = {name: make() for name, make in page_makers(judge(run)).items()}
+    cold = {name: make() for name, make in page_makers(judge(Run(run.described, run.records))).items()}
+    assert warm == cold
+
+
+def test_measuring_needs_no_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['speed', '--cells', '10', '--run', 'reproduce-passport-small'];"
+        "from leaderboard.speed import main; main();"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{len(published('reproduce-passport-small').cells)} cells" in done.stdout

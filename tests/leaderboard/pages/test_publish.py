@@ -1,0 +1,162 @@
+"""What is published comes from the committed records, to the letter."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark.planning.reproduction import load_reproduction, works
+from leaderboard.analysis.error_rates import ALPHAS, allowed, calibrate, failures
+from leaderboard.analysis.reproduction import outcomes
+from leaderboard.pages.publish import FOLDER, README, published, readme, write_published
+
+RUNS = sorted(path.parent.name for path in FOLDER.glob("*/run.json.gz"))
+
+
+def test_the_quick_board_is_published() -> None:
+    assert "quick" in RUNS
+    board = published("quick")
+    without = [job for job in board.run.described["jobs"] if job not in board.run.records]
+    faults = {(board.run.fault(job) or ("none", ""))[0] for job in without}
+    assert faults == {"not-applicable"}  # what an attack that can't be run would have led to
+    assert {cell.verdict.word for cell in board.cells} >= {"survived", "removed", "forged", "rejected", "not-marked"}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_pages_come_out_of_the_records(name: str, tmp_path: Path) -> None:
+    pages = write_published(name, tmp_path)
+    changed = [page.name for page in pages if page.read_bytes() != (FOLDER / name / page.name).read_bytes()]
+    assert changed == [], "run python -m leaderboard.pages.publish"
+
+
+@pytest.mark.parametrize("work", works())
+def test_every_work_s_reproduction_is_published(work: str) -> None:
+    """At small scale at least; what the file of the work holds now is what was declared before the run."""
+    name = load_reproduction(work).run_name("small")
+    assert name in RUNS
+    board = published(name)
+    assert board.run.described["reproduction"]["sha256"] == load_reproduction(work).digest
+    assert not [
+        one for one in outcomes(board) if (one.reason or "").startswith(("crashed", "timeout", "oom", "not-run"))
+    ]
+
+
+def test_the_matrix_of_the_readme_comes_out_of_the_records() -> None:
+    assert readme(published("quick"), README.read_text()) == README.read_text()
+
+
+def test_the_readme_s_links_lead_somewhere_and_its_seeds_are_those_of_the_board() -> None:
+    text = README.read_text()
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith(("http", "#"))]
+    assert links
+    assert [link for link in links if not (README.parent / link).exists()] == []
+    assert published("quick").run.profile["seeds"] == 5
+    assert "verdicts over five seeds" in " ".join(text.split())
+
+
+def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
+    board = published("quick")
+
+    def word(scheme: str, attack: str) -> str:
+        return board.at(scheme, attack)[0].verdict.word
+
+    assert word("rose(s=40)", "finetune(mode=ftal,lr=0.05,epochs=20)") == "removed"
+    assert word("adi(mode=scratch,lr=0.05)", "prune(amount=0.3)") == "survived"
+    assert word("adi(mode=scratch,lr=0.05)", "distill(architecture=house)") == "removed"
+    passport = "passport(version=v1,recipe=shuffle,binding=identity,norm=house,epochs=0)"
+    assert word(passport, "quantize(bits=8)") == "survived"
+    assert word(passport, "fake1(passports=noise)") == "rejected"
+
+
+@pytest.mark.parametrize(
+    "forger",
+    ["fake1(passports=trained)", "fake2(lr=0.01)", "fake2(lr=0.2)", "fake3(alpha=0.1)", "fake3(alpha=0.03)",
+     "accessory-block"],
+)  # fmt: skip
+def test_every_forger_that_was_declared_to_stand_on_free_bits_does(forger: str) -> None:
+    free = "passport(version=v1,recipe=shuffle,binding=free,norm=house,epochs=0)"
+    words = [cell.verdict.word for cell in published("quick").at(free, forger)]
+    assert len(words) == 5
+    assert words.count("forged") >= 4
+    bound = [cell.verdict.word for cell in published("quick").at(free.replace("free", "passports"), forger)]
+    assert bound == ["rejected"] * 5
+
+
+@pytest.mark.parametrize(
+    ("run", "n", "given"), [("fmnist-alexnet", 224, (214, 143)), ("fmnist-resnet18", 320, (294, 140))]
+)
+def test_what_the_readme_says_of_a_stranger_s_passports(run: str, n: int, given: tuple[int, int]) -> None:
+    """The owner's signs that they give, shuffled and signed: carried scales are the owner's in a claim on V1."""
+    cells = [cell for cell in published(run).owners("ambiguity") if cell.attack == "fake1(passports=trained)"]
+    found = [cell.channels["carried_bits"][1] for cell in cells]
+    assert [(one.total, one.n) for one in found] == [(count, n) for count in given]
+    assert {cell.verdict.word for cell in published(run).owners("ambiguity")} == {"rejected"}
+    text = " ".join(README.read_text().split())
+    assert f"{given[0]} of {n}" in text
+
+
+def test_every_published_run_is_of_one_code() -> None:
+    """Whoever changes what names results runs the boards again, all of them."""
+    engines = {name: {one["job"]["engine"] for one in published(name).run.records.values()} for name in RUNS}
+    assert len(set().union(*engines.values())) == 1, engines
+
+
+def test_no_page_needs_torch() -> None:
+    code = (
+        "import sys; from leaderboard.pages.publish import published, compact; compact(published('quick'));"
+        "assert 'torch' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_readme_s_attack_works(finished: Path, tmp_path: Path) -> None:
+    """The example is taken out of the README and run."""
+    from bench import arguments, bench, verdicts
+
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len([line for line in example.splitlines() if line.strip()]) <= 25
+    (tmp_path / "weight_noise.py").write_text(example)
+    results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
+    done = bench(*arguments(results, "--plugin", str(tmp_path / "weight_noise.py"), attacks="none,weight-noise*"))
+    assert done.returncode == 0, done.stderr
+    words = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
+    assert {"weight-noise(scale=0.1)", "weight-noise(scale=0.3)"} <= words.keys()
+    assert words["weight-noise(scale=0.1)"]["verdict"] == "survived"
+
+
+@pytest.mark.skipif("calibrate" not in RUNS, reason="no calibration is published")
+def test_the_published_error_rates_are_within_their_limits() -> None:
+    """2,000 admissible fresh keys for every scheme that has the test, and innocents of every pool beside them."""
+    found = calibrate(published("calibrate").run)
+    tested = [one.fresh_keys for one in found if one.fresh_keys]
+    assert {(one.draws, one.admissible) for one in tested} == {(2000, 2000)}
+    for one in tested:
+        assert [allowed(2000, alpha) for alpha in ALPHAS] == [131, 8, 1]
+        for alpha, rate in one.accusing.items():
+            assert rate.n >= 2000
+            assert rate.count <= allowed(rate.n, alpha), (alpha, rate)
+    assert failures(found) == []
+    assert {one.scheme.partition("(")[0] for one in found} >= {"adi", "rose", "keynet", "passport", "deepmodel"}
+    assert {one.scheme.partition("(")[0] for one in found if one.fresh_keys} >= {"adi", "rose", "keynet", "passport"}
+    assert all(one.no_fresh_keys for one in found if one.fresh_keys is None)
+    assert all(one.fresh_keys.crossed for one in found if one.fresh_keys and one.scheme.startswith("keynet"))
+    assert all(len(one.pools) == 5 and one.power for one in found)
+
+
+@pytest.mark.skipif("calibrate" not in RUNS, reason="no calibration is published")
+def test_crossed_jobs_drew_the_same_keys() -> None:
+    """The keys of one null's job are the first that the job of all nulls drew on that null."""
+    run = published("calibrate").run
+    entries = [entry for entry in run.described["calibration"] if entry["crossed"]]
+    assert entries
+    for entry in entries:
+        drawn, alone = run.result(entry["drawn"]), run.result(entry["crossed"][0])
+        assert drawn is not None
+        assert alone is not None
+        first = drawn["models"].count(0)
+        assert drawn["observations"][:first] == alone["observations"][:first]
