@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from benchmark.contract import (
     Attack,
+    AttackResult,
     Claim,
-    Loot,
     NotApplicable,
     Thief,
     TriggerScheme,
@@ -34,8 +34,8 @@ class FreshKey(Attack):
     kind = "ambiguity"
     access = "labels"
 
-    def run(self, thief: Thief) -> Loot:
-        return Loot(claim=Claim(thief.keygen()))
+    def run(self, thief: Thief) -> AttackResult:
+        return AttackResult(claim=Claim(thief.keygen()))
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ForgedTriggers(Attack):
     eps: float = parameter(0.125, "largest change of a pixel, as a share of its range", low=0.0, high=1.0)
     steps: int = parameter(40, "gradient steps", low=1)
 
-    def run(self, thief: Thief) -> Loot:
+    def run(self, thief: Thief) -> AttackResult:
         scheme = thief.scheme
         if not isinstance(scheme, TriggerScheme):
             raise NotApplicable(f"{scheme.name} has no triggers to forge")
@@ -69,7 +69,7 @@ class ForgedTriggers(Attack):
         images = targeted(thief.model, goal.images(), goal.y, self.eps, self.steps)
         thief.meter.steps += self.steps
         thief.meter.samples += self.steps * len(images)
-        return Loot(claim=Claim(scheme.trigger_key(as_bytes(images), own, classes)))
+        return AttackResult(claim=Claim(scheme.trigger_key(as_bytes(images), own, classes)))
 
 
 def targeted(model: nn.Module, start: Tensor, goal: Tensor, eps: float, steps: int) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from benchmark.contract import Attack, Loot, Thief
+from benchmark.contract import Attack, AttackResult, Thief
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class NoAttack(Attack):
     access = "none"
     tasks = ("classification", "image-to-image")
 
-    def run(self, thief: Thief) -> Loot:
-        return Loot()
+    def run(self, thief: Thief) -> AttackResult:
+        return AttackResult()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.contract import Attack, Source, Thief, as_float, parameter
+from benchmark.contract import Attack, BatchSource, Thief, as_float, parameter
 
 
 def train_surrogate(
@@ -27,7 +27,7 @@ def train_surrogate(
         ((x, answers),) = batches
         return F.cross_entropy(model(x) / temperature, answers) * temperature**2
 
-    return thief.fit(model, recipe, data=Source(thief.inputs, targets, min(recipe.batch, len(targets))), step=step)
+    return thief.fit(model, recipe, data=BatchSource(thief.inputs, targets, min(recipe.batch, len(targets))), step=step)
 
 
 @dataclass(frozen=True)

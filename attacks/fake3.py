@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from attacks.passport_forging import passport_scheme, scale_of, train_alone
 from benchmark.contract import (
     Attack,
+    AttackResult,
     Claim,
     Insider,
-    Loot,
     OracleAttack,
     Recipe,
     Thief,
@@ -51,10 +51,10 @@ class Fake3(Attack):
     distance: float = parameter(1e-4, "weight of the distance term; 1 in the authors' code", low=0.0)
     clip: float = parameter(2.0, "largest gradient norm", low=0.0)
 
-    def run(self, thief: Thief) -> Loot:
+    def run(self, thief: Thief) -> AttackResult:
         return self.forged(thief, passport_scheme(thief).passports(thief.model))
 
-    def forged(self, thief: Thief, originals: Sequence[tuple[Tensor, Tensor]]) -> Loot:
+    def forged(self, thief: Thief, originals: Sequence[tuple[Tensor, Tensor]]) -> AttackResult:
         """The claim that starts from the original (p_gamma, p_beta) of every passport layer."""
         scheme, own = passport_scheme(thief), secret(thief.rng)
         near = [(_nudged(p_gamma, thief.rng), _nudged(p_beta, thief.rng)) for p_gamma, p_beta in originals]
@@ -77,7 +77,7 @@ class Fake3(Attack):
         recipe = Recipe(self.epochs, self.lr, schedule="constant", clip=self.clip)
         train_alone(thief, model, forged, recipe, step)
         key = scheme.passport_key(thief.model, scheme.passports(model), own)
-        return Loot(claim=Claim(scheme.calibrated(key, thief.model, thief)))
+        return AttackResult(claim=Claim(scheme.calibrated(key, thief.model, thief)))
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Fake3Oracle(Fake3, OracleAttack):
     kind = "oracle-ambiguity"
     settings = ("", "alpha=0.03")
 
-    def run(self, thief: Insider) -> Loot:  # type: ignore[override]  # of the key-oracle lane
+    def run(self, thief: Insider) -> AttackResult:  # type: ignore[override]  # of the key-oracle lane
         scheme = passport_scheme(thief)
         return self.forged(thief, scheme.passports(scheme.install(thief.model, thief.key)))
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmark.contract import Attack, Loot, NotApplicable, Spec, Thief, as_bytes, as_float, builder, parameter
+from benchmark.contract import Attack, AttackResult, NotApplicable, Spec, Thief, as_bytes, as_float, builder, parameter
 
 
 @builder("jpeg")
@@ -55,8 +55,8 @@ class Jpeg(Attack):
 
     quality: int = parameter(75, "JPEG quality; lower is coarser", low=1, high=95)
 
-    def run(self, thief: Thief) -> Loot:
+    def run(self, thief: Thief) -> AttackResult:
         channels = thief.task.shape[0]
         if channels not in (1, 3):
             raise NotApplicable(f"JPEG holds 1 or 3 channels, the images of {thief.task.name} have {channels}")
-        return Loot(filters=(Compression(self.quality),))
+        return AttackResult(filters=(Compression(self.quality),))

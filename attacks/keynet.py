@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmark.contract import Attack, CarrierScheme, Claim, Loot, NotApplicable, Thief, parameter
+from benchmark.contract import Attack, AttackResult, CarrierScheme, Claim, NotApplicable, Thief, parameter
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ForgedHead(Attack):
     steps: int = parameter(500, "steps of Adam, each over all answers", low=1)
     lr: float = parameter(0.05, "Adam's step size", low=0.0)
 
-    def run(self, thief: Thief) -> Loot:
+    def run(self, thief: Thief) -> AttackResult:
         scheme = thief.scheme
         if not isinstance(scheme, CarrierScheme):
             raise NotApplicable(f"{scheme.name} has no private head to forge")
@@ -49,7 +49,7 @@ class ForgedHead(Attack):
             F.cross_entropy(head(answers), signed.y).backward()
             optimiser.step()
         thief.meter.steps += self.steps
-        return Loot(claim=Claim(scheme.with_head(key, head.weight, head.bias)))
+        return AttackResult(claim=Claim(scheme.with_head(key, head.weight, head.bias)))
 
 
 @dataclass(frozen=True)

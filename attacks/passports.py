@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from attacks.passport_forging import passport_scheme, scale_of, train_alone
 from benchmark.contract import (
     Attack,
+    AttackResult,
     Claim,
     ConvBlock,
-    Loot,
     Net,
     PassportScheme,
     Recipe,
@@ -46,7 +46,7 @@ class Fake1(Attack):
 
     passports: Literal["noise", "untrained", "trained"] = parameter("trained", "where the passports come from")
 
-    def run(self, thief: Thief) -> Loot:
+    def run(self, thief: Thief) -> AttackResult:
         scheme = passport_scheme(thief)
         if self.passports == "noise":
             shapes = _inputs(thief, plain(thief.model), scheme)
@@ -54,7 +54,7 @@ class Fake1(Attack):
         else:
             pairs = _drawn(thief, Net.of(thief.build()) if self.passports == "untrained" else None)
         key = scheme.passport_key(thief.model, pairs, secret(thief.rng))
-        return Loot(claim=Claim(scheme.calibrated(key, thief.model, thief)))
+        return AttackResult(claim=Claim(scheme.calibrated(key, thief.model, thief)))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Fake2(Attack):
     lr: float = parameter(0.2, "learning rate, constant; 0.01 in the authors' code", low=0.0)
     magnitude: float = parameter(1.0, "size of every scale before training", low=0.0)
 
-    def run(self, thief: Thief) -> Loot:
+    def run(self, thief: Thief) -> AttackResult:
         scheme, own = passport_scheme(thief), secret(thief.rng)
         model, blocks, carried = _opened(thief, scheme)
         signs = scheme.signs(scheme.passport_key(thief.model, carried, own))
@@ -89,7 +89,7 @@ class Fake2(Attack):
         scales = [one for block in blocks for one in (block.norm.weight, block.norm.bias)]
         train_alone(thief, model, scales, Recipe(self.epochs, self.lr, schedule="constant"))
         pairs = _realised(blocks, carried, [(block.norm.weight, block.norm.bias) for block in blocks])
-        return Loot(claim=Claim(scheme.passport_key(thief.model, pairs, own)))
+        return AttackResult(claim=Claim(scheme.passport_key(thief.model, pairs, own)))
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class AccessoryBlock(Attack):
     margin: float = parameter(0.1, "gamma_0, the least scale the sign loss asks for", low=0.0)
     clip: float = parameter(5.0, "largest gradient norm", low=0.0)
 
-    def run(self, thief: Thief) -> Loot:
+    def run(self, thief: Thief) -> AttackResult:
         scheme, own = passport_scheme(thief), secret(thief.rng)
         drawn = _drawn(thief)
         signs = [sign.to(thief.device) for sign in scheme.signs(scheme.passport_key(thief.model, drawn, own))]
@@ -142,7 +142,7 @@ class AccessoryBlock(Attack):
         train_alone(thief, model, [one for pair in layers for one in pair], recipe, step)
         found = given()
         pairs = _realised(blocks, drawn, list(zip(found[::2], found[1::2], strict=True)))
-        return Loot(claim=Claim(scheme.passport_key(thief.model, pairs, own)))
+        return AttackResult(claim=Claim(scheme.passport_key(thief.model, pairs, own)))
 
     def _layers(self, x: Tensor, rng: torch.Generator) -> tuple[nn.Parameter, nn.Parameter]:
         """Both layers of a block for scales (C,): (C, hidden) and (hidden, C); it starts as the direct path alone."""

@@ -8,8 +8,8 @@ import torch
 
 from benchmark.contract import (
     Attack,
+    AttackResult,
     Claim,
-    Loot,
     NotApplicable,
     Thief,
     TriggerScheme,
@@ -39,7 +39,7 @@ class RedrawSearch(Attack):
 
     bits: int = parameter(12, "2 to the power of this many secrets are tried", low=0, high=24)
 
-    def run(self, thief: Thief) -> Loot:
+    def run(self, thief: Thief) -> AttackResult:
         scheme = thief.scheme
         if not isinstance(scheme, TriggerScheme):
             raise NotApplicable(f"{scheme.name} has no triggers to label")
@@ -53,7 +53,7 @@ class RedrawSearch(Attack):
             hits = (labels == answers).sum(1)
             if int(hits.max()) > most:
                 best, most = secrets[int(hits.argmax())], int(hits.max())
-        return Loot(claim=Claim(scheme.trigger_key(images, best, classes)))
+        return AttackResult(claim=Claim(scheme.trigger_key(images, best, classes)))
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class PickTriggers(Attack):
 
     rounds: int = parameter(20, "fresh keys' worth of images that are asked about", low=1)
 
-    def run(self, thief: Thief) -> Loot:
+    def run(self, thief: Thief) -> AttackResult:
         scheme = thief.scheme
         if not isinstance(scheme, TriggerScheme):
             raise NotApplicable(f"{scheme.name} has no triggers to pick")
@@ -90,4 +90,4 @@ class PickTriggers(Attack):
                     used.add(bytes(image.numpy()))
                     images[fits[0]] = image
                     missing[fits[0]] = False
-        return Loot(claim=Claim(scheme.trigger_key(images, own, classes)))
+        return AttackResult(claim=Claim(scheme.trigger_key(images, own, classes)))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.contract import Attack, Critic, Data, Net, Owner, Source, Thief, UNet, as_bytes, as_float, parameter
+from benchmark.contract import Attack, BatchSource, Critic, Data, Net, Owner, Thief, UNet, as_bytes, as_float, parameter
 
 ADVERSARIAL = 0.01  # weight of the discriminator's opinion beside the error of a pixel, 1 to 100 in the authors' code
 NOISE = 0.1  # standard deviation of what the thief's denoiser takes out, of 1
@@ -68,7 +68,7 @@ class Surrogate(Attack):
             return error(model(x), answers)
 
         recipe = replace(thief.world.recipe, epochs=self.epochs)
-        return thief.fit(model, recipe, data=Source.of(pairs, min(recipe.batch, len(pairs))), step=step)
+        return thief.fit(model, recipe, data=BatchSource.of(pairs, min(recipe.batch, len(pairs))), step=step)
 
     def _error(self, thief: Thief, pairs: Data) -> Callable[[Tensor, Tensor], Tensor]:
         """The loss of a surrogate's images against the service's."""
@@ -91,7 +91,7 @@ def features(thief: Thief, pairs: Data) -> tuple[Callable[[Tensor], Tensor], flo
         return F.mse_loss(denoiser(x + noise), x)
 
     batch = min(thief.world.recipe.batch, len(pairs))
-    thief.fit(denoiser, data=Source(pairs.x, pairs.x, batch), step=step)
+    thief.fit(denoiser, data=BatchSource(pairs.x, pairs.x, batch), step=step)
     seen = denoiser.requires_grad_(False).trunk.features
     images = as_float(pairs.y)
     return seen, float(images.var(0).mean() / seen(images).var(0).mean())
@@ -130,7 +130,7 @@ class OverwriteImages(Attack):
     def run(self, thief: Thief) -> nn.Module:
         pairs = bought(thief)
         recipe = thief.world.recipe
-        surrogate = thief.fit(thief.build(), recipe, data=Source.of(pairs, min(recipe.batch, len(pairs))))
+        surrogate = thief.fit(thief.build(), recipe, data=BatchSource.of(pairs, min(recipe.batch, len(pairs))))
         host = Net.of(surrogate)
         owner = Owner(thief.world, pairs, thief.rng, host, thief.meter)
         return thief.scheme.embed(owner, thief.keygen(host)).model

@@ -30,11 +30,11 @@ from benchmark.data.trigger_images import abstract_images
 from benchmark.plugins.parameters import parameter
 from benchmark.protocol.objects import (
     Admission,
+    AttackResult,
     Channel,
     Claim,
     Gate,
     Key,
-    Loot,
     Marked,
     Observations,
     binomial,
@@ -43,25 +43,26 @@ from benchmark.protocol.objects import (
     shipped,
 )
 from benchmark.protocol.parties import (
-    Bill,
     Court,
     Insider,
     NotApplicable,
     Owner,
     Party,
     Suspect,
+    TaskContext,
     Thief,
+    ThiefCost,
     Unreadable,
-    World,
 )
-from benchmark.training.loop import Recipe, Source, logits
+from benchmark.training.loop import BatchSource, Recipe, logits
 from benchmark.vocabulary import Access
 
 __all__ = [
     "Access",
     "Admission",
     "Attack",
-    "Bill",
+    "AttackResult",
+    "BatchSource",
     "CarrierScheme",
     "Channel",
     "Claim",
@@ -73,7 +74,6 @@ __all__ = [
     "Gate",
     "Insider",
     "Key",
-    "Loot",
     "Marked",
     "Net",
     "NotApplicable",
@@ -86,15 +86,15 @@ __all__ = [
     "Recipe",
     "ResidualUnit",
     "Scheme",
-    "Source",
     "Spec",
     "Suspect",
+    "TaskContext",
     "Thief",
+    "ThiefCost",
     "TriggerScheme",
     "UNet",
     "UNetTrunk",
     "Unreadable",
-    "World",
     "abstract_images",
     "as_bytes",
     "as_float",
@@ -209,19 +209,19 @@ class Attack(ABC):
     file_parameters: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def run(self, thief: Thief) -> nn.Module | Loot:
-        """Attack, and return what the thief ends up with: a module, or Loot with filters or a claim.
+    def run(self, thief: Thief) -> nn.Module | AttackResult:
+        """Attack, and return what the thief ends up with: a module, or AttackResult with filters or a claim.
 
         Raises NotApplicable with the reason where the attack can't be run.
         """
 
     @final
-    def __call__(self, thief: Thief) -> Loot:
+    def __call__(self, thief: Thief) -> AttackResult:
         """Run the attack under the rules that bind all: the answer must be a net that rebuilds and stays finite."""
         result = self.run(thief)
-        if not isinstance(result, nn.Module | Loot):
-            raise TypeError(f"{self.name} returned {type(result).__name__}: run() must return a Module or Loot")
-        loot = Loot(result) if isinstance(result, nn.Module) else result
+        if not isinstance(result, nn.Module | AttackResult):
+            raise TypeError(f"{self.name} returned {type(result).__name__}: run() must return a Module or AttackResult")
+        loot = AttackResult(result) if isinstance(result, nn.Module) else result
         for module in (*([loot.model] if loot.model is not None else []), *loot.filters):
             for name, tensor in module.state_dict().items():
                 if not bool(torch.isfinite(tensor).all()):
@@ -239,7 +239,7 @@ class OracleAttack(Attack):
     kind: ClassVar[str] = "oracle-removal"
 
     @abstractmethod
-    def run(self, thief: Insider) -> nn.Module | Loot:  # type: ignore[override]  # the lane's own acts give him the key
+    def run(self, thief: Insider) -> nn.Module | AttackResult:  # type: ignore[override]  # the lane's own acts give him the key
         """As `Attack.run`, with `thief.key` beside all that a thief has."""
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.contract import (
     Admission,
+    BatchSource,
     Channel,
     Court,
     Data,
@@ -20,7 +21,6 @@ from benchmark.contract import (
     Party,
     Recipe,
     Scheme,
-    Source,
     Suspect,
     abstract_images,
     as_float,
@@ -106,7 +106,7 @@ class Adi(Scheme):
     def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
         """Train `model` on the owner's images, with `k` triggers in each batch."""
         triggers = self.triggers(key).to(owner.device)
-        return Marked(owner.fit(model, recipe, beside=[Source.of(triggers, self.k)]), key)
+        return Marked(owner.fit(model, recipe, beside=[BatchSource.of(triggers, self.k)]), key)
 
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
         assert isinstance(key, AdiKey)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmark.contract import (
     Admission,
+    BatchSource,
     Channel,
     Court,
     Critic,
@@ -23,7 +24,6 @@ from benchmark.contract import (
     Owner,
     Party,
     Scheme,
-    Source,
     Suspect,
     Unreadable,
     as_bytes,
@@ -125,7 +125,7 @@ class DeepModel(Scheme):
             return self.fidelity * F.mse_loss(marked, b) + 0.01 * convincing + read
 
         both = nn.ModuleList([service.trunk, extractor])
-        pairs = Source(degraded, clean, min(8, len(degraded)))
+        pairs = BatchSource(degraded, clean, min(8, len(degraded)))
         owner.fit(both, self._recipe(owner, self.epochs, 2e-3), data=pairs, step=step)
         return extractor
 
@@ -135,7 +135,7 @@ class DeepModel(Scheme):
         """R alone, H frozen: it also reads what one surrogate of the house architecture answers (squared error)."""
         marked = _answers(service, degraded)
         batch = min(8, len(degraded))
-        surrogate = owner.fit(owner.build(), data=Source(degraded, marked, batch))
+        surrogate = owner.fit(owner.build(), data=BatchSource(degraded, marked, batch))
         stolen = _answers(surrogate, degraded)
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
@@ -145,8 +145,8 @@ class DeepModel(Scheme):
 
         truths = owner.data.y
         owner.fit(
-            extractor, self._recipe(owner, self.tuning, 1e-3), data=Source(degraded, clean, batch), step=step,
-            beside=[Source(marked, stolen, batch), Source(truths, truths, batch)],
+            extractor, self._recipe(owner, self.tuning, 1e-3), data=BatchSource(degraded, clean, batch), step=step,
+            beside=[BatchSource(marked, stolen, batch), BatchSource(truths, truths, batch)],
         )  # fmt: skip
 
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from benchmark.contract import (
     Admission,
+    BatchSource,
     Channel,
     Court,
     Data,
@@ -28,7 +29,6 @@ from benchmark.contract import (
     Party,
     Recipe,
     Scheme,
-    Source,
     Suspect,
     Unreadable,
     as_bytes,
@@ -129,7 +129,7 @@ class KeyNet(Scheme):
             read = F.linear(answers.float().log_softmax(1), weight, bias)
             return self.alpha * F.cross_entropy(task, y) + (1 - self.alpha) * F.cross_entropy(read, places)
 
-        beside = [Source.of(carriers, recipe.batch)]
+        beside = [BatchSource.of(carriers, recipe.batch)]
         owner.fit(model, recipe, beside=beside, step=step, parameters=[*model.parameters(), weight, bias])
         return Marked(model, self.with_head(key, weight, bias))
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmark.contract import (
     Admission,
+    BatchSource,
     Channel,
     Court,
     Data,
@@ -24,7 +25,6 @@ from benchmark.contract import (
     Party,
     Recipe,
     Scheme,
-    Source,
     Suspect,
     Unreadable,
     abstract_images,
@@ -145,7 +145,7 @@ class Passport(Scheme):
             return loss
 
         triggers = Data(key.triggers, key.labels).to(owner.device)
-        beside = [Source.of(triggers, self.k)] if self.version == "v3" else []
+        beside = [BatchSource.of(triggers, self.k)] if self.version == "v3" else []
         owner.fit(model, replace(recipe, clip=self.clip), step=step, beside=beside)
         own = statistics(private) if private is not model else ()
         return Marked(model, replace(key, statistics=own))

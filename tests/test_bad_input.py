@@ -98,7 +98,7 @@ WRONG_ATTACKS = {
         "returned a model with NaN or infinity",
     ),
     "shape": ("thief.model.head = nn.Linear(256, 7)\nreturn thief.model", "crashed", "answers with shape (397, 7)"),
-    "nothing": ("pass", "crashed", "returned NoneType: run() must return a Module or Loot"),
+    "nothing": ("pass", "crashed", "returned NoneType: run() must return a Module or AttackResult"),
     "unknown_net": ("return nn.Linear(2, 2)", "crashed", "Linear has no spec()"),
     "exits": ("import os; os._exit(3)", "crashed", "The worker process exited with code 3"),
 }

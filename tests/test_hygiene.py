@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from benchmark.contract import Attack, Loot, Thief
+from benchmark.contract import Attack, AttackResult, Thief
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Spy(Attack):
     family = "test"
     kind = "removal"
 
-    def run(self, thief: Thief) -> Loot:
+    def run(self, thief: Thief) -> AttackResult:
         thief.model, thief.data, thief.inputs
         reached, open_objects = {}, [thief, *gc.get_objects()]
         while open_objects:
@@ -48,7 +48,7 @@ class Spy(Attack):
                     report.write(one)
                 elif isinstance(one, str):
                     report.write(one.encode("utf-8", "surrogatepass"))
-        return Loot()
+        return AttackResult()
 '''
 # V3 draws the images that V1 draws, hence the recipe: V1 ships its passports
 SCHEMES = "adi(n=40,k=16,epochs=4),rose(epochs=2),passport,passport(version=v3,recipe=signed)"

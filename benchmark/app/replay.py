@@ -33,7 +33,7 @@ from benchmark.planning.plan import ENGINE
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
-from benchmark.protocol.parties import Court, World, stream
+from benchmark.protocol.parties import Court, TaskContext, stream
 from benchmark.store import artefacts
 from benchmark.training.loop import Recipe
 from leaderboard.judge.board import judge
@@ -148,11 +148,11 @@ def _notes(folder: Path, described: Mapping[str, Any], registry: Registry) -> It
             yield f"the data of {track['task']} differ from those of the run"
 
 
-def _world(run: Run, device: torch.device) -> World:
+def _world(run: Run, device: torch.device) -> TaskContext:
     """The world of the bundled jobs."""
     described = next(record["job"]["world"] for record in run.records.values())
     recipe = Recipe(**described["training"])
-    return World(find_task(described["task"]), described["architecture"], recipe, device, described["precision"])
+    return TaskContext(find_task(described["task"]), described["architecture"], recipe, device, described["precision"])
 
 
 def _anew(
@@ -219,7 +219,7 @@ def _fits(path: Path, checksum: str) -> None:
 
 
 def _observed(
-    folder: Path, run: Run, judged: str, scheme: Scheme, world: World, splits: Splits, registry: Registry
+    folder: Path, run: Run, judged: str, scheme: Scheme, world: TaskContext, splits: Splits, registry: Registry
 ) -> dict[str, Any]:
     """What the court sees now, in the form of a judged record's result."""
     payload = run.records[judged]["job"]

@@ -32,7 +32,7 @@ from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
 from benchmark.protocol.objects import Key, Service
-from benchmark.protocol.parties import Court, Owner, Party, World, stream
+from benchmark.protocol.parties import Court, Owner, Party, TaskContext, stream
 from benchmark.store import artefacts
 from leaderboard.judge.decide import COUNTED
 from leaderboard.stats.utility_test import level
@@ -123,7 +123,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     return card
 
 
-def usefulness(service: Service, splits: Splits, world: World) -> float:
+def usefulness(service: Service, splits: Splits, world: TaskContext) -> float:
     """Share of the test set that a service gets right, or its mean PSNR in dB. Raises ValueError for other answers."""
     return _level(steps.utility(service, splits.test.to(world.device), world))
 
@@ -279,7 +279,7 @@ def _nulls(
             digest = record["result"]["artefacts"]["service"]
             try:
                 service = artefacts.read_service(store.artefact_path(job.id, "service"), job.id, digest)
-            except artefacts.Damaged as damaged:
+            except artefacts.DamagedArtefact as damaged:
                 console.print(f"{damaged}: it is made again", style="yellow", markup=False)
                 store.discard(job.id)
                 break

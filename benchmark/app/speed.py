@@ -13,7 +13,7 @@ from benchmark.architectures.blocks import build
 from benchmark.data.splits import Data, load
 from benchmark.execution.job_context import world_of
 from benchmark.planning.profile import load_profile
-from benchmark.training.loop import Recipe, Source, autocast, fit
+from benchmark.training.loop import BatchSource, Recipe, autocast, fit
 
 EPOCHS = 2
 
@@ -27,7 +27,12 @@ def compare(device_name: str, seconds: float) -> str:
     recipe = Recipe(epochs=EPOCHS, lr=world.recipe.lr, batch=world.recipe.batch)
 
     def engine() -> None:
-        fit(build(world.spec()).to(device), [Source.of(data, recipe.batch)], recipe, torch.Generator().manual_seed(0))
+        fit(
+            build(world.spec()).to(device),
+            [BatchSource.of(data, recipe.batch)],
+            recipe,
+            torch.Generator().manual_seed(0),
+        )
 
     def bare() -> None:
         _bare_loop(build(world.spec()).to(device), data, recipe)

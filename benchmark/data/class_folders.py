@@ -20,7 +20,7 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 PARTS = ("train", "test")  # of a prepared file, in the order of `DataSet.images`
 
 
-class Damaged(Exception):
+class DamagedImages(Exception):
     """A prepared file is not what was written; the message says how it shows."""
 
 
@@ -84,7 +84,7 @@ def prepare(name: str, data_set: DataSet, size: int, root: Path, say: Callable[[
             try:
                 arrays_of(name, data_set, size, root)
                 return
-            except Damaged as damaged:
+            except DamagedImages as damaged:
                 aside = target.replace(target.with_name(f"{target.name}.damaged"))
                 say(f"set aside {aside.name}: {damaged}; it will be made again")
         arrays: dict[str, Any] = {}
@@ -117,8 +117,8 @@ def _write(target: Path, arrays: dict[str, np.ndarray]) -> None:
 def arrays_of(name: str, data_set: DataSet, size: int, root: Path) -> dict[str, np.ndarray]:
     """The arrays of the prepared file: `train_x`, `train_y` and, where the set has its own, `test_x`, `test_y`.
 
-    Raises Damaged unless they are as many and as large as the images say and the checksums fit that the file, a zip
-    archive, holds of each array.
+    Raises DamagedImages unless they are as many and as large as the images say and the checksums fit that the file,
+    a zip archive, holds of each array.
     """
     import numpy as np
 
@@ -130,9 +130,9 @@ def arrays_of(name: str, data_set: DataSet, size: int, root: Path) -> dict[str, 
         with np.load(prepared(name, data_set, size, root), allow_pickle=False) as file:
             found = {key: file[key] for key in file.files}
     except Exception as error:  # zipfile, zlib, tokenize and struct have an exception each for what they can't read
-        raise Damaged(" ".join(str(error).split()) or type(error).__name__) from error
+        raise DamagedImages(" ".join(str(error).split()) or type(error).__name__) from error
     if {key: (array.shape, array.dtype.type) for key, array in found.items()} != wanted:
-        raise Damaged(f"it holds {', '.join(sorted(found)) or 'nothing'}, not the arrays of these images")
+        raise DamagedImages(f"it holds {', '.join(sorted(found)) or 'nothing'}, not the arrays of these images")
     return found
 
 

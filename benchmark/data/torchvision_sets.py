@@ -25,7 +25,7 @@ def read(task: Task) -> tuple[Labelled, Labelled | None]:
     paths = task.paths()
     try:
         train, test = _prepared(task) if task.source.images else _torchvision(task, paths)
-    except class_folders.Damaged as error:
+    except class_folders.DamagedImages as error:
         raise BenchError(f"task {task.name}: {paths[0]} is damaged ({error}): bench run makes it anew") from error
     except (RuntimeError, ValueError, EOFError, KeyError) as error:
         raise BenchError(f"task {task.name}: {paths[0].parent} can't be read: {error}: fetch its files anew") from error

@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol
 
 from benchmark.errors import BenchError
 from benchmark.execution.worker import serve
-from benchmark.planning.job import Job, Role
+from benchmark.planning.job import Job, JobRole
 
 START_SECONDS = 300.0  # for a process to start and load the entry module, torch from a cold disk included
 # One thread each, so that a sum has one order; one hash seed, so that a set of names has one order.
@@ -68,7 +68,7 @@ class Executor(Protocol):
         """Abandon what is running and free everything. Safe to call twice."""
 
 
-def side_of(role: Role) -> Side:
+def side_of(role: JobRole) -> Side:
     return role if role in ("thief", "insider") else "keyholder"
 
 

@@ -16,11 +16,11 @@ from benchmark.data.splits import Data, Splits, load, thief_data
 from benchmark.data.tasks import Task, find_task
 from benchmark.errors import BenchError
 from benchmark.identity import content_hash, source_hash
-from benchmark.planning.job import Job, Source
+from benchmark.planning.job import Job, PluginSource
 from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import load_class
 from benchmark.protocol.objects import Key, Service
-from benchmark.protocol.parties import World, stream
+from benchmark.protocol.parties import TaskContext, stream
 from benchmark.store import artefacts
 from benchmark.store.records import RecordStore
 from benchmark.training.loop import Recipe
@@ -30,13 +30,13 @@ class Changed(Exception):
     """A source file is not what it was when the plan was made; the message names it."""
 
 
-def world_of(profile: Profile, device: torch.device) -> World:
+def world_of(profile: Profile, device: torch.device) -> TaskContext:
     """The world a profile describes, on a device."""
     return _world(profile.world(), device)
 
 
-def _world(described: Mapping[str, Any], device: torch.device) -> World:
-    return World(
+def _world(described: Mapping[str, Any], device: torch.device) -> TaskContext:
+    return TaskContext(
         find_task(described["task"]),
         described["architecture"],
         Recipe(**described["training"]),
@@ -45,7 +45,7 @@ def _world(described: Mapping[str, Any], device: torch.device) -> World:
     )
 
 
-def load_source(source: Source) -> type:
+def load_source(source: PluginSource) -> type:
     """The plug-in class of a plan. Raises Changed when the file has been edited since: its id would be wrong."""
     if source_hash(Path(source.path)) != source.code:
         raise Changed(f"{source.path} changed after the plan was made: run the same command again")
@@ -83,7 +83,7 @@ class Desk:
     def record(self, job: str) -> dict[str, Any]:
         record = self.store.read(job)
         if record is None:
-            raise artefacts.Damaged(job, "the record of a parent is gone")
+            raise artefacts.DamagedArtefact(job, "the record of a parent is gone")
         return record
 
     def service(self, job: str) -> Service:

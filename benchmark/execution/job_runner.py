@@ -142,7 +142,7 @@ def execute(job: Job, context: Mapping[str, Any]) -> dict[str, Any]:
         outcome["result"] = _ACTS[job.kind](Desk(job, RecordStore(Path(context["root"])), device))
     except NotApplicable as reason:
         outcome |= {"status": "not-applicable", "reason": str(reason)}
-    except artefacts.Damaged as damaged:
+    except artefacts.DamagedArtefact as damaged:
         return {"status": "damaged", "damaged": damaged.job, "reason": str(damaged)}
     except Changed as changed:
         outcome |= {"status": "killed", "reason": str(changed)}

@@ -20,7 +20,7 @@ from benchmark.store.records import Record
 STYLES = {"ok": "green", "not-applicable": "dim", "blocked": "yellow"}  # the rest is red
 
 
-class Tally:
+class JobCounts:
     """The arithmetic of a run: what is done, what runs, and how long the rest may take.
 
     One thread tells it what happens; another may read it at any time, so readers copy before they iterate.
@@ -88,7 +88,7 @@ class PlainProgress:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.tally = Tally()
+        self.tally = JobCounts()
 
     def __enter__(self) -> Self:
         return self

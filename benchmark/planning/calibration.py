@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.planning.job import Job
-from benchmark.planning.plan import SURROGATES, Draft, Plan
+from benchmark.planning.plan import SURROGATES, Plan, PlanBuilder
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
 
@@ -42,7 +42,7 @@ def calibration_plan(
     attack serves a track.
     """
     jobs: dict[str, Job] = {}
-    drafts = {track: Draft(track, history or {}, jobs, null_attacks.get(track.task)) for track in profile.tracks}
+    drafts = {track: PlanBuilder(track, history or {}, jobs, null_attacks.get(track.task)) for track in profile.tracks}
     pools: dict[Profile, dict[str, list[str]]] = {}
     described = []
     for scheme in schemes:
@@ -58,14 +58,16 @@ def calibration_plan(
     return Plan(profile, tuple(schemes), tuple(attacks), (), tuple(jobs.values()), surrogates), described
 
 
-def _serving(attacks: Sequence[Setting], draft: Draft) -> list[Setting]:
+def _serving(attacks: Sequence[Setting], draft: PlanBuilder) -> list[Setting]:
     kind = draft.task.kind
     if found := [one for one in attacks if kind in one.tasks]:
         return found
     raise BenchError(f"none of the --attacks can be run on {kind} nets: name one that can, or other --schemes")
 
 
-def _pools(draft: Draft, attacks: Sequence[Setting], scratch: Setting, neighbour: Setting) -> dict[str, list[str]]:
+def _pools(
+    draft: PlanBuilder, attacks: Sequence[Setting], scratch: Setting, neighbour: Setting
+) -> dict[str, list[str]]:
     """The innocent models of a track, by pool."""
     thief = draft.profile.thief.axis[0]
     clean, host = draft.clean_nulls(), draft.host(0)
@@ -89,7 +91,7 @@ def _pools(draft: Draft, attacks: Sequence[Setting], scratch: Setting, neighbour
 
 
 def _entry(
-    draft: Draft, scheme: Setting, attacks: Sequence[Setting], pools: Mapping[str, Sequence[str]], draws: int
+    draft: PlanBuilder, scheme: Setting, attacks: Sequence[Setting], pools: Mapping[str, Sequence[str]], draws: int
 ) -> dict[str, Any]:
     marked, clean, thief = draft.marked(scheme, 0), pools["clean"], draft.profile.thief.axis[0]
     surrogates = draft.surrogate_nulls(CALIBRATED_SURROGATES)
@@ -125,7 +127,7 @@ def counts_redrawn_keys(scheme: Setting) -> bool:
     return bool(scheme.stages[0].declaration.traits["null_law"] == "redrawn")
 
 
-def _other_architecture(draft: Draft, index: int, architecture: str) -> str:
+def _other_architecture(draft: PlanBuilder, index: int, architecture: str) -> str:
     """A null of another architecture, trained like the others."""
     world = draft.world | {"architecture": architecture}
     return draft.add("null", f"null {index} {architecture}", (), {}, index=index, replicate=0, world=world)

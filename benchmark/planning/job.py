@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
-Role = Literal["owner", "thief", "insider", "court"]
+JobKind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
+JobRole = Literal["owner", "thief", "insider", "court"]
 
 Json = Any  # what `json` can write
 
 
 @dataclass(frozen=True)
-class Source:
+class PluginSource:
     """Where a plug-in class lies, and the hash its code had when the plan was made."""
 
     path: str
@@ -30,11 +30,11 @@ class Job:
     """
 
     id: str
-    kind: Kind
-    role: Role
+    kind: JobKind
+    role: JobRole
     label: str
     payload: Mapping[str, Json]
     parents: tuple[str, ...] = ()
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    sources: Mapping[str, PluginSource] = field(default_factory=dict)
     seconds: float = 1.0  # expected duration on one CPU core, for the order and the time left
     timeout: float = 600.0  # seconds after which the process is killed

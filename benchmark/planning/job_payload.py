@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.identity import content_hash, source_hash
-from benchmark.planning.job import Source
+from benchmark.planning.job import PluginSource
 from benchmark.plugins.selection import Setting, Stage
 
 
@@ -40,12 +40,12 @@ def public(stage: Stage) -> dict[str, Any]:
     return described(Stage(stage.declaration, stage.parameters | secrets))
 
 
-def source(stage: Stage) -> Source:
+def source(stage: Stage) -> PluginSource:
     """Where a plug-in's code lies, and its hash."""
     declaration = stage.declaration
-    return Source(str(declaration.source), declaration.class_name, source_hash(declaration.source))
+    return PluginSource(str(declaration.source), declaration.class_name, source_hash(declaration.source))
 
 
-def scheme_source(scheme: Setting) -> dict[str, Source]:
+def scheme_source(scheme: Setting) -> dict[str, PluginSource]:
     """The code of a scheme, by the role it plays in a job."""
     return {"scheme": source(scheme.stages[0])}

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmark.data.tasks import find_task
 from benchmark.identity import job_id, source_hash
-from benchmark.planning.job import Job, Kind, Role, Source
+from benchmark.planning.job import Job, JobKind, JobRole, PluginSource
 from benchmark.planning.job_payload import described, public, scheme_source, source, work_key
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
@@ -29,20 +29,20 @@ from benchmark.vocabulary import may
 ENGINE = (
     Path(__file__).parents[1] / "execution" / "job_runner.py"
 )  # what every result depends on, with all that it imports
-ROLES: dict[Kind, Role] = {
+ROLES: dict[JobKind, JobRole] = {
     "host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court", "drawn": "court",
 }  # fmt: skip
 SURROGATES = 8  # of clean nulls: the fewest that count as a pool, metrics.md, section 1
-TYPICAL_SECONDS: dict[Kind, float] = {
+TYPICAL_SECONDS: dict[JobKind, float] = {
     "host": 2.5, "null": 2.5, "marked": 8.0, "attacked": 2.0, "judged": 0.1, "drawn": 60.0,
 }  # fmt: skip
-TYPICAL_MEGABYTES: dict[Kind, float] = {
+TYPICAL_MEGABYTES: dict[JobKind, float] = {
     "host": 0.1, "null": 0.1, "marked": 0.3, "attacked": 0.1, "judged": 0.01, "drawn": 0.5,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Cell:
+class PlannedCell:
     """One square of the matrix at one replicate: its jobs by role, or the reason why it can't be run.
 
     `innocent`: an unmarked model examined with the key of `scheme`. pool, share: the thief's images.
@@ -65,7 +65,7 @@ class Plan:
     profile: Profile
     schemes: tuple[Setting, ...]
     attacks: tuple[Setting, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[PlannedCell, ...]
     jobs: tuple[Job, ...]
     surrogates: Mapping[str, int]
 
@@ -84,7 +84,7 @@ def make_plan(
     """
     jobs: dict[str, Job] = {}
     drafts = {
-        track: Draft(track, history or {}, jobs, null_attacks.get(track.task)) for track in profile.tracks
+        track: PlanBuilder(track, history or {}, jobs, null_attacks.get(track.task)) for track in profile.tracks
     }  # fmt: skip
     cells = [
         cell
@@ -97,7 +97,7 @@ def make_plan(
     return Plan(profile, tuple(schemes), tuple(attacks), tuple(cells), tuple(jobs.values()), surrogates)
 
 
-class Draft:
+class PlanBuilder:
     """The jobs of one track of a plan in the making, each once: `jobs` by id, parents before children."""
 
     def __init__(
@@ -110,14 +110,16 @@ class Draft:
         self.world = profile.world()
         self.jobs = jobs
 
-    def add(self, kind: Kind, label: str, parents: Sequence[str], sources: Mapping[str, Source], **payload: Any) -> str:
+    def add(
+        self, kind: JobKind, label: str, parents: Sequence[str], sources: Mapping[str, PluginSource], **payload: Any
+    ) -> str:
         common = {"schema": SCHEMA, "engine": source_hash(ENGINE), "world": self.world, "data": self.task.data_hash()}
         payload = {"kind": kind, **common, **payload}
         id = job_id(payload)
         if id not in self.jobs:
             seconds = self.history.get(work_key(payload), TYPICAL_SECONDS[kind])
             unique = tuple(dict.fromkeys(parents))
-            role: Role = "insider" if kind == "attacked" and payload.get("key") else ROLES[kind]
+            role: JobRole = "insider" if kind == "attacked" and payload.get("key") else ROLES[kind]
             self.jobs[id] = Job(
                 id, kind, role, label, payload, unique, sources, seconds, self.profile.timeout
             )  # fmt: skip
@@ -205,7 +207,9 @@ class Draft:
             scheme=described(scheme.stages[0]), key=marked, suspects=list(suspects), replicate=replicate, draws=draws,
         )  # fmt: skip
 
-    def row(self, scheme: Setting, attacks: Sequence[Setting], replicate: int, thief: tuple[str, float]) -> list[Cell]:
+    def row(
+        self, scheme: Setting, attacks: Sequence[Setting], replicate: int, thief: tuple[str, float]
+    ) -> list[PlannedCell]:
         """A scheme's cells and, beside them, those of the innocent model under its key.
 
         thief: his pool and share. Innocents are judged after the attacks of the matrix's thief only.
@@ -213,7 +217,9 @@ class Draft:
         pool, share = thief
         unfit = self._unfit(scheme)
         if unfit:
-            return [Cell(scheme.label, a.label, replicate, reason=unfit, pool=pool, share=share) for a in attacks]
+            return [
+                PlannedCell(scheme.label, a.label, replicate, reason=unfit, pool=pool, share=share) for a in attacks
+            ]
         marked = self.marked(scheme, replicate)
         common = {
             "host": self.host(replicate),
@@ -225,7 +231,7 @@ class Draft:
             rival = self.marked(scheme, (replicate + 1) % self.profile.seeds)
             common["rival"] = self.judged(scheme, marked, [rival], replicate, marked)
         for attack in attacks:
-            if attack.kind == "control" and _blind(attack) and self.task.kind in attack.tasks:
+            if attack.kind == "control" and ignores_target(attack) and self.task.kind in attack.tasks:
                 common["scratch"] = self.attacked(attack, None, None, replicate, thief)
         cells = [replace(self.cell(scheme, a, replicate, common, thief), pool=pool, share=share) for a in attacks]
         if thief != self.profile.thief.axis[0]:
@@ -250,16 +256,16 @@ class Draft:
 
     def cell(
         self, scheme: Setting, attack: Setting, replicate: int, common: Mapping[str, str], thief: tuple[str, float]
-    ) -> Cell:
+    ) -> PlannedCell:
         traits = scheme.stages[0].declaration.traits
         if missing := attack.requires - set(traits["capabilities"]):
             wanted = " and ".join(sorted(missing))
             reason = f"{attack.label} needs a scheme with {wanted}; {scheme.label} has none"
-            return Cell(scheme.label, attack.label, replicate, reason=reason)
+            return PlannedCell(scheme.label, attack.label, replicate, reason=reason)
         if unreached := self._out_of_reach(scheme, attack):
-            return Cell(scheme.label, attack.label, replicate, reason=unreached)
+            return PlannedCell(scheme.label, attack.label, replicate, reason=unreached)
         marked, jobs = common["marked"], dict(common)
-        blind, target = _blind(attack), marked
+        blind, target = ignores_target(attack), marked
         if attack.kind == "false-claim":
             target = jobs["innocent"] = self.innocent()
         whom, what = (None, None) if blind else (scheme, target)
@@ -272,7 +278,7 @@ class Draft:
         elif not blind and not attack.aware:
             innocent = self.attacked(attack, None, self.innocent(), replicate, thief)
             jobs["attacked_null"] = self.judged(scheme, marked, [innocent], replicate, marked)
-        return Cell(scheme.label, attack.label, replicate, jobs=jobs)
+        return PlannedCell(scheme.label, attack.label, replicate, jobs=jobs)
 
     def innocents(
         self,
@@ -281,7 +287,7 @@ class Draft:
         replicate: int,
         common: Mapping[str, str],
         thief: tuple[str, float],
-    ) -> list[Cell]:
+    ) -> list[PlannedCell]:
         """The control `unmarked`: the innocent model as it is, and after every attack that can touch it."""
         suspects = {"none": self.innocent()}
         reasons: dict[str, str] = {}
@@ -294,7 +300,7 @@ class Draft:
                 reasons[attack.label] = unreached
             else:
                 suspects[attack.label] = self.attacked(
-                    attack, None, None if _blind(attack) else self.innocent(), replicate, thief
+                    attack, None, None if ignores_target(attack) else self.innocent(), replicate, thief
                 )
         cells = []
         for label, suspect in suspects.items():
@@ -304,11 +310,11 @@ class Draft:
                 "judged": self.judged(scheme, common["marked"], [suspect], replicate, common["marked"]),
                 **{role: common[role] for role in self.null_pools},
             }
-            cells.append(Cell(scheme.label, label, replicate, innocent=True, jobs=jobs))
-        cells += [Cell(scheme.label, a, replicate, innocent=True, reason=why) for a, why in reasons.items()]
+            cells.append(PlannedCell(scheme.label, label, replicate, innocent=True, jobs=jobs))
+        cells += [PlannedCell(scheme.label, a, replicate, innocent=True, reason=why) for a, why in reasons.items()]
         return cells
 
 
-def _blind(attack: Setting) -> bool:
+def ignores_target(attack: Setting) -> bool:
     """Whether the thief never looks at the marked model."""
     return bool(attack.stages[0].declaration.traits["target"] == "none")

@@ -82,7 +82,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Claim:
+class ReportedClaim:
     """One figure or sentence of the paper, and what would count as reproduced.
 
     scheme, attack: short names of the scales' tables. reported: a number, a word, or None where the paper gives
@@ -124,7 +124,7 @@ class Claim:
         return Tolerance.parse(text) if text else None
 
 
-def _faults(claim: Claim) -> list[str]:
+def _faults(claim: ReportedClaim) -> list[str]:
     if claim.tag not in TAGS:
         return [f"tag is one of {', '.join(TAGS)}, not {claim.tag!r}"]
     if claim.declared not in ("", AFTER_TRIAL):
@@ -165,7 +165,7 @@ class Reproduction:
     about: str
     paper: str
     scales: Mapping[str, Scale]
-    claims: Sequence[Claim]
+    claims: Sequence[ReportedClaim]
     digest: str
 
     def run_name(self, scale: str) -> str:
@@ -222,12 +222,14 @@ def read_reproduction(path: Path) -> Reproduction:
     if not isinstance(table["claim"], list):
         raise BenchError(f"{where}: claims are written as [[claim]]")
     named = (one.get("id", f"number {i}") if isinstance(one, Mapping) else i for i, one in enumerate(table["claim"]))
-    claims = [Claim.read(one, f"{where}: claim {name}") for one, name in zip(table["claim"], named, strict=True)]
+    claims = [
+        ReportedClaim.read(one, f"{where}: claim {name}") for one, name in zip(table["claim"], named, strict=True)
+    ]
     _check_names(claims, scales, where)
     return Reproduction(path.stem, table["about"], table["paper"], scales, claims, hashlib.sha256(content).hexdigest())
 
 
-def _check_names(claims: Sequence[Claim], scales: Mapping[str, Scale], where: str) -> None:
+def _check_names(claims: Sequence[ReportedClaim], scales: Mapping[str, Scale], where: str) -> None:
     """Raise BenchError where a claim names a scheme, an attack or a claim that isn't there at its scale."""
     by_id = {claim.id: claim for claim in claims}
     if len(by_id) < len(claims):

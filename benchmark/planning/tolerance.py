@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["at least", "at most", "within", "is", "above", "below"]
+ToleranceKind = Literal["at least", "at most", "within", "is", "above", "below"]
 _PHRASE = re.compile(r"(?P<kind>at least|at most|within|is|above|below) +(?P<rest>\S.*)")
 _WORD = re.compile(r"[a-z][a-z0-9-]*")
 NUMERIC = ("at least", "at most", "within")
@@ -24,7 +24,7 @@ class Tolerance:
     """bound: of a numeric tolerance. words: of `is`. other: the claim that `above` and `below` compare with."""
 
     text: str
-    kind: Kind
+    kind: ToleranceKind
     bound: float = math.nan
     words: tuple[str, ...] = ()
     other: str = ""

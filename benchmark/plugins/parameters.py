@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from benchmark.errors import BenchError
 
-Role = Literal["scheme", "attack"]
+PluginRole = Literal["scheme", "attack"]
 Origin = Literal["built-in", "entry point", "plugin"]
 
 TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
@@ -67,7 +67,7 @@ class Parameter:
 class Declaration:
     """A plug-in as its source declares it. `traits` holds its threat model, with the defaults filled in."""
 
-    role: Role
+    role: PluginRole
     name: str
     class_name: str
     doc: str

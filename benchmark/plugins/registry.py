@@ -17,7 +17,7 @@ from types import ModuleType
 
 from benchmark.errors import BenchError
 from benchmark.identity import module_name, module_source
-from benchmark.plugins.parameters import Declaration, Origin, Role, close_matches
+from benchmark.plugins.parameters import Declaration, Origin, PluginRole, close_matches
 from benchmark.plugins.source_reader import read_builders, read_declarations
 
 PACKAGES = ("schemes", "attacks")
@@ -48,7 +48,7 @@ class Registry:
         A file that can't be read, or takes a name already taken, ends up whole in `broken`. In a file of
         `plugins` that is a BenchError: the user asked for it.
         """
-        found: dict[tuple[Role, str], Declaration] = {}
+        found: dict[tuple[PluginRole, str], Declaration] = {}
         builders = {name: path for path in NETS for name in read_builders(path)}
         broken: list[Broken] = []
         seen: set[Path] = set()
@@ -77,7 +77,7 @@ class Registry:
         """The attack of this name; raises BenchError with close matches."""
         return self._find("attack", name, self.attacks)
 
-    def _find(self, role: Role, name: str, among: tuple[Declaration, ...]) -> Declaration:
+    def _find(self, role: PluginRole, name: str, among: tuple[Declaration, ...]) -> Declaration:
         for declaration in among:
             if declaration.name == name:
                 return declaration
@@ -109,7 +109,9 @@ def _entry_point_files(broken: list[Broken]) -> Iterator[tuple[Path, Origin]]:
                 broken.append(Broken(Path(module), f"{reason}, which has no source file here"))
 
 
-def _add(found: dict[tuple[Role, str], Declaration], builders: dict[str, Path], path: Path, origin: Origin) -> None:
+def _add(
+    found: dict[tuple[PluginRole, str], Declaration], builders: dict[str, Path], path: Path, origin: Origin
+) -> None:
     """Add a file's plug-ins to `found` and its builders to `builders`, all or none."""
     declarations = read_declarations(path, origin)
     if not declarations and origin != "built-in":  # a built-in file may be a plain helper

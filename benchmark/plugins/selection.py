@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.plugins.parameters import Declaration, Role, split_text
+from benchmark.plugins.parameters import Declaration, PluginRole, split_text
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.source_reader import ORACLE_KINDS
 
@@ -108,7 +108,7 @@ def select_attacks(text: str, registry: Registry) -> tuple[Setting, ...]:
     return _select("attack", text, registry)
 
 
-def _select(role: Role, text: str, registry: Registry) -> tuple[Setting, ...]:
+def _select(role: PluginRole, text: str, registry: Registry) -> tuple[Setting, ...]:
     examples = "all, 'finetune*' or 'prune(amount=0.5)+jpeg'" if role == "attack" else "all or 'adi'"
     if not text.strip():
         raise BenchError(f"--{role}s selects nothing: write {examples}")
@@ -178,7 +178,7 @@ def _values(item: str, match: re.Match[str]) -> list[str]:
     return [str(low + step * index) for index in range(int(steps) + 1)]
 
 
-def _item(role: Role, item: str, registry: Registry) -> Iterator[Setting]:
+def _item(role: PluginRole, item: str, registry: Registry) -> Iterator[Setting]:
     texts = split_text(item, "+")
     if len(texts) > 1:
         if role == "scheme":
@@ -199,7 +199,7 @@ def _item(role: Role, item: str, registry: Registry) -> Iterator[Setting]:
         yield Setting((_stage(role, item, registry),))
 
 
-def _stage(role: Role, text: str, registry: Registry) -> Stage:
+def _stage(role: PluginRole, text: str, registry: Registry) -> Stage:
     match = _STAGE.fullmatch(text)
     name = match["name"].strip() if match else ""
     if match is None or not name:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmark.errors import BenchError
-from benchmark.plugins.parameters import TYPES, Declaration, Origin, Parameter, Role
+from benchmark.plugins.parameters import TYPES, Declaration, Origin, Parameter, PluginRole
 
 ACCESS = ("labels", "probabilities", "outputs", "weights")
 LAWS = ("exact", "redrawn", "none")
@@ -21,7 +21,7 @@ ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # of an OracleAttack, whi
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 _REQUIRED = object()
-_BASES: dict[str, Role] = {"Scheme": "scheme", "Attack": "attack", "OracleAttack": "attack"}
+_BASES: dict[str, PluginRole] = {"Scheme": "scheme", "Attack": "attack", "OracleAttack": "attack"}
 # trait: (type, default, allowed words); a tuple is always one of strings
 _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
     "attack": {
@@ -100,7 +100,7 @@ class _Class:
 
     node: ast.ClassDef
     path: Path
-    role: Role
+    role: PluginRole
     oracle: bool
     name: str | None = None
     traits: dict[str, Any] = field(default_factory=dict)

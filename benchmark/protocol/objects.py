@@ -91,7 +91,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Loot:
+class AttackResult:
     """What a thief ends up with: a model, filters in front of it, and perhaps a claim."""
 
     model: nn.Module | None = None  # None: the model as it was handed over
@@ -100,7 +100,7 @@ class Loot:
 
 
 @dataclass(frozen=True)
-class Law:
+class NullDistribution:
     """The law of a key's total under a fresh key, if it is known (metrics.md, section 1)."""
 
     kind: Literal["binomial", "poisson-binomial", "redrawn"]
@@ -113,19 +113,19 @@ class Law:
         return {"kind": self.kind, self.FIELD[self.kind]: value}
 
 
-def binomial(p: float) -> Law:
+def binomial(p: float) -> NullDistribution:
     """Each of the n items hits with probability p under a fresh key, independently."""
-    return Law("binomial", (p,))
+    return NullDistribution("binomial", (p,))
 
 
-def poisson_binomial(p: Sequence[float]) -> Law:
+def poisson_binomial(p: Sequence[float]) -> NullDistribution:
     """Item i hits with probability p[i] under a fresh key, independently."""
-    return Law("poisson-binomial", tuple(p))
+    return NullDistribution("poisson-binomial", tuple(p))
 
 
-def redrawn(totals: Sequence[float]) -> Law:
+def redrawn(totals: Sequence[float]) -> NullDistribution:
     """Fresh keys were drawn and scored on the same suspect: these are their totals. At least 8, better 19 or more."""
-    return Law("redrawn", tuple(totals))
+    return NullDistribution("redrawn", tuple(totals))
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Channel:
     """One number per key item, raw: booleans (a hit) or real scores (N,)."""
 
     items: Tensor
-    law: Law | None = None
+    law: NullDistribution | None = None
 
     def record(self) -> dict[str, Any]:
         if self.items.dtype == torch.bool:

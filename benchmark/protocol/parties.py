@@ -19,7 +19,7 @@ from benchmark.data.splits import Data
 from benchmark.data.tasks import Task
 from benchmark.identity import stream_seed
 from benchmark.protocol.objects import Key, Running
-from benchmark.training.loop import Meter, Recipe, Source, Step, fit, logits
+from benchmark.training.loop import BatchSource, Meter, Recipe, Step, fit, logits
 from benchmark.vocabulary import Access, may
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class World:
+class TaskContext:
     """What everybody knows: the task, the house architecture and its recipe, the device."""
 
     task: Task
@@ -64,7 +64,7 @@ class Party:
     """Someone with data, a stream of randomness and a machine: the owner, and the thief."""
 
     def __init__(
-        self, world: World, data: Data | Callable[[], Data], rng: torch.Generator, meter: Meter | None = None
+        self, world: TaskContext, data: Data | Callable[[], Data], rng: torch.Generator, meter: Meter | None = None
     ) -> None:
         self.world = world
         self.rng = rng
@@ -104,8 +104,8 @@ class Party:
         model: nn.Module,
         recipe: Recipe | None = None,
         *,
-        data: Data | Source | None = None,
-        beside: Sequence[Source] = (),
+        data: Data | BatchSource | None = None,
+        beside: Sequence[BatchSource] = (),
         step: Step | None = None,
         parameters: Sequence[nn.Parameter] | None = None,
         only: nn.Module | None = None,
@@ -116,7 +116,7 @@ class Party:
         """
         recipe = recipe or self.world.recipe
         first = self.data if data is None else data
-        main = first if isinstance(first, Source) else Source.of(first, min(recipe.batch, len(first)))
+        main = first if isinstance(first, BatchSource) else BatchSource.of(first, min(recipe.batch, len(first)))
         fit(
             model, [main, *beside], recipe, self.rng, step=step, parameters=parameters, only=only,
             precision=self.world.precision, meter=self.meter,
@@ -129,7 +129,7 @@ class Owner(Party):
 
     def __init__(
         self,
-        world: World,
+        world: TaskContext,
         data: Data | Callable[[], Data],
         rng: torch.Generator,
         host: Net | Callable[[], Net] | None = None,
@@ -149,7 +149,7 @@ class Owner(Party):
 
 
 @dataclass
-class Bill:
+class ThiefCost:
     """What a thief used, counted as he uses it."""
 
     labelled: int = 0
@@ -171,16 +171,16 @@ class Thief(Party):
 
     def __init__(
         self,
-        world: World,
+        world: TaskContext,
         data: Data,
         rng: torch.Generator,
         running: Running | None,
         grants: Access,
         *,
         scheme: Scheme | None = None,
-        bill: Bill | None = None,
+        bill: ThiefCost | None = None,
     ) -> None:
-        self.bill = bill or Bill()
+        self.bill = bill or ThiefCost()
         super().__init__(world, data, rng, self.bill.meter)
         self._images = data
         self.grants = grants
@@ -284,7 +284,7 @@ class Suspect:
 class Court:
     """The judge's own data (nobody else's) and randomness."""
 
-    world: World
+    world: TaskContext
     probe: Data
     rng: torch.Generator
 

@@ -12,16 +12,16 @@ from benchmark.contract import Attack, OracleAttack, Scheme
 from benchmark.data.splits import Data, as_float
 from benchmark.protocol.objects import Admission, Key, Release, Service, bits
 from benchmark.protocol.parties import (
-    Bill,
     Court,
     Insider,
     NotApplicable,
     Owner,
     Party,
     Suspect,
+    TaskContext,
     Thief,
+    ThiefCost,
     Unreadable,
-    World,
     stream,
 )
 from benchmark.training.flops import counted
@@ -45,13 +45,13 @@ def embed(scheme: Scheme, owner: Owner, replicate: int) -> tuple[Release, Key]:
 
 def steal(
     stages: Sequence[Attack],
-    world: World,
+    world: TaskContext,
     data: Data,
     replicate: int,
     release: Release | None,
     scheme: Scheme | None = None,
     key: Key | None = None,
-) -> tuple[Service, Key | None, Bill]:
+) -> tuple[Service, Key | None, ThiefCost]:
     """Play `stages` from left to right on one release; each stage has its own stream, all share one bill.
 
     key: the owner's, for the stages of the key-oracle lane; the others never see it.
@@ -60,7 +60,7 @@ def steal(
     """
     service = release.service if release else None
     grants: Access = release.grants if release else "labels"
-    bill, claim = Bill(), None
+    bill, claim = ThiefCost(), None
     for attack in stages:
         rng = stream(replicate, "thief", attack.name, world.task.name)
         running = service.running(world.device) if service else None
@@ -84,7 +84,7 @@ def steal(
     return service, claim, bill
 
 
-def utility(service: Service, data: Data, world: World) -> dict[str, Any]:
+def utility(service: Service, data: Data, world: TaskContext) -> dict[str, Any]:
     """How useful a service is, item by item, on `data`.
 
     Classification: `correct`, one character an image. Image-to-image: `psnr` in dB and `ssim` of every answer against
@@ -104,7 +104,7 @@ def utility(service: Service, data: Data, world: World) -> dict[str, Any]:
     return quality(answer, clean) | {"identity": psnr(data.images(), clean).tolist()}
 
 
-def distortion(host: Service, marked: Service, data: Data, world: World) -> dict[str, Any] | None:
+def distortion(host: Service, marked: Service, data: Data, world: TaskContext) -> dict[str, Any] | None:
     """What embedding did to the images of an image-to-image net: `psnr` in dB and `ssim` of what `marked` answers on
     `data` against what its `host` answers, image by image. None for other tasks.
     """
@@ -114,7 +114,7 @@ def distortion(host: Service, marked: Service, data: Data, world: World) -> dict
     return quality(after, before.clamp(0, 1))
 
 
-def agreement(delivered: Service, attacked: Service, data: Data, world: World) -> dict[str, float]:
+def agreement(delivered: Service, attacked: Service, data: Data, world: TaskContext) -> dict[str, float]:
     """How alike two services answer `data`: the largest gap between their outputs, and the share of equal labels."""
     one, other = (service.running(world.device).ask(data.images(), "outputs") for service in (delivered, attacked))
     gap = {"largest_gap": float((one - other).abs().max())}

@@ -18,7 +18,7 @@ from benchmark.architectures.blocks import Net
 from benchmark.protocol.objects import Key, Service
 
 
-class Damaged(Exception):
+class DamagedArtefact(Exception):
     """An artefact is missing, or is not what was written. `job` is the job that can make it again."""
 
     def __init__(self, job: str, reason: str) -> None:
@@ -93,23 +93,23 @@ def _unpack_field(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> An
 def _read(path: Path, job: str, checksum: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         if hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
-            raise Damaged(job, f"{path.name} is damaged: its checksum differs from its record")
+            raise DamagedArtefact(job, f"{path.name} is damaged: its checksum differs from its record")
         with safe_open(path, "pt") as file:
             artefact = json.loads(file.metadata()["artefact"])
             if artefact["job"] != job:
-                raise Damaged(job, f"{path.name} belongs to another job")
+                raise DamagedArtefact(job, f"{path.name} belongs to another job")
             return artefact["header"], {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise Damaged(job, f"{path.name} can't be read: {error}") from error
+        raise DamagedArtefact(job, f"{path.name} can't be read: {error}") from error
 
 
 def read_service(path: Path, job: str, checksum: str) -> Service:
-    """Raises Damaged unless the file's SHA-256 is `checksum`."""
+    """Raises DamagedArtefact unless the file's SHA-256 is `checksum`."""
     header, tensors = _read(path, job, checksum)
     return Service(_unpack_net(header["net"], tensors), tuple(_unpack_net(f, tensors) for f in header["filters"]))
 
 
 def read_key(path: Path, job: str, checksum: str, key_type: type[Key]) -> Key:
-    """A key of the scheme's own type. Raises Damaged unless the file's SHA-256 is `checksum`."""
+    """A key of the scheme's own type. Raises DamagedArtefact unless the file's SHA-256 is `checksum`."""
     header, tensors = _read(path, job, checksum)
     return key_type(**{name: _unpack_field(entry, tensors) for name, entry in header.items()})

@@ -56,7 +56,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Source:
+class BatchSource:
     """Images with targets, of which every step takes `batch`.
 
     Targets: class numbers (N,), soft labels (N, classes), or images (N, C, H, W), uint8 or float in [0, 1].
@@ -67,7 +67,7 @@ class Source:
     batch: int
 
     @classmethod
-    def of(cls, data: Data, batch: int) -> Source:
+    def of(cls, data: Data, batch: int) -> BatchSource:
         return cls(data.x, data.y, batch)
 
 
@@ -101,7 +101,7 @@ def random_flip(x: Tensor, rng: torch.Generator) -> Tensor:
     return torch.where(mirrored, x.flip(3), x)
 
 
-def cycle(source: Source, rng: torch.Generator) -> Iterator[Batch]:
+def cycle(source: BatchSource, rng: torch.Generator) -> Iterator[Batch]:
     """Batches without end: a fresh permutation each time the images are used up, no short batch."""
     batch = min(source.batch, len(source.x))
     while True:
@@ -134,7 +134,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 def fit(
     model: nn.Module,
-    sources: Sequence[Source],
+    sources: Sequence[BatchSource],
     recipe: Recipe,
     rng: torch.Generator,
     *,

@@ -22,7 +22,7 @@ from leaderboard.judge.results import observations, outcomes
 from leaderboard.judge.run import Run, read_run
 from leaderboard.stats.tails import holm
 from leaderboard.stats.two_sample import fisher, mcnemar, paired_t, welch
-from leaderboard.stats.utility_test import Outcomes, paired, unit_of
+from leaderboard.stats.utility_test import ItemOutcomes, paired, unit_of
 
 LEVEL = 0.05
 # How good an outcome is for the owner. A verdict that is not here is none: the job failed, or the pair can't be run.
@@ -33,11 +33,11 @@ _GOOD = {
 }  # fmt: skip
 _FLAGGED = {"claim-unclear": 1, "claim-refused": 0}  # a mark that is there and is not believed
 
-Key = tuple[str, str, bool, int, str, float]  # scheme, attack, innocent, replicate, the thief's pool and share
+CellKey = tuple[str, str, bool, int, str, float]  # scheme, attack, innocent, replicate, the thief's pool and share
 
 
 @dataclass(frozen=True)
-class Test:
+class TwoSampleTest:
     """One two-sample test: what of (`evidence` or `utility`), by which test, its p and Holm's adjusted p."""
 
     what: str
@@ -54,11 +54,11 @@ class Test:
 class Change:
     """One cell in both runs. `step`: below 0 worse for the owner, above 0 better, None where one has no verdict."""
 
-    key: Key
+    key: CellKey
     before: Cell
     after: Cell
     step: int | None
-    tests: tuple[Test, ...]
+    tests: tuple[TwoSampleTest, ...]
 
     @property
     def beyond_chance(self) -> bool:
@@ -129,7 +129,7 @@ def compare(a: Board, b: Board) -> Comparison:
     adjusted = iter(holm([test.p for test in family]))
     changes = []
     for key, tests in pairs:
-        corrected = tuple(Test(test.what, test.name, test.p, next(adjusted)) for test in tests or ())
+        corrected = tuple(TwoSampleTest(test.what, test.name, test.p, next(adjusted)) for test in tests or ())
         changes.append(Change(key, old[key], new[key], _step(old[key], new[key]), corrected))
     return Comparison(
         changes, same, [new[key] for key in new if key not in old], [old[key] for key in old if key not in new]
@@ -140,7 +140,7 @@ def _same_images(hashes: Sequence[Mapping[str, str]], before: Cell, after: Cell)
     return before.task == after.task and hashes[0][before.task] == hashes[1][after.task]
 
 
-def key_of(cell: Cell) -> Key:
+def key_of(cell: Cell) -> CellKey:
     """What a cell is called in every run."""
     return cell.scheme, cell.attack, cell.innocent, cell.replicate, cell.pool, cell.share
 
@@ -164,7 +164,7 @@ def _step(before: Cell, after: Cell) -> int | None:
     return min(steps) if min(steps) < 0 else max(steps)
 
 
-def _tests(a: Run, before: Cell, b: Run, after: Cell, comparable: bool) -> list[Test] | None:
+def _tests(a: Run, before: Cell, b: Run, after: Cell, comparable: bool) -> list[TwoSampleTest] | None:
     """The tests of one cell; None where both runs hold the very same records of it."""
     roles = ("judged", "suspect" if before.innocent else "attacked")
     if before.jobs and all(
@@ -181,19 +181,19 @@ def _tests(a: Run, before: Cell, b: Run, after: Cell, comparable: bool) -> list[
     return [test for test in found if test is not None]
 
 
-def _evidence_test(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Test | None:
+def _evidence_test(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> TwoSampleTest | None:
     """Fisher's exact test of two suspects' hits, Welch's t for scores; None where a suspect was not read."""
     if not before or not after or before[0]["unreadable"] is not None or after[0]["unreadable"] is not None:
         return None
     old, new = (seen["channels"][seen["evidence"]] for seen in (before[0], after[0]))
     if "hits" in old and "hits" in new:
-        return Test("evidence", "Fisher", fisher(_count(old["hits"]), _count(new["hits"])))
+        return TwoSampleTest("evidence", "Fisher", fisher(_count(old["hits"]), _count(new["hits"])))
     if "values" in old and "values" in new and min(len(old["values"]), len(new["values"])) > 1:
-        return Test("evidence", "Welch", welch(old["values"], new["values"]))
+        return TwoSampleTest("evidence", "Welch", welch(old["values"], new["values"]))
     return None
 
 
-def _utility_test(before: Outcomes | None, after: Outcomes | None) -> Test | None:
+def _utility_test(before: ItemOutcomes | None, after: ItemOutcomes | None) -> TwoSampleTest | None:
     """McNemar's test of right and wrong answers, Student's paired t of PSNR; None where the items aren't the same."""
     if before is None or after is None or unit_of(before) != unit_of(after):
         return None
@@ -201,9 +201,9 @@ def _utility_test(before: Outcomes | None, after: Outcomes | None) -> Test | Non
     if len(before[name]) != len(after[name]):
         return None
     if name == "psnr":
-        return Test("utility", "paired t", paired_t(before[name], after[name]))
+        return TwoSampleTest("utility", "paired t", paired_t(before[name], after[name]))
     losses, gains, _ = paired(before[name], after[name])
-    return Test("utility", "McNemar", mcnemar(losses, gains))
+    return TwoSampleTest("utility", "McNemar", mcnemar(losses, gains))
 
 
 def _count(hits: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
-from leaderboard.judge.decide import Court
+from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.results import observations
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import Acceptance, acceptance
@@ -48,7 +48,7 @@ def disputes(board: Board) -> list[Dispute]:
 
 
 def _dispute(board: Board, cell: Cell) -> Iterator[Dispute]:
-    run, court = board.run, Court.of(board.part_of(cell).track)
+    run, court = board.run, Thresholds.of(board.part_of(cell).track)
     theirs, ours = run.result(cell.jobs.get("judged")), run.result(cell.jobs.get("fresh"))
     if theirs is None or ours is None or cell.before is None or cell.after is None:
         return

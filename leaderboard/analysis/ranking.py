@@ -23,7 +23,7 @@ BROKEN, HELD = 0.0, 1.0  # the two ways of counting an undecided cell
 
 
 @dataclass(frozen=True)
-class Score:
+class SeedScore:
     """One way of counting undecided cells, over m seeds.
 
     mean: in [0, 1]: per seed the mean over the attacks of a family, then over families. interval: its 95 %
@@ -51,8 +51,8 @@ class Standing:
     seeds: int
     attacks: int
     left_out: int
-    low: Score
-    high: Score
+    low: SeedScore
+    high: SeedScore
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class CostToBreak:
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class SeedOutcomes:
     """What one scheme's cells of one board came to: by attack, by seed, 1 held, 0 broken, None undecided."""
 
     scheme: str
@@ -123,11 +123,11 @@ class Outcomes:
         """In how many of `seeds` each attack was withstood."""
         return [round(sum(self.row(one, seeds, undecided))) for one in attacks]
 
-    def score(self, undecided: float) -> Score:
+    def score(self, undecided: float) -> SeedScore:
         seeds, attacks = self.seeds, self.complete
         scores, held = self.per_seed(attacks, seeds, undecided), self.held(attacks, seeds, undecided)
         rows = [self.row(one, seeds, undecided) for one in attacks]
-        return Score(
+        return SeedScore(
             mean=fmean(scores),
             interval=mean_interval(scores, self.weights(attacks), held),
             worst=worst_case(held, len(seeds)),
@@ -158,7 +158,7 @@ class Scores:
         rows = (row for row in self.board.attacks if row.kind == kind)
         return [row for row in rows if up_to is None or (row.tier is not None and row.tier <= up_to)]
 
-    def outcomes(self, scheme: str, kind: str, *, up_to: int | None = None, committed: bool = False) -> Outcomes:
+    def outcomes(self, scheme: str, kind: str, *, up_to: int | None = None, committed: bool = False) -> SeedOutcomes:
         """What the cells of `scheme` came to. committed: before a court that asks for commitment (claims)."""
         found: dict[str, dict[int, float | None]] = {}
         columns, count = self.columns(kind, up_to), 0
@@ -169,7 +169,7 @@ class Scores:
                 if tally.judged:
                     value = None if tally.undecided else float(tally.held)
                     found.setdefault(row.label, {})[cell.replicate] = value
-        return Outcomes(scheme, {row.label: str(row.described["family"]) for row in columns}, found, count)
+        return SeedOutcomes(scheme, {row.label: str(row.described["family"]) for row in columns}, found, count)
 
     def standings(self, kind: str, *, up_to: int | None = None, committed: bool = False) -> list[Standing]:
         """Every scheme with a score, best first: by the worst case, then by the mean score."""
@@ -236,7 +236,7 @@ class Scores:
         )
 
 
-def _pair_p(first: Outcomes, second: Outcomes) -> float:
+def _pair_p(first: SeedOutcomes, second: SeedOutcomes) -> float:
     """p that the first is not above the second, the larger of both ways of counting; 1 where it is not ahead."""
     seeds = sorted(set(first.seeds) & set(second.seeds))
     attacks = [label for label in first.complete if label in second.complete]

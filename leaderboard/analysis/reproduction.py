@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.planning.reproduction import WORDS, Claim
+from benchmark.planning.reproduction import WORDS, ReportedClaim
 from benchmark.planning.tolerance import RELATIVE, Tolerance
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
@@ -44,7 +44,7 @@ class Outcome:
     confirmed. reason: why it was not measured.
     """
 
-    claim: Claim
+    claim: ReportedClaim
     tolerance: Tolerance | None
     scheme: str
     attack: str
@@ -64,7 +64,7 @@ def outcomes(board: Board) -> list[Outcome]:
     if not is_reproduction(board.run):
         raise BenchError("this run reproduces no work: start one with bench reproduce")
     told = board.run.described["reproduction"]
-    claims = [Claim.read(one, f"claim {one.get('id')} of run.json") for one in told["claims"]]
+    claims = [ReportedClaim.read(one, f"claim {one.get('id')} of run.json") for one in told["claims"]]
     measured = {claim.id: _measure(board, claim, told) for claim in claims}
     return [_judge(claim, told, measured) for claim in claims]
 
@@ -73,7 +73,7 @@ class _NotMeasuredError(Exception):
     """A cell holds no such quantity: the message says why."""
 
 
-def _measure(board: Board, claim: Claim, told: Mapping[str, Any]) -> list[Reading] | str:
+def _measure(board: Board, claim: ReportedClaim, told: Mapping[str, Any]) -> list[Reading] | str:
     """One reading per seed, or why there is none."""
     if claim.unmeasured:
         return claim.unmeasured
@@ -88,7 +88,7 @@ def _measure(board: Board, claim: Claim, told: Mapping[str, Any]) -> list[Readin
         return str(reason)
 
 
-def _reading(run: Run, claim: Claim, cell: Cell) -> Reading:
+def _reading(run: Run, claim: ReportedClaim, cell: Cell) -> Reading:
     if cell.verdict.word in ("not-applicable", "not-run", "crashed", "timeout", "oom"):
         raise _NotMeasuredError(f"{cell.verdict.word}: {cell.verdict.reason or 'no reason given'}")
     role, measure = _MEASURES[claim.quantity]
@@ -98,7 +98,7 @@ def _reading(run: Run, claim: Claim, cell: Cell) -> Reading:
     return Reading(value, cell.replicate, cell.jobs.get(role, ""))
 
 
-def _judge(claim: Claim, told: Mapping[str, Any], measured: Mapping[str, list[Reading] | str]) -> Outcome:
+def _judge(claim: ReportedClaim, told: Mapping[str, Any], measured: Mapping[str, list[Reading] | str]) -> Outcome:
     found = measured[claim.id]
     labels = told["schemes"].get(claim.scheme, ""), told["attacks"].get(claim.attack, "")
     tolerance = claim.tolerance(told["scale"])
@@ -130,25 +130,25 @@ def _together(readings: Sequence[Reading]) -> float | str:
     return fmean(map(float, values))
 
 
-Measure = Callable[[Run, Claim, Cell], float | str | None]
+Measure = Callable[[Run, ReportedClaim, Cell], float | str | None]
 
 
-def _accuracy(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _accuracy(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     return _percent((run.result(cell.jobs.get("attacked")) or {}).get("utility", {}).get("correct"))
 
 
-def _claimed_accuracy(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _claimed_accuracy(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     """Accuracy with the claimed key installed: the second half of the gate."""
     seen = observations(run, cell.jobs.get("judged"))
     gates = list(seen[0]["gates"].values()) if seen else []
     return _percent(gates[0]["after"]) if len(gates) == 1 else None
 
 
-def _utility_change(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _utility_change(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     return None if cell.utility is None else 0.0 - 100 * cell.utility.delta
 
 
-def _embedding_change(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _embedding_change(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     """Points that embedding changed: the delivered model against the owner's net without a mark."""
     results = [run.result(cell.jobs.get(role)) or {} for role in ("marked", "host")]
     marked, host = (_percent(result.get("utility", {}).get("correct")) for result in results)
@@ -160,11 +160,11 @@ def _percent(outcomes: str | None) -> float | None:
     return 100 * outcomes.count("1") / len(outcomes) if outcomes else None
 
 
-def _mark(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _mark(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     return None if cell.after is None else 100 * cell.after.rate
 
 
-def _null_mark(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _null_mark(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     """The highest rate that any unmarked model of the owner's pool scores with the same key."""
     if cell.after is None or not cell.after.pools.get(OWN_POOL, {}).get("J"):
         return None
@@ -173,7 +173,7 @@ def _null_mark(run: Run, claim: Claim, cell: Cell) -> float | None:
     return 100 * most / (cell.after.n if cell.after.kind == "count" else 1)
 
 
-def _channel(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _channel(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     found = cell.channels.get(claim.channel)
     if found is None:
         return None
@@ -182,24 +182,24 @@ def _channel(run: Run, claim: Claim, cell: Cell) -> float | None:
     return 100 * suspect.total / suspect.n if counted else float(suspect.total)
 
 
-def _log10_p(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _log10_p(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     return None if cell.after is None else cell.after.log10_p
 
 
-def _rarity(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _rarity(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     """R = -log2 of the chance that a key drawn anew scores as much (Kallas & Furon 2022)."""
     if cell.after is None or cell.after.log10_p_key is None:
         return None
     return 0.0 - cell.after.log10_p_key / math.log10(2)
 
 
-def _psnr(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _psnr(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     result = run.result(cell.jobs.get("attacked")) or {}
     found = result.get("utility", {}).get("psnr")
     return fmean(found) if found else None
 
 
-def _psnr_gain(run: Run, claim: Claim, cell: Cell) -> float | None:
+def _psnr_gain(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     """dB over handing back the degraded images."""
     result = run.result(cell.jobs.get("attacked")) or {}
     untouched = result.get("utility", {}).get("identity")
@@ -207,11 +207,11 @@ def _psnr_gain(run: Run, claim: Claim, cell: Cell) -> float | None:
     return None if psnr is None or not untouched else psnr - fmean(untouched)
 
 
-def _evidence(run: Run, claim: Claim, cell: Cell) -> str | None:
+def _evidence(run: Run, claim: ReportedClaim, cell: Cell) -> str | None:
     return None if cell.after is None else cell.after.state
 
 
-def _verdict(run: Run, claim: Claim, cell: Cell) -> str:
+def _verdict(run: Run, claim: ReportedClaim, cell: Cell) -> str:
     return cell.verdict.word
 
 

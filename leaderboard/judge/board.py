@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmark.plugins.source_reader import ORACLE_KINDS
 from leaderboard.judge.cell import Cell, judge_cell, thief_of, verdict_at
-from leaderboard.judge.decide import COUNTED, Court
+from leaderboard.judge.decide import COUNTED, Thresholds
 from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.results import cost_of, null_models, outcomes
 from leaderboard.judge.run import Run, read_run
@@ -91,7 +91,7 @@ class Board:
 
     def at_thresholds(self, alpha: float, budget: float) -> list[tuple[Cell, Verdict]]:
         """The cells of a board of one track, each with its verdict at another alpha and budget (in its unit)."""
-        court = Court(alpha, budget, self.track.unit)
+        court = Thresholds(alpha, budget, self.track.unit)
         return [(cell, verdict_at(self.run, cell, court)) for cell in self.cells]
 
     @property
@@ -175,7 +175,7 @@ def _board(
         run=run,
         tracks=[track],
         cells=cells,
-        schemes=[scheme_row(run, scheme, cells, Court.of(track)) for scheme in schemes],
+        schemes=[scheme_row(run, scheme, cells, Thresholds.of(track)) for scheme in schemes],
         attacks=[attack_row(attack, cells, host_operations) for attack in attacks],
         host_seconds=host_seconds,
         host_operations=host_operations,

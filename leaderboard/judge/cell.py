@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from leaderboard.judge.decide import COUNTED, Court, decide, find, fresh
+from leaderboard.judge.decide import COUNTED, Thresholds, decide, find, fresh
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import Cost, Observation, cost_of, missing, observations, outcomes
 from leaderboard.judge.run import Run
@@ -16,7 +16,7 @@ from leaderboard.stats.utility_test import Utility, level, similarity
 
 
 @dataclass(frozen=True)
-class Channel:
+class ChannelTotal:
     """The total of one channel out of n items (the mean, for real scores), printed and never counted."""
 
     total: float
@@ -63,7 +63,7 @@ class Cell:
     accuracy: float | None = None
     ssim: float | None = None
     gates: Mapping[str, Utility] = field(default_factory=dict)
-    channels: Mapping[str, tuple[Channel | None, Channel]] = field(default_factory=dict)
+    channels: Mapping[str, tuple[ChannelTotal | None, ChannelTotal]] = field(default_factory=dict)
     cost: Cost | None = None
     pool: str = "disjoint"
     share: float = 1.0
@@ -76,7 +76,7 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
         found: dict[str, Any] = {"verdict": Verdict("not-applicable", planned["reason"])}
     else:
         try:
-            found = _judged(run, jobs, Court.of(track), innocent=innocent, claim=claim)
+            found = _judged(run, jobs, Thresholds.of(track), innocent=innocent, claim=claim)
         except (ValueError, KeyError, TypeError) as error:
             # a plug-in's observations that don't fit together cost their own cell
             found = {
@@ -100,7 +100,7 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
     )
 
 
-def verdict_at(run: Run, cell: Cell, court: Court) -> Verdict:
+def verdict_at(run: Run, cell: Cell, court: Thresholds) -> Verdict:
     """The verdict of a judged cell at other thresholds; that of a cell without evidence is the same at all."""
     if cell.after is None:
         return cell.verdict
@@ -113,7 +113,7 @@ def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
     return planned.get("pool", thief["pool"]), planned.get("share", thief["share"])
 
 
-def _judged(run: Run, jobs: Mapping[str, str], court: Court, *, innocent: bool, claim: bool) -> dict[str, Any]:
+def _judged(run: Run, jobs: Mapping[str, str], court: Thresholds, *, innocent: bool, claim: bool) -> dict[str, Any]:
     """The fields of a cell that rest on its jobs, as far as they got."""
     nulls = [role for role in COUNTED.values() if role == "nulls" or role in jobs]
     needed = ["marked", "attacked", "judged", *nulls]
@@ -136,7 +136,7 @@ def _judged(run: Run, jobs: Mapping[str, str], court: Court, *, innocent: bool, 
     return found
 
 
-def _attacked(run: Run, jobs: Mapping[str, str], court: Court) -> dict[str, Any]:
+def _attacked(run: Run, jobs: Mapping[str, str], court: Thresholds) -> dict[str, Any]:
     """What is known of an attacked model before it is judged."""
     innocent = jobs.get("innocent")  # the model of a false claim, which says nothing of the owner's mark
     before = None if innocent else fresh(run, jobs)
@@ -151,17 +151,17 @@ def _attacked(run: Run, jobs: Mapping[str, str], court: Court) -> dict[str, Any]
     return found
 
 
-def _channels(fresh: Observation | None, suspect: Observation) -> dict[str, tuple[Channel | None, Channel]]:
+def _channels(fresh: Observation | None, suspect: Observation) -> dict[str, tuple[ChannelTotal | None, ChannelTotal]]:
     if suspect["unreadable"] is not None:
         return {}
     others = [name for name in suspect["channels"] if name != suspect["evidence"]]
     return {name: (_channel(fresh, name), total) for name in others if (total := _channel(suspect, name))}
 
 
-def _channel(seen: Observation | None, name: str) -> Channel | None:
+def _channel(seen: Observation | None, name: str) -> ChannelTotal | None:
     items = seen["channels"].get(name) if seen is not None and seen["unreadable"] is None else None
     if items is None:
         return None
     if "hits" in items:
-        return Channel(items["hits"].count("1"), len(items["hits"]))
-    return Channel(sum(items["values"]) / len(items["values"]), len(items["values"]))
+        return ChannelTotal(items["hits"].count("1"), len(items["hits"]))
+    return ChannelTotal(sum(items["values"]) / len(items["values"]), len(items["values"]))

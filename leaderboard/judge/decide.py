@@ -21,13 +21,13 @@ from leaderboard.judge.verdicts import (
     search_bits,
 )
 from leaderboard.stats.null_tests import SURROGATE_POOL
-from leaderboard.stats.utility_test import Outcomes, Utility, compare
+from leaderboard.stats.utility_test import ItemOutcomes, Utility, compare
 
 COUNTED = {OWN_POOL: "nulls", SURROGATE_POOL: "surrogate_nulls"}  # pools that count, by the role that judged them
 
 
 @dataclass(frozen=True)
-class Court:
+class Thresholds:
     """What a verdict is read at: alpha, a probability, and the utility budget, in `unit`."""
 
     alpha: float
@@ -35,10 +35,10 @@ class Court:
     unit: str = "points"
 
     @classmethod
-    def of(cls, track: Track) -> Court:
+    def of(cls, track: Track) -> Thresholds:
         return cls(track.alpha, track.budget, track.unit)
 
-    def compare(self, before: Outcomes, after: Outcomes) -> Utility:
+    def compare(self, before: ItemOutcomes, after: ItemOutcomes) -> Utility:
         """The paired test of two models' outcomes at the budget."""
         return compare(before, after, self.budget, self.unit)
 
@@ -63,9 +63,9 @@ class Found:
     gates: Observation
     before: Weighing | None = None
     uncharged: Weighing | None = None
-    marked: Outcomes | None = None
-    attacked: Outcomes | None = None
-    scratch: Outcomes | None = None
+    marked: ItemOutcomes | None = None
+    attacked: ItemOutcomes | None = None
+    scratch: ItemOutcomes | None = None
     admission: Mapping[str, Any] | None = None
     innocent: bool = False
 
@@ -115,7 +115,7 @@ def find(run: Run, jobs: Mapping[str, str], *, innocent: bool, claim: bool) -> F
     return run.once(("found", innocent, claim, *jobs.items()), read)
 
 
-def decide(found: Found, court: Court) -> Decision:
+def decide(found: Found, court: Thresholds) -> Decision:
     """The verdict at one court's thresholds."""
     after, gates = found.after.at(court.alpha), court.gates(found.gates)
     if found.innocent:

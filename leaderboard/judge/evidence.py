@@ -17,10 +17,10 @@ import numpy as np
 
 from leaderboard.stats.null_tests import (
     OWN_POOL,
+    EvidenceScore,
     Grade,
-    Kind,
-    Score,
-    Test,
+    NullTest,
+    ScoreKind,
     counting,
     key_law,
     null_pool,
@@ -34,7 +34,7 @@ __all__ = ["NEAR", "OWN_POOL", "TOO_FEW", "Evidence", "Weighing", "weigh"]
 TOO_FEW = "too few nulls"
 NEAR = "near the threshold"
 
-State = Literal["present", "absent", "unclear"]
+EvidenceState = Literal["present", "absent", "unclear"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Evidence:
     total: float
     n: int
     rate: float
-    kind: Kind
+    kind: ScoreKind
     log10_p_key: float | None
     log10_p_null: float | None
     log10_p: float
@@ -60,7 +60,7 @@ class Evidence:
     theta: float | None
     theta0: float | None
     upper: float
-    state: State
+    state: EvidenceState
     reason: str | None
     interval: tuple[float, float]
     pools: Mapping[str, Mapping[str, float | None]]
@@ -91,12 +91,12 @@ class Weighing:
     suspect: None where it can't be read, for the reason `unreadable`. example: the first null that was read.
     """
 
-    suspect: Score | None
+    suspect: EvidenceScore | None
     unreadable: str | None
-    test: Test
+    test: NullTest
     pools: Mapping[str, NullPool | None]
     useless: Mapping[str, int]
-    example: Score | None
+    example: EvidenceScore | None
     read: dict[float, Evidence] = field(default_factory=dict, repr=False, compare=False)  # by alpha
 
     @classmethod
@@ -118,13 +118,13 @@ class Weighing:
         shown = {name: null_pools.get(name) for name in pools}
         example = next((members[0] for members in scores.values() if members), None)
         if observation.get("unreadable") is not None:
-            return cls(None, observation["unreadable"], Test(None, (), 0.0), shown, useless or {}, example)
+            return cls(None, observation["unreadable"], NullTest(None, (), 0.0), shown, useless or {}, example)
         suspect = score(observation, channel)
         for name, members in scores.items():
             if members and (members[0].kind, members[0].n) != (suspect.kind, suspect.n):
                 raise ValueError(f"nulls of pool '{name}' were not scored on the suspect's {suspect.n} items")
         law = key_law(observation["channels"][channel].get("law"), suspect)
-        test = Test(law, counting(null_pools), search_bits * math.log10(2.0))
+        test = NullTest(law, counting(null_pools), search_bits * math.log10(2.0))
         return cls(suspect, None, test, shown, useless or {}, example)
 
     def at(self, alpha: float) -> Evidence:
@@ -142,13 +142,13 @@ class Weighing:
             return total / n, clopper_pearson_upper(int(total), n), wilson(int(total), n)
         return total, t_upper(total, self.suspect.sd, n), t_interval(total, self.suspect.sd, n)
 
-    def _seen(self, suspect: Score, alpha: float) -> Evidence:
+    def _seen(self, suspect: EvidenceScore, alpha: float) -> Evidence:
         test, total, n = self.test, suspect.total, suspect.n
         rate, upper, interval = self.bounds
         theta, theta0 = thresholds(test, suspect.kind, n, alpha)
         log10_p = test.p(total, alpha)
         if test.key is None and not test.nulls:
-            state: State = "unclear"
+            state: EvidenceState = "unclear"
             reason: str | None = TOO_FEW
         elif log10_p <= math.log10(alpha):
             state, reason = "present", None

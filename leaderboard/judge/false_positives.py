@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from leaderboard.judge.cell import Cell
-from leaderboard.judge.decide import COUNTED, Court, counted_pools, decide, find
+from leaderboard.judge.decide import COUNTED, Thresholds, counted_pools, decide, find
 from leaderboard.judge.evidence import OWN_POOL, weigh
 from leaderboard.judge.results import null_models, nulls_of, unrelated_nulls
 from leaderboard.judge.run import Run
@@ -42,7 +42,7 @@ class FalseAlarms:
         return clopper_pearson_upper(self.null_fired, self.nulls)
 
 
-def false_alarms(run: Run, cells: Sequence[Cell], court: Court) -> FalseAlarms:
+def false_alarms(run: Run, cells: Sequence[Cell], court: Thresholds) -> FalseAlarms:
     innocents = [cell for cell in cells if cell.innocent]
     accused: dict[str, bool] = {}
     for cell in innocents:
@@ -63,7 +63,7 @@ def false_alarms(run: Run, cells: Sequence[Cell], court: Court) -> FalseAlarms:
     )
 
 
-def _rivals(run: Run, cells: Sequence[Cell], court: Court) -> Iterator[bool]:
+def _rivals(run: Run, cells: Sequence[Cell], court: Thresholds) -> Iterator[bool]:
     """Whether each owner's key accuses the next seed's marked model, where both were made."""
     there = {cell.jobs["rival"]: cell.jobs for cell in cells if not cell.claim and "rival" in cell.jobs}
     for judged, planned in there.items():
@@ -83,7 +83,7 @@ def _null_jobs(run: Run, cells: Sequence[Cell]) -> list[dict[str, str]]:
     return [pools for pools in by_key.values() if all(map(run.result, pools.values()))]
 
 
-def _accused_by_the_others(run: Run, pools: Mapping[str, str], court: Court) -> dict[str, bool]:
+def _accused_by_the_others(run: Run, pools: Mapping[str, str], court: Thresholds) -> dict[str, bool]:
     """Whether each clean null would be accused if it were the suspect: all but it and its own surrogate the nulls."""
     accused = {}
     for model, seen in nulls_of(run, pools[OWN_POOL]):

@@ -8,7 +8,7 @@ from typing import Any
 
 from leaderboard.judge.run import NOT_RUN, Run
 from leaderboard.judge.verdicts import Verdict, missing_verdict
-from leaderboard.stats.utility_test import Outcomes, does_the_job
+from leaderboard.stats.utility_test import ItemOutcomes, does_the_job
 
 Observation = Mapping[str, Any]
 _COUNTED = ("labelled", "unlabelled", "queries", "steps", "samples", "operations")
@@ -45,7 +45,7 @@ def cost_of(run: Run, job: str | None) -> Cost | None:
     return run.once(("cost", job), read)
 
 
-def outcomes(run: Run, job: str | None) -> Outcomes | None:
+def outcomes(run: Run, job: str | None) -> ItemOutcomes | None:
     """How a model did on the evaluator's test set, item by item."""
     result = run.result(job)
     return None if result is None else result["utility"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmark.plugins.source_reader import ORACLE_KINDS
 from leaderboard.judge.cell import Cell
-from leaderboard.judge.decide import Court, fresh
+from leaderboard.judge.decide import Thresholds, fresh
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.false_positives import FalseAlarms, false_alarms
 from leaderboard.judge.results import Cost, cost_of, nulls_of, outcomes
@@ -106,7 +106,7 @@ def tier(relative: float) -> int:
     return sum(relative > bound for bound in _TIERS)
 
 
-def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court: Court) -> SchemeRow:
+def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court: Thresholds) -> SchemeRow:
     """The row of a scheme from its cells among `cells`."""
     own = [cell for cell in cells if cell.scheme == scheme["label"]]
     owners = [cell for cell in own if not cell.innocent]
@@ -120,7 +120,7 @@ def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court
     )
 
 
-def _fidelity(run: Run, cell: Cell, court: Court) -> Fidelity:
+def _fidelity(run: Run, cell: Cell, court: Thresholds) -> Fidelity:
     jobs = cell.jobs
     marked, host = outcomes(run, jobs.get("marked")), outcomes(run, jobs.get("host"))
     judged = jobs.get("fresh_nulls", jobs.get("nulls"))

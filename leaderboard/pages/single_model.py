@@ -10,7 +10,7 @@ from leaderboard.judge.evidence import OWN_POOL, Evidence, Weighing
 from leaderboard.judge.verdicts import SEARCH_BITS, Acceptance, acceptance, search_bits
 from leaderboard.pages import wording
 from leaderboard.stats.tails import rarity
-from leaderboard.stats.utility_test import LEAST_GAIN, Outcomes, Utility, compare, does_the_job, gain
+from leaderboard.stats.utility_test import LEAST_GAIN, ItemOutcomes, Utility, compare, does_the_job, gain
 
 INADMISSIBLE = "inadmissible"
 
@@ -50,8 +50,8 @@ def opinion(
     admission: Mapping[str, Any],
     alpha: float,
     budget: float,
-    outcomes: Outcomes,
-    null_outcomes: Mapping[str, Sequence[Outcomes]],
+    outcomes: ItemOutcomes,
+    null_outcomes: Mapping[str, Sequence[ItemOutcomes]],
 ) -> Opinion:
     """Weigh a suspect at `alpha`, its gates at `budget` (points). metrics.md, sections 1 and 3.
 

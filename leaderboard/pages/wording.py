@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmark.plugins.parameters import write_value
-from leaderboard.judge.cell import Agreement, Cell, Channel
+from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.false_positives import FalseAlarms
 from leaderboard.judge.summaries import AttackRow, Distortion
@@ -71,7 +71,7 @@ def total(value: float, n: int, count: bool = True) -> str:
     return f"{value:.0f}/{n}" if count else f"{value:.3g} (n {n})"
 
 
-def channel(found: Channel | None) -> str:
+def channel(found: ChannelTotal | None) -> str:
     """The total of a printed channel; a dash where it was not seen."""
     return "–" if found is None else total(found.total, found.n, isinstance(found.total, int))
 

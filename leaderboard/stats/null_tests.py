@@ -26,21 +26,21 @@ from leaderboard.stats.tails import (
 OWN_POOL = "clean"  # nulls of the owner's architecture and data: other pools add to it and never replace it
 SURROGATE_POOL = "surrogate"  # surrogates of clean nulls, on tasks of nets that map images
 
-Kind = Literal["count", "real"]
+ScoreKind = Literal["count", "real"]
 Grade = Literal["exact", "ranked", "extrapolated"]
 
 
 @dataclass(frozen=True)
-class Score:
+class EvidenceScore:
     """One model on the channel that counts: hits out of n, or the mean of n real scores and their sd."""
 
     total: float
     n: int
-    kind: Kind
+    kind: ScoreKind
     sd: float = 0.0
 
 
-def score(observation: Mapping[str, Any], channel: str) -> Score:
+def score(observation: Mapping[str, Any], channel: str) -> EvidenceScore:
     """The score of an observation. Raises ValueError where its items are none."""
     items = observation["channels"][channel]
     if "hits" in items:
@@ -49,18 +49,18 @@ def score(observation: Mapping[str, Any], channel: str) -> Score:
     if values.size == 0 or not np.isfinite(values).all():
         raise ValueError(f"channel '{channel}' needs one finite score per key item")
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return Score(float(values.mean()), len(values), "real", sd)
+    return EvidenceScore(float(values.mean()), len(values), "real", sd)
 
 
 @lru_cache(maxsize=65536)
-def _count(hits: str, channel: str) -> Score:
+def _count(hits: str, channel: str) -> EvidenceScore:
     ones = hits.count("1")
     if not hits or ones + hits.count("0") != len(hits):
         raise ValueError(f"channel '{channel}' needs one '0' or '1' per key item")
-    return Score(ones, len(hits), "count")
+    return EvidenceScore(ones, len(hits), "count")
 
 
-def null_pool(name: str, nulls: Sequence[Score]) -> NullPool:
+def null_pool(name: str, nulls: Sequence[EvidenceScore]) -> NullPool:
     """The pool of independent nulls. Raises ValueError where they were scored on different items."""
     if len({(null.kind, null.n) for null in nulls}) > 1:
         raise ValueError(f"nulls of pool '{name}' were scored on different items")
@@ -100,7 +100,7 @@ def _tails(law: Closed) -> NDArray[np.float64]:
     return poisson_binomial_tails(law.p) if isinstance(law.p, tuple) else binomial_tails(law.n, law.p)
 
 
-def key_law(law: Mapping[str, Any] | None, suspect: Score) -> Closed | NullPool | None:
+def key_law(law: Mapping[str, Any] | None, suspect: EvidenceScore) -> Closed | NullPool | None:
     """What a fresh key would score on this suspect: a law in closed form, or the totals of keys drawn anew.
 
     Raises ValueError where the law doesn't fit the suspect.
@@ -126,7 +126,7 @@ def key_law(law: Mapping[str, Any] | None, suspect: Score) -> Closed | NullPool 
 
 
 @dataclass(frozen=True)
-class Test:
+class NullTest:
     """Everything the p-values depend on but the total and alpha: thresholds are read off the same functions.
 
     key: the law of a fresh key, or the totals of keys drawn anew. nulls: the pools that count, the owner's first;
@@ -188,7 +188,7 @@ def _largest(key: float | None, null: float | None) -> float:
 
 
 @lru_cache(maxsize=65536)
-def thresholds(test: Test, kind: Kind, n: int, alpha: float) -> tuple[float | None, float | None]:
+def thresholds(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> tuple[float | None, float | None]:
     """theta, the least total with p <= alpha, and theta0, the same with unlimited nulls; None where none is enough.
 
     They depend on no suspect, so every cell under one key shares them.
@@ -199,7 +199,9 @@ def thresholds(test: Test, kind: Kind, n: int, alpha: float) -> tuple[float | No
     return _least_total(test.p, test, kind, n, alpha), theta0
 
 
-def _least_total(p: Callable[[float, float], float], test: Test, kind: Kind, n: int, alpha: float) -> float | None:
+def _least_total(
+    p: Callable[[float, float], float], test: NullTest, kind: ScoreKind, n: int, alpha: float
+) -> float | None:
     """Least total with p <= alpha; every p falls in the total. None where none is enough."""
     bound = math.log10(alpha)
 

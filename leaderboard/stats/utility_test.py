@@ -22,8 +22,8 @@ LEAST_GAIN = 3.0  # dB over doing nothing, from which on an image-to-image model
 
 # a model on the test set: {"correct": "0101…"}, or {"psnr": [dB per image], "identity": [dB of doing nothing]} and,
 # printed only, {"ssim": [of each image]}
-Outcomes = Mapping[str, Any]
-State = Literal["kept", "lost", "unclear"]
+ItemOutcomes = Mapping[str, Any]
+UtilityState = Literal["kept", "lost", "unclear"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Utility:
     budget: float
     delta: float
     z: float
-    state: State
+    state: UtilityState
     interval: tuple[float, float]
     unit: str = "points"
     gain: float | None = None
@@ -58,7 +58,7 @@ class Utility:
         return self.gain is not None and self.gain < LEAST_GAIN
 
 
-def compare(before: Outcomes, after: Outcomes, budget: float, unit: str) -> Utility:
+def compare(before: ItemOutcomes, after: ItemOutcomes, budget: float, unit: str) -> Utility:
     """Two models on the same test items, at `budget` in `unit`. Raises ValueError where the outcomes don't fit."""
     for seen in (before, after):
         if unit_of(seen) != unit:
@@ -68,12 +68,12 @@ def compare(before: Outcomes, after: Outcomes, budget: float, unit: str) -> Util
     return fidelity(_decibels(before["psnr"]), _decibels(after["psnr"]), budget, gain(after))
 
 
-def unit_of(seen: Outcomes) -> str:
+def unit_of(seen: ItemOutcomes) -> str:
     """The unit in which changes of these outcomes are told."""
     return "points" if "correct" in seen else "dB"
 
 
-def level(seen: Outcomes | None) -> float | None:
+def level(seen: ItemOutcomes | None) -> float | None:
     """Accuracy in [0, 1], or mean PSNR in dB; None where there is no item."""
     if seen is None:
         return None
@@ -82,20 +82,20 @@ def level(seen: Outcomes | None) -> float | None:
     return float(np.mean(seen["psnr"])) if len(seen["psnr"]) else None
 
 
-def similarity(seen: Outcomes | None) -> float | None:
+def similarity(seen: ItemOutcomes | None) -> float | None:
     """Mean SSIM, printed beside the PSNR that verdicts rest on; None where it was not measured."""
     found = seen.get("ssim") if seen else None
     return float(np.mean(found)) if found else None
 
 
-def gain(seen: Outcomes) -> float | None:
+def gain(seen: ItemOutcomes) -> float | None:
     """Mean PSNR over doing nothing, in dB; None for answers that are right or wrong."""
     if "psnr" not in seen or not len(seen["psnr"]):
         return None
     return float(np.mean(seen["psnr"]) - np.mean(seen["identity"]))
 
 
-def does_the_job(seen: Outcomes | None) -> bool:
+def does_the_job(seen: ItemOutcomes | None) -> bool:
     """Whether a model counts as one that does its task: an image-to-image model must gain 3 dB, others always do."""
     gained = None if seen is None else gain(seen)
     return gained is None or gained >= LEAST_GAIN
@@ -116,7 +116,7 @@ def fidelity(
     worse, better = int((lost > 0).sum()), int((lost < 0).sum())
     useless = gained is not None and gained < LEAST_GAIN
     if n < 2:
-        state: State = "lost" if useless else "unclear"
+        state: UtilityState = "lost" if useless else "unclear"
         return Utility(worse, better, n, budget, delta, 0.0, state, (-math.inf, math.inf), "dB", gained)
     error, critical = float(lost.std(ddof=1)) / math.sqrt(n), float(special.stdtrit(n - 1, 0.95))
     t = (delta - budget) / error if error > 0 else math.copysign(math.inf, delta - budget) if delta != budget else 0.0
@@ -170,7 +170,7 @@ def utility(losses: int, gains: int, n: int, budget: float) -> Utility:
     The interval holds the net losses whose |z| stays below 1.645, within [-1, 1].
     """
     z = tango_z(losses, gains, n, budget)
-    state: State = "kept" if z <= -CRITICAL else "lost" if z >= CRITICAL else "unclear"
+    state: UtilityState = "kept" if z <= -CRITICAL else "lost" if z >= CRITICAL else "unclear"
     delta = (losses - gains) / n if n else 0.0
     return Utility(losses, gains, n, budget, delta, z, state, _interval(losses, gains, n))
 

@@ -12,14 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmark.planning.job import Job, Role, Source
+from benchmark.planning.job import Job, JobRole, PluginSource
 
 
 def job(
     label: str,
     do: str = "ok",
     parents: tuple[Job, ...] = (),
-    role: Role = "owner",
+    role: JobRole = "owner",
     seconds: float = 1.0,
     timeout: float = 60.0,
     **payload: Any,
@@ -31,7 +31,7 @@ def job(
         label=label,
         payload={"do": do, **payload},
         parents=tuple(parent.id for parent in parents),
-        sources={"toy": Source(__file__, "Toy", "")},
+        sources={"toy": PluginSource(__file__, "Toy", "")},
         seconds=seconds,
         timeout=timeout,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark.plugins.selection import CLAIM_KINDS
 from leaderboard.analysis.power import Power, power
-from leaderboard.analysis.ranking import CostToBreak, Ranked, Score, Scores, Standing
+from leaderboard.analysis.ranking import CostToBreak, Ranked, Scores, SeedScore, Standing
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.md_table import escape, table
@@ -77,7 +77,7 @@ def mean_score(found: Standing) -> str:
     return f"{low.mean:.2f}{_interval(low)} – {high.mean:.2f}{_interval(high)}"
 
 
-def _interval(one: Score) -> str:
+def _interval(one: SeedScore) -> str:
     return "" if one.interval is None else f" \\[{one.interval[0]:.2f}, {one.interval[1]:.2f}\\]"
 
 

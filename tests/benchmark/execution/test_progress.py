@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from benchmark.execution.executor import LocalExecutor
-from benchmark.execution.progress import LiveProgress, PlainProgress, Tally, duration, printable, progress_for
+from benchmark.execution.progress import JobCounts, LiveProgress, PlainProgress, duration, printable, progress_for
 from benchmark.execution.scheduler import run_jobs
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
@@ -47,7 +47,7 @@ class Clock:
 
 def test_the_time_left_follows_the_pace_so_far() -> None:
     clock = Clock()
-    tally = Tally(clock)
+    tally = JobCounts(clock)
     a, b, c, old = job("a", 10.0), job("b", 20.0), job("c", 30.0), job("old", 99.0)
     tally.planned([a, b, c, old], [old], workers=2)
     assert (tally.done, tally.total, tally.cached) == (0, 3, 1)
@@ -69,7 +69,7 @@ def test_the_time_left_follows_the_pace_so_far() -> None:
 
 
 def test_a_job_that_runs_again_is_counted_again() -> None:
-    tally = Tally(Clock())
+    tally = JobCounts(Clock())
     new, old = job("new"), job("old")
     tally.planned([new, old], [old], workers=1)
     tally.reopened(old)
@@ -105,7 +105,7 @@ def test_one_plain_line_for_each_settled_job() -> None:
 
 def test_the_live_display_shows_what_runs_and_what_is_left() -> None:
     progress, _ = live()
-    progress.tally = Tally(clock := Clock())
+    progress.tally = JobCounts(clock := Clock())
     jobs = [job("host", 60.0), job("marked", 600.0), job("done", 60.0), job("old")]
     progress.planned(jobs, [jobs[3]], workers=2)
     progress.started(jobs[0])

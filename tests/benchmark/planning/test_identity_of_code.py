@@ -20,7 +20,7 @@ import time
 import numpy as np
 import torch
 from torch import nn
-from benchmark.contract import Attack, Loot, Thief, builder
+from benchmark.contract import Attack, AttackResult, Thief, builder
 
 """
 ATTACK = '''

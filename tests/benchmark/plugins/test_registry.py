@@ -22,7 +22,7 @@ def plugin(path: Path, name: str = "toy-prune", *, base: str = "Attack", top: st
     path.write_text(
         "from __future__ import annotations\n"
         "from dataclasses import dataclass\n"
-        "from benchmark.declaration import parameter\n"
+        "from benchmark.plugins.parameters import parameter\n"
         f"{top}\n"
         f"class {base}: pass\n"
         "@dataclass(frozen=True)\n"
@@ -109,7 +109,7 @@ def test_built_ins(tmp_path: Path) -> None:
     (tmp_path / "attacks/helper.py").write_text("x = 1\n")
     (tmp_path / "attacks/torn.py").write_text("class Torn(Attack:\n")
     out = python(
-        "from benchmark.registry import Registry\n"
+        "from benchmark.plugins.registry import Registry\n"
         "from benchmark.errors import BenchError\n"
         "r = Registry.discover([])\n"
         "print(*[(d.name, d.origin, d.source.name) for d in r.attacks + r.schemes])\n"
@@ -135,7 +135,7 @@ def test_a_named_file_may_be_a_built_in(tmp_path: Path) -> None:
     (tmp_path / "attacks/torn.py").write_text("class Torn(Attack:\n")
     out = python(
         "from pathlib import Path\n"
-        "from benchmark.registry import Registry\n"
+        "from benchmark.plugins.registry import Registry\n"
         "from benchmark.errors import BenchError\n"
         "print(Registry.discover([Path('attacks/prune.py')]).attack('prune').origin)\n"
         "try: Registry.discover([Path('attacks/torn.py')])\n"
@@ -150,7 +150,7 @@ def test_built_ins_are_imported_once_under_their_own_name(tmp_path: Path) -> Non
     path = plugin(tmp_path / "attacks/prune.py", "prune", top="print('running', __name__)")
     out = python(
         "from pathlib import Path\n"
-        "from benchmark.registry import Registry, load, load_class\n"
+        "from benchmark.plugins.registry import Registry, load, load_class\n"
         f"one = load_class(Path({str(path)!r}), 'Toy')\n"
         "import attacks.prune\n"
         "assert one is attacks.prune.Toy is load(Registry.discover([]).attack('prune'))\n",

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark.training.loop import Recipe, Source, fit
+from benchmark.training.loop import BatchSource, Recipe, fit
 
 
 def images(n: int = 32) -> Tensor:
@@ -26,7 +26,7 @@ class Scale(nn.Module):
 
 def trained(targets: Tensor, recipe: Recipe) -> float:
     model = Scale()
-    fit(model, [Source(images(), targets, 8)], recipe, torch.Generator().manual_seed(0))
+    fit(model, [BatchSource(images(), targets, 8)], recipe, torch.Generator().manual_seed(0))
     return float(model.factor.detach())
 
 
@@ -48,7 +48,7 @@ def test_targets_that_are_images_move_with_their_inputs() -> None:
         return model(batches[0][0]).sum()
 
     x = images()
-    fit(model, [Source(x, 255 - x, 8)], recipe, torch.Generator().manual_seed(0), step=step)
+    fit(model, [BatchSource(x, 255 - x, 8)], recipe, torch.Generator().manual_seed(0), step=step)
     assert len(seen) == 4
     inside = [(a > 0) & (b > 0) for a, b in seen]  # what a shift brings in is 0 in both
     assert all(torch.allclose((a + b)[here], torch.ones(())) for (a, b), here in zip(seen, inside, strict=True))
@@ -59,7 +59,7 @@ def test_targets_that_are_images_move_with_their_inputs() -> None:
 def test_class_numbers_are_no_images() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     labels = (images().float().mean((1, 2, 3)) > 127).long()
-    fit(model, [Source(images(), labels, 8)], Recipe(epochs=60, lr=0.1), torch.Generator().manual_seed(0))
+    fit(model, [BatchSource(images(), labels, 8)], Recipe(epochs=60, lr=0.1), torch.Generator().manual_seed(0))
     right = model(images().float() / 255).argmax(1) == labels
     assert right.float().mean() > 0.8
 
