@@ -1,10 +1,21 @@
-"""What a release grants: the one question about it that a plan must answer, so torch stays out."""
+"""The words that every room uses: what a release grants, kinds of attacks and jobs, roles, the form of a record."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 Access = Literal["none", "labels", "probabilities", "outputs", "weights"]
+ACCESS = ("labels", "probabilities", "outputs", "weights")  # what a release can grant and a court can see
+
+ATTACK_KINDS = (
+    "removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", "control",
+)  # fmt: skip
+ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # of attacks that are given the owner's key
+
+JobKind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
+JobRole = Literal["owner", "thief", "insider", "court"]
+
+RECORD_SCHEMA = 1  # the form of a record and of the payload that its id is made of
 
 
 def may(grants: str, wanted: str) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.contract import Scheme, TriggerScheme
 from benchmark.crypto.commitment import Leaves, Opening, commit, label_counts_fit, open_item, verify
 from benchmark.errors import BenchError
 from benchmark.protocol.objects import Key
+from benchmark.protocol.scheme import Scheme, TriggerScheme
 
 SCHEMA = 1
 ROOT = "commitments_root"  # its name on a card, and among what a key makes public

@@ -23,7 +23,6 @@ from benchmark.app import standalone_files
 from benchmark.app.bundle import MANIFEST, SCHEMA, artefact_name, seal, stated, write_json
 from benchmark.app.single_model import device_of
 from benchmark.app.statement import MALFORMED, falsehoods, plain, read_statement
-from benchmark.contract import Scheme
 from benchmark.data.splits import Splits
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
@@ -34,6 +33,7 @@ from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
 from benchmark.protocol.parties import Court, TaskContext, stream
+from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.training.loop import Recipe
 from leaderboard.judge.board import judge

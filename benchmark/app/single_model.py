@@ -17,7 +17,6 @@ import torch
 from rich.console import Console
 
 from benchmark.app import standalone_files
-from benchmark.contract import Scheme
 from benchmark.data.splits import Splits
 from benchmark.data.splits import load as load_data
 from benchmark.errors import BenchError
@@ -33,6 +32,7 @@ from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
 from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import Court, Owner, Party, TaskContext, stream
+from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from leaderboard.judge.decide import COUNTED
 from leaderboard.stats.utility_test import level

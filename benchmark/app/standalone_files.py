@@ -12,11 +12,11 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from benchmark.architectures.blocks import build, known
-from benchmark.contract import Scheme
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol.objects import Key, Service
+from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 
 

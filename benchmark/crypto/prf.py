@@ -51,3 +51,8 @@ def prf_labels(secret: bytes, message: bytes, n: int, classes: int) -> Tensor:
         drawn = np.concatenate([drawn, words[words < limit] % classes])
         start += blocks
     return torch.from_numpy(drawn[:n])
+
+
+def secret(rng: torch.Generator, length: int = 32) -> bytes:
+    """`length` secret bytes from a party's stream."""
+    return bytes(torch.randint(256, (length,), generator=rng).tolist())

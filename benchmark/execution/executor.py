@@ -23,7 +23,8 @@ from typing import Any, Literal, Protocol
 
 from benchmark.errors import BenchError
 from benchmark.execution.worker import serve
-from benchmark.planning.job import Job, JobRole
+from benchmark.planning.job import Job
+from benchmark.vocabulary import JobRole
 
 START_SECONDS = 300.0  # for a process to start and load the entry module, torch from a cold disk included
 # One thread each, so that a sum has one order; one hash seed, so that a set of names has one order.

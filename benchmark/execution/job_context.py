@@ -11,7 +11,6 @@ from typing import Any, cast
 import torch
 
 from benchmark.architectures.blocks import known
-from benchmark.contract import Scheme
 from benchmark.data.splits import Data, Splits, load, thief_data
 from benchmark.data.tasks import Task, find_task
 from benchmark.errors import BenchError
@@ -21,6 +20,7 @@ from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import load_class
 from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import TaskContext, stream
+from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.store.records import RecordStore
 from benchmark.training.loop import Recipe

@@ -15,13 +15,13 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from benchmark.contract import Attack
 from benchmark.data.splits import Data
 from benchmark.execution.job_context import Changed, Desk
 from benchmark.execution.provenance import circumstances
 from benchmark.identity import source_hash, stream_seed
 from benchmark.planning.job import Job
 from benchmark.protocol import steps
+from benchmark.protocol.attack import Attack
 from benchmark.protocol.objects import Release, Service
 from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, stream
 from benchmark.store import artefacts

@@ -17,13 +17,13 @@ from benchmark.planning.plan import Plan
 from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import Broken
 from benchmark.plugins.selection import Setting
-from benchmark.store.records import SCHEMA
+from benchmark.vocabulary import RECORD_SCHEMA
 
 
 def manifest(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> dict[str, Any]:
     """The JSON of a run: everything the pages say that no record holds."""
     return {
-        "schema": SCHEMA,
+        "schema": RECORD_SCHEMA,
         "run": run,
         "version": importlib.metadata.version("watermark-bench"),
         "command": command,

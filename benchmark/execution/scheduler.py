@@ -13,7 +13,8 @@ from typing import Protocol
 
 from benchmark.execution.executor import Executor, Finished
 from benchmark.planning.job import Job
-from benchmark.store.records import FINAL, SCHEMA, Record, RecordStore
+from benchmark.store.records import FINAL, Record, RecordStore
+from benchmark.vocabulary import RECORD_SCHEMA
 
 WAIT_SECONDS = 1.0
 
@@ -193,7 +194,7 @@ class _Run:
 def _record(finished: Finished) -> Record:
     job, ok = finished.job, finished.status == "ok"
     return {
-        "schema": SCHEMA,
+        "schema": RECORD_SCHEMA,
         "id": job.id,
         "kind": job.kind,
         "status": finished.status,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-JobKind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
-JobRole = Literal["owner", "thief", "insider", "court"]
+from benchmark.vocabulary import JobKind, JobRole
 
 Json = Any  # what `json` can write
 

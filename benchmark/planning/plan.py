@@ -19,12 +19,11 @@ from typing import Any
 
 from benchmark.data.tasks import find_task
 from benchmark.identity import job_id, source_hash
-from benchmark.planning.job import Job, JobKind, JobRole, PluginSource
+from benchmark.planning.job import Job, PluginSource
 from benchmark.planning.job_payload import described, public, scheme_source, source, work_key
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
-from benchmark.store.records import SCHEMA
-from benchmark.vocabulary import may
+from benchmark.vocabulary import RECORD_SCHEMA, JobKind, JobRole, may
 
 ENGINE = (
     Path(__file__).parents[1] / "execution" / "job_runner.py"
@@ -113,7 +112,12 @@ class PlanBuilder:
     def add(
         self, kind: JobKind, label: str, parents: Sequence[str], sources: Mapping[str, PluginSource], **payload: Any
     ) -> str:
-        common = {"schema": SCHEMA, "engine": source_hash(ENGINE), "world": self.world, "data": self.task.data_hash()}
+        common = {
+            "schema": RECORD_SCHEMA,
+            "engine": source_hash(ENGINE),
+            "world": self.world,
+            "data": self.task.data_hash(),
+        }
         payload = {"kind": kind, **common, **payload}
         id = job_id(payload)
         if id not in self.jobs:

@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Declaration, PluginRole, split_text
 from benchmark.plugins.registry import Registry
-from benchmark.plugins.source_reader import ORACLE_KINDS
+from benchmark.vocabulary import ORACLE_KINDS
 
 _STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
 _SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+)(?::(?P<step>\S+))?\s*")

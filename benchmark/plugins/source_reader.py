@@ -13,11 +13,9 @@ from typing import Any, NoReturn
 
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import TYPES, Declaration, Origin, Parameter, PluginRole
+from benchmark.vocabulary import ACCESS, ATTACK_KINDS, ORACLE_KINDS
 
-ACCESS = ("labels", "probabilities", "outputs", "weights")
 LAWS = ("exact", "redrawn", "none")
-KINDS = ("removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", "control")
-ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # of an OracleAttack, which is given the owner's key
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 _REQUIRED = object()
@@ -26,7 +24,7 @@ _BASES: dict[str, PluginRole] = {"Scheme": "scheme", "Attack": "attack", "Oracle
 _TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
     "attack": {
         "family": (str, _REQUIRED, ()),
-        "kind": (str, _REQUIRED, (*KINDS, *ORACLE_KINDS)),
+        "kind": (str, _REQUIRED, (*ATTACK_KINDS, *ORACLE_KINDS)),
         "access": (str, "weights", ("none", *ACCESS)),
         "tasks": (tuple, ("classification",), ()),
         "requires": (str, "", ()),

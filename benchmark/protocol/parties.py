@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +18,9 @@ from benchmark.architectures.catalogue import architecture_spec
 from benchmark.data.splits import Data
 from benchmark.data.tasks import Task
 from benchmark.identity import stream_seed
-from benchmark.protocol.objects import Key, Running
+from benchmark.protocol.objects import Key, Marked, Running
 from benchmark.training.loop import BatchSource, Meter, Recipe, Step, fit, logits
 from benchmark.vocabulary import Access, may
-
-if TYPE_CHECKING:
-    from benchmark.contract import Scheme
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,16 @@ class TaskContext:
             "mean": list(self.task.mean),
             "std": list(self.task.std),
         }
+
+
+class PublicScheme(Protocol):
+    """What of a scheme's code a thief can play owner with (Kerckhoffs): see `benchmark.protocol.scheme.Scheme`."""
+
+    name: ClassVar[str]
+
+    def keygen(self, party: Party, rng: torch.Generator) -> Key: ...
+
+    def embed(self, owner: Owner, key: Key) -> Marked: ...
 
 
 class Unreadable(Exception):
@@ -177,7 +184,7 @@ class Thief(Party):
         running: Running | None,
         grants: Access,
         *,
-        scheme: Scheme | None = None,
+        scheme: PublicScheme | None = None,
         bill: ThiefCost | None = None,
     ) -> None:
         self.bill = bill or ThiefCost()
@@ -223,7 +230,7 @@ class Thief(Party):
         return self._running.ask(x.to(self.device), access)
 
     @property
-    def scheme(self) -> Scheme:
+    def scheme(self) -> PublicScheme:
         """The public code of the scheme under attack (Kerckhoffs), without any key."""
         if self._scheme is None:
             raise NotApplicable("there is no scheme to imitate: the model is innocent")

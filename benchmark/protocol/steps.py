@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from benchmark.architectures.blocks import Net
-from benchmark.contract import Attack, OracleAttack, Scheme
 from benchmark.data.splits import Data, as_float
-from benchmark.protocol.objects import Admission, Key, Release, Service, bits
+from benchmark.protocol.attack import Attack, OracleAttack
+from benchmark.protocol.objects import Key, Release, Service
+from benchmark.protocol.observations import Admission, bits
 from benchmark.protocol.parties import (
     Court,
     Insider,
@@ -24,6 +25,7 @@ from benchmark.protocol.parties import (
     Unreadable,
     stream,
 )
+from benchmark.protocol.scheme import Scheme
 from benchmark.training.flops import counted
 from benchmark.training.image_quality import psnr, quality
 from benchmark.vocabulary import Access

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
+from benchmark.vocabulary import RECORD_SCHEMA
 
-SCHEMA = 1
 STATUSES = frozenset({"ok", "not-applicable", "crashed", "timeout", "oom", "killed"})
 FINAL = frozenset({"ok", "not-applicable", "crashed"})  # the others are tried again by the next run
 
@@ -143,8 +143,8 @@ def _parse(data: bytes, id: str) -> tuple[Record | None, str | None]:
         record = json.loads(data)
     if not isinstance(record, dict):
         return None, "it is not a whole JSON object"
-    if record.get("schema") != SCHEMA:
-        return None, f"its schema is {record.get('schema')!r}, not {SCHEMA}"
+    if record.get("schema") != RECORD_SCHEMA:
+        return None, f"its schema is {record.get('schema')!r}, not {RECORD_SCHEMA}"
     if record.get("id") != id:
         return None, "it belongs to another job"
     if record.get("status") not in STATUSES:

@@ -11,7 +11,7 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-from benchmark.plugins.source_reader import ORACLE_KINDS
+from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.cell import Cell, judge_cell, thief_of, verdict_at
 from leaderboard.judge.decide import COUNTED, Thresholds
 from leaderboard.judge.gc_pause import paused

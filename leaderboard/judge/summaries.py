@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
-from benchmark.plugins.source_reader import ORACLE_KINDS
+from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.decide import Thresholds, fresh
 from leaderboard.judge.evidence import Evidence

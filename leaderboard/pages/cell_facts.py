@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmark.plugins.source_reader import ORACLE_KINDS
+from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.analysis.power import power
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve
 from leaderboard.judge.board import Board

@@ -20,7 +20,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmark.plugins.source_reader import ORACLE_KINDS
+from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell

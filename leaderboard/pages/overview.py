@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.plugins.selection import CLAIM_KINDS
-from benchmark.plugins.source_reader import ORACLE_KINDS
+from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import Fidelity
 from leaderboard.pages import wording

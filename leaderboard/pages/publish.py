@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.plugins.source_reader import ORACLE_KINDS
 from benchmark.store.records import RecordStore
+from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.judge.board import Board, judge, read_run

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmark.planning.job import Job, JobRole, PluginSource
+from benchmark.planning.job import Job, PluginSource
+from benchmark.vocabulary import JobRole
 
 
 def job(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from benchmark.plugins.source_reader import ORACLE_KINDS
+from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording

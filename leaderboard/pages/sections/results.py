@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark.plugins.selection import CLAIM_KINDS
-from benchmark.plugins.source_reader import ORACLE_KINDS
+from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.summaries import AttackRow, Fidelity, SchemeRow, work_share

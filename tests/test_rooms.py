@@ -1,0 +1,127 @@
+"""The plan of the house: rooms import only from rooms before them, and none is too large to enter."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ORDER = (  # docs/architecture.md shows the same order as a picture
+    ("benchmark.errors", "benchmark.vocabulary", "benchmark.identity"),
+    ("benchmark.crypto",),
+    ("leaderboard.stats",),
+    ("benchmark.plugins",),
+    ("benchmark.data",),
+    ("benchmark.architectures",),
+    ("benchmark.training",),
+    ("benchmark.protocol", "benchmark.contract"),
+    ("schemes", "attacks"),
+    ("benchmark.store",),
+    ("benchmark.planning",),
+    ("leaderboard.judge",),
+    ("benchmark.execution",),
+    ("leaderboard.analysis",),
+    ("leaderboard.pages",),
+    ("benchmark.app",),
+    ("benchmark.cli",),
+)
+MOST_LINES, MOST_ENTRIES = 312, 16
+FIRST_PARTY = ("benchmark", "schemes", "attacks", "leaderboard")
+
+
+def sources() -> dict[str, Path]:
+    """Every module of the four packages, by its dotted name."""
+    paths = (path for package in FIRST_PARTY for path in sorted((ROOT / package).rglob("*.py")))
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+def imports(path: Path, known: set[str]) -> Iterator[str]:
+    """The first-party modules that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in FIRST_PARTY:
+            assert not node.level, f"{path}: write the import in full"
+            inside = {f"{node.module}.{alias.name}" for alias in node.names} & known
+            yield from inside or {node.module}
+
+
+def floor(module: str) -> int:
+    for number, rooms in enumerate(ORDER):
+        if any(module == room or module.startswith(f"{room}.") for room in rooms):
+            return number
+    assert module in FIRST_PARTY, f"{module} is in no room: name it in ORDER"
+    return 0
+
+
+def graph() -> dict[str, set[str]]:
+    found = sources()
+    return {module: set(imports(path, set(found))) - {module} for module, path in found.items()}
+
+
+def test_a_room_imports_only_from_rooms_before_it() -> None:
+    wrong = [f"{one} imports {two}" for one, those in graph().items() for two in those if floor(one) < floor(two)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_there_is_no_circle() -> None:
+    assert len(list(TopologicalSorter(graph()).static_order())) == len(sources())
+
+
+def test_plug_ins_import_the_contract_and_each_other_at_most() -> None:
+    for module, those in graph().items():
+        if module.split(".")[0] in ("schemes", "attacks"):
+            rest = {one for one in those if not one.startswith(module.split(".")[0])}
+            assert rest <= {"benchmark", "benchmark.contract"}, f"{module} imports {sorted(rest)}"
+
+
+def test_leaderboard_knows_records_and_the_words_of_a_plan() -> None:
+    allowed = ("benchmark.errors", "benchmark.vocabulary", "benchmark.store.records", "benchmark.plugins.parameters",
+               "benchmark.planning.reproduction", "benchmark.planning.tolerance")  # fmt: skip
+    for module, those in graph().items():
+        if module.startswith("leaderboard"):
+            rest = {one for one in those if one.startswith("benchmark") and one not in allowed}
+            assert not rest, f"{module} imports {sorted(rest)}"
+
+
+def test_only_app_and_cli_use_verdicts_and_pages() -> None:
+    above = ("leaderboard.judge", "leaderboard.analysis", "leaderboard.pages")
+    for module, those in graph().items():
+        if module.startswith("benchmark.") and not module.startswith(("benchmark.app", "benchmark.cli")):
+            assert not [one for one in those if one.startswith(above)], module
+
+
+def test_leaderboard_never_imports_torch() -> None:
+    for module, path in sources().items():
+        if module.startswith("leaderboard"):
+            assert "import torch" not in path.read_text(), module
+
+
+def test_no_inner_package_imports_anything_when_it_is_entered() -> None:
+    for module, path in sources().items():
+        if path.name == "__init__.py" and module not in (*FIRST_PARTY, "benchmark.cli"):
+            assert not path.read_text(), f"{module}: an inner room's __init__.py is empty"
+
+
+def test_files_are_short_and_folders_small() -> None:
+    entries: dict[Path, int] = defaultdict(int)
+    for path in sources().values():
+        assert len(path.read_text().splitlines()) <= MOST_LINES, f"{path} is too long for one subject"
+        entries[path.parent] += path.name != "__init__.py"
+    crowded = {path: n for path, n in entries.items() if n > MOST_ENTRIES}
+    assert not crowded
+
+
+def test_a_capitalised_name_has_one_meaning() -> None:
+    homes: dict[str, list[str]] = defaultdict(list)
+    for module, path in sources().items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                homes[node.name].append(module)
+            elif isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name):
+                homes[target.id].append(module)
+    twice = {name: those for name, those in homes.items() if len(those) > 1 and name[0].isupper()}
+    assert {name for name in twice if name != "COMMANDS"} == set(), twice
