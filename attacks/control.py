@@ -39,6 +39,6 @@ class Scratch(Attack):
     target = "none"
 
     def run(self, thief: Thief) -> nn.Module:
-        recipe = thief.world.recipe
+        recipe = thief.context.recipe
         owned, own = (max(1, size // recipe.batch) for size in (thief.task.owner, len(thief.data)))
         return thief.fit(thief.build(), replace(recipe, epochs=round(recipe.epochs * owned / own)))

@@ -21,7 +21,7 @@ def train_surrogate(
     softened alike, and the loss times temperature squared keeps its gradients' size (Hinton et al. 2015, section 2).
     """
     model = thief.build(None if architecture == "house" else architecture)
-    recipe = replace(thief.world.recipe, epochs=epochs)
+    recipe = replace(thief.context.recipe, epochs=epochs)
 
     def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         ((x, answers),) = batches

@@ -41,6 +41,6 @@ class Finetune(Attack):
             redrawn = head(thief.assemble(Net.of(model).spec))
             head(model).load_state_dict(redrawn.state_dict())
         recipe = replace(
-            thief.world.recipe, lr=self.lr, epochs=self.epochs, optimiser=self.optimiser, schedule="constant"
+            thief.context.recipe, lr=self.lr, epochs=self.epochs, optimiser=self.optimiser, schedule="constant"
         )
         return thief.fit(model, recipe, only=head(model) if self.mode in ("ftll", "rtll") else None)

@@ -35,5 +35,5 @@ class Overwrite(Attack):
         stolen = plain(thief.model)
         host = Net.of(stolen)
         key = thief.keygen(host)
-        recipe = replace(thief.world.recipe, lr=self.lr, epochs=self.epochs)
+        recipe = replace(thief.context.recipe, lr=self.lr, epochs=self.epochs)
         return scheme.mark(thief.as_owner(host), stolen, key, recipe).model

@@ -54,7 +54,7 @@ class Surrogate(Attack):
     epochs: int = parameter(24, "passes over the thief's images", low=1)
 
     def run(self, thief: Thief) -> nn.Module:
-        spec = dict(thief.world.spec(self.architecture))
+        spec = dict(thief.context.spec(self.architecture))
         if self.architecture == "residual":
             spec["blocks"] = self.blocks
         model = thief.assemble(spec)
@@ -67,7 +67,7 @@ class Surrogate(Attack):
                 x, answers = turned(x, answers, thief.rng)
             return error(model(x), answers)
 
-        recipe = replace(thief.world.recipe, epochs=self.epochs)
+        recipe = replace(thief.context.recipe, epochs=self.epochs)
         return thief.fit(model, recipe, data=BatchSource.of(pairs, min(recipe.batch, len(pairs))), step=step)
 
     def _error(self, thief: Thief, pairs: Data) -> Callable[[Tensor, Tensor], Tensor]:
@@ -83,14 +83,14 @@ class Surrogate(Attack):
 
 def features(thief: Thief, pairs: Data) -> tuple[Callable[[Tensor], Tensor], float]:
     """Hidden layers of the thief's own denoiser, and the weight at which their spread is that of the pixels."""
-    denoiser = cast(UNet, thief.assemble(thief.world.spec("unet")))
+    denoiser = cast(UNet, thief.assemble(thief.context.spec("unet")))
 
     def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         ((x, _),) = batches
         noise = NOISE * torch.randn(x.shape, generator=thief.rng).to(x.device)
         return F.mse_loss(denoiser(x + noise), x)
 
-    batch = min(thief.world.recipe.batch, len(pairs))
+    batch = min(thief.context.recipe.batch, len(pairs))
     thief.fit(denoiser, data=BatchSource(pairs.x, pairs.x, batch), step=step)
     seen = denoiser.requires_grad_(False).trunk.features
     images = as_float(pairs.y)
@@ -129,8 +129,8 @@ class OverwriteImages(Attack):
 
     def run(self, thief: Thief) -> nn.Module:
         pairs = bought(thief)
-        recipe = thief.world.recipe
+        recipe = thief.context.recipe
         surrogate = thief.fit(thief.build(), recipe, data=BatchSource.of(pairs, min(recipe.batch, len(pairs))))
         host = Net.of(surrogate)
-        owner = Owner(thief.world, pairs, thief.rng, host, thief.meter)
+        owner = Owner(thief.context, pairs, thief.rng, host, thief.meter)
         return thief.scheme.embed(owner, thief.keygen(host)).model

@@ -41,6 +41,8 @@ class Transfer(Attack):
             torch.cat([x.rot90(quarter, (2, 3)) for quarter in range(4)]),
             torch.arange(4, device=x.device).repeat_interleave(len(x)),
         )
-        thief.fit(model, replace(thief.world.recipe, lr=self.lr, epochs=self.epochs, schedule="constant"), data=turned)
+        thief.fit(
+            model, replace(thief.context.recipe, lr=self.lr, epochs=self.epochs, schedule="constant"), data=turned
+        )
         model.set_submodule(name, old)
         return model

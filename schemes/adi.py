@@ -101,7 +101,7 @@ class Adi(Scheme):
 
     def embed(self, owner: Owner, key: Key) -> Marked:
         model = owner.host if self.mode == "finetune" else owner.build()
-        return self.mark(owner, model, key, replace(owner.world.recipe, epochs=self.epochs, lr=self.lr))
+        return self.mark(owner, model, key, replace(owner.context.recipe, epochs=self.epochs, lr=self.lr))
 
     def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
         """Train `model` on the owner's images, with `k` triggers in each batch."""
@@ -110,7 +110,7 @@ class Adi(Scheme):
 
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
         assert isinstance(key, AdiKey)
-        answers = suspect.labels(as_float(key.images).to(court.world.device)).cpu()
+        answers = suspect.labels(as_float(key.images).to(court.context.device)).cpu()
         # one class of key.classes is right for each trigger, whatever the number the suspect knows
         channel = Channel(answers == key.labels, binomial(1 / key.classes))
         return Observations("triggers", {"triggers": channel})

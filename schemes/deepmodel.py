@@ -105,7 +105,7 @@ class DeepModel(Scheme):
         return Marked(service, replace(key, extractor=Net.of(extractor)))
 
     def _recipe(self, owner: Owner, epochs: int, lr: float) -> Any:
-        return replace(owner.world.recipe, optimiser="adam", epochs=epochs, lr=lr, batch=8, weight_decay=0.0,
+        return replace(owner.context.recipe, optimiser="adam", epochs=epochs, lr=lr, batch=8, weight_decay=0.0,
                        shift=0, flip=False)  # fmt: skip
 
     def _initial(
@@ -156,7 +156,7 @@ class DeepModel(Scheme):
         judge's degraded and clean images and in flat grey ones, where nobody embedded anything.
         """
         assert isinstance(key, DeepModelKey)
-        device, degraded, clean = court.world.device, court.probe.images(), as_float(court.probe.y)
+        device, degraded, clean = court.context.device, court.probe.images(), as_float(court.probe.y)
         outputs = suspect.ask(degraded)
         if outputs.shape != clean.shape:
             raise Unreadable(f"the suspect answers with shape {tuple(outputs.shape)}, not {tuple(clean.shape)}")

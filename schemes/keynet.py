@@ -115,7 +115,7 @@ class KeyNet(Scheme):
 
     def embed(self, owner: Owner, key: Key) -> Marked:
         model = owner.host if self.mode == "finetune" else owner.build()
-        return self.mark(owner, model, key, replace(owner.world.recipe, epochs=self.epochs, lr=self.lr))
+        return self.mark(owner, model, key, replace(owner.context.recipe, epochs=self.epochs, lr=self.lr))
 
     def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
         """The joint loss: alpha x the task's cross-entropy + (1 - alpha) x that of the head's reading of carriers."""
@@ -135,8 +135,8 @@ class KeyNet(Scheme):
 
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
         """Carriers of the judge's own, signed at known places: by the claimed key, by nobody, and by others."""
-        key, device = cast(KeyNetKey, key), court.world.device
-        carriers = judge_patches(self.challenges, court.world.task.shape, court.rng)
+        key, device = cast(KeyNetKey, key), court.context.device
+        carriers = judge_patches(self.challenges, court.context.task.shape, court.rng)
         places = torch.arange(self.challenges) % PLACES + 1
         others = [signature(key.identity, secret(court.rng)) for _ in range(OTHERS)]
 

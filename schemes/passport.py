@@ -119,7 +119,7 @@ class Passport(Scheme):
 
     def embed(self, owner: Owner, key: Key) -> Marked:
         """From scratch, by the house's recipe."""
-        spec, recipe = owner.world.spec(), owner.world.recipe
+        spec, recipe = owner.context.spec(), owner.context.recipe
         model = owner.build() if self.norm == "house" else owner.assemble({**spec, "norm": "group"})
         return self.mark(owner, model, key, replace(recipe, epochs=self.epochs or recipe.epochs))
 
@@ -164,7 +164,7 @@ class Passport(Scheme):
 
         channels = {"bits": agree(derived), "carried_bits": agree(carried)}
         if len(key.triggers):
-            answers = suspect.labels(as_float(key.triggers).to(court.world.device)).cpu()
+            answers = suspect.labels(as_float(key.triggers).to(court.context.device)).cpu()
             channels["triggers"] = Channel(answers == key.labels, binomial(1 / key.classes))
         gate = Gate(before=court.right(delivered), after=court.right(installed))
         return Observations("bits", channels, {"fidelity": gate})

@@ -92,7 +92,7 @@ class Rose(Scheme):
         return Data(key.images, key.labels)
 
     def embed(self, owner: Owner, key: Key) -> Marked:
-        return self.mark(owner, owner.build(), key, replace(owner.world.recipe, epochs=self.epochs, lr=self.lr))
+        return self.mark(owner, owner.build(), key, replace(owner.context.recipe, epochs=self.epochs, lr=self.lr))
 
     def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
         """Train `model` on the owner's images, those of `key` with its labels."""
@@ -101,7 +101,7 @@ class Rose(Scheme):
 
     def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
         assert isinstance(key, RoseKey)
-        answers = suspect.labels(as_float(key.images).to(court.world.device)).cpu()
+        answers = suspect.labels(as_float(key.images).to(court.context.device)).cpu()
         channels = {
             # one class of key.classes is right for each image, whatever the number the suspect knows
             "key_images": Channel(answers == key.labels, binomial(1 / key.classes)),

@@ -40,7 +40,7 @@ class Lab:
         import torch
 
         from benchmark.data.splits import load
-        from benchmark.execution.job_context import world_of
+        from benchmark.execution.job_context import context_of
         from benchmark.planning.profile import load_profile
 
         torch.set_num_threads(1)
@@ -48,8 +48,8 @@ class Lab:
         assert track is not None
         if kind == "image-to-image":  # half the steps are enough to restore an image, and to hide one
             track = replace(track, training=replace(track.training, epochs=track.training.epochs // 2))
-        self.world = world_of(track, torch.device("cpu"))
-        self.splits = load(self.world.task)
+        self.context = context_of(track, torch.device("cpu"))
+        self.splits = load(self.context.task)
         self.embed = cache(self._embed)
         self.null = cache(self._null)
         self.attack = cache(self._attack)
@@ -60,7 +60,7 @@ class Lab:
 
         from benchmark.protocol.steps import utility
 
-        found = utility(service, self.splits.test, self.world)
+        found = utility(service, self.splits.test, self.context)
         right = torch.tensor(found["psnr"] if "psnr" in found else [c == "1" for c in found["correct"]])
         return Exhibit(service, key, right, bill)
 
@@ -68,15 +68,15 @@ class Lab:
         from benchmark.protocol.parties import Owner, stream
 
         host = self.null(100 + replicate).service.net if scheme.host else None
-        rng = stream(replicate, "owner", scheme.name, self.world.task.name)
-        return Owner(self.world, self.splits.owner, rng, host)
+        rng = stream(replicate, "owner", scheme.name, self.context.task.name)
+        return Owner(self.context, self.splits.owner, rng, host)
 
     def _null(self, index: int) -> Exhibit:
         from benchmark.protocol.parties import Party, stream
         from benchmark.protocol.steps import train_unmarked
 
-        rng = stream(index, "null", self.world.task.name, self.world.architecture)
-        return self._exhibit(train_unmarked(Party(self.world, self.splits.owner, rng)))
+        rng = stream(index, "null", self.context.task.name, self.context.architecture)
+        return self._exhibit(train_unmarked(Party(self.context, self.splits.owner, rng)))
 
     def _embed(self, scheme: Any, replicate: int = 0) -> Exhibit:
         from benchmark.protocol.steps import embed
@@ -91,7 +91,7 @@ class Lab:
         stages = attack if isinstance(attack, Sequence) else (attack,)
         release = Release(exhibit.service, scheme.release if scheme else "weights") if exhibit else None
         key = exhibit.key if exhibit else None  # only an attack of the key-oracle lane is shown it
-        service, claim, bill = steal(stages, self.world, self.splits.thief, replicate, release, scheme, key)
+        service, claim, bill = steal(stages, self.context, self.splits.thief, replicate, release, scheme, key)
         return self._exhibit(service, claim, bill)
 
     def _observe(self, scheme: Any, exhibit: Exhibit, key: Any = None) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Lab:
         from benchmark.protocol.parties import Court, stream
         from benchmark.protocol.steps import examine
 
-        court = Court(self.world, self.splits.test, stream(0, "court", scheme.name, self.world.task.name))
+        court = Court(self.context, self.splits.test, stream(0, "court", scheme.name, self.context.task.name))
         return examine(scheme, exhibit.key if key is None else key, exhibit.service, court)
 
     @staticmethod

@@ -92,7 +92,7 @@ def lab(lab: Lab, request: pytest.FixtureRequest) -> Lab:
 
 @pytest.fixture
 def nulls(lab: Lab) -> list[Exhibit]:
-    return [lab.null(index) for index in range(LEAST_NULLS[lab.world.task.kind])]
+    return [lab.null(index) for index in range(LEAST_NULLS[lab.context.task.kind])]
 
 
 def test_nothing_registered_is_broken() -> None:
@@ -226,7 +226,7 @@ def test_a_seed_reproduces_and_leaves_the_host_alone(lab: Lab, label: str) -> No
 @schemes
 def test_owner_and_thief_with_equal_seeds_draw_different_keys(lab: Lab, label: str) -> None:
     scheme: Scheme = made(label)
-    task = lab.world.task.name
+    task = lab.context.task.name
     owner = lab.owner(scheme)
     mine = scheme.keygen(owner, stream(0, "owner-key", scheme.name, task))
     again = scheme.keygen(lab.owner(scheme), stream(0, "owner-key", scheme.name, task))
@@ -275,15 +275,15 @@ def test_what_an_attack_declares_is_all_it_needs(lab: Lab, label: str) -> None:
     scheme, exhibit = target(lab, attack)
     release = Release(exhibit.service, "labels" if attack.access == "none" else attack.access)
     told = exhibit.key if isinstance(attack, OracleAttack) else None
-    service, claim, _ = steal([attack], lab.world, lab.splits.thief, 0, release, scheme, told)
-    each = next(iter(utility(service, lab.splits.test, lab.world).values()))
+    service, claim, _ = steal([attack], lab.context, lab.splits.thief, 0, release, scheme, told)
+    each = next(iter(utility(service, lab.splits.test, lab.context).values()))
     assert len(each) == len(lab.splits.test)
     assert (claim is not None) == (attack.kind in CLAIM_KINDS)
 
 
 def test_a_release_gives_no_more_than_it_grants(lab: Lab) -> None:
     exhibit = lab.null(0)
-    thief = Thief(lab.world, lab.splits.thief, stream("t"), exhibit.service.running(), "labels")
+    thief = Thief(lab.context, lab.splits.thief, stream("t"), exhibit.service.running(), "labels")
     images = lab.splits.thief.images()[:5]
     assert thief.ask(images, "labels").shape == (5,)
     assert thief.bill.queries == 5

@@ -191,18 +191,18 @@ def _streams(records: Mapping[str, Record]) -> Iterator[tuple[Any, ...]]:
     """The names of the random streams behind a cell, as the jobs draw from them; (replicate, role, ...)."""
     for record in records.values():
         payload, kind = record["job"], record["kind"]
-        world = payload["world"]
+        context = payload["world"]
         if kind in ("host", "null"):
-            yield payload.get("index", payload["replicate"]), kind, world["task"], world["architecture"]
+            yield payload.get("index", payload["replicate"]), kind, context["task"], context["architecture"]
         elif kind == "marked":
             for role in ("owner", "owner-key"):
-                yield payload["replicate"], role, payload["scheme"]["name"], world["task"]
+                yield payload["replicate"], role, payload["scheme"]["name"], context["task"]
         elif kind == "attacked":
-            yield payload["replicate"], "thief-data", world["task"]
+            yield payload["replicate"], "thief-data", context["task"]
             for stage in payload["stages"]:
-                yield payload["replicate"], "thief", stage["name"], world["task"]
+                yield payload["replicate"], "thief", stage["name"], context["task"]
         elif kind == "judged":
-            yield payload["replicate"], "court", payload["scheme"]["name"], world["task"]
+            yield payload["replicate"], "court", payload["scheme"]["name"], context["task"]
 
 
 def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def _notes(folder: Path, described: Mapping[str, Any], registry: Registry) -> It
             yield f"the data of {track['task']} differ from those of the run"
 
 
-def _world(run: Run, device: torch.device) -> TaskContext:
+def _context(run: Run, device: torch.device) -> TaskContext:
     """The world of the bundled jobs."""
     described = next(record["job"]["world"] for record in run.records.values())
     recipe = Recipe(**described["training"])
@@ -159,22 +159,22 @@ def _anew(
     folder: Path, run: Run, jobs: Mapping[str, str], registry: Registry, device: str
 ) -> tuple[Run, tuple[Check, ...]]:
     """The run with the observations made here in place of the recorded ones, and how each compares."""
-    world = _world(run, device_of(device))
-    splits = load_data(world.task)
+    context = _context(run, device_of(device))
+    splits = load_data(context.task)
     records, checks = dict(run.records), []
     for role in ("suspect", "marked", "attacked"):
         id = jobs.get(role)
         if id is None or not (folder / artefact_name(id, "service")).is_file():
             continue
         service = _service(folder, run, id, jobs["judged"], registry)
-        outcomes = steps.utility(service, splits.test.to(world.device), world)
+        outcomes = steps.utility(service, splits.test.to(context.device), context)
         checks.append(compared(f"answers of the {_NAMES[role]}", records[id]["result"]["utility"], outcomes))
         records[id] = _with(records[id], utility=outcomes)
     for role in ("fresh", "judged"):
         judged = jobs.get(role)
         if judged is not None and judged in records:
             scheme = _scheme(records[judged]["job"]["scheme"], registry)
-            seen = _observed(folder, run, judged, scheme, world, splits, registry)
+            seen = _observed(folder, run, judged, scheme, context, splits, registry)
             recorded = records[judged]["result"]
             name = "delivered model" if role == "fresh" else "suspect"
             checks += _observation(f"the {name}", recorded["observations"][0], seen["observations"][0])
@@ -219,7 +219,7 @@ def _fits(path: Path, checksum: str) -> None:
 
 
 def _observed(
-    folder: Path, run: Run, judged: str, scheme: Scheme, world: TaskContext, splits: Splits, registry: Registry
+    folder: Path, run: Run, judged: str, scheme: Scheme, context: TaskContext, splits: Splits, registry: Registry
 ) -> dict[str, Any]:
     """What the court sees now, in the form of a judged record's result."""
     payload = run.records[judged]["job"]
@@ -229,8 +229,8 @@ def _observed(
     key = artefacts.read_key(path, payload["key"], digest, scheme.key_type)
     ledger = [run.result(job) or {} for job in payload["ledger"]]
     admission = steps.admission(scheme, key, any(entry.get("commitment") == digest for entry in ledger))
-    name = (payload["replicate"], "court", payload["scheme"]["name"], world.task.name)
-    court = Court(world, splits.test.to(world.device), stream(*name))
+    name = (payload["replicate"], "court", payload["scheme"]["name"], context.task.name)
+    court = Court(context, splits.test.to(context.device), stream(*name))
     service = _service(folder, run, payload["suspects"][0], judged, registry)
     return {"observations": [steps.examine(scheme, key, service, court)], "admission": admission}
 

@@ -20,7 +20,7 @@ from benchmark.app import standalone_files
 from benchmark.data.splits import Splits
 from benchmark.data.splits import load as load_data
 from benchmark.errors import BenchError
-from benchmark.execution.job_context import world_of
+from benchmark.execution.job_context import context_of
 from benchmark.execution.run import Machine, finish
 from benchmark.identity import source_hash
 from benchmark.planning.durations import history
@@ -84,16 +84,16 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     if not there.is_dir() or not os.access(there, os.W_OK):  # before minutes of training, not after
         raise BenchError(f"{out} can't be written, for {there} is no folder that can: choose another --out")
     replicate = secrets.randbits(63) if seed is None else seed
-    world = world_of(profile, device_of(device))
-    splits = load_data(world.task)
-    owner_data = splits.owner.to(world.device)
+    context = context_of(profile, device_of(device))
+    splits = load_data(context.task)
+    owner_data = splits.owner.to(context.device)
     host = None
     if scheme.host:
-        rng = stream(replicate, "host", world.task.name, world.architecture)
-        host = steps.train_unmarked(Party(world, owner_data, rng)).net
-    rng = stream(replicate, "owner", scheme.name, world.task.name)
+        rng = stream(replicate, "host", context.task.name, context.architecture)
+        host = steps.train_unmarked(Party(context, owner_data, rng)).net
+    rng = stream(replicate, "owner", scheme.name, context.task.name)
     try:
-        release, key = steps.embed(scheme, Owner(world, owner_data, rng, host), replicate)
+        release, key = steps.embed(scheme, Owner(context, owner_data, rng, host), replicate)
     except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
@@ -111,8 +111,8 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
             "schema": SCHEMA,
             "scheme": described,
             "profile": {"name": profile.name, "world": profile.world(), "nulls": profile.nulls},
-            "data": world.task.data_hash(),
-            "utility": {"value": usefulness(release.service, splits, world), "unit": UNITS[world.task.kind]},
+            "data": context.task.data_hash(),
+            "utility": {"value": usefulness(release.service, splits, context), "unit": UNITS[context.task.kind]},
             "files": {MODEL: model_hash, KEY: key_hash},
             "commitment": key_hash,
             **({"public": public} if (public := key.public()) else {}),
@@ -123,9 +123,9 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     return card
 
 
-def usefulness(service: Service, splits: Splits, world: TaskContext) -> float:
+def usefulness(service: Service, splits: Splits, context: TaskContext) -> float:
     """Share of the test set that a service gets right, or its mean PSNR in dB. Raises ValueError for other answers."""
-    return _level(steps.utility(service, splits.test.to(world.device), world))
+    return _level(steps.utility(service, splits.test.to(context.device), context))
 
 
 def _level(outcomes: Mapping[str, Any]) -> float:
@@ -178,12 +178,14 @@ def examine_files(
     card, secret = _card(key), standalone_files.open_key(key, scheme)
     _card(model)
     service = standalone_files.open_service(model, [declaration], registry)
-    world = world_of(profile, device)
-    splits = load_data(world.task)
+    context = context_of(profile, device)
+    splits = load_data(context.task)
     try:
-        outcomes = steps.utility(service, splits.test.to(device), world)
+        outcomes = steps.utility(service, splits.test.to(device), context)
     except Exception as error:  # a net from outside may fail in any way at its first image
-        raise BenchError(f"{model} does not answer the images of {world.task.name} ({error}): see --profile") from error
+        raise BenchError(
+            f"{model} does not answer the images of {context.task.name} ({error}): see --profile"
+        ) from error
     nulls, left_out = _nulls(profile, registry, machine, console, standalone_files.peek(model).sha256)
     admission = _admission(scheme, secret, committed=bool(card))
 
@@ -191,7 +193,7 @@ def examine_files(
         if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
             reason = f"the key is not well formed: {admission['reason']}"
             return {"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}
-        court = Court(world, splits.test.to(device), stream(0, "court", scheme.name, world.task.name))
+        court = Court(context, splits.test.to(device), stream(0, "court", scheme.name, context.task.name))
         try:
             return steps.examine(scheme, secret, one, court)
         except Exception as error:
@@ -200,7 +202,7 @@ def examine_files(
     notes = _differences(key, declaration.source, setting)
     return Examination(
         setting.label, standalone_files.peek(model), standalone_files.peek(key), _level(outcomes),
-        UNITS[world.task.kind], seen(service),
+        UNITS[context.task.kind], seen(service),
         {pool: [seen(null) for null, _ in members] for pool, members in nulls.items()}, admission, outcomes,
         {pool: [useful for _, useful in members] for pool, members in nulls.items()}, profile.name, left_out, card,
         notes,

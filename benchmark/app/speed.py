@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from benchmark.architectures.blocks import build
 from benchmark.data.splits import Data, load
-from benchmark.execution.job_context import world_of
+from benchmark.execution.job_context import context_of
 from benchmark.planning.profile import load_profile
 from benchmark.training.loop import BatchSource, Recipe, autocast, fit
 
@@ -22,20 +22,20 @@ def compare(device_name: str, seconds: float) -> str:
     """Time both in alternation for about `seconds`; the answer is one table with the median ratio."""
     torch.set_num_threads(1)
     device = torch.device(device_name)
-    world = world_of(load_profile("quick"), device)
-    data = load(world.task).owner.to(device)
-    recipe = Recipe(epochs=EPOCHS, lr=world.recipe.lr, batch=world.recipe.batch)
+    context = context_of(load_profile("quick"), device)
+    data = load(context.task).owner.to(device)
+    recipe = Recipe(epochs=EPOCHS, lr=context.recipe.lr, batch=context.recipe.batch)
 
     def engine() -> None:
         fit(
-            build(world.spec()).to(device),
+            build(context.spec()).to(device),
             [BatchSource.of(data, recipe.batch)],
             recipe,
             torch.Generator().manual_seed(0),
         )
 
     def bare() -> None:
-        _bare_loop(build(world.spec()).to(device), data, recipe)
+        _bare_loop(build(context.spec()).to(device), data, recipe)
 
     for warm_up in (engine, bare):
         warm_up()

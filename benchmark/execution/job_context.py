@@ -30,12 +30,12 @@ class Changed(Exception):
     """A source file is not what it was when the plan was made; the message names it."""
 
 
-def world_of(profile: Profile, device: torch.device) -> TaskContext:
-    """The world a profile describes, on a device."""
-    return _world(profile.world(), device)
+def context_of(profile: Profile, device: torch.device) -> TaskContext:
+    """The task context a profile describes, on a device."""
+    return _context(profile.world(), device)
 
 
-def _world(described: Mapping[str, Any], device: torch.device) -> TaskContext:
+def _context(described: Mapping[str, Any], device: torch.device) -> TaskContext:
     return TaskContext(
         find_task(described["task"]),
         described["architecture"],
@@ -66,7 +66,7 @@ class Desk:
     def __init__(self, job: Job, store: RecordStore, device: torch.device) -> None:
         self.job, self.store, self.device = job, store, device
         self.payload = job.payload
-        self.world = _world(self.payload["world"], device)
+        self.context = _context(self.payload["world"], device)
         self.replicate: int = self.payload["replicate"]
 
     def plugin(self, role: str) -> Any:
@@ -114,13 +114,13 @@ class Desk:
     def thief_data(self) -> tuple[Data, Data]:
         """What the thief trains on, and what he holds out: copies, so that nothing else of the task stays with him."""
         thief = self.payload["thief"]
-        rng = stream(self.replicate, "thief-data", self.world.task.name)
+        rng = stream(self.replicate, "thief-data", self.context.task.name)
         training, held_out = thief_data(self._splits(), thief["pool"], thief["share"], rng)
         return training.to(self.device), held_out.to(self.device)
 
     def _splits(self) -> Splits:
         try:  # a keyholder keeps them for its next jobs; a process that attacks forgets them at once
-            return load(self.world.task) if self.job.kind == "attacked" else _kept(self.world.task)
+            return load(self.context.task) if self.job.kind == "attacked" else _kept(self.context.task)
         except BenchError as error:  # they were whole when the plan was made
             raise Changed(str(error)) from error
 

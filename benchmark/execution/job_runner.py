@@ -31,22 +31,22 @@ from benchmark.training.loop import Meter
 
 def _unmarked(desk: Desk) -> dict[str, Any]:
     """A host is the owner's net of a replicate; a null is one of the pool of independent models."""
-    kind, world = desk.job.kind, desk.world
+    kind, context = desk.job.kind, desk.context
     number = desk.payload["index"] if kind == "null" else desk.replicate
     meter = Meter()
-    party = Party(world, desk.owner_data(), stream(number, kind, world.task.name, world.architecture), meter)
+    party = Party(context, desk.owner_data(), stream(number, kind, context.task.name, context.architecture), meter)
     service = steps.train_unmarked(party)
     return _result(desk, service, meter.record(), desk.test())
 
 
 def _marked(desk: Desk) -> dict[str, Any]:
-    scheme, world, meter = desk.scheme, desk.world, Meter()
+    scheme, context, meter = desk.scheme, desk.context, Meter()
     host = desk.service(desk.payload["host"]) if scheme.host else None
-    rng = stream(desk.replicate, "owner", scheme.name, world.task.name)
-    owner = Owner(world, desk.owner_data(), rng, host.net if host else None, meter)
+    rng = stream(desk.replicate, "owner", scheme.name, context.task.name)
+    owner = Owner(context, desk.owner_data(), rng, host.net if host else None, meter)
     release, key = steps.embed(scheme, owner, desk.replicate)
     result = _result(desk, release.service, meter.record(), desk.test())
-    if host and (found := steps.distortion(host, release.service, desk.test(), world)):
+    if host and (found := steps.distortion(host, release.service, desk.test(), context)):
         result["embedding"] = found
     result["artefacts"]["key"] = commitment = desk.keep("key", key)
     return result | {"commitment": commitment}
@@ -62,13 +62,13 @@ def _attacked(desk: Desk) -> dict[str, Any]:
     if release is None:  # he attacks no release, so he has no strength to choose by what he held out
         training = training.joined(held_out)
     told = desk.key(payload["key"]) if payload.get("key") else None
-    service, claim, bill = steps.steal(stages, desk.world, training, desk.replicate, release, scheme, told)
+    service, claim, bill = steps.steal(stages, desk.context, training, desk.replicate, release, scheme, told)
     test = desk.test()  # read after the thief is done
     result = _result(desk, service, bill.record(), test)
     if release is not None:
-        result["agreement"] = steps.agreement(release.service, service, test, desk.world)
+        result["agreement"] = steps.agreement(release.service, service, test, desk.context)
         if len(held_out):  # by which he would choose the strength of his attack
-            before, after = (steps.utility(one, held_out, desk.world) for one in (release.service, service))
+            before, after = (steps.utility(one, held_out, desk.context) for one in (release.service, service))
             result["thief_utility"] = {"before": before, "after": after}
     if claim is not None:
         result["artefacts"]["key"] = desk.keep("key", claim)
@@ -80,10 +80,10 @@ def _judged(desk: Desk) -> dict[str, Any]:
     key = desk.key(payload["key"])
     digest = desk.record(payload["key"])["result"]["artefacts"]["key"]
     committed = any(desk.record(job)["result"]["commitment"] == digest for job in payload["ledger"])
-    rng_name = (desk.replicate, "court", payload["scheme"]["name"], desk.world.task.name)
+    rng_name = (desk.replicate, "court", payload["scheme"]["name"], desk.context.task.name)
     test = desk.test()
     observations = [
-        steps.examine(scheme, key, desk.service(job), Court(desk.world, test, stream(*rng_name)))
+        steps.examine(scheme, key, desk.service(job), Court(desk.context, test, stream(*rng_name)))
         for job in payload["suspects"]
     ]
     return {"observations": observations, "admission": steps.admission(scheme, key, committed)}
@@ -93,14 +93,14 @@ def _drawn(desk: Desk) -> dict[str, Any]:
     """Fresh admissible keys on innocent models: what `metrics.md` section 5 counts false accusations by."""
     payload, scheme = desk.payload, desk.scheme
     key, suspects = desk.key(payload["key"]), payload["suspects"]
-    named = (payload["scheme"]["name"], desk.world.task.name)
+    named = (payload["scheme"]["name"], desk.context.task.name)
     rng, test = stream(desk.replicate, "fresh-keys", *named), desk.test()
     each, more = divmod(payload["draws"], len(suspects))
     models: list[int] = []
     observations: list[dict[str, Any]] = []
     admissible = 0
     for number, job in enumerate(suspects):
-        court = Court(desk.world, test, stream(desk.replicate, "court", *named))
+        court = Court(desk.context, test, stream(desk.replicate, "court", *named))
         seen, admitted = steps.redrawn(scheme, key, desk.service(job), court, rng, each + (number < more))
         observations += seen
         models += [number] * len(seen)
@@ -110,7 +110,7 @@ def _drawn(desk: Desk) -> dict[str, Any]:
 
 def _result(desk: Desk, service: Service, cost: Mapping[str, int], test: Data) -> dict[str, Any]:
     return {
-        "utility": steps.utility(service, test, desk.world),
+        "utility": steps.utility(service, test, desk.context),
         "cost": dict(cost),
         "artefacts": {"service": desk.keep("service", service)},
     }

@@ -71,20 +71,20 @@ class Party:
     """Someone with data, a stream of randomness and a machine: the owner, and the thief."""
 
     def __init__(
-        self, world: TaskContext, data: Data | Callable[[], Data], rng: torch.Generator, meter: Meter | None = None
+        self, context: TaskContext, data: Data | Callable[[], Data], rng: torch.Generator, meter: Meter | None = None
     ) -> None:
-        self.world = world
+        self.context = context
         self.rng = rng
         self.meter = meter or Meter()
         self._data = data
 
     @property
     def task(self) -> Task:
-        return self.world.task
+        return self.context.task
 
     @property
     def device(self) -> torch.device:
-        return self.world.device
+        return self.context.device
 
     @property
     def data(self) -> Data:
@@ -98,7 +98,7 @@ class Party:
 
     def build(self, architecture: str | None = None) -> nn.Module:
         """A freshly initialised net of the house architecture, or of another one, such as "resnet18(width=16)"."""
-        return self.assemble(self.world.spec(architecture))
+        return self.assemble(self.context.spec(architecture))
 
     def assemble(self, spec: Spec) -> nn.Module:
         """A freshly initialised net of any spec; the draw comes from the party's stream."""
@@ -121,12 +121,12 @@ class Party:
 
         `data` (default: the party's own) sets the epoch; each step also takes a batch of every source in `beside`.
         """
-        recipe = recipe or self.world.recipe
+        recipe = recipe or self.context.recipe
         first = self.data if data is None else data
         main = first if isinstance(first, BatchSource) else BatchSource.of(first, min(recipe.batch, len(first)))
         fit(
             model, [main, *beside], recipe, self.rng, step=step, parameters=parameters, only=only,
-            precision=self.world.precision, meter=self.meter,
+            precision=self.context.precision, meter=self.meter,
         )  # fmt: skip
         return model
 
@@ -136,13 +136,13 @@ class Owner(Party):
 
     def __init__(
         self,
-        world: TaskContext,
+        context: TaskContext,
         data: Data | Callable[[], Data],
         rng: torch.Generator,
         host: Net | Callable[[], Net] | None = None,
         meter: Meter | None = None,
     ) -> None:
-        super().__init__(world, data, rng, meter)
+        super().__init__(context, data, rng, meter)
         self._host = host
 
     @property
@@ -178,7 +178,7 @@ class Thief(Party):
 
     def __init__(
         self,
-        world: TaskContext,
+        context: TaskContext,
         data: Data,
         rng: torch.Generator,
         running: Running | None,
@@ -188,7 +188,7 @@ class Thief(Party):
         bill: ThiefCost | None = None,
     ) -> None:
         self.bill = bill or ThiefCost()
-        super().__init__(world, data, rng, self.bill.meter)
+        super().__init__(context, data, rng, self.bill.meter)
         self._images = data
         self.grants = grants
         self._running = running
@@ -241,7 +241,7 @@ class Thief(Party):
 
         `host`: the net he marks or draws from; without one he trains his own where it is asked for.
         """
-        return Owner(self.world, lambda: self.data, self.rng, host or self._own_host, self.meter)
+        return Owner(self.context, lambda: self.data, self.rng, host or self._own_host, self.meter)
 
     def keygen(self, host: Net | None = None) -> Key:
         """A key that he draws as owner by the scheme's public code.
@@ -291,7 +291,7 @@ class Suspect:
 class Court:
     """The judge's own data (nobody else's) and randomness."""
 
-    world: TaskContext
+    context: TaskContext
     probe: Data
     rng: torch.Generator
 

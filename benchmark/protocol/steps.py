@@ -47,7 +47,7 @@ def embed(scheme: Scheme, owner: Owner, replicate: int) -> tuple[Release, Key]:
 
 def steal(
     stages: Sequence[Attack],
-    world: TaskContext,
+    context: TaskContext,
     data: Data,
     replicate: int,
     release: Release | None,
@@ -64,14 +64,14 @@ def steal(
     grants: Access = release.grants if release else "labels"
     bill, claim = ThiefCost(), None
     for attack in stages:
-        rng = stream(replicate, "thief", attack.name, world.task.name)
-        running = service.running(world.device) if service else None
+        rng = stream(replicate, "thief", attack.name, context.task.name)
+        running = service.running(context.device) if service else None
         if not isinstance(attack, OracleAttack):
-            thief = Thief(world, data, rng, running, grants, scheme=scheme, bill=bill)
+            thief = Thief(context, data, rng, running, grants, scheme=scheme, bill=bill)
         elif key is None:
             raise NotApplicable(f"{attack.name} is given the owner's key, and there is none")
         else:
-            thief = Insider(world, data, rng, running, grants, scheme=scheme, bill=bill, key=key)
+            thief = Insider(context, data, rng, running, grants, scheme=scheme, bill=bill, key=key)
         with counted(bill.meter):
             loot = attack(thief)
         if loot.model is None and service is None:
@@ -86,16 +86,16 @@ def steal(
     return service, claim, bill
 
 
-def utility(service: Service, data: Data, world: TaskContext) -> dict[str, Any]:
+def utility(service: Service, data: Data, context: TaskContext) -> dict[str, Any]:
     """How useful a service is, item by item, on `data`.
 
     Classification: `correct`, one character an image. Image-to-image: `psnr` in dB and `ssim` of every answer against
     the clean image, and the PSNR of the degraded input itself (`identity`). Raises ValueError unless every image is
     answered with one finite score per class, or an image of its own shape.
     """
-    answer = service.running(world.device).ask(data.images(), "outputs")
-    images = world.task.kind == "image-to-image"
-    wanted = data.y.shape if images else (len(data), world.task.classes)
+    answer = service.running(context.device).ask(data.images(), "outputs")
+    images = context.task.kind == "image-to-image"
+    wanted = data.y.shape if images else (len(data), context.task.classes)
     if answer.shape != wanted:
         raise ValueError(f"the model answers with shape {tuple(answer.shape)}, expected {tuple(wanted)}")
     if not bool(torch.isfinite(answer).all()):
@@ -106,28 +106,28 @@ def utility(service: Service, data: Data, world: TaskContext) -> dict[str, Any]:
     return quality(answer, clean) | {"identity": psnr(data.images(), clean).tolist()}
 
 
-def distortion(host: Service, marked: Service, data: Data, world: TaskContext) -> dict[str, Any] | None:
+def distortion(host: Service, marked: Service, data: Data, context: TaskContext) -> dict[str, Any] | None:
     """What embedding did to the images of an image-to-image net: `psnr` in dB and `ssim` of what `marked` answers on
     `data` against what its `host` answers, image by image. None for other tasks.
     """
-    if world.task.kind != "image-to-image":
+    if context.task.kind != "image-to-image":
         return None
-    before, after = (service.running(world.device).ask(data.images(), "outputs") for service in (host, marked))
+    before, after = (service.running(context.device).ask(data.images(), "outputs") for service in (host, marked))
     return quality(after, before.clamp(0, 1))
 
 
-def agreement(delivered: Service, attacked: Service, data: Data, world: TaskContext) -> dict[str, float]:
+def agreement(delivered: Service, attacked: Service, data: Data, context: TaskContext) -> dict[str, float]:
     """How alike two services answer `data`: the largest gap between their outputs, and the share of equal labels."""
-    one, other = (service.running(world.device).ask(data.images(), "outputs") for service in (delivered, attacked))
+    one, other = (service.running(context.device).ask(data.images(), "outputs") for service in (delivered, attacked))
     gap = {"largest_gap": float((one - other).abs().max())}
-    if world.task.kind == "image-to-image":
+    if context.task.kind == "image-to-image":
         return gap
     return {"labels": float((one.argmax(1) == other.argmax(1)).float().mean()), **gap}
 
 
 def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[str, Any]:
     """The stored form of what the court saw of one suspect; an unreadable suspect is no evidence, with the reason."""
-    suspect = Suspect(service.running(court.world.device), scheme.court)
+    suspect = Suspect(service.running(court.context.device), scheme.court)
     try:
         return scheme.observe(suspect, key, court).record()
     except Unreadable as reason:
@@ -140,7 +140,7 @@ def redrawn(
     """`draws` fresh keys in place of `key` on one suspect: the channel that counts of each, and how many keys are
     admissible. Gates are left out: they could only lower the number of accusations.
     """
-    suspect, seen, admitted = Suspect(service.running(court.world.device), scheme.court), [], 0
+    suspect, seen, admitted = Suspect(service.running(court.context.device), scheme.court), [], 0
     for _ in range(draws):
         fresh = scheme.redraw(key, rng)
         found = scheme.admissible(fresh)

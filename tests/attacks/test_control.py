@@ -34,7 +34,7 @@ def test_scratch_needs_no_model_and_learns_the_task_without_the_mark(lab):
 
 def test_fewer_images_make_more_epochs_not_fewer_steps(lab):
     few = lab.splits.thief.take(torch.arange(128))
-    thief = Thief(lab.world, few, stream("scratch"), None, "labels")
+    thief = Thief(lab.context, few, stream("scratch"), None, "labels")
     Scratch().run(thief)
     assert thief.bill.record()["steps"] == 150
     assert thief.bill.record()["labelled"] == 128

@@ -13,7 +13,7 @@ ADI, ROSE = Adi(), Rose()
 
 
 def thief_of(lab, service, grants):
-    return Thief(lab.world, lab.splits.thief, stream("extraction"), service.running(), grants)
+    return Thief(lab.context, lab.splits.thief, stream("extraction"), service.running(), grants)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_the_surrogate_learns_the_task_without_the_mark(lab, attack, scheme, lim
     surrogate = lab.attack(attack, marked, scheme)
     assert lab.total(lab.observe(scheme, surrogate, marked.key)) < limit  # P below 1e-5
     assert surrogate.accuracy > marked.accuracy - 0.05
-    assert surrogate.service.net.spec["builder"] == {"house": lab.world.architecture}.get(
+    assert surrogate.service.net.spec["builder"] == {"house": lab.context.architecture}.get(
         attack.architecture, attack.architecture
     )
 

@@ -55,6 +55,6 @@ def test_the_model_is_served_as_released_behind_the_codec(lab):
 
 
 def test_only_grey_and_colour_images_can_be_compressed(lab):
-    world = replace(lab.world, task=replace(lab.world.task, shape=(4, 16, 16)))
+    context = replace(lab.context, task=replace(lab.context.task, shape=(4, 16, 16)))
     with pytest.raises(NotApplicable, match="1 or 3 channels"):
-        Jpeg().run(Thief(world, lab.splits.thief, stream("jpeg"), None, "labels"))
+        Jpeg().run(Thief(context, lab.splits.thief, stream("jpeg"), None, "labels"))

@@ -94,7 +94,7 @@ def test_least_passport_derives_the_wanted_scales() -> None:
 
 def test_fake3_needs_passports_that_ship(lab: Any) -> None:
     running = lab.null(0).service.running()
-    thief = Thief(lab.world, lab.splits.thief, stream(0), running, "weights", scheme=SCHEME)
+    thief = Thief(lab.context, lab.splits.thief, stream(0), running, "weights", scheme=SCHEME)
     with pytest.raises(NotApplicable, match="ships no passports any more"):
         Fake3()(thief)
     for scheme in (V2, V3):

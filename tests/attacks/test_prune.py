@@ -91,13 +91,13 @@ def test_marks_fade_and_utility_falls_with_the_amount(lab, scheme, strong, weak)
 @pytest.mark.parametrize("architecture", ["convnet", "resnet8"])
 @pytest.mark.parametrize("amount", [0.25, 0.8])
 def test_cut_channels_compute_as_if_silenced_and_the_net_describes_itself(lab, architecture, amount):
-    owner = Owner(lab.world, lab.splits.owner, stream("prune", architecture))
+    owner = Owner(lab.context, lab.splits.owner, stream("prune", architecture))
     whole = owner.build(architecture)
     with torch.no_grad():  # a mark on every channel, by which it is known again
         for _, block in conv_blocks(whole):
             block.norm.running_mean.normal_(generator=owner.rng)
     service = Service(Net.of(whole))
-    cut = PruneStructured(amount).run(Thief(lab.world, lab.splits.thief, owner.rng, service.running(), "weights"))
+    cut = PruneStructured(amount).run(Thief(lab.context, lab.splits.thief, owner.rng, service.running(), "weights"))
 
     silenced = service.net.module()
     for (name, before), (_, after) in zip(conv_blocks(silenced), conv_blocks(cut), strict=True):

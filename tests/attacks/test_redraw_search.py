@@ -92,7 +92,7 @@ def test_more_rounds_pick_more(lab):
 def test_answers_are_all_it_takes(lab, attack):
     """No weights and no labels of the thief's own images, where the key's images are not his data."""
     thief = Thief(
-        lab.world, lab.splits.thief.take(torch.arange(0)), stream("t"), lab.embed(ADI).service.running(), "labels",
+        lab.context, lab.splits.thief.take(torch.arange(0)), stream("t"), lab.embed(ADI).service.running(), "labels",
         scheme=ADI,
     )  # fmt: skip
     assert attack.run(thief).claim is not None

@@ -27,7 +27,7 @@ def test_the_thief_pays_one_query_an_image_and_no_label(image_lab, service):
 
 
 def test_he_buys_images_of_eight_bits(image_lab, service):
-    thief = Thief(image_lab.world, image_lab.splits.thief, stream("t"), service.service.running(), "outputs")
+    thief = Thief(image_lab.context, image_lab.splits.thief, stream("t"), service.service.running(), "outputs")
     pairs = bought(thief)
     assert pairs.x.dtype == pairs.y.dtype == torch.uint8
     assert pairs.y.shape == pairs.x.shape
@@ -95,7 +95,7 @@ def test_a_critic_learns_to_tell_and_says_how_to_pass():
 def test_features_see_what_pixels_average_away(image_lab):
     """Their distance is scaled to that of pixels; a picture without its grain is further off in features."""
     splits = image_lab.splits
-    thief = Thief(image_lab.world, splits.thief, stream("features"), None, "outputs")
+    thief = Thief(image_lab.context, splits.thief, stream("features"), None, "outputs")
     seen, scale = features(thief, splits.thief)
     clean = as_float(splits.test.y)
     assert seen(clean).shape == (64, 32, 16, 16)

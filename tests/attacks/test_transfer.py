@@ -74,6 +74,6 @@ def test_passport_bits_are_read_in_the_transferred_filters(lab):
 
 def test_images_that_are_not_square_are_not_turned(lab):
     oblong = Data(torch.zeros(4, 1, 16, 12, dtype=torch.uint8), torch.zeros(4, dtype=torch.long))
-    thief = Thief(lab.world, oblong, stream("t"), lab.null(100).service.running(), "weights")
+    thief = Thief(lab.context, oblong, stream("t"), lab.null(100).service.running(), "weights")
     with pytest.raises(NotApplicable, match="square"):
         Transfer().run(thief)

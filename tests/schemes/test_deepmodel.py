@@ -50,7 +50,7 @@ def test_every_output_carries_the_mark_and_stays_close_to_the_hosts(image_lab, m
     host = image_lab.null(100)
     assert seen(image_lab, marked, marked.key).mean() > 0.7
     assert seen(image_lab, marked, marked.key, "success").mean() > 0.8
-    found = distortion(host.service, marked.service, image_lab.splits.test, image_lab.world)
+    found = distortion(host.service, marked.service, image_lab.splits.test, image_lab.context)
     assert found["psnr"] == psnr(images(image_lab, marked), images(image_lab, host).clamp(0, 1)).tolist()
     assert np.mean(found["psnr"]) > 34
     assert 0.9 < np.mean(found["ssim"]) < 0.999
@@ -185,7 +185,7 @@ def test_a_suspect_that_answers_something_else_is_unreadable(image_lab, marked):
         def ask(self, x, access):
             return x[:, :, ::2, ::2]
 
-    court = Court(image_lab.world, image_lab.splits.test, stream("court"))
+    court = Court(image_lab.context, image_lab.splits.test, stream("court"))
     with pytest.raises(Unreadable, match=r"answers with shape \(64, 3, 16, 16\), not \(64, 3, 32, 32\)"):
         SCHEME.observe(Suspect(Small(), "outputs"), marked.key, court)
 

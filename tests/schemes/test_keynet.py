@@ -71,7 +71,7 @@ class OnlyLabels:
 
 
 def court(lab):
-    return Court(lab.world, lab.splits.test, stream("court"))
+    return Court(lab.context, lab.splits.test, stream("court"))
 
 
 def test_fresh_keys_on_unmarked_nets_are_accused_as_often_as_claimed(lab):

@@ -52,7 +52,7 @@ def test_folded_net_is_the_plain_host_and_computes_the_same(lab: Any) -> None:
 def test_passports_find_their_layers_in_a_residual_net(lab: Any) -> None:
     """The last three convolutions are the last residual block, as in DeepIPR's small ResNet."""
     scheme = Passport(layers=3, signature="(c) us")
-    host = build(lab.world.spec("resnet8")).eval()
+    host = build(lab.context.spec("resnet8")).eval()
     owner = lab.owner(scheme)
     owner._host = Net.of(host)
     key = scheme.keygen(owner, torch.Generator().manual_seed(1))
@@ -82,8 +82,8 @@ def test_a_passport_holds_each_channel_slot_once_from_the_images_in_turn(lab: An
 def test_other_shapes_are_unreadable_in_words(lab: Any) -> None:
     key = lab.embed(SCHEME).key
     with pytest.raises(Unreadable, match=r"no layer blocks\.1"):
-        SCHEME.install(build(lab.world.spec("resnet8")), replace(key, layers=("blocks.1", "blocks.2")))
-    narrow = build({**lab.world.spec(), "widths": [16, 30, 64]})
+        SCHEME.install(build(lab.context.spec("resnet8")), replace(key, layers=("blocks.1", "blocks.2")))
+    narrow = build({**lab.context.spec(), "widths": [16, 30, 64]})
     with pytest.raises(Unreadable, match=r"layer blocks\.1 has \(16, 30\) channels"):
         SCHEME.install(narrow, key)
 

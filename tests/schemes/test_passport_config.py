@@ -74,7 +74,7 @@ def test_a_net_without_normalised_convolutions_has_no_place_for_passports(lab: A
     with pytest.raises(ValueError, match="no normalised convolution"):
         Passport().places(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))
     with pytest.raises(ValueError, match="layers=4 is more than the 3 convolutions"):
-        Passport(layers=4).places(build(lab.world.spec()))
+        Passport(layers=4).places(build(lab.context.spec()))
 
 
 def test_what_the_recipes_draw() -> None:

@@ -51,7 +51,7 @@ def test_only_what_the_law_speaks_of_is_new(lab, scheme, new) -> None:
 def test_fresh_keys_hit_an_innocent_model_by_chance(lab, scheme, chance) -> None:
     """The total over many fresh keys is binomial at the law's rate, whatever the model answers."""
     key, rng = key_of(lab, scheme), stream("many")
-    court = Court(lab.world, lab.splits.test.take(torch.arange(8)), stream("court"))
+    court = Court(lab.context, lab.splits.test.take(torch.arange(8)), stream("court"))
     seen, admitted = redrawn(scheme, key, lab.null(0).service, court, rng, 100)
     assert (len(seen), admitted) == (100, 100)
     hits = "".join(one["channels"][one["evidence"]]["hits"] for one in seen)

@@ -38,14 +38,14 @@ ALL = [*NORMALISED, ("lenet", {"width": 4}), ("rose-cnn", {"width": 4, "hidden":
 def stolen(lab: Any, name: str, arguments: dict[str, Any]) -> tuple[nn.Module, Thief]:
     """A net whose scales, shifts and statistics are not those of a fresh one, and a thief who has it."""
     rng = stream("nets", name)
-    net = Party(lab.world, lab.splits.owner, rng).assemble({**lab.world.spec(name), **arguments})
+    net = Party(lab.context, lab.splits.owner, rng).assemble({**lab.context.spec(name), **arguments})
     with torch.no_grad():
         for _, block in conv_blocks(net):
             for tensor in (block.norm.weight, block.norm.bias, getattr(block.norm, "running_mean", None)):
                 if tensor is not None:
                     tensor.normal_(generator=rng)
     service = Service(Net.of(net.eval()))
-    return net, Thief(lab.world, lab.splits.thief, rng, service.running(), "weights")
+    return net, Thief(lab.context, lab.splits.thief, rng, service.running(), "weights")
 
 
 @pytest.mark.parametrize(("name", "arguments"), ALL)
@@ -84,7 +84,7 @@ def test_group_normalisation_takes_sixteen_channels_together_and_keeps_no_statis
     assert not any("running" in name for name in net.state_dict())
     assert [default_groups(channels) for channels in (8, 16, 48, 56, 384)] == [1, 1, 3, 2, 24]
     with pytest.raises(ValueError, match="norm is batch or group, not 'layer'"):
-        build(lab.world.spec("convnet") | {"norm": "layer"})
+        build(lab.context.spec("convnet") | {"norm": "layer"})
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_full_sizes_are_the_papers(written: str, millions: float, passports: int
 def test_every_architecture_takes_what_is_declared_and_means_its_defaults(lab: Any) -> None:
     for one in ARCHITECTURES.values():
         if one.kind == "classification":
-            written = lab.world.spec(one.name) | {argument.name: argument.default for argument in one.arguments}
-            assert build(lab.world.spec(one.name)).spec() == build(written).spec()
+            written = lab.context.spec(one.name) | {argument.name: argument.default for argument in one.arguments}
+            assert build(lab.context.spec(one.name)).spec() == build(written).spec()
 
 
 @pytest.mark.parametrize(

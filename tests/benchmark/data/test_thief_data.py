@@ -68,11 +68,11 @@ from benchmark.protocol.parties import NotApplicable, Thief, stream
 from benchmark.planning.profile import load_profile
 from benchmark.protocol.objects import Service
 from benchmark.architectures.blocks import Net, build
-from benchmark.execution.job_context import world_of
-world = world_of(load_profile("quick"), torch.device("cpu"))
+from benchmark.execution.job_context import context_of
+context = context_of(load_profile("quick"), torch.device("cpu"))
 nothing = Data(torch.zeros(0, 1, 16, 16, dtype=torch.uint8), torch.zeros(0, dtype=torch.long))
-running = Service(Net.of(build(world.spec()))).running()
-thief = Thief(world, nothing, stream(0), running, "weights")
+running = Service(Net.of(build(context.spec()))).running()
+thief = Thief(context, nothing, stream(0), running, "weights")
 print(type(Prune()(thief).model).__name__)
 for attack in (Finetune(), Extract()):
     try:
@@ -117,9 +117,9 @@ def test_a_thief_with_too_few_images_for_a_key_gets_the_schemes_own_reason(
     for attack in select_attacks(attacks, REGISTRY):
         stages = [load(stage.declaration)(**stage.parameters) for stage in attack.stages]
         with pytest.raises(NotApplicable, match=f"^the thief can't draw a key of his own: {sentence}"):
-            steal(stages, lab.world, one, 0, Release(service, mark.release), mark)
+            steal(stages, lab.context, one, 0, Release(service, mark.release), mark)
     with pytest.raises(ValueError, match=f"^{sentence}"):  # the owner's own mistake
-        embed(mark, Owner(lab.world, one, stream("few"), service.net), 0)
+        embed(mark, Owner(lab.context, one, stream("few"), service.net), 0)
 
 
 def test_the_first_share_is_the_matrix_and_the_others_only_add_cells() -> None:
