@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+from itertools import pairwise, product
 from pathlib import Path
 
 import click
 import pandas as pd
 import pytest
-from test_rooms import ORDER
+from test_rooms import ORDER, floor, graph
 
 from benchmark.cli import bench
 from leaderboard import frame
@@ -70,15 +71,26 @@ def test_commands_that_are_named_exist(page: Path) -> None:
                     command = command.commands[word]
 
 
-def test_the_picture_shows_the_rooms_in_their_order() -> None:
+def test_the_picture_shows_the_rooms_in_their_order_and_who_imports_whom() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     titles = dict(re.findall(r'^    (\w+)\["(.*?)<br/>', text, re.MULTILINE))
-    arrows = re.findall(r"^    (\w+(?: --> \w+)+)$", text, re.MULTILINE)
-    drawn = list(dict.fromkeys(node for chain in arrows for node in chain.split(" --> ")))
-    assert drawn == list(titles)
-    assert len(drawn) == len(ORDER)
-    for node, rooms in zip(drawn, ORDER, strict=True):
-        assert all(re.search(rf"\b{re.split(r'[.]', room)[-1]}\b", titles[node]) for room in rooms), titles[node]
+    for title, rooms in zip(titles.values(), ORDER, strict=True):
+        assert all(re.search(rf"\b{room.split('.')[-1]}\b", title) for room in rooms), title
+    places = list(titles)
+    drawn = {
+        (places.index(one), places.index(two))
+        for line in re.findall(r"^    (\w[\w &]*(?: --> [\w &]+)+)$", text, re.MULTILINE)
+        for before, after in pairwise(line.split(" --> "))
+        for one, two in product(before.split(" & "), after.split(" & "))
+    }
+    rooms = {one: floor(one) for one in graph() if one != "leaderboard"}
+    used = {(rooms[two], rooms[one]) for one, those in graph().items() if one in rooms for two in those}
+    arrows = {(one, two) for one, two in used if one < two}
+    reach = set(arrows)
+    for middle in range(len(ORDER)):
+        reach |= {(a, d) for a, b in reach if b == middle for c, d in reach if c == middle}
+    needed = {(a, b) for a, b in arrows if not any((a, c) in reach and (c, b) in reach for c in range(len(ORDER)))}
+    assert drawn == needed, [(places[a], places[b]) for a, b in drawn ^ needed]
 
 
 def test_files_hold_what_a_newcomer_is_sent_to_them_for() -> None:
