@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,15 @@ def test_the_csv_holds_the_same_numbers(full: Any) -> None:
     for column in COLUMNS:
         if column.dtype in ("float64", "Int64", "int64"):
             pd.testing.assert_series_equal(read[column.name].astype("float64"), made[column.name].astype("float64"))
+
+
+def test_the_example_of_the_dictionary_runs(full: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    board = full.board()
+    write_pages(board, full.folder)
+    names: dict[str, Any] = {}
+    exec(example.replace("results/quick", str(full.folder)), names)
+    assert len(names["marked"]) == len(board.owners())
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split()[0] == "verdict"
+    assert any(row.startswith("weak") for row in rows)
