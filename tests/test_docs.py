@@ -90,7 +90,10 @@ def test_the_picture_shows_the_rooms_in_their_order_and_who_imports_whom() -> No
     for middle in range(len(ORDER)):
         reach |= {(a, d) for a, b in reach if b == middle for c, d in reach if c == middle}
     needed = {(a, b) for a, b in arrows if not any((a, c) in reach and (c, b) in reach for c in range(len(ORDER)))}
-    assert drawn == needed, [(places[a], places[b]) for a, b in drawn ^ needed]
+    assert drawn == needed, {
+        "draw": [f"{places[one]} --> {places[two]}" for one, two in needed - drawn],
+        "remove": [f"{places[one]} --> {places[two]}" for one, two in drawn - needed],
+    }
 
 
 def test_files_hold_what_a_newcomer_is_sent_to_them_for() -> None:
