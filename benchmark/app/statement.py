@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmark.app.bundle import BUNDLE, NO_VERDICT, SCHEMA, described_cell, plugins
+from benchmark.code_digest import source_hash
 from benchmark.errors import BenchError
-from benchmark.identity import job_id, source_hash
+from benchmark.identity import job_id
 from benchmark.plugins.parameters import read_arguments, split_text
 from benchmark.plugins.registry import Registry
 from leaderboard.judge.board import Board, judge

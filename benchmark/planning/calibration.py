@@ -10,7 +10,8 @@ from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.planning.job import Job
-from benchmark.planning.plan import SURROGATES, Plan, PlanBuilder
+from benchmark.planning.plan import Plan
+from benchmark.planning.plan_builder import SURROGATES, PlanBuilder
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
 
