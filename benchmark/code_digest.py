@@ -94,7 +94,7 @@ def _files(paths: Sequence[Path], roots: tuple[str, ...]) -> dict[Path, str]:
 @cache
 def _entry(source: Path, module: str | None, roots: tuple[str, ...]) -> tuple[str, frozenset[str]]:
     """A file's digest, imports included, and the modules it runs."""
-    form = normal_form(source)
+    form = _form(source)
     bound: list[list[list[str]]] = []
     runs = {module} if module else set()
     for imports in (form.imports, form.inner):
@@ -135,7 +135,7 @@ def _defined(module: str, name: str, roots: tuple[str, ...]) -> tuple[Definition
     source = _source(module)
     if source is None:
         return ("missing", module, name), ()
-    form = normal_form(source)
+    form = _form(source)
     if name not in form.defined:
         for one in (_absolute(one, source, module) for one in form.imports if one.local == name):
             if one.name is not None and one.module.split(".")[0] in roots and one.module != module:
@@ -150,7 +150,16 @@ def _module(module: str) -> tuple[Definition, tuple[str, ...]]:
     if module in NOT_NUMERIC:
         return ("not numeric",), ()
     source = _source(module)
-    return (("module", normal_form(source).body), (module,)) if source else (("missing", module), ())
+    return (("module", _form(source).body), (module,)) if source else (("missing", module), ())
+
+
+@cache
+def _form(source: Path) -> NormalForm:
+    try:
+        return normal_form(source.read_bytes())
+    except SyntaxError as error:
+        error.filename = str(source)
+        raise
 
 
 def _absolute(one: Import, source: Path, module: str | None) -> Import:

@@ -18,7 +18,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 PROSE_TRAITS = frozenset({"paper", "family", "item", "expected_failures", "expected_forgeries", "settings"})
@@ -59,9 +58,9 @@ class NormalForm:
 
 
 @cache
-def normal_form(path: Path) -> NormalForm:
-    """The normal form of a file, computed once per process. Raises OSError or SyntaxError."""
-    parsed = ast.parse(path.read_bytes(), filename=str(path))
+def normal_form(source: bytes) -> NormalForm:
+    """The normal form of a file's content, computed once per process. Raises SyntaxError."""
+    parsed = ast.parse(source)
     tree = _Stripped(parsed).visit(parsed)
     used = _uses(tree)
     top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
