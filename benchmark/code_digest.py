@@ -103,7 +103,8 @@ def _entry(source: Path, module: str | None, roots: tuple[str, ...]) -> tuple[st
             for local, definition, modules in _bindings(_absolute(one, source, module), form, roots):
                 bound[-1].append([local, *definition])
                 runs.update(modules)
-    entry = canonical([form.body, sorted(bound[0]), bound[1]])
+    bound[0].sort(key=lambda one: one[:1] if one[0] else one)  # where one name is bound twice, the last binding holds
+    entry = canonical([form.body, *bound])
     return hashlib.sha256(entry.encode()).hexdigest(), frozenset(runs)
 
 

@@ -143,6 +143,15 @@ def test_a_facade_that_does_more_than_pass_on_counts(tmp_path: Path) -> None:
     assert hashed(tmp_path / "b", "attacks/faced.py", changed) != before
 
 
+def test_of_two_imports_of_one_name_the_last_holds(tmp_path: Path) -> None:
+    lines = ["from benchmark.deep import thing\n", "from benchmark.kernel import k as thing\n", "import os\n"]
+    one, two, three = (
+        hashed(tmp_path / str(number), "plugin.py", {"plugin.py": "".join(lines[at] for at in order)})
+        for number, order in enumerate([(0, 1, 2), (2, 0, 1), (1, 0, 2)])
+    )
+    assert one == two != three
+
+
 def test_source_hash_of_a_circle_ends(tmp_path: Path) -> None:
     assert hashed(tmp_path, "attacks/round.py") == hashed(tmp_path, "attacks/trip.py")  # their text is one
     other = {"attacks/trip.py": FILES["attacks/trip.py"] + "x = 1\n"}
