@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmark.identity import canonical
-from benchmark.normal_form import EMPTY_BODY, Import, NormalForm, normal_form
+from benchmark.normal_form import Import, NormalForm, normal_form
 
 FIRST_PARTY = ("benchmark", "schemes", "attacks")
 
@@ -41,18 +41,15 @@ NOT_NUMERIC = {  # counted by the imported name alone, each for its reason
 @cache
 def engine_hash() -> str:
     """SHA-256 over the numeric part, 64 hexadecimal digits: `engine` in every job's payload. Once per process."""
-    return _digest(_numeric().values())
+    return _digest(numeric_files().values())
 
 
-def numeric_files() -> list[Path]:
-    """The files of the numeric part."""
-    return sorted(_numeric())
-
-
-def _numeric() -> dict[Path, str]:
+def numeric_files() -> dict[Path, str]:
+    """The files of the numeric part, each with its own digest."""
     return _files([source for one in NUMERIC if (source := module_source(one))], FIRST_PARTY)
 
 
+@cache
 def source_hash(path: Path) -> str:
     """SHA-256 over a file and the first-party files that it runs, directly or not; 64 hexadecimal digits.
 
@@ -60,19 +57,13 @@ def source_hash(path: Path) -> str:
     Imports are read from the source, also those inside functions; modules imported by a computed name don't count.
     Computed once per process. Raises OSError or SyntaxError when one of the files can't be read.
     """
-    return _source_hash(path.resolve())
-
-
-@cache
-def _source_hash(path: Path) -> str:
-    own = module_name(path)
-    roots = FIRST_PARTY if own is None else tuple(dict.fromkeys((*FIRST_PARTY, own.split(".")[0])))
-    first, *others = _files([path], roots).values()
+    own = (module_name(path) or FIRST_PARTY[0]).split(".")[0]
+    first, *others = _files([path.resolve()], tuple(dict.fromkeys((*FIRST_PARTY, own)))).values()
     return _digest([first, _digest(others)])
 
 
 def _digest(entries: Iterable[str]) -> str:
-    return hashlib.sha256(canonical(sorted(set(entries) - {_EMPTY})).encode()).hexdigest()
+    return hashlib.sha256(canonical(sorted(set(entries) - {""})).encode()).hexdigest()
 
 
 def _files(paths: Sequence[Path], roots: tuple[str, ...]) -> dict[Path, str]:
@@ -93,22 +84,22 @@ def _files(paths: Sequence[Path], roots: tuple[str, ...]) -> dict[Path, str]:
 
 @cache
 def _entry(source: Path, module: str | None, roots: tuple[str, ...]) -> tuple[str, frozenset[str]]:
-    """A file's digest, imports included, and the modules it runs."""
+    """A file's digest, imports included, and the modules it runs; "" for an empty file, such as an `__init__.py`."""
     form = _form(source)
-    bound: list[list[list[str]]] = []
     runs = {module} if module else set()
-    for imports in (form.imports, form.inner):
-        bound.append([])
+    bound: tuple[list[list[str]], list[list[str]]] = [], []
+    for imports, into in zip((form.imports, form.inner), bound, strict=True):
         for one in imports:
             for local, definition, modules in _bindings(_absolute(one, source, module), form, roots):
-                bound[-1].append([local, *definition])
+                into.append([local, *definition])
                 runs.update(modules)
+    if form.only_imports and not form.imports:
+        return "", frozenset(runs)
     bound[0].sort(key=lambda one: one[:1] if one[0] else one)  # where one name is bound twice, the last binding holds
     entry = canonical([form.body, *bound])
     return hashlib.sha256(entry.encode()).hexdigest(), frozenset(runs)
 
 
-_EMPTY = hashlib.sha256(canonical([EMPTY_BODY, [], []]).encode()).hexdigest()  # of an empty __init__.py
 Definition = tuple[str, ...]  # what a name stands for, without the name and the place of a first-party file
 
 

@@ -67,17 +67,13 @@ def normal_form(source: bytes) -> NormalForm:
     body = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
     inner = [node for part in body for node in ast.walk(part) if isinstance(node, ast.Import | ast.ImportFrom)]
     return NormalForm(
-        _digest(body),
+        hashlib.sha256(json.dumps(_plain(body), sort_keys=True).encode()).hexdigest(),
         tuple(_bound(top, used)),
         tuple(_bound(inner, used)),
         frozenset(_names(body)),
         used,
         all(set(_names([node])) == {"__all__"} for node in body),
     )
-
-
-def _digest(body: list[ast.stmt]) -> str:
-    return hashlib.sha256(json.dumps(_plain(body), sort_keys=True).encode()).hexdigest()
 
 
 class _Stripped(ast.NodeTransformer):
@@ -217,6 +213,3 @@ def _uses(tree: ast.AST) -> dict[str, frozenset[str] | None]:
 def _last_name(node: ast.expr) -> str:
     """`Attack` of `Attack` and of `contract.Attack`; the empty text for anything else."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-
-
-EMPTY_BODY = _digest([])

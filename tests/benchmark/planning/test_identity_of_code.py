@@ -17,7 +17,7 @@ import pytest
 from benchmark.code_digest import FIRST_PARTY, NOT_NUMERIC, module_source, numeric_files
 
 ROOT = Path(__file__).resolve().parents[3]
-NUMERIC = [str(path.relative_to(ROOT)) for path in numeric_files() if path.read_text().strip()]
+NUMERIC = [str(path.relative_to(ROOT)) for path in sorted(numeric_files()) if path.read_text().strip()]
 # parts of the harness that no job body imports, and that count for the plug-ins that do
 LENT = ["benchmark/crypto/prf.py", "benchmark/crypto/commitment.py", "benchmark/data/trigger_images.py"]
 PLUGINS = ["schemes/adi.py", "attacks/prune.py", "attacks/finetune.py"]
