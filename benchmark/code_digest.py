@@ -21,7 +21,7 @@ from benchmark.normal_form import Import, NormalForm, normal_form
 FIRST_PARTY = ("benchmark", "schemes", "attacks")
 
 # the numeric part, which decides every result: these files and all that they import, but for what is in NOT_NUMERIC
-NUMERIC = (
+ENGINE = (
     "benchmark.execution.job_bodies",  # what every kind of job computes
     "benchmark.training.device",  # in which arithmetic
 )
@@ -46,7 +46,7 @@ def engine_hash() -> str:
 
 def numeric_files() -> dict[Path, str]:
     """The files of the numeric part, each with its own digest."""
-    return _files([source for one in NUMERIC if (source := module_source(one))], FIRST_PARTY)
+    return _files([source for one in ENGINE if (source := module_source(one))], FIRST_PARTY)
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.planning.job import Job
-from benchmark.planning.plan_builder import SURROGATES, PlanBuilder, ThiefData
+from benchmark.planning.plan_builder import SURROGATES, PlanBuilder, PoolShare
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
 from benchmark.vocabulary import may
@@ -76,7 +76,7 @@ class _Row:
     builder: PlanBuilder
     scheme: Setting
     replicate: int
-    thief: ThiefData
+    thief: PoolShare
 
     def cells(self, attacks: Sequence[Setting]) -> Iterator[PlannedCell]:
         """Innocents are judged after the attacks of the matrix's thief only."""
@@ -88,7 +88,7 @@ class _Row:
             return
         common = self._common(attacks)
         for attack in attacks:
-            reason = self._lacking(attack) or self._out_of_reach(attack)
+            reason = self._out_of_reach(attack)
             jobs = {} if reason else self._jobs(attack, common)
             yield self._cell(attack.label, reason=reason, jobs=jobs)
         if self.thief == self.builder.profile.thief.axis[0]:
@@ -122,16 +122,12 @@ class _Row:
     def _attacked(self, attack: Setting, scheme: Setting | None, target: str | None) -> str:
         return self.builder.attacked(attack, scheme, target, self.replicate, self.thief)
 
-    def _lacking(self, attack: Setting) -> str | None:
-        """Which capability of the scheme `attack` needs in vain."""
-        missing = attack.requires - set(self.scheme.stages[0].declaration.traits["capabilities"])
-        if not missing:
-            return None
-        return f"{attack.label} needs a scheme with {' and '.join(sorted(missing))}; {self.scheme.label} has none"
-
     def _out_of_reach(self, attack: Setting) -> str | None:
-        """Why `attack` can't be run on what the scheme releases here."""
-        task, release = self.builder.task, self.scheme.stages[0].declaration.traits["release"]
+        """Why `attack` can't be run on what the scheme is and releases here."""
+        task, traits = self.builder.task, self.scheme.stages[0].declaration.traits
+        release = traits["release"]
+        if missing := " and ".join(sorted(attack.requires - set(traits["capabilities"]))):
+            return f"{attack.label} needs a scheme with {missing}; {self.scheme.label} has none"
         if task.kind not in attack.tasks:
             kinds = " or ".join(attack.tasks) or "no"
             return f"{attack.label} attacks {kinds} nets, and {task.name} is {task.kind}"
@@ -142,19 +138,18 @@ class _Row:
     def _jobs(self, attack: Setting, common: Mapping[str, str]) -> dict[str, str]:
         """The jobs of one cell, by role."""
         marked, jobs = common["marked"], dict(common)
-        blind, target = ignores_target(attack), marked
+        target = marked
         if attack.kind == "false-claim":
             target = jobs["innocent"] = self.builder.innocent()
-        jobs["attacked"] = self._attacked(attack, *((None, None) if blind else (self.scheme, target)))
+        jobs["attacked"] = self._attacked(attack, *((None, None) if ignores_target(attack) else (self.scheme, target)))
         key = jobs["attacked"] if attack.claim else marked
         jobs["judged"] = self._judged(key, jobs["attacked"], marked)
         if attack.claim:
             theirs = self.builder.judged_nulls(self.scheme, key, self.replicate, marked)
             jobs |= {f"fresh_{role}": common[role] for role in theirs} | theirs
-        elif not blind and not attack.aware:
-            jobs["attacked_null"] = self._judged(
-                marked, self._attacked(attack, None, self.builder.innocent()), marked
-            )  # fmt: skip
+        elif not ignores_target(attack) and not attack.aware:
+            suspect = self._attacked(attack, None, self.builder.innocent())
+            jobs["attacked_null"] = self._judged(marked, suspect, marked)
         return jobs
 
     def _innocents(self, attacks: Sequence[Setting], common: Mapping[str, str]) -> Iterator[PlannedCell]:

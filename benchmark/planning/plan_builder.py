@@ -29,7 +29,7 @@ ROLES: dict[JobKind, JobRole] = {
     "host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court", "drawn": "court",
 }  # fmt: skip
 SURROGATES = 8  # of clean nulls: the fewest that count as a pool, metrics.md, section 1
-ThiefData = tuple[str, float]  # the pool that a thief's images are from, and his share of it in [0, 1]
+PoolShare = tuple[str, float]  # the pool that a thief's images are from, and his share of it in [0, 1]
 
 
 class PlanBuilder:
@@ -94,7 +94,7 @@ class PlanBuilder:
         )  # fmt: skip
 
     def attacked(
-        self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int, thief: ThiefData
+        self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int, thief: PoolShare
     ) -> str:
         """`scheme` None: nothing of it plays a part. Its code is in the payload only if the attack knows it."""
         traits = scheme.stages[0].declaration.traits if scheme else {}
