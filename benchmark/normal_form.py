@@ -76,6 +76,14 @@ def normal_form(source: bytes) -> NormalForm:
     )
 
 
+def same_code(one: bytes, other: bytes) -> bool:
+    """Whether two texts have one normal form; a text that is not Python is the same as itself alone."""
+    try:
+        return one == other or normal_form(one) == normal_form(other)
+    except SyntaxError:
+        return False
+
+
 class _Stripped(ast.NodeTransformer):
     """Takes the prose out of a tree."""
 

@@ -27,6 +27,7 @@ from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
 from benchmark.identity import canonical
+from benchmark.normal_form import same_code
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
@@ -136,7 +137,7 @@ def _notes(folder: Path, described: Mapping[str, Any], registry: Registry) -> It
         if found is None:
             yield f"the {source['role']} {source['name']} is not installed here"
         elif source_hash(found.source) != source["code"]:
-            text = source["file"] and (folder / source["file"]).read_bytes() == found.source.read_bytes()
+            text = source["file"] and same_code((folder / source["file"]).read_bytes(), found.source.read_bytes())
             where = "what it imports differs, its own file does not" if text else "it was used as it is"
             yield f"the installed {source['role']} {source['name']} differs from the one that ran: {where}"
     if described["engine"] != engine_hash():

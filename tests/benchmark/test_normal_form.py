@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from benchmark.normal_form import NormalForm, normal_form
+from benchmark.normal_form import NormalForm, normal_form, same_code
 
 
 def form(text: str) -> NormalForm:
@@ -104,6 +104,13 @@ def test_the_form_does_not_depend_on_the_version_of_python() -> None:
                     return {**y, None: ..., -1.5e-3: 1j, "é": b"x"}[1:, ::2]
     """
     assert form(text).body == "5b58d342a77f919db3ec09bfb92450013da25b9519fbcdbbc32c908f719e4442"
+
+
+def test_same_code() -> None:
+    assert same_code(b"x = 1\n", b"x = 1  # one\n")
+    assert not same_code(b"x = 1\n", b"x = 2\n")
+    assert same_code(b"x = =\n", b"x = =\n")
+    assert not same_code(b"x = =\n", b"x = 1\n")
 
 
 def test_uses_and_definitions_of_names() -> None:
