@@ -16,11 +16,11 @@ from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
 
 DRAWS = 2000  # fresh keys per scheme: metrics.md, section 5
-POOL_SIZE = 16  # models in each pool that is not made of the clean nulls
-IMAGE_POOL_SIZE = 8  # the same of image-to-image nets, each of which trains for seconds; the attacked among them
+OTHERS = 16  # models in each pool that is not made of the clean nulls
+OTHER_IMAGE_NETS = 8  # the same of image-to-image nets, each of which trains for seconds; the attacked among them
 CALIBRATED_SURROGATES = SURROGATES + 1  # as many as in a run are left when a suspect's own is left out
 CROSSED = 9  # nulls that all see the same fresh keys: one accused, and 8, the least that a prediction rests on
-NULLS_FOR_ROC = 100  # from so many on a curve of marked against unmarked models is drawn
+LEAST_FOR_ROC = 100
 CLASSIFICATION = "classification"
 POOL_ARCHITECTURES = {CLASSIFICATION: ("convnet", "resnet8"), "image-to-image": ("unet", "residual", "plain")}
 
@@ -43,14 +43,14 @@ def calibration_plan(
     attack serves a track.
     """
     jobs: dict[str, Job] = {}
-    builders = {one: PlanBuilder(one, history or {}, jobs, null_attacks.get(one.task)) for one in profile.tracks}
+    drafts = {track: PlanBuilder(track, history or {}, jobs, null_attacks.get(track.task)) for track in profile.tracks}
     pools: dict[Profile, dict[str, list[str]]] = {}
     described = []
     for scheme in schemes:
         track = profile.track(scheme.tasks)
         if track is None:
             raise BenchError(f"profile {profile.name} has no track for {scheme.label}: choose other --schemes")
-        here = builders[track]
+        here = drafts[track]
         met = _serving(attacks, here)
         if track not in pools:
             pools[track] = _pools(here, met, scratch, neighbours[here.task.kind])
@@ -59,63 +59,63 @@ def calibration_plan(
     return Plan(profile, tuple(schemes), tuple(attacks), (), tuple(jobs.values()), surrogates), described
 
 
-def _serving(attacks: Sequence[Setting], builder: PlanBuilder) -> list[Setting]:
-    kind = builder.task.kind
+def _serving(attacks: Sequence[Setting], draft: PlanBuilder) -> list[Setting]:
+    kind = draft.task.kind
     if found := [one for one in attacks if kind in one.tasks]:
         return found
     raise BenchError(f"none of the --attacks can be run on {kind} nets: name one that can, or other --schemes")
 
 
 def _pools(
-    builder: PlanBuilder, attacks: Sequence[Setting], scratch: Setting, neighbour: Setting
+    draft: PlanBuilder, attacks: Sequence[Setting], scratch: Setting, neighbour: Setting
 ) -> dict[str, list[str]]:
     """The innocent models of a track, by pool."""
-    thief = builder.profile.thief.axis[0]
-    clean, host = builder.clean_nulls(), builder.host(0)
-    small = builder.task.kind != CLASSIFICATION
-    others = IMAGE_POOL_SIZE if small else POOL_SIZE
-    architectures = [name for name in POOL_ARCHITECTURES[builder.task.kind] if name != builder.profile.architecture]
+    thief = draft.profile.thief.axis[0]
+    clean, host = draft.clean_nulls(), draft.host(0)
+    small = draft.task.kind != CLASSIFICATION
+    others = OTHER_IMAGE_NETS if small else OTHERS
+    architectures = [name for name in POOL_ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
     return {
         "clean": clean,
         "other architecture": [
-            _other_architecture(builder, index, architectures[index % len(architectures)]) for index in range(others)
+            _other_architecture(draft, index, architectures[index % len(architectures)]) for index in range(others)
         ],
-        "disjoint data": [builder.attacked(scratch, None, None, number, thief) for number in range(others)],
+        "disjoint data": [draft.attacked(scratch, None, None, number, thief) for number in range(others)],
         "near innocents": [
-            host, *(builder.attacked(neighbour, None, host, number, thief) for number in range(1, others))
+            host, *(draft.attacked(neighbour, None, host, number, thief) for number in range(1, others))
         ],
         "attacked": [
-            builder.attacked(attacks[index % len(attacks)], None, null, index, thief)
+            draft.attacked(attacks[index % len(attacks)], None, null, index, thief)
             for index, null in enumerate(clean[:others] if small else clean)
         ],
     }  # fmt: skip
 
 
 def _entry(
-    builder: PlanBuilder, scheme: Setting, attacks: Sequence[Setting], pools: Mapping[str, Sequence[str]], draws: int
+    draft: PlanBuilder, scheme: Setting, attacks: Sequence[Setting], pools: Mapping[str, Sequence[str]], draws: int
 ) -> dict[str, Any]:
-    marked, clean, thief = builder.marked(scheme, 0), pools["clean"], builder.profile.thief.axis[0]
-    surrogates = builder.surrogate_nulls(CALIBRATED_SURROGATES)
+    marked, clean, thief = draft.marked(scheme, 0), pools["clean"], draft.profile.thief.axis[0]
+    surrogates = draft.surrogate_nulls(CALIBRATED_SURROGATES)
     entry: dict[str, Any] = {
         "scheme": scheme.label,
         "marked": marked,
-        "fresh": builder.judged(scheme, marked, [marked], 0, marked),
-        "drawn": builder.drawn(scheme, marked, clean, 0, draws),
+        "fresh": draft.judged(scheme, marked, [marked], 0, marked),
+        "drawn": draft.drawn(scheme, marked, clean, 0, draws),
         # one job for each null: all of them start the same stream, so they draw the same keys; each accuses all of them
         "crossed": [
-            builder.drawn(scheme, marked, [null], 0, -(-draws // CROSSED))
+            draft.drawn(scheme, marked, [null], 0, -(-draws // CROSSED))
             for null in clean[:CROSSED]
             if counts_redrawn_keys(scheme)
         ],
-        "pools": {name: builder.judged(scheme, marked, models, 0, marked) for name, models in pools.items()},
-        "surrogate_nulls": builder.judged(scheme, marked, surrogates, 0, marked) if surrogates else None,
+        "pools": {name: draft.judged(scheme, marked, models, 0, marked) for name, models in pools.items()},
+        "surrogate_nulls": draft.judged(scheme, marked, surrogates, 0, marked) if surrogates else None,
         "attacked_marked": None,
     }
-    if len(pools["attacked"]) >= NULLS_FOR_ROC:
+    if len(pools["attacked"]) >= LEAST_FOR_ROC:
         stolen = [
-            builder.attacked(attacks[index % len(attacks)], scheme, marked, index, thief) for index in range(POOL_SIZE)
+            draft.attacked(attacks[number % len(attacks)], scheme, marked, number, thief) for number in range(OTHERS)
         ]
-        entry["attacked_marked"] = builder.judged(scheme, marked, stolen, 0, marked)
+        entry["attacked_marked"] = draft.judged(scheme, marked, stolen, 0, marked)
     return entry
 
 
@@ -128,7 +128,7 @@ def counts_redrawn_keys(scheme: Setting) -> bool:
     return bool(scheme.stages[0].declaration.traits["null_law"] == "redrawn")
 
 
-def _other_architecture(builder: PlanBuilder, index: int, architecture: str) -> str:
+def _other_architecture(draft: PlanBuilder, index: int, architecture: str) -> str:
     """A null of another architecture, trained like the others."""
-    world = builder.world | {"architecture": architecture}
-    return builder.add("null", f"null {index} {architecture}", (), {}, index=index, replicate=0, world=world)
+    world = draft.world | {"architecture": architecture}
+    return draft.add("null", f"null {index} {architecture}", (), {}, index=index, replicate=0, world=world)

@@ -10,8 +10,8 @@ import pytest
 from benchmark.errors import BenchError
 from benchmark.planning.calibration import (
     CROSSED,
-    IMAGE_POOL_SIZE,
-    POOL_SIZE,
+    OTHER_IMAGE_NETS,
+    OTHERS,
     calibration_plan,
     counts_redrawn_keys,
 )
@@ -44,10 +44,8 @@ def test_every_pool_is_what_its_name_says() -> None:
     jobs = {job.id: job for job in plan.jobs}
     pools = {name: [jobs[one] for one in jobs[judged].payload["suspects"]] for name, judged in adi["pools"].items()}
     assert {name: len(pool) for name, pool in pools.items()} == {
-        "clean": 60,
-        **dict.fromkeys(("other architecture", "disjoint data", "near innocents"), POOL_SIZE),
-        "attacked": 60,
-    }
+        "clean": 60, "other architecture": OTHERS, "disjoint data": OTHERS, "near innocents": OTHERS, "attacked": 60,
+    }  # fmt: skip
     assert {one.payload["world"]["architecture"] for one in pools["clean"]} == {"convnet"}
     assert {one.payload["world"]["architecture"] for one in pools["other architecture"]} == {"resnet8"}
     assert all(one.payload["target"] is None for one in pools["disjoint data"])
@@ -95,7 +93,7 @@ def test_image_schemes_are_calibrated_on_their_own_track(profile: str) -> None:
                                      attacks)  # fmt: skip
     jobs = {job.id: job for job in plan.jobs}
     pools = {name: [jobs[one] for one in jobs[judged].payload["suspects"]] for name, judged in image["pools"].items()}
-    assert {len(pool) for name, pool in pools.items() if name != "clean"} == {IMAGE_POOL_SIZE}
+    assert {len(pool) for name, pool in pools.items() if name != "clean"} == {OTHER_IMAGE_NETS}
     assert len(pools["clean"]) == (16 if profile == "calibrate" else 8)
     assert {one.payload["world"]["task"] for pool in pools.values() for one in pool} == {"derain"}
     assert {one.payload["world"]["architecture"] for one in pools["other architecture"]} == {"residual", "plain"}
