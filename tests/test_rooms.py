@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ORDER = (  # docs/architecture.md shows the same order as a picture
     ("benchmark.errors", "benchmark.vocabulary", "benchmark.identity"),
+    ("benchmark.normal_form", "benchmark.code_digest"),
     ("benchmark.crypto",),
     ("leaderboard.stats",),
     ("benchmark.plugins",),

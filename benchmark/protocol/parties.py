@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-import benchmark.architectures.convnets  # registers its builders, as residual_nets does
+import benchmark.architectures.convnets  # registers its builders, as the other two do
+import benchmark.architectures.image_to_image
 import benchmark.architectures.resnets  # noqa: F401
 from benchmark.architectures.blocks import Net, Spec, build
 from benchmark.architectures.catalogue import architecture_spec
