@@ -46,7 +46,8 @@ class NormalForm:
 
     `imports` are those at the top level, in no order that counts; `inner` those in functions and branches, in theirs.
     `defined`: the names that the top level binds without an import. `used`: the attributes that are taken of a name,
-    None where the name is used in another way, too. `only_imports`: it has nothing but imports and `__all__`.
+    None where the name is used in another way, too. `only_imports`: it has nothing but imports, `__all__` and
+    `__version__`, which computes nothing.
     """
 
     body: str
@@ -72,7 +73,7 @@ def normal_form(source: bytes) -> NormalForm:
         tuple(_bound(inner, used)),
         frozenset(_names(body)),
         used,
-        all(set(_names([node])) == {"__all__"} for node in body),
+        all(set(_names([node])) in ({"__all__"}, {"__version__"}) for node in body),
     )
 
 

@@ -17,7 +17,7 @@ import pytest
 from benchmark.code_digest import FIRST_PARTY, NOT_NUMERIC, module_source, numeric_files
 
 ROOT = Path(__file__).resolve().parents[3]
-NUMERIC = [str(path.relative_to(ROOT)) for path in sorted(numeric_files()) if path.read_text().strip()]
+NUMERIC = [str(path.relative_to(ROOT)) for path, digest in sorted(numeric_files().items()) if digest]
 # parts of the harness that no job body imports, and that count for the plug-ins that do
 LENT = ["benchmark/crypto/prf.py", "benchmark/crypto/commitment.py", "benchmark/data/trigger_images.py"]
 PLUGINS = ["schemes/adi.py", "attacks/prune.py", "attacks/finetune.py"]
@@ -167,6 +167,10 @@ def test_one_more_name_in_the_contract_renames_nothing(plan: Planner, original: 
     text = (ROOT / "benchmark/contract.py").read_text()
     more = text + "\nfrom benchmark.training.flops import multiply_adds\n__all__ += ['multiply_adds']\n"
     assert plan({"benchmark/contract.py": more}) == original
+
+
+def test_a_new_version_of_the_package_renames_nothing(plan: Planner, original: Planned) -> None:
+    assert plan({"benchmark/__init__.py": '__version__ = "9.9.9"\n'}) == original
 
 
 # -- what renames ----------------------------------------------------------------------------------------------------
