@@ -70,7 +70,7 @@ def test_images_stay_near_their_start_and_in_range(lab):
 def test_a_scheme_without_triggers_is_not_applicable(lab):
     class Wordless(Scheme):
         name = "wordless"
-        keygen = embed = observe = admissible = None
+        keygen = embed = observe = rebind = None
 
     with pytest.raises(NotApplicable, match="wordless has no triggers"):
         lab.attack(ForgedTriggers(), lab.embed(ADI), Wordless())

@@ -86,7 +86,7 @@ def test_a_net_that_derives_its_scales_is_folded_first(lab):
 def test_a_scheme_that_can_not_mark_a_given_net_is_not_applicable(lab):
     class Wordless(Scheme):
         name = "wordless"
-        keygen = embed = observe = admissible = None
+        keygen = embed = observe = rebind = None
 
     with pytest.raises(NotApplicable, match="wordless can't train its mark into a net that exists already"):
         lab.attack(Overwrite(), lab.embed(ADI), Wordless())

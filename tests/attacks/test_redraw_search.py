@@ -103,7 +103,7 @@ def test_answers_are_all_it_takes(lab, attack):
 def test_a_scheme_without_triggers_is_not_applicable(lab, attack):
     class Wordless(Scheme):
         name = "wordless"
-        keygen = embed = observe = admissible = None
+        keygen = embed = observe = rebind = None
 
     with pytest.raises(NotApplicable, match="wordless has no triggers"):
         lab.attack(attack, lab.embed(ADI), Wordless())
