@@ -15,7 +15,7 @@ from benchmark import contract as wm
 SIDE = 5  # pixels of a signature's edge
 PLACES = 5  # the corners, row by row, and the top middle; number 0 is no signature, or not the owner's
 LEAST = 16  # pixels: three signatures side by side, and one to spare
-OTHERS = 19  # other identities whose signatures the judge tries beside the claimed one
+OTHER_IDENTITIES = 19  # other identities whose signatures the judge tries beside the claimed one
 _FLOOR = 1e-12  # least probability whose logarithm is taken: a label leaves zeros
 _FOREIGN = 0.15  # share of training carriers that bear the signature of somebody else
 _LEFT = 0.4  # share of a photograph's width that carriers of training are cut from; the judge's come from the rest
@@ -112,7 +112,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         carriers = judge_patches(self.challenges, court.context.task.shape, court.rng)
         turn = torch.arange(self.challenges)
         places = turn % PLACES + 1
-        others = [signature(key.identity, wm.secret(court.rng)) for _ in range(OTHERS)]
+        others = [signature(key.identity, wm.secret(court.rng)) for _ in range(OTHER_IDENTITIES)]
 
         def read(patches: Tensor) -> Tensor:
             return self._read(suspect, key, wm.as_float(patches).to(court.context.device))
@@ -123,7 +123,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
             "challenges": wm.Channel(read(pasted(carriers, places, key.signature)) == places, fresh),
             # a hit: taken for what it is; printed, never counted
             "unsigned": wm.Channel(read(carriers) == 0),
-            "wrongly_signed": wm.Channel(foreign[turn % OTHERS, turn] == 0),
+            "wrongly_signed": wm.Channel(foreign[turn % OTHER_IDENTITIES, turn] == 0),
         }
         return wm.Observations("challenges", channels)
 
