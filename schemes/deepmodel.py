@@ -141,7 +141,7 @@ class DeepModel(wm.Scheme[DeepModelKey]):
 
     @property
     def hash_bound(self) -> bool:
-        """A secret image of the claimant's own hangs on no hash: only its commitment shows that it came first."""
+        """An image of the claimant's own follows from no hash: only its commitment shows that it came first."""
         return not self.secret_image
 
     def malformed(self, key: DeepModelKey) -> str | None:

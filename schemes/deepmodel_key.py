@@ -52,5 +52,5 @@ def read_image(path: Path, size: Sequence[int]) -> Tensor:
         has, wanted = (f"{width}x{height}" for height, width in (pixels.shape, size))
         raise ValueError(f"the secret image {path} has {has} pixels: make it {wanted}, the size of the task's images")
     if pixels.min() == pixels.max():
-        raise ValueError(f"the secret image {path} is blank: there is nothing to tell from an unmarked answer")
+        raise ValueError(f"the secret image {path} is blank: nothing in it differs from an unmarked answer")
     return pixels[None]

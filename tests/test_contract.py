@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -13,6 +14,7 @@ import pytest
 import torch
 from conftest import Exhibit, Lab
 
+from benchmark import contract
 from benchmark.contract import (
     Attack,
     CarrierScheme,
@@ -96,6 +98,10 @@ def lab(lab: Lab, request: pytest.FixtureRequest) -> Lab:
 @pytest.fixture
 def nulls(lab: Lab) -> list[Exhibit]:
     return [lab.null(index) for index in range(LEAST_NULLS[lab.context.task.kind])]
+
+
+def test_every_name_of_the_contract_stands_in_its_table() -> None:
+    assert set(contract.__all__) <= set(re.findall(r"\w+", str(contract.__doc__)))
 
 
 def test_nothing_registered_is_broken() -> None:

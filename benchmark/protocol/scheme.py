@@ -90,7 +90,7 @@ class Scheme(ABC, Generic[K]):
 
     @property
     def hash_bound(self) -> bool:
-        """Whether what `rebind` makes hangs on a hash of a free secret, so that a forger may search over secrets."""
+        """Whether what `rebind` makes follows from a hash of a free secret, so that a forger may search over secrets."""
         return True
 
     def malformed(self, key: K) -> str | None:
@@ -170,7 +170,7 @@ class PassportScheme(Protocol):
     def calibrated(self, key: Key, model: nn.Module, party: Party) -> Key:
         """`key` with the statistics that its branch of `model` has on the party's images.
 
-        `key` itself where a claimant brings no statistics of his own: they ship, or the normalisation has none.
+        `key` itself where a claimant has no statistics of his own: they ship, or the normalisation has none.
         """
 
 

@@ -83,7 +83,7 @@ def test_turned_and_mirrored_pairs_break_it(image_lab, marked, nulls):
 
 
 def test_the_extractor_knows_its_secret_by_heart(image_lab, marked):
-    """A shifted image still gives the secret where it always is: R tells that a mark is there, not which."""
+    """A shifted image still gives the secret where it always is: R shows that a mark is there, not which."""
     image = as_float(marked.key.image)
     read = logits(marked.key.extractor.module(), torch.roll(images(image_lab, marked), (4, 4), (2, 3)))
     assert projection(read, image).mean() > 0.6
@@ -224,7 +224,7 @@ def test_a_broken_secret_image_is_one_sentence(tmp_path):
 
 
 def test_a_thief_never_gets_the_owner_s_secret_files(tmp_path):
-    """What a plan tells a thief of a scheme leaves out the files that only the owner has."""
+    """What a plan lets a thief know of a scheme leaves out the files that only the owner has."""
     from benchmark.planning.job_payload import public
     from benchmark.plugins.registry import Registry
     from benchmark.plugins.selection import select_schemes

@@ -49,7 +49,7 @@ def test_unmarked_nets_answer_unsigned(lab, scheme, record_property):
 
 
 def test_without_probabilities_the_head_sees_less(lab):
-    """The most likely class alone tells some places apart: weaker evidence, and only where the court says so."""
+    """The most likely class alone sets some places apart: weaker evidence, and only where the court says so."""
     marked = lab.embed(SCHEME)
     full, bare = lab.observe(SCHEME, marked), lab.observe(LABELS, marked)
     assert hits(bare) < 0.75 * hits(full)
