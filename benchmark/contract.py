@@ -5,7 +5,7 @@
 | a scheme | Scheme, parameter, Marked; capabilities: TriggerScheme, OverwriteScheme, PassportScheme, CarrierScheme |
 | its key | Key, field (the form of a field), secret, prf_bits, prf_labels, commit, root_of |
 | what it observes | Observations, Channel, Gate; null distributions: binomial, poisson_binomial, redrawn; Admission |
-| an attack | Attack, OracleAttack, AttackResult, Access |
+| an attack | Attack, OracleAttack, AttackResult, Claim, Access |
 | the parties | Party, Owner, Thief, Insider, Suspect, Court, TaskContext, ThiefCost |
 | what can't be done | NotApplicable (an attack or a redraw), Unreadable (a suspect) |
 | training | Recipe, BatchSource, logits |

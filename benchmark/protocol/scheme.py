@@ -90,7 +90,7 @@ class Scheme(ABC, Generic[K]):
 
     @property
     def hash_bound(self) -> bool:
-        """Whether what `rebind` makes follows from a hash of a free secret, so that a forger may search over secrets."""
+        """Whether `rebind` hashes a secret that is free to choose, so that a forger may search over secrets."""
         return True
 
     def malformed(self, key: K) -> str | None:

@@ -1,4 +1,4 @@
-"""Fresh keys in place of one: admissible, new in what follows from the secret and the same elsewhere, right by chance."""
+"""Fresh keys in place of one: admissible, new in what follows from the secret and nowhere else, right by chance."""
 
 from __future__ import annotations
 
