@@ -43,7 +43,7 @@ def field(
     length: of bytes or of a tuple, as a number or such a word.
     low, below: the least value of an integer or a tensor, and the integer field of the key below which values stay.
     distinct: no two rows of a tensor, or items of a tuple, are equal.
-    unbound: why a key is refused whose field is not the one that `Scheme.rebind` makes from its secret.
+    unbound: why a key is refused in which this field is not the one that `Scheme.rebind` makes from its secret.
     """
     return dataclasses.field(metadata={"form": Form(dtype, shape, length, low, below, distinct, unbound)})
 
@@ -64,16 +64,18 @@ def malformed(key: object, sizes: Mapping[str, int]) -> str | None:
 
 
 def unbound(key: object, right: object) -> str | None:
-    """The text `unbound` of the first field in which `key` is not like the `right` one; None where they are alike."""
+    """Why `key` is not the `right` one: what is said of the first field in which they differ; None where in none."""
     for name, (_, form) in forms(type(key)).items():
         pairs = zip(_each(name, getattr(key, name)), _each(name, getattr(right, name)), strict=True)
-        if form.unbound and not all(_same(mine, its) for (*_, mine), (*_, its) in pairs):
-            return form.unbound
+        if not all(_same(mine, its) for (*_, mine), (*_, its) in pairs):
+            return form.unbound or f"{name} does not follow from the secret"
     return None
 
 
 def _same(one: Any, other: Any) -> bool:
-    return torch.equal(one.cpu(), other.cpu()) if isinstance(one, Tensor) else bool(one == other)
+    if isinstance(one, Tensor):
+        return one is other or torch.equal(one.cpu(), other.cpu())
+    return one is other or bool(one == other)
 
 
 def _structure(key: object, known: Sizes) -> Iterator[str]:

@@ -98,7 +98,7 @@ class Scheme(ABC, Generic[K]):
         return None
 
     def admissible(self, key: K) -> Admission:
-        """Whether every field is of its declared form, and those with a text `unbound` are what `rebind` makes."""
+        """Whether every field of `key` has its declared form, and is what `rebind` makes from its own secret."""
         sizes = {name: value for name, value in vars(self).items() if isinstance(value, int)}
         if reason := key_form.malformed(key, sizes) or self.malformed(key):
             return Admission(False, False, self.hash_bound, reason)

@@ -88,6 +88,15 @@ def test_a_key_is_bound_where_it_is_what_its_secret_makes_of_it() -> None:
     assert toy.admissible(fresh).bound
 
 
+def test_every_field_counts_whether_it_has_a_sentence_or_not() -> None:
+    class Named(Toy):
+        def rebind(self, key: ToyKey, secret: bytes) -> ToyKey:
+            return replace(key, secret=secret, names=(secret.hex(), "b"))
+
+    assert Named().admissible(KEY) == wm.Admission(True, False, True, "names does not follow from the secret")
+    assert Named().admissible(Named().rebind(KEY, KEY.secret)).bound
+
+
 def test_a_rule_that_cannot_be_applied_refuses_the_key_in_its_own_words() -> None:
     found = Toy().admissible(replace(KEY, classes=2**70))
     assert found == wm.Admission(False, False, True, f"labels are drawn for 1 to 65536 classes, not {2**70}")
