@@ -9,7 +9,7 @@ import torch
 import torch_pruning
 from torch import nn
 
-from benchmark.contract import Attack, Thief, head, parameter, plain
+from benchmark import contract as wm
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def zero_lowest(model: nn.Module, amount: float, layers: str, rng: torch.Generat
 
 
 @dataclass(frozen=True)
-class Prune(Attack):
+class Prune(wm.Attack):
     """Global magnitude pruning: the smallest weights of all layers together become zero.
 
     Han et al. 2015, without their retraining: chain `prune+finetune` for it. Weights of convolutions and linear
@@ -46,18 +46,18 @@ class Prune(Attack):
     paper = "Han et al. 2015, NeurIPS"
     settings = ("amount=0.3", "amount=0.5")
 
-    amount: float = parameter(0.5, "share of the weights set to zero", low=0.0, high=1.0)
+    amount: float = wm.parameter(0.5, "share of the weights set to zero", low=0.0, high=1.0)
 
-    layers: Literal["all", "conv", "dense"] = parameter(
+    layers: Literal["all", "conv", "dense"] = wm.parameter(
         "all", "which weights: of all layers, of convolutions, or of linear (dense) layers"
     )
 
-    def run(self, thief: Thief) -> nn.Module:
+    def run(self, thief: wm.Thief) -> nn.Module:
         return zero_lowest(thief.model, self.amount, self.layers)
 
 
 @dataclass(frozen=True)
-class PruneRandom(Attack):
+class PruneRandom(wm.Attack):
     """Weights drawn at random become zero, whatever their size.
 
     Kallas & Furon 2022 (RoSe), section 5: all layers, or the dense ones alone. A weaker thief than `prune`, who keeps
@@ -71,17 +71,17 @@ class PruneRandom(Attack):
     paper = "Kallas & Furon 2022, WIFS (arXiv:2206.11024)"
     settings = ("amount=0.1",)
 
-    amount: float = parameter(0.1, "share of the weights set to zero", low=0.0, high=1.0)
-    layers: Literal["all", "conv", "dense"] = parameter(
+    amount: float = wm.parameter(0.1, "share of the weights set to zero", low=0.0, high=1.0)
+    layers: Literal["all", "conv", "dense"] = wm.parameter(
         "all", "which weights: of all layers, of convolutions, or of linear (dense) layers"
     )
 
-    def run(self, thief: Thief) -> nn.Module:
+    def run(self, thief: wm.Thief) -> nn.Module:
         return zero_lowest(thief.model, self.amount, self.layers, thief.rng)
 
 
 @dataclass(frozen=True)
-class PruneStructured(Attack):
+class PruneStructured(wm.Attack):
     """Channel pruning: the weakest channels leave every layer, and the net becomes smaller.
 
     Li et al. 2017 (filters ranked by their norm) with the coupled layers of Fang et al. 2023 (torch-pruning): a
@@ -97,17 +97,17 @@ class PruneStructured(Attack):
     paper = "Li et al. 2017, ICLR; Fang et al. 2023, CVPR"
     settings = ("amount=0.1", "amount=0.25")
 
-    amount: float = parameter(0.25, "share of the channels cut from every layer", low=0.0, high=0.8)
+    amount: float = wm.parameter(0.25, "share of the channels cut from every layer", low=0.0, high=0.8)
 
-    def run(self, thief: Thief) -> nn.Module:
-        model = plain(thief.model)
+    def run(self, thief: wm.Thief) -> nn.Module:
+        model = wm.plain(thief.model)
         with torch.enable_grad():  # the library traces layers through autograd
             torch_pruning.pruner.BasePruner(
                 model,
                 torch.zeros(1, *thief.task.shape, device=thief.device),
                 importance=torch_pruning.importance.GroupMagnitudeImportance(),
                 pruning_ratio=self.amount,
-                ignored_layers=[head(model)],
+                ignored_layers=[wm.head(model)],
                 # fresh dicts: the library's defaults are shared by all calls and changed in place
                 in_channel_groups={},
                 out_channel_groups={},

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from benchmark.architectures.blocks import (
-    ConvBlock,
-    ConvNet,
-    Net,
-    Spec,
-    build,
-    builder,
-    conv_blocks,
-    entering,
-    head,
-    plain,
-)
+from benchmark.architectures.blocks import ConvBlock, Spec, builder, conv_blocks, entering, head, plain
 from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
+from benchmark.architectures.net import Net, build
+from benchmark.architectures.small import ConvNet
 from benchmark.crypto.commitment import commit, root_of
 from benchmark.crypto.prf import prf_bits, prf_labels, secret
 from benchmark.data.image_files import pictures
@@ -22,7 +13,7 @@ from benchmark.data.splits import Data, as_bytes, as_float
 from benchmark.data.trigger_images import abstract_images
 from benchmark.plugins.parameters import parameter
 from benchmark.protocol.attack import Attack, OracleAttack
-from benchmark.protocol.objects import AttackResult, Claim, Key, Marked, shipped
+from benchmark.protocol.objects import AttackResult, Key, Marked, shipped
 from benchmark.protocol.observations import (
     Admission,
     Channel,
@@ -32,19 +23,9 @@ from benchmark.protocol.observations import (
     poisson_binomial,
     redrawn,
 )
-from benchmark.protocol.parties import (
-    Court,
-    Insider,
-    NotApplicable,
-    Owner,
-    Party,
-    Suspect,
-    TaskContext,
-    Thief,
-    ThiefCost,
-    Unreadable,
-)
+from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, TaskContext, Unreadable
 from benchmark.protocol.scheme import CarrierScheme, OverwriteScheme, PassportScheme, Scheme, TriggerScheme
+from benchmark.protocol.thief import Insider, Thief, ThiefCost
 from benchmark.training.loop import BatchSource, Recipe, logits
 from benchmark.vocabulary import Access
 
@@ -56,7 +37,6 @@ __all__ = [
     "BatchSource",
     "CarrierScheme",
     "Channel",
-    "Claim",
     "ConvBlock",
     "ConvNet",
     "Court",

@@ -190,7 +190,7 @@ def test_torch_and_torchvision_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) 
 def test_a_full_disk_while_an_artefact_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from benchmark.architectures.blocks import Net
+    from benchmark.architectures.net import Net
     from benchmark.protocol.objects import Service
     from benchmark.store import artefacts
 

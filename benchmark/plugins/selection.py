@@ -12,13 +12,11 @@ from typing import Any
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Declaration, PluginRole, split_text
 from benchmark.plugins.registry import Registry
-from benchmark.vocabulary import ORACLE_KINDS
+from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS, Access, least
 
 _STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
 _SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+)(?::(?P<step>\S+))?\s*")
 _MOST = 100  # settings of one sweep
-CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")
-_STRENGTH = ("none", "labels", "probabilities", "weights")  # "outputs", of image-to-image nets, stands apart
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Setting:
         return any(_kind(stage) in ORACLE_KINDS for stage in self.stages)
 
     @property
-    def access(self) -> str:
+    def access(self) -> Access:
         """What every stage together needs of a release: the strongest of their needs."""
         return _access(self.stages)
 
@@ -224,14 +222,12 @@ def _check_chain(item: str, stages: tuple[Stage, ...]) -> None:
     _access(stages)
 
 
-def _access(stages: tuple[Stage, ...]) -> str:
-    needs = {stage.declaration.traits["access"] for stage in stages} - {"none"} or {"none"}
-    if needs in ({"outputs"}, {"outputs", "weights"}):
-        return "weights" if "weights" in needs else "outputs"
-    if "outputs" in needs:
-        chain = "+".join(stage.label for stage in stages)
-        raise BenchError(f"{chain!r} needs outputs and {min(needs - {'outputs'})}: no release grants both")
-    return max(needs, key=_STRENGTH.index)
+def _access(stages: tuple[Stage, ...]) -> Access:
+    needs = {stage.declaration.traits["access"] for stage in stages}
+    if (found := least(needs)) is None:
+        chain, other = "+".join(stage.label for stage in stages), min(needs & {"labels", "probabilities"})
+        raise BenchError(f"{chain!r} needs outputs and {other}: no release grants both")
+    return found
 
 
 def _settings(declaration: Declaration) -> Iterator[Setting]:

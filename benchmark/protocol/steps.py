@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
-from benchmark.architectures.blocks import Net
+from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, as_float
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.objects import Key, Release, Service
 from benchmark.protocol.observations import Admission, bits
-from benchmark.protocol.parties import (
-    Court,
-    Insider,
-    NotApplicable,
-    Owner,
-    Party,
-    Suspect,
-    TaskContext,
-    Thief,
-    ThiefCost,
-    Unreadable,
-    stream,
-)
+from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, TaskContext, Unreadable, stream
 from benchmark.protocol.scheme import Scheme
+from benchmark.protocol.thief import Insider, Thief, ThiefCost
 from benchmark.training.flops import counted
 from benchmark.training.image_quality import psnr, quality
 from benchmark.vocabulary import Access
@@ -54,36 +45,39 @@ def steal(
     scheme: Scheme | None = None,
     key: Key | None = None,
 ) -> tuple[Service, Key | None, ThiefCost]:
-    """Play `stages` from left to right on one release; each stage has its own stream, all share one bill.
+    """Play `stages` from left to right on one release: their costs add up, and each has its own random stream and its
+    own copies of what the thief was given, so that nothing passes from one to the next but the service.
 
     key: the owner's, for the stages of the key-oracle lane; the others never see it.
 
     Returns what the thief ends up serving, the key he claims if he claims one, and what he used.
     """
     service = release.service if release else None
-    grants: Access = release.grants if release else "labels"
-    bill, claim = ThiefCost(), None
+    grants: Access = release.grants if release else "none"
+    cost, claim = ThiefCost(), None
     for attack in stages:
-        rng = stream(replicate, "thief", attack.name, context.task.name)
-        running = service.running(context.device) if service else None
         if not isinstance(attack, OracleAttack):
-            thief = Thief(context, data, rng, running, grants, scheme=scheme, bill=bill)
+            kind: Callable[..., Thief] = Thief
         elif key is None:
             raise NotApplicable(f"{attack.name} is given the owner's key, and there is none")
         else:
-            thief = Insider(context, data, rng, running, grants, scheme=scheme, bill=bill, key=key)
-        with counted(bill.meter):
-            loot = attack(thief)
-        if loot.model is None and service is None:
+            kind = partial(Insider, key=key)
+        running = service.running(context.device) if service else None
+        rng = stream(replicate, "thief", attack.name, context.task.name)
+        own = copy.deepcopy((context, data, scheme))
+        thief = kind(*own[:2], rng, running, grants, attack=attack, scheme=own[2], cost=cost)
+        with counted(cost.meter):
+            found = attack(thief)
+        if found.model is None and service is None:
             raise NotApplicable(f"{attack.name} was given no model and returned none")
-        if loot.model is not None:
+        if found.model is not None:
             grants = "weights"  # what he made himself lies open to him in the stages that follow
-        net = Net.of(loot.model) if loot.model is not None else service.net  # type: ignore[union-attr]
-        service = Service(net, (*(service.filters if service else ()), *(Net.of(f) for f in loot.filters)))
-        claim = loot.claim.key if loot.claim else claim
+        net = Net.of(found.model) if found.model is not None else service.net  # type: ignore[union-attr]
+        service = Service(net, (*(service.filters if service else ()), *(Net.of(f) for f in found.filters)))
+        claim = claim if found.claim is None else found.claim
     if service is None:
         raise ValueError("an attack needs at least one stage")
-    return service, claim, bill
+    return service, claim, cost
 
 
 def utility(service: Service, data: Data, context: TaskContext) -> dict[str, Any]:
