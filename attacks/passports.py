@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 
-Pairs = list[tuple[Tensor, Tensor]]  # per passport layer: (p_gamma, p_beta), (1, C_in, H, W) each, or scale and shift
+Passports = list[tuple[Tensor, Tensor]]  # (p_gamma, p_beta) per passport layer, (1, C_in, H, W) each
 Batches = Sequence[tuple[Tensor, Tensor]]
 
 
@@ -229,7 +229,7 @@ def least_passport(conv: nn.Conv2d, like: Tensor, wanted: Tensor) -> Tensor:
     return (torch.linalg.pinv(cast(Tensor, jacobian).flatten(1)) @ wanted).view_as(like)
 
 
-def _realised(blocks: Sequence[wm.ConvBlock], like: Pairs, wanted: Pairs) -> Pairs:
+def _realised(blocks: Sequence[wm.ConvBlock], like: Passports, wanted: Passports) -> Passports:
     """The least passports, shaped as in `like`, that derive the `wanted` scale and shift in each block."""
     return [
         (least_passport(block.conv, p_gamma, gamma), least_passport(block.conv, p_beta, beta))
@@ -237,17 +237,17 @@ def _realised(blocks: Sequence[wm.ConvBlock], like: Pairs, wanted: Pairs) -> Pai
     ]
 
 
-def _drawn(thief: wm.Thief, host: wm.Net | None = None) -> Pairs:
+def _drawn(thief: wm.Thief, host: wm.Net | None = None) -> Passports:
     """Passports by the scheme's own recipe, out of the plain net `host`; without one, out of one that he trains."""
     scheme: wm.PassportScheme = thief.scheme
     return scheme.passports(scheme.install(thief.model, thief.keygen(host)))
 
 
-def _opened(thief: wm.Thief) -> tuple[nn.Module, list[wm.ConvBlock], Pairs]:
+def _opened(thief: wm.Thief) -> tuple[nn.Module, list[wm.ConvBlock], Passports]:
     """The stolen net as a plain one, frozen, its passport layers, and passports that derive the scales it carries."""
     model = wm.plain(thief.model).requires_grad_(False)
     blocks = [cast(wm.ConvBlock, model.get_submodule(name)) for name in thief.scheme.places(model)]
-    carried: Pairs = [(block.norm.weight, block.norm.bias) for block in blocks]
+    carried: Passports = [(block.norm.weight, block.norm.bias) for block in blocks]
     return model, blocks, _realised(blocks, [(one, one) for one in _inputs(thief, model)], carried)
 
 

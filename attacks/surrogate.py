@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmark import contract as wm
 
 ADVERSARIAL = 0.01  # weight of the discriminator's opinion beside the error of a pixel, 1 to 100 in the authors' code
-NOISE = 0.1  # standard deviation of what the thief's denoiser takes out, of 1
+DENOISED = 0.1  # standard deviation of what the thief's denoiser takes out, of 1
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def features(thief: wm.Thief, pairs: wm.Data) -> tuple[Callable[[Tensor], Tensor
 
     def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         ((x, _),) = batches
-        noise = NOISE * torch.randn(x.shape, generator=thief.rng).to(x.device)
+        noise = DENOISED * torch.randn(x.shape, generator=thief.rng).to(x.device)
         return F.mse_loss(denoiser(x + noise), x)
 
     thief.fit(denoiser, data=wm.Data(pairs.x, pairs.x), step=step)

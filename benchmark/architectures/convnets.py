@@ -33,7 +33,7 @@ class Stack(nn.Module):
     """ConvBlocks one after another, `grid` x `grid` pooled features, and one linear layer or two.
 
     `layout` gives the kernel size of each block and POOL between them; `hidden` is the width of the first linear
-    layer, 0 where there is one only.
+    layer, 0 where there is one only. `round_up`: of pooled sizes, so that 28x28 images pass five poolings, too.
     """
 
     def __init__(
@@ -45,12 +45,13 @@ class Stack(nn.Module):
         norm: Norms,
         hidden: int = 0,
         *,
+        round_up: bool = True,
         classes: int,
         mean: Sequence[float],
         std: Sequence[float],
     ) -> None:
         super().__init__()
-        self.name, self.layout, self.grid = name, layout, grid
+        self.name, self.layout, self.grid, self.round_up = name, layout, grid, round_up
         self.normalise = Normalise(mean, std)
         kernels = [kernel for kernel in layout if kernel != POOL]
         inputs = [len(mean), *widths[:-1]]
@@ -65,8 +66,7 @@ class Stack(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x, blocks = self.normalise(x), iter(self.blocks)
         for kernel in self.layout:
-            # rounded up, so that 28x28 images pass five poolings, too
-            x = F.max_pool2d(x, 2, ceil_mode=True) if kernel == POOL else next(blocks)(x)
+            x = F.max_pool2d(x, 2, ceil_mode=self.round_up) if kernel == POOL else next(blocks)(x)
         x = F.adaptive_avg_pool2d(x, self.grid).flatten(1)
         if self.hidden is not None:
             x = F.relu(self.hidden(x))
