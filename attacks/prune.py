@@ -61,7 +61,7 @@ class PruneRandom(Prune):
 
     name = "prune-random"
     paper = "Kallas & Furon 2022, WIFS (arXiv:2206.11024)"
-    settings: ClassVar[tuple[str, ...]] = ("amount=0.1",)
+    settings = ("amount=0.1",)
 
     amount: float = wm.parameter(0.1, "share of the weights set to zero", low=0.0, high=1.0)
 

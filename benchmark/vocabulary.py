@@ -30,8 +30,8 @@ def may(grants: Access, wanted: Access) -> bool:
 
 
 def smaller(grants: Access, wanted: Access) -> Access:
-    """What someone gets who is granted `grants` and asks for no more than `wanted`."""
-    return wanted if may(grants, wanted) else grants
+    """What someone gets who is granted `grants` and asks for no more than `wanted`: the most that both include."""
+    return wanted if may(grants, wanted) else grants if may(wanted, grants) else "none"
 
 
 def least(needs: Collection[Access]) -> Access | None:

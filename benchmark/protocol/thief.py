@@ -70,7 +70,7 @@ class Thief(Party):
         super().__init__(context, data, rng, self.cost.meter)
         self.grants = smaller(grants, attack.access) if attack else grants
         self._images = data
-        self._running = running
+        self._running, self._granted = running, grants
         self._attack = attack
         self._scheme = scheme
 
@@ -100,8 +100,8 @@ class Thief(Party):
         if self._attack and not may(declared := self._attack.access, wanted):
             what = f'declares access = "{declared}" and uses {wanted}: write access = "{wanted}" in its class'
             raise UndeclaredAccess(f"{self._attack.name} {what}")
-        if self._running is None or not may(self.grants, wanted):
-            raise NotApplicable(f"the release grants {self.grants}, this attack needs {wanted}")
+        if self._running is None or not may(self._granted, wanted):
+            raise NotApplicable(f"the release grants {self._granted}, this attack needs {wanted}")
         return self._running
 
     @cached_property
