@@ -17,7 +17,7 @@ class ForgedHead(wm.Attack):
     Any net answers a signed picture a little differently, and the head of Jebreel et al. 2021 is free: theirs is
     trained with the net, this one afterwards, on queries alone. It learns to see a patch rather than
     whose patch it is, so a court that reads other people's signatures with it can mostly tell, and one with a fixed
-    threshold can't. Not always: a marked net tells signatures apart, and a head may happen to hear that. A claim that
+    threshold can't. Not always: a marked net distinguishes signatures, and a head may happen to as well. A claim that
     nobody committed pays for such luck.
     """
 

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 import torch
 from torch import nn
 
-from benchmark.protocol.objects import AttackResult
+from benchmark.protocol.objects import AttackResult, Key
 from benchmark.protocol.thief import Insider, Thief
 from benchmark.vocabulary import Access
 
@@ -47,6 +47,8 @@ class Attack(ABC):
         if not isinstance(result, nn.Module | AttackResult):
             raise TypeError(f"{self.name} returned {type(result).__name__}: run() must return a Module or AttackResult")
         found = AttackResult(result) if isinstance(result, nn.Module) else result
+        if not isinstance(found.claim, Key | None):
+            raise TypeError(f"{self.name} returned a {type(found.claim).__name__} as its claim: it must be a Key")
         for module in (*([found.model] if found.model is not None else []), *found.filters):
             for name, tensor in module.state_dict().items():
                 if not bool(torch.isfinite(tensor).all()):
@@ -58,11 +60,11 @@ class OracleAttack(Attack):
     """An attack that is given the owner's key: the upper bound of what a thief of any knowledge could do.
 
     A type, a process and a board of its own: `kind` is "oracle-removal" or "oracle-ambiguity", and no rank or cost to
-    break rests on it. Its claims are of the same form as others, and stand before the same court.
+    break rests on it. Its claims have the form of all others, and are judged by the same court.
     """
 
     kind: ClassVar[str] = "oracle-removal"
 
     @abstractmethod
-    def run(self, thief: Insider) -> nn.Module | AttackResult:  # type: ignore[override]  # the lane's own acts give him the key
+    def run(self, thief: Insider) -> nn.Module | AttackResult:  # type: ignore[override]  # `steal` gives this lane the key
         """As `Attack.run`, with `thief.key` beside all that a thief has."""

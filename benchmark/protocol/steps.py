@@ -1,4 +1,4 @@
-"""The five acts of a case: train an unmarked net, embed, attack, answer the test set, examine. No files, no jobs."""
+"""The five steps of a case: train an unmarked net, embed, attack, answer the test set, examine. No files, no jobs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, as_float
@@ -87,7 +88,7 @@ def utility(service: Service, data: Data, context: TaskContext) -> dict[str, Any
     the clean image, and the PSNR of the degraded input itself (`identity`). Raises ValueError unless every image is
     answered with one finite score per class, or an image of its own shape.
     """
-    answer = service.running(context.device).ask(data.images(), "outputs")
+    answer = _outputs(service, data, context)
     images = context.task.kind == "image-to-image"
     wanted = data.y.shape if images else (len(data), context.task.classes)
     if answer.shape != wanted:
@@ -106,17 +107,21 @@ def distortion(host: Service, marked: Service, data: Data, context: TaskContext)
     """
     if context.task.kind != "image-to-image":
         return None
-    before, after = (service.running(context.device).ask(data.images(), "outputs") for service in (host, marked))
+    before, after = (_outputs(one, data, context) for one in (host, marked))
     return quality(after, before.clamp(0, 1))
 
 
 def agreement(delivered: Service, attacked: Service, data: Data, context: TaskContext) -> dict[str, float]:
     """How alike two services answer `data`: the largest gap between their outputs, and the share of equal labels."""
-    one, other = (service.running(context.device).ask(data.images(), "outputs") for service in (delivered, attacked))
+    one, other = (_outputs(service, data, context) for service in (delivered, attacked))
     gap = {"largest_gap": float((one - other).abs().max())}
     if context.task.kind == "image-to-image":
         return gap
     return {"labels": float((one.argmax(1) == other.argmax(1)).float().mean()), **gap}
+
+
+def _outputs(service: Service, data: Data, context: TaskContext) -> Tensor:
+    return service.running(context.device).ask(data.images(), "outputs")
 
 
 def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[str, Any]:
