@@ -33,7 +33,7 @@ class UndeclaredAccess(Exception):
 
 @dataclass
 class ThiefCost:
-    """What a thief used, counted as he uses it."""
+    """What a thief used, counted as he uses it: images with labels and without, answers of the service, and work."""
 
     labelled: int = 0
     unlabelled: int = 0
@@ -41,12 +41,8 @@ class ThiefCost:
     meter: Meter = field(default_factory=Meter)
 
     def record(self) -> dict[str, int]:
-        return {
-            "labelled": self.labelled,
-            "unlabelled": self.unlabelled,
-            "queries": self.queries,
-            **self.meter.record(),
-        }
+        used = {"labelled": self.labelled, "unlabelled": self.unlabelled, "queries": self.queries}
+        return used | self.meter.record()
 
 
 class Thief(Party):

@@ -54,7 +54,7 @@ def test_a_larger_change_forges_more(lab):
     assert totals[0] + 20 < totals[1] < totals[2]
 
 
-def test_gradient_steps_are_billed(lab):
+def test_gradient_steps_are_counted(lab):
     cost = lab.attack(ForgedTriggers(), lab.embed(ADI), ADI).cost.record()
     assert (cost["steps"], cost["samples"], cost["queries"]) == (40, 4000, 0)
 

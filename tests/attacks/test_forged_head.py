@@ -57,7 +57,7 @@ def test_a_key_without_a_learnt_head_reads_nothing(lab):
     assert SCHEME.admissible(claim.key).well_formed
 
 
-def test_the_model_is_claimed_as_it_was_released_and_queries_are_billed(lab):
+def test_the_model_is_claimed_as_it_was_released_and_queries_are_counted(lab):
     claim = lab.attack(ForgedHead(), lab.embed(SCHEME), SCHEME)
     marked = lab.embed(SCHEME).service.net.state
     assert all(torch.equal(tensor, marked[name]) for name, tensor in claim.service.net.state.items())

@@ -52,7 +52,7 @@ def test_a_higher_rate_leaves_less(lab):
     assert left[0] > left[1] > left[2]
 
 
-def test_the_work_is_billed_and_the_data_is_the_thiefs(lab):
+def test_the_work_is_counted_and_the_data_is_the_thiefs(lab):
     cost = lab.attack(Overwrite(epochs=2), lab.embed(ADI), ADI).cost.record()
     assert (cost["labelled"], cost["queries"], cost["steps"]) == (400, 0, 12)
     assert cost["samples"] == 12 * (64 + ADI.k)

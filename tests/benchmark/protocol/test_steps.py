@@ -1,4 +1,4 @@
-"""The stages of a chain: nothing passes from one to the next but the service, its grants and the bill."""
+"""The stages of a chain: nothing passes from one to the next but the service, its grants and the cost."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_queries_count_one_forward_pass(lab) -> None:
     assert cost["operations"] == 400 * one + cost["steps"] * step
 
 
-def test_an_owner_is_billed_too(lab) -> None:
+def test_an_owners_work_is_counted_too(lab) -> None:
     owner = lab.owner(ADI)
     from benchmark.protocol.steps import embed
 
