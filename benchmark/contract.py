@@ -16,20 +16,10 @@
 
 from __future__ import annotations
 
-from benchmark.architectures.blocks import (
-    ConvBlock,
-    ConvNet,
-    Net,
-    Spec,
-    build,
-    builder,
-    conv_blocks,
-    entering,
-    head,
-    normalisation,
-    plain,
-)
+from benchmark.architectures.blocks import ConvBlock, Spec, builder, conv_blocks, entering, head, normalisation, plain
 from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
+from benchmark.architectures.net import Net, build
+from benchmark.architectures.small import ConvNet
 from benchmark.crypto.commitment import commit, root_of
 from benchmark.crypto.prf import prf_bits, prf_labels, secret
 from benchmark.data.image_files import pictures
@@ -39,7 +29,7 @@ from benchmark.data.trigger_images import abstract_images
 from benchmark.plugins.parameters import parameter
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.key_form import field
-from benchmark.protocol.objects import AttackResult, Claim, Key, Marked
+from benchmark.protocol.objects import AttackResult, Key, Marked
 from benchmark.protocol.observations import (
     Admission,
     Channel,
@@ -49,24 +39,14 @@ from benchmark.protocol.observations import (
     poisson_binomial,
     redrawn,
 )
-from benchmark.protocol.parties import (
-    Court,
-    Insider,
-    NotApplicable,
-    Owner,
-    Party,
-    Suspect,
-    TaskContext,
-    Thief,
-    ThiefCost,
-    Unreadable,
-)
+from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, TaskContext, Unreadable
 from benchmark.protocol.scheme import CarrierScheme, OverwriteScheme, PassportScheme, Scheme, TriggerScheme
+from benchmark.protocol.thief import Insider, Thief, ThiefCost
 from benchmark.training.loop import BatchSource, Recipe, logits
 from benchmark.vocabulary import Access
 
 __all__ = [
-    "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "Claim", "ConvBlock",
+    "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "ConvBlock",
     "ConvNet", "Court", "Critic", "Data", "Gate", "Insider", "Key", "Marked", "Net", "NotApplicable", "Observations",
     "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec",
     "Suspect", "TaskContext", "Thief", "ThiefCost", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable",

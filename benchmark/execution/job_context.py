@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 
-from benchmark.architectures.blocks import known
+from benchmark.architectures.net import known
 from benchmark.data.splits import Data, Splits, load, thief_data
 from benchmark.data.tasks import Task, find_task
 from benchmark.errors import BenchError

@@ -62,9 +62,9 @@ def _attacked(desk: Desk) -> dict[str, Any]:
     if release is None:  # he attacks no release, so he has no strength to choose by what he held out
         training = training.joined(held_out)
     told = desk.key(payload["key"]) if payload.get("key") else None
-    service, claim, bill = steps.steal(stages, desk.context, training, desk.replicate, release, scheme, told)
+    service, claim, cost = steps.steal(stages, desk.context, training, desk.replicate, release, scheme, told)
     test = desk.test()  # read after the thief is done
-    result = _result(desk, service, bill.record(), test)
+    result = _result(desk, service, cost.record(), test)
     if release is not None:
         result["agreement"] = steps.agreement(release.service, service, test, desk.context)
         if len(held_out):  # by which he would choose the strength of his attack
