@@ -48,7 +48,7 @@ class Lab:
         assert track is not None
         if kind == "image-to-image":  # half the steps are enough to restore an image, and to hide one
             track = replace(track, training=replace(track.training, epochs=track.training.epochs // 2))
-        self.context = context_of(track, torch.device("cpu"))
+        self.context = context_of(track.world(), torch.device("cpu"))
         self.splits = load(self.context.task)
         self.embed = cache(self._embed)
         self.null = cache(self._null)

@@ -19,8 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmark.code_digest import source_hash
 from benchmark.errors import BenchError
-from benchmark.identity import canonical, source_hash, stream_seed
+from benchmark.identity import canonical, stream_seed
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 from benchmark.store.records import Record, RecordStore

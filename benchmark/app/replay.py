@@ -17,25 +17,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmark.app import standalone_files
 from benchmark.app.bundle import MANIFEST, SCHEMA, artefact_name, seal, stated, write_json
-from benchmark.app.single_model import device_of
 from benchmark.app.statement import MALFORMED, falsehoods, plain, read_statement
+from benchmark.code_digest import engine_hash, source_hash
 from benchmark.data.splits import Splits
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
-from benchmark.identity import canonical, source_hash
-from benchmark.planning.plan import ENGINE
+from benchmark.execution.job_context import context_of
+from benchmark.identity import canonical
+from benchmark.normal_form import same_code
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
 from benchmark.protocol.parties import Court, TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
-from benchmark.training.loop import Recipe
+from benchmark.training.device import device_of
 from leaderboard.judge.board import judge
 from leaderboard.judge.run import Run
 
@@ -138,28 +137,22 @@ def _notes(folder: Path, described: Mapping[str, Any], registry: Registry) -> It
         if found is None:
             yield f"the {source['role']} {source['name']} is not installed here"
         elif source_hash(found.source) != source["code"]:
-            text = source["file"] and (folder / source["file"]).read_bytes() == found.source.read_bytes()
+            text = source["file"] and same_code((folder / source["file"]).read_bytes(), found.source.read_bytes())
             where = "what it imports differs, its own file does not" if text else "it was used as it is"
             yield f"the installed {source['role']} {source['name']} differs from the one that ran: {where}"
-    if described["engine"] != source_hash(ENGINE):
+    if described["engine"] != engine_hash():
         yield "the installed benchmark differs from the one that ran"
     for track in described["data"]:
         if track["sha256"] != find_task(track["task"]).data_hash():
             yield f"the data of {track['task']} differ from those of the run"
 
 
-def _context(run: Run, device: torch.device) -> TaskContext:
-    """The world of the bundled jobs."""
-    described = next(record["job"]["world"] for record in run.records.values())
-    recipe = Recipe(**described["training"])
-    return TaskContext(find_task(described["task"]), described["architecture"], recipe, device, described["precision"])
-
-
 def _anew(
     folder: Path, run: Run, jobs: Mapping[str, str], registry: Registry, device: str
 ) -> tuple[Run, tuple[Check, ...]]:
     """The run with the observations made here in place of the recorded ones, and how each compares."""
-    context = _context(run, device_of(device))
+    world = next(record["job"]["world"] for record in run.records.values())
+    context = context_of(world, device_of(device))
     splits = load_data(context.task)
     records, checks = dict(run.records), []
     for role in ("suspect", "marked", "attacked"):

@@ -15,8 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmark.app.bundle import BUNDLE, NO_VERDICT, SCHEMA, described_cell, plugins
+from benchmark.code_digest import source_hash
 from benchmark.errors import BenchError
-from benchmark.identity import job_id, source_hash
+from benchmark.identity import job_id
+from benchmark.normal_form import same_code
 from benchmark.plugins.parameters import read_arguments, split_text
 from benchmark.plugins.registry import Registry
 from leaderboard.judge.board import Board, judge
@@ -205,5 +207,5 @@ def _sources(folder: Path, found: Statement, registry: Registry) -> Iterator[tup
             yield "sources", f"{what} is not the one that the records name"
         elif source["file"] and here is not None and source_hash(here.source) == one["code"]:
             text = (folder / source["file"]).read_bytes()
-            if text != here.source.read_bytes():
+            if not same_code(text, here.source.read_bytes()):
                 yield "sources", f"the text of {what} is not the code that ran"

@@ -70,7 +70,7 @@ from benchmark.planning.profile import load_profile
 from benchmark.protocol.objects import Service
 from benchmark.architectures.net import Net, build
 from benchmark.execution.job_context import context_of
-context = context_of(load_profile("quick"), torch.device("cpu"))
+context = context_of(load_profile("quick").world(), torch.device("cpu"))
 nothing = Data(torch.zeros(0, 1, 16, 16, dtype=torch.uint8), torch.zeros(0, dtype=torch.long))
 running = Service(Net.of(build(context.spec()))).running()
 thief = Thief(context, nothing, stream(0), running, "weights")
