@@ -1,6 +1,6 @@
 """The practitioner's use, with no matrix: mark one model, and examine one model under one key.
 
-`examine_files` only observes; `leaderboard.pages.single_model` turns what it saw into a verdict.
+What a court sees of it goes to the judge in the form of a run's records, so that one model is judged as a cell is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,7 +34,10 @@ from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import Court, Owner, Party, TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
-from leaderboard.judge.decide import COUNTED
+from leaderboard.judge.case_file import COUNTED
+from leaderboard.judge.decide import Thresholds
+from leaderboard.judge.opinion import Opinion, opinion
+from leaderboard.judge.run import Run
 from leaderboard.stats.utility_test import level
 
 SCHEMA = 1
@@ -134,12 +137,11 @@ def _level(outcomes: Mapping[str, Any]) -> float:
 
 @dataclass(frozen=True)
 class Examination:
-    """What a court saw of one model under one key, and of the profile's unmarked models under the same key.
+    """One model under one key, examined beside the profile's unmarked models, and what a court says to the claim.
 
-    observation, nulls (by pool), admission: in the form of a judged record. outcomes, null_outcomes: how the suspect
-    and each null do on the test set, item by item, as in a record. left_out: nulls that are the suspect itself. card:
-    whether a card beside the key holds its commitment; None where there is no card. utility: the share of right
-    answers, or the mean PSNR, in `unit`.
+    admission: of the key, as a judged record keeps it. nulls: how many models each pool of nulls has. left_out: nulls
+    that are the suspect itself. card: whether a card beside the key holds its commitment; None where there is no card.
+    utility: the share of right answers, or the mean PSNR, in `unit`.
     """
 
     scheme: str
@@ -147,15 +149,13 @@ class Examination:
     key: standalone_files.Loose
     utility: float
     unit: str
-    observation: dict[str, Any]
-    nulls: Mapping[str, Sequence[dict[str, Any]]]
-    admission: dict[str, Any]
-    outcomes: Mapping[str, Any]
-    null_outcomes: Mapping[str, Sequence[Mapping[str, Any]]]
+    opinion: Opinion
+    admission: Mapping[str, Any]
+    nulls: Mapping[str, int]
     profile: str
     left_out: int = 0
     card: bool | None = None
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
 
 
 def examine_files(
@@ -169,7 +169,7 @@ def examine_files(
 ) -> Examination:
     """Examine the model in a file under the key in a file; trains the profile's nulls where the store lacks them.
 
-    `admission.committed` tells that a card beside the key names its hash: whether that card was published in time
+    `admission.committed` is true where a card beside the key names its hash: whether that card was published in time
     is for the court to find out. Raises BenchError for files that are damaged or of another scheme.
     """
     profile = track_of(setting, profile)
@@ -179,34 +179,53 @@ def examine_files(
     _card(model)
     service = standalone_files.open_service(model, [declaration], registry)
     context = context_of(profile, device)
-    splits = load_data(context.task)
+    test = load_data(context.task).test.to(device)
     try:
-        outcomes = steps.utility(service, splits.test.to(device), context)
+        outcomes = steps.utility(service, test, context)
     except Exception as error:  # a net from outside may fail in any way at its first image
         raise BenchError(
             f"{model} does not answer the images of {context.task.name} ({error}): see --profile"
         ) from error
-    nulls, left_out = _nulls(profile, registry, machine, console, standalone_files.peek(model).sha256)
+    loose = standalone_files.peek(model)
+    nulls, left_out = null_models(profile, registry, machine, console, loose.sha256)
     admission = _admission(scheme, secret, committed=bool(card))
 
     def seen(one: Service) -> dict[str, Any]:
         if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
             reason = f"the key is not well formed: {admission['reason']}"
             return {"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}
-        court = Court(context, splits.test.to(device), stream(0, "court", scheme.name, context.task.name))
+        court = Court(context, test, stream(0, "court", scheme.name, context.task.name))
         try:
             return steps.examine(scheme, secret, one, court)
         except Exception as error:
             raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
 
-    notes = _differences(key, declaration.source, setting)
+    # the form in which a run keeps them, so that the judge of runs reads them
+    records = {"suspect": _record({"utility": outcomes})}
+    records["judged"] = _record({"observations": [seen(service)], "admission": admission}, ["suspect"])
+    jobs = {"suspect": "suspect", "judged": "judged"}
+    for pool, members in nulls.items():
+        records |= {id: _record({"utility": useful}) for id, (_, useful) in members.items()}
+        records[pool] = _record({"observations": [seen(null) for null, _ in members.values()]}, list(members))
+        jobs[COUNTED[pool]] = pool
     return Examination(
-        setting.label, standalone_files.peek(model), standalone_files.peek(key), _level(outcomes),
-        UNITS[context.task.kind], seen(service),
-        {pool: [seen(null) for null, _ in members] for pool, members in nulls.items()}, admission, outcomes,
-        {pool: [useful for _, useful in members] for pool, members in nulls.items()}, profile.name, left_out, card,
-        notes,
-    )  # fmt: skip
+        scheme=setting.label,
+        model=loose,
+        key=standalone_files.peek(key),
+        utility=_level(outcomes),
+        unit=UNITS[context.task.kind],
+        opinion=opinion(Run({"jobs": {}}, records), jobs, Thresholds(profile.alpha, profile.budget)),
+        admission=admission,
+        nulls={pool: len(members) for pool, members in nulls.items()},
+        profile=profile.name,
+        left_out=left_out,
+        card=card,
+        notes=_differences(key, declaration.source, setting),
+    )
+
+
+def _record(result: Mapping[str, Any], suspects: Sequence[str] = ()) -> dict[str, Any]:
+    return {"status": "ok", "job": {"suspects": suspects}, "result": result}
 
 
 def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
@@ -259,12 +278,12 @@ def _differences(key: Path, source: Path, setting: Setting) -> tuple[str, ...]:
 Null = tuple[Service, Mapping[str, Any]]  # a model, and how it does on the test set
 
 
-def _nulls(
+def null_models(
     profile: Profile, registry: Registry, machine: Machine, console: Console, suspect: str
-) -> tuple[dict[str, list[Null]], int]:
-    """The profile's nulls by pool, and how many of them are the suspect itself.
+) -> tuple[dict[str, dict[str, Null]], int]:
+    """The profile's nulls by pool and job id, and how many are the model with the SHA-256 `suspect` itself.
 
-    Neither these are among the former nor, of a suspect that is one, its own surrogate or what it was copied from.
+    These are left out of the pools; and of a suspect that is a null, its own surrogate or what it was copied from.
     """
     store = machine.store
     roles, jobs = null_jobs(profile, registry, history(store.root))
@@ -291,5 +310,5 @@ def _nulls(
             stems = {one for job in own for one in (job.id, *job.parents)}
             kept = [job.id for job in jobs if stems.isdisjoint((job.id, *job.parents))]
             pools = {pool: roles[role] for pool, role in COUNTED.items() if role in roles}
-            return {pool: [found[id] for id in ids if id in kept] for pool, ids in pools.items()}, len(own)
+            return {pool: {id: found[id] for id in ids if id in kept} for pool, ids in pools.items()}, len(own)
     raise BenchError(f"the unmarked models in {store.root} are damaged again and again: choose another --results")

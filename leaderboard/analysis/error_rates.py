@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from leaderboard.analysis.half_reset import half_reset_power
-from leaderboard.judge.decide import counted_pools
+from leaderboard.judge.case_file import counted_pools
 from leaderboard.judge.evidence import OWN_POOL, Evidence, Weighing, weigh
 from leaderboard.judge.results import null_models, nulls_of, observations, unrelated_nulls
 from leaderboard.judge.run import Run

@@ -10,8 +10,9 @@ from statistics import fmean, median
 from typing import Any
 
 from benchmark.vocabulary import ORACLE_KINDS
+from leaderboard.judge.case_file import delivered_mark
 from leaderboard.judge.cell import Cell
-from leaderboard.judge.decide import Thresholds, fresh
+from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.false_positives import FalseAlarms, false_alarms
 from leaderboard.judge.results import Cost, cost_of, nulls_of, outcomes
@@ -128,7 +129,7 @@ def _fidelity(run: Run, cell: Cell, court: Thresholds) -> Fidelity:
     nulls = [found for model in models if (found := level(outcomes(run, model))) is not None]
     evidence = None
     with suppress(ValueError, KeyError):
-        delivered = fresh(run, jobs)
+        delivered = delivered_mark(run, jobs)
         evidence = delivered.at(court.alpha) if delivered else None
     return Fidelity(
         replicate=cell.replicate,
