@@ -1,6 +1,6 @@
 """The practitioner's use, with no matrix: mark one model, and examine one model under one key.
 
-What a court sees of it goes to the judge in the form of a run's records, so that one model is judged as a cell is.
+What the court sees is judged by `leaderboard.judge`, by the same path as a cell of the matrix.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from leaderboard.judge.case_file import COUNTED
 from leaderboard.judge.decide import Thresholds
-from leaderboard.judge.opinion import Opinion, opinion
-from leaderboard.judge.run import Run
+from leaderboard.judge.opinion import Examined, Opinion, opinion
 from leaderboard.stats.utility_test import level
 
 SCHEMA = 1
@@ -190,31 +189,25 @@ def examine_files(
     nulls, left_out = null_models(profile, registry, machine, console, loose.sha256)
     admission = _admission(scheme, secret, committed=bool(card))
 
-    def seen(one: Service) -> dict[str, Any]:
+    def examined(one: Service, outcomes: Mapping[str, Any]) -> Examined:
         if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
             reason = f"the key is not well formed: {admission['reason']}"
-            return {"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}
+            return Examined({"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}, outcomes)
         court = Court(context, test, stream(0, "court", scheme.name, context.task.name))
         try:
-            return steps.examine(scheme, secret, one, court)
+            return Examined(steps.examine(scheme, secret, one, court), outcomes)
         except Exception as error:
             raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
 
-    # the form in which a run keeps them, so that the judge of runs reads them
-    records = {"suspect": _record({"utility": outcomes})}
-    records["judged"] = _record({"observations": [seen(service)], "admission": admission}, ["suspect"])
-    jobs = {"suspect": "suspect", "judged": "judged"}
-    for pool, members in nulls.items():
-        records |= {id: _record({"utility": useful}) for id, (_, useful) in members.items()}
-        records[pool] = _record({"observations": [seen(null) for null, _ in members.values()]}, list(members))
-        jobs[COUNTED[pool]] = pool
+    seen = {pool: [examined(*null) for null in members] for pool, members in nulls.items()}
+    thresholds = Thresholds(profile.alpha, profile.budget)
     return Examination(
         scheme=setting.label,
         model=loose,
         key=standalone_files.peek(key),
         utility=_level(outcomes),
         unit=UNITS[context.task.kind],
-        opinion=opinion(Run({"jobs": {}}, records), jobs, Thresholds(profile.alpha, profile.budget)),
+        opinion=opinion(examined(service, outcomes), seen, admission, thresholds),
         admission=admission,
         nulls={pool: len(members) for pool, members in nulls.items()},
         profile=profile.name,
@@ -222,10 +215,6 @@ def examine_files(
         card=card,
         notes=_differences(key, declaration.source, setting),
     )
-
-
-def _record(result: Mapping[str, Any], suspects: Sequence[str] = ()) -> dict[str, Any]:
-    return {"status": "ok", "job": {"suspects": suspects}, "result": result}
 
 
 def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
@@ -280,8 +269,8 @@ Null = tuple[Service, Mapping[str, Any]]  # a model, and how it does on the test
 
 def null_models(
     profile: Profile, registry: Registry, machine: Machine, console: Console, suspect: str
-) -> tuple[dict[str, dict[str, Null]], int]:
-    """The profile's nulls by pool and job id, and how many are the model with the SHA-256 `suspect` itself.
+) -> tuple[dict[str, list[Null]], int]:
+    """The profile's nulls by pool, and how many are the model with the SHA-256 `suspect` itself.
 
     These are left out of the pools; and of a suspect that is a null, its own surrogate or what it was copied from.
     """
@@ -310,5 +299,5 @@ def null_models(
             stems = {one for job in own for one in (job.id, *job.parents)}
             kept = [job.id for job in jobs if stems.isdisjoint((job.id, *job.parents))]
             pools = {pool: roles[role] for pool, role in COUNTED.items() if role in roles}
-            return {pool: {id: found[id] for id in ids if id in kept} for pool, ids in pools.items()}, len(own)
+            return {pool: [found[id] for id in ids if id in kept] for pool, ids in pools.items()}, len(own)
     raise BenchError(f"the unmarked models in {store.root} are damaged again and again: choose another --results")

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from leaderboard.judge.case_file import read_case
+from leaderboard.judge.case_file import COUNTED, read_case
 from leaderboard.judge.decide import Thresholds, hear
 from leaderboard.judge.evidence import Evidence
+from leaderboard.judge.results import Observation
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import inadmissible
-from leaderboard.stats.utility_test import LEAST_GAIN, Utility, gain
+from leaderboard.stats.utility_test import LEAST_GAIN, ItemOutcomes, Utility, gain
 
 INADMISSIBLE = "inadmissible"
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One model under one key: what the court saw, and how the model does on the test set, item by item."""
+
+    seen: Observation
+    outcomes: ItemOutcomes
 
 
 @dataclass(frozen=True)
@@ -44,12 +54,27 @@ class Opinion:
         return self.gain is not None and self.gain < LEAST_GAIN
 
 
-def opinion(run: Run, jobs: Mapping[str, str], court: Thresholds) -> Opinion:
-    """What a court says to a claim on a model from outside any run; jobs: ids by role, as of an innocent's cell."""
-    case = read_case(run, jobs, innocent=False, claim=True)
-    if case.missing or case.seen is None or case.suspect is None or case.admission is None:
-        raise ValueError(f"an opinion needs an examined model and its nulls: {case.missing}")
-    gates, fault = court.gates(case.seen), inadmissible(case.admission)
+def opinion(
+    suspect: Examined, nulls: Mapping[str, Sequence[Examined]], admission: Mapping[str, Any], court: Thresholds
+) -> Opinion:
+    """What a court says to a claim on `suspect`; nulls: unmarked models by pool, examined under the same key.
+
+    admission: of the key, as a judged record keeps it; whether it was committed is left open.
+    """
+    records, jobs = {"suspect": _record(utility=suspect.outcomes)}, {"suspect": "suspect", "judged": "judged"}
+    records["judged"] = _record(["suspect"], observations=[suspect.seen], admission=admission)
+    for pool, members in nulls.items():
+        models = {f"{pool} {index}": one for index, one in enumerate(members)}
+        records |= {name: _record(utility=one.outcomes) for name, one in models.items()}
+        records[pool] = _record([*models], observations=[one.seen for one in members])
+        jobs[COUNTED[pool]] = pool
+    case = read_case(Run({"jobs": {}}, records), jobs, innocent=False, claim=True)
+    gates, fault = court.gates(suspect.seen), inadmissible(admission)
     (evidence, claim), (uncommitted, alone) = (hear(case, court, gates, committed=early) for early in (True, False))
     words = (INADMISSIBLE, INADMISSIBLE) if fault else (claim.word, alone.word)
-    return Opinion(evidence, uncommitted, gates, *words, fault or claim.reason, not fault, gain(case.suspect))
+    return Opinion(evidence, uncommitted, gates, *words, fault or claim.reason, not fault, gain(suspect.outcomes))
+
+
+def _record(suspects: Sequence[str] = (), **result: Any) -> dict[str, Any]:
+    """A record as far as a case file reads it."""
+    return {"status": "ok", "job": {"suspects": suspects}, "result": result}
