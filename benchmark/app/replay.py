@@ -3,16 +3,14 @@
 The scheme that examines is the installed one of the bundled name; code in the bundle is never executed. The
 result is `equal` where every observation, utility outcome and admission comes out as recorded; `within tolerance`
 where they differ by no more than TOLERANCE and the verdict is the same (other hardware may round a sum another
-way); else `different`, as where bundle.json states anything that its own records do not give. The observations of
+way); else `different`. Both verdicts, and what the cell is called, follow from the records. The observations of
 the unmarked models and the fresh key's law are taken as recorded: the bundle holds no nulls, and the command in
-bundle.json makes them again.
+run.json makes them again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +18,15 @@ from typing import Any
 import torch
 
 from benchmark.app import standalone_files
-from benchmark.app.bundle import MANIFEST, SCHEMA, artefact_name, seal, stated, write_json
+from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, plugins, read_bundle
 from benchmark.app.single_model import device_of
-from benchmark.app.statement import MALFORMED, falsehoods, plain, read_statement
 from benchmark.data.splits import Splits
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
-from benchmark.identity import canonical, source_hash
+from benchmark.identity import source_hash
 from benchmark.planning.plan import ENGINE
-from benchmark.plugins.parameters import Declaration
+from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
 from benchmark.protocol.parties import Court, TaskContext, stream
@@ -37,9 +34,11 @@ from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.training.loop import Recipe
 from leaderboard.judge.board import judge
+from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
 
 TOLERANCE = 0.01  # share of the items of a string of outcomes that may differ (at least one); relative, for scores
+_WORDS = ("word", "flags", "committed")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay found. `sha256`: the bundle's own hash, to be compared with the published one."""
+    """What a replay found. sha256: the bundle's own, to be compared with the published one.
+
+    cell: scheme and attack with every parameter, seed and thresholds, as the records name them. recorded, derived: the
+    verdict of the records, and of what was seen here.
+    """
 
     outcome: str
     sha256: str
@@ -64,86 +67,91 @@ class Replay:
     notes: tuple[str, ...]
 
 
-def check_files(folder: Path) -> str:
-    """The bundle's own SHA-256. Raises BenchError naming the first file that is missing, extra or changed."""
-    data = _read(folder, MANIFEST)
-    try:
-        manifest = json.loads(data)
-        names: dict[str, str] = dict(manifest["files"])
-        own = str(manifest["sha256"])
-        if manifest["schema"] != SCHEMA or not all(plain(name) for name in names):
-            raise ValueError("schema")
-    except (ValueError, KeyError, TypeError) as error:
-        raise BenchError(f"{MANIFEST} was tampered with: it is no longer a bundle's manifest") from error
-    sealed = hashlib.sha256(canonical(names).encode()).hexdigest()
-    if own != sealed or data != write_json(manifest) or set(manifest) != set(seal({})):
-        raise BenchError(f"{MANIFEST} was tampered with: its hashes are not those that were sealed")
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - {MANIFEST}
-    for name in sorted(names.keys() | present):
-        if name not in names:
-            raise BenchError(f"{name} was tampered with: the bundle has no such file: remove it, or fetch a fresh copy")
-        if hashlib.sha256(_read(folder, name)).hexdigest() != names[name]:
-            raise BenchError(f"{name} was tampered with: its SHA-256 is not the one in {MANIFEST}: fetch a fresh copy")
-    return own
-
-
-def _read(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except FileNotFoundError:
-        if name == MANIFEST:
-            raise BenchError(f"{folder} holds no {MANIFEST}: give a folder made by `bench bundle`") from None
-        raise BenchError(f"{name} was tampered with: it is missing from the bundle: fetch a fresh copy") from None
-    except OSError as error:
-        raise BenchError(f"{folder / name} can't be read ({error.strerror})") from error
-
-
 def replay(folder: Path, registry: Registry, device: str) -> Replay:
     """Replay the bundle in `folder`.
 
     Raises BenchError where it was changed, is no whole bundle, or its scheme is not installed.
     """
     own = check_files(folder)
-    found = read_statement(folder)
-    described, run, board, cell = found.described, found.run, found.board, found.cell
-    lies = tuple(
-        Check(f"{what} as stated", "different", detail) for what, detail in falsehoods(folder, found, registry)
-    )
-    notes = tuple(_notes(folder, described, registry))
+    run, board, cell = read_bundle(folder)
     try:
-        fresh, checks = _anew(folder, run, cell.jobs, registry, device)
+        ran = plugins(cell, run.records, registry)
+        checks, notes = _plugin_code(folder, ran)
+        notes += _differences(run, cell)
+        fresh, anew = _anew(folder, run, cell.jobs, registry, device)
+        (derived,) = judge(fresh).cells
+        called = {
+            "scheme": "+".join(_label(one) for one, _ in ran if one["role"] == "scheme"),
+            "attack": "+".join(_label(one) for one, _ in ran if one["role"] == "attack") or "none",
+            "innocent": cell.innocent,
+            "replicate": run.records[cell.jobs["judged"]]["job"]["replicate"],
+            "alpha": board.alpha, "budget": board.track.budget, "unit": cell.unit,
+        }  # fmt: skip
     except MALFORMED as error:  # its models, keys and payloads come from outside
         why = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise BenchError(f"the bundle's models can't be examined ({why}): fetch a fresh copy") from error
-    (derived,) = judge(fresh, board.alpha, board.budget).cells
-    outcomes = {check.outcome for check in (*checks, *lies)}
-    same = (derived.verdict, derived.committed) == (cell.verdict, cell.committed)
+    outcomes = {check.outcome for check in (*checks, *anew)}
+    recorded, again = stated(cell), stated(derived)
     outcome = (
-        "different" if "different" in outcomes or _words(stated(derived)) != _words(stated(cell))
-        else "equal" if outcomes == {"equal"} and same
+        "different" if "different" in outcomes or any(recorded[name] != again[name] for name in _WORDS)
+        else "equal" if outcomes == {"equal"} and recorded == again
         else "within tolerance"
     )  # fmt: skip
-    return Replay(outcome, own, described["cell"], described["verdict"], stated(derived), (*checks, *lies), notes)
+    return Replay(outcome, own, called, recorded, again, (*anew, *checks), tuple(notes))
 
 
-def _words(verdict: Mapping[str, Any]) -> tuple[Any, ...]:
-    return verdict["word"], tuple(verdict["flags"]), verdict["committed"]
+def stated(cell: Cell) -> dict[str, Any]:
+    """A cell's verdict without and with commitment, and the p-values behind it."""
+    return {
+        "word": cell.verdict.word,
+        "reason": cell.verdict.reason,
+        "flags": list(cell.verdict.flags),
+        "committed": cell.committed.word if cell.committed else None,
+        "log10_p": {
+            name: None if found is None else round(found.log10_p, 9)
+            for name, found in (("before", cell.before), ("after", cell.after))
+        },
+    }
 
 
-def _notes(folder: Path, described: Mapping[str, Any], registry: Registry) -> Iterator[str]:
-    """What differs between the place where the bundle was made and here."""
-    for source in described["sources"]:
-        among = registry.schemes if source["role"] == "scheme" else registry.attacks
-        found = next((one for one in among if one.name == source["name"]), None)
-        if found is None:
-            yield f"the {source['role']} {source['name']} is not installed here"
-        elif source_hash(found.source) != source["code"]:
-            text = source["file"] and (folder / source["file"]).read_bytes() == found.source.read_bytes()
-            where = "what it imports differs, its own file does not" if text else "it was used as it is"
-            yield f"the installed {source['role']} {source['name']} differs from the one that ran: {where}"
-    if described["engine"] != source_hash(ENGINE):
+def in_words(verdict: Mapping[str, Any]) -> str:
+    """A stated verdict with all that it states."""
+    flags = f" ({', '.join(verdict['flags'])})" if verdict["flags"] else ""
+    reason = f" for {verdict['reason']!r}" if verdict["reason"] else ""
+    committed = f", {verdict['committed']} with commitment" if verdict["committed"] else ""
+    ps = [f"{name} {'none' if p is None else f'{p:.6g}'}" for name, p in verdict["log10_p"].items()]
+    return f"{verdict['word']}{flags}{reason}{committed}, log10 p {', '.join(ps)}"
+
+
+def _label(plugin: Mapping[str, Any]) -> str:
+    """A plug-in as its job names it, with every parameter: labels of run.json follow from nothing."""
+    arguments = ",".join(f"{name}={write_value(value)}" for name, value in sorted(plugin["parameters"].items()))
+    return f"{plugin['name']}({arguments})" if arguments else str(plugin["name"])
+
+
+def _plugin_code(
+    folder: Path, ran: Sequence[tuple[Mapping[str, Any], Declaration | None]]
+) -> tuple[list[Check], list[str]]:
+    """Whether the bundled text is the code that ran, where that is installed; notes where it is not."""
+    checks, notes = [], []
+    for plugin, here in ran:
+        what, path = f"{plugin['role']} {plugin['name']}", folder / code_name(plugin)
+        same = here is not None and path.is_file() and path.read_bytes() == here.source.read_bytes()
+        if here is None:
+            notes.append(f"the {what} is not installed here")
+        elif source_hash(here.source) != plugin["code"]:
+            where = "what it imports differs, its own file does not" if same else "it was used as it is"
+            notes.append(f"the installed {what} differs from the one that ran: {where}")
+        elif path.is_file() and not same:
+            checks.append(Check(f"code of the {what}", "different", "the bundled text is not the code that ran"))
+    return checks, notes
+
+
+def _differences(run: Run, cell: Cell) -> Iterator[str]:
+    """How the code and the data here differ from those of the run."""
+    if run.records[cell.jobs["judged"]]["job"]["engine"] != source_hash(ENGINE):
         yield "the installed benchmark differs from the one that ran"
-    for track in described["data"]:
+    for track in run.described["data"]:
         if track["sha256"] != find_task(track["task"]).data_hash():
             yield f"the data of {track['task']} differ from those of the run"
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.app.bundle import described_cell
 from benchmark.errors import BenchError
 from leaderboard.analysis.compare import compare as compare_boards
 from leaderboard.analysis.power import decidable
@@ -300,16 +299,3 @@ def test_an_older_run_is_refused_in_one_sentence(two: Any) -> None:
     two.run["data"] = {"task": "digits"}
     with pytest.raises(BenchError, match="written by another version"):
         two.board()
-
-
-def test_a_bundle_states_the_budget_of_its_own_cell_s_track(two: Any) -> None:
-    """Replay judges one track: an image cell has no budget in points there."""
-    board = two.board()
-
-    def stated(task: str) -> float | None:
-        cell = next(one for one in board.owners() if one.task == task)
-        judged = board.run.records[cell.jobs["judged"]]
-        judged = {**judged, "job": {**judged["job"], "engine": "", "replicate": 0, "scheme": {"name": "toy"}}}
-        return described_cell(board, cell, {cell.jobs["judged"]: judged}, [])["budget_points"]
-
-    assert (stated("digits"), stated("photos")) == (5.0, None)
