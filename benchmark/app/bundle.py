@@ -28,11 +28,11 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run, read_run
 from leaderboard.pages.reproduce_command import reproduce
 
-SCHEMA = 2
+BUNDLE_SCHEMA = 2
 MANIFEST, BUNDLE, RUN, RECORDS = "MANIFEST.json", "bundle.json", "run.json", "records.jsonl"
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)  # of what comes from outside
 NO_VERDICT = ("crashed", "timeout", "oom", "not-run", "not-applicable")
-README = """This folder replays one cell of watermark-bench: `bench replay FOLDER`.
+LEAFLET = """This folder replays one cell of watermark-bench: `bench replay FOLDER`.
 
 It examines the bundled models with the bundled keys under the installed scheme of the same name, derives the
 verdict anew and says equal, within tolerance, or different. What the unmarked models showed is taken from
@@ -65,7 +65,7 @@ def bundle(board: Board, cell: Cell, store: RecordStore, registry: Registry, out
 def seal(files: Mapping[str, bytes]) -> dict[str, Any]:
     """The manifest of files by name: each one's SHA-256, and the SHA-256 over all of these."""
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-    return {"schema": SCHEMA, "files": hashes, "sha256": hashlib.sha256(canonical(hashes).encode()).hexdigest()}
+    return {"schema": BUNDLE_SCHEMA, "files": hashes, "sha256": hashlib.sha256(canonical(hashes).encode()).hexdigest()}
 
 
 def write_json(value: Any) -> bytes:
@@ -87,11 +87,11 @@ def _files(board: Board, cell: Cell, store: RecordStore, registry: Registry) -> 
             left_out[code_name(plugin)] = "the installed code is not the code that ran"
         else:
             yield code_name(plugin), declaration.source.read_bytes()
-    yield BUNDLE, write_json({"schema": SCHEMA, "left_out": left_out})
+    yield BUNDLE, write_json({"schema": BUNDLE_SCHEMA, "left_out": left_out})
     yield RUN, write_json(_one_cell(board, cell, jobs))
     lines = [json.dumps(record, sort_keys=True, separators=(",", ":")) for record in kept.values()]
     yield RECORDS, "".join(f"{line}\n" for line in sorted(lines)).encode()
-    yield "README.txt", README.encode()
+    yield "README.txt", LEAFLET.encode()
 
 
 def artefact_name(job: str, role: str) -> str:
@@ -181,7 +181,7 @@ def check_files(folder: Path) -> str:
         own = str(manifest["sha256"])
         if manifest["schema"] == 1:
             raise BenchError(f"{folder} was made by an older version of watermark-bench: bundle the cell again")
-        if manifest["schema"] != SCHEMA or not all(map(_is_inside, names)):
+        if manifest["schema"] != BUNDLE_SCHEMA or not all(map(_is_inside, names)):
             raise ValueError("schema")
     except (ValueError, KeyError, TypeError) as error:
         raise BenchError(f"{MANIFEST} was tampered with: it is no longer a bundle's manifest") from error
@@ -217,7 +217,7 @@ def _read(folder: Path, name: str) -> bytes:
 def read_bundle(folder: Path) -> tuple[Run, Board, Cell]:
     """Its run and its one cell. Raises BenchError for a bundle that is sealed and yet none."""
     try:
-        if json.loads((folder / BUNDLE).read_bytes())["schema"] != SCHEMA:
+        if json.loads((folder / BUNDLE).read_bytes())["schema"] != BUNDLE_SCHEMA:
             raise ValueError(f"{BUNDLE} is of another schema")
         run = read_run(folder)
         for id, record in run.records.items():

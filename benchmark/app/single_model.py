@@ -39,7 +39,7 @@ from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.opinion import Examined, Opinion, opinion
 from leaderboard.stats.utility_test import level
 
-SCHEMA = 1
+CARD_SCHEMA = 1
 MODEL, KEY, CARD = "model.safetensors", "key.safetensors", "card.json"
 UNITS = {"classification": "share of right answers", "image-to-image": "dB"}
 
@@ -110,7 +110,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
         key_hash = artefacts.write(out / KEY, "embed", key)
         (out / KEY).chmod(0o600)
         card = {
-            "schema": SCHEMA,
+            "schema": CARD_SCHEMA,
             "scheme": described,
             "profile": {"name": profile.name, "world": profile.world(), "nulls": profile.nulls},
             "data": context.task.data_hash(),

@@ -20,11 +20,10 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.results import observations, outcomes
 from leaderboard.judge.run import Run, read_run
-from leaderboard.stats.tails import holm
+from leaderboard.stats.tails import FAMILY_LEVEL, holm
 from leaderboard.stats.two_sample import fisher, mcnemar, paired_t, welch
 from leaderboard.stats.utility_test import ItemOutcomes, paired, unit_of
 
-LEVEL = 0.05
 # How good an outcome is for the owner. A verdict that is not here is none: the job failed, or the pair can't be run.
 _GOOD = {
     "survived": 2, "utility-lost": 2, "rejected": 2, "not-marked": 2,
@@ -47,7 +46,7 @@ class TwoSampleTest:
 
     @property
     def beyond_chance(self) -> bool:
-        return self.adjusted <= LEVEL
+        return self.adjusted <= FAMILY_LEVEL
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.results import cost_of, null_models, outcomes
 from leaderboard.judge.run import Run, read_run
-from leaderboard.judge.summaries import KINDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
+from leaderboard.judge.summaries import BOARDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
 from leaderboard.judge.tracks import Track, read_tracks, serves, track_of
 from leaderboard.judge.verdicts import Verdict
 from leaderboard.stats.null_tests import SURROGATE_POOL
@@ -99,7 +99,7 @@ class Board:
     def kinds(self) -> list[str]:
         """The kinds of attack in this run, in the order of the pages."""
         present = {attack.kind for attack in self.attacks}
-        return [kind for kind in KINDS if kind in present]
+        return [kind for kind in BOARDS if kind in present]
 
     @property
     def ranked_kinds(self) -> list[str]:

@@ -14,7 +14,6 @@ from scipy import special
 
 LEAST_FOR_INTERVAL = 3
 CONFIDENCE = 0.95
-LEVEL = 0.05  # of the claim that one scheme is above another, after Holm
 
 
 def cell_variance(held: float, seeds: int) -> float:

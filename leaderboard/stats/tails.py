@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 LN10 = math.log(10.0)
+FAMILY_LEVEL = 0.05  # what adjusted p-values (see `holm`) are held against
 LEAST_FOR_PREDICTION = 8  # with fewer nulls their spread says too little: ranks only
 
 

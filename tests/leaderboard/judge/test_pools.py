@@ -137,7 +137,7 @@ def test_a_calibration_measures_by_both_pools(case: Any) -> None:
     entry = {
         "scheme": "deepmodel", "marked": shared["marked"], "fresh": shared["fresh"], "crossed": [],
         "drawn": case.job("drawn", "none", [], status="not-applicable", reason="no such test"),
-        "pools": {"clean": shared["nulls"], "attacked": pool}, "attacked_marked": None,
+        "pools": {"clean": shared["nulls"], "attacked": pool},
     }  # fmt: skip
     found = {}
     for surrogate_nulls in (None, shared["surrogate_nulls"]):
