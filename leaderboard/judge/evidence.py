@@ -27,7 +27,7 @@ from leaderboard.stats.null_tests import (
     score,
     thresholds,
 )
-from leaderboard.stats.tails import NullPool, clopper_pearson_upper, prediction, t_interval, t_upper, wilson
+from leaderboard.stats.tails import NullPool, clopper_pearson_upper, log10_prediction, t_interval, t_upper, wilson
 
 __all__ = ["NEAR", "OWN_POOL", "TOO_FEW", "Evidence", "Weighing", "weigh"]
 
@@ -206,7 +206,7 @@ class Weighing:
             if pool is None:
                 found[name] = {"J": 0, "mean": None, "max": None, "log10_p": None}
             else:
-                log10_p = 0.0 if total is None else prediction(total, pool, alpha).log10_p
+                log10_p = 0.0 if total is None else log10_prediction(total, pool, alpha)
                 found[name] = {"J": len(pool.totals), "mean": _mean(pool), "max": max(pool.totals), "log10_p": log10_p}
             if any(self.useless.values()):
                 found[name]["useless"] = self.useless.get(name, 0)

@@ -11,8 +11,8 @@ from leaderboard.stats.tails import (
     NullPool,
     binomial_tails,
     clopper_pearson_upper,
+    log10_prediction,
     poisson_binomial_tails,
-    prediction,
     wilson,
 )
 
@@ -50,7 +50,7 @@ def test_thresholds_of_a_trigger_set() -> None:
     found = trigger_set(96)
     assert (found.theta, found.theta0) == (23, 21)
     assert found.log10_p_key == binomial_tails(100, 0.1)[96]
-    assert found.log10_p_null == found.log10_p == prediction(96, NullPool.of_counts(NULLS_100, 100), 1e-3).log10_p
+    assert found.log10_p_null == found.log10_p == log10_prediction(96, NullPool.of_counts(NULLS_100, 100), 1e-3)
     assert (found.total, found.n, found.rate, found.kind, found.grade) == (96, 100, 0.96, "count", "exact")
     assert found.null_mean == sum(NULLS_100) / 16
 
@@ -73,7 +73,7 @@ def test_thresholds_without_a_key_test() -> None:
     found = weigh(hits(398, 400), {"clean": count_pool(NULLS_400, 400)}, 1e-3)
     assert (found.theta, found.theta0) == (147, 138)
     assert found.log10_p_key is None
-    assert found.log10_p == found.log10_p_null == prediction(398, NullPool.of_counts(NULLS_400, 400), 1e-3).log10_p
+    assert found.log10_p == found.log10_p_null == log10_prediction(398, NullPool.of_counts(NULLS_400, 400), 1e-3)
     assert found.grade == "extrapolated"
 
 
@@ -91,7 +91,7 @@ def test_real_scores() -> None:
     assert found.theta == pytest.approx(0.1164, abs=5e-5)
     assert found.theta0 == pytest.approx(0.0846, abs=5e-5)
     floor = 0.01 / math.sqrt(64)  # every null's own spread over its items
-    assert found.log10_p == pytest.approx(prediction(0.78, NullPool.of_scores(NULLS_REAL, floor), 1e-3).log10_p)
+    assert found.log10_p == pytest.approx(log10_prediction(0.78, NullPool.of_scores(NULLS_REAL, floor), 1e-3))
     assert (found.kind, found.state, found.total) == ("real", "present", pytest.approx(0.78))
     assert found.null_mean == pytest.approx(0.035)
 
@@ -128,7 +128,7 @@ def test_excluded_class() -> None:
 def test_fresh_keys_answer_by_the_prediction_rule() -> None:
     law = {"kind": "redrawn", "totals": NULLS_100}
     found = weigh(hits(96, 100, law), {"clean": count_pool([9] * 16, 100)}, 1e-3)
-    assert found.log10_p_key == prediction(96, NullPool.of_counts(NULLS_100, 100), 1e-3).log10_p
+    assert found.log10_p_key == log10_prediction(96, NullPool.of_counts(NULLS_100, 100), 1e-3)
     assert found.grade == "extrapolated"
     assert found.theta0 == 23  # p_key as it is reaches 1e-3 at 23, p_null in its N(0,1) form before that
     assert weigh(hits(96, 100, law), {"clean": count_pool([9] * 16, 100)}, 0.06).grade == "ranked"
