@@ -4,8 +4,7 @@ The scheme that examines is the installed one of the bundled name; code in the b
 result is `equal` where every observation, utility outcome and admission comes out as recorded; `within tolerance`
 where they differ by no more than TOLERANCE and the verdict is the same (other hardware may round a sum another
 way); else `different`. Both verdicts, and what the cell is called, follow from the records. The observations of
-the unmarked models and the fresh key's law are taken as recorded: the bundle holds no nulls, and the command in
-run.json makes them again.
+the unmarked models are taken as recorded: the bundle holds no nulls, and the command in run.json makes them again.
 """
 
 from __future__ import annotations
@@ -15,12 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmark.app import standalone_files
 from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, plugins, read_bundle
 from benchmark.app.single_model import device_of
-from benchmark.data.splits import Splits
+from benchmark.data.splits import Data
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
@@ -29,6 +26,7 @@ from benchmark.planning.plan import ENGINE
 from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
+from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import Court, TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
@@ -78,7 +76,7 @@ def replay(folder: Path, registry: Registry, device: str) -> Replay:
         ran = plugins(cell, run.records, registry)
         checks, notes = _plugin_code(folder, ran)
         notes += _differences(run, cell)
-        fresh, anew = _anew(folder, run, cell.jobs, registry, device)
+        fresh, anew = _anew(_Examiner.of(folder, run, cell.jobs["judged"], registry, device), cell.jobs)
         (derived,) = judge(fresh).cells
         called = {
             "scheme": "+".join(_label(one) for one, _ in ran if one["role"] == "scheme"),
@@ -156,98 +154,87 @@ def _differences(run: Run, cell: Cell) -> Iterator[str]:
             yield f"the data of {track['task']} differ from those of the run"
 
 
-def _context(run: Run, device: torch.device) -> TaskContext:
-    """The world of the bundled jobs."""
-    described = next(record["job"]["world"] for record in run.records.values())
-    recipe = Recipe(**described["training"])
-    return TaskContext(find_task(described["task"]), described["architecture"], recipe, device, described["precision"])
+@dataclass(frozen=True)
+class _Examiner:
+    """Who examines a bundle's models anew: under the installed scheme of the bundled name, on the court's images."""
+
+    folder: Path
+    run: Run
+    registry: Registry
+    declaration: Declaration
+    scheme: Scheme
+    context: TaskContext
+    test: Data
+
+    @classmethod
+    def of(cls, folder: Path, run: Run, judged: str, registry: Registry, device: str) -> _Examiner:
+        payload = run.records[judged]["job"]
+        described, world = payload["scheme"], payload["world"]
+        try:
+            found = registry.scheme(described["name"])
+        except BenchError as error:
+            hint = "a bundle's own code is never run: install the scheme or name it with --plugin"
+            raise BenchError(f"{error}; {hint}") from None
+        scheme = load(found)(**found.resolve(described["parameters"]))
+        task, recipe, here = find_task(world["task"]), Recipe(**world["training"]), device_of(device)
+        context = TaskContext(task, world["architecture"], recipe, here, world["precision"])
+        return cls(folder, run, registry, found, scheme, context, load_data(task).test.to(here))
+
+    def service(self, job: str) -> Service:
+        return standalone_files.open_service(self._file(job, "service"), [self.declaration], self.registry)
+
+    def key(self, job: str) -> tuple[Key, str]:
+        """A job's key and its SHA-256."""
+        path, digest = self._file(job, "key"), self.run.records[job]["result"]["artefacts"]["key"]
+        return artefacts.read_key(path, job, digest, self.scheme.key_type), digest
+
+    def _file(self, job: str, role: str) -> Path:
+        path = self.folder / artefact_name(job, role)
+        if standalone_files.peek(path).sha256 != self.run.records[job]["result"]["artefacts"][role]:
+            raise BenchError(f"{path.name} was tampered with: its SHA-256 is not the one in its record")
+        return path
+
+    def answers(self, job: str) -> dict[str, Any]:
+        return steps.utility(self.service(job), self.test, self.context)
+
+    def observed(self, judged: str) -> dict[str, Any]:
+        """What the court sees now, in the form of a judged record's result."""
+        payload = self.run.records[judged]["job"]
+        key, digest = self.key(payload["key"])
+        ledger = [self.run.result(job) or {} for job in payload["ledger"]]
+        admission = steps.admission(self.scheme, key, any(entry.get("commitment") == digest for entry in ledger))
+        rng = stream(payload["replicate"], "court", payload["scheme"]["name"], self.context.task.name)
+        court, service = Court(self.context, self.test, rng), self.service(payload["suspects"][0])
+        return {"observations": [steps.examine(self.scheme, key, service, court)], "admission": admission}
 
 
-def _anew(
-    folder: Path, run: Run, jobs: Mapping[str, str], registry: Registry, device: str
-) -> tuple[Run, tuple[Check, ...]]:
+def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check]]:
     """The run with the observations made here in place of the recorded ones, and how each compares."""
-    context = _context(run, device_of(device))
-    splits = load_data(context.task)
-    records, checks = dict(run.records), []
-    for role in ("suspect", "marked", "attacked"):
-        id = jobs.get(role)
-        if id is None or not (folder / artefact_name(id, "service")).is_file():
-            continue
-        service = _service(folder, run, id, jobs["judged"], registry)
-        outcomes = steps.utility(service, splits.test.to(context.device), context)
-        checks.append(compared(f"answers of the {_NAMES[role]}", records[id]["result"]["utility"], outcomes))
-        records[id] = _with(records[id], utility=outcomes)
-    for role in ("fresh", "judged"):
-        judged = jobs.get(role)
-        if judged is not None and judged in records:
-            scheme = _scheme(records[judged]["job"]["scheme"], registry)
-            seen = _observed(folder, run, judged, scheme, context, splits, registry)
-            recorded = records[judged]["result"]
-            name = "delivered model" if role == "fresh" else "suspect"
-            checks += _observation(f"the {name}", recorded["observations"][0], seen["observations"][0])
-            same = recorded["admission"] == seen["admission"]
-            checks.append(Check(f"admission of the key of the {name}", "equal" if same else "different",
-                                "" if same else f"{recorded['admission']} became {seen['admission']}"))  # fmt: skip
-            records[judged] = _with(records[judged], **seen)
-    return replace(run, records=records, kept={}), tuple(checks)
+    records, checks = dict(examiner.run.records), []
+    for role, name in (("suspect", "suspect"), ("marked", "delivered model"), ("attacked", "suspect")):
+        job = jobs.get(role)
+        if job is not None and (examiner.folder / artefact_name(job, "service")).is_file():
+            outcomes, result = examiner.answers(job), records[job]["result"]
+            checks.append(compared(f"answers of the {name}", result["utility"], outcomes))
+            records[job] = {**records[job], "result": {**result, "utility": outcomes}}
+    for role, name in (("fresh", "delivered model"), ("judged", "suspect")):
+        job = jobs.get(role)
+        if job is not None and job in records:
+            seen, result = examiner.observed(job), records[job]["result"]
+            checks += _observation(f"the {name}", result["observations"][0], seen["observations"][0])
+            checks.append(_same(f"admission of the key of the {name}", result["admission"], seen["admission"]))
+            records[job] = {**records[job], "result": {**result, **seen}}
+    return replace(examiner.run, records=records, kept={}), checks
 
 
-_NAMES = {"suspect": "suspect", "marked": "delivered model", "attacked": "suspect"}
-
-
-def _with(record: Mapping[str, Any], **results: Any) -> dict[str, Any]:
-    return {**record, "result": {**record["result"], **results}}
-
-
-def _installed(name: str, registry: Registry) -> Declaration:
-    try:
-        return registry.scheme(name)
-    except BenchError as error:
-        hint = "a bundle's own code is never run: install the scheme or name it with --plugin"
-        raise BenchError(f"{error}; {hint}") from None
-
-
-def _scheme(described: Mapping[str, Any], registry: Registry) -> Scheme:
-    declaration = _installed(described["name"], registry)
-    made: Scheme = load(declaration)(**declaration.resolve(described["parameters"]))
-    return made
-
-
-def _service(folder: Path, run: Run, id: str, judged: str, registry: Registry) -> Any:
-    path = folder / artefact_name(id, "service")
-    _fits(path, run.records[id]["result"]["artefacts"]["service"])
-    scheme = _installed(run.records[judged]["job"]["scheme"]["name"], registry)
-    return standalone_files.open_service(path, [scheme], registry)
-
-
-def _fits(path: Path, checksum: str) -> None:
-    if standalone_files.peek(path).sha256 != checksum:
-        raise BenchError(f"{path.name} was tampered with: its SHA-256 is not the one in its record")
-
-
-def _observed(
-    folder: Path, run: Run, judged: str, scheme: Scheme, context: TaskContext, splits: Splits, registry: Registry
-) -> dict[str, Any]:
-    """What the court sees now, in the form of a judged record's result."""
-    payload = run.records[judged]["job"]
-    digest = run.records[payload["key"]]["result"]["artefacts"]["key"]
-    path = folder / artefact_name(payload["key"], "key")
-    _fits(path, digest)
-    key = artefacts.read_key(path, payload["key"], digest, scheme.key_type)
-    ledger = [run.result(job) or {} for job in payload["ledger"]]
-    admission = steps.admission(scheme, key, any(entry.get("commitment") == digest for entry in ledger))
-    name = (payload["replicate"], "court", payload["scheme"]["name"], context.task.name)
-    court = Court(context, splits.test.to(context.device), stream(*name))
-    service = _service(folder, run, payload["suspects"][0], judged, registry)
-    return {"observations": [steps.examine(scheme, key, service, court)], "admission": admission}
+def _same(what: str, recorded: object, seen: object) -> Check:
+    """Compare what knows no tolerance."""
+    return Check(what, "equal", "") if recorded == seen else Check(what, "different", f"{recorded} became {seen}")
 
 
 def _observation(whose: str, recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Check]:
     if recorded["unreadable"] is not None or seen["unreadable"] is not None:
-        same = recorded["unreadable"] == seen["unreadable"]
-        yield Check(f"observation of {whose}", "equal" if same else "different", "unreadable" if same else
-                    f"unreadable: {recorded['unreadable']} became {seen['unreadable']}")  # fmt: skip
+        yield _same(f"what makes {whose} unreadable", recorded["unreadable"], seen["unreadable"])
         return
     for part in ("channels", "gates"):
         for name in sorted({*recorded[part], *seen[part]}):

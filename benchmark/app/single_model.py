@@ -17,7 +17,6 @@ import torch
 from rich.console import Console
 
 from benchmark.app import standalone_files
-from benchmark.data.splits import Splits
 from benchmark.data.splits import load as load_data
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
@@ -31,7 +30,7 @@ from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
 from benchmark.protocol.objects import Key, Service
-from benchmark.protocol.parties import Court, Owner, Party, TaskContext, stream
+from benchmark.protocol.parties import Court, Owner, Party, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from leaderboard.judge.case_file import COUNTED
@@ -109,12 +108,13 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
         model_hash = artefacts.write(out / MODEL, "embed", release.service)
         key_hash = artefacts.write(out / KEY, "embed", key)
         (out / KEY).chmod(0o600)
+        outcomes = steps.utility(release.service, splits.test.to(context.device), context)
         card = {
             "schema": CARD_SCHEMA,
             "scheme": described,
             "profile": {"name": profile.name, "world": profile.world(), "nulls": profile.nulls},
             "data": context.task.data_hash(),
-            "utility": {"value": usefulness(release.service, splits, context), "unit": UNITS[context.task.kind]},
+            "utility": {"value": level(outcomes), "unit": UNITS[context.task.kind]},
             "files": {MODEL: model_hash, KEY: key_hash},
             "commitment": key_hash,
             **({"public": public} if (public := key.public()) else {}),
@@ -123,15 +123,6 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     except OSError as error:
         raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
     return card
-
-
-def usefulness(service: Service, splits: Splits, context: TaskContext) -> float:
-    """Share of the test set that a service gets right, or its mean PSNR in dB. Raises ValueError for other answers."""
-    return _level(steps.utility(service, splits.test.to(context.device), context))
-
-
-def _level(outcomes: Mapping[str, Any]) -> float:
-    return cast(float, level(outcomes))  # no test set is empty
 
 
 @dataclass(frozen=True)
@@ -199,15 +190,15 @@ def examine_files(
         except Exception as error:
             raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
 
+    suspect, court = examined(service, outcomes), Thresholds(profile.alpha, profile.budget)
     seen = {pool: [examined(*null) for null in members] for pool, members in nulls.items()}
-    thresholds = Thresholds(profile.alpha, profile.budget)
     return Examination(
         scheme=setting.label,
         model=loose,
         key=standalone_files.peek(key),
-        utility=_level(outcomes),
+        utility=cast(float, level(outcomes)),  # no test set is empty
         unit=UNITS[context.task.kind],
-        opinion=opinion(examined(service, outcomes), seen, admission, thresholds),
+        opinion=opinion(suspect, seen, admission, court),
         admission=admission,
         nulls={pool: len(members) for pool, members in nulls.items()},
         profile=profile.name,
