@@ -109,7 +109,7 @@ def _artefacts(cell: Cell, records: Mapping[str, Record]) -> Iterator[tuple[str,
     seen = dict.fromkeys(cell.jobs[role] for role in ("marked", "attacked", "suspect") if role in cell.jobs)
     judged = {records[cell.jobs[role]]["job"]["key"] for role in ("judged", "fresh") if role in cell.jobs}
     for job in seen:
-        if not (cell.innocent and job == cell.jobs["marked"]):  # an innocent's cell speaks of no marked model
+        if not (cell.innocent and job == cell.jobs["marked"]):  # an innocent's cell has no marked model
             yield job, "service"
     for job in sorted(judged):
         yield job, "key"

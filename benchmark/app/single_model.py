@@ -127,7 +127,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
 
 @dataclass(frozen=True)
 class Examination:
-    """One model under one key, examined beside the profile's unmarked models, and what a court says to the claim.
+    """One model under one key, examined beside the profile's unmarked models, and a court's answer to the claim.
 
     admission: of the key, as a judged record keeps it. nulls: how many models each pool of nulls has. left_out: nulls
     that are the suspect itself. card: whether a card beside the key holds its commitment; None where there is no card.
@@ -209,7 +209,7 @@ def examine_files(
 
 
 def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
-    """Whether the key may be heard. A scheme may fail in any way at the fields of a key from outside: it may not."""
+    """Whether the key is admissible: not where the scheme fails, in whatever way, at fields of a key from outside."""
     try:
         return steps.admission(scheme, key, committed)
     except Exception as error:

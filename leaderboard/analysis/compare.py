@@ -2,7 +2,7 @@
 
 A cell's evidence is compared by a two-sample test of the suspects' hits (Fisher's exact test, Fisher 1935; Welch's
 t, 1947, for real scores), its utility by the paired outcomes of the two suspects on the same test set (McNemar
-1947, exact; Student's paired t for PSNR). The items are the sample: a small p says that these two suspects differ, not
+1947, exact; Student's paired t for PSNR). The items are the sample: a small p means that these two suspects differ, not
 why. All tests of one comparison are one family, corrected by Holm (1979) at 5 %. Cells whose suspect was judged by the
 same job with the same result are the same record, not a comparison.
 """

@@ -65,7 +65,7 @@ class Crossed:
 
     For a scheme whose law of a fresh key is a handful of redrawn ones, so that p_key is a prediction, known to be too
     small in its far tail. What accuses is p, the larger of p_key and p_null, and p_null of a fresh key needs that key
-    on other models; the owner's key on them says nothing about it. key, both: accusations by p_key alone and by p, by
+    on other models; the owner's key on them can't replace it. key, both: accusations by p_key alone and by p, by
     alpha, over pairs of a key and a model. Pairs of one key are not independent, so the limits are those of fewer
     draws than there are pairs: a count within them is what a correct rule shows, not a proof. p_null allows for how
     few nulls there are.

@@ -29,12 +29,12 @@ __all__ = ["Board", "Run", "judge", "judge_cells", "read_run"]
 
 @dataclass(frozen=True)
 class Board:
-    """All that the pages say, at one alpha and each track's budget. `cells` are in the plan's order.
+    """All that the pages show, at one alpha and each track's budget. `cells` are in the plan's order.
 
     tracks: the main one first. split: where there are several, one board per track, with its own schemes, the attacks
     that serve its kind of task, and the cost of its host; parts: those of them that have a scheme, or the board itself.
     A board of several tracks has no host: what is measured by one, or in a unit, is read from the parts. beside: the
-    cells of thieves with other images than the matrix's; only curves speak of them.
+    cells of thieves with other images than the matrix's; only curves show them.
     """
 
     run: Run
@@ -49,12 +49,12 @@ class Board:
 
     @property
     def parts(self) -> Sequence[Board]:
-        """What the pages speak of, track by track: a track on which no scheme of the run works has nothing to say."""
+        """What the pages show, track by track: those on which a scheme of the run works."""
         return [part for part in self.split if part.schemes] or self.split or (self,)
 
     @property
     def shown(self) -> list[Track]:
-        """The tracks that the pages speak of."""
+        """The tracks that the pages show."""
         return [part.track for part in self.parts]
 
     @property

@@ -26,7 +26,7 @@ COUNTED = {OWN_POOL: "nulls", SURROGATE_POOL: "surrogate_nulls"}  # pools that c
 
 @dataclass(frozen=True)
 class CaseFile:
-    """What the records say of one cell, before any threshold is applied; None where the jobs did not get that far.
+    """What the records hold of one cell, before any threshold is applied; None where the jobs did not get that far.
 
     missing: the verdict of a cell whose jobs have no result. delivered, suspect, scratch: outcomes on the test set.
     fresh, seen: what the court saw of the model as delivered, and of the suspect. before, after: the same, weighed
@@ -72,7 +72,7 @@ def _read(run: Run, jobs: Mapping[str, str], innocent: bool, claim: bool) -> Cas
             delivered=outcomes(run, jobs.get("innocent", jobs.get("marked"))),
             suspect=outcomes(run, jobs.get("attacked")),
             agreement=(run.result(jobs.get("attacked")) or {}).get("agreement"),
-            # a false claim is about an innocent model, which says nothing of the owner's mark
+            # a false claim is about an innocent model, which has no mark of the owner's
             before=None if "innocent" in jobs else delivered_mark(run, jobs),
         )
     return case if case.missing else _examined(run, jobs, case)
@@ -104,9 +104,9 @@ def delivered_mark(run: Run, jobs: Mapping[str, str]) -> Weighing | None:
 
 
 def counted_pools(jobs: Mapping[str, str | None], *, fresh: bool = False) -> dict[str, str]:
-    """The jobs that judged the pools that count, by pool. fresh: under the owner's key, also where a claim brings one.
+    """The jobs that judged the pools that count, by pool; runs of older versions have clean nulls alone.
 
-    A run of before there were surrogates has clean nulls alone.
+    fresh: under the owner's key, also in a cell that is judged under a thief's.
     """
     found = {pool: jobs.get(role) for pool, role in COUNTED.items()}
     if fresh:

@@ -42,8 +42,7 @@ class Cell:
     committed: the verdict of a court that asks for commitment (claims only). before, after: evidence in the
     model as delivered and in the suspect. utility: suspect against delivered model. gates: the suspect's.
     channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
-    where `unit`, in which changes of utility are told, is dB, and `ssim` its mean SSIM
-    there. pool, share: the thief's images.
+    where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. pool, share: the thief's images.
     """
 
     task: str

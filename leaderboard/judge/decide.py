@@ -1,4 +1,4 @@
-"""From a case file to a verdict, at any alpha and budget; and what a court says to a claim."""
+"""From a case file to a verdict, at any alpha and budget; and a court's answer to a claim."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def decide(case: CaseFile, court: Thresholds) -> Decision:
     assert case.after is not None
     gates, committed = court.gates(case.seen), None
     if case.admission is not None:
-        after, accepted = hear(case, court, gates, committed=case.admission["committed"])
+        after, accepted = answer(case, court, gates, committed=case.admission["committed"])
         verdict, committed = (
             claim_verdict(case.admission, accepted, commitment_required=required) for required in (False, True)
         )
@@ -83,7 +83,7 @@ def decide(case: CaseFile, court: Thresholds) -> Decision:
     return Decision(verdict, committed, before, after, utility, gates)
 
 
-def hear(
+def answer(
     case: CaseFile, court: Thresholds, gates: Mapping[str, Utility], *, committed: bool
 ) -> tuple[Evidence, Acceptance]:
     """The evidence for a claim and the court's answer to it. committed: the key was, before the suspect existed."""

@@ -39,7 +39,7 @@ EvidenceState = Literal["present", "absent", "unclear"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one suspect says about one key.
+    """The evidence for one key in one suspect.
 
     total: hits out of n, or the mean of n real scores; rate: total / n, or the mean. log10_p_key and
     log10_p_null are None where there is no such test; log10_p is the larger. theta: least total with p <=
@@ -152,7 +152,7 @@ class Weighing:
             reason: str | None = TOO_FEW
         elif log10_p <= math.log10(alpha):
             state, reason = "present", None
-        # None: the key cannot tell a mark from its absence, however many the nulls
+        # None: this key can't separate a mark from its absence, however many the nulls
         elif theta0 is None or (n * upper if suspect.kind == "count" else upper) < theta0:
             state, reason = "absent", None
         else:

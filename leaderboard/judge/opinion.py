@@ -1,4 +1,4 @@
-"""What a court says to a claim on one model from outside any run, by the same case file as a cell of the matrix."""
+"""A court's answer to a claim on one model from outside any run, by the same case file as a cell of the matrix."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leaderboard.judge.case_file import COUNTED, read_case
-from leaderboard.judge.decide import Thresholds, hear
+from leaderboard.judge.decide import Thresholds, answer
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import Observation
 from leaderboard.judge.run import Run
@@ -27,7 +27,7 @@ class Examined:
 
 @dataclass(frozen=True)
 class Opinion:
-    """What a court says to a claim on one model, twice: if its key was committed before the model existed, and if not.
+    """A court's answer to a claim on one model, twice: if its key was committed before the model existed, and if not.
 
     evidence, uncommitted: the latter is charged the keys that a claimant may have tried behind a hash. claim,
     claim_uncommitted: accepted, refused or unclear, or inadmissible: then p-values mean nothing and are not shown.
@@ -57,7 +57,7 @@ class Opinion:
 def opinion(
     suspect: Examined, nulls: Mapping[str, Sequence[Examined]], admission: Mapping[str, Any], court: Thresholds
 ) -> Opinion:
-    """What a court says to a claim on `suspect`; nulls: unmarked models by pool, examined under the same key.
+    """A court's answer to a claim on `suspect`; nulls: unmarked models by pool, examined under the same key.
 
     admission: of the key, as a judged record keeps it; whether it was committed is left open.
     """
@@ -70,7 +70,7 @@ def opinion(
         jobs[COUNTED[pool]] = pool
     case = read_case(Run({"jobs": {}}, records), jobs, innocent=False, claim=True)
     gates, fault = court.gates(suspect.seen), inadmissible(admission)
-    (evidence, claim), (uncommitted, alone) = (hear(case, court, gates, committed=early) for early in (True, False))
+    (evidence, claim), (uncommitted, alone) = (answer(case, court, gates, committed=early) for early in (True, False))
     words = (INADMISSIBLE, INADMISSIBLE) if fault else (claim.word, alone.word)
     return Opinion(evidence, uncommitted, gates, *words, fault or claim.reason, not fault, gain(suspect.outcomes))
 

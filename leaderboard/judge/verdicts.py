@@ -26,7 +26,7 @@ Gates = Mapping[str, Utility]
 
 @dataclass(frozen=True)
 class Verdict:
-    """One word, why (None where the word says it all), and flags printed beside it."""
+    """One word, why (None where the word is enough), and flags printed beside it."""
 
     word: str
     reason: str | None = None
@@ -78,7 +78,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What the court says to a claim, by evidence and gates alone, and why it does not accept."""
+    """The court's answer to a claim, by evidence and gates alone, and why it does not accept."""
 
     word: Literal["accepted", "refused", "unclear"]
     reason: str | None = None
@@ -153,7 +153,7 @@ def cell_verdict(
 
 
 def inadmissible(admission: Mapping[str, Any]) -> str | None:
-    """Why a key may not be heard; None where it is well formed and bound to its owner."""
+    """Why a key is inadmissible; None where it is well formed and bound to its owner."""
     if admission["well_formed"] and admission["bound"]:
         return None
     fault = "bound to its owner" if admission["well_formed"] else "well formed"

@@ -112,7 +112,7 @@ def key_law(law: Mapping[str, Any] | None, suspect: EvidenceScore) -> Closed | N
             return None
         if suspect.kind == "count":
             return NullPool.of_counts(law["totals"], suspect.n)
-        # all totals come from this suspect, so its own items tell the least spread
+        # all totals are of this suspect: the least spread is the sampling error of its own items
         return NullPool.of_scores(law["totals"], suspect.sd / math.sqrt(suspect.n))
     if suspect.kind != "count":
         raise ValueError(f"a {law['kind']} law needs hits, not real scores")

@@ -17,7 +17,7 @@ from scipy import special, stats
 
 LN10 = math.log(10.0)
 FAMILY_LEVEL = 0.05  # what adjusted p-values (see `holm`) are held against
-LEAST_FOR_PREDICTION = 8  # with fewer nulls their spread says too little: ranks only
+LEAST_FOR_PREDICTION = 8  # with fewer nulls their spread is too uncertain: ranks only
 
 
 @lru_cache(maxsize=1024)
