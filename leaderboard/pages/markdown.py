@@ -36,7 +36,6 @@ def page(board: Board, swept: Sequence[Curve] | None = None) -> str:
         *scores.sections(board),
         *sweeps.curve_section(board, found),
         *results.claims(board),
-        *sweeps.dispute_section(board),
         "## Innocent models",
         results.false_alarms(board),
         results.near_misses(board),
