@@ -9,7 +9,7 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 
-from benchmark.architectures.blocks import build
+from benchmark.architectures.net import build
 from benchmark.data.splits import Data, load
 from benchmark.execution.job_context import context_of
 from benchmark.planning.profile import load_profile

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmark.architectures.blocks import known
+from benchmark.architectures.net import known
 from benchmark.code_digest import source_hash
 from benchmark.data.splits import Data, Splits, load, thief_data
 from benchmark.data.tasks import Task, find_task

@@ -8,12 +8,12 @@ from pathlib import PurePath
 from typing import Any
 
 from benchmark.vocabulary import ORACLE_KINDS
+from leaderboard.analysis.error_rates import ALPHAS
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
 from leaderboard.pages.md_table import escape, link, table
 
-ALPHAS = (0.05, 1e-3, 1e-6)
 BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}
 
 

@@ -177,11 +177,16 @@ def test_a_new_version_of_the_package_renames_nothing(plan: Planner, original: P
 
 
 def with_other_constant(name: str) -> str:
-    """The file with its first number, or else its first text, changed; with one more where it has none that counts."""
+    """The file with a number, or else a text, changed: the first in a function, or else the first outside.
+
+    With one constant more where it has none that counts.
+    """
     tree = tree_of(name)
     wording = {id(one) for node in ast.walk(tree) if isinstance(node, ast.Raise | ast.Expr | ast.arg | ast.AnnAssign)
                for one in ast.walk(node.annotation if isinstance(node, ast.AnnAssign) else node)}  # fmt: skip
-    found = [one for one in ast.walk(tree) if isinstance(one, ast.Constant) and id(one) not in wording]
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    nodes = [*(one for function in functions for one in ast.walk(function)), *ast.walk(tree)]
+    found = [one for one in nodes if isinstance(one, ast.Constant) and id(one) not in wording]
     numbers = [one for one in found if type(one.value) in (int, float)]
     for one in [*numbers, *filter(is_text, found)][:1]:
         one.value = one.value + (1 if one in numbers else "x")
