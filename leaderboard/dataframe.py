@@ -28,7 +28,7 @@ DType = Literal["category", "string", "bool", "int64", "Int64", "float64"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class JudgedCell:
     """One judged cell with what its row needs from around it: the entries of its scheme and attack in run.json."""
 
     board: Board
@@ -49,7 +49,7 @@ class Column:
     dtype: DType
     unit: str
     meaning: str
-    value: Callable[[Entry], object]
+    value: Callable[[JudgedCell], object]
 
 
 def find_board(source: Board | Run | Path | str, alpha: float | None, budget: float | None) -> Board:
@@ -74,7 +74,7 @@ def cells(board: Board, swept: Sequence[Curve] | None = None) -> pd.DataFrame:
     schemes = {row.label: row.described for row in board.schemes}
     attacks = {row.label: row.described for row in board.attacks}
     entries = [
-        Entry(board, cell, schemes[cell.scheme], attacks.get(cell.attack, {}),
+        JudgedCell(board, cell, schemes[cell.scheme], attacks.get(cell.attack, {}),
               not cell.innocent and (cell.scheme, cell.attack) in chosen)
         for cell in (*board.cells, *board.beside)
     ]  # fmt: skip
@@ -92,7 +92,7 @@ def _evidence(prefix: str, of: str, get: Callable[[Cell], Evidence | None]) -> l
     """The columns of the evidence in one model; `of` says which."""
 
     def column(name: str, dtype: DType, unit: str, meaning: str, read: Callable[[Evidence], object]) -> Column:
-        def value(one: Entry) -> object:
+        def value(one: JudgedCell) -> object:
             found = get(one.cell)
             return None if found is None else read(found)
 
@@ -140,7 +140,7 @@ def _job(role: str, meaning: str) -> Column:
     return Column(f"job_{role}", "string", "", f"Job id of {meaning}.", lambda one: one.cell.jobs.get(role))
 
 
-def _relative_work(one: Entry) -> float | None:
+def _relative_work(one: JudgedCell) -> float | None:
     return work_share(one.cell.cost, one.board.part_of(one.cell).host_operations)
 
 
