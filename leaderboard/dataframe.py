@@ -23,7 +23,6 @@ from leaderboard.judge.run import Run, read_run
 from leaderboard.judge.summaries import work_share
 from leaderboard.stats.utility_test import SCALE, Utility
 
-PUBLISHED = Path(__file__).parent / "published"
 DType = Literal["category", "string", "bool", "int64", "Int64", "float64"]
 
 
@@ -58,9 +57,9 @@ def find_board(source: Board | Run | Path | str, alpha: float | None, budget: fl
         return source if alpha is None and budget is None else judge(source.run, alpha, budget)
     if isinstance(source, Run):
         return judge(source, alpha, budget)
-    folder = Path(source)
-    if not folder.exists() and (PUBLISHED / source).is_dir():
-        folder = PUBLISHED / source
+    folder, published = Path(source), Path(__file__).parent / "published" / source
+    if not folder.exists() and published.is_dir():
+        folder = published
     store = folder.parent / "store"
     return judge(read_run(folder, RecordStore(store) if store.is_dir() else None), alpha, budget)
 
