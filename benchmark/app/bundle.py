@@ -18,8 +18,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from benchmark.code_digest import source_hash
 from benchmark.errors import BenchError
-from benchmark.identity import canonical, job_id, source_hash
+from benchmark.identity import canonical, job_id
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 from benchmark.store.records import Record, RecordStore

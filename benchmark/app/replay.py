@@ -16,13 +16,12 @@ from typing import Any
 
 from benchmark.app import standalone_files
 from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, plugins, read_bundle
-from benchmark.app.single_model import device_of
+from benchmark.code_digest import engine_hash, source_hash
 from benchmark.data.splits import Data
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
-from benchmark.identity import source_hash
-from benchmark.planning.plan import ENGINE
+from benchmark.normal_form import same_code
 from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
@@ -30,6 +29,7 @@ from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import Court, TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
+from benchmark.training.device import device_of
 from benchmark.training.loop import Recipe
 from leaderboard.judge.board import judge
 from leaderboard.judge.cell import Cell
@@ -134,7 +134,7 @@ def _plugin_code(
     checks, notes = [], []
     for plugin, here in ran:
         what, path = f"{plugin['role']} {plugin['name']}", folder / code_name(plugin)
-        same = here is not None and path.is_file() and path.read_bytes() == here.source.read_bytes()
+        same = here is not None and path.is_file() and same_code(path.read_bytes(), here.source.read_bytes())
         if here is None:
             notes.append(f"the {what} is not installed here")
         elif source_hash(here.source) != plugin["code"]:
@@ -147,7 +147,7 @@ def _plugin_code(
 
 def _differences(run: Run, cell: Cell) -> Iterator[str]:
     """How the code and the data here differ from those of the run."""
-    if run.records[cell.jobs["judged"]]["job"]["engine"] != source_hash(ENGINE):
+    if run.records[cell.jobs["judged"]]["job"]["engine"] != engine_hash():
         yield "the installed benchmark differs from the one that ran"
     for track in run.described["data"]:
         if track["sha256"] != find_task(track["task"]).data_hash():

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from rich.console import Console
 
 from benchmark.app import standalone_files
+from benchmark.code_digest import source_hash
 from benchmark.data.splits import load as load_data
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
 from benchmark.execution.run import Machine, finish
-from benchmark.identity import source_hash
 from benchmark.planning.durations import history
 from benchmark.planning.job import Job
 from benchmark.planning.null_pools import null_jobs
@@ -33,6 +32,7 @@ from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import Court, Owner, Party, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
+from benchmark.training.device import device_of
 from leaderboard.judge.case_file import COUNTED
 from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.opinion import Examined, Opinion, opinion
@@ -61,14 +61,6 @@ def track_of(setting: Setting, profile: Profile) -> Profile:
     return track
 
 
-def device_of(wanted: str) -> torch.device:
-    """ "auto" is the GPU where there is one; on the CPU one thread computes, so that a sum has one order."""
-    torch.set_num_threads(1)
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device auto, or see bench doctor")
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
-
-
 def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None, device: str) -> dict[str, Any]:
     """Mark a new model of the profile with a new key; writes model, key and card into `out` and returns the card.
 
@@ -85,7 +77,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     if not there.is_dir() or not os.access(there, os.W_OK):  # before minutes of training, not after
         raise BenchError(f"{out} can't be written, for {there} is no folder that can: choose another --out")
     replicate = secrets.randbits(63) if seed is None else seed
-    context = context_of(profile, device_of(device))
+    context = context_of(profile.world(), device_of(device))
     splits = load_data(context.task)
     owner_data = splits.owner.to(context.device)
     host = None
@@ -168,7 +160,7 @@ def examine_files(
     card, secret = _card(key), standalone_files.open_key(key, scheme)
     _card(model)
     service = standalone_files.open_service(model, [declaration], registry)
-    context = context_of(profile, device)
+    context = context_of(profile.world(), device)
     test = load_data(context.task).test.to(device)
     try:
         outcomes = steps.utility(service, test, context)

@@ -10,7 +10,8 @@ from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.planning.job import Job
-from benchmark.planning.plan import SURROGATES, Plan, PlanBuilder
+from benchmark.planning.plan import Plan
+from benchmark.planning.plan_builder import SURROGATES, PlanBuilder
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
 
@@ -20,7 +21,7 @@ OTHER_IMAGE_NETS = 8  # the same of image-to-image nets, each of which trains fo
 CALIBRATED_SURROGATES = SURROGATES + 1  # as many as in a run are left when a suspect's own is left out
 CROSSED = 9  # nulls that all see the same fresh keys: one accused, and 8, the least that a prediction rests on
 CLASSIFICATION = "classification"
-ARCHITECTURES = {CLASSIFICATION: ("convnet", "resnet8"), "image-to-image": ("unet", "residual", "plain")}
+POOL_ARCHITECTURES = {CLASSIFICATION: ("convnet", "resnet8"), "image-to-image": ("unet", "residual", "plain")}
 
 
 def calibration_plan(
@@ -71,7 +72,7 @@ def _pools(
     clean, host = draft.clean_nulls(), draft.host(0)
     small = draft.task.kind != CLASSIFICATION
     others = OTHER_IMAGE_NETS if small else OTHER_NETS
-    architectures = [name for name in ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
+    architectures = [name for name in POOL_ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
     return {
         "clean": clean,
         "other architecture": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.plugins.selection import CLAIM_KINDS
+from benchmark.vocabulary import CLAIM_KINDS
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices, curves
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import Tally

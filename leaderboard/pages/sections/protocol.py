@@ -132,6 +132,7 @@ def protocol(board: Board) -> list[str]:
     """Profile, data, machine, versions, command, and how small the p-values of each grade became."""
     described, records = board.run.described, board.run.records.values()
     ran = [record["run"] for record in records if record["status"] == "ok"]
+    engines = {record["job"].get("engine", "unknown")[:12] for record in records}
     versions: dict[str, set[str]] = {}
     for one in ran:
         for package, version in one["versions"].items():
@@ -139,7 +140,7 @@ def protocol(board: Board) -> list[str]:
     facts: list[tuple[str, str]] = [
         ("command", described["command"]),
         ("created", described["created"]),
-        ("watermark-bench", described["version"]),
+        ("made by", f"watermark-bench {described['version']}, code {', '.join(sorted(engines))}"),
         ("judged at", f"alpha {wording.probability(board.alpha)}, budget {wording.budgets(board.shown)}"),
         *((name, _value(value)) for name, value in described["profile"].items()),
         *((f"{track['task']}: {name}", _value(value)) for track in described["data"] for name, value in track.items()),
