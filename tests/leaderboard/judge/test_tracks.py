@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from benchmark.app.bundle import bundle
 from benchmark.errors import BenchError
+from benchmark.plugins.registry import Registry
 from leaderboard.analysis.compare import compare as compare_boards
 from leaderboard.analysis.power import decidable
 from leaderboard.analysis.sweeps import curves
+from leaderboard.judge.board import judge, read_run
 from leaderboard.judge.evidence import OWN_POOL
 from leaderboard.pages import latex, markdown
 from leaderboard.pages.board_json import leaderboard_json
@@ -299,3 +304,29 @@ def test_an_older_run_is_refused_in_one_sentence(two: Any) -> None:
     two.run["data"] = {"task": "digits"}
     with pytest.raises(BenchError, match="written by another version"):
         two.board()
+
+
+@pytest.mark.parametrize(("task", "budget"), [("digits", 7.0), ("photos", 0.5)])
+def test_a_bundle_is_judged_at_the_thresholds_of_its_own_cells_track(
+    two: Any, tmp_path: Path, task: str, budget: float
+) -> None:
+    """A budget in points moves no image cell; what isn't installed is named in bundle.json."""
+    jobs = next(one for one in two.board().owners() if one.task == task).jobs
+    digest = hashlib.sha256(b"tensors").hexdigest()
+    for role in ("marked", "attacked", "judged", "fresh"):
+        record = two.store.read(jobs[role])
+        job = record["job"] | {"scheme": {"name": "toy", "code": ""}, "key": jobs["marked"], "stages": []}
+        artefacts = {"artefacts": {"service": digest, "key": digest}}
+        two.store.write(record | {"job": job, "result": record["result"] | artefacts})
+        for kind in ("service", "key"):
+            path = two.store.artefact_path(jobs[role], kind)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"tensors")
+    board = two.board(alpha=0.01, budget=7)
+    cell = next(one for one in board.owners() if one.task == task)
+    bundle(board, cell, two.store, Registry.discover(()), tmp_path / "bundle")
+    (alone,) = (again := judge(read_run(tmp_path / "bundle"))).cells
+    assert [(track.task, track.alpha, track.budget) for track in again.tracks] == [(task, 0.01, budget)]
+    assert (alone.verdict, alone.after, alone.utility) == (cell.verdict, cell.after, cell.utility)
+    left_out = json.loads((tmp_path / "bundle" / "bundle.json").read_text())["left_out"]
+    assert "is not installed" in left_out["code/scheme-toy.py.txt"]
