@@ -6,11 +6,11 @@
 | its key | Key, field (the form of a field), secret, prf_bits, prf_labels, commit, root_of |
 | what it observes | Observations, Channel, Gate; null distributions: binomial, poisson_binomial, redrawn; Admission |
 | an attack | Attack, OracleAttack, AttackResult, Claim, Access |
-| the parties | Party, Owner, Thief, Insider, Suspect, Court, TaskContext, ThiefCost |
+| the parties | Party, Owner, Thief, Insider, Suspect, Court |
 | what can't be done | NotApplicable (an attack or a redraw), Unreadable (a suspect) |
 | training | Recipe, BatchSource, logits |
 | data | Data, as_float, as_bytes, abstract_images, photographs, pictures |
-| nets | Net, Spec, build, builder, ConvBlock, conv_blocks, normalisation, entering, head, plain, ConvNet |
+| nets | Net, Spec, build, builder, ConvBlock, conv_blocks, normalisation, entering, head, plain |
 | image-to-image nets | UNet, UNetTrunk, ResidualUnit, conv3x3, Critic |
 """
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from benchmark.architectures.blocks import (
     ConvBlock,
-    ConvNet,
     Net,
     Spec,
     build,
@@ -56,9 +55,7 @@ from benchmark.protocol.parties import (
     Owner,
     Party,
     Suspect,
-    TaskContext,
     Thief,
-    ThiefCost,
     Unreadable,
 )
 from benchmark.protocol.scheme import CarrierScheme, OverwriteScheme, PassportScheme, Scheme, TriggerScheme
@@ -67,10 +64,10 @@ from benchmark.vocabulary import Access
 
 __all__ = [
     "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "Claim", "ConvBlock",
-    "ConvNet", "Court", "Critic", "Data", "Gate", "Insider", "Key", "Marked", "Net", "NotApplicable", "Observations",
+    "Court", "Critic", "Data", "Gate", "Insider", "Key", "Marked", "Net", "NotApplicable", "Observations",
     "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec",
-    "Suspect", "TaskContext", "Thief", "ThiefCost", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable",
-    "abstract_images", "as_bytes", "as_float", "binomial", "build", "builder", "commit", "conv3x3", "conv_blocks",
-    "entering", "field", "head", "logits", "normalisation", "parameter", "photographs", "pictures", "plain",
-    "poisson_binomial", "prf_bits", "prf_labels", "redrawn", "root_of", "secret",
+    "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images", "as_bytes", "as_float",
+    "binomial", "build", "builder", "commit", "conv3x3", "conv_blocks", "entering", "field", "head", "logits",
+    "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels",
+    "redrawn", "root_of", "secret",
 ]  # fmt: skip
