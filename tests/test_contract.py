@@ -28,12 +28,13 @@ from benchmark.contract import (
 )
 from benchmark.planning.profile import LEAST_NULLS
 from benchmark.plugins.registry import Registry, load
-from benchmark.plugins.selection import CLAIM_KINDS, Setting, select_attacks, select_schemes
+from benchmark.plugins.selection import Setting, select_attacks, select_schemes
 from benchmark.protocol.key_form import Form, forms
 from benchmark.protocol.objects import Key, Release, Service
 from benchmark.protocol.parties import stream
 from benchmark.protocol.steps import steal, utility
 from benchmark.store import artefacts
+from benchmark.vocabulary import CLAIM_KINDS
 from leaderboard.judge.evidence import weigh
 
 REGISTRY = Registry.discover()
@@ -335,7 +336,7 @@ def test_an_attack_reproduces_and_leaves_the_stolen_model_alone(lab: Lab, label:
     images = lab.splits.thief.x.clone()
     first, second = lab._attack(attack, exhibit, scheme), lab._attack(attack, exhibit, scheme)
     assert same(first.service, second.service)
-    assert first.bill == second.bill
+    assert first.cost == second.cost
     assert all(torch.equal(tensor, exhibit.service.net.state[name]) for name, tensor in before.items())
     assert torch.equal(lab.splits.thief.x, images)
     assert (first.key is not None) == (attack.kind in CLAIM_KINDS)
@@ -358,8 +359,8 @@ def test_a_release_gives_no_more_than_it_grants(lab: Lab) -> None:
     thief = Thief(lab.context, lab.splits.thief, stream("t"), exhibit.service.running(), "labels")
     images = lab.splits.thief.images()[:5]
     assert thief.ask(images, "labels").shape == (5,)
-    assert thief.bill.queries == 5
-    with pytest.raises(NotApplicable, match="grants labels, this attack asks for probabilities"):
+    assert thief.cost.queries == 5
+    with pytest.raises(NotApplicable, match="grants labels, this attack needs probabilities"):
         thief.ask(images)
     with pytest.raises(NotApplicable, match="grants labels, this attack needs weights"):
         _ = thief.model

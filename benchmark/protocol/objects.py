@@ -1,4 +1,4 @@
-"""What passes between the parties: services, releases, keys, loot. Frozen values, no behaviour beyond `ask`."""
+"""What passes between the parties: services, releases, keys, results of attacks. Frozen values that only answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmark.architectures.blocks import Net
+from benchmark.architectures.net import Net
 from benchmark.protocol import key_form
 from benchmark.training.loop import logits
 from benchmark.vocabulary import Access
@@ -76,16 +76,9 @@ class Marked:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A thief's own key, brought before the judge under `scheme`'s rules."""
-
-    key: Key
-
-
-@dataclass(frozen=True)
 class AttackResult:
-    """What a thief ends up with: a model, filters in front of it, and perhaps a claim."""
+    """What a thief ends up with: a model, filters in front of it, and perhaps a key of his own that he claims it by."""
 
     model: nn.Module | None = None  # None: the model as it was handed over
     filters: tuple[nn.Module, ...] = ()
-    claim: Claim | None = None
+    claim: Key | None = None

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.architectures.blocks import Net, build, conv_blocks, plain
+from benchmark.architectures.blocks import conv_blocks, plain
+from benchmark.architectures.net import Net, build
 from benchmark.protocol.parties import Unreadable
 from benchmark.training.loop import logits
 from schemes.passport import Passport
