@@ -11,6 +11,7 @@ ATTACK_KINDS = (
     "removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", "control",
 )  # fmt: skip
 ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # of attacks that are given the owner's key
+CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")  # of attacks that end in a claim
 
 JobKind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
 JobRole = Literal["owner", "thief", "insider", "court"]

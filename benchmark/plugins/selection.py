@@ -12,12 +12,11 @@ from typing import Any
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Declaration, PluginRole, split_text
 from benchmark.plugins.registry import Registry
-from benchmark.vocabulary import ORACLE_KINDS
+from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 
 _STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
 _SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+)(?::(?P<step>\S+))?\s*")
 _MOST = 100  # settings of one sweep
-CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")
 _STRENGTH = ("none", "labels", "probabilities", "weights")  # "outputs", of image-to-image nets, stands apart
 
 

@@ -152,7 +152,8 @@ def test_an_unconfirmed_figure_is_never_shown_as_reported(told: Any) -> None:
     assert [one.difference for one in outcomes(told(remembered, read))] == [None, None]
     full = {"full": "at least 70", "small": ""}
     text = page(told(remembered | full, read | full, scale="full"))
-    rows = {line.split("|")[1].strip(): [part.strip() for part in line.split("|")] for line in text.splitlines()
+    compared = text[text.index("## Reported and measured") : text.index("## Where each")]
+    rows = {line.split("|")[1].strip(): [part.strip() for part in line.split("|")] for line in compared.splitlines()
             if line.startswith("| re")}  # fmt: skip
     assert rows["remembered"][3] == "unconfirmed: 98.7 %"
     assert rows["remembered"][5] == "–"
@@ -197,7 +198,7 @@ def test_a_run_without_claims_is_refused(case: Any) -> None:
 
 
 def test_no_page_needs_torch() -> None:
-    code = "import sys, leaderboard.reproduction_page; assert 'torch' not in sys.modules"
+    code = "import sys, leaderboard.pages.reproduction_page; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import unescape
 from importlib.resources import files
 from typing import Any
 
@@ -25,10 +24,11 @@ from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.pages import wording
-from leaderboard.pages.cell_facts import attack_threat, cell_facts, scheme_threat
-from leaderboard.pages.markdown import headlines
-from leaderboard.pages.md_table import one_line
-from leaderboard.pages.overview import overviews
+from leaderboard.pages.cell_facts import MEANING, cell_facts
+from leaderboard.pages.reproduce_command import reproduce
+from leaderboard.pages.section import Inline, Span, one_line, piece, spans
+from leaderboard.pages.sections import costs, innocents, protocol, results
+from leaderboard.pages.sections.threat_model import Facts, attack_facts, scheme_facts
 
 INNOCENT = "innocent models"
 # what an outcome means for the owner: a tint and a sign beside the word, never instead of it
@@ -62,26 +62,64 @@ def page(board: Board, curves: Sequence[Curve] = ()) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["breaks"] = _breaks
+    environment.filters |= {"breaks": _breaks, "inline": inline, "paragraphs": _paragraphs}
     squares: list[dict[str, Any]] = []
     boards = list(_boards(board, curves, squares))
     script = _own("page.js")
     return environment.get_template("page.html.j2").render(
         run=one_line(board.run.described["run"]),
-        headlines=[tuple(map(_unescaped, one)) for one in headlines(board)],
+        headlines=[(one_line(size), one_line(numbers)) for size, numbers in results.headlines(board)],
         alpha=wording.probability(board.alpha),
         budget=one_line(wording.budgets(board.shown)),
         units=wording.units(board.shown),
         several=wording.ABOUT_SEEDS if board.run.profile["seeds"] > 1 else "",
         boards=boards,
         words=[word for word in wording.LEGEND if any(word in square["words"] for square in squares)],
-        overviews=overviews(board),
+        sections=[
+            results.ranked_schemes(board),
+            results.ranked_attacks(board),
+            innocents.false_alarms(board),
+            costs.fidelity(board),
+            protocol.tasks(board),
+            protocol.how_it_ran(board),
+            protocol.legend(),
+        ],
         version=one_line(board.run.described["version"]),
         style=Markup(_own("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=Markup(json_for_script(_data(board, squares))),
     )
+
+
+def inline(text: Inline, *, breaking: bool = True) -> Markup:
+    """Marked text as HTML. breaking: it stands in a table, where a label may break after its signs."""
+    written = _breaks if breaking else piece
+    return Markup("").join(written(one) if isinstance(one, str) else _marked(one) for one in spans(text))
+
+
+def _marked(span: Span) -> Markup:
+    match span.mark:
+        case "strong":
+            return Markup("<strong>{}</strong>").format(one_line(span.text))
+        case "code":
+            return Markup("<code>{}</code>").format(one_line(span.text))
+        case "link":
+            return Markup('<a href="{}">{}</a>').format(span.address, one_line(span.text))
+        case "break":
+            return Markup("<br>")
+    return Markup("")
+
+
+def _breaks(label: str) -> Markup:
+    """A label that a narrow column may break after its signs."""
+    parts = re.split(r"(?<=[(,+=;|/])(?=\w)", piece(label))
+    return Markup("<wbr>").join(parts)
+
+
+def _paragraphs(text: Inline) -> list[Markup]:
+    """The paragraphs of a section's text."""
+    return [Markup(one) for one in str(inline(text, breaking=False)).split("<br>") if one]
 
 
 def json_for_script(value: Any) -> str:
@@ -92,18 +130,6 @@ def json_for_script(value: Any) -> str:
 
 def _own(name: str) -> str:
     return files("leaderboard.pages").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _unescaped(markdown: str) -> str:
-    """Our own sentence, written for a markdown page, as plain text."""
-    plain = re.sub(r"\\(.)", r"\1", markdown.replace("<!-- -->", ""))
-    return unescape(plain)
-
-
-def _breaks(label: str) -> Markup:
-    """A label that a narrow column may break after its signs."""
-    parts = re.split(r"(?<=[(,+=;|/])", label)
-    return Markup("<wbr>").join(parts)
 
 
 def _boards(board: Board, curves: Sequence[Curve], data: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -146,9 +172,7 @@ class _Rows:
                 chosen = not innocent and (scheme, label) in self.chosen
                 squares.append(_square(cells, len(self.data), chosen) if cells else None)
                 if cells:
-                    own = (
-                        [] if innocent else [one for one in self.curves if one.scheme == scheme and _is_on(label, one)]
-                    )
+                    own = [one for one in self.curves if one.scheme == scheme and _is_on(label, one)]
                     whose = "unmarked under " if innocent else ""
                     self.data.append(
                         {
@@ -156,7 +180,15 @@ class _Rows:
                             "scheme": columns[scheme],
                             "attack": numbers.get(label, -1),
                             "words": list(dict.fromkeys(cell.verdict.word for cell in cells)),
-                            "cells": [cell_facts(self.board, cell, own) for cell in cells],
+                            "curves": [] if innocent else [_curve(curve) for curve in own],
+                            "cells": [
+                                {
+                                    "seed": cell.replicate,
+                                    "sections": cell_facts(self.board, cell),
+                                    "command": reproduce(self.board, cell),
+                                }
+                                for cell in cells
+                            ],
                         }
                     )
             yield {"attack": one_line(label), "squares": squares}
@@ -183,10 +215,30 @@ def _square(cells: Sequence[Cell], number: int, chosen: bool) -> Square:
     return Square(number, lines, words, looks[0], sign, round(rank, 2))
 
 
+def _curve(curve: Curve) -> dict[str, Any]:
+    rows = [
+        [
+            f"{point.value:g}" + (f" ({THIEFS_CHOICE})" if point.value == curve.choice else ""),
+            f"{point.utility_change:+.{wording.DIGITS[curve.unit]}f}",
+            wording.p_value(point.log10_p),
+            f"{point.rate:.3g}",
+            one_line(point.verdict),
+        ]
+        for point in curve.points
+    ]
+    header = [one_line(curve.field), f"utility, {curve.unit}", "evidence", "rate", "verdict"]
+    return {"title": f"Curve of {one_line(curve.attack)}", "header": header, "rows": rows}
+
+
 def _data(board: Board, squares: Sequence[dict[str, Any]]) -> dict[str, Any]:
     thief = board.run.profile["thief"]
     return {
-        "schemes": [scheme_threat(row.described) for row in board.schemes],
-        "attacks": [attack_threat(row.described, thief) for row in board.attacks],
+        "schemes": [_given(scheme_facts(row.described)) for row in board.schemes],
+        "attacks": [_given(attack_facts(row.described, thief)) for row in board.attacks],
+        "meaning": MEANING,
         "squares": squares,
     }
+
+
+def _given(facts: Facts) -> Facts:
+    return [(name, one_line(value)) for name, value in facts if one_line(value)]
