@@ -11,8 +11,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -38,18 +36,6 @@ _LOOKS = {
 }  # fmt: skip
 _SIGNS = {"held": "●", "dear": "◐", "open": "?", "broken": "✕", "none": "–"}
 _ORDER = ("broken", "open", "dear", "held", "none")
-
-
-@dataclass(frozen=True)
-class Square:
-    """One square: its lines, the verdicts in it, how it looks, and where it stands when its column is sorted."""
-
-    number: int
-    lines: Sequence[str]
-    words: Sequence[str]
-    look: str
-    sign: str
-    rank: float
 
 
 def page(board: Board, curves: Sequence[Curve] = ()) -> str:
@@ -133,86 +119,69 @@ def _own(name: str) -> str:
 
 
 def _boards(board: Board, curves: Sequence[Curve], data: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The tables of the matrix, each without the schemes that none of its attacks can be run on.
+
+    What their squares open is added to `data`.
+    """
+    chosen = choices(board, curves)
     for part in board.parts:
         on = f", {one_line(part.track.task)}" if len(board.parts) > 1 else ""
-        rows = _Rows(board, part, curves, data)
         everyone = [row.label for row in part.schemes]
+        tables: list[tuple[str, Iterable[str], list[str]]] = []
         for kind in part.kinds:
-            labels = [attack.label for attack in part.attacks if attack.kind == kind]
             reached = {cell.scheme for cell in part.owners(kind) if cell.verdict.word != "not-applicable"}
             schemes = [scheme for scheme in everyone if scheme in reached] or everyone
-            yield _board(kind + on, schemes, rows.of(labels, schemes, innocent=False), kind in ORACLE_KINDS)
-        seen = dict.fromkeys(cell.attack for cell in part.cells if cell.innocent and cell.jobs)
-        if seen:
-            yield _board(INNOCENT + on, everyone, rows.of(list(seen), everyone, innocent=True))
+            tables.append((kind, [row.label for row in part.attacks if row.kind == kind], schemes))
+        if seen := dict.fromkeys(cell.attack for cell in part.cells if cell.innocent and cell.jobs):
+            tables.append((INNOCENT, seen, everyone))
+        for kind, labels, schemes in tables:
+            rows = []
+            for label in labels:
+                squares = []
+                for scheme in schemes:
+                    cells = part.at(scheme, label, innocent=kind == INNOCENT)
+                    choice = kind != INNOCENT and (scheme, label) in chosen
+                    squares.append(_square(cells, len(data), choice) if cells else None)
+                    if cells:
+                        data.append(_opened(board, cells, curves))
+                rows.append({"attack": one_line(label), "squares": squares})
+            about = wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""
+            yield {"kind": kind + on, "about": about, "schemes": [one_line(one) for one in schemes], "rows": rows}
 
 
-def _board(title: str, schemes: Sequence[str], rows: Iterable[dict[str, Any]], oracle: bool = False) -> dict[str, Any]:
-    """A table: without the schemes that none of its attacks can be run on."""
-    about = wording.ABOUT_ORACLES if oracle else ""
-    return {"kind": title, "about": about, "schemes": [one_line(one) for one in schemes], "rows": list(rows)}
+def _square(cells: Sequence[Cell], number: int, chosen: bool) -> dict[str, Any]:
+    """Its lines, the verdicts in it, how it looks, and where it stands when its column is sorted."""
+    words = list(dict.fromkeys(cell.verdict.word for cell in cells))
+    look = min((_LOOKS.get(word, "none") for word in words), key=_ORDER.index)
+    strengths = [max(cell.after.log10_p, -9999.0) for cell in cells if cell.after is not None]
+    depth = sum(strengths) / len(strengths) if strengths else 0.0
+    lines = [*(one_line(line) for line in wording.square(cells)), *([THIEFS_CHOICE] if chosen else [])]
+    sign = _SIGNS[_LOOKS.get(lines[0].split(" ")[0], "none")]  # of the word it stands beside; the tint is of the worst
+    rank = round(1e5 * _ORDER.index(look) - depth, 2)
+    return {"number": number, "lines": lines, "words": words, "look": look, "sign": sign, "rank": rank}
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows of the tables of one track, `part` of `board`; what their squares open is added to `data`."""
-
-    board: Board
-    part: Board
-    curves: Sequence[Curve]
-    data: list[dict[str, Any]]
-
-    def of(self, labels: Sequence[str], schemes: Sequence[str], *, innocent: bool) -> Iterator[dict[str, Any]]:
-        columns = {scheme.label: number for number, scheme in enumerate(self.board.schemes)}
-        numbers = {attack.label: number for number, attack in enumerate(self.board.attacks)}
-        for label in labels:
-            squares: list[Square | None] = []
-            for scheme in schemes:
-                cells = self.part.at(scheme, label, innocent=innocent)
-                chosen = not innocent and (scheme, label) in self.chosen
-                squares.append(_square(cells, len(self.data), chosen) if cells else None)
-                if cells:
-                    own = [one for one in self.curves if one.scheme == scheme and _is_on(label, one)]
-                    whose = "unmarked under " if innocent else ""
-                    self.data.append(
-                        {
-                            "title": f"{whose}{one_line(scheme)} × {one_line(label)}",
-                            "scheme": columns[scheme],
-                            "attack": numbers.get(label, -1),
-                            "words": list(dict.fromkeys(cell.verdict.word for cell in cells)),
-                            "curves": [] if innocent else [_curve(curve) for curve in own],
-                            "cells": [
-                                {
-                                    "seed": cell.replicate,
-                                    "sections": cell_facts(self.board, cell),
-                                    "command": reproduce(self.board, cell),
-                                }
-                                for cell in cells
-                            ],
-                        }
-                    )
-            yield {"attack": one_line(label), "squares": squares}
-
-    @cached_property
-    def chosen(self) -> set[tuple[str, str]]:
-        """Squares that the thief would choose from their sweep."""
-        return choices(self.board, self.curves)
+def _opened(board: Board, cells: Sequence[Cell], curves: Sequence[Curve]) -> dict[str, Any]:
+    """What a square opens: the facts of its cells, one per seed, and the curves that it is a point of."""
+    scheme, attack, innocent = cells[0].scheme, cells[0].attack, cells[0].innocent
+    own = [] if innocent else [one for one in curves if one.scheme == scheme and _is_on(attack, one)]
+    attacks = [row.label for row in board.attacks]
+    return {
+        "title": f"{'unmarked under ' if innocent else ''}{one_line(scheme)} × {one_line(attack)}",
+        "scheme": [row.label for row in board.schemes].index(scheme),
+        "attack": attacks.index(attack) if attack in attacks else -1,
+        "words": list(dict.fromkeys(cell.verdict.word for cell in cells)),
+        "curves": [_curve(curve) for curve in own],
+        "cells": [
+            {"seed": cell.replicate, "sections": cell_facts(board, cell), "command": reproduce(board, cell)}
+            for cell in cells
+        ],
+    }
 
 
 def _is_on(label: str, curve: Curve) -> bool:
     """Whether the setting is one of the curve's points: the curve's label has `*` where the number is swept."""
     return re.fullmatch(re.escape(curve.attack).replace(r"\*", r"[^,()+]*"), label) is not None
-
-
-def _square(cells: Sequence[Cell], number: int, chosen: bool) -> Square:
-    words = list(dict.fromkeys(cell.verdict.word for cell in cells))
-    looks = sorted((_LOOKS.get(word, "none") for word in words), key=_ORDER.index)
-    strengths = [max(cell.after.log10_p, -9999.0) for cell in cells if cell.after is not None]
-    depth = sum(strengths) / len(strengths) if strengths else 0.0
-    rank = 1e5 * _ORDER.index(looks[0]) - depth
-    lines = [*(one_line(line) for line in wording.square(cells)), *([THIEFS_CHOICE] if chosen else [])]
-    sign = _SIGNS[_LOOKS.get(lines[0].split(" ")[0], "none")]  # of the word it stands beside; the tint is of the worst
-    return Square(number, lines, words, looks[0], sign, round(rank, 2))
 
 
 def _curve(curve: Curve) -> dict[str, Any]:
