@@ -38,14 +38,15 @@ def matrix(board: Board, swept: Sequence[Curve]) -> Section:
 
 
 def squares(board: Board) -> Section:
-    """The same square by square, in four columns: for a run of a few squares, on a terminal."""
+    """The same square by square, in two columns: for a run of a few squares, on a terminal."""
     rows: list[list[Inline]] = []
     for attack in board.attacks:
         for scheme in board.schemes:
             if cells := board.at(scheme.label, attack.label):
-                word, *rest = wording.square(cells)
-                rows.append([scheme.label, attack.label, strong(word) if word in _ALARMS else word, ", ".join(rest)])
-    return Section(header=["scheme", "attack", "verdict", "mark left, change of utility"], rows=rows)
+                verdict, *rest = wording.square(cells)
+                said = strong(verdict) if verdict.startswith(_ALARMS) else verdict
+                rows.append([f"{scheme.label} × {attack.label}", lines([said, ", ".join(rest)])])
+    return Section(header=["scheme × attack", "verdict, mark left, change of utility"], rows=rows)
 
 
 def innocent_models(board: Board) -> Section:
