@@ -14,17 +14,22 @@ _LEVELS = [wording.probability(alpha) for alpha in ALPHAS]
 
 
 def calibration_page(run: Run, found: Sequence[Calibrated]) -> str:
-    """The whole page."""
+    """The whole page as markdown."""
+    return markdown.page(f"Realised error rates: {run.described['run']}", sections(run, found))
+
+
+def sections(run: Run, found: Sequence[Calibrated]) -> list[Section]:
+    """What the page consists of: headline, fresh keys, innocent models, power, and why a part is missing."""
     nulls = ", ".join(
         f"{wording.nulls(track['nulls'], track.get('surrogates', 0))} on {track['task']}"
         for track in run.described["data"]
     )
     made = f"Unmarked models of the owner's architecture and data: {nulls}; command: {run.described['command']}"
-    sections = [Section(text=made), Section(text=headline(found)), fresh_keys(found), pools(found), power(found)]
+    parts = [Section(text=made), Section(text=headline(found)), fresh_keys(found), pools(found), power(found)]
     faults = [[one.scheme, why] for one in found for _, why in one.faults]
     if faults:
-        sections.append(Section("Missing", header=["scheme", "why"], rows=faults))
-    return markdown.page(f"Realised error rates: {run.described['run']}", sections)
+        parts.append(Section("Missing", header=["scheme", "why"], rows=faults))
+    return parts
 
 
 def headline(found: Sequence[Calibrated]) -> Inline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console, RenderableType
@@ -24,16 +24,21 @@ def show(board: Board, folder: Path, console: Console) -> None:
         console.print(Text.assemble((f"{one_line(size)}. ", "bold"), one_line(numbers)))
     listed = squares(board)
     shown = (listed, by_family(board)) if len(listed.rows) <= _FEW else (by_family(board),)
-    for section in shown:
-        for one in renderables(section):
-            console.print(one)
+    write(shown, console)
     console.print(Text(f"Pages: {one_line(folder / 'leaderboard.html')}, and leaderboard.md beside it"), soft_wrap=True)
 
 
-def renderables(section: Section) -> Iterator[RenderableType]:
+def write(sections: Iterable[Section], console: Console) -> None:
+    """Print sections one after the other."""
+    for section in sections:
+        for one in _renderables(section):
+            console.print(one)
+
+
+def _renderables(section: Section) -> Iterator[RenderableType]:
     """A section as what rich prints; long cells are folded, so that no line is wider than the console."""
     if section.title:
-        yield Text.assemble((_text(section.title).plain, "bold"))
+        yield Text.assemble("\n", (_text(section.title).plain, "bold"))
     if section.text:
         yield _text(section.text)
     if section.header:
@@ -44,7 +49,7 @@ def renderables(section: Section) -> Iterator[RenderableType]:
             table.add_row(*(_text(cell) for cell in row))
         yield table
     for part in section.parts:
-        yield from renderables(part)
+        yield from _renderables(part)
 
 
 def _text(text: Inline) -> Text:
