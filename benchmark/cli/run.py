@@ -54,7 +54,7 @@ def plan(as_json: bool, **options: Any) -> int:
     """Show the cells of a run, what is finished already, and the time and disk the rest would take."""
     from benchmark.execution.progress import duration
     from benchmark.execution.run import STORE
-    from benchmark.planning.plan import TYPICAL_MEGABYTES
+    from benchmark.planning.durations import TYPICAL_MEGABYTES
 
     request = requested(**options)
     store = RecordStore(request.results / STORE)

@@ -105,20 +105,18 @@ def verify(
     profile: Profile = load_profile(profile_name).with_options(alpha=alpha, budget=budget)
     machine = Machine(results, profile.name, workers, device)
     seen = examine_files(setting, profile, model, key, registry, machine, Console(stderr=True))
-    useful = seen.outcomes, seen.null_outcomes
-    found = single_model.opinion(seen.observation, seen.nulls, seen.admission, profile.alpha, profile.budget, *useful)
     if as_json:
         dump({
             "scheme": seen.scheme, "profile": seen.profile, "utility": {"value": seen.utility, "unit": seen.unit},
             "model_sha256": seen.model.sha256, "key_sha256": seen.key.sha256, "card": seen.card,
-            "nulls": len(seen.nulls[OWN_POOL]), "surrogate_nulls": len(seen.nulls.get(SURROGATE_POOL, ())),
+            "nulls": seen.nulls[OWN_POOL], "surrogate_nulls": seen.nulls.get(SURROGATE_POOL, 0),
             "nulls_left_out": seen.left_out, "notes": list(seen.notes),
-            **single_model.as_json(found, seen.admission, profile.alpha, profile.budget),
+            **single_model.as_json(seen.opinion, seen.admission, profile.alpha, profile.budget),
         })  # fmt: skip
         return
     card = {None: "no card beside the key", True: "card.json beside the key commits to it",
             False: "card.json beside the key commits to another key"}[seen.card]  # fmt: skip
-    lines = single_model.describe(found, seen.admission, profile.alpha)
+    lines = single_model.describe(seen.opinion, seen.admission, profile.alpha)
     lines.append(("commitment", f"{seen.key.sha256} ({card})"))
     lines.append(("model", f"{seen.model.sha256}, {_useful(seen.utility, seen.unit)}, profile {seen.profile}"))
     if seen.left_out:
@@ -205,8 +203,8 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
 
     Ends with 0 for the first two, with 4 for different, with 2 where a file of the bundle was tampered with.
     """
+    from benchmark.app.replay import in_words
     from benchmark.app.replay import replay as play
-    from benchmark.app.statement import in_words
 
     found = play(folder, Registry.discover(plugins), device)
     if as_json:
@@ -217,6 +215,7 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
         lines = [
             ("cell", f"{whose}, seed {cell['replicate']}"),
             ("bundle", found.sha256),
+            ("judged", f"at alpha {cell['alpha']:g} and a budget of {cell['budget']:g} {cell['unit']}"),
             ("recorded", in_words(found.recorded)),
             ("derived", in_words(found.derived)),
             *(("check", f"{one.what}: {one.outcome}{f' ({one.detail})' if one.detail else ''}")

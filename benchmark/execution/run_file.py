@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmark import __version__
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.planning.plan import Plan
@@ -25,7 +25,7 @@ def manifest(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> di
     return {
         "schema": RECORD_SCHEMA,
         "run": run,
-        "version": importlib.metadata.version("watermark-bench"),
+        "version": __version__,
         "command": command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "profile": plan.profile.described(),

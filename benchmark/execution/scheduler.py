@@ -14,7 +14,7 @@ from typing import Protocol
 from benchmark.execution.executor import Executor, Finished
 from benchmark.planning.job import Job
 from benchmark.store.records import FINAL, Record, RecordStore
-from benchmark.vocabulary import RECORD_SCHEMA
+from benchmark.vocabulary import IDENTITY, RECORD_SCHEMA
 
 WAIT_SECONDS = 1.0
 
@@ -195,6 +195,7 @@ def _record(finished: Finished) -> Record:
     job, ok = finished.job, finished.status == "ok"
     return {
         "schema": RECORD_SCHEMA,
+        "identity": IDENTITY,
         "id": job.id,
         "kind": job.kind,
         "status": finished.status,

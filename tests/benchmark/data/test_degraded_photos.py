@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmark.architectures.blocks import Net, build
 from benchmark.architectures.image_to_image import UNetTrunk
+from benchmark.architectures.net import Net, build
 from benchmark.data.degraded_photos import STRIPS, _pixels
 from benchmark.data.splits import as_float, load
 from benchmark.data.tasks import find_task
