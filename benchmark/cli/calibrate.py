@@ -76,6 +76,7 @@ def calibrate(
     from leaderboard.judge.run import read_run
     from leaderboard.pages import calibration_page
     from leaderboard.pages.export import write_page
+    from leaderboard.pages.writers import terminal
 
     profile = load_profile(profile_name).with_options(nulls=nulls)
     registry = Registry.discover(plugins)
@@ -101,9 +102,12 @@ def calibrate(
     carry_out(plan, machine, described | {"calibration": entries}, console)
     run = read_run(machine.folder, machine.store)
     found = count(run)
-    page = calibration_page.calibration_page(run, found)
-    path = write_page(machine.folder / "calibration.md", page)
-    click.echo(json.dumps(calibration_page.as_json(found), indent=1) if as_json else f"{page}\nPage: {path}")
+    path = write_page(machine.folder / "calibration.md", calibration_page.calibration_page(run, found))
+    if as_json:
+        click.echo(json.dumps(calibration_page.as_json(found), indent=1))
+    else:
+        terminal.write(calibration_page.sections(run, found), console)
+        click.echo(f"Page: {path}")
     failed = {status for one in found for status, _ in one.faults} - {"not-applicable"}
     return EXIT_INCOMPLETE if failed or failures(found) else EXIT_OK
 

@@ -153,7 +153,7 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
     from rich.console import Console
 
     from leaderboard.pages.export import write_pages
-    from leaderboard.pages.terminal import show as show_board
+    from leaderboard.pages.writers.terminal import show as show_board
 
     board, folder = _board(results, run_name, alpha, budget)
     write_pages(board, folder, figures=True)
@@ -162,9 +162,7 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
 
         dump(document(board))
         return EXIT_OK if complete(board) else EXIT_INCOMPLETE
-    console = Console()
-    show_board(board, console)
-    console.print(f"\nPages: {folder / 'leaderboard.html'}, leaderboard.md; figures beside them", markup=False)
+    show_board(board, folder, Console())
     return EXIT_OK if complete(board) else EXIT_INCOMPLETE
 
 
@@ -211,7 +209,7 @@ def show(
     as_json: bool,
 ) -> None:
     """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
-    from leaderboard.pages.detail import describe_cell, find_cells
+    from leaderboard.pages.cell_facts import describe_cell, find_cells
 
     board, _ = _board(results, run_name, alpha, budget)
     if as_json:

@@ -29,7 +29,7 @@ def run(fresh: bool, retry: tuple[str, ...], **options: Any) -> int:
     from benchmark.execution.run_file import manifest
     from leaderboard.judge.board import judge, read_run
     from leaderboard.pages.export import write_pages
-    from leaderboard.pages.terminal import show
+    from leaderboard.pages.writers.terminal import show
 
     request = requested(**options)
     machine = Machine(request.results, request.run, request.workers, request.device)
@@ -40,8 +40,7 @@ def run(fresh: bool, retry: tuple[str, ...], **options: Any) -> int:
     carry_out(request.plan, machine, described, console, fresh=fresh, retry=retry)
     board = judge(read_run(machine.folder, machine.store))
     write_pages(board, machine.folder)
-    show(board, console)
-    console.print(f"\nPages: {machine.folder / 'leaderboard.html'}, leaderboard.md", markup=False)
+    show(board, machine.folder, console)
     refused = refusals(request.plan.jobs, machine.store)
     for sentence in refused:
         click.echo(f"Error: {sentence}", err=True)

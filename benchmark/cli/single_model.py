@@ -175,7 +175,7 @@ def bundle(
     from benchmark.execution.run import STORE
     from benchmark.store.records import RecordStore
     from leaderboard.judge.board import judge, read_run
-    from leaderboard.pages.detail import find_cells
+    from leaderboard.pages.cell_facts import find_cells
 
     store = RecordStore(results / STORE)
     board = judge(read_run(results / checked_name(run_name, "quick"), store), alpha, budget)
