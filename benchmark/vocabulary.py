@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 Access = Literal["none", "labels", "probabilities", "outputs", "weights"]
 ACCESS = ("labels", "probabilities", "outputs", "weights")  # what a release can grant and a court can see
@@ -15,7 +15,7 @@ ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # of attacks that are giv
 JobKind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
 JobRole = Literal["owner", "thief", "insider", "court"]
 
-RECORD_SCHEMA = 1  # the form of a record and of the payload that its id is made of
+RECORD_SCHEMA: Final = 1  # the form of a record and of the payload that its id is made of
 
 
 def may(grants: str, wanted: str) -> bool:

@@ -35,6 +35,7 @@ from benchmark.protocol import steps
 from benchmark.protocol.parties import Court, TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
+from benchmark.store.records import Record
 from benchmark.training.loop import Recipe
 from leaderboard.judge.board import judge
 from leaderboard.judge.run import Run
@@ -188,7 +189,7 @@ def _anew(
 _NAMES = {"suspect": "suspect", "marked": "delivered model", "attacked": "suspect"}
 
 
-def _with(record: Mapping[str, Any], **results: Any) -> dict[str, Any]:
+def _with(record: Record, **results: Any) -> Record:
     return {**record, "result": {**record["result"], **results}}
 
 

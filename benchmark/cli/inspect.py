@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import ALPHA, BUDGET, JSON, PLUGIN, RESULTS, RUN_NAME, checked_name, complete, dump
-from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
+from benchmark.cli.options import ALPHA, BUDGET, JSON, PLUGIN, RESULTS, RUN_NAME, dump, exit_code, judged_run
+from benchmark.errors import EXIT_OK, BenchError
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 
@@ -96,9 +96,9 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
 
 def _task(name: str) -> dict[str, Any] | None:
     """A task's images and who holds them; None where no task has the name."""
-    from benchmark.data.tasks import FOLDER, TASKS, data_root, find_task
+    from benchmark.data.tasks import OWN_IMAGES, TASKS, data_root, find_task
 
-    if name not in TASKS and not name.startswith(FOLDER):
+    if name not in TASKS and not name.startswith(OWN_IMAGES):
         return None
     task = find_task(name)
     parts = {part: getattr(task, part) for part in ("owner", "thief", "validation", "test")}
@@ -133,15 +133,6 @@ def _declared(declaration: Declaration) -> dict[str, Any]:
     }
 
 
-def _board(results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None) -> Any:
-    from benchmark.execution.run import STORE
-    from benchmark.store.records import RecordStore
-    from leaderboard.judge.board import judge, read_run
-
-    folder = results / checked_name(run_name, "quick")
-    return judge(read_run(folder, RecordStore(results / STORE)), alpha, budget), folder
-
-
 @click.command()
 @RESULTS
 @RUN_NAME
@@ -155,17 +146,17 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
     from leaderboard.pages.export import write_pages
     from leaderboard.pages.terminal import show as show_board
 
-    board, folder = _board(results, run_name, alpha, budget)
-    write_pages(board, folder, figures=True)
+    machine, board = judged_run(results, run_name, alpha, budget)
+    write_pages(board, machine.folder, figures=True)
     if as_json:
         from leaderboard.pages.board_json import document
 
         dump(document(board))
-        return EXIT_OK if complete(board) else EXIT_INCOMPLETE
+        return exit_code(board)
     console = Console()
     show_board(board, console)
-    console.print(f"\nPages: {folder / 'leaderboard.html'}, leaderboard.md; figures beside them", markup=False)
-    return EXIT_OK if complete(board) else EXIT_INCOMPLETE
+    console.print(f"\nPages: {machine.folder / 'leaderboard.html'}, leaderboard.md; figures beside them", markup=False)
+    return exit_code(board)
 
 
 @click.command()
@@ -176,23 +167,22 @@ def status(results: Path, run_name: str | None, as_json: bool) -> int:
     """Show how far a run has come, and what failed."""
     from benchmark.execution.progress import printable
 
-    board, folder = _board(results, run_name)
-    records = board.run.records
-    states = Counter((records.get(id) or {"status": "to do"})["status"] for id in board.run.described["jobs"])
+    machine, board = judged_run(results, run_name)
+    records, jobs = board.run.records, board.run.description.jobs
+    states = Counter(records[id]["status"] if id in records else "to do" for id in jobs)
+    failed = [
+        {"id": id, "label": job.label, "status": records[id]["status"], "reason": records[id]["reason"]}
+        for id, job in jobs.items()
+        if id in records and records[id]["status"] not in ("ok", "not-applicable")
+    ]
+    code = exit_code(board)
     if as_json:
-        failed = [
-            {"id": id, "label": job["label"], "status": record["status"], "reason": record["reason"]}
-            for id, job in board.run.described["jobs"].items()
-            if (record := records.get(id)) and record["status"] not in ("ok", "not-applicable")
-        ]
-        dump({"folder": str(folder), "complete": complete(board), "jobs": states, "failed": failed})
-        return EXIT_OK if complete(board) else EXIT_INCOMPLETE
-    click.echo(f"{folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
-    for id, job in board.run.described["jobs"].items():
-        record = records.get(id)
-        if record and record["status"] not in ("ok", "not-applicable"):
-            click.echo(printable(f"{record['status']}: {job['label']}: {record['reason']}"))
-    return EXIT_OK if complete(board) else EXIT_INCOMPLETE
+        dump({"folder": str(machine.folder), "complete": code == EXIT_OK, "jobs": states, "failed": failed})
+        return code
+    click.echo(f"{machine.folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
+    for one in failed:
+        click.echo(printable(f"{one['status']}: {one['label']}: {one['reason']}"))
+    return code
 
 
 @click.command()
@@ -213,7 +203,7 @@ def show(
     """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
     from leaderboard.pages.detail import describe_cell, find_cells
 
-    board, _ = _board(results, run_name, alpha, budget)
+    _, board = judged_run(results, run_name, alpha, budget)
     if as_json:
         from leaderboard.pages.board_json import one_cell
 
@@ -230,15 +220,14 @@ def doctor(results: Path, as_json: bool) -> int:
     """Check Python, packages, device and folders."""
     from benchmark.execution.doctor import examine
 
-    if as_json:
-        findings = list(examine(results))
-        dump(findings)
-        return EXIT_OK if all(finding.ok for finding in findings) else BenchError.exit_code
-    healthy = True
+    findings = []
     for finding in examine(results):
-        healthy &= finding.ok
-        click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
-    return EXIT_OK if healthy else BenchError.exit_code
+        findings.append(finding)
+        if not as_json:  # one by one, since the last of them take seconds
+            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
+    if as_json:
+        dump(findings)
+    return EXIT_OK if all(finding.ok for finding in findings) else BenchError.exit_code
 
 
 @click.command()

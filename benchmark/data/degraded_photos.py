@@ -21,7 +21,7 @@ STRIPS = (0.0, 0.4, 0.8, 1.0)  # of a photograph's width: owner, thief, judge
 DROPS = 0.08  # share of the pixels in which a streak is centred
 STREAK = 9  # pixels, its length
 BRIGHTNESS = (0.5, 1.0)  # of a streak at full strength, drawn for each crop
-NOISE = 0.15  # standard deviation on a scale of 0 to 1
+DEVIATION = 0.15  # standard deviation on a scale of 0 to 1
 
 
 def crops(task: Task) -> list[tuple[Tensor, Tensor]]:
@@ -92,7 +92,7 @@ def rain(clean: Tensor, rng: torch.Generator) -> Tensor:
 
 def noise(clean: Tensor, rng: torch.Generator) -> Tensor:
     """Gaussian noise on every pixel and channel of images (N, C, H, W) in [0, 1]."""
-    return clean + NOISE * torch.randn(clean.shape, generator=rng)
+    return clean + DEVIATION * torch.randn(clean.shape, generator=rng)
 
 
 DEGRADATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {"derain": rain, "denoise": noise}

@@ -16,7 +16,7 @@ from benchmark.errors import BenchError
 from benchmark.identity import canonical
 
 DATA_ROOT = "BENCH_DATA_ROOT"
-FOLDER = "folder:"
+OWN_IMAGES = "folder:"
 SPLIT_SEED = 20180213  # one fixed permutation for everybody: a split is part of the task, not of a seed
 
 
@@ -89,8 +89,8 @@ def _package_folder(package: str) -> Path:
 
 def source_of(data_set: str) -> DataSet:
     """The data set of that name; "folder:NAME" is the user's own, in NAME/train and NAME/val."""
-    if data_set.startswith(FOLDER):
-        name = data_set.removeprefix(FOLDER)
+    if data_set.startswith(OWN_IMAGES):
+        name = data_set.removeprefix(OWN_IMAGES)
         return DataSet(images=(f"{name}/train", f"{name}/val"))
     return DATA_SETS[data_set]
 
@@ -201,7 +201,7 @@ def find_task(name: str) -> Task:
     """The task called `name`, also `folder:NAME` and `folder:NAME:SIZE`. Raises BenchError with the close matches."""
     if name in TASKS:
         return TASKS[name]
-    if name.startswith(FOLDER):
+    if name.startswith(OWN_IMAGES):
         return _folder_task(name, data_root())
     close = get_close_matches(name, TASKS)
     hint = f"did you mean {' or '.join(close)}?" if close else f"the tasks are {', '.join(sorted(TASKS))}"
@@ -214,10 +214,10 @@ def _folder_task(name: str, root: Path) -> Task:
 
     A tenth of the training images is the thief's, a tenth is for validation, the rest is the owner's.
     """
-    folder, _, size = name.removeprefix(FOLDER).partition(":")
+    folder, _, size = name.removeprefix(OWN_IMAGES).partition(":")
     if not folder or not (size or "224").isdecimal() or not 8 <= int(size or "224") <= 1024:
         raise BenchError(f"task {name!r}: write folder:NAME or folder:NAME:SIZE, such as folder:imagenette:64")
-    data_set = FOLDER + folder
+    data_set = OWN_IMAGES + folder
     if missing := next(source_of(data_set).missing(root), None):
         raise BenchError(f"task {name}: {missing} is missing: one subfolder of images per class belongs there")
     train, val = (root / part for part in source_of(data_set).images)

@@ -22,7 +22,7 @@ from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
-from benchmark.store.records import RecordStore
+from benchmark.store.records import Record, RecordStore
 from benchmark.training.loop import Recipe
 
 
@@ -80,7 +80,7 @@ class Desk:
     def scheme(self) -> Scheme:
         return cast(Scheme, self.plugin("scheme"))
 
-    def record(self, job: str) -> dict[str, Any]:
+    def record(self, job: str) -> Record:
         record = self.store.read(job)
         if record is None:
             raise artefacts.DamagedArtefact(job, "the record of a parent is gone")

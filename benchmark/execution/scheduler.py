@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
-from typing import Protocol
+from typing import Protocol, cast
 
 from benchmark.execution.executor import Executor, Finished
 from benchmark.planning.job import Job
-from benchmark.store.records import FINAL, Record, RecordStore
+from benchmark.store.records import FINAL, Record, RecordStore, Status
 from benchmark.vocabulary import RECORD_SCHEMA
 
 WAIT_SECONDS = 1.0
@@ -197,7 +197,7 @@ def _record(finished: Finished) -> Record:
         "schema": RECORD_SCHEMA,
         "id": job.id,
         "kind": job.kind,
-        "status": finished.status,
+        "status": cast(Status, finished.status),  # "damaged" never comes this far
         "reason": None if ok else finished.reason,
         "job": dict(job.payload),
         "parents": list(job.parents),

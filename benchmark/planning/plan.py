@@ -12,7 +12,7 @@ thief's on the innocent model, null(nulls), that every scheme's key is held agai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from benchmark.planning.job import Job, PluginSource
 from benchmark.planning.job_payload import described, public, scheme_source, source, work_key
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
+from benchmark.store.run_description import PlannedCell
 from benchmark.vocabulary import RECORD_SCHEMA, JobKind, JobRole, may
 
 ENGINE = (
@@ -38,23 +39,6 @@ TYPICAL_SECONDS: dict[JobKind, float] = {
 TYPICAL_MEGABYTES: dict[JobKind, float] = {
     "host": 0.1, "null": 0.1, "marked": 0.3, "attacked": 0.1, "judged": 0.01, "drawn": 0.5,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """One square of the matrix at one replicate: its jobs by role, or the reason why it can't be run.
-
-    `innocent`: an unmarked model examined with the key of `scheme`. pool, share: the thief's images.
-    """
-
-    scheme: str
-    attack: str
-    replicate: int
-    innocent: bool = False
-    reason: str | None = None
-    jobs: Mapping[str, str] = field(default_factory=dict)
-    pool: str = "disjoint"
-    share: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from benchmark.errors import BenchError
+from benchmark.store.run_description import Track
 
-
-@dataclass(frozen=True)
-class Track:
-    """One entry of run.json's `data`; a run of before there were surrogates names none.
-
-    kind: "classification" or "image-to-image". owner, thief, test: sizes in images. alpha: a probability; budget: in
-    `unit`, "points" or "dB". nulls: clean ones; surrogates: of these, nulls as well.
-    """
-
-    task: str
-    kind: str
-    unit: str
-    owner: int
-    thief: int
-    test: int
-    sha256: str
-    architecture: str
-    nulls: int
-    budget: float
-    alpha: float
-    surrogates: int = 0
+__all__ = ["Track", "read_tracks", "serves", "track_of"]
 
 
 def read_tracks(

@@ -171,7 +171,7 @@ def flip(path: Path, at: int) -> None:
         ("missing", "can't be read"),
         ("swapped", "holds a model, not a key"),
         ("two models", "not a model"),
-        ("card", "can't be read as a card"),
+        ("card", "scheme, utility is missing: restore the card or move it away"),
         ("scheme", "holds a AdiKey, and rose needs a RoseKey"),
         ("spec", "its model can't be rebuilt"),
         ("key field", "its key can't be read"),

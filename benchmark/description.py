@@ -1,0 +1,171 @@
+"""One reader for every file that a dataclass describes: profiles, reproductions, records, run files, cards, openings.
+
+The dataclass declares names, types and defaults; `read` builds it from what TOML or JSON holds, or says in one sentence
+which field is wrong and what was expected. Own code, since validation libraries name types where a person wants words,
+and know no "did you mean".
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import reprlib
+import zlib
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, NotRequired, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from benchmark.errors import BenchError
+
+T = TypeVar("T")
+_WORDS: dict[Any, str] = {
+    str: "a text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "nothing",
+    list: "a list", Mapping: "a table",
+}  # fmt: skip
+
+
+def read(cls: type[T], table: object, where: str = "", mend: str = "") -> T:
+    """`table` as a `cls`. where: what a person calls it, such as "profile mine.toml". mend: what to do if it is wrong.
+
+    Fields are `str`, `int`, `float` (which a whole number serves), `bool`, `Any`, `Literal`, `X | None`, another
+    description, `Mapping[str, X]`, `list[X]`, or `tuple[X, ...]`, for which a single X may stand. Those with a default
+    may be left out. A TypedDict is checked and returned as it is. `__post_init__` may raise ValueError or BenchError
+    with a sentence about the values. Raises BenchError.
+    """
+    try:
+        made: T = _fitted(cls, table)
+    except _Misfit as wrong:
+        said = f"{where}{wrong.joint}{wrong}" if where else str(wrong)
+        raise BenchError(f"{said}: {mend}" if mend else said) from None
+    return made
+
+
+def read_json(path: Path, mend: str) -> Any:
+    """The content of a JSON file, compressed where its name ends in .gz. Raises BenchError, which ends in `mend`."""
+    try:
+        return json.loads(content(path))
+    except (OSError, EOFError, zlib.error) as error:
+        raise BenchError(f"{path} can't be read ({getattr(error, 'strerror', None) or error}): {mend}") from error
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f"{path} is not valid JSON ({error}): {mend}") from error
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file, decompressed where its name ends in .gz. Raises OSError, EOFError or zlib.error."""
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def did_you_mean(name: str, known: Collection[str], otherwise: str = "known are") -> str:
+    """What to write in place of an unknown name: close ones, or else all that are known."""
+    close = get_close_matches(name, known)
+    return f"did you mean {' or '.join(close)}?" if close else f"{otherwise} {', '.join(sorted(known))}"
+
+
+class _Misfit(Exception):
+    """What is wrong with a value. joint: what stands between the value's name and the sentence."""
+
+    def __init__(self, sentence: str, joint: str = ": ") -> None:
+        super().__init__(sentence)
+        self.joint = joint
+
+    def within(self, name: object, joint: str = ": ") -> _Misfit:
+        return _Misfit(f"{name}{self.joint}{self}", joint)
+
+
+def _fitted(hint: Any, value: Any) -> Any:
+    """`value` as the type `hint`. Raises _Misfit."""
+    origin, parts, described = _known(hint)
+    if described:
+        return _built(hint, value)
+    if hint is Any:
+        return value
+    if origin in (Union, UnionType):
+        return _one_of(parts, value)
+    if origin is tuple and not isinstance(value, list | tuple):
+        value = [value]
+    if origin in (list, tuple) and isinstance(value, list | tuple):
+        return origin(_item(parts[0], one, number) for number, one in enumerate(value))
+    if origin is Mapping and isinstance(value, Mapping):
+        return {name: _named(parts[1], one, name) for name, one in value.items()}
+    if origin is Literal:
+        if value in parts and type(value) in {type(part) for part in parts}:
+            return value
+    elif hint is float and type(value) is int:
+        return float(value)
+    elif origin is None and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    raise _Misfit(f"must be {_expected(hint)}, not {reprlib.repr(value)}", " ")
+
+
+@cache
+def _known(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
+    origin = get_origin(hint)
+    origin = Mapping if isinstance(origin, type) and issubclass(origin, Mapping) else origin
+    return origin, get_args(hint), is_dataclass(hint) or is_typeddict(hint)
+
+
+@cache
+def _fields(cls: Any) -> tuple[dict[str, Any], frozenset[str]]:
+    """The fields that a description declares, with their types, and those among them that must be there."""
+    if is_typeddict(cls):
+        hints = get_type_hints(cls, include_extras=True)
+        optional = {name: get_args(hint)[0] for name, hint in hints.items() if get_origin(hint) is NotRequired}
+        return hints | optional, frozenset(hints.keys() - optional.keys())
+    hints = get_type_hints(cls)
+    needed = (one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING)
+    return {one.name: hints[one.name] for one in fields(cls)}, frozenset(needed)
+
+
+def _built(cls: Any, table: Any) -> Any:
+    if not isinstance(table, Mapping):
+        raise _Misfit(f"must be a table, not {reprlib.repr(table)}", " ")
+    hints, needed = _fields(cls)
+    for name in table.keys() - hints.keys():
+        raise _Misfit(f"unknown key {name!r}: {did_you_mean(name, hints)}")
+    if missing := sorted(needed - table.keys()):
+        raise _Misfit(f"{', '.join(missing)} is missing")
+    found = {name: _named(hints[name], value, name) for name, value in table.items()}
+    if is_typeddict(cls):
+        return table
+    try:
+        return cls(**found)
+    except (ValueError, BenchError) as error:
+        raise _Misfit(str(error)) from None
+
+
+def _named(hint: Any, value: Any, name: object, joint: str = ": ") -> Any:
+    try:
+        return _fitted(hint, value)
+    except _Misfit as wrong:
+        raise wrong.within(name, joint) from None
+
+
+def _item(hint: Any, value: Any, number: int) -> Any:
+    """An item of a list: a person knows it by its id, where it has one."""
+    name = value["id"] if isinstance(value, Mapping) and "id" in value else f"number {number}"
+    return _named(hint, value, name, " ")
+
+
+def _one_of(parts: tuple[Any, ...], value: Any) -> Any:
+    if value is None and NoneType in parts:
+        return None
+    given = [part for part in parts if part is not NoneType]
+    if len(given) == 1:
+        return _fitted(given[0], value)
+    for part in given:
+        try:
+            return _fitted(part, value)
+        except _Misfit:
+            continue
+    raise _Misfit(f"must be {' or '.join(map(_expected, given))}, not {reprlib.repr(value)}", " ")
+
+
+def _expected(hint: Any) -> str:
+    origin, parts, described = _known(hint)
+    if origin is Literal:
+        return ("one of " if len(parts) > 1 else "") + ", ".join(map(str, parts))
+    return "a table" if described else _WORDS[list if origin is tuple else origin or hint]
