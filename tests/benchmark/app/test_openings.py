@@ -93,7 +93,7 @@ def test_what_can_not_be_opened_or_read_is_told_in_a_sentence(own: Path, tmp_pat
         ),
         (
             bench_here("commitment", "verify", str(tmp_path / "typo.json"), "--root", published),
-            "items number 0: unknown key 'labels': did you mean label?",
+            "items number 0: unknown key 'labels': did you mean label or label_salt?",
         ),
         (
             bench_here("commitment", "verify", str(tmp_path / "small.json"), "--root", published),
