@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.data.sources import DataSet
+from benchmark.data.sources import IMAGE_SUFFIXES, DataSet
 from benchmark.errors import BenchError
 from benchmark.identity import canonical
 from benchmark.store.atomic import replaced
@@ -16,7 +16,6 @@ from benchmark.store.atomic import replaced
 if TYPE_CHECKING:
     import numpy as np
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 PARTS = ("train", "test")  # of a prepared file, in the order of `DataSet.images`
 
 
@@ -35,9 +34,9 @@ def images(folder: Path, left_out: str = "") -> tuple[tuple[Path, int], ...]:
     """Every image with its class, in a fixed order. Raises BenchError when a class has none."""
     found = []
     for number, name in enumerate(classes(folder, left_out)):
-        paths = sorted(path for path in _inside(folder / name) if path.suffix.lower() in ENDINGS)
+        paths = sorted(path for path in _inside(folder / name) if path.suffix.lower() in IMAGE_SUFFIXES)
         if not paths:
-            raise BenchError(f"{folder / name} holds no image ({', '.join(ENDINGS)}): every class needs some")
+            raise BenchError(f"{folder / name} holds no image ({', '.join(IMAGE_SUFFIXES)}): every class needs some")
         found += [(path, number) for path in paths]
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""Tasks: a data set, its splits and the unit of its utility. Pure: the images are read in `data.py`."""
+"""Tasks: a data set, its splits and the unit of its utility. Pure: `splits.py` reads the images."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import hashlib
 import importlib.util
 import os
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
 from benchmark.data import class_folders
 from benchmark.data.sources import DATA_SETS, DataSet, md5_of
+from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
 from benchmark.identity import canonical
 
@@ -155,46 +155,22 @@ _SPLITS = {
 }
 
 
-def _photographs(name: str) -> Task:
-    """Crops of scikit-learn's two photographs, degraded: see `photographs.py`."""
+def _degraded(name: str) -> Task:
+    """Crops of scikit-learn's two photographs, degraded: see `degraded_photos.py`."""
     return Task(
-        name=name,
-        kind="image-to-image",
-        classes=0,
-        shape=(3, 32, 32),
-        mean=(),
-        std=(),
-        owner=512,
-        thief=512,
-        test=64,
-        unit="dB",
-        package="sklearn",
-        files=("datasets/images/china.jpg", "datasets/images/flower.jpg"),
-    )
+        name=name, kind="image-to-image", classes=0, shape=(3, 32, 32), mean=(), std=(), owner=512, thief=512, test=64,
+        unit="dB", package="sklearn", files=("datasets/images/china.jpg", "datasets/images/flower.jpg"),
+    )  # fmt: skip
 
 
-TASKS = {
-    task.name: task
-    for task in (
-        _photographs("derain"),
-        _photographs("denoise"),
-        # scikit-learn's copy of the UCI handwritten digits (Alpaydin & Kaynak 1998): 1,797 real 8x8 scans, here 16x16
-        Task(
-            name="digits",
-            kind="classification",
-            classes=10,
-            shape=(1, 16, 16),
-            mean=(0.3,),
-            std=(0.35,),
-            owner=1000,
-            thief=400,
-            test=397,
-            unit="points",
-            package="sklearn",
-            files=("datasets/data/digits.csv.gz",),
-        ),
-    )
-} | {name: _published(name, *split) for name, split in _SPLITS.items()}
+# scikit-learn's copy of the UCI handwritten digits (Alpaydin & Kaynak 1998): 1,797 real 8x8 scans, here 16x16
+_DIGITS = Task(
+    name="digits", kind="classification", classes=10, shape=(1, 16, 16), mean=(0.3,), std=(0.35,), owner=1000,
+    thief=400, test=397, unit="points", package="sklearn", files=("datasets/data/digits.csv.gz",),
+)  # fmt: skip
+TASKS = {task.name: task for task in (_degraded("derain"), _degraded("denoise"), _DIGITS)} | {
+    name: _published(name, *split) for name, split in _SPLITS.items()
+}
 
 
 def find_task(name: str) -> Task:
@@ -203,9 +179,7 @@ def find_task(name: str) -> Task:
         return TASKS[name]
     if name.startswith(OWN_IMAGES):
         return _folder_task(name, data_root())
-    close = get_close_matches(name, TASKS)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"the tasks are {', '.join(sorted(TASKS))}"
-    raise BenchError(f"no task is called {name!r}: {hint}")
+    raise BenchError(f"no task is called {name!r}: {did_you_mean(name, TASKS, 'the tasks are')}")
 
 
 @cache

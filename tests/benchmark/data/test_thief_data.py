@@ -167,5 +167,5 @@ def test_a_profile_writes_one_value_or_several(tmp_path: Path) -> None:
         with pytest.raises(BenchError, match=sentence.replace(".", r"\.")):
             load_profile(str(path))
     path.write_text(text.replace('pool = "disjoint"', 'pool = "stolen"'))
-    with pytest.raises(BenchError, match=r"thief\.pool is disjoint or owner, not 'stolen'"):
+    with pytest.raises(BenchError, match=r"thief: pool is disjoint or owner, not 'stolen'"):
         load_profile(str(path))
