@@ -23,8 +23,8 @@ from benchmark.errors import BenchError
 
 T = TypeVar("T")
 _WORDS: dict[Any, str] = {
-    str: "a text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "nothing",
-    list: "a list", Mapping: "a table",
+    str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", tuple: "a list",
+    Mapping: "a table", dict: "a table",
 }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def read(cls: type[T], table: object, where: str = "", mend: str = "") -> T:
     try:
         made: T = _fitted(cls, table)
     except _Misfit as wrong:
-        said = f"{where}{wrong.joint}{wrong}" if where else str(wrong)
+        said = str(wrong.within(where) if where else wrong)
         raise BenchError(f"{said}: {mend}" if mend else said) from None
     return made
 
@@ -72,37 +72,41 @@ class _Misfit(Exception):
         super().__init__(sentence)
         self.joint = joint
 
+    @classmethod
+    def wanted(cls, expected: str, value: object) -> _Misfit:
+        return cls(f"must be {expected}, not {reprlib.repr(value)}", " ")
+
     def within(self, name: object, joint: str = ": ") -> _Misfit:
         return _Misfit(f"{name}{self.joint}{self}", joint)
 
 
 def _fitted(hint: Any, value: Any) -> Any:
     """`value` as the type `hint`. Raises _Misfit."""
-    origin, parts, described = _known(hint)
-    if described:
+    origin, parts, described = _parts(hint)
+    if described and isinstance(value, Mapping):
         return _built(hint, value)
-    if hint is Any:
-        return value
     if origin in (Union, UnionType):
-        return _one_of(parts, value)
+        return _either(parts, value)
     if origin is tuple and not isinstance(value, list | tuple):
         value = [value]
     if origin in (list, tuple) and isinstance(value, list | tuple):
-        return origin(_item(parts[0], one, number) for number, one in enumerate(value))
+        return origin(_named(parts[0], one, _item(one, number), " ") for number, one in enumerate(value))
     if origin is Mapping and isinstance(value, Mapping):
         return {name: _named(parts[1], one, name) for name, one in value.items()}
-    if origin is Literal:
-        if value in parts and type(value) in {type(part) for part in parts}:
-            return value
-    elif hint is float and type(value) is int:
+    if hint is float and type(value) is int:
         return float(value)
-    elif origin is None and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
-        return value
-    raise _Misfit(f"must be {_expected(hint)}, not {reprlib.repr(value)}", " ")
+    if origin is Literal:
+        fits = value in parts and type(value) in map(type, parts)
+    else:
+        fits = hint is Any or (origin is None and not described and type(value) is hint)
+    if not fits:
+        raise _Misfit.wanted(_expected(hint), value)
+    return value
 
 
 @cache
-def _known(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
+    """What a type is made of, and whether it is a description."""
     origin = get_origin(hint)
     origin = Mapping if isinstance(origin, type) and issubclass(origin, Mapping) else origin
     return origin, get_args(hint), is_dataclass(hint) or is_typeddict(hint)
@@ -110,19 +114,16 @@ def _known(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
 
 @cache
 def _fields(cls: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """The fields that a description declares, with their types, and those among them that must be there."""
+    """The types of the fields that a description declares, and the names of those that must be there."""
+    hints = get_type_hints(cls, include_extras=True)
     if is_typeddict(cls):
-        hints = get_type_hints(cls, include_extras=True)
         optional = {name: get_args(hint)[0] for name, hint in hints.items() if get_origin(hint) is NotRequired}
         return hints | optional, frozenset(hints.keys() - optional.keys())
-    hints = get_type_hints(cls)
     needed = (one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING)
     return {one.name: hints[one.name] for one in fields(cls)}, frozenset(needed)
 
 
-def _built(cls: Any, table: Any) -> Any:
-    if not isinstance(table, Mapping):
-        raise _Misfit(f"must be a table, not {reprlib.repr(table)}", " ")
+def _built(cls: Any, table: Mapping[str, Any]) -> Any:
     hints, needed = _fields(cls)
     for name in table.keys() - hints.keys():
         raise _Misfit(f"unknown key {name!r}: {did_you_mean(name, hints)}")
@@ -144,28 +145,26 @@ def _named(hint: Any, value: Any, name: object, joint: str = ": ") -> Any:
         raise wrong.within(name, joint) from None
 
 
-def _item(hint: Any, value: Any, number: int) -> Any:
-    """An item of a list: a person knows it by its id, where it has one."""
-    name = value["id"] if isinstance(value, Mapping) and "id" in value else f"number {number}"
-    return _named(hint, value, name, " ")
+def _item(value: Any, number: int) -> str:
+    """What a person calls an item of a list: its id, where it has one."""
+    return str(value["id"]) if isinstance(value, Mapping) and "id" in value else f"number {number}"
 
 
-def _one_of(parts: tuple[Any, ...], value: Any) -> Any:
-    if value is None and NoneType in parts:
-        return None
+def _either(parts: tuple[Any, ...], value: Any) -> Any:
     given = [part for part in parts if part is not NoneType]
-    if len(given) == 1:
-        return _fitted(given[0], value)
+    if value is None and len(given) < len(parts):
+        return None
     for part in given:
         try:
             return _fitted(part, value)
         except _Misfit:
-            continue
-    raise _Misfit(f"must be {' or '.join(map(_expected, given))}, not {reprlib.repr(value)}", " ")
+            if len(given) == 1:
+                raise
+    raise _Misfit.wanted(" or ".join(map(_expected, given)), value)
 
 
 def _expected(hint: Any) -> str:
-    origin, parts, described = _known(hint)
+    origin, parts, described = _parts(hint)
     if origin is Literal:
         return ("one of " if len(parts) > 1 else "") + ", ".join(map(str, parts))
-    return "a table" if described else _WORDS[list if origin is tuple else origin or hint]
+    return _WORDS[Mapping if described else origin or hint]

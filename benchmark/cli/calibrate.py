@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import DEVICE, JSON, PLUGIN, RESULTS, RUN_NAME, WORKERS, profile_option, typed_command
+from benchmark.cli import options
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 from benchmark.planning.calibration import DRAWS
 
@@ -21,7 +21,7 @@ from benchmark.planning.calibration import DRAWS
     show_default=True,
     help="What the attacked nulls meet, in turn: on each track those that serve its nets.",
 )
-@profile_option("calibrate")
+@options.profile_option("calibrate")
 @click.option(
     "--nulls",
     type=int,
@@ -30,12 +30,12 @@ from benchmark.planning.calibration import DRAWS
 @click.option(
     "--draws", type=click.IntRange(min=1), default=DRAWS, show_default=True, help="Fresh keys for each scheme."
 )
-@RESULTS
-@RUN_NAME
-@PLUGIN
-@WORKERS
-@DEVICE
-@JSON
+@options.RESULTS
+@options.RUN_NAME
+@options.PLUGIN
+@options.WORKERS
+@options.DEVICE
+@options.JSON
 def calibrate(
     schemes: str, attacks: str, profile: str, nulls: int | None, draws: int, results: Path, run_name: str | None,
     plugins: Sequence[Path], workers: int, device: str, as_json: bool,
@@ -59,7 +59,7 @@ def calibrate(
     own = load_profile(profile).with_options(nulls=nulls)
     machine = Machine(results, own.name if run_name is None else run_name, workers, device)
     registry = Registry.discover(plugins)
-    planned, left_out = plan_calibration(own, schemes, attacks, draws, registry, machine, typed_command())
+    planned, left_out = plan_calibration(own, schemes, attacks, draws, registry, machine, options.typed_command())
     for one in left_out:
         click.echo(f"left out: {one.label} marks {' or '.join(one.tasks)} nets, and {own.name} has none", err=True)
     run = planned.carry_out(Console(stderr=as_json))

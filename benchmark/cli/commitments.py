@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import FILE, JSON, PLUGIN, SCHEME, dump, one_scheme, print_lines
+from benchmark.cli import options
 from benchmark.errors import EXIT_OK, EXIT_WORSE, BenchError
 
 
@@ -17,11 +17,11 @@ def commitment() -> None:
 
 
 @commitment.command("open")
-@SCHEME
-@click.option("--key", type=FILE, required=True, help="The owner's key file.")
+@options.SCHEME
+@click.option("--key", type=options.FILE, required=True, help="The owner's key file.")
 @click.option("--items", required=True, help="Which to open, counted from 0, such as '3,17,42'.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A new JSON file.")
-@PLUGIN
+@options.PLUGIN
 def open_items(scheme: str, key: Path, items: str, out: Path, plugins: Sequence[Path]) -> None:
     """Open some items of a committed trigger set: images, labels and salts, and of the rest only commitments.
 
@@ -30,7 +30,7 @@ def open_items(scheme: str, key: Path, items: str, out: Path, plugins: Sequence[
     from benchmark.app import openings, standalone_files
     from benchmark.app.single_model import scheme_of
 
-    setting, _ = one_scheme(scheme, plugins)
+    setting, _ = options.one_scheme(scheme, plugins)
     try:
         chosen = sorted({int(item) for item in items.split(",")})
     except ValueError:
@@ -38,16 +38,16 @@ def open_items(scheme: str, key: Path, items: str, out: Path, plugins: Sequence[
     made = scheme_of(setting)
     opened = openings.opened(made, standalone_files.open_key(key, made), chosen)
     openings.write(out, opened)
-    print_lines([
+    options.print_lines([
         ("opened", f"{len(chosen)} of {opened.committed} items into {out}"),
         ("root", opened.commitments_root),
     ])  # fmt: skip
 
 
 @commitment.command("verify")
-@click.argument("openings", type=FILE)
+@click.argument("openings", type=options.FILE)
 @click.option("--root", required=True, help="commitments_root of the card that was published.")
-@JSON
+@options.JSON
 def verify_items(openings: Path, root: str, as_json: bool) -> int:
     """Verify opened items against a published root: were these images and labels fixed when it was published?
 
@@ -58,13 +58,13 @@ def verify_items(openings: Path, root: str, as_json: bool) -> int:
 
     found = verify(openings, root)
     if as_json:
-        dump(found)
+        options.dump(found)
     else:
         said = "open" if found.opens else f"do not open: {found.reason}"
         lines = [("items", f"{found.items} of {found.committed} {said}")]
         if found.even is not None:
             lines.append(("labels", f"p = {found.even:.2g} if drawn evenly over the classes (chi-square)"))
-        print_lines(lines)
+        options.print_lines(lines)
     return EXIT_OK if found.opens else EXIT_WORSE
 
 

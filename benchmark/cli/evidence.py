@@ -7,29 +7,17 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import (
-    ALPHA,
-    BUDGET,
-    DEVICE,
-    FOLDER,
-    JSON,
-    PLUGIN,
-    RESULTS,
-    RUN_NAME,
-    dump,
-    judged_run,
-    print_lines,
-)
+from benchmark.cli import options
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_WORSE, BenchError
 from benchmark.plugins.registry import Registry
 
 
 @click.command()
-@click.argument("run_a", type=FOLDER)
-@click.argument("run_b", type=FOLDER)
-@ALPHA
-@BUDGET
-@JSON
+@click.argument("run_a", type=options.FOLDER)
+@click.argument("run_b", type=options.FOLDER)
+@options.ALPHA
+@options.BUDGET
+@options.JSON
 def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None, as_json: bool) -> int:
     """Compare two runs: cells that changed beyond chance, new and gone ones. Both are judged as RUN_A was.
 
@@ -44,7 +32,7 @@ def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None,
     b = judge(comparing.read_folder(run_b), like=a.tracks)
     found = comparing.compare(a, b)
     if as_json:
-        dump(compare_text.as_json(a, b, found))
+        options.dump(compare_text.as_json(a, b, found))
     else:
         for line in compare_text.describe(a, b, found).splitlines():
             click.echo(printable(line))
@@ -55,14 +43,14 @@ def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None,
 
 @click.command()
 @click.argument("cell", nargs=-1, required=True)
-@click.option("--out", type=FOLDER, required=True, help="A new folder.")
+@click.option("--out", type=options.FOLDER, required=True, help="A new folder.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which seed's cell.")
-@RESULTS
-@RUN_NAME
-@PLUGIN
-@ALPHA
-@BUDGET
-@JSON
+@options.RESULTS
+@options.RUN_NAME
+@options.PLUGIN
+@options.ALPHA
+@options.BUDGET
+@options.JSON
 def bundle(
     cell: tuple[str, ...], out: Path, seed: int, results: Path, run_name: str | None, plugins: Sequence[Path],
     alpha: float | None, budget: float | None, as_json: bool,
@@ -74,15 +62,15 @@ def bundle(
     from benchmark.app.bundle import bundle as write_bundle
     from leaderboard.pages.detail import find_cells
 
-    machine, board = judged_run(results, run_name, alpha, budget)
+    machine, board = options.judged_run(results, run_name, alpha, budget)
     found = [one for one in find_cells(board, cell) if one.replicate == seed]
     if not found:
         raise BenchError(f"this run has no seed {seed} of that cell: see bench show")
     manifest = write_bundle(board, found[0], machine.store, Registry.discover(plugins), out)
     if as_json:
-        dump(manifest)
+        options.dump(manifest)
         return
-    print_lines([
+    options.print_lines([
         ("cell", f"{found[0].scheme} × {found[0].attack}, seed {seed}: {found[0].verdict.word}"),
         ("bundle", f"{out}: {len(manifest['files'])} files, the opened key among them"),
         ("sha256", f"{manifest['sha256']}: publish it beside the bundle"),
@@ -90,10 +78,10 @@ def bundle(
 
 
 @click.command()
-@click.argument("folder", type=FOLDER)
-@PLUGIN
-@DEVICE
-@JSON
+@click.argument("folder", type=options.FOLDER)
+@options.PLUGIN
+@options.DEVICE
+@options.JSON
 def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) -> int:
     """Examine a bundle's models anew with the installed scheme: equal, within tolerance, or different.
 
@@ -104,7 +92,7 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
 
     found = play(folder, Registry.discover(plugins), device)
     if as_json:
-        dump(found)
+        options.dump(found)
     else:
         cell = found.cell
         whose = f"{'unmarked under ' if cell['innocent'] else ''}{cell['scheme']} × {cell['attack']}"
@@ -118,7 +106,7 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
             *(("note", note) for note in found.notes),
             ("result", found.outcome),
         ]  # fmt: skip
-        print_lines(lines)
+        options.print_lines(lines)
     return EXIT_WORSE if found.outcome == "different" else EXIT_OK
 
 

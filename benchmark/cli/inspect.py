@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import ALPHA, BUDGET, JSON, PLUGIN, RESULTS, RUN_NAME, dump, exit_code, judged_run
+from benchmark.cli import options
 from benchmark.errors import EXIT_OK, BenchError
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 
 
 @click.command(name="list")
-@PLUGIN
-@JSON
+@options.PLUGIN
+@options.JSON
 def list_(plugins: Sequence[Path], as_json: bool) -> None:
     """List schemes, attacks, tasks, architectures, profiles and reproductions."""
     from benchmark.architectures.catalogue import ARCHITECTURES
@@ -28,7 +28,7 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
     registry = Registry.discover(plugins)
     if as_json:
         rows = [{"role": d.role, "name": d.name, "doc": _headline(d), **d.traits} for d in _all(registry)]
-        dump(rows)
+        options.dump(rows)
         return
     width = max(len(d.name) for d in _all(registry)) + 2
     for title, declarations in (("Schemes", registry.schemes), ("Attacks", registry.attacks)):
@@ -54,15 +54,17 @@ def _headline(declaration: Declaration) -> str:
 
 @click.command()
 @click.argument("name")
-@PLUGIN
-@JSON
+@options.PLUGIN
+@options.JSON
 def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
     """Show a plug-in's parameters, threat model and source; or a task's images, or an architecture's arguments."""
     registry = Registry.discover(plugins)
     known = {declaration.name for declaration in _all(registry)}
     matching = [d for d in _all(registry) if d.name == name]
     if not matching and (described := _task(name) or _architecture(name)):
-        dump(described) if as_json else click.echo("\n".join(f"{word}: {value}" for word, value in described.items()))
+        options.dump(described) if as_json else click.echo(
+            "\n".join(f"{word}: {value}" for word, value in described.items())
+        )
         return
     if not matching:
         from benchmark.plugins.parameters import close_matches
@@ -70,7 +72,7 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
         near = close_matches(name, known) or f": there are {', '.join(sorted(known))}"
         raise BenchError(f"no scheme or attack is named {name!r}{near}")
     if as_json:
-        dump([_declared(declaration) for declaration in matching])
+        options.dump([_declared(declaration) for declaration in matching])
         return
     for declaration in matching:
         click.echo(f"{declaration.role} {declaration.name}\n")
@@ -134,11 +136,11 @@ def _declared(declaration: Declaration) -> dict[str, Any]:
 
 
 @click.command()
-@RESULTS
-@RUN_NAME
-@ALPHA
-@BUDGET
-@JSON
+@options.RESULTS
+@options.RUN_NAME
+@options.ALPHA
+@options.BUDGET
+@options.JSON
 def report(results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool) -> int:
     """Derive every verdict again from the records and rewrite the pages; runs no job."""
     from rich.console import Console
@@ -146,28 +148,28 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
     from leaderboard.pages.export import write_pages
     from leaderboard.pages.terminal import show as show_board
 
-    machine, board = judged_run(results, run_name, alpha, budget)
+    machine, board = options.judged_run(results, run_name, alpha, budget)
     write_pages(board, machine.folder, figures=True)
     if as_json:
         from leaderboard.pages.board_json import document
 
-        dump(document(board))
-        return exit_code(board)
+        options.dump(document(board))
+        return options.exit_code(board)
     console = Console()
     show_board(board, console)
     console.print(f"\nPages: {machine.folder / 'leaderboard.html'}, leaderboard.md; figures beside them", markup=False)
-    return exit_code(board)
+    return options.exit_code(board)
 
 
 @click.command()
-@RESULTS
-@RUN_NAME
-@JSON
+@options.RESULTS
+@options.RUN_NAME
+@options.JSON
 def status(results: Path, run_name: str | None, as_json: bool) -> int:
     """Show how far a run has come, and what failed."""
     from benchmark.execution.progress import printable
 
-    machine, board = judged_run(results, run_name)
+    machine, board = options.judged_run(results, run_name)
     records, jobs = board.run.records, board.run.description.jobs
     states = Counter(records[id]["status"] if id in records else "to do" for id in jobs)
     failed = [
@@ -175,9 +177,9 @@ def status(results: Path, run_name: str | None, as_json: bool) -> int:
         for id, job in jobs.items()
         if id in records and records[id]["status"] not in ("ok", "not-applicable")
     ]
-    code = exit_code(board)
+    code = options.exit_code(board)
     if as_json:
-        dump({"folder": str(machine.folder), "complete": code == EXIT_OK, "jobs": states, "failed": failed})
+        options.dump({"folder": str(machine.folder), "complete": code == EXIT_OK, "jobs": states, "failed": failed})
         return code
     click.echo(f"{machine.folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
     for one in failed:
@@ -187,11 +189,11 @@ def status(results: Path, run_name: str | None, as_json: bool) -> int:
 
 @click.command()
 @click.argument("cell", nargs=-1, required=True)
-@RESULTS
-@RUN_NAME
-@ALPHA
-@BUDGET
-@JSON
+@options.RESULTS
+@options.RUN_NAME
+@options.ALPHA
+@options.BUDGET
+@options.JSON
 def show(
     cell: tuple[str, ...],
     results: Path,
@@ -203,19 +205,19 @@ def show(
     """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
     from leaderboard.pages.detail import describe_cell, find_cells
 
-    _, board = judged_run(results, run_name, alpha, budget)
+    _, board = options.judged_run(results, run_name, alpha, budget)
     if as_json:
         from leaderboard.pages.board_json import one_cell
 
-        dump([one_cell(board, found) for found in find_cells(board, cell)])
+        options.dump([one_cell(board, found) for found in find_cells(board, cell)])
         return
     for found in find_cells(board, cell):
         click.echo(describe_cell(board, found))
 
 
 @click.command()
-@RESULTS
-@JSON
+@options.RESULTS
+@options.JSON
 def doctor(results: Path, as_json: bool) -> int:
     """Check Python, packages, device and folders."""
     from benchmark.execution.doctor import examine
@@ -226,7 +228,7 @@ def doctor(results: Path, as_json: bool) -> int:
         if not as_json:  # one by one, since the last of them take seconds
             click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
     if as_json:
-        dump(findings)
+        options.dump(findings)
     return EXIT_OK if all(finding.ok for finding in findings) else BenchError.exit_code
 
 

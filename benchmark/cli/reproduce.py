@@ -7,18 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import (
-    DATA_FOLDER,
-    DEVICE,
-    JSON,
-    OFFLINE,
-    PLUGIN,
-    RESULTS,
-    RUN_NAME,
-    WORKERS,
-    exit_code,
-    typed_command,
-)
+from benchmark.cli import options
 
 
 @click.command()
@@ -30,14 +19,14 @@ from benchmark.cli.options import (
     show_default=True,
     help="The paper's size, for a GPU; or minutes on a CPU, marked as such.",
 )
-@RESULTS
-@RUN_NAME
-@PLUGIN
-@DATA_FOLDER
-@OFFLINE
-@WORKERS
-@DEVICE
-@JSON
+@options.RESULTS
+@options.RUN_NAME
+@options.PLUGIN
+@options.DATA_FOLDER
+@options.OFFLINE
+@options.WORKERS
+@options.DEVICE
+@options.JSON
 def reproduce(
     work: str, scale: str, results: Path, run_name: str | None, plugins: Sequence[Path], data_root: Path | None,
     offline: bool, workers: int, device: str, as_json: bool,
@@ -61,14 +50,16 @@ def reproduce(
     told = load_reproduction(work)
     use_data_root(data_root)
     machine = Machine(results, told.run_name(scale) if run_name is None else run_name, workers, device)
-    planned = plan_reproduction(told, scale, Registry.discover(plugins), machine, typed_command(), offline=offline)
+    planned = plan_reproduction(
+        told, scale, Registry.discover(plugins), machine, options.typed_command(), offline=offline
+    )
     board = judge(planned.carry_out(Console(stderr=as_json)))
     write_pages(board, machine.folder)
     if as_json:
         click.echo(reproduction_page.reproduction_json(board))
     else:
         click.echo(f"{reproduction_page.summary(board)}\nPage: {machine.folder / 'reproduction.md'}")
-    return exit_code(board)
+    return options.exit_code(board)
 
 
 COMMANDS = (reproduce,)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.cli.options import JSON, dump, exit_code, planning
+from benchmark.cli import options
 from benchmark.errors import EXIT_OK, EXIT_USAGE
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@planning
+@options.planning
 @click.option("--fresh", is_flag=True, help="Run every job of this plan anew.")
 @click.option(
     "--retry", multiple=True, type=click.Choice(["crashed", "not-applicable"]), help="Run jobs that ended so anew."
@@ -41,12 +41,12 @@ def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...]) -> int:
     refused = refusals(planned.plan.jobs, machine.store)
     for sentence in refused:
         click.echo(f"Error: {sentence}", err=True)
-    return EXIT_USAGE if refused else exit_code(board)
+    return EXIT_USAGE if refused else options.exit_code(board)
 
 
 @click.command()
-@planning
-@JSON
+@options.planning
+@options.JSON
 def plan(planned: PlannedRun, as_json: bool) -> int:
     """Show the cells of a run, what is finished already, and the time and disk the rest would take."""
     from benchmark.execution.progress import duration
@@ -54,7 +54,7 @@ def plan(planned: PlannedRun, as_json: bool) -> int:
     plan, workers, to_do = planned.plan, planned.machine.workers, planned.to_do()
     seeds, thieves, seconds = plan.profile.seeds, plan.profile.thief.axis, to_do.seconds / workers
     if as_json:
-        dump({
+        options.dump({
             "schemes": [setting.label for setting in plan.schemes],
             "attacks": [setting.label for setting in plan.attacks],
             "seeds": seeds,

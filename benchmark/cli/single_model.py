@@ -7,22 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import (
-    ALPHA,
-    BUDGET,
-    DEVICE,
-    FILE,
-    FOLDER,
-    JSON,
-    PLUGIN,
-    RESULTS,
-    SCHEME,
-    WORKERS,
-    dump,
-    one_scheme,
-    print_lines,
-    profile_option,
-)
+from benchmark.cli import options
 from benchmark.planning.profile import load_profile
 
 
@@ -32,15 +17,15 @@ def _useful(value: float, unit: str) -> str:
 
 
 @click.command()
-@SCHEME
-@click.option("--out", type=FOLDER, required=True, help="Folder for model, key and card.")
-@profile_option("quick")
+@options.SCHEME
+@click.option("--out", type=options.FOLDER, required=True, help="Folder for model, key and card.")
+@options.profile_option("quick")
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="For experiments: whoever knows it has the key."
 )
-@PLUGIN
-@DEVICE
-@JSON
+@options.PLUGIN
+@options.DEVICE
+@options.JSON
 def embed(
     scheme: str, out: Path, profile: str, seed: int | None, plugins: Sequence[Path], device: str, as_json: bool
 ) -> None:
@@ -48,13 +33,13 @@ def embed(
     from benchmark.app.card import CARD
     from benchmark.app.single_model import KEY, MODEL, embed_model
 
-    setting, _ = one_scheme(scheme, plugins)
+    setting, _ = options.one_scheme(scheme, plugins)
     card = embed_model(setting, load_profile(profile), out, seed, device)
     if as_json:
-        dump(card.as_json())
+        options.dump(card.as_json())
         return
     useful = _useful(card.utility.value, card.utility.unit)
-    print_lines([
+    options.print_lines([
         ("scheme", setting.label),
         ("utility", f"{useful} on the test set of {card.profile.world['task']}"),
         ("model", str(out / MODEL)),
@@ -65,17 +50,17 @@ def embed(
 
 
 @click.command()
-@SCHEME
-@click.option("--model", type=FILE, required=True, help="The suspect's file.")
-@click.option("--key", type=FILE, required=True, help="The claimant's file.")
-@profile_option("quick")
-@ALPHA
-@BUDGET
-@RESULTS
-@PLUGIN
-@WORKERS
-@DEVICE
-@JSON
+@options.SCHEME
+@click.option("--model", type=options.FILE, required=True, help="The suspect's file.")
+@click.option("--key", type=options.FILE, required=True, help="The claimant's file.")
+@options.profile_option("quick")
+@options.ALPHA
+@options.BUDGET
+@options.RESULTS
+@options.PLUGIN
+@options.WORKERS
+@options.DEVICE
+@options.JSON
 def verify(
     scheme: str, model: Path, key: Path, profile: str, alpha: float | None, budget: float | None, results: Path,
     plugins: Sequence[Path], workers: int, device: str, as_json: bool,
@@ -93,14 +78,14 @@ def verify(
     from leaderboard.pages import single_model
     from leaderboard.stats.null_tests import OWN_POOL, SURROGATE_POOL
 
-    setting, registry = one_scheme(scheme, plugins)
+    setting, registry = options.one_scheme(scheme, plugins)
     own = load_profile(profile).with_options(alpha=alpha, budget=budget)
     machine = Machine(results, own.name, workers, device)
     seen = examine_files(setting, own, model, key, registry, machine, Console(stderr=True))
     useful = seen.outcomes, seen.null_outcomes
     found = single_model.opinion(seen.observation, seen.nulls, seen.admission, own.alpha, own.budget, *useful)
     if as_json:
-        dump({
+        options.dump({
             "scheme": seen.scheme, "profile": seen.profile, "utility": {"value": seen.utility, "unit": seen.unit},
             "model_sha256": seen.model.sha256, "key_sha256": seen.key.sha256, "card": seen.card,
             "nulls": len(seen.nulls[OWN_POOL]), "surrogate_nulls": len(seen.nulls.get(SURROGATE_POOL, ())),
@@ -115,7 +100,7 @@ def verify(
     lines.append(("model", f"{seen.model.sha256}, {_useful(seen.utility, seen.unit)}, profile {seen.profile}"))
     if seen.left_out:
         lines.append(("note", "the suspect is one of the nulls: it was left out of them, as was any of one lineage"))
-    print_lines([*lines, *(("note", note) for note in seen.notes)])
+    options.print_lines([*lines, *(("note", note) for note in seen.notes)])
 
 
 COMMANDS = (embed, verify)

@@ -65,9 +65,6 @@ def carry_out(
         for job in plan.jobs:
             if fresh or (retry and store.status(job.id) in retry):
                 store.discard(job.id)
-        if not all(store.finished(job.id) for job in plan.jobs):
-            check_environment()
-            check_device(machine.device)
         return _finish(plan.jobs, store, machine, console)
 
 
@@ -75,8 +72,6 @@ def finish(jobs: Sequence[Job], machine: Machine, console: Console) -> Summary:
     """Run the jobs that have no final record, outside any run: no run file, no pages."""
     store = machine.store
     with store.lock():
-        check_environment()
-        check_device(machine.device)
         return _finish(jobs, store, machine, console)
 
 
@@ -96,6 +91,9 @@ def refusals(jobs: Sequence[Job], store: RecordStore) -> list[str]:
 
 
 def _finish(jobs: Sequence[Job], store: RecordStore, machine: Machine, console: Console) -> Summary:
+    if not all(store.finished(job.id) for job in jobs):
+        check_environment()
+        check_device(machine.device)
     for path, reason in store.damaged:
         console.print(f"set aside {path.name}: {reason}; it will be made again", style="yellow", markup=False)
     context = {"root": str(store.root.absolute()), "device": machine.device}
