@@ -82,6 +82,8 @@ class _Misfit(Exception):
 
 def _fitted(hint: Any, value: Any) -> Any:
     """`value` as the type `hint`. Raises _Misfit."""
+    if type(value) is hint or hint is Any:
+        return value
     origin, parts, described = _parts(hint)
     if described and isinstance(value, Mapping):
         return _built(hint, value)
@@ -92,16 +94,12 @@ def _fitted(hint: Any, value: Any) -> Any:
     if origin in (list, tuple) and isinstance(value, list | tuple):
         return origin(_named(parts[0], one, _item(one, number), " ") for number, one in enumerate(value))
     if origin is Mapping and isinstance(value, Mapping):
-        return {name: _named(parts[1], one, name) for name, one in value.items()}
+        return value if parts[1] is Any else {name: _named(parts[1], one, name) for name, one in value.items()}
     if hint is float and type(value) is int:
         return float(value)
-    if origin is Literal:
-        fits = value in parts and type(value) in map(type, parts)
-    else:
-        fits = hint is Any or (origin is None and not described and type(value) is hint)
-    if not fits:
-        raise _Misfit.wanted(_expected(hint), value)
-    return value
+    if origin is Literal and value in parts and type(value) in map(type, parts):
+        return value
+    raise _Misfit.wanted(_expected(hint), value)
 
 
 @cache

@@ -18,7 +18,7 @@ from leaderboard.judge.gc_pause import paused
 T = TypeVar("T")
 
 NOT_RUN = "not-run"
-MEND = "if it was written by another version, run the benchmark again to rewrite it"
+ANOTHER_VERSION = "if it was written by another version, run the benchmark again to rewrite it"
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Run:
 
     def ancestors(self, job: str) -> Iterator[str]:
         """The job itself, its parents, theirs, and so on: nearest first, each once."""
-        queue, seen = [job], {job}
+        queue, seen, jobs = [job], {job}, self.description.jobs
         for one in queue:
             yield one
-            for parent in self.described["jobs"].get(one, {}).get("parents", ()):
+            for parent in jobs[one].parents if one in jobs else ():
                 if parent not in seen:
                     seen.add(parent)
                     queue.append(parent)
@@ -68,10 +68,11 @@ class Run:
         """
         if self.result(job) is not None:
             return None
+        jobs = self.description.jobs
         for one in self.ancestors(job) if job else ():
             record = self.records.get(one)
             if record is not None and record["status"] != "ok":
-                where = "" if one == job else f"{self.described['jobs'].get(one, {}).get('label', one[:8])}: "
+                where = "" if one == job else f"{jobs[one].label if one in jobs else one[:8]}: "
                 return record["status"], f"{where}{record['reason'] or record['status']}"
         return NOT_RUN, "the job was not run in this run"
 
@@ -86,12 +87,12 @@ def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     path = _plain_or_packed(folder / "run.json")
     if not path.exists():
         raise BenchError(f"{folder} holds no run.json: give the folder of a finished run, or start one")
-    described = read_json(path, MEND)
-    read(RunDescription, described, str(path), MEND)
+    described = read_json(path, ANOTHER_VERSION)
+    kept: dict[Hashable, Any] = {"description": read(RunDescription, described, str(path), ANOTHER_VERSION)}
     if store is None:
-        return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl")))
+        return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl")), kept)
     records = ((job, store.read(job)) for job in described["jobs"])
-    return Run(described, {job: record for job, record in records if record is not None})
+    return Run(described, {job: record for job, record in records if record is not None}, kept)
 
 
 def _plain_or_packed(path: Path) -> Path:
