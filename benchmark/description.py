@@ -21,14 +21,14 @@ from typing import Any, Literal, NotRequired, TypeVar, Union, get_args, get_orig
 
 from benchmark.errors import BenchError
 
-T = TypeVar("T")
+Described = TypeVar("Described")
 _WORDS: dict[Any, str] = {
     str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", tuple: "a list",
     Mapping: "a table", dict: "a table",
 }  # fmt: skip
 
 
-def read(cls: type[T], table: object, where: str = "", mend: str = "") -> T:
+def read(cls: type[Described], table: object, where: str = "", mend: str = "") -> Described:
     """`table` as a `cls`. where: what a person calls it, such as "profile mine.toml". mend: what to do if it is wrong.
 
     Fields are `str`, `int`, `float` (which a whole number serves), `bool`, `Any`, `Literal`, `X | None`, another
@@ -37,7 +37,7 @@ def read(cls: type[T], table: object, where: str = "", mend: str = "") -> T:
     with a sentence about the values. Raises BenchError.
     """
     try:
-        made: T = _fitted(cls, table)
+        made: Described = _fitted(cls, table)
     except _Misfit as wrong:
         said = str(wrong.within(where) if where else wrong)
         raise BenchError(f"{said}: {mend}" if mend else said) from None

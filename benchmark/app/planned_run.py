@@ -132,11 +132,11 @@ def plan_calibration(
 
 
 def plan_reproduction(
-    told: Reproduction, scale: str, registry: Registry, machine: Machine, command: str, *, offline: bool
+    work: Reproduction, scale: str, registry: Registry, machine: Machine, command: str, *, offline: bool
 ) -> PlannedRun:
     """The work's own schemes and attacks at one scale; fetches missing data sets. Raises BenchError."""
     _check_size(scale, machine.device)
-    wanted = told.scales[scale]
+    wanted = work.scales[scale]
     schemes = _each(wanted.schemes, lambda text: select_schemes(text, registry))
     attacks = _each(wanted.attacks, lambda text: select_attacks(text, registry))
     profile = load_profile(wanted.profile)
@@ -144,7 +144,7 @@ def plan_reproduction(
         provide(find_task(task), offline=offline)
     plan = _crossed(profile, _once(schemes), _once(attacks), registry, machine)
     labels = [{name: setting.label for name, setting in chosen.items()} for chosen in (schemes, attacks)]
-    return PlannedRun(plan, machine, registry, command, reproduction=told.described(scale, *labels))
+    return PlannedRun(plan, machine, registry, command, reproduction=work.described(scale, *labels))
 
 
 def _crossed(

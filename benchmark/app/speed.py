@@ -27,12 +27,8 @@ def compare(device_name: str, seconds: float) -> str:
     recipe = Recipe(epochs=EPOCHS, lr=context.recipe.lr, batch=context.recipe.batch)
 
     def engine() -> None:
-        fit(
-            build(context.spec()).to(device),
-            [BatchSource.of(data, recipe.batch)],
-            recipe,
-            torch.Generator().manual_seed(0),
-        )
+        sources = [BatchSource.of(data, recipe.batch)]
+        fit(build(context.spec()).to(device), sources, recipe, torch.Generator().manual_seed(0))
 
     def bare() -> None:
         _bare_loop(build(context.spec()).to(device), data, recipe)

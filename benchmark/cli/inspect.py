@@ -62,9 +62,8 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
     known = {declaration.name for declaration in _all(registry)}
     matching = [d for d in _all(registry) if d.name == name]
     if not matching and (described := _task(name) or _architecture(name)):
-        options.dump(described) if as_json else click.echo(
-            "\n".join(f"{word}: {value}" for word, value in described.items())
-        )
+        lines = "\n".join(f"{word}: {value}" for word, value in described.items())
+        options.dump(described) if as_json else click.echo(lines)
         return
     if not matching:
         from benchmark.plugins.parameters import close_matches
@@ -89,10 +88,12 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
                 click.echo(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
         shown = " | ".join(setting or "defaults" for setting in declaration.traits["settings"])
         click.echo(f'"all" runs: {shown}')
-        for setting, reason in declaration.traits.get("expected_failures", {}).items():
-            click.echo(f"Not found for every seed: {setting or 'defaults'}: {reason}")
-        for setting, reason in declaration.traits.get("expected_forgeries", {}).items():
-            click.echo(f"Forged claims stand: {setting or 'defaults'}: {reason}")
+        for trait, said in (
+            ("expected_failures", "Not found for every seed"),
+            ("expected_forgeries", "Forged claims stand"),
+        ):
+            for setting, reason in declaration.traits.get(trait, {}).items():
+                click.echo(f"{said}: {setting or 'defaults'}: {reason}")
         click.echo(f"Source: {declaration.source} ({declaration.origin})")
 
 
@@ -104,9 +105,8 @@ def _task(name: str) -> dict[str, Any] | None:
         return None
     task = find_task(name)
     parts = {part: getattr(task, part) for part in ("owner", "thief", "validation", "test")}
-    where = (
-        f"the package {task.package}" if task.package else f"{data_root()}, fetched from {task.source.url or 'nowhere'}"
-    )
+    fetched = f"{data_root()}, fetched from {task.source.url or 'nowhere'}" if not task.package else ""
+    where = fetched or f"the package {task.package}"
     shape = "x".join(map(str, task.shape))
     return {"task": name, "kind": task.kind, "classes": task.classes, "images": shape, **parts, "files": where}
 
@@ -124,15 +124,8 @@ def _architecture(name: str) -> dict[str, Any] | None:
 
 def _declared(declaration: Declaration) -> dict[str, Any]:
     """A plug-in as it declares itself."""
-    return {
-        "role": declaration.role,
-        "name": declaration.name,
-        "doc": declaration.doc.strip(),
-        "parameters": declaration.parameters,
-        "traits": declaration.traits,
-        "source": str(declaration.source),
-        "origin": declaration.origin,
-    }
+    kept = {name: getattr(declaration, name) for name in ("role", "name", "parameters", "traits", "origin")}
+    return {**kept, "doc": declaration.doc.strip(), "source": str(declaration.source)}
 
 
 @click.command()
@@ -196,12 +189,8 @@ def status(results: Path, run_name: str | None, as_json: bool) -> int:
 @options.JSON
 def show(
     cell: tuple[str, ...],
-    results: Path,
-    run_name: str | None,
-    alpha: float | None,
-    budget: float | None,
-    as_json: bool,
-) -> None:
+    results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool,
+) -> None:  # fmt: skip
     """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
     from leaderboard.pages.detail import describe_cell, find_cells
 

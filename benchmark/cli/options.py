@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmark.execution.run import Machine
     from leaderboard.judge.board import Board
 
-FILE, FOLDER = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=False)
+FILE, FOLDER_PATH = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=False)
 
 
 def _text(name: str, default: str, help: str) -> Callable[..., Any]:

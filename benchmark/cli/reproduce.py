@@ -47,11 +47,11 @@ def reproduce(
     from leaderboard.pages import reproduction_page
     from leaderboard.pages.export import write_pages
 
-    told = load_reproduction(work)
+    declared = load_reproduction(work)
     use_data_root(data_root)
-    machine = Machine(results, told.run_name(scale) if run_name is None else run_name, workers, device)
+    machine = Machine(results, declared.run_name(scale) if run_name is None else run_name, workers, device)
     planned = plan_reproduction(
-        told, scale, Registry.discover(plugins), machine, options.typed_command(), offline=offline
+        declared, scale, Registry.discover(plugins), machine, options.typed_command(), offline=offline
     )
     board = judge(planned.carry_out(Console(stderr=as_json)))
     write_pages(board, machine.folder)

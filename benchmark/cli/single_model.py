@@ -18,7 +18,7 @@ def _useful(value: float, unit: str) -> str:
 
 @click.command()
 @options.SCHEME
-@click.option("--out", type=options.FOLDER, required=True, help="Folder for model, key and card.")
+@click.option("--out", type=options.FOLDER_PATH, required=True, help="Folder for model, key and card.")
 @options.profile_option("quick")
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="For experiments: whoever knows it has the key."

@@ -20,7 +20,7 @@ WAIT_SECONDS = 1.0
 
 
 class Events(Protocol):
-    """What a display is told, in the order it happens."""
+    """The events of a run as a display receives them, in order."""
 
     def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:
         """All jobs of this run, and those of them whose record is final already."""

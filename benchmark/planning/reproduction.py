@@ -183,10 +183,10 @@ def read_reproduction(path: Path) -> Reproduction:
         raise BenchError(f"{where} can't be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"{where} is not valid TOML: {error}") from error
-    told = read(ReproductionFile, table, where)
-    _check_names(told.claim, told.scales, where)
+    written = read(ReproductionFile, table, where)
+    _check_names(written.claim, written.scales, where)
     digest = hashlib.sha256(content).hexdigest()
-    return Reproduction(path.stem, told.about, told.paper, told.scales, told.claim, digest)
+    return Reproduction(path.stem, written.about, written.paper, written.scales, written.claim, digest)
 
 
 def _check_names(claims: Sequence[ReportedClaim], scales: Mapping[str, Scale], where: str) -> None:

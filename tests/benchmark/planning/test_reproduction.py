@@ -60,12 +60,12 @@ def read(text: str, folder: Path) -> object:
 
 def test_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "work.toml").write_text(GOOD)
-    told = read_reproduction(tmp_path / "work.toml")
-    fresh, pruned = told.claims
-    assert (told.work, fresh.reported, fresh.tolerance("small")) == ("work", 100.0, Tolerance.parse("at least 90"))
+    work = read_reproduction(tmp_path / "work.toml")
+    fresh, pruned = work.claims
+    assert (work.work, fresh.reported, fresh.tolerance("small")) == ("work", 100.0, Tolerance.parse("at least 90"))
     assert pruned.tolerance("small") is None
     assert pruned.tolerance("full") == Tolerance("below fresh", "below", other="fresh")
-    assert (told.run_name("full"), told.run_name("small")) == ("reproduce-work", "reproduce-work-small")
+    assert (work.run_name("full"), work.run_name("small")) == ("reproduce-work", "reproduce-work-small")
 
 
 @pytest.mark.parametrize(
