@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 from benchmark.description import read
 from benchmark.errors import BenchError
@@ -30,12 +30,14 @@ FINAL = frozenset({"ok", "not-applicable", "crashed"})  # the others are tried a
 class Record(TypedDict):
     """What one job found, as its file holds it.
 
-    id: SHA-256 of `job`, the payload, 64 hexadecimal digits. reason: a sentence, unless the status is ok. parents: ids
-    of the jobs whose artefacts it read. result: what its kind of job found. run: when and on what machine it ran, in
-    seconds and MB; this part never decides anything.
+    identity: the number of the rule by which `job` names code; absent where it is 1. id: SHA-256 of `job`, the payload,
+    64 hexadecimal digits. reason: a sentence, unless the status is ok. parents: ids of the jobs whose artefacts it
+    read. result: what its kind of job found. run: when and on what machine it ran, in seconds and MB, which decides
+    nothing.
     """
 
     schema: Literal[1]
+    identity: NotRequired[int]
     id: str
     kind: str
     status: Status
