@@ -1,4 +1,4 @@
-"""The card of an embedded model: what its owner publishes before it leaves the house. It holds nothing secret."""
+"""The card of an embedded model: what its owner publishes before the release. It holds nothing secret."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def one_scheme(scheme: str, plugins: Sequence[Path]) -> tuple[Setting, Registry]
     settings = select_schemes(scheme, registry)
     if len(settings) != 1:
         labels = ", ".join(setting.label for setting in settings)
-        raise BenchError(f"--scheme {scheme!r} stands for {len(settings)} settings ({labels}): name one")
+        raise BenchError(f"--scheme {scheme!r} names {len(settings)} settings ({labels}): name one")
     return settings[0], registry
 
 

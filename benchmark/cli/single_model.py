@@ -44,7 +44,7 @@ def embed(
         ("utility", f"{useful} on the test set of {card.profile.world['task']}"),
         ("model", str(out / MODEL)),
         ("key", f"{out / KEY}: keep it secret"),
-        ("card", f"{out / CARD}: publish it before the model leaves the house"),
+        ("card", f"{out / CARD}: publish it before you release the model"),
         ("commitment", str(card.commitment)),
     ])  # fmt: skip
 

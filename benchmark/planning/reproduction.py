@@ -1,4 +1,4 @@
-"""A reproduction: what a paper reports, what would count as reproduced, and the two runs that can tell.
+"""A reproduction: what a paper reports, what would count as reproduced, and the two runs that decide it.
 
 One TOML file per work. It is committed before anything is run, and `run.json` holds a copy of it from before the
 first job, so no tolerance changes after its run. One that was written after an earlier trial is `declared` so, and is
@@ -66,8 +66,8 @@ class ReportedClaim:
 
     scheme, attack: short names of the scales' tables. reported: a number, a word, or None where the paper gives
     none. full, small: the tolerance at that scale, "" where the claim isn't held there. unmeasured: why no cell of
-    the benchmark can tell. why: known reasons for a difference. channel: of the quantity of that name. declared: when
-    the tolerance was written, "after a trial" that had shown the figure, or "" for before any.
+    the benchmark measures it. why: known reasons for a difference. channel: of the quantity of that name. declared:
+    when the tolerance was written, "after a trial" that had shown the figure, or "" for before any.
     """
 
     id: str
