@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -142,16 +142,17 @@ def plan_reproduction(
     profile = load_profile(wanted.profile)
     for task in {track.task for one in schemes.values() if (track := profile.track(one.tasks))}:
         provide(find_task(task), offline=offline)
-    plan = _crossed(profile, _once(schemes), _once(attacks), registry, machine)
+    plan = _crossed(profile, schemes.values(), attacks.values(), registry, machine)
     labels = [{name: setting.label for name, setting in chosen.items()} for chosen in (schemes, attacks)]
     return PlannedRun(plan, machine, registry, command, reproduction=work.described(scale, *labels))
 
 
 def _crossed(
-    profile: Profile, schemes: Sequence[Setting], attacks: Sequence[Setting], registry: Registry, machine: Machine
+    profile: Profile, schemes: Iterable[Setting], attacks: Iterable[Setting], registry: Registry, machine: Machine
 ) -> Plan:
-    nulls = null_attacks(profile, schemes, registry)
-    return make_plan(profile, schemes, attacks, nulls, history(machine.store.root))
+    """Each setting once, in their order."""
+    rows, columns = (list({one.label: one for one in some}.values()) for some in (schemes, attacks))
+    return make_plan(profile, rows, columns, null_attacks(profile, rows, registry), history(machine.store.root))
 
 
 def _check_size(scale: str, device: str) -> None:
@@ -173,11 +174,6 @@ def _each(texts: Mapping[str, str], select: Callable[[str], Sequence[Setting]]) 
         if len(settings) != 1:
             raise BenchError(f"{texts[name]!r} is {len(settings)} settings, and {name!r} must be one")
     return {name: settings[0] for name, settings in found.items()}
-
-
-def _once(named: Mapping[str, Setting]) -> list[Setting]:
-    """Settings in the order of their names, each once."""
-    return list({setting.label: setting for setting in named.values()}.values())
 
 
 def use_data_root(folder: Path | None) -> None:
