@@ -1,4 +1,4 @@
-"""Ambiguity: a thief claims the unchanged marked model with a key of his own."""
+"""Ambiguity: a thief claims the unchanged marked model with a key of his own, drawn, searched for or made to fit."""
 
 from __future__ import annotations
 
@@ -6,23 +6,15 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from benchmark.contract import (
-    Attack,
-    AttackResult,
-    Claim,
-    NotApplicable,
-    Thief,
-    TriggerScheme,
-    as_bytes,
-    parameter,
-    secret,
-)
+from benchmark import contract as wm
+
+_AT_ONCE = 1024  # secrets whose labels are compared with the answers together
 
 
 @dataclass(frozen=True)
-class FreshKey(Attack):
+class FreshKey(wm.Attack):
     """A key that the thief draws by the scheme's own rules, claimed on the marked model as it is.
 
     The naive pirate of Adi et al. 2018 (ownership piracy), who trains nothing: does a key fit by chance?
@@ -34,12 +26,12 @@ class FreshKey(Attack):
     kind = "ambiguity"
     access = "labels"
 
-    def run(self, thief: Thief) -> AttackResult:
-        return AttackResult(claim=Claim(thief.keygen()))
+    def run(self, thief: wm.Thief) -> wm.AttackResult:
+        return wm.AttackResult(claim=thief.keygen())
 
 
 @dataclass(frozen=True)
-class ForgedTriggers(Attack):
+class ForgedTriggers(wm.Attack):
     """Fresh triggers, moved by projected gradient steps until the marked model gives them their labels.
 
     Tests what Adi et al. 2018 call non-trivial ownership. The forged pictures are targeted adversarial
@@ -56,31 +48,89 @@ class ForgedTriggers(Attack):
     requires = "triggers"
     settings = ("", "eps=0.03")
 
-    eps: float = parameter(0.125, "largest change of a pixel, as a share of its range", low=0.0, high=1.0)
-    steps: int = parameter(40, "gradient steps", low=1)
+    eps: float = wm.parameter(0.125, "largest change of a pixel, as a share of its range", low=0.0, high=1.0)
+    steps: int = wm.parameter(40, "gradient steps", low=1)
 
-    def run(self, thief: Thief) -> AttackResult:
-        scheme = thief.scheme
-        if not isinstance(scheme, TriggerScheme):
-            raise NotApplicable(f"{scheme.name} has no triggers to forge")
-        own, classes = secret(thief.rng), thief.task.classes
+    def run(self, thief: wm.Thief) -> wm.AttackResult:
+        scheme: wm.TriggerScheme = thief.scheme
+        own, classes, model = wm.secret(thief.rng), thief.task.classes, thief.model
         fresh = scheme.triggers(thief.keygen()).x
         goal = scheme.triggers(scheme.trigger_key(fresh, own, classes)).to(thief.device)
-        images = targeted(thief.model, goal.images(), goal.y, self.eps, self.steps)
-        thief.meter.steps += self.steps
-        thief.meter.samples += self.steps * len(images)
-        return AttackResult(claim=Claim(scheme.trigger_key(as_bytes(images), own, classes)))
+        start = goal.images()
+        images = start.clone().requires_grad_()
+
+        def near(x: Tensor) -> Tensor:
+            return torch.clamp(start + (x - start).clamp(-self.eps, self.eps), 0, 1)
+
+        thief.minimise(
+            lambda: F.cross_entropy(model(images), goal.y, reduction="sum"), [images], self.steps,
+            2.5 * self.eps / self.steps, rule="sign", project=near, images=len(images),
+        )  # fmt: skip
+        return wm.AttackResult(claim=scheme.trigger_key(wm.as_bytes(images.detach()), own, classes))
 
 
-def targeted(model: nn.Module, start: Tensor, goal: Tensor, eps: float, steps: int) -> Tensor:
-    """Images within `eps` of `start` (N, C, H, W), in [0, 1], that `model` is led to call `goal` (N,).
+@dataclass(frozen=True)
+class RedrawSearch(wm.Attack):
+    """The thief asks for the labels of his own key images once, then tries secrets and claims the best.
 
-    Signed gradient steps of 2.5 eps / `steps`, projected after each (Madry et al. 2018).
+    The forger of Kallas & Furon 2022 (RoSe): a one-way function fixes the labels, so all he can do is draw again;
+    rarity R takes about 2^R secrets. Adi's labels follow from a secret as well. Only a claim that was committed before
+    the release is spared the charge for such a search.
     """
-    x = start
-    for _ in range(steps):
-        x = x.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), goal, reduction="sum"), x)
-        x = x - 2.5 * eps / steps * slope.sign()
-        x = torch.clamp(start + (x - start).clamp(-eps, eps), 0, 1)
-    return x.detach()
+
+    name = "redraw-search"
+    family = "ambiguity"
+    paper = "Kallas & Furon 2022, WIFS (arXiv:2206.11024)"
+    kind = "ambiguity"
+    access = "labels"
+    requires = "triggers"
+
+    bits: int = wm.parameter(12, "2 to the power of this many secrets are tried", low=0, high=24)
+
+    def run(self, thief: wm.Thief) -> wm.AttackResult:
+        scheme: wm.TriggerScheme = thief.scheme
+        images = scheme.triggers(thief.keygen()).x
+        answers = thief.ask(wm.as_float(images), "labels").cpu()
+        best, most = b"", -1
+        for start in range(0, 2**self.bits, _AT_ONCE):
+            secrets = [wm.secret(thief.rng) for _ in range(min(_AT_ONCE, 2**self.bits - start))]
+            labels = torch.stack([scheme.trigger_labels(images, one, thief.task.classes) for one in secrets])
+            hits = (labels == answers).sum(1)
+            if int(hits.max()) > most:
+                best, most = secrets[int(hits.argmax())], int(hits.max())
+        return wm.AttackResult(claim=scheme.trigger_key(images, best, thief.task.classes))
+
+
+@dataclass(frozen=True)
+class PickTriggers(wm.Attack):
+    """The thief fixes a secret, and picks for each of its labels an image that the model answers with it.
+
+    The counterpart of `forged-triggers` for a thief who may only ask: where labels do not depend on the images, every
+    trigger takes about as many fresh images as there are classes. Where they do (RoSe), picking redraws them all.
+    """
+
+    name = "pick-triggers"
+    family = "ambiguity"
+    paper = "Adi et al. 2018, USENIX Security (non-trivial ownership)"
+    kind = "ambiguity"
+    access = "labels"
+    requires = "triggers"
+
+    rounds: int = wm.parameter(20, "fresh keys' worth of images that are asked about", low=1)
+
+    def run(self, thief: wm.Thief) -> wm.AttackResult:
+        scheme: wm.TriggerScheme = thief.scheme
+        own, classes = wm.secret(thief.rng), thief.task.classes
+        images = scheme.triggers(thief.keygen()).x
+        wanted = scheme.trigger_labels(images, own, classes)
+        missing = thief.ask(wm.as_float(images), "labels").cpu() != wanted
+        used = {bytes(image.numpy()) for image in images}
+        for _ in range(self.rounds - 1):
+            fresh = scheme.triggers(thief.keygen()).x
+            for image, answer in zip(fresh, thief.ask(wm.as_float(fresh), "labels").tolist(), strict=True):
+                fits = (missing & (wanted == answer)).nonzero().flatten()
+                if len(fits) and bytes(image.numpy()) not in used:
+                    used.add(bytes(image.numpy()))
+                    images[fits[0]] = image
+                    missing[fits[0]] = False
+        return wm.AttackResult(claim=scheme.trigger_key(images, own, classes))

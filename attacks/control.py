@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 
-from benchmark.contract import Attack, AttackResult, Thief
+from benchmark import contract as wm
 
 
 @dataclass(frozen=True)
-class NoAttack(Attack):
+class NoAttack(wm.Attack):
     """The release, unchanged: what the mark shows before anybody touches it."""
 
     name = "none"
@@ -19,12 +19,12 @@ class NoAttack(Attack):
     access = "none"
     tasks = ("classification", "image-to-image")
 
-    def run(self, thief: Thief) -> AttackResult:
-        return AttackResult()
+    def run(self, thief: wm.Thief) -> wm.AttackResult:
+        return wm.AttackResult()
 
 
 @dataclass(frozen=True)
-class Scratch(Attack):
+class Scratch(wm.Attack):
     """The thief leaves the stolen model alone and trains his own on his own labelled images.
 
     What an attack must beat: whoever ends up no better than this had no need to steal. The house recipe, with
@@ -38,7 +38,7 @@ class Scratch(Attack):
     tasks = ("classification", "image-to-image")
     target = "none"
 
-    def run(self, thief: Thief) -> nn.Module:
-        recipe = thief.context.recipe
+    def run(self, thief: wm.Thief) -> nn.Module:
+        recipe = thief.recipe()
         owned, own = (max(1, size // recipe.batch) for size in (thief.task.owner, len(thief.data)))
-        return thief.fit(thief.build(), replace(recipe, epochs=round(recipe.epochs * owned / own)))
+        return thief.fit(thief.build(), thief.recipe(epochs=round(recipe.epochs * owned / own)))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.contract import Attack, BatchSource, Thief, as_float, parameter
+from benchmark import contract as wm
 
 
 def train_surrogate(
-    thief: Thief, targets: Tensor, *, architecture: str, epochs: int, temperature: float = 1.0
+    thief: wm.Thief, targets: Tensor, *, architecture: str, epochs: int, temperature: float = 1.0
 ) -> nn.Module:
     """A fresh net, trained with the house recipe on the thief's images and the service's answers to them.
 
@@ -21,17 +21,16 @@ def train_surrogate(
     softened alike, and the loss times temperature squared keeps its gradients' size (Hinton et al. 2015, section 2).
     """
     model = thief.build(None if architecture == "house" else architecture)
-    recipe = replace(thief.context.recipe, epochs=epochs)
 
     def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         ((x, answers),) = batches
         return F.cross_entropy(model(x) / temperature, answers) * temperature**2
 
-    return thief.fit(model, recipe, data=BatchSource(thief.inputs, targets, min(recipe.batch, len(targets))), step=step)
+    return thief.fit(model, thief.recipe(epochs=epochs), data=wm.Data(thief.inputs, targets), step=step)
 
 
 @dataclass(frozen=True)
-class Distill(Attack):
+class Distill(wm.Attack):
     """A surrogate imitates the service's probabilities on the thief's unlabelled images.
 
     Hinton et al. 2015; as an extraction attack, Shafieinejad et al. 2021. A service gives no logits: log-probabilities
@@ -45,12 +44,12 @@ class Distill(Attack):
     paper = "Hinton et al. 2015, arXiv:1503.02531"
     settings = ("architecture=house", "architecture=resnet8")
 
-    temperature: float = parameter(2.0, "softens both sides; 1 leaves the probabilities as they are", low=0.1)
-    architecture: Literal["house", "resnet8"] = parameter("house", "of the surrogate; house: like the stolen one")
-    epochs: int = parameter(40, "passes over the thief's images", low=1)
+    temperature: float = wm.parameter(2.0, "softens both sides; 1 leaves the probabilities as they are", low=0.1)
+    architecture: Literal["house", "resnet8"] = wm.parameter("house", "of the surrogate; house: like the stolen one")
+    epochs: int = wm.parameter(40, "passes over the thief's images", low=1)
 
-    def run(self, thief: Thief) -> nn.Module:
-        answers = thief.ask(as_float(thief.inputs), "probabilities")
+    def run(self, thief: wm.Thief) -> nn.Module:
+        answers = thief.ask(wm.as_float(thief.inputs), "probabilities")
         soft = (answers.log() / self.temperature).softmax(1)
         return train_surrogate(
             thief, soft, architecture=self.architecture, epochs=self.epochs, temperature=self.temperature
@@ -58,7 +57,7 @@ class Distill(Attack):
 
 
 @dataclass(frozen=True)
-class Extract(Attack):
+class Extract(wm.Attack):
     """A surrogate learns the labels that the service gives to the thief's unlabelled images.
 
     Tramèr et al. 2016, section 5 (label-only retraining), with real images of the task in place of synthetic ones.
@@ -70,9 +69,9 @@ class Extract(Attack):
     access = "labels"
     paper = "Tramèr et al. 2016, USENIX Security"
 
-    architecture: Literal["house", "resnet8"] = parameter("house", "of the surrogate; house: like the stolen one")
-    epochs: int = parameter(40, "passes over the thief's images", low=1)
+    architecture: Literal["house", "resnet8"] = wm.parameter("house", "of the surrogate; house: like the stolen one")
+    epochs: int = wm.parameter(40, "passes over the thief's images", low=1)
 
-    def run(self, thief: Thief) -> nn.Module:
-        labels = thief.ask(as_float(thief.inputs), "labels")
+    def run(self, thief: wm.Thief) -> nn.Module:
+        labels = thief.ask(wm.as_float(thief.inputs), "labels")
         return train_surrogate(thief, labels, architecture=self.architecture, epochs=self.epochs)

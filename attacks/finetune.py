@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn
 
-from benchmark.contract import Attack, Net, Thief, head, parameter, plain
+from benchmark import contract as wm
 
 
 @dataclass(frozen=True)
-class Finetune(Attack):
+class Finetune(wm.Attack):
     """The stolen net is trained on with the thief's own labelled images: last layer or all, kept or redrawn.
 
     Adi et al. 2018, section 6: FTLL trains the last layer, FTAL all layers; RTLL and RTAL redraw the last layer
@@ -30,17 +30,15 @@ class Finetune(Attack):
     paper = "Adi et al. 2018, USENIX Security"
     settings = ("mode=ftll", "mode=ftal", "mode=ftal,lr=0.05,epochs=20", "mode=rtll", "mode=rtal")
 
-    mode: Literal["ftll", "ftal", "rtll", "rtal"] = parameter("ftal", "fine-tune or retrain, last layer or all layers")
-    lr: float = parameter(0.01, "learning rate, constant", low=0.0)
-    epochs: int = parameter(10, "passes over the thief's images", low=1)
-    optimiser: Literal["sgd", "adam"] = parameter("sgd", "with momentum, or Adam")
+    mode: Literal["ftll", "ftal", "rtll", "rtal"] = wm.parameter("ftal", "fine-tune or retrain, the last layer or all")
+    lr: float = wm.parameter(0.01, "learning rate, constant", low=0.0)
+    epochs: int = wm.parameter(10, "passes over the thief's images", low=1)
+    optimiser: Literal["sgd", "adam"] = wm.parameter("sgd", "with momentum, or Adam")
 
-    def run(self, thief: Thief) -> nn.Module:
-        model = plain(thief.model)
+    def run(self, thief: wm.Thief) -> nn.Module:
+        model = wm.plain(thief.model)
         if self.mode in ("rtll", "rtal"):
-            redrawn = head(thief.assemble(Net.of(model).spec))
-            head(model).load_state_dict(redrawn.state_dict())
-        recipe = replace(
-            thief.context.recipe, lr=self.lr, epochs=self.epochs, optimiser=self.optimiser, schedule="constant"
-        )
-        return thief.fit(model, recipe, only=head(model) if self.mode in ("ftll", "rtll") else None)
+            redrawn = wm.head(thief.assemble(wm.Net.of(model).spec))
+            wm.head(model).load_state_dict(redrawn.state_dict())
+        recipe = thief.recipe(lr=self.lr, epochs=self.epochs, optimiser=self.optimiser, schedule="constant")
+        return thief.fit(model, recipe, only=wm.head(model) if self.mode in ("ftll", "rtll") else None)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.contract import Attack, ConvBlock, NotApplicable, Thief, conv_blocks, parameter, plain
+from benchmark import contract as wm
 
 
 @dataclass(frozen=True)
-class Flip(Attack):
+class Flip(wm.Attack):
     """A share of all normalisation scales changes sign, without any training.
 
     The flip attack on the signature of Fan et al. 2019. The authors verify with the passport forced, which a flip can't
@@ -27,22 +27,23 @@ class Flip(Attack):
     kind = "removal"
     settings = ("share=0.1", "share=0.5")
 
-    share: float = parameter(0.5, "share of the normalisation scales that change sign", low=0.0, high=1.0)
-    layer: str = parameter("", "the one convolution whose scales are drawn from, by its name; all where empty")
+    share: float = wm.parameter(0.5, "share of the normalisation scales that change sign", low=0.0, high=1.0)
+    layer: str = wm.parameter("", "the one convolution whose scales are drawn from, by its name; all where empty")
 
-    def run(self, thief: Thief) -> nn.Module:
-        model = plain(thief.model)
-        names = [name for name, _ in conv_blocks(model)]
-        if self.layer and self.layer not in names:
-            raise NotApplicable(f"the net has no normalised convolution {self.layer}: it has {', '.join(names)}")
-        with torch.no_grad():
-            for block, sign in _signs(model, self.share, thief.rng, layer=self.layer):
-                block.norm.weight.mul_(sign)
+    @torch.no_grad()
+    def run(self, thief: wm.Thief) -> nn.Module:
+        model = wm.plain(thief.model)
+        blocks = dict(wm.conv_blocks(model))
+        if self.layer and self.layer not in blocks:
+            raise wm.NotApplicable(f"the net has no normalised convolution {self.layer}: it has {', '.join(blocks)}")
+        chosen = [blocks[self.layer]] if self.layer else list(blocks.values())
+        for block, sign in _signs(chosen, self.share, thief.rng, lambda block: len(block.norm.weight)):
+            block.norm.weight.mul_(sign)
         return model
 
 
 @dataclass(frozen=True)
-class SignFlip(Attack):
+class SignFlip(wm.Attack):
     """A share of all channels is negated: filter, running mean and scale together, so every answer stays the same.
 
     Invariant neuron transforms (Yan et al. 2022), the sign change; normalisation lets it act before the ReLU. Marks
@@ -55,36 +56,33 @@ class SignFlip(Attack):
     paper = "Yan et al., Cracking White-box DNN Watermarks via Invariant Neuron Transforms (arXiv 2205.00199)"
     kind = "function-preserving"
 
-    share: float = parameter(0.5, "share of the channels that are negated", low=0.0, high=1.0)
+    share: float = wm.parameter(0.5, "share of the channels that are negated", low=0.0, high=1.0)
 
-    def run(self, thief: Thief) -> nn.Module:
-        model = plain(thief.model)
-        with torch.no_grad():
-            for block, sign in _signs(model, self.share, thief.rng, together=True):
-                block.conv.weight.mul_(sign[:, None, None, None])
-                if isinstance(block.norm, nn.BatchNorm2d):
-                    cast(Tensor, block.norm.running_mean).mul_(sign)
-                block.norm.weight.mul_(sign)
+    @torch.no_grad()
+    def run(self, thief: wm.Thief) -> nn.Module:
+        model = wm.plain(thief.model)
+        blocks = [block for _, block in wm.conv_blocks(model)]
+        for block, sign in _signs(blocks, self.share, thief.rng, _groups):
+            block.conv.weight.mul_(sign[:, None, None, None])
+            if isinstance(block.norm, nn.BatchNorm2d):
+                cast(Tensor, block.norm.running_mean).mul_(sign)
+            block.norm.weight.mul_(sign)
         return model
 
 
-def _signs(
-    model: nn.Module, share: float, rng: torch.Generator, *, together: bool = False, layer: str = ""
-) -> Iterator[tuple[ConvBlock, Tensor]]:
-    """Every block with a sign per channel; `share` of all channels of all layers together have -1.
-
-    `together` gives the channels of a normalisation group one sign; the share is then one of all units.
-    """
-    blocks = [block for name, block in conv_blocks(model) if layer in ("", name)]
-    if not blocks:
-        raise NotApplicable("the net has no normalised convolutions, so no scales to flip")
-    units = [_groups(block) if together else len(block.norm.weight) for block in blocks]
-    signs = torch.ones(sum(units))
-    signs[torch.randperm(sum(units), generator=rng)[: round(share * sum(units))]] = -1
-    device = blocks[0].norm.weight.device
-    for block, sign in zip(blocks, signs.to(device).split(units), strict=True):
-        yield block, sign.repeat_interleave(len(block.norm.weight) // len(sign))
-
-
-def _groups(block: ConvBlock) -> int:
+def _groups(block: wm.ConvBlock) -> int:
     return block.norm.num_groups if isinstance(block.norm, nn.GroupNorm) else len(block.norm.weight)
+
+
+def _signs(
+    blocks: Sequence[wm.ConvBlock], share: float, rng: torch.Generator, units: Callable[[wm.ConvBlock], int]
+) -> Iterator[tuple[wm.ConvBlock, Tensor]]:
+    """Each block with a sign per channel. Its channels form `units`, of one sign each; `share` of all units have -1."""
+    if not blocks:
+        raise wm.NotApplicable("the net has no normalised convolutions, so no scales to flip")
+    sizes = [units(block) for block in blocks]
+    signs = torch.ones(sum(sizes))
+    signs[torch.randperm(sum(sizes), generator=rng)[: round(share * sum(sizes))]] = -1
+    device = blocks[0].norm.weight.device
+    for block, sign in zip(blocks, signs.to(device).split(sizes), strict=True):
+        yield block, sign.repeat_interleave(len(block.norm.weight) // len(sign))

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmark.contract import Attack, AttackResult, NotApplicable, Spec, Thief, as_bytes, as_float, builder, parameter
+from benchmark import contract as wm
 
 
-@builder("jpeg")
+@wm.builder("jpeg")
 class Compression(nn.Module):
     """Images (N, 1 or 3, H, W) in [0, 1] through an 8-bit JPEG at `quality` (1 to 95) and back."""
 
@@ -23,9 +23,9 @@ class Compression(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        pixels = as_bytes(x).permute(0, 2, 3, 1).cpu().numpy()
+        pixels = wm.as_bytes(x).permute(0, 2, 3, 1).cpu().numpy()
         decoded = np.stack([self._through(image) for image in pixels])
-        return as_float(torch.from_numpy(decoded).permute(0, 3, 1, 2).contiguous()).to(x.device)
+        return wm.as_float(torch.from_numpy(decoded).permute(0, 3, 1, 2).contiguous()).to(x.device)
 
     def _through(self, image: np.ndarray) -> np.ndarray:
         """One image (H, W, 1 or 3) uint8, encoded and decoded."""
@@ -33,12 +33,12 @@ class Compression(nn.Module):
         Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(file, "JPEG", quality=self.quality)
         return np.asarray(Image.open(file)).reshape(image.shape)
 
-    def spec(self) -> Spec:
+    def spec(self) -> wm.Spec:
         return {"builder": "jpeg", "quality": self.quality}
 
 
 @dataclass(frozen=True)
-class Jpeg(Attack):
+class Jpeg(wm.Attack):
     """Every query goes through JPEG before the stolen model answers: fine-grained triggers may not get through.
 
     The input compression of Kallas & Furon 2022 and of the Watermark-Robustness-Toolbox (Lukas et al. 2022). The
@@ -53,10 +53,10 @@ class Jpeg(Attack):
     paper = "Kallas & Furon 2022, WIFS"
     settings = ("quality=75", "quality=50")
 
-    quality: int = parameter(75, "JPEG quality; lower is coarser", low=1, high=95)
+    quality: int = wm.parameter(75, "JPEG quality; lower is coarser", low=1, high=95)
 
-    def run(self, thief: Thief) -> AttackResult:
+    def run(self, thief: wm.Thief) -> wm.AttackResult:
         channels = thief.task.shape[0]
         if channels not in (1, 3):
-            raise NotApplicable(f"JPEG holds 1 or 3 channels, the images of {thief.task.name} have {channels}")
-        return AttackResult(filters=(Compression(self.quality),))
+            raise wm.NotApplicable(f"JPEG holds 1 or 3 channels, the images of {thief.task.name} have {channels}")
+        return wm.AttackResult(filters=(Compression(self.quality),))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 
-from benchmark.contract import Attack, Net, NotApplicable, OverwriteScheme, Thief, parameter, plain
+from benchmark import contract as wm
 
 
 @dataclass(frozen=True)
-class Overwrite(Attack):
+class Overwrite(wm.Attack):
     """A fresh key of the owner's own scheme is trained into the stolen net with the thief's images.
 
     Adi et al. 2018 (ownership piracy by embedding a second set); Jebreel et al. 2021 (KeyNet), section 5. The thief
@@ -25,15 +25,12 @@ class Overwrite(Attack):
     requires = "overwrite"
     paper = "Adi et al. 2018, USENIX Security"
 
-    lr: float = parameter(0.02, "learning rate at its peak", low=0.0)
-    epochs: int = parameter(20, "passes over the thief's images", low=1)
+    lr: float = wm.parameter(0.02, "learning rate at its peak", low=0.0)
+    epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
-    def run(self, thief: Thief) -> nn.Module:
-        scheme = thief.scheme
-        if not isinstance(scheme, OverwriteScheme):
-            raise NotApplicable(f"{scheme.name} can't train its mark into a net that exists already")
-        stolen = plain(thief.model)
-        host = Net.of(stolen)
-        key = thief.keygen(host)
-        recipe = replace(thief.context.recipe, lr=self.lr, epochs=self.epochs)
-        return scheme.mark(thief.as_owner(host), stolen, key, recipe).model
+    def run(self, thief: wm.Thief) -> nn.Module:
+        scheme: wm.OverwriteScheme = thief.scheme
+        stolen = wm.plain(thief.model)
+        host = wm.Net.of(stolen)
+        recipe = thief.recipe(lr=self.lr, epochs=self.epochs)
+        return scheme.mark(thief.as_owner(host), stolen, thief.keygen(host), recipe).model

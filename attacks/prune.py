@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch_pruning
-from torch import nn
+from torch import Tensor, nn
 
-from benchmark.contract import Attack, Thief, head, parameter, plain
+from benchmark import contract as wm
 
-
-@torch.no_grad()
-def zero_lowest(model: nn.Module, amount: float, layers: str, rng: torch.Generator | None = None) -> nn.Module:
-    """Set the share `amount` of the weights of `layers` to zero, in place: the smallest of all together.
-
-    With `rng` drawn at random instead. Biases and normalisation scales stay.
-    """
-    kinds = {"all": (nn.Conv2d, nn.Linear), "conv": (nn.Conv2d,), "dense": (nn.Linear,)}[layers]
-    weights = [m.weight for m in model.modules() if isinstance(m, kinds)]
-    sizes = torch.cat([w.abs().flatten() for w in weights])
-    if rng is not None:
-        sizes = torch.rand(len(sizes), generator=rng).to(sizes.device)
-    keep = torch.ones_like(sizes)
-    keep[sizes.topk(round(amount * len(sizes)), largest=False).indices] = 0
-    for weight, mask in zip(weights, keep.split([w.numel() for w in weights]), strict=True):
-        weight.mul_(mask.view_as(weight))
-    return model
+LAYERS = {"all": (nn.Conv2d, nn.Linear), "conv": (nn.Conv2d,), "dense": (nn.Linear,)}
 
 
 @dataclass(frozen=True)
-class Prune(Attack):
+class Prune(wm.Attack):
     """Global magnitude pruning: the smallest weights of all layers together become zero.
 
     Han et al. 2015, without their retraining: chain `prune+finetune` for it. Weights of convolutions and linear
@@ -44,20 +28,31 @@ class Prune(Attack):
     kind = "removal"
     access = "weights"
     paper = "Han et al. 2015, NeurIPS"
-    settings = ("amount=0.3", "amount=0.5")
+    settings: ClassVar[tuple[str, ...]] = ("amount=0.3", "amount=0.5")
 
-    amount: float = parameter(0.5, "share of the weights set to zero", low=0.0, high=1.0)
-
-    layers: Literal["all", "conv", "dense"] = parameter(
+    amount: float = wm.parameter(0.5, "share of the weights set to zero", low=0.0, high=1.0)
+    layers: Literal["all", "conv", "dense"] = wm.parameter(
         "all", "which weights: of all layers, of convolutions, or of linear (dense) layers"
     )
 
-    def run(self, thief: Thief) -> nn.Module:
-        return zero_lowest(thief.model, self.amount, self.layers)
+    @torch.no_grad()
+    def run(self, thief: wm.Thief) -> nn.Module:
+        model = thief.model
+        weights = [module.weight for module in model.modules() if isinstance(module, LAYERS[self.layers])]
+        sizes = self.ranked(torch.cat([weight.abs().flatten() for weight in weights]), thief.rng)
+        keep = torch.ones_like(sizes)
+        keep[sizes.topk(round(self.amount * len(sizes)), largest=False).indices] = 0
+        for weight, mask in zip(weights, keep.split([weight.numel() for weight in weights]), strict=True):
+            weight.mul_(mask.view_as(weight))
+        return model
+
+    def ranked(self, sizes: Tensor, rng: torch.Generator) -> Tensor:
+        """By what weights of these `sizes` (N,) are cut, the smallest first."""
+        return sizes
 
 
 @dataclass(frozen=True)
-class PruneRandom(Attack):
+class PruneRandom(Prune):
     """Weights drawn at random become zero, whatever their size.
 
     Kallas & Furon 2022 (RoSe), section 5: all layers, or the dense ones alone. A weaker thief than `prune`, who keeps
@@ -65,23 +60,17 @@ class PruneRandom(Attack):
     """
 
     name = "prune-random"
-    family = "pruning"
-    kind = "removal"
-    access = "weights"
     paper = "Kallas & Furon 2022, WIFS (arXiv:2206.11024)"
     settings = ("amount=0.1",)
 
-    amount: float = parameter(0.1, "share of the weights set to zero", low=0.0, high=1.0)
-    layers: Literal["all", "conv", "dense"] = parameter(
-        "all", "which weights: of all layers, of convolutions, or of linear (dense) layers"
-    )
+    amount: float = wm.parameter(0.1, "share of the weights set to zero", low=0.0, high=1.0)
 
-    def run(self, thief: Thief) -> nn.Module:
-        return zero_lowest(thief.model, self.amount, self.layers, thief.rng)
+    def ranked(self, sizes: Tensor, rng: torch.Generator) -> Tensor:
+        return torch.rand(len(sizes), generator=rng).to(sizes.device)
 
 
 @dataclass(frozen=True)
-class PruneStructured(Attack):
+class PruneStructured(wm.Attack):
     """Channel pruning: the weakest channels leave every layer, and the net becomes smaller.
 
     Li et al. 2017 (filters ranked by their norm) with the coupled layers of Fang et al. 2023 (torch-pruning): a
@@ -97,17 +86,17 @@ class PruneStructured(Attack):
     paper = "Li et al. 2017, ICLR; Fang et al. 2023, CVPR"
     settings = ("amount=0.1", "amount=0.25")
 
-    amount: float = parameter(0.25, "share of the channels cut from every layer", low=0.0, high=0.8)
+    amount: float = wm.parameter(0.25, "share of the channels cut from every layer", low=0.0, high=0.8)
 
-    def run(self, thief: Thief) -> nn.Module:
-        model = plain(thief.model)
+    def run(self, thief: wm.Thief) -> nn.Module:
+        model = wm.plain(thief.model)
         with torch.enable_grad():  # the library traces layers through autograd
             torch_pruning.pruner.BasePruner(
                 model,
                 torch.zeros(1, *thief.task.shape, device=thief.device),
                 importance=torch_pruning.importance.GroupMagnitudeImportance(),
                 pruning_ratio=self.amount,
-                ignored_layers=[head(model)],
+                ignored_layers=[wm.head(model)],
                 # fresh dicts: the library's defaults are shared by all calls and changed in place
                 in_channel_groups={},
                 out_channel_groups={},

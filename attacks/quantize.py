@@ -8,11 +8,11 @@ from typing import Literal
 import torch
 from torch import nn
 
-from benchmark.contract import Attack, Thief, parameter
+from benchmark import contract as wm
 
 
 @dataclass(frozen=True)
-class Quantize(Attack):
+class Quantize(wm.Attack):
     """Weights are rounded to a few bits: symmetric, one step size per output channel; or to half precision.
 
     Nagel et al. 2021, section 2.2 (symmetric, per channel, range of the largest weight). Convolutions and linear
@@ -28,10 +28,10 @@ class Quantize(Attack):
     paper = "Nagel et al. 2021, arXiv:2106.08295"
     settings = ("bits=8", "bits=4")
 
-    bits: Literal[16, 8, 6, 4, 3, 2] = parameter(8, "bits per weight; 16: half-precision floats; 2: levels -1, 0, 1")
+    bits: Literal[16, 8, 6, 4, 3, 2] = wm.parameter(8, "per weight; 16: half-precision floats; 2: levels -1, 0, 1")
 
     @torch.no_grad()
-    def run(self, thief: Thief) -> nn.Module:
+    def run(self, thief: wm.Thief) -> nn.Module:
         model = thief.model
         levels = 2 ** (self.bits - 1) - 1
         for module in model.modules():

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.contract import Attack, BatchSource, Critic, Data, Net, Owner, Thief, UNet, as_bytes, as_float, parameter
+from benchmark import contract as wm
 
 ADVERSARIAL = 0.01  # weight of the discriminator's opinion beside the error of a pixel, 1 to 100 in the authors' code
-NOISE = 0.1  # standard deviation of what the thief's denoiser takes out, of 1
+DENOISED = 0.1  # standard deviation of what the thief's denoiser takes out, of 1
 
 
 @dataclass(frozen=True)
-class Surrogate(Attack):
+class Surrogate(wm.Attack):
     """A fresh net learns the service's images for the thief's own degraded ones, by architecture and loss.
 
     Zhang et al. 2021, section 5: a plain net, residual nets of 9 and 16 blocks, a UNet; the squared or the absolute
@@ -45,15 +45,15 @@ class Surrogate(Attack):
         "augment=true",
     )
 
-    architecture: Literal["unet", "residual", "plain"] = parameter("unet", "of the surrogate")
-    blocks: int = parameter(9, "residual blocks of the residual net", low=1)
-    loss: Literal["l2", "l1", "adversarial", "perceptual"] = parameter(
+    architecture: Literal["unet", "residual", "plain"] = wm.parameter("unet", "of the surrogate")
+    blocks: int = wm.parameter(9, "residual blocks of the residual net", low=1)
+    loss: Literal["l2", "l1", "adversarial", "perceptual"] = wm.parameter(
         "l2", "squared or absolute error of a pixel; the squared one with a discriminator's, or with that of features"
     )
-    augment: bool = parameter(False, "turn and mirror the pairs at random")
-    epochs: int = parameter(24, "passes over the thief's images", low=1)
+    augment: bool = wm.parameter(False, "turn and mirror the pairs at random")
+    epochs: int = wm.parameter(24, "passes over the thief's images", low=1)
 
-    def run(self, thief: Thief) -> nn.Module:
+    def run(self, thief: wm.Thief) -> nn.Module:
         spec = dict(thief.context.spec(self.architecture))
         if self.architecture == "residual":
             spec["blocks"] = self.blocks
@@ -67,13 +67,12 @@ class Surrogate(Attack):
                 x, answers = turned(x, answers, thief.rng)
             return error(model(x), answers)
 
-        recipe = replace(thief.context.recipe, epochs=self.epochs)
-        return thief.fit(model, recipe, data=BatchSource.of(pairs, min(recipe.batch, len(pairs))), step=step)
+        return thief.fit(model, thief.recipe(epochs=self.epochs), data=pairs, step=step)
 
-    def _error(self, thief: Thief, pairs: Data) -> Callable[[Tensor, Tensor], Tensor]:
+    def _error(self, thief: wm.Thief, pairs: wm.Data) -> Callable[[Tensor, Tensor], Tensor]:
         """The loss of a surrogate's images against the service's."""
         if self.loss == "adversarial":
-            critic = Critic(thief.assemble({"builder": "patchgan", "channels": pairs.x.shape[1]}))
+            critic = wm.Critic(thief.assemble({"builder": "patchgan", "channels": pairs.x.shape[1]}))
             return lambda made, real: F.mse_loss(made, real) + ADVERSARIAL * critic.loss(real, made)
         if self.loss == "perceptual":
             seen, scale = features(thief, pairs)
@@ -81,25 +80,24 @@ class Surrogate(Attack):
         return F.l1_loss if self.loss == "l1" else F.mse_loss
 
 
-def features(thief: Thief, pairs: Data) -> tuple[Callable[[Tensor], Tensor], float]:
+def features(thief: wm.Thief, pairs: wm.Data) -> tuple[Callable[[Tensor], Tensor], float]:
     """Hidden layers of the thief's own denoiser, and the weight at which their spread is that of the pixels."""
-    denoiser = cast(UNet, thief.assemble(thief.context.spec("unet")))
+    denoiser = cast(wm.UNet, thief.assemble(thief.context.spec("unet")))
 
     def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         ((x, _),) = batches
-        noise = NOISE * torch.randn(x.shape, generator=thief.rng).to(x.device)
+        noise = DENOISED * torch.randn(x.shape, generator=thief.rng).to(x.device)
         return F.mse_loss(denoiser(x + noise), x)
 
-    batch = min(thief.context.recipe.batch, len(pairs))
-    thief.fit(denoiser, data=BatchSource(pairs.x, pairs.x, batch), step=step)
+    thief.fit(denoiser, data=wm.Data(pairs.x, pairs.x), step=step)
     seen = denoiser.requires_grad_(False).trunk.features
-    images = as_float(pairs.y)
+    images = wm.as_float(pairs.y)
     return seen, float(images.var(0).mean() / seen(images).var(0).mean())
 
 
-def bought(thief: Thief) -> Data:
+def bought(thief: wm.Thief) -> wm.Data:
     """The thief's images with the service's answers to them, as the 8-bit images that a service sends."""
-    return Data(thief.inputs, as_bytes(thief.ask(as_float(thief.inputs), "outputs")))
+    return wm.Data(thief.inputs, wm.as_bytes(thief.ask(wm.as_float(thief.inputs), "outputs")))
 
 
 def turned(x: Tensor, y: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -112,7 +110,7 @@ def turned(x: Tensor, y: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class OverwriteImages(Attack):
+class OverwriteImages(wm.Attack):
     """A surrogate of the service, marked over again with the thief's own key by the scheme's public code.
 
     Overwriting (arXiv:2302.08637): the thief learns an embedder of his own on the answers he got, and puts it behind
@@ -127,10 +125,8 @@ class OverwriteImages(Attack):
     requires = "embedder"
     paper = "Chen et al. 2023, arXiv:2302.08637"
 
-    def run(self, thief: Thief) -> nn.Module:
+    def run(self, thief: wm.Thief) -> nn.Module:
         pairs = bought(thief)
-        recipe = thief.context.recipe
-        surrogate = thief.fit(thief.build(), recipe, data=BatchSource.of(pairs, min(recipe.batch, len(pairs))))
-        host = Net.of(surrogate)
-        owner = Owner(thief.context, pairs, thief.rng, host, thief.meter)
-        return thief.scheme.embed(owner, thief.keygen(host)).model
+        host = wm.Net.of(thief.fit(thief.build(), data=pairs))
+        marked: wm.Marked = thief.scheme.embed(thief.as_owner(host, pairs), thief.keygen(host))
+        return marked.model

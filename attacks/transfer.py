@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from benchmark.contract import Attack, Data, Net, NotApplicable, Thief, head, parameter, plain
+from benchmark import contract as wm
 
 
 @dataclass(frozen=True)
-class Transfer(Attack):
+class Transfer(wm.Attack):
     """All layers are fine-tuned, under a new head, on another task; then the stolen head is put back.
 
     Adi et al. 2018 and Fan et al. 2019 (DeepIPR) verify after a transfer with the owner's head in its old place; so
@@ -26,23 +26,21 @@ class Transfer(Attack):
     access = "weights"
     paper = "Adi et al. 2018, USENIX Security; Gidaris et al. 2018, ICLR (arXiv:1803.07728)"
 
-    lr: float = parameter(0.01, "learning rate, constant", low=0.0)
-    epochs: int = parameter(10, "passes over the turned images, four for each image of the thief", low=1)
+    lr: float = wm.parameter(0.01, "learning rate, constant", low=0.0)
+    epochs: int = wm.parameter(10, "passes over the turned images, four for each image of the thief", low=1)
 
-    def run(self, thief: Thief) -> nn.Module:
+    def run(self, thief: wm.Thief) -> nn.Module:
         x = thief.inputs
         if x.shape[2] != x.shape[3]:
-            raise NotApplicable("the new task turns images by 90 degrees, so they must be square")
-        model = plain(thief.model)
-        old = head(model)
+            raise wm.NotApplicable("the new task turns images by 90 degrees, so they must be square")
+        model = wm.plain(thief.model)
+        old = wm.head(model)
         name = next(name for name, module in model.named_modules() if module is old)
-        model.set_submodule(name, head(thief.assemble({**Net.of(model).spec, "classes": 4})))
-        turned = Data(
+        model.set_submodule(name, wm.head(thief.assemble({**wm.Net.of(model).spec, "classes": 4})))
+        turned = wm.Data(
             torch.cat([x.rot90(quarter, (2, 3)) for quarter in range(4)]),
             torch.arange(4, device=x.device).repeat_interleave(len(x)),
         )
-        thief.fit(
-            model, replace(thief.context.recipe, lr=self.lr, epochs=self.epochs, schedule="constant"), data=turned
-        )
+        thief.fit(model, thief.recipe(lr=self.lr, epochs=self.epochs, schedule="constant"), data=turned)
         model.set_submodule(name, old)
         return model

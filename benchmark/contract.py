@@ -1,28 +1,35 @@
-"""The contract of plug-ins: what a scheme and an attack are. Everything their authors need is importable here."""
+"""The contract of plug-ins: all that a scheme or an attack needs. They write `from benchmark import contract as wm`.
+
+| for | names |
+| --- | --- |
+| a scheme | Scheme, parameter, Marked; capabilities: TriggerScheme, OverwriteScheme, PassportScheme, CarrierScheme |
+| its key | Key, field (the form of a field), secret, prf_bits, prf_labels, commit, root_of |
+| what it observes | Observations, Channel, Gate; null distributions: binomial, poisson_binomial, redrawn; Admission |
+| an attack | Attack, OracleAttack, AttackResult, Claim, Access |
+| the parties | Party, Owner, Thief, Insider, Suspect, Court, TaskContext, ThiefCost |
+| what can't be done | NotApplicable (an attack or a redraw), Unreadable (a suspect) |
+| training | Recipe, BatchSource, logits |
+| data | Data, as_float, as_bytes, abstract_images, photographs, pictures |
+| nets | Net, Spec, build, builder, ConvBlock, conv_blocks, normalisation, entering, head, plain, ConvNet |
+| image-to-image nets | UNet, UNetTrunk, ResidualUnit, conv3x3, Critic |
+"""
 
 from __future__ import annotations
 
-from benchmark.architectures.blocks import (
-    ConvBlock,
-    ConvNet,
-    Net,
-    Spec,
-    build,
-    builder,
-    conv_blocks,
-    entering,
-    head,
-    plain,
-)
+from benchmark.architectures.blocks import ConvBlock, Spec, builder, conv_blocks, entering, head, normalisation, plain
 from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
+from benchmark.architectures.net import Net, build
+from benchmark.architectures.small import ConvNet
 from benchmark.crypto.commitment import commit, root_of
 from benchmark.crypto.prf import prf_bits, prf_labels, secret
 from benchmark.data.image_files import pictures
+from benchmark.data.photographs import photographs
 from benchmark.data.splits import Data, as_bytes, as_float
 from benchmark.data.trigger_images import abstract_images
 from benchmark.plugins.parameters import parameter
 from benchmark.protocol.attack import Attack, OracleAttack
-from benchmark.protocol.objects import AttackResult, Claim, Key, Marked, shipped
+from benchmark.protocol.key_form import field
+from benchmark.protocol.objects import AttackResult, Key, Marked
 from benchmark.protocol.observations import (
     Admission,
     Channel,
@@ -32,80 +39,18 @@ from benchmark.protocol.observations import (
     poisson_binomial,
     redrawn,
 )
-from benchmark.protocol.parties import (
-    Court,
-    Insider,
-    NotApplicable,
-    Owner,
-    Party,
-    Suspect,
-    TaskContext,
-    Thief,
-    ThiefCost,
-    Unreadable,
-)
+from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, TaskContext, Unreadable
 from benchmark.protocol.scheme import CarrierScheme, OverwriteScheme, PassportScheme, Scheme, TriggerScheme
+from benchmark.protocol.thief import Insider, Thief, ThiefCost
 from benchmark.training.loop import BatchSource, Recipe, logits
 from benchmark.vocabulary import Access
 
 __all__ = [
-    "Access",
-    "Admission",
-    "Attack",
-    "AttackResult",
-    "BatchSource",
-    "CarrierScheme",
-    "Channel",
-    "Claim",
-    "ConvBlock",
-    "ConvNet",
-    "Court",
-    "Critic",
-    "Data",
-    "Gate",
-    "Insider",
-    "Key",
-    "Marked",
-    "Net",
-    "NotApplicable",
-    "Observations",
-    "OracleAttack",
-    "OverwriteScheme",
-    "Owner",
-    "Party",
-    "PassportScheme",
-    "Recipe",
-    "ResidualUnit",
-    "Scheme",
-    "Spec",
-    "Suspect",
-    "TaskContext",
-    "Thief",
-    "ThiefCost",
-    "TriggerScheme",
-    "UNet",
-    "UNetTrunk",
-    "Unreadable",
-    "abstract_images",
-    "as_bytes",
-    "as_float",
-    "binomial",
-    "build",
-    "builder",
-    "commit",
-    "conv3x3",
-    "conv_blocks",
-    "entering",
-    "head",
-    "logits",
-    "parameter",
-    "pictures",
-    "plain",
-    "poisson_binomial",
-    "prf_bits",
-    "prf_labels",
-    "redrawn",
-    "root_of",
-    "secret",
-    "shipped",
+    "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "ConvBlock",
+    "ConvNet", "Court", "Critic", "Data", "Gate", "Insider", "Key", "Marked", "Net", "NotApplicable", "Observations",
+    "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec",
+    "Suspect", "TaskContext", "Thief", "ThiefCost", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable",
+    "abstract_images", "as_bytes", "as_float", "binomial", "build", "builder", "commit", "conv3x3", "conv_blocks",
+    "entering", "field", "head", "logits", "normalisation", "parameter", "photographs", "pictures", "plain",
+    "poisson_binomial", "prf_bits", "prf_labels", "redrawn", "root_of", "secret",
 ]  # fmt: skip

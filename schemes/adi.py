@@ -8,51 +8,31 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from benchmark.contract import (
-    Admission,
-    BatchSource,
-    Channel,
-    Court,
-    Data,
-    Key,
-    Marked,
-    Observations,
-    Owner,
-    Party,
-    Recipe,
-    Scheme,
-    Suspect,
-    abstract_images,
-    as_float,
-    binomial,
-    commit,
-    parameter,
-    pictures,
-    prf_labels,
-    root_of,
-    secret,
-)
+from benchmark import contract as wm
 
 
-@dataclass(frozen=True)
-class AdiKey(Key):
-    """Triggers uint8 (n, C, H, W); their labels int64 (n,), drawn from 32 secret bytes among `classes`.
+@dataclass(frozen=True, kw_only=True)
+class AdiKey(wm.Key):
+    """Triggers and their labels, which the secret draws among `classes`; what is published of them.
 
-    `root`: of the commitments to all images and labels, salted by the secret; published.
+    `root`: of the commitments to all images and labels, salted by the secret.
     """
 
-    images: Tensor
-    labels: Tensor
-    secret: bytes
-    classes: int
-    root: bytes
+    images: Tensor = wm.field(dtype=torch.uint8, shape=("n", "C", "H", "W"), distinct=True)
+    labels: Tensor = wm.field(
+        dtype=torch.int64, shape=("n",), low=0, below="classes", unbound="the labels do not follow from the secret"
+    )
+    classes: int = wm.field(low=2)
+    root: bytes = wm.field(
+        length=32, unbound="the images and labels are not those of the commitments whose root the key names"
+    )
 
     def public(self) -> dict[str, str]:
         return {"commitments_root": self.root.hex()}
 
 
 @dataclass(frozen=True)
-class Adi(Scheme):
+class Adi(wm.Scheme[AdiKey]):
     """Abstract images with random labels, learnt in mixed batches.
 
     Adi et al. 2018. Procedural pictures stand for the authors' 100 paintings, whose rights are unclear, unless
@@ -71,76 +51,47 @@ class Adi(Scheme):
     settings = ("", "mode=finetune,lr=0.02")
     file_parameters = ("folder",)
     secret_files = ("folder",)
-    key_type = AdiKey
 
-    mode: Literal["scratch", "finetune"] = parameter("scratch", "from scratch, or from the host")
-    n: int = parameter(100, "number of triggers", low=1)
-    k: int = parameter(8, "triggers in each training batch", low=1)
-    epochs: int = parameter(20, "training epochs over the owner's images", low=1)
-    lr: float = parameter(0.05, "learning rate at its peak; finetune wants a smaller one", low=0.0)
-    folder: str = parameter("", "pictures to take for triggers, in the order of their numbers; empty: procedural ones")
+    mode: Literal["scratch", "finetune"] = wm.parameter("scratch", "from scratch, or from the host")
+    n: int = wm.parameter(100, "number of triggers", low=1)
+    k: int = wm.parameter(8, "triggers in each training batch", low=1)
+    epochs: int = wm.parameter(20, "training epochs over the owner's images", low=1)
+    lr: float = wm.parameter(0.05, "learning rate at its peak; finetune wants a smaller one", low=0.0)
+    folder: str = wm.parameter("", "pictures to take for triggers, in the order of their numbers; empty: procedural")
 
-    def keygen(self, party: Party, rng: torch.Generator) -> AdiKey:
+    def keygen(self, party: wm.Party, rng: torch.Generator) -> AdiKey:
         shape = party.task.shape
-        images = pictures(self.folder, self.n, shape) if self.folder else abstract_images(self.n, shape, rng)
-        return self.trigger_key(images, secret(rng), party.task.classes)
+        images = wm.pictures(self.folder, self.n, shape) if self.folder else wm.abstract_images(self.n, shape, rng)
+        return self.trigger_key(images, wm.secret(rng), party.task.classes)
 
     def trigger_key(self, images: Tensor, secret: bytes, classes: int) -> AdiKey:
-        """The key of uint8 `images` (N, C, H, W). Its labels depend on the secret, not on the images."""
+        """The key of uint8 `images` (n, C, H, W). Its labels depend on the secret, not on the images."""
         images = images.cpu()
         labels = self.trigger_labels(images, secret, classes)
-        return AdiKey(images, labels, secret, classes, root_of(commit(images, labels, secret)))
+        root = wm.root_of(wm.commit(images, labels, secret))
+        return AdiKey(images=images, labels=labels, secret=secret, classes=classes, root=root)
 
     def trigger_labels(self, images: Tensor, secret: bytes, classes: int) -> Tensor:
-        """Labels int64 (N,), uniform over the classes, whatever the N images are."""
-        return prf_labels(secret, b"adi labels", len(images), classes)
+        """Labels int64 (n,), uniform over the classes, whatever the n images are."""
+        return wm.prf_labels(secret, b"adi labels", len(images), classes)
 
-    def triggers(self, key: Key) -> Data:
-        assert isinstance(key, AdiKey)
-        return Data(key.images, key.labels)
+    def triggers(self, key: AdiKey) -> wm.Data:
+        return wm.Data(key.images, key.labels)
 
-    def embed(self, owner: Owner, key: Key) -> Marked:
+    def rebind(self, key: AdiKey, secret: bytes) -> AdiKey:
+        return self.trigger_key(key.images, secret, key.classes)
+
+    def embed(self, owner: wm.Owner, key: AdiKey) -> wm.Marked:
         model = owner.host if self.mode == "finetune" else owner.build()
         return self.mark(owner, model, key, replace(owner.context.recipe, epochs=self.epochs, lr=self.lr))
 
-    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+    def mark(self, owner: wm.Owner, model: nn.Module, key: AdiKey, recipe: wm.Recipe) -> wm.Marked:
         """Train `model` on the owner's images, with `k` triggers in each batch."""
         triggers = self.triggers(key).to(owner.device)
-        return Marked(owner.fit(model, recipe, beside=[BatchSource.of(triggers, self.k)]), key)
+        return wm.Marked(owner.fit(model, recipe, beside=[wm.BatchSource.of(triggers, self.k)]), key)
 
-    def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
-        assert isinstance(key, AdiKey)
-        answers = suspect.labels(as_float(key.images).to(court.context.device)).cpu()
-        # one class of key.classes is right for each trigger, whatever the number the suspect knows
-        channel = Channel(answers == key.labels, binomial(1 / key.classes))
-        return Observations("triggers", {"triggers": channel})
-
-    def admissible(self, key: Key) -> Admission:
-        assert isinstance(key, AdiKey)
-        reason = _malformed(key, self.n)
-        if reason:
-            return Admission(well_formed=False, bound=False, hash_bound=True, reason=reason)
-        if not torch.equal(key.labels, self.trigger_labels(key.images, key.secret, key.classes)):
-            reason = "the labels do not follow from the secret"
-        elif root_of(commit(key.images, key.labels, key.secret)) != key.root:
-            reason = "the images and labels are not those of the commitments whose root the key names"
-        return Admission(well_formed=True, bound=reason is None, hash_bound=True, reason=reason)
-
-    def redraw(self, key: Key, rng: torch.Generator) -> AdiKey:
-        """New labels on the same images, from a new secret."""
-        assert isinstance(key, AdiKey)
-        return self.trigger_key(key.images, secret(rng), key.classes)
-
-
-def _malformed(key: AdiKey, n: int) -> str | None:
-    if key.images.dtype != torch.uint8 or key.images.dim() != 4:
-        return "the triggers are not uint8 images (N, C, H, W)"
-    if not len(key.images) == len(key.labels) == n:
-        return f"the key has {len(key.images)} images and {len(key.labels)} labels, not {n} of each"
-    if len(key.images.flatten(1).unique(dim=0)) < n:
-        return "the same image stands in the key twice"
-    if len(key.secret) != 32:
-        return f"the secret has {len(key.secret)} bytes, not 32"
-    if key.classes < 2:
-        return f"the labels are drawn among {key.classes} classes, not 2 or more"
-    return None
+    def observe(self, suspect: wm.Suspect, key: AdiKey, court: wm.Court) -> wm.Observations:
+        answers = suspect.labels(wm.as_float(key.images).to(court.context.device)).cpu()
+        # one class of key.classes is right for each trigger, however many the suspect knows
+        channel = wm.Channel(answers == key.labels, wm.binomial(1 / key.classes))
+        return wm.Observations("triggers", {"triggers": channel})

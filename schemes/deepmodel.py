@@ -5,34 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.contract import (
-    Admission,
-    BatchSource,
-    Channel,
-    Court,
-    Critic,
-    Key,
-    Marked,
-    Net,
-    Observations,
-    Owner,
-    Party,
-    Scheme,
-    Suspect,
-    Unreadable,
-    as_bytes,
-    as_float,
-    logits,
-    parameter,
-    secret,
-)
-from schemes.deepmodel_key import DeepModelKey, block_code, malformed, read_image
+from benchmark import contract as wm
+from schemes.deepmodel_key import DeepModelKey, block_code, read_image
 from schemes.deepmodel_net import EXTRACTOR, SERVICE, MarkedService, reading_loss
 
 ATTEMPTS = 3  # some draws of H and R never leave the start, where nothing is embedded and grey is read everywhere
@@ -41,7 +21,7 @@ SUCCESS = 0.95  # the papers' threshold on the normalised correlation
 
 
 @dataclass(frozen=True)
-class DeepModel(Scheme):
+class DeepModel(wm.Scheme[DeepModelKey]):
     """A secret image in every output, which surrogates of the service learn to output too.
 
     Zhang et al. 2020 and 2021: an embedder H behind the owner's net M, an extractor R, a discriminator D. First all
@@ -49,7 +29,7 @@ class DeepModel(Scheme):
     H learns on what M makes of the owner's images, and an owner who can't read his own images afterwards starts anew.
     Left out is the perceptual loss, which needs VGG's weights. R is a presence detector: it knows its own secret by
     heart, and finds it in another owner's marked images too, which no unmarked model can show (a run of two seeds or
-    more prints it beside the false alarms). So a claim tells that such a mark is there, hardly whose. The evidence is
+    more prints it beside the false alarms). So a claim shows that such a mark is there, hardly whose. The evidence is
     the projection, since a correlation ignores how weak an answer is (nearly flat ones reach .7), and the papers' own
     (`nc_raw`, means left in) is .7 for a grey answer to a half-white image.
     """
@@ -66,56 +46,48 @@ class DeepModel(Scheme):
     settings = ("", "adversarial=false")
     file_parameters = ("secret_image",)
     secret_files = ("secret_image",)
-    key_type = DeepModelKey
 
-    adversarial: bool = parameter(True, "fine-tune R on the outputs of the owner's own surrogate")
-    secret_image: str = parameter("", "an image file of the task's size, read as grey levels; empty: made of a secret")
-    strength: float = parameter(0.05, "the most that H may change a pixel, of 1", low=0.001, high=1.0)
-    fidelity: float = parameter(30.0, "weight of the squared error between b' and b", low=0.0)
-    epochs: int = parameter(9, "passes over the owner's images in the first stage", low=1)
-    tuning: int = parameter(3, "passes over the owner's images in the adversarial stage", low=1)
+    adversarial: bool = wm.parameter(True, "fine-tune R on the outputs of the owner's own surrogate")
+    secret_image: str = wm.parameter("", "image file of the task's size, read as grey levels; empty: made of a secret")
+    strength: float = wm.parameter(0.05, "the most that H may change a pixel, of 1", low=0.001, high=1.0)
+    fidelity: float = wm.parameter(30.0, "weight of the squared error between b' and b", low=0.0)
+    epochs: int = wm.parameter(9, "passes over the owner's images in the first stage", low=1)
+    tuning: int = wm.parameter(3, "passes over the owner's images in the adversarial stage", low=1)
 
-    def keygen(self, party: Party, rng: torch.Generator) -> DeepModelKey:
+    def keygen(self, party: wm.Party, rng: torch.Generator) -> DeepModelKey:
         channels, *size = party.task.shape
-        secret_bytes = secret(rng)
-        extractor = Net.of(party.assemble({"builder": EXTRACTOR, "channels": channels}))
-        return DeepModelKey(secret_bytes, self._image(secret_bytes, size), extractor)
+        secret = wm.secret(rng)
+        extractor = wm.Net.of(party.assemble({"builder": EXTRACTOR, "channels": channels}))
+        return DeepModelKey(secret=secret, image=self._image(secret, size), extractor=extractor)
 
     def _image(self, secret: bytes, size: Sequence[int]) -> Tensor:
         return read_image(Path(self.secret_image), size) if self.secret_image else block_code(secret, size)
 
-    def embed(self, owner: Owner, key: Key) -> Marked:
-        assert isinstance(key, DeepModelKey)
+    def embed(self, owner: wm.Owner, key: DeepModelKey) -> wm.Marked:
         host, degraded = owner.host, owner.data.x
-        clean = _answers(host, degraded)
-        size = list(key.image.shape[1:])
+        pairs = wm.BatchSource(degraded, _answers(host, degraded), min(8, len(degraded)))
+        spec = {"builder": SERVICE, "host": wm.Net.of(host).spec, "size": list(key.image.shape[1:]),
+                "strength": self.strength}  # fmt: skip
         for attempt in range(ATTEMPTS):
-            service = cast(MarkedService, owner.assemble({
-                "builder": SERVICE, "host": Net.of(host).spec, "size": size, "strength": self.strength,
-            }))  # fmt: skip
+            service = cast(MarkedService, owner.assemble(spec))
             service.host.load_state_dict(host.state_dict())
-            service.image.copy_(as_float(key.image)[None])
-            drawn = owner.assemble(key.extractor.spec) if attempt else key.extractor.module(owner.device)
-            extractor = self._initial(owner, service, drawn, degraded, clean)
-            read = logits(extractor, as_float(_answers(service, degraded)))
+            service.image.copy_(wm.as_float(key.image)[None])
+            extractor = owner.assemble(key.extractor.spec) if attempt else key.extractor.module(owner.device)
+            self._initial(owner, service, extractor, pairs)
+            read = wm.logits(extractor, wm.as_float(_answers(service, degraded)))
             if float(projection(read, service.image[0]).mean()) > LEAST_READ:
                 break
         if self.adversarial:
-            self._adversarial(owner, service, extractor, degraded, clean)
-        return Marked(service, replace(key, extractor=Net.of(extractor)))
+            self._adversarial(owner, service, extractor, pairs)
+        return wm.Marked(service, replace(key, extractor=wm.Net.of(extractor)))
 
-    def _recipe(self, owner: Owner, epochs: int, lr: float) -> Any:
-        return replace(owner.context.recipe, optimiser="adam", epochs=epochs, lr=lr, batch=8, weight_decay=0.0,
-                       shift=0, flip=False)  # fmt: skip
+    def _initial(self, owner: wm.Owner, service: MarkedService, extractor: nn.Module, pairs: wm.BatchSource) -> None:
+        """H, R and D together, on `pairs` of degraded images and what M makes of them.
 
-    def _initial(
-        self, owner: Owner, service: MarkedService, extractor: nn.Module, degraded: Tensor, clean: Tensor
-    ) -> nn.Module:
-        """H, R and D together; gives back R. D takes its own step within each of theirs, with the papers' optimiser.
-
-        Weights as in the papers: all 1 but `fidelity` on the embedding loss and .01 on the adversarial one.
+        D takes its own step within each of theirs, with the papers' optimiser. Weights as in the papers: all 1 but
+        `fidelity` on the embedding loss and .01 on the adversarial one.
         """
-        critic = Critic(owner.assemble({"builder": "patchgan", "channels": degraded.shape[1]}))
+        critic = wm.Critic(owner.assemble({"builder": "patchgan", "channels": pairs.x.shape[1]}))
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             ((a, b),) = batches
@@ -125,68 +97,64 @@ class DeepModel(Scheme):
             return self.fidelity * F.mse_loss(marked, b) + 0.01 * convincing + read
 
         both = nn.ModuleList([service.trunk, extractor])
-        pairs = BatchSource(degraded, clean, min(8, len(degraded)))
-        owner.fit(both, self._recipe(owner, self.epochs, 2e-3), data=pairs, step=step)
-        return extractor
+        owner.fit(both, _recipe(owner, self.epochs, 2e-3), data=pairs, step=step)
 
     def _adversarial(
-        self, owner: Owner, service: MarkedService, extractor: nn.Module, degraded: Tensor, clean: Tensor
+        self, owner: wm.Owner, service: MarkedService, extractor: nn.Module, pairs: wm.BatchSource
     ) -> None:
         """R alone, H frozen: it also reads what one surrogate of the house architecture answers (squared error)."""
-        marked = _answers(service, degraded)
-        batch = min(8, len(degraded))
-        surrogate = owner.fit(owner.build(), data=BatchSource(degraded, marked, batch))
-        stolen = _answers(surrogate, degraded)
+        marked, truths = replace(pairs, targets=_answers(service, pairs.x)), owner.data.y
+        surrogate = owner.fit(owner.build(), data=marked)
+        stolen = _answers(surrogate, pairs.x)
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             (a, b), (ours, theirs), (truth, _) = batches
             images = torch.cat([ours, theirs, a, b, truth])
             return reading_loss(extractor(images), service.image, len(ours) + len(theirs))
 
-        truths = owner.data.y
-        owner.fit(
-            extractor, self._recipe(owner, self.tuning, 1e-3), data=BatchSource(degraded, clean, batch), step=step,
-            beside=[BatchSource(marked, stolen, batch), BatchSource(truths, truths, batch)],
-        )  # fmt: skip
+        beside = [replace(pairs, x=marked.targets, targets=stolen), replace(pairs, x=truths, targets=truths)]
+        owner.fit(extractor, _recipe(owner, self.tuning, 1e-3), data=pairs, step=step, beside=beside)
 
-    def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
+    def observe(self, suspect: wm.Suspect, key: DeepModelKey, court: wm.Court) -> wm.Observations:
         """The projection of R's answer on the secret, for each output on the judge's images.
 
         Printed beside it: the correlation with and without means, the papers' success, and what R reads in the
         judge's degraded and clean images and in flat grey ones, where nobody embedded anything.
         """
-        assert isinstance(key, DeepModelKey)
-        device, degraded, clean = court.context.device, court.probe.images(), as_float(court.probe.y)
+        device, degraded, clean = court.context.device, court.probe.images(), wm.as_float(court.probe.y)
         outputs = suspect.ask(degraded)
         if outputs.shape != clean.shape:
-            raise Unreadable(f"the suspect answers with shape {tuple(outputs.shape)}, not {tuple(clean.shape)}")
-        extractor, image = key.extractor.module(device), as_float(key.image).to(device)
+            raise wm.Unreadable(f"the suspect answers with shape {tuple(outputs.shape)}, not {tuple(clean.shape)}")
+        extractor, image = key.extractor.module(device), wm.as_float(key.image).to(device)
         levels = torch.linspace(0, 1, len(clean), device=device).view(-1, 1, 1, 1).expand_as(clean)
-        read = logits(extractor, outputs.clamp(0, 1))
+        read = wm.logits(extractor, outputs.clamp(0, 1))
         correlation = normalised_correlation(read, image)
         channels = {
-            "projection": Channel(projection(read, image)),
-            "nc": Channel(correlation),
-            "nc_raw": Channel(F.cosine_similarity(read.flatten(1), image.flatten(), dim=1)),
-            "success": Channel(correlation > SUCCESS),
+            "projection": projection(read, image),
+            "nc": correlation,
+            "nc_raw": F.cosine_similarity(read.flatten(1), image.flatten(), dim=1),
+            "success": correlation > SUCCESS,
         }
         for name, images in (("degraded", degraded), ("clean", clean), ("flat", levels)):
-            channels[name] = Channel(projection(logits(extractor, images), image))
-        return Observations("projection", channels)
+            channels[name] = projection(wm.logits(extractor, images), image)
+        return wm.Observations("projection", {name: wm.Channel(items) for name, items in channels.items()})
 
-    def admissible(self, key: Key) -> Admission:
-        """A secret image of the claimant's own hangs on no hash: only its commitment says that it came first."""
-        assert isinstance(key, DeepModelKey)
-        made = not self.secret_image
-        if reason := malformed(key):
-            return Admission(well_formed=False, bound=False, hash_bound=made, reason=reason)
-        try:
-            bound = torch.equal(key.image, self._image(key.secret, key.image.shape[1:]))
-        except ValueError as error:
-            return Admission(well_formed=False, bound=False, hash_bound=made, reason=str(error))
-        source = "the secret" if made else "the named file"
-        reason = None if bound else f"the secret image does not follow from {source}"
-        return Admission(well_formed=True, bound=bound, hash_bound=made, reason=reason)
+    @property
+    def hash_bound(self) -> bool:
+        """An image of the claimant's own follows from no hash: only its commitment shows that it came first."""
+        return not self.secret_image
+
+    def malformed(self, key: DeepModelKey) -> str | None:
+        if key.image.min() == key.image.max():
+            return "the secret image is blank"
+        built = key.extractor.spec.get("builder")
+        return None if built == EXTRACTOR else f"the extractor is a {built}, not a {EXTRACTOR}"
+
+    def rebind(self, key: DeepModelKey, secret: bytes) -> DeepModelKey:
+        return replace(key, secret=secret, image=self._image(secret, key.image.shape[1:]))
+
+    def redraw(self, key: DeepModelKey, rng: torch.Generator) -> DeepModelKey:
+        raise wm.NotApplicable("the extractor was trained for its own secret, and reads no other")
 
 
 def projection(read: Tensor, image: Tensor) -> Tensor:
@@ -203,4 +171,10 @@ def normalised_correlation(read: Tensor, image: Tensor) -> Tensor:
 
 def _answers(model: nn.Module, images: Tensor) -> Tensor:
     """What a net makes of uint8 images, as the 8-bit images that a service sends."""
-    return as_bytes(logits(model, as_float(images)))
+    return wm.as_bytes(wm.logits(model, wm.as_float(images)))
+
+
+def _recipe(owner: wm.Owner, epochs: int, lr: float) -> wm.Recipe:
+    """The papers' optimiser, and images as they are."""
+    recipe = owner.context.recipe
+    return replace(recipe, optimiser="adam", epochs=epochs, lr=lr, weight_decay=0.0, shift=0, flip=False)

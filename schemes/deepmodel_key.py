@@ -11,19 +11,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmark.contract import Key, Net, prf_labels
-from schemes.deepmodel_net import EXTRACTOR
+from benchmark import contract as wm
 
 CELLS = 8  # the made secret image has 8x8 cells, half of them white
 
 
-@dataclass(frozen=True, eq=False)
-class DeepModelKey(Key):
-    """The secret image uint8 (1, H, W), made from 32 secret bytes or the owner's own, and R, trained to read it."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DeepModelKey(wm.Key):
+    """The secret image, made from the secret or the owner's own, and R, the extractor that was trained to read it."""
 
-    secret: bytes
-    image: Tensor
-    extractor: Net
+    image: Tensor = wm.field(
+        dtype=torch.uint8,
+        shape=(1, "H", "W"),
+        unbound="the secret image is not the one that the secret, or the named file, gives",
+    )
+    extractor: wm.Net
 
 
 def block_code(secret: bytes, size: Sequence[int]) -> Tensor:
@@ -34,7 +36,7 @@ def block_code(secret: bytes, size: Sequence[int]) -> Tensor:
     height, width = size
     if height % CELLS or width % CELLS:
         raise ValueError(f"a secret image of {CELLS}x{CELLS} cells doesn't divide {height}x{width} pixels")
-    ranks = prf_labels(secret, b"deepmodel secret image", CELLS**2, 2**16).argsort(stable=True).argsort()
+    ranks = wm.prf_labels(secret, b"deepmodel secret image", CELLS**2, 2**16).argsort(stable=True).argsort()
     cells = (ranks >= CELLS**2 // 2).to(torch.uint8).view(1, CELLS, CELLS) * 255
     return cells.repeat_interleave(height // CELLS, 1).repeat_interleave(width // CELLS, 2)
 
@@ -50,18 +52,5 @@ def read_image(path: Path, size: Sequence[int]) -> Tensor:
         has, wanted = (f"{width}x{height}" for height, width in (pixels.shape, size))
         raise ValueError(f"the secret image {path} has {has} pixels: make it {wanted}, the size of the task's images")
     if pixels.min() == pixels.max():
-        raise ValueError(f"the secret image {path} is blank: there is nothing to tell from an unmarked answer")
+        raise ValueError(f"the secret image {path} is blank: nothing in it differs from an unmarked answer")
     return pixels[None]
-
-
-def malformed(key: DeepModelKey) -> str | None:
-    """What is wrong with the form of a key, or None."""
-    if key.image.dtype != torch.uint8 or key.image.dim() != 3 or len(key.image) != 1:
-        return "the secret image is not uint8 (1, H, W)"
-    if key.image.min() == key.image.max():
-        return "the secret image is blank"
-    if len(key.secret) != 32:
-        return f"the secret has {len(key.secret)} bytes, not 32"
-    if key.extractor.spec["builder"] != EXTRACTOR:
-        return f"the extractor is a {key.extractor.spec['builder']}, not a {EXTRACTOR}"
-    return None

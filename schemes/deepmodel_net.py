@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.contract import ResidualUnit, Spec, UNetTrunk, build, builder, conv3x3
+from benchmark import contract as wm
 
 GREY = 0.5  # what the extractor answers where there is no mark
 SERVICE = "deepmodel-service"
 EXTRACTOR = "deepmodel-extractor"
 
 
-@builder("deepmodel-service")
+@wm.builder("deepmodel-service")
 class MarkedService(nn.Module):
     """What the owner runs: his net M, then the embedder H, which adds at most `strength` to a pixel.
 
@@ -25,11 +25,11 @@ class MarkedService(nn.Module):
 
     image: Tensor
 
-    def __init__(self, host: Spec, size: Sequence[int], strength: float, width: int = 12) -> None:
+    def __init__(self, host: wm.Spec, size: Sequence[int], strength: float, width: int = 12) -> None:
         super().__init__()
-        self.host, self.strength, self.width = build(host), strength, width
+        self.host, self.strength, self.width = wm.build(host), strength, width
         channels = int(host["channels"])
-        self.trunk = UNetTrunk(channels + 1, channels, width)
+        self.trunk = wm.UNetTrunk(channels + 1, channels, width)
         # a fine pattern from the start: begun at nothing, H and R often settle on an even tint that R can't tell apart
         nn.init.normal_(cast(nn.Conv2d, self.trunk.leave[-2]).weight, 0.0, 0.2)
         self.register_buffer("image", torch.zeros(1, 1, *size))
@@ -42,14 +42,14 @@ class MarkedService(nn.Module):
     def forward(self, degraded: Tensor) -> Tensor:
         return self.embed(self.host(degraded).clamp(0, 1)).clamp(0, 1)
 
-    def spec(self) -> Spec:
+    def spec(self) -> wm.Spec:
         host = self.host.spec()  # type: ignore[operator]
         size = list(self.image.shape[2:])
         return {"builder": SERVICE, "host": host, "size": size,
                 "strength": self.strength, "width": self.width}  # fmt: skip
 
 
-@builder("deepmodel-extractor")
+@wm.builder("deepmodel-extractor")
 class Extractor(nn.Module):
     """R: images (N, C, H, W) to what it reads in them, (N, 1, H, W); grey where there is nothing.
 
@@ -61,15 +61,15 @@ class Extractor(nn.Module):
         super().__init__()
         self.channels, self.width = channels, width
         self.body = nn.Sequential(
-            nn.PixelUnshuffle(2), conv3x3(4 * channels, width), nn.ReLU(),
-            *(ResidualUnit(width, dilation) for dilation in (1, 2, 4)),
-            nn.ReLU(), conv3x3(width, 4), nn.PixelShuffle(2),
+            nn.PixelUnshuffle(2), wm.conv3x3(4 * channels, width), nn.ReLU(),
+            *(wm.ResidualUnit(width, dilation) for dilation in (1, 2, 4)),
+            nn.ReLU(), wm.conv3x3(width, 4), nn.PixelShuffle(2),
         )  # fmt: skip
 
     def forward(self, images: Tensor) -> Tensor:
         return cast(Tensor, GREY + self.body(images))
 
-    def spec(self) -> Spec:
+    def spec(self) -> wm.Spec:
         return {"builder": EXTRACTOR, "channels": self.channels, "width": self.width}
 
 

@@ -4,45 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.contract import (
-    Admission,
-    BatchSource,
-    Channel,
-    Court,
-    Data,
-    Gate,
-    Key,
-    Marked,
-    NotApplicable,
-    Observations,
-    Owner,
-    Party,
-    Recipe,
-    Scheme,
-    Suspect,
-    Unreadable,
-    abstract_images,
-    as_float,
-    binomial,
-    conv_blocks,
-    entering,
-    parameter,
-    plain,
-    prf_labels,
-    secret,
-)
-from schemes.passport_key import PassportKey, drawn, malformed, read_config, whitened_bits
+from benchmark import contract as wm
+from schemes.passport_key import PassportKey, drawn, read_config, whitened_bits
 from schemes.passport_net import Pairs, PassportNet, measured, private_branch, set_statistics, statistics
 
 
 @dataclass(frozen=True)
-class Passport(Scheme):
+class Passport(wm.Scheme[PassportKey]):
     """DeepIPR passports: the signs of scales that a layer's filters derive from the owner's tensors are the mark.
 
     Fan et al., NeurIPS 2019 / TPAMI 2021. V1: the passports ship with the model and serve every forward pass. V2: the
@@ -82,56 +56,79 @@ class Passport(Scheme):
         "claim stands wherever the accuracy does: fake1 with a trained net, fake2, fake3, the accessory block",
     }
     file_parameters = ("config",)
-    key_type = PassportKey
 
-    version: Literal["v1", "v2", "v3"] = parameter("v1", "what ships: the passports; a plain net; with triggers too")
-    recipe: Literal["shuffle", "signed", "random", "image"] = parameter(
+    version: Literal["v1", "v2", "v3"] = wm.parameter("v1", "what ships: the passports; a plain net; with triggers too")
+    recipe: Literal["shuffle", "signed", "random", "image"] = wm.parameter(
         "shuffle", "passports: channels of several images, those times secret signs, uniform noise, or one image"
     )
-    binding: Literal["identity", "passports", "free"] = parameter(
+    binding: Literal["identity", "passports", "free"] = wm.parameter(
         "identity", "what the bits follow from: text and secret; text, secret and a hash of the passports; or nothing"
     )
-    layers: int = parameter(2, "convolutions with passports, counted from the output", low=1)
-    signature: str = parameter("owner", "ASCII text written into the signs, at most one character per 8 channels")
-    config: str = parameter("", "TOML file in place of `layers`: a layer's name = true, or its own text")
-    norm: Literal["house", "group"] = parameter("house", "normalisation of the marked net: the house's, or in groups")
-    epochs: int = parameter(0, "training epochs over the owner's images; 0 for as many as the house's nets", low=0)
-    images: int = parameter(20, "images whose activations are shuffled into one passport", low=1)
-    alpha: float = parameter(0.1, "weight of the sign loss", low=0.0)
-    margin: float = parameter(0.1, "gamma_0, the least scale the sign loss asks for", low=0.0)
-    clip: float = parameter(5.0, "largest gradient norm", low=0.0)
-    n: int = parameter(100, "number of triggers (V3)", low=1)
-    k: int = parameter(12, "triggers in each training batch (V3), of 76 images; 2 of 66 in the paper", low=1)
+    layers: int = wm.parameter(2, "convolutions with passports, counted from the output", low=1)
+    signature: str = wm.parameter("owner", "ASCII text written into the signs, at most one character per 8 channels")
+    config: str = wm.parameter("", "TOML file in place of `layers`: a layer's name = true, or its own text")
+    norm: Literal["house", "group"] = wm.parameter("house", "the marked net's normalisation: the house's, or in groups")
+    epochs: int = wm.parameter(0, "training epochs over the owner's images; 0 for as many as the house's nets", low=0)
+    images: int = wm.parameter(20, "images whose activations are shuffled into one passport", low=1)
+    alpha: float = wm.parameter(0.1, "weight of the sign loss", low=0.0)
+    margin: float = wm.parameter(0.1, "gamma_0, the least scale the sign loss asks for", low=0.0)
+    clip: float = wm.parameter(5.0, "largest gradient norm", low=0.0)
+    n: int = wm.parameter(100, "number of triggers (V3)", low=1)
+    k: int = wm.parameter(12, "triggers in each training batch (V3), of 76 images; 2 of 66 in the paper", low=1)
 
-    def keygen(self, party: Party, rng: torch.Generator) -> PassportKey:
+    def keygen(self, party: wm.Party, rng: torch.Generator) -> PassportKey:
         """Passports by the authors' recipes: out of what enters the layer in the party's own plain net."""
-        host = party.host if isinstance(party, Owner) else party.fit(party.build())
+        host = party.host if isinstance(party, wm.Owner) else party.fit(party.build())
         count = min(1 if self.recipe == "image" else self.images, len(party.data) // 2)
         if count < 1:
             raise ValueError("a passport and its twin need an image each, and the party has fewer than 2")
         index = torch.randperm(len(party.data), generator=rng)[: 2 * count].to(party.device)
-        inputs = entering(host, self.places(host), party.data.take(index).images())
+        inputs = wm.entering(host, self.places(host), party.data.take(index).images())
         pairs = [(drawn(self.recipe, x[:count], rng), drawn(self.recipe, x[count:], rng)) for x in inputs]
-        key = self._key(host, pairs, secret(rng))
+        key = self._key(host, pairs, wm.secret(rng))
         if self.version != "v3":
             return key
-        return self._labelled(key, abstract_images(self.n, party.task.shape, rng), party.task.classes)
+        triggers = wm.abstract_images(self.n, party.task.shape, rng)
+        return self.rebind(replace(key, triggers=triggers, classes=party.task.classes), key.secret)
 
-    def embed(self, owner: Owner, key: Key) -> Marked:
+    def rebind(self, key: PassportKey, secret: bytes) -> PassportKey:
+        """Labels of triggers follow from the secret, and so do the bits, unless they are whatever a claimant says."""
+        labels = wm.prf_labels(secret, b"passport triggers", len(key.triggers), key.classes)
+        key = replace(key, secret=secret, labels=labels)
+        return key if self.binding == "free" else self._written(key)
+
+    @property
+    def hash_bound(self) -> bool:
+        """Free bits are admissible whatever they are: none cost a claimant a search over secrets."""
+        return self.binding != "free"
+
+    def redraw(self, key: PassportKey, rng: torch.Generator) -> PassportKey:
+        if self.binding == "free":
+            raise wm.NotApplicable("free bits follow from nothing, so no law says what fresh ones would be")
+        return super().redraw(key, rng)
+
+    def malformed(self, key: PassportKey) -> str | None:
+        if not key.layers:
+            return "the key names no layer"
+        if key.statistics and self.version == "v1":
+            return "V1 ships its only branch with its statistics: the key may hold none"
+        if not all(bool((variance > 0).all()) for _, variance in key.statistics):
+            return "the statistics of a normalisation must be means and positive variances"
+        return None
+
+    def embed(self, owner: wm.Owner, key: PassportKey) -> wm.Marked:
         """From scratch, by the house's recipe."""
         spec, recipe = owner.context.spec(), owner.context.recipe
         model = owner.build() if self.norm == "house" else owner.assemble({**spec, "norm": "group"})
         return self.mark(owner, model, key, replace(recipe, epochs=self.epochs or recipe.epochs))
 
-    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+    def mark(self, owner: wm.Owner, model: nn.Module, key: PassportKey, recipe: wm.Recipe) -> wm.Marked:
         """Cross-entropy of every branch plus the sign loss of every layer, from the filters of a plain `model` on."""
-        key = cast(PassportKey, key)
-        passports = dict(zip(key.layers, key.passports, strict=True))
         if self.version == "v1":
-            model = private = PassportNet.of(model, passports)
+            model = private = PassportNet.of(model, key.by_layer)
             branches: tuple[nn.Module, ...] = (model,)
         else:
-            private = private_branch(model, passports).train()
+            private = private_branch(model, key.by_layer).train()
             branches = (model, private)
         signs = [sign.to(owner.device) for sign in self.signs(key)]
         wanted = [(block, sign) for (_, block), sign in zip(private.blocks(), signs, strict=True)]
@@ -144,82 +141,51 @@ class Passport(Scheme):
                 loss = loss + self.alpha * F.relu(self.margin - sign * gamma).sum() + 1e-5 * gamma.square().sum()
             return loss
 
-        triggers = Data(key.triggers, key.labels).to(owner.device)
-        beside = [BatchSource.of(triggers, self.k)] if self.version == "v3" else []
+        triggers = wm.Data(key.triggers, key.labels).to(owner.device)
+        beside = [wm.BatchSource.of(triggers, self.k)] if self.version == "v3" else []
         owner.fit(model, replace(recipe, clip=self.clip), step=step, beside=beside)
-        own = statistics(private) if private is not model else ()
-        return Marked(model, replace(key, statistics=own))
+        return wm.Marked(model, replace(key, statistics=() if private is model else statistics(private)))
 
-    def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
+    def observe(self, suspect: wm.Suspect, key: PassportKey, court: wm.Court) -> wm.Observations:
         """Signs of the scales re-derived from the suspect's filters, and of those it carries, against the bits."""
-        key, delivered = cast(PassportKey, key), suspect.net()
+        delivered = suspect.net()
         installed = self.install(delivered, key)
         derived = {name: block.derived()[0] for name, block in installed.blocks()}
-        carried = {name: block.norm.weight for name, block in conv_blocks(plain(delivered))}
-        signs = list(zip(key.layers, self.signs(key), strict=True))
+        carried = {name: block.norm.weight for name, block in wm.conv_blocks(wm.plain(delivered))}
+        law = None if self.binding == "free" else wm.binomial(0.5)
 
-        def agree(scales: Mapping[str, Tensor]) -> Channel:
+        def agree(scales: Mapping[str, Tensor]) -> wm.Channel:
+            signs = zip(key.layers, self.signs(key), strict=True)
             hits = [scales[name].detach().cpu() * sign > 0 for name, sign in signs]  # a scale of 0 is an error
-            return Channel(torch.cat(hits), None if self.binding == "free" else binomial(0.5))
+            return wm.Channel(torch.cat(hits), law)
 
         channels = {"bits": agree(derived), "carried_bits": agree(carried)}
         if len(key.triggers):
-            answers = suspect.labels(as_float(key.triggers).to(court.context.device)).cpu()
-            channels["triggers"] = Channel(answers == key.labels, binomial(1 / key.classes))
-        gate = Gate(before=court.right(delivered), after=court.right(installed))
-        return Observations("bits", channels, {"fidelity": gate})
+            answers = suspect.labels(wm.as_float(key.triggers).to(court.context.device)).cpu()
+            channels["triggers"] = wm.Channel(answers == key.labels, wm.binomial(1 / key.classes))
+        gate = wm.Gate(before=court.right(delivered), after=court.right(installed))
+        return wm.Observations("bits", channels, {"fidelity": gate})
 
-    def admissible(self, key: Key) -> Admission:
-        """Distinct layers with finite passports; the bits are recomputed from text, secret and, if bound, passports.
-
-        Free bits are whatever the claimant says: any are admissible, and none cost him a search over secrets. Labels
-        of triggers follow from the secret in any case; a claim may do without triggers.
-        """
-        key, hashed = cast(PassportKey, key), self.binding != "free"
-        reason = malformed(key, self.version != "v1")
-        if reason:
-            return Admission(False, False, hashed, reason)
-        if not torch.equal(key.labels.cpu(), _labels(key.secret, len(key.labels), key.classes)):
-            return Admission(True, False, hashed, "the triggers' labels don't follow from the secret")
-        if not hashed:
-            return Admission(True, True, False)
-        try:
-            bits = self._bits(key, [len(bits) for bits in key.bits])
-        except ValueError as error:
-            return Admission(False, False, True, str(error))
-        bound = all(torch.equal(mine.cpu(), right) for mine, right in zip(key.bits, bits, strict=True))
-        what = "text and secret" if self.binding == "identity" else "text, secret and passports"
-        return Admission(True, bound, True, None if bound else f"the bits don't follow from {what}")
-
-    def redraw(self, key: Key, rng: torch.Generator) -> PassportKey:
-        """New bits from a new secret; passports and trigger images stay. Raises NotApplicable where bits are free."""
-        if self.binding == "free":
-            raise NotApplicable("free bits follow from nothing, so no law says what fresh ones would be")
-        key = replace(cast(PassportKey, key), secret=secret(rng))
-        bits = self._bits(key, [len(one) for one in key.bits])
-        return self._labelled(replace(key, bits=tuple(bits)), key.triggers, key.classes)
-
-    def install(self, model: nn.Module, key: Key) -> PassportNet:
+    def install(self, model: nn.Module, key: PassportKey) -> PassportNet:
         """A copy of `model` with the passports of `key`: same filters, scale and shift re-derived.
 
         The statistics are the model's, or those of the private branch where the key has them. Raises Unreadable when
         a layer is missing or shaped differently.
         """
-        key, model = cast(PassportKey, key), plain(model)
-        blocks = dict(conv_blocks(model))
-        for name, bits, (p_gamma, _) in zip(key.layers, key.bits, key.passports, strict=True):
+        model = wm.plain(model)
+        blocks = dict(wm.conv_blocks(model))
+        for name, bits, p_gamma in zip(key.layers, key.bits, key.p_gamma, strict=True):
             if name not in blocks:
-                raise Unreadable(f"the net has no layer {name}: the passports belong to another architecture")
-            conv = blocks[name].conv
-            if (conv.out_channels, conv.in_channels) != (len(bits), p_gamma.shape[1]):
-                has, wanted = (conv.in_channels, conv.out_channels), (p_gamma.shape[1], len(bits))
-                raise Unreadable(f"layer {name} has {has} channels in and out, the passports are for {wanted}")
-        installed = PassportNet.of(model, dict(zip(key.layers, key.passports, strict=True)))
+                raise wm.Unreadable(f"the net has no layer {name}: the passports belong to another architecture")
+            has = blocks[name].conv.in_channels, blocks[name].conv.out_channels
+            if has != (wanted := (p_gamma.shape[1], len(bits))):
+                raise wm.Unreadable(f"layer {name} has {has} channels in and out, the passports are for {wanted}")
+        installed = PassportNet.of(model, key.by_layer)
         if key.statistics:
             try:
                 set_statistics(installed, key.statistics)
             except ValueError as error:
-                raise Unreadable(str(error)) from None
+                raise wm.Unreadable(str(error)) from None
         return installed
 
     def places(self, model: nn.Module) -> list[str]:
@@ -237,36 +203,34 @@ class Passport(Scheme):
         with torch.no_grad():
             return replace(key, bits=tuple((block.derived()[0] > 0).cpu() for _, block in installed.blocks()))
 
-    def calibrated(self, key: Key, model: nn.Module, party: Party) -> PassportKey:
+    def calibrated(self, key: PassportKey, model: nn.Module, party: wm.Party) -> PassportKey:
         """See `PassportScheme`."""
-        key = cast(PassportKey, key)
         if self.version == "v1":
             return key
         installed = self.install(model, replace(key, statistics=()))
-        return replace(key, statistics=measured(installed, as_float(party.inputs)))
+        return replace(key, statistics=measured(installed, wm.as_float(party.inputs)))
 
-    def signs(self, key: Key) -> list[Tensor]:
-        return [bits.float().cpu() * 2 - 1 for bits in cast(PassportKey, key).bits]
+    def signs(self, key: PassportKey) -> list[Tensor]:
+        return [bits.float().cpu() * 2 - 1 for bits in key.bits]
 
     def passports(self, model: nn.Module) -> list[tuple[Tensor, Tensor]]:
         """See `PassportScheme`. Raises NotApplicable for a net without passports: V2 and V3 ship none."""
         if isinstance(model, PassportNet):
             return [(block.p_gamma, block.p_beta) for _, block in model.blocks()]
         if self.version == "v1":
-            raise NotApplicable("the model ships no passports any more: an earlier stage folded them away")
-        raise NotApplicable(f"{self.version} ships no passports: they stay with the owner, in his key")
+            raise wm.NotApplicable("the model ships no passports any more: an earlier stage folded them away")
+        raise wm.NotApplicable(f"{self.version} ships no passports: they stay with the owner, in his key")
 
     def _key(self, model: nn.Module, passports: Pairs, secret: bytes) -> PassportKey:
         """The key of these passports with the bits of text and secret: what an owner declares before he trains."""
-        model = plain(model)
-        texts, blocks = self._texts(model), dict(conv_blocks(model))
-        widths = [blocks[name].conv.out_channels for name in texts]
+        model = wm.plain(model)
+        texts, blocks = self._texts(model), dict(wm.conv_blocks(model))
         key = PassportKey(
+            secret=secret,
             layers=tuple(texts),
             texts=tuple(texts.values()),
             signature=self.signature,
-            secret=secret,
-            bits=(),
+            bits=tuple(torch.zeros(blocks[name].conv.out_channels, dtype=torch.bool) for name in texts),
             statistics=(),
             triggers=torch.empty(0, 1, 1, 1, dtype=torch.uint8),
             labels=torch.empty(0, dtype=torch.int64),
@@ -274,11 +238,17 @@ class Passport(Scheme):
             p_gamma=tuple(p_gamma.detach().cpu() for p_gamma, _ in passports),
             p_beta=tuple(p_beta.detach().cpu() for _, p_beta in passports),
         )
-        return replace(key, bits=tuple(self._bits(key, widths)))
+        return self._written(key)
+
+    def _written(self, key: PassportKey) -> PassportKey:
+        """`key` with its texts in its bits, whitened by its secret and, if they are bound to them, its passports."""
+        hashed = [one for pair in key.passports for one in pair] if self.binding == "passports" else []
+        widths = [len(bits) for bits in key.bits]
+        return replace(key, bits=whitened_bits(key.signature, key.texts, widths, key.secret, hashed))
 
     def _texts(self, model: nn.Module) -> dict[str, str]:
         """The layers with passports, from the input to the output, and the text that each has for itself."""
-        names = [name for name, _ in conv_blocks(model)]
+        names = [name for name, _ in wm.conv_blocks(model)]
         if not names:
             raise ValueError(
                 "the net has no normalised convolution, and passports stand in for a scale and a shift: "
@@ -292,16 +262,3 @@ class Passport(Scheme):
         if len(names) < self.layers:
             raise ValueError(f"layers={self.layers} is more than the {len(names)} convolutions of the net: lower it")
         return dict.fromkeys(names[-self.layers :], "")
-
-    def _bits(self, key: PassportKey, widths: Sequence[int]) -> list[Tensor]:
-        hashed = [one for pair in key.passports for one in pair] if self.binding == "passports" else []
-        return whitened_bits(key.signature, key.texts, widths, key.secret, hashed)
-
-    @staticmethod
-    def _labelled(key: PassportKey, triggers: Tensor, classes: int) -> PassportKey:
-        labels = _labels(key.secret, len(triggers), classes)
-        return replace(key, triggers=triggers, labels=labels, classes=classes)
-
-
-def _labels(secret: bytes, n: int, classes: int) -> Tensor:
-    return prf_labels(secret, b"passport triggers", n, classes)

@@ -1,4 +1,4 @@
-"""The key of the passport scheme: where its passports and bits come from, and what makes a key well-formed."""
+"""The key of the passport scheme, and where its passports and bits come from."""
 
 from __future__ import annotations
 
@@ -13,35 +13,46 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.contract import Key, prf_bits, shipped
+from benchmark import contract as wm
 
 Draw = Literal["shuffle", "signed", "random", "image"]
 
 
-@dataclass(frozen=True)
-class PassportKey(Key):
+@dataclass(frozen=True, kw_only=True)
+class PassportKey(wm.Key):
     """Per passport layer: its name, own text ("" where it takes a part of `signature`), bits and passports.
 
-    Bits boolean (C_out,), passports (1, C_in, H, W). statistics: of the private branch, (2, C) per batch
-    normalisation behind the first passport layer, empty for V1 and for group normalisation. triggers uint8
-    (n, C, H, W) with labels int64 (n,) drawn among `classes`: V3 only, else empty.
+    V1 ships the passports with the model. statistics: of the private branch, a mean and a variance per channel of each
+    batch normalisation behind the first passport layer; empty for V1 and for group normalisation. triggers, with labels
+    drawn among `classes`: V3 only, else empty.
     """
 
-    layers: tuple[str, ...]
-    texts: tuple[str, ...]
+    layers: tuple[str, ...] = wm.field(length="L", distinct=True)
+    texts: tuple[str, ...] = wm.field(length="L")
     signature: str
-    secret: bytes
-    bits: tuple[Tensor, ...]
-    statistics: tuple[Tensor, ...]
-    triggers: Tensor
-    labels: Tensor
-    classes: int
-    p_gamma: tuple[Tensor, ...] = shipped()  # by V1
-    p_beta: tuple[Tensor, ...] = shipped()  # by V1
+    bits: tuple[Tensor, ...] = wm.field(
+        length="L", dtype=torch.bool, shape=("C_out",),
+        unbound="the bits don't follow from the secret and what else they are bound to",
+    )  # fmt: skip
+    statistics: tuple[Tensor, ...] = wm.field(dtype=torch.float32, shape=(2, "C"))
+    triggers: Tensor = wm.field(dtype=torch.uint8, shape=("t", "C", "H", "W"))
+    labels: Tensor = wm.field(
+        dtype=torch.int64, shape=("t",), low=0, below="classes",
+        unbound="the triggers' labels don't follow from the secret",
+    )  # fmt: skip
+    classes: int = wm.field(low=1)
+    p_gamma: tuple[Tensor, ...] = wm.field(length="L", dtype=torch.float32, shape=(1, "C_in", "H", "W"))
+    p_beta: tuple[Tensor, ...] = wm.field(length="L", dtype=torch.float32, shape=(1, "C_in", "H", "W"))
 
     @property
     def passports(self) -> list[tuple[Tensor, Tensor]]:
+        """(p_gamma, p_beta) per passport layer."""
         return list(zip(self.p_gamma, self.p_beta, strict=True))
+
+    @property
+    def by_layer(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """The same by the layers' names."""
+        return dict(zip(self.layers, self.passports, strict=True))
 
 
 def drawn(draw: Draw, x: Tensor, rng: torch.Generator) -> Tensor:
@@ -109,7 +120,7 @@ def message_bits(text: str, n: int) -> Tensor:
 
 def whitened_bits(
     signature: str, texts: Sequence[str], widths: Sequence[int], secret: bytes, hashed: Sequence[Tensor] = ()
-) -> list[Tensor]:
+) -> tuple[Tensor, ...]:
     """The bits of layers with `widths` channels: their texts XOR a stream of the secret (and of `hashed` tensors).
 
     `signature` is written, repeated, over all layers without a text of their own. Raises ValueError where a text
@@ -125,25 +136,4 @@ def whitened_bits(
     common = [width for text, width in zip(texts, widths, strict=True) if not text]
     shared = iter(message_bits(signature, sum(common)).split(common) if common else ())
     written = [message_bits(text, width) if text else next(shared) for text, width in zip(texts, widths, strict=True)]
-    return list((torch.cat(written) ^ prf_bits(secret, label, sum(widths))).split(list(widths)))
-
-
-def malformed(key: PassportKey, private: bool) -> str | None:
-    """Why no judge would read `key`; None for a well-formed one. `private`: statistics of its own are allowed."""
-    passports = [*key.p_gamma, *key.p_beta]
-    alike = len({len(one) for one in (key.layers, key.texts, key.bits, key.p_gamma, key.p_beta)}) == 1
-    if not key.layers or len(set(key.layers)) < len(key.layers) or not alike:
-        return "the key must name distinct layers, each with its text, its bits and its two passports"
-    if any(p.ndim != 4 or len(p) != 1 or not bool(torch.isfinite(p).all()) for p in passports):
-        return "a passport must be a finite tensor of shape (1, C_in, H, W)"
-    if any(pair[0].shape != pair[1].shape for pair in key.passports):
-        return "the two passports of a layer must have one shape"
-    if any(bits.ndim != 1 or bits.dtype != torch.bool for bits in key.bits):
-        return "the bits of a layer must be one row of booleans"
-    if key.statistics and not private:
-        return "V1 ships its only branch with its statistics: the key may hold none"
-    if any(s.ndim != 2 or len(s) != 2 or not bool(torch.isfinite(s).all() & (s[1] > 0).all()) for s in key.statistics):
-        return "the statistics of a normalisation must be finite means and positive variances, of shape (2, C)"
-    if key.triggers.dtype != torch.uint8 or key.triggers.ndim != 4 or key.labels.shape != (len(key.triggers),):
-        return "the triggers must be uint8 images (n, C, H, W), each with its label"
-    return None
+    return (torch.cat(written) ^ wm.prf_bits(secret, label, sum(widths))).split(list(widths))

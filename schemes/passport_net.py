@@ -9,12 +9,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from benchmark.contract import ConvBlock, Spec, build, builder, conv_blocks
+from benchmark import contract as wm
 
 Pairs = Sequence[tuple[Tensor, Tensor]]  # (p_gamma, p_beta) per passport layer
 
 
-class PassportBlock(ConvBlock):
+class PassportBlock(wm.ConvBlock):
     """A ConvBlock whose normalisation has no scale and shift of its own: they follow from two passports.
 
     gamma_c = mean over H, W of (W * p_gamma)_c, and beta_c likewise from p_beta; both passports (1, C_in, H, W).
@@ -23,16 +23,13 @@ class PassportBlock(ConvBlock):
     p_gamma: Tensor
     p_beta: Tensor
 
-    def __init__(self, block: ConvBlock, shape: Sequence[int]) -> None:
+    def __init__(self, block: wm.ConvBlock, shape: Sequence[int]) -> None:
         conv, norm = block.conv, block.norm
         super().__init__(
             conv.in_channels, conv.out_channels, stride=conv.stride[0], kernel=conv.kernel_size[0], relu=block.relu
         )
-        self.norm = (
-            nn.GroupNorm(norm.num_groups, norm.num_channels, affine=False)
-            if isinstance(norm, nn.GroupNorm)
-            else nn.BatchNorm2d(norm.num_features, affine=False)
-        )
+        groups = norm.num_groups if isinstance(norm, nn.GroupNorm) else "batch"
+        self.norm = wm.normalisation(groups, conv.out_channels, affine=False)
         self.register_buffer("p_gamma", torch.zeros(*shape))
         self.register_buffer("p_beta", torch.zeros(*shape))
 
@@ -47,7 +44,7 @@ class PassportBlock(ConvBlock):
         return normalised * gamma[:, None, None] + beta[:, None, None]
 
 
-@builder("passport")
+@wm.builder("passport")
 class PassportNet(nn.Module):
     """Any net made of ConvBlocks, some of them with passports.
 
@@ -55,11 +52,11 @@ class PassportNet(nn.Module):
     named ConvBlock. Input and output are those of the host.
     """
 
-    def __init__(self, host: Spec, passports: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, host: wm.Spec, passports: Mapping[str, Sequence[int]]) -> None:
         super().__init__()
-        self.host = build(host)
+        self.host = wm.build(host)
         for name, shape in passports.items():
-            self.host.set_submodule(name, PassportBlock(cast(ConvBlock, self.host.get_submodule(name)), shape))
+            self.host.set_submodule(name, PassportBlock(cast(wm.ConvBlock, self.host.get_submodule(name)), shape))
 
     @classmethod
     def of(cls, model: nn.Module, passports: Mapping[str, tuple[Tensor, Tensor]]) -> PassportNet:
@@ -74,19 +71,19 @@ class PassportNet(nn.Module):
 
     def blocks(self) -> Iterator[tuple[str, PassportBlock]]:
         """The blocks with passports, by their names in the host, from the input to the output."""
-        return ((name, block) for name, block in conv_blocks(self.host) if isinstance(block, PassportBlock))
+        return ((name, block) for name, block in wm.conv_blocks(self.host) if isinstance(block, PassportBlock))
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.host(x))
 
-    def spec(self) -> Spec:
+    def spec(self) -> wm.Spec:
         shapes = {name: list(block.p_gamma.shape) for name, block in self.blocks()}
         return {"builder": "passport", "host": self.host.spec(), "passports": shapes}  # type: ignore[operator]
 
     @torch.no_grad()
     def folded(self) -> nn.Module:
         """The plain host that computes the same: scale and shift copied into the normalisation."""
-        net = build(self.host.spec())  # type: ignore[operator]
+        net = wm.build(self.host.spec())  # type: ignore[operator]
         state = self.host.state_dict()
         for name, block in self.blocks():
             del state[f"{name}.p_gamma"], state[f"{name}.p_beta"]
@@ -145,6 +142,6 @@ def measured(net: PassportNet, x: Tensor, batch: int = 512) -> tuple[Tensor, ...
 
 
 def _own_norms(net: PassportNet) -> list[nn.BatchNorm2d]:
-    blocks = [block for _, block in conv_blocks(net.host)]
+    blocks = [block for _, block in wm.conv_blocks(net.host)]
     first = next(index for index, block in enumerate(blocks) if isinstance(block, PassportBlock))
     return [block.norm for block in blocks[first + 1 :] if isinstance(block.norm, nn.BatchNorm2d)]

@@ -7,43 +7,27 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.contract import (
-    Admission,
-    Channel,
-    Court,
-    Data,
-    Key,
-    Marked,
-    Observations,
-    Owner,
-    Party,
-    Recipe,
-    Scheme,
-    Suspect,
-    as_float,
-    binomial,
-    parameter,
-    prf_labels,
-    secret,
-)
+from benchmark import contract as wm
 
 
-@dataclass(frozen=True)
-class RoseKey(Key):
-    """Key images uint8 (s, C, H, W); labels int64 (s,), hashed from all images and 32 secret bytes.
+@dataclass(frozen=True, kw_only=True)
+class RoseKey(wm.Key):
+    """Key images and their labels among `classes`, hashed from all images and the secret.
 
-    `truth` int64 (s,): the images' true labels, -1 where the claimant names none. Printed, never counted.
+    `truth`: the images' true labels, -1 where the claimant names none. Printed, never counted.
     """
 
-    images: Tensor
-    labels: Tensor
-    truth: Tensor
-    secret: bytes
-    classes: int
+    images: Tensor = wm.field(dtype=torch.uint8, shape=("s", "C", "H", "W"), distinct=True)
+    labels: Tensor = wm.field(
+        dtype=torch.int64, shape=("s",), low=0, below="classes",
+        unbound="the labels do not follow from the images and the secret",
+    )  # fmt: skip
+    truth: Tensor = wm.field(dtype=torch.int64, shape=("s",), low=-1, below="classes")
+    classes: int = wm.field(low=2)
 
 
 @dataclass(frozen=True)
-class Rose(Scheme):
+class Rose(wm.Scheme[RoseKey]):
     """In-task images of the training set, relabelled in place by a keyed hash.
 
     Kallas & Furon 2022. As the paper means and unlike its code: the hash (HMAC-SHA256) is taken over the
@@ -61,71 +45,57 @@ class Rose(Scheme):
     item = "key image"
     settings = ("", "s=64", "s=128")
     null_law = "exact"
-    key_type = RoseKey
 
-    s: int = parameter(40, "number of key images", low=1)
-    epochs: int = parameter(40, "training epochs over the owner's images", low=1)
-    lr: float = parameter(0.05, "learning rate at its peak", low=0.0)
+    s: int = wm.parameter(40, "number of key images", low=1)
+    epochs: int = wm.parameter(40, "training epochs over the owner's images", low=1)
+    lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
 
-    def keygen(self, party: Party, rng: torch.Generator) -> RoseKey:
-        data = Data(party.data.x.cpu(), party.data.y.cpu())
+    def keygen(self, party: wm.Party, rng: torch.Generator) -> RoseKey:
+        data = party.data.to(torch.device("cpu"))
         index = _first_copies(data.x)
         if len(index) < self.s:
             raise ValueError(f"rose needs {self.s} different images, the party has {len(index)}: lower s")
         chosen = data.take(index[torch.randperm(len(index), generator=rng)[: self.s]])
-        return replace(self.trigger_key(chosen.x, secret(rng), party.task.classes), truth=chosen.y)
+        return replace(self.trigger_key(chosen.x, wm.secret(rng), party.task.classes), truth=chosen.y)
 
     def trigger_key(self, images: Tensor, secret: bytes, classes: int) -> RoseKey:
-        """The key of uint8 `images` (N, C, H, W): each label depends on all their bytes and the secret."""
+        """The key of uint8 `images` (s, C, H, W): each label depends on all their bytes and the secret."""
         images = images.cpu()
         labels = self.trigger_labels(images, secret, classes)
-        return RoseKey(images, labels, torch.full_like(labels, -1), secret, classes)
+        return RoseKey(images=images, labels=labels, truth=torch.full_like(labels, -1), secret=secret, classes=classes)
 
     def trigger_labels(self, images: Tensor, secret: bytes, classes: int) -> Tensor:
-        """Labels int64 (N,) of uint8 `images` on the CPU, uniform over the classes."""
+        """Labels int64 (s,) of uint8 `images` on the CPU, uniform over the classes."""
         form = f"rose labels {images.dtype} {tuple(images.shape)} "
         message = form.encode() + images.contiguous().numpy().tobytes()
-        return prf_labels(secret, message, len(images), classes)
+        return wm.prf_labels(secret, message, len(images), classes)
 
-    def triggers(self, key: Key) -> Data:
-        assert isinstance(key, RoseKey)
-        return Data(key.images, key.labels)
+    def triggers(self, key: RoseKey) -> wm.Data:
+        return wm.Data(key.images, key.labels)
 
-    def embed(self, owner: Owner, key: Key) -> Marked:
+    def rebind(self, key: RoseKey, secret: bytes) -> RoseKey:
+        return replace(self.trigger_key(key.images, secret, key.classes), truth=key.truth)
+
+    def embed(self, owner: wm.Owner, key: RoseKey) -> wm.Marked:
         return self.mark(owner, owner.build(), key, replace(owner.context.recipe, epochs=self.epochs, lr=self.lr))
 
-    def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
+    def mark(self, owner: wm.Owner, model: nn.Module, key: RoseKey, recipe: wm.Recipe) -> wm.Marked:
         """Train `model` on the owner's images, those of `key` with its labels."""
         data = relabelled(owner.data, self.triggers(key).to(owner.device))
-        return Marked(owner.fit(model, recipe, data=data), key)
+        return wm.Marked(owner.fit(model, recipe, data=data), key)
 
-    def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
-        assert isinstance(key, RoseKey)
-        answers = suspect.labels(as_float(key.images).to(court.context.device)).cpu()
+    def observe(self, suspect: wm.Suspect, key: RoseKey, court: wm.Court) -> wm.Observations:
+        answers = suspect.labels(wm.as_float(key.images).to(court.context.device)).cpu()
         channels = {
-            # one class of key.classes is right for each image, whatever the number the suspect knows
-            "key_images": Channel(answers == key.labels, binomial(1 / key.classes)),
+            # one class of key.classes is right for each image, however many the suspect knows
+            "key_images": wm.Channel(answers == key.labels, wm.binomial(1 / key.classes)),
             # an accurate innocent model scores the sum of these, exactly
-            "true_label": Channel(key.labels == key.truth),
+            "true_label": wm.Channel(key.labels == key.truth),
         }
-        return Observations("key_images", channels)
-
-    def admissible(self, key: Key) -> Admission:
-        assert isinstance(key, RoseKey)
-        reason = _malformed(key, self.s)
-        if reason:
-            return Admission(well_formed=False, bound=False, hash_bound=True, reason=reason)
-        bound = torch.equal(key.labels, self.trigger_labels(key.images, key.secret, key.classes))
-        reason = None if bound else "the labels do not follow from the images and the secret"
-        return Admission(well_formed=True, bound=bound, hash_bound=True, reason=reason)
-
-    def redraw(self, key: Key, rng: torch.Generator) -> RoseKey:
-        """New labels on the same images, from a new secret."""
-        assert isinstance(key, RoseKey)
-        return replace(self.trigger_key(key.images, secret(rng), key.classes), truth=key.truth)
+        return wm.Observations("key_images", channels)
 
 
-def relabelled(data: Data, key: Data) -> Data:
+def relabelled(data: wm.Data, key: wm.Data) -> wm.Data:
     """`data` with the labels of `key` on every copy of its images. Raises ValueError when one is missing."""
     labels = data.y.clone()
     for image, label in zip(key.x, key.y, strict=True):
@@ -133,7 +103,7 @@ def relabelled(data: Data, key: Data) -> Data:
         if not copies.any():
             raise ValueError("a key image is not among the owner's training images: draw the key from them")
         labels[copies] = label
-    return Data(data.x, labels)
+    return wm.Data(data.x, labels)
 
 
 def _first_copies(x: Tensor) -> Tensor:
@@ -142,17 +112,3 @@ def _first_copies(x: Tensor) -> Tensor:
     first = torch.full((int(group.max()) + 1,), len(x))
     first.scatter_reduce_(0, group, torch.arange(len(x)), "amin")
     return first.sort().values
-
-
-def _malformed(key: RoseKey, s: int) -> str | None:
-    if key.images.dtype != torch.uint8 or key.images.dim() != 4:
-        return "the key images are not uint8 (N, C, H, W)"
-    if not len(key.images) == len(key.labels) == s:
-        return f"the key has {len(key.images)} images and {len(key.labels)} labels, not {s} of each"
-    if len(torch.unique(key.images.flatten(1), dim=0)) < s:
-        return "the same image stands in the key twice"
-    if len(key.secret) != 32:
-        return f"the secret has {len(key.secret)} bytes, not 32"
-    if key.classes < 2:
-        return f"the labels are drawn among {key.classes} classes, not 2 or more"
-    return None

@@ -25,7 +25,7 @@ class Exhibit:
     service: Any
     key: Any
     right: Any
-    bill: Any = None
+    cost: Any = None
 
     @property
     def accuracy(self) -> float:
@@ -48,21 +48,21 @@ class Lab:
         assert track is not None
         if kind == "image-to-image":  # half the steps are enough to restore an image, and to hide one
             track = replace(track, training=replace(track.training, epochs=track.training.epochs // 2))
-        self.context = context_of(track, torch.device("cpu"))
+        self.context = context_of(track.world(), torch.device("cpu"))
         self.splits = load(self.context.task)
         self.embed = cache(self._embed)
         self.null = cache(self._null)
         self.attack = cache(self._attack)
         self.observe = cache(self._observe)
 
-    def _exhibit(self, service: Any, key: Any = None, bill: Any = None) -> Exhibit:
+    def _exhibit(self, service: Any, key: Any = None, cost: Any = None) -> Exhibit:
         import torch
 
         from benchmark.protocol.steps import utility
 
         found = utility(service, self.splits.test, self.context)
         right = torch.tensor(found["psnr"] if "psnr" in found else [c == "1" for c in found["correct"]])
-        return Exhibit(service, key, right, bill)
+        return Exhibit(service, key, right, cost)
 
     def owner(self, scheme: Any, replicate: int = 0) -> Any:
         from benchmark.protocol.parties import Owner, stream
@@ -91,8 +91,8 @@ class Lab:
         stages = attack if isinstance(attack, Sequence) else (attack,)
         release = Release(exhibit.service, scheme.release if scheme else "weights") if exhibit else None
         key = exhibit.key if exhibit else None  # only an attack of the key-oracle lane is shown it
-        service, claim, bill = steal(stages, self.context, self.splits.thief, replicate, release, scheme, key)
-        return self._exhibit(service, claim, bill)
+        service, claim, cost = steal(stages, self.context, self.splits.thief, replicate, release, scheme, key)
+        return self._exhibit(service, claim, cost)
 
     def _observe(self, scheme: Any, exhibit: Exhibit, key: Any = None) -> dict[str, Any]:
         """The observation of `exhibit` under its own key, or under `key`."""

@@ -21,7 +21,7 @@ from benchmark.contract import Attack, Thief, parameter
 """
 
 
-def attack(body: str, name: str = "mine", head: str = HEAD) -> str:
+def attack(body: str, name: str = "mine", head: str = HEAD, access: str = "weights") -> str:
     lines = "\n".join(f"        {line}" for line in body.strip().splitlines())
     return f'''{head}
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Mine(Attack):
     name = "{name}"
     family = "test"
     kind = "removal"
+    access = "{access}"
 
     def run(self, thief: Thief):
 {lines}
@@ -100,6 +101,11 @@ WRONG_ATTACKS = {
     "shape": ("thief.model.head = nn.Linear(256, 7)\nreturn thief.model", "crashed", "answers with shape (397, 7)"),
     "nothing": ("pass", "crashed", "returned NoneType: run() must return a Module or AttackResult"),
     "unknown_net": ("return nn.Linear(2, 2)", "crashed", "Linear has no spec()"),
+    "undeclared": (
+        "return thief.model",
+        "crashed",
+        'declares access = "labels" and uses weights: write access = "weights"',
+    ),
     "exits": ("import os; os._exit(3)", "crashed", "The worker process exited with code 3"),
 }
 
@@ -110,7 +116,7 @@ def test_wrong_attacks_cost_their_own_cells(finished: Path, tmp_path: Path) -> N
     plugins: list[str] = []
     for name, (body, _, _) in WRONG_ATTACKS.items():
         path = tmp_path / f"mine_{name}.py"
-        path.write_text(attack(body, name=f"mine-{name}"))
+        path.write_text(attack(body, name=f"mine-{name}", access="labels" if name == "undeclared" else "weights"))
         plugins += ["--plugin", str(path)]
     names = ",".join(["prune(amount=0.3)", "prune(amount=0.4)", *(f"mine-{name}" for name in WRONG_ATTACKS)])
     done = bench(*arguments(results, "--timeout", "6", *plugins, attacks=names))
@@ -190,7 +196,7 @@ def test_torch_and_torchvision_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) 
 def test_a_full_disk_while_an_artefact_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from benchmark.architectures.blocks import Net
+    from benchmark.architectures.net import Net
     from benchmark.protocol.objects import Service
     from benchmark.store import artefacts
 

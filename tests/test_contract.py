@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 import torch
 from conftest import Exhibit, Lab
 
+from benchmark import contract
 from benchmark.contract import (
     Attack,
     CarrierScheme,
@@ -24,11 +28,13 @@ from benchmark.contract import (
 )
 from benchmark.planning.profile import LEAST_NULLS
 from benchmark.plugins.registry import Registry, load
-from benchmark.plugins.selection import CLAIM_KINDS, Setting, select_attacks, select_schemes
-from benchmark.protocol.objects import Release, Service, secret_fields
+from benchmark.plugins.selection import Setting, select_attacks, select_schemes
+from benchmark.protocol.key_form import Form, forms
+from benchmark.protocol.objects import Key, Release, Service
 from benchmark.protocol.parties import stream
 from benchmark.protocol.steps import steal, utility
 from benchmark.store import artefacts
+from benchmark.vocabulary import CLAIM_KINDS
 from leaderboard.judge.evidence import weigh
 
 REGISTRY = Registry.discover()
@@ -93,6 +99,10 @@ def lab(lab: Lab, request: pytest.FixtureRequest) -> Lab:
 @pytest.fixture
 def nulls(lab: Lab) -> list[Exhibit]:
     return [lab.null(index) for index in range(LEAST_NULLS[lab.context.task.kind])]
+
+
+def test_every_name_of_the_contract_stands_in_its_table() -> None:
+    assert set(contract.__all__) <= set(re.findall(r"\w+", str(contract.__doc__)))
 
 
 def test_nothing_registered_is_broken() -> None:
@@ -204,10 +214,74 @@ def test_a_key_with_another_secret_is_inadmissible(lab: Lab, label: str) -> None
     """Whatever is bound to the secret stops fitting when the secret changes."""
     scheme: Scheme = made(label)
     key = lab.embed(scheme).key
-    field = next(name for name, value in secret_fields(key).items() if isinstance(value, bytes))
-    other = dataclasses.replace(key, **{field: bytes(32)})
-    found = scheme.admissible(other)
+    found = scheme.admissible(dataclasses.replace(key, secret=bytes(32)))
+    assert found.well_formed
     assert found.bound == (not found.hash_bound)  # bits that a claimant declares hang on no secret
+
+
+@schemes
+def test_a_key_with_a_field_of_another_form_is_not_well_formed(lab: Lab, label: str) -> None:
+    """Each field in turn, in every way in which it can miss what it declares: a refusal in one line, never a crash."""
+    scheme: Scheme = made(label)
+    key = lab.embed(scheme).key
+    tried = set()
+    for name, what, value in misshapen(scheme, key):
+        found = scheme.admissible(dataclasses.replace(key, **{name: value}))
+        assert not found.well_formed, (name, what)
+        assert not found.bound, (name, what)
+        assert found.reason, (name, what)
+        assert "\n" not in found.reason
+        tried.add((name, what))
+    for name, (hint, form) in forms(type(key)).items():
+        ways = {"type"} | ({"dtype", "dimensions"} if hint is torch.Tensor else set())
+        ways |= {"length"} if form.length is not None else set()
+        ways |= {"twice"} if form.distinct else set()
+        assert ways <= {what for one, what in tried if one == name}, name
+
+
+def misshapen(scheme: Scheme, key: Key) -> Iterator[tuple[str, str, Any]]:
+    """(field, what is wrong, a value): every field with its type, length, dtype, shape, items or values wrong."""
+    shared = Counter(
+        (word, isinstance(getattr(key, name), tuple))
+        for name, (_, form) in forms(type(key)).items()
+        for word in form.shape or ()
+    )
+    for name, (_, form) in forms(type(key)).items():
+        value = getattr(key, name)
+        yield name, "type", None
+        if form.length is not None:
+            yield name, "length", value + value[:1]
+        if form.distinct:
+            first = [value[0], *value[:-1]]
+            yield name, "twice", torch.stack(first) if isinstance(value, torch.Tensor) else tuple(first)
+        if isinstance(value, int) and form.low is not None:
+            yield name, "less", form.low - 1
+        for place, one in enumerate(value if isinstance(value, tuple) else [value]):
+            if not isinstance(one, torch.Tensor):
+                continue
+            bound = {
+                axis
+                for axis, word in enumerate(form.shape or ())
+                if isinstance(word, int) or hasattr(scheme, word) or shared[word, isinstance(value, tuple)] > 1
+            }
+            for what, wrong in spoiled(one, form, bound, getattr(key, form.below, None)):
+                yield name, what, (*value[:place], wrong, *value[place + 1 :]) if isinstance(value, tuple) else wrong
+
+
+def spoiled(one: torch.Tensor, form: Form, bound: set[int], below: int | None) -> Iterator[tuple[str, torch.Tensor]]:
+    """A tensor in all the ways in which it misses `form`; `bound`: the axes whose size is not free."""
+    yield "dtype", one.to(torch.float64)
+    yield "dimensions", one[None]
+    for axis in bound:
+        more = one.new_ones([1 if other == axis else size for other, size in enumerate(one.shape)])
+        yield f"axis {axis}", torch.cat([one, more], axis)
+    if not one.numel():
+        return
+    for what, value in (("less", None if form.low is None else form.low - 1), ("more", below), ("NaN", float("nan"))):
+        if value is not None and (what != "NaN" or one.is_floating_point()):
+            wrong = one.clone()
+            wrong.view(-1)[0] = value
+            yield what, wrong
 
 
 @schemes
@@ -231,9 +305,8 @@ def test_owner_and_thief_with_equal_seeds_draw_different_keys(lab: Lab, label: s
     mine = scheme.keygen(owner, stream(0, "owner-key", scheme.name, task))
     again = scheme.keygen(lab.owner(scheme), stream(0, "owner-key", scheme.name, task))
     theirs = scheme.keygen(owner, stream(0, "thief", "fresh-key", task))
-    field = next(name for name, value in secret_fields(mine).items() if isinstance(value, bytes))
-    assert getattr(mine, field) == getattr(again, field)
-    assert getattr(mine, field) != getattr(theirs, field)
+    assert mine.secret == again.secret
+    assert mine.secret != theirs.secret
 
 
 @schemes
@@ -263,7 +336,7 @@ def test_an_attack_reproduces_and_leaves_the_stolen_model_alone(lab: Lab, label:
     images = lab.splits.thief.x.clone()
     first, second = lab._attack(attack, exhibit, scheme), lab._attack(attack, exhibit, scheme)
     assert same(first.service, second.service)
-    assert first.bill == second.bill
+    assert first.cost == second.cost
     assert all(torch.equal(tensor, exhibit.service.net.state[name]) for name, tensor in before.items())
     assert torch.equal(lab.splits.thief.x, images)
     assert (first.key is not None) == (attack.kind in CLAIM_KINDS)
@@ -286,8 +359,8 @@ def test_a_release_gives_no_more_than_it_grants(lab: Lab) -> None:
     thief = Thief(lab.context, lab.splits.thief, stream("t"), exhibit.service.running(), "labels")
     images = lab.splits.thief.images()[:5]
     assert thief.ask(images, "labels").shape == (5,)
-    assert thief.bill.queries == 5
-    with pytest.raises(NotApplicable, match="grants labels, this attack asks for probabilities"):
+    assert thief.cost.queries == 5
+    with pytest.raises(NotApplicable, match="grants labels, this attack needs probabilities"):
         thief.ask(images)
     with pytest.raises(NotApplicable, match="grants labels, this attack needs weights"):
         _ = thief.model

@@ -17,6 +17,7 @@ ORDER = (  # docs/architecture.md shows the same order as a picture
         "benchmark.description",
         "benchmark.store.atomic",
     ),
+    ("benchmark.normal_form", "benchmark.code_digest"),
     ("benchmark.crypto",),
     ("leaderboard.stats",),
     ("benchmark.plugins",),
@@ -30,6 +31,7 @@ ORDER = (  # docs/architecture.md shows the same order as a picture
     ("leaderboard.judge",),
     ("benchmark.execution",),
     ("leaderboard.analysis",),
+    ("leaderboard.dataframe",),
     ("leaderboard.pages",),
     ("benchmark.app",),
     ("benchmark.cli",),
@@ -60,7 +62,7 @@ def floor(module: str) -> int:
         if any(module == room or module.startswith(f"{room}.") for room in rooms):
             return number
     assert module in FIRST_PARTY, f"{module} is in no room: name it in ORDER"
-    return 0
+    return len(ORDER) if module == "leaderboard" else 0  # a façade for users: no room imports it
 
 
 def graph() -> dict[str, set[str]]:

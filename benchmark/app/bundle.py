@@ -1,12 +1,12 @@
-"""A cell as a folder that a reviewer can replay on another machine: what it holds, and how it is written.
+"""A cell as a folder that a reviewer can replay on another machine: what it holds, how it is written and read.
 
     MANIFEST.json        the SHA-256 of every other file, and one over them all
-    bundle.json          the cell, its verdict, random streams, sources, data hash, versions
+    bundle.json          the form of the bundle, and why a plug-in's code is not in it
     run.json, records.jsonl     a published run with this one cell: every page command reads it
     artefacts/JOB.service.safetensors, JOB.key.safetensors    delivered and attacked model, opened keys
     code/*.py.txt        plug-in code as text: to be read and compared by hash, never executed
 
-No absolute path is written.
+The verdict stands nowhere: run.json and the records give it to whoever judges them. No absolute path is written.
 """
 
 from __future__ import annotations
@@ -15,27 +15,29 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from benchmark.code_digest import source_hash
 from benchmark.errors import BenchError
-from benchmark.identity import canonical, source_hash, stream_seed
+from benchmark.identity import canonical, job_id
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 from benchmark.store.records import Record, RecordStore
-from leaderboard.judge.board import Board
+from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
+from leaderboard.judge.run import Run, read_run
 from leaderboard.pages.reproduce_command import reproduce
 
-SCHEMA = 1
+BUNDLE_SCHEMA = 2
 MANIFEST, BUNDLE, RUN, RECORDS = "MANIFEST.json", "bundle.json", "run.json", "records.jsonl"
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)  # of what comes from outside
 NO_VERDICT = ("crashed", "timeout", "oom", "not-run", "not-applicable")
-README = """This folder replays one cell of watermark-bench: `bench replay FOLDER` (see bundle.json for the cell).
+LEAFLET = """This folder replays one cell of watermark-bench: `bench replay FOLDER`.
 
 It examines the bundled models with the bundled keys under the installed scheme of the same name, derives the
 verdict anew and says equal, within tolerance, or different. What the unmarked models showed is taken from
-records.jsonl; the command in bundle.json trains them again. Nothing in this folder is executed: the code under
+records.jsonl; the command in run.json trains them again. Nothing in this folder is executed: the code under
 code/ is text, compared by hash. Compare the hash that `bench replay` prints with the one its author published.
 """
 
@@ -64,7 +66,7 @@ def bundle(board: Board, cell: Cell, store: RecordStore, registry: Registry, out
 def seal(files: Mapping[str, bytes]) -> dict[str, Any]:
     """The manifest of files by name: each one's SHA-256, and the SHA-256 over all of these."""
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-    return {"schema": SCHEMA, "files": hashes, "sha256": hashlib.sha256(canonical(hashes).encode()).hexdigest()}
+    return {"schema": BUNDLE_SCHEMA, "files": hashes, "sha256": hashlib.sha256(canonical(hashes).encode()).hexdigest()}
 
 
 def write_json(value: Any) -> bytes:
@@ -78,22 +80,19 @@ def _files(board: Board, cell: Cell, store: RecordStore, registry: Registry) -> 
     kept = {job: _portable(run.records[job]) for job in jobs if job in run.records}
     for job, role in _artefacts(cell, run.records):
         yield artefact_name(job, role), _artefact(store, job, role, run.records[job]["result"]["artefacts"][role])
-    sources = []
-    for described, declaration in plugins(cell, kept, registry):
-        source = {**described, "file": None}
+    left_out = {}
+    for plugin, declaration in plugins(cell, kept, registry):
         if declaration is None:
-            source["note"] = "the plug-in is not installed: name it with --plugin to have its code in the bundle"
-        elif source_hash(declaration.source) != described["code"]:
-            source["note"] = "the installed code is not the code that ran: it is left out"
+            left_out[code_name(plugin)] = "the plug-in is not installed: name it with --plugin to have its code here"
+        elif source_hash(declaration.source) != plugin["code"]:
+            left_out[code_name(plugin)] = "the installed code is not the code that ran"
         else:
-            source["file"] = f"code/{described['role']}-{described['name']}.py.txt"
-            yield source["file"], declaration.source.read_bytes()
-        sources.append(source)
-    yield BUNDLE, write_json(described_cell(board, cell, kept, sources))
+            yield code_name(plugin), declaration.source.read_bytes()
+    yield BUNDLE, write_json({"schema": BUNDLE_SCHEMA, "left_out": left_out})
     yield RUN, write_json(_one_cell(board, cell, jobs))
     lines = [json.dumps(record, sort_keys=True, separators=(",", ":")) for record in kept.values()]
     yield RECORDS, "".join(f"{line}\n" for line in sorted(lines)).encode()
-    yield "README.txt", README.encode()
+    yield "README.txt", LEAFLET.encode()
 
 
 def artefact_name(job: str, role: str) -> str:
@@ -101,12 +100,17 @@ def artefact_name(job: str, role: str) -> str:
     return f"artefacts/{job}.{role}.safetensors"
 
 
+def code_name(plugin: Mapping[str, Any]) -> str:
+    """Where a plug-in's code lies in a bundle."""
+    return f"code/{plugin['role']}-{plugin['name']}.py.txt"
+
+
 def _artefacts(cell: Cell, records: Mapping[str, Record]) -> Iterator[tuple[str, str]]:
     """The cell's models, the keys they are examined with, as (job, role): delivered and suspect, each once."""
     seen = dict.fromkeys(cell.jobs[role] for role in ("marked", "attacked", "suspect") if role in cell.jobs)
     judged = {records[cell.jobs[role]]["job"]["key"] for role in ("judged", "fresh") if role in cell.jobs}
     for job in seen:
-        if not (cell.innocent and job == cell.jobs["marked"]):  # an innocent's cell speaks of no marked model
+        if not (cell.innocent and job == cell.jobs["marked"]):  # an innocent's cell has no marked model
             yield job, "service"
     for job in sorted(judged):
         yield job, "key"
@@ -130,84 +134,20 @@ def _portable(record: Record) -> Record:
 
 def plugins(
     cell: Cell, records: Mapping[str, Record], registry: Registry
-) -> Iterator[tuple[dict[str, Any], Declaration | None]]:
+) -> list[tuple[dict[str, Any], Declaration | None]]:
     """The scheme and the attack's stages, as their jobs name them, with their installed declarations."""
-    payload = records[cell.jobs["judged"]]["job"]
-    described = [{"role": "scheme", **payload["scheme"]}]
+    described = [{"role": "scheme", **records[cell.jobs["judged"]]["job"]["scheme"]}]
     attacked = records.get(cell.jobs.get("attacked", cell.jobs.get("suspect", "")))
     described += [{"role": "attack", **stage} for stage in (attacked or {"job": {}})["job"].get("stages", ())]
-    for one in {(one["role"], one["name"]): one for one in described}.values():
-        among = registry.schemes if one["role"] == "scheme" else registry.attacks
-        yield one, next((found for found in among if found.name == one["name"]), None)
-
-
-def described_cell(board: Board, cell: Cell, records: Mapping[str, Record], sources: list[Any]) -> dict[str, Any]:
-    """bundle.json: all of it but `sources` follows from the run's description and the records of the cell."""
-    judged = records[cell.jobs["judged"]]
-    runs = [record["run"] for record in records.values()]
-    return {
-        "schema": SCHEMA,
-        "cell": {"scheme": cell.scheme, "attack": cell.attack, "innocent": cell.innocent, "replicate": cell.replicate},
-        "alpha": board.alpha,
-        "budget_points": board.part_of(cell).budget,
-        "verdict": stated(cell),
-        "profile": board.run.profile,
-        "data": _tracks(board, cell),
-        "engine": judged["job"]["engine"],
-        "streams": {" ".join(map(str, name)): stream_seed(*name) for name in _streams(records)},
-        "sources": sources,
-        "environment": {
-            "watermark-bench": board.run.described["version"],
-            "hardware": sorted({str(run.get("hardware")) for run in runs}),
-            "device": sorted({str(run.get("device")) for run in runs}),
-            "versions": judged["run"].get("versions", {}),
-        },
-        "command": command(board, cell),
-    }
-
-
-def _tracks(board: Board, cell: Cell) -> list[dict[str, Any]]:
-    """The one track of the run that the cell's scheme runs on."""
-    described = board.run.described
-    (task,) = {one["task"] for one in described["schemes"] if one["label"] == cell.scheme}
-    return [track for track in described["data"] if track["task"] == task]
-
-
-def stated(cell: Cell) -> dict[str, Any]:
-    """A cell's verdict in both courts and the p-values behind it, as a bundle states it."""
-    return {
-        "word": cell.verdict.word,
-        "reason": cell.verdict.reason,
-        "flags": list(cell.verdict.flags),
-        "committed": asdict(cell.committed)["word"] if cell.committed else None,
-        "log10_p": {
-            name: None if found is None else round(found.log10_p, 9)
-            for name, found in (("before", cell.before), ("after", cell.after))
-        },
-    }
-
-
-def _streams(records: Mapping[str, Record]) -> Iterator[tuple[Any, ...]]:
-    """The names of the random streams behind a cell, as the jobs draw from them; (replicate, role, ...)."""
-    for record in records.values():
-        payload, kind = record["job"], record["kind"]
-        context = payload["world"]
-        if kind in ("host", "null"):
-            yield payload.get("index", payload["replicate"]), kind, context["task"], context["architecture"]
-        elif kind == "marked":
-            for role in ("owner", "owner-key"):
-                yield payload["replicate"], role, payload["scheme"]["name"], context["task"]
-        elif kind == "attacked":
-            yield payload["replicate"], "thief-data", context["task"]
-            for stage in payload["stages"]:
-                yield payload["replicate"], "thief", stage["name"], context["task"]
-        elif kind == "judged":
-            yield payload["replicate"], "court", payload["scheme"]["name"], context["task"]
+    installed = {"scheme": registry.schemes, "attack": registry.attacks}
+    return [
+        (one, next((found for found in installed[one["role"]] if found.name == one["name"]), None)) for one in described
+    ]
 
 
 def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
-    """The run.json of a run that has this cell alone; the pages' path and command stay at home."""
-    described = board.run.described
+    """The run.json of a run that has this cell alone, on its track and at the board's thresholds."""
+    described, own = board.run.described, board.part_of(cell).track
     planned = next(
         one for one in described["cells"]
         if (one["scheme"], one["attack"], bool(one["innocent"]), one["jobs"])
@@ -216,13 +156,14 @@ def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
     return {
         **described,
         "command": command(board, cell),
-        "data": _tracks(board, cell),
+        "data": [{**track, "alpha": own.alpha, "budget": own.budget} for track in described["data"]
+                 if track["task"] == own.task],
         "schemes": [one for one in described["schemes"] if one["label"] == cell.scheme],
         "attacks": [one for one in described["attacks"] if one["label"] == cell.attack],
         "cells": [planned],
         "jobs": {job: described["jobs"][job] for job in jobs if job in described["jobs"]},
         "broken": [],
-    }
+    }  # fmt: skip
 
 
 def command(board: Board, cell: Cell) -> str:
@@ -230,3 +171,64 @@ def command(board: Board, cell: Cell) -> str:
     words = shlex.split(reproduce(board, cell))
     names = {index + 1 for index, word in enumerate(words) if word in ("--profile", "--plugin", "--data-root")}
     return shlex.join(Path(word).name if index in names else word for index, word in enumerate(words))
+
+
+def check_files(folder: Path) -> str:
+    """The bundle's own SHA-256. Raises BenchError naming the first file that is missing, extra or changed."""
+    data = _read(folder, MANIFEST)
+    try:
+        manifest = json.loads(data)
+        names: dict[str, str] = dict(manifest["files"])
+        own = str(manifest["sha256"])
+        if manifest["schema"] == 1:
+            raise BenchError(f"{folder} was made by an older version of watermark-bench: bundle the cell again")
+        if manifest["schema"] != BUNDLE_SCHEMA or not all(map(_is_inside, names)):
+            raise ValueError("schema")
+    except (ValueError, KeyError, TypeError) as error:
+        raise BenchError(f"{MANIFEST} was tampered with: it is no longer a bundle's manifest") from error
+    sealed = hashlib.sha256(canonical(names).encode()).hexdigest()
+    if own != sealed or data != write_json(manifest) or set(manifest) != set(seal({})):
+        raise BenchError(f"{MANIFEST} was tampered with: its hashes are not those that were sealed")
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - {MANIFEST}
+    for name in sorted(names.keys() | present):
+        if name not in names:
+            raise BenchError(f"{name} was tampered with: the bundle has no such file: remove it, or fetch a fresh copy")
+        if hashlib.sha256(_read(folder, name)).hexdigest() != names[name]:
+            raise BenchError(f"{name} was tampered with: its SHA-256 is not the one in {MANIFEST}: fetch a fresh copy")
+    return own
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name stays inside the folder."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except FileNotFoundError:
+        if name == MANIFEST:
+            raise BenchError(f"{folder} holds no {MANIFEST}: give a folder made by `bench bundle`") from None
+        raise BenchError(f"{name} was tampered with: it is missing from the bundle: fetch a fresh copy") from None
+    except OSError as error:
+        raise BenchError(f"{folder / name} can't be read ({error.strerror})") from error
+
+
+def read_bundle(folder: Path) -> tuple[Run, Board, Cell]:
+    """Its run and its one cell. Raises BenchError for a bundle that is sealed and yet none."""
+    try:
+        if json.loads((folder / BUNDLE).read_bytes())["schema"] != BUNDLE_SCHEMA:
+            raise ValueError(f"{BUNDLE} is of another schema")
+        run = read_run(folder)
+        for id, record in run.records.items():
+            if job_id(record["job"]) != id:
+                raise BenchError(f"records.jsonl was tampered with: the job of record {id[:8]} has another id")
+        board = judge(run)
+        (cell,) = board.cells
+        if cell.verdict.word in NO_VERDICT:
+            raise ValueError(f"its cell is {cell.verdict.word}: {cell.verdict.reason}")
+    except MALFORMED as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise BenchError(f"{folder} is no whole bundle ({why}): fetch a fresh copy") from error
+    return run, board, cell

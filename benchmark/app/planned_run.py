@@ -16,9 +16,9 @@ from benchmark.errors import BenchError
 from benchmark.execution.run import Machine, carry_out
 from benchmark.execution.run_file import describe
 from benchmark.planning.calibration import calibration_plan
-from benchmark.planning.durations import history
+from benchmark.planning.durations import TYPICAL_MEGABYTES, history
 from benchmark.planning.null_pools import null_attacks
-from benchmark.planning.plan import TYPICAL_MEGABYTES, Plan, make_plan
+from benchmark.planning.plan import Plan, make_plan
 from benchmark.planning.profile import Profile, load_profile
 from benchmark.planning.reproduction import Reproduction
 from benchmark.plugins.registry import Registry

@@ -3,44 +3,40 @@
 The scheme that examines is the installed one of the bundled name; code in the bundle is never executed. The
 result is `equal` where every observation, utility outcome and admission comes out as recorded; `within tolerance`
 where they differ by no more than TOLERANCE and the verdict is the same (other hardware may round a sum another
-way); else `different`, as where bundle.json states anything that its own records do not give. The observations of
-the unmarked models and the fresh key's law are taken as recorded: the bundle holds no nulls, and the command in
-bundle.json makes them again.
+way); else `different`. Both verdicts, and what the cell is called, follow from the records. The observations of
+the unmarked models are taken as recorded: the bundle holds no nulls, and the command in run.json makes them again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmark.app import standalone_files
-from benchmark.app.bundle import MANIFEST, SCHEMA, artefact_name, seal, stated, write_json
-from benchmark.app.single_model import device_of
-from benchmark.app.statement import MALFORMED, falsehoods, plain, read_statement
-from benchmark.data.splits import Splits
+from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, plugins, read_bundle
+from benchmark.code_digest import engine_hash, source_hash
+from benchmark.data.splits import Data
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
-from benchmark.identity import canonical, source_hash
-from benchmark.planning.plan import ENGINE
-from benchmark.plugins.parameters import Declaration
+from benchmark.normal_form import same_code
+from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
+from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import Court, TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
-from benchmark.store.records import Record
+from benchmark.training.device import device_of
 from benchmark.training.loop import Recipe
 from leaderboard.judge.board import judge
+from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
 
 TOLERANCE = 0.01  # share of the items of a string of outcomes that may differ (at least one); relative, for scores
+_WORDS = ("word", "flags", "committed")
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay found. `sha256`: the bundle's own hash, to be compared with the published one."""
+    """What a replay found. sha256: the bundle's own, to be compared with the published one.
+
+    cell: scheme and attack with every parameter, seed and thresholds, as the records name them. recorded, derived: the
+    verdict of the records, and of what was seen here.
+    """
 
     outcome: str
     sha256: str
@@ -65,182 +65,176 @@ class Replay:
     notes: tuple[str, ...]
 
 
-def check_files(folder: Path) -> str:
-    """The bundle's own SHA-256. Raises BenchError naming the first file that is missing, extra or changed."""
-    data = _read(folder, MANIFEST)
-    try:
-        manifest = json.loads(data)
-        names: dict[str, str] = dict(manifest["files"])
-        own = str(manifest["sha256"])
-        if manifest["schema"] != SCHEMA or not all(plain(name) for name in names):
-            raise ValueError("schema")
-    except (ValueError, KeyError, TypeError) as error:
-        raise BenchError(f"{MANIFEST} was tampered with: it is no longer a bundle's manifest") from error
-    sealed = hashlib.sha256(canonical(names).encode()).hexdigest()
-    if own != sealed or data != write_json(manifest) or set(manifest) != set(seal({})):
-        raise BenchError(f"{MANIFEST} was tampered with: its hashes are not those that were sealed")
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - {MANIFEST}
-    for name in sorted(names.keys() | present):
-        if name not in names:
-            raise BenchError(f"{name} was tampered with: the bundle has no such file: remove it, or fetch a fresh copy")
-        if hashlib.sha256(_read(folder, name)).hexdigest() != names[name]:
-            raise BenchError(f"{name} was tampered with: its SHA-256 is not the one in {MANIFEST}: fetch a fresh copy")
-    return own
-
-
-def _read(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except FileNotFoundError:
-        if name == MANIFEST:
-            raise BenchError(f"{folder} holds no {MANIFEST}: give a folder made by `bench bundle`") from None
-        raise BenchError(f"{name} was tampered with: it is missing from the bundle: fetch a fresh copy") from None
-    except OSError as error:
-        raise BenchError(f"{folder / name} can't be read ({error.strerror})") from error
-
-
 def replay(folder: Path, registry: Registry, device: str) -> Replay:
     """Replay the bundle in `folder`.
 
     Raises BenchError where it was changed, is no whole bundle, or its scheme is not installed.
     """
     own = check_files(folder)
-    found = read_statement(folder)
-    described, run, board, cell = found.described, found.run, found.board, found.cell
-    lies = tuple(
-        Check(f"{what} as stated", "different", detail) for what, detail in falsehoods(folder, found, registry)
-    )
-    notes = tuple(_notes(folder, described, registry))
+    run, board, cell = read_bundle(folder)
     try:
-        fresh, checks = _anew(folder, run, cell.jobs, registry, device)
+        ran = plugins(cell, run.records, registry)
+        checks, notes = _plugin_code(folder, ran)
+        notes += _differences(run, cell)
+        fresh, anew = _anew(_Examiner.of(folder, run, cell.jobs["judged"], registry, device), cell.jobs)
+        (derived,) = judge(fresh).cells
+        called = {
+            "scheme": "+".join(_label(one) for one, _ in ran if one["role"] == "scheme"),
+            "attack": "+".join(_label(one) for one, _ in ran if one["role"] == "attack") or "none",
+            "innocent": cell.innocent,
+            "replicate": run.records[cell.jobs["judged"]]["job"]["replicate"],
+            "alpha": board.alpha, "budget": board.track.budget, "unit": cell.unit,
+        }  # fmt: skip
     except MALFORMED as error:  # its models, keys and payloads come from outside
         why = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise BenchError(f"the bundle's models can't be examined ({why}): fetch a fresh copy") from error
-    (derived,) = judge(fresh, board.alpha, board.budget).cells
-    outcomes = {check.outcome for check in (*checks, *lies)}
-    same = (derived.verdict, derived.committed) == (cell.verdict, cell.committed)
+    outcomes = {check.outcome for check in (*checks, *anew)}
+    recorded, again = stated(cell), stated(derived)
     outcome = (
-        "different" if "different" in outcomes or _words(stated(derived)) != _words(stated(cell))
-        else "equal" if outcomes == {"equal"} and same
+        "different" if "different" in outcomes or any(recorded[name] != again[name] for name in _WORDS)
+        else "equal" if outcomes == {"equal"} and recorded == again
         else "within tolerance"
     )  # fmt: skip
-    return Replay(outcome, own, described["cell"], described["verdict"], stated(derived), (*checks, *lies), notes)
+    return Replay(outcome, own, called, recorded, again, (*anew, *checks), tuple(notes))
 
 
-def _words(verdict: Mapping[str, Any]) -> tuple[Any, ...]:
-    return verdict["word"], tuple(verdict["flags"]), verdict["committed"]
+def stated(cell: Cell) -> dict[str, Any]:
+    """A cell's verdict without and with commitment, and the p-values behind it."""
+    return {
+        "word": cell.verdict.word,
+        "reason": cell.verdict.reason,
+        "flags": list(cell.verdict.flags),
+        "committed": cell.committed.word if cell.committed else None,
+        "log10_p": {
+            name: None if found is None else round(found.log10_p, 9)
+            for name, found in (("before", cell.before), ("after", cell.after))
+        },
+    }
 
 
-def _notes(folder: Path, described: Mapping[str, Any], registry: Registry) -> Iterator[str]:
-    """What differs between the place where the bundle was made and here."""
-    for source in described["sources"]:
-        among = registry.schemes if source["role"] == "scheme" else registry.attacks
-        found = next((one for one in among if one.name == source["name"]), None)
-        if found is None:
-            yield f"the {source['role']} {source['name']} is not installed here"
-        elif source_hash(found.source) != source["code"]:
-            text = source["file"] and (folder / source["file"]).read_bytes() == found.source.read_bytes()
-            where = "what it imports differs, its own file does not" if text else "it was used as it is"
-            yield f"the installed {source['role']} {source['name']} differs from the one that ran: {where}"
-    if described["engine"] != source_hash(ENGINE):
+def in_words(verdict: Mapping[str, Any]) -> str:
+    """A stated verdict with all that it states."""
+    flags = f" ({', '.join(verdict['flags'])})" if verdict["flags"] else ""
+    reason = f" for {verdict['reason']!r}" if verdict["reason"] else ""
+    committed = f", {verdict['committed']} with commitment" if verdict["committed"] else ""
+    ps = [f"{name} {'none' if p is None else f'{p:.6g}'}" for name, p in verdict["log10_p"].items()]
+    return f"{verdict['word']}{flags}{reason}{committed}, log10 p {', '.join(ps)}"
+
+
+def _label(plugin: Mapping[str, Any]) -> str:
+    """A plug-in as its job names it, with every parameter: labels of run.json follow from nothing."""
+    arguments = ",".join(f"{name}={write_value(value)}" for name, value in sorted(plugin["parameters"].items()))
+    return f"{plugin['name']}({arguments})" if arguments else str(plugin["name"])
+
+
+def _plugin_code(
+    folder: Path, ran: Sequence[tuple[Mapping[str, Any], Declaration | None]]
+) -> tuple[list[Check], list[str]]:
+    """Whether the bundled text is the code that ran, where that is installed; notes where it is not."""
+    checks, notes = [], []
+    for plugin, here in ran:
+        what, path = f"{plugin['role']} {plugin['name']}", folder / code_name(plugin)
+        same = here is not None and path.is_file() and same_code(path.read_bytes(), here.source.read_bytes())
+        if here is None:
+            notes.append(f"the {what} is not installed here")
+        elif source_hash(here.source) != plugin["code"]:
+            where = "what it imports differs, its own file does not" if same else "it was used as it is"
+            notes.append(f"the installed {what} differs from the one that ran: {where}")
+        elif path.is_file() and not same:
+            checks.append(Check(f"code of the {what}", "different", "the bundled text is not the code that ran"))
+    return checks, notes
+
+
+def _differences(run: Run, cell: Cell) -> Iterator[str]:
+    """How the code and the data here differ from those of the run."""
+    if run.records[cell.jobs["judged"]]["job"]["engine"] != engine_hash():
         yield "the installed benchmark differs from the one that ran"
-    for track in described["data"]:
+    for track in run.described["data"]:
         if track["sha256"] != find_task(track["task"]).data_hash():
             yield f"the data of {track['task']} differ from those of the run"
 
 
-def _context(run: Run, device: torch.device) -> TaskContext:
-    """The world of the bundled jobs."""
-    described = next(record["job"]["world"] for record in run.records.values())
-    recipe = Recipe(**described["training"])
-    return TaskContext(find_task(described["task"]), described["architecture"], recipe, device, described["precision"])
+@dataclass(frozen=True)
+class _Examiner:
+    """Who examines a bundle's models anew: under the installed scheme of the bundled name, on the court's images."""
+
+    folder: Path
+    run: Run
+    registry: Registry
+    declaration: Declaration
+    scheme: Scheme
+    context: TaskContext
+    test: Data
+
+    @classmethod
+    def of(cls, folder: Path, run: Run, judged: str, registry: Registry, device: str) -> _Examiner:
+        payload = run.records[judged]["job"]
+        described, world = payload["scheme"], payload["world"]
+        try:
+            found = registry.scheme(described["name"])
+        except BenchError as error:
+            hint = "a bundle's own code is never run: install the scheme or name it with --plugin"
+            raise BenchError(f"{error}; {hint}") from None
+        scheme = load(found)(**found.resolve(described["parameters"]))
+        task, recipe, here = find_task(world["task"]), Recipe(**world["training"]), device_of(device)
+        context = TaskContext(task, world["architecture"], recipe, here, world["precision"])
+        return cls(folder, run, registry, found, scheme, context, load_data(task).test.to(here))
+
+    def service(self, job: str) -> Service:
+        return standalone_files.open_service(self._file(job, "service"), [self.declaration], self.registry)
+
+    def key(self, job: str) -> tuple[Key, str]:
+        """A job's key and its SHA-256."""
+        path, digest = self._file(job, "key"), self.run.records[job]["result"]["artefacts"]["key"]
+        return artefacts.read_key(path, job, digest, self.scheme.key_type), digest
+
+    def _file(self, job: str, role: str) -> Path:
+        path = self.folder / artefact_name(job, role)
+        if standalone_files.peek(path).sha256 != self.run.records[job]["result"]["artefacts"][role]:
+            raise BenchError(f"{path.name} was tampered with: its SHA-256 is not the one in its record")
+        return path
+
+    def answers(self, job: str) -> dict[str, Any]:
+        return steps.utility(self.service(job), self.test, self.context)
+
+    def observed(self, judged: str) -> dict[str, Any]:
+        """What the court sees now, in the form of a judged record's result."""
+        payload = self.run.records[judged]["job"]
+        key, digest = self.key(payload["key"])
+        ledger = [self.run.result(job) or {} for job in payload["ledger"]]
+        admission = steps.admission(self.scheme, key, any(entry.get("commitment") == digest for entry in ledger))
+        rng = stream(payload["replicate"], "court", payload["scheme"]["name"], self.context.task.name)
+        court, service = Court(self.context, self.test, rng), self.service(payload["suspects"][0])
+        return {"observations": [steps.examine(self.scheme, key, service, court)], "admission": admission}
 
 
-def _anew(
-    folder: Path, run: Run, jobs: Mapping[str, str], registry: Registry, device: str
-) -> tuple[Run, tuple[Check, ...]]:
+def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check]]:
     """The run with the observations made here in place of the recorded ones, and how each compares."""
-    context = _context(run, device_of(device))
-    splits = load_data(context.task)
-    records, checks = dict(run.records), []
-    for role in ("suspect", "marked", "attacked"):
-        id = jobs.get(role)
-        if id is None or not (folder / artefact_name(id, "service")).is_file():
-            continue
-        service = _service(folder, run, id, jobs["judged"], registry)
-        outcomes = steps.utility(service, splits.test.to(context.device), context)
-        checks.append(compared(f"answers of the {_NAMES[role]}", records[id]["result"]["utility"], outcomes))
-        records[id] = _with(records[id], utility=outcomes)
-    for role in ("fresh", "judged"):
-        judged = jobs.get(role)
-        if judged is not None and judged in records:
-            scheme = _scheme(records[judged]["job"]["scheme"], registry)
-            seen = _observed(folder, run, judged, scheme, context, splits, registry)
-            recorded = records[judged]["result"]
-            name = "delivered model" if role == "fresh" else "suspect"
-            checks += _observation(f"the {name}", recorded["observations"][0], seen["observations"][0])
-            same = recorded["admission"] == seen["admission"]
-            checks.append(Check(f"admission of the key of the {name}", "equal" if same else "different",
-                                "" if same else f"{recorded['admission']} became {seen['admission']}"))  # fmt: skip
-            records[judged] = _with(records[judged], **seen)
-    return replace(run, records=records, kept={}), tuple(checks)
+    records, checks = dict(examiner.run.records), []
+    for role, name in (("suspect", "suspect"), ("marked", "delivered model"), ("attacked", "suspect")):
+        job = jobs.get(role)
+        if job is not None and (examiner.folder / artefact_name(job, "service")).is_file():
+            outcomes, result = examiner.answers(job), records[job]["result"]
+            checks.append(compared(f"answers of the {name}", result["utility"], outcomes))
+            records[job] = {**records[job], "result": {**result, "utility": outcomes}}
+    for role, name in (("fresh", "delivered model"), ("judged", "suspect")):
+        job = jobs.get(role)
+        if job is not None and job in records:
+            seen, result = examiner.observed(job), records[job]["result"]
+            checks += _observation(f"the {name}", result["observations"][0], seen["observations"][0])
+            checks.append(_same(f"admission of the key of the {name}", result["admission"], seen["admission"]))
+            records[job] = {**records[job], "result": {**result, **seen}}
+    return replace(examiner.run, records=records, kept={}), checks
 
 
-_NAMES = {"suspect": "suspect", "marked": "delivered model", "attacked": "suspect"}
-
-
-def _with(record: Record, **results: Any) -> Record:
-    return {**record, "result": {**record["result"], **results}}
-
-
-def _installed(name: str, registry: Registry) -> Declaration:
-    try:
-        return registry.scheme(name)
-    except BenchError as error:
-        hint = "a bundle's own code is never run: install the scheme or name it with --plugin"
-        raise BenchError(f"{error}; {hint}") from None
-
-
-def _scheme(described: Mapping[str, Any], registry: Registry) -> Scheme:
-    declaration = _installed(described["name"], registry)
-    made: Scheme = load(declaration)(**declaration.resolve(described["parameters"]))
-    return made
-
-
-def _service(folder: Path, run: Run, id: str, judged: str, registry: Registry) -> Any:
-    path = folder / artefact_name(id, "service")
-    _fits(path, run.records[id]["result"]["artefacts"]["service"])
-    scheme = _installed(run.records[judged]["job"]["scheme"]["name"], registry)
-    return standalone_files.open_service(path, [scheme], registry)
-
-
-def _fits(path: Path, checksum: str) -> None:
-    if standalone_files.peek(path).sha256 != checksum:
-        raise BenchError(f"{path.name} was tampered with: its SHA-256 is not the one in its record")
-
-
-def _observed(
-    folder: Path, run: Run, judged: str, scheme: Scheme, context: TaskContext, splits: Splits, registry: Registry
-) -> dict[str, Any]:
-    """What the court sees now, in the form of a judged record's result."""
-    payload = run.records[judged]["job"]
-    digest = run.records[payload["key"]]["result"]["artefacts"]["key"]
-    path = folder / artefact_name(payload["key"], "key")
-    _fits(path, digest)
-    key = artefacts.read_key(path, payload["key"], digest, scheme.key_type)
-    ledger = [run.result(job) or {} for job in payload["ledger"]]
-    admission = steps.admission(scheme, key, any(entry.get("commitment") == digest for entry in ledger))
-    name = (payload["replicate"], "court", payload["scheme"]["name"], context.task.name)
-    court = Court(context, splits.test.to(context.device), stream(*name))
-    service = _service(folder, run, payload["suspects"][0], judged, registry)
-    return {"observations": [steps.examine(scheme, key, service, court)], "admission": admission}
+def _same(what: str, recorded: object, seen: object) -> Check:
+    """Compare what knows no tolerance."""
+    return Check(what, "equal", "") if recorded == seen else Check(what, "different", f"{recorded} became {seen}")
 
 
 def _observation(whose: str, recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Check]:
     if recorded["unreadable"] is not None or seen["unreadable"] is not None:
-        same = recorded["unreadable"] == seen["unreadable"]
-        yield Check(f"observation of {whose}", "equal" if same else "different", "unreadable" if same else
-                    f"unreadable: {recorded['unreadable']} became {seen['unreadable']}")  # fmt: skip
+        yield _same(f"what makes {whose} unreadable", recorded["unreadable"], seen["unreadable"])
         return
     for part in ("channels", "gates"):
         for name in sorted({*recorded[part], *seen[part]}):

@@ -1,6 +1,6 @@
 """The practitioner's use, with no matrix: mark one model, and examine one model under one key.
 
-`examine_files` only observes; `leaderboard.pages.single_model` turns what it saw into a verdict.
+What the court sees is judged by `leaderboard.judge`, by the same path as a cell of the matrix.
 """
 
 from __future__ import annotations
@@ -8,21 +8,19 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from rich.console import Console
 
 from benchmark.app import standalone_files
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
-from benchmark.data.splits import Splits
+from benchmark.code_digest import source_hash
 from benchmark.data.splits import load as load_data
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
 from benchmark.execution.run import Machine, finish
-from benchmark.identity import source_hash
 from benchmark.planning.durations import history
 from benchmark.planning.job import Job
 from benchmark.planning.null_pools import null_jobs
@@ -31,10 +29,13 @@ from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
 from benchmark.protocol.objects import Key, Service
-from benchmark.protocol.parties import Court, Owner, Party, TaskContext, stream
+from benchmark.protocol.parties import Court, Owner, Party, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
-from leaderboard.judge.decide import COUNTED
+from benchmark.training.device import device_of
+from leaderboard.judge.case_file import COUNTED
+from leaderboard.judge.decide import Thresholds
+from leaderboard.judge.opinion import Examined, Opinion, opinion
 from leaderboard.stats.utility_test import level
 
 MODEL, KEY = "model.safetensors", "key.safetensors"
@@ -59,14 +60,6 @@ def track_of(setting: Setting, profile: Profile) -> Profile:
     return track
 
 
-def device_of(wanted: str) -> torch.device:
-    """ "auto" is the GPU where there is one; on the CPU one thread computes, so that a sum has one order."""
-    torch.set_num_threads(1)
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device auto, or see bench doctor")
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
-
-
 def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None, device: str) -> Card:
     """Mark a new model of the profile with a new key; writes model, key and card into `out` and returns the card.
 
@@ -83,7 +76,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     if not there.is_dir() or not os.access(there, os.W_OK):  # before minutes of training, not after
         raise BenchError(f"{out} can't be written, for {there} is no folder that can: choose another --out")
     replicate = secrets.randbits(63) if seed is None else seed
-    context = context_of(profile, device_of(device))
+    context = context_of(profile.world(), device_of(device))
     splits = load_data(context.task)
     owner_data = splits.owner.to(context.device)
     host = None
@@ -100,11 +93,12 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
         model_hash = artefacts.write(out / MODEL, "embed", release.service)
         key_hash = artefacts.write(out / KEY, "embed", key)
         (out / KEY).chmod(0o600)
+        outcomes = steps.utility(release.service, splits.test.to(context.device), context)
         card = Card(
             CardScheme(stage.declaration.name, setting.label, stage.parameters, source_hash(stage.declaration.source)),
             CardProfile(profile.name, profile.world(), profile.nulls),
             context.task.data_hash(),
-            CardUtility(usefulness(release.service, splits, context), UNITS[context.task.kind]),
+            CardUtility(cast(float, level(outcomes)), UNITS[context.task.kind]),  # no test set is empty
             {MODEL: model_hash, KEY: key_hash},
             key_hash,
             key.public() or None,
@@ -115,23 +109,13 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     return card
 
 
-def usefulness(service: Service, splits: Splits, context: TaskContext) -> float:
-    """Share of the test set that a service gets right, or its mean PSNR in dB. Raises ValueError for other answers."""
-    return _level(steps.utility(service, splits.test.to(context.device), context))
-
-
-def _level(outcomes: Mapping[str, Any]) -> float:
-    return cast(float, level(outcomes))  # no test set is empty
-
-
 @dataclass(frozen=True)
 class Examination:
-    """What a court saw of one model under one key, and of the profile's unmarked models under the same key.
+    """One model under one key, examined beside the profile's unmarked models, and a court's answer to the claim.
 
-    observation, nulls (by pool), admission: in the form of a judged record. outcomes, null_outcomes: how the suspect
-    and each null do on the test set, item by item, as in a record. left_out: nulls that are the suspect itself. card:
-    whether a card beside the key holds its commitment; None where there is no card. utility: the share of right
-    answers, or the mean PSNR, in `unit`.
+    admission: of the key, as a judged record keeps it. nulls: how many models each pool of nulls has. left_out: nulls
+    that are the suspect itself. card: whether a card beside the key holds its commitment; None where there is no card.
+    utility: the share of right answers, or the mean PSNR, in `unit`.
     """
 
     scheme: str
@@ -139,15 +123,13 @@ class Examination:
     key: standalone_files.Loose
     utility: float
     unit: str
-    observation: dict[str, Any]
-    nulls: Mapping[str, Sequence[dict[str, Any]]]
-    admission: dict[str, Any]
-    outcomes: Mapping[str, Any]
-    null_outcomes: Mapping[str, Sequence[Mapping[str, Any]]]
+    opinion: Opinion
+    admission: Mapping[str, Any]
+    nulls: Mapping[str, int]
     profile: str
     left_out: int = 0
     card: bool | None = None
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
 
 
 def examine_files(
@@ -161,7 +143,7 @@ def examine_files(
 ) -> Examination:
     """Examine the model in a file under the key in a file; trains the profile's nulls where the store lacks them.
 
-    `admission.committed` tells that a card beside the key names its hash: whether that card was published in time
+    `admission.committed` is true where a card beside the key names its hash: whether that card was published in time
     is for the court to find out. Raises BenchError for files that are damaged or of another scheme.
     """
     profile = track_of(setting, profile)
@@ -170,39 +152,48 @@ def examine_files(
     card, secret = _card(key), standalone_files.open_key(key, scheme)
     _card(model)
     service = standalone_files.open_service(model, [declaration], registry)
-    context = context_of(profile, device)
-    splits = load_data(context.task)
+    context = context_of(profile.world(), device)
+    test = load_data(context.task).test.to(device)
     try:
-        outcomes = steps.utility(service, splits.test.to(device), context)
+        outcomes = steps.utility(service, test, context)
     except Exception as error:  # a net from outside may fail in any way at its first image
         raise BenchError(
             f"{model} does not answer the images of {context.task.name} ({error}): see --profile"
         ) from error
-    nulls, left_out = _nulls(profile, registry, machine, console, standalone_files.peek(model).sha256)
+    loose = standalone_files.peek(model)
+    nulls, left_out = null_models(profile, registry, machine, console, loose.sha256)
     admission = _admission(scheme, secret, committed=bool(card))
 
-    def seen(one: Service) -> dict[str, Any]:
+    def examined(one: Service, outcomes: Mapping[str, Any]) -> Examined:
         if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
             reason = f"the key is not well formed: {admission['reason']}"
-            return {"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}
-        court = Court(context, splits.test.to(device), stream(0, "court", scheme.name, context.task.name))
+            return Examined({"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}, outcomes)
+        court = Court(context, test, stream(0, "court", scheme.name, context.task.name))
         try:
-            return steps.examine(scheme, secret, one, court)
+            return Examined(steps.examine(scheme, secret, one, court), outcomes)
         except Exception as error:
             raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
 
-    notes = _differences(key, declaration.source, setting)
+    suspect, court = examined(service, outcomes), Thresholds(profile.alpha, profile.budget)
+    seen = {pool: [examined(*null) for null in members] for pool, members in nulls.items()}
     return Examination(
-        setting.label, standalone_files.peek(model), standalone_files.peek(key), _level(outcomes),
-        UNITS[context.task.kind], seen(service),
-        {pool: [seen(null) for null, _ in members] for pool, members in nulls.items()}, admission, outcomes,
-        {pool: [useful for _, useful in members] for pool, members in nulls.items()}, profile.name, left_out, card,
-        notes,
-    )  # fmt: skip
+        scheme=setting.label,
+        model=loose,
+        key=standalone_files.peek(key),
+        utility=cast(float, level(outcomes)),  # no test set is empty
+        unit=UNITS[context.task.kind],
+        opinion=opinion(suspect, seen, admission, court),
+        admission=admission,
+        nulls={pool: len(members) for pool, members in nulls.items()},
+        profile=profile.name,
+        left_out=left_out,
+        card=card,
+        notes=_differences(key, declaration.source, setting),
+    )
 
 
 def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
-    """Whether the key may be heard. A scheme may fail in any way at the fields of a key from outside: it may not."""
+    """Whether the key is admissible: not where the scheme fails, in whatever way, at fields of a key from outside."""
     try:
         return steps.admission(scheme, key, committed)
     except Exception as error:
@@ -238,12 +229,12 @@ def _differences(key: Path, source: Path, setting: Setting) -> tuple[str, ...]:
 Null = tuple[Service, Mapping[str, Any]]  # a model, and how it does on the test set
 
 
-def _nulls(
+def null_models(
     profile: Profile, registry: Registry, machine: Machine, console: Console, suspect: str
 ) -> tuple[dict[str, list[Null]], int]:
-    """The profile's nulls by pool, and how many of them are the suspect itself.
+    """The profile's nulls by pool, and how many are the model with the SHA-256 `suspect` itself.
 
-    Neither these are among the former nor, of a suspect that is one, its own surrogate or what it was copied from.
+    These are left out of the pools; and of a suspect that is a null, its own surrogate or what it was copied from.
     """
     store = machine.store
     roles, jobs = null_jobs(profile, registry, history(store.root))

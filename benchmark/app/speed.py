@@ -12,10 +12,11 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 
-from benchmark.architectures.blocks import build
+from benchmark.architectures.net import build
 from benchmark.data.splits import Data, load
 from benchmark.execution.job_context import context_of
 from benchmark.planning.profile import load_profile
+from benchmark.training.device import device_of
 from benchmark.training.loop import BatchSource, Recipe, autocast, fit
 
 EPOCHS = 2
@@ -23,9 +24,8 @@ EPOCHS = 2
 
 def compare(device_name: str, seconds: float) -> str:
     """Time both in alternation for about `seconds`; the answer is one table with the median ratio."""
-    torch.set_num_threads(1)
-    device = torch.device(device_name)
-    context = context_of(load_profile("quick"), device)
+    device = device_of(device_name)
+    context = context_of(load_profile("quick").world(), device)
     data = load(context.task).owner.to(device)
     recipe = Recipe(epochs=EPOCHS, lr=context.recipe.lr, batch=context.recipe.batch)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from benchmark.architectures.blocks import build, known
+from benchmark.architectures.net import build, known
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load

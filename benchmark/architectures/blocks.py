@@ -1,14 +1,13 @@
-"""Architectures as plain modules that are rebuilt from a JSON spec and tensors: no stored file runs code.
+"""What architectures are made of: builders by name, normalisation, and the ConvBlock.
 
-Every architecture is made of `ConvBlock`s, so an attack on filters or normalisation scales is one loop over
-`conv_blocks(model)`. A module's `spec()` is read off its layers, so a structurally pruned net describes itself.
+An attack on filters or normalisation scales is one loop over `conv_blocks(model)`. A module's `spec()` is read off its
+layers, so a structurally pruned net describes itself; `net.build` makes it anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, TypedDict, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,14 +16,15 @@ from torch import Tensor, nn
 Spec = Mapping[str, Any]
 
 
-@runtime_checkable
-class Specified(Protocol):
-    """A module that can say how to rebuild itself."""
-
-    def spec(self) -> Spec: ...
+BUILDERS: dict[str, Callable[..., nn.Module]] = {}  # what `builder` registered in this process
 
 
-_BUILDERS: dict[str, Callable[..., nn.Module]] = {}
+class ClassifierTask(TypedDict):
+    """What the spec of every classifier holds: classes, and mean and standard deviation of each colour."""
+
+    classes: int
+    mean: Sequence[float]
+    std: Sequence[float]
 
 
 def builder(name: str) -> Callable[[Callable[..., nn.Module]], Callable[..., nn.Module]]:
@@ -34,47 +34,13 @@ def builder(name: str) -> Callable[[Callable[..., nn.Module]], Callable[..., nn.
     """
 
     def register(make: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-        known = _BUILDERS.get(name)
-        if known is not None and (known.__module__, known.__qualname__) != (make.__module__, make.__qualname__):
-            raise ValueError(f"two builders are called {name!r}: {known.__module__} and {make.__module__}")
-        _BUILDERS[name] = make
+        other = BUILDERS.setdefault(name, make)
+        if (other.__module__, other.__qualname__) != (make.__module__, make.__qualname__):
+            raise ValueError(f"two builders are called {name!r}: {other.__module__} and {make.__module__}")
+        BUILDERS[name] = make
         return make
 
     return register
-
-
-def known(spec: Spec) -> bool:
-    """Whether the builder of `spec` is registered in this process."""
-    return spec["builder"] in _BUILDERS
-
-
-def build(spec: Spec) -> nn.Module:
-    """The module that `spec` describes, freshly initialised. Raises ValueError for an unknown builder."""
-    if spec["builder"] not in _BUILDERS:
-        raise ValueError(f"no builder is called {spec['builder']!r}: known are {', '.join(sorted(_BUILDERS))}")
-    return _BUILDERS[spec["builder"]](**{name: value for name, value in spec.items() if name != "builder"})
-
-
-@dataclass(frozen=True)
-class Net:
-    """A network at rest: the spec of its builder and its tensors (contiguous, on the CPU)."""
-
-    spec: Spec
-    state: Mapping[str, Tensor]
-
-    @classmethod
-    def of(cls, module: nn.Module) -> Net:
-        """Take `module` down. Raises TypeError when it has no `spec()`."""
-        if not isinstance(module, Specified):
-            raise TypeError(f"{type(module).__name__} has no spec(): build it with a function under @builder")
-        state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
-        return cls(module.spec(), state)
-
-    def module(self, device: torch.device | str = "cpu") -> nn.Module:
-        """A new module in eval mode; each call gives its own copy."""
-        module = build(self.spec)
-        module.load_state_dict(dict(self.state))
-        return module.to(device).eval()
 
 
 class Normalise(nn.Module):
@@ -186,102 +152,3 @@ def plain(model: nn.Module) -> nn.Module:
     """An ordinary network that computes the same, where `model` derives its parameters; else `model` itself."""
     fold = getattr(model, "folded", None)
     return cast(nn.Module, fold()) if callable(fold) else model
-
-
-@builder("convnet")
-class ConvNet(nn.Module):
-    """Three ConvBlocks (default 16-32-64), max-pooling after the first two, a 2x2 pooled head.
-
-    24 k parameters; a 16x16 input is enough. Input (N, C, H, W) in [0, 1], output logits (N, classes).
-    """
-
-    def __init__(
-        self,
-        classes: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-        widths: Sequence[int] = (16, 32, 64),
-        norm: Norms = "batch",
-    ) -> None:
-        super().__init__()
-        self.normalise = Normalise(mean, std)
-        inputs, norms = [len(mean), *widths[:-1]], norms_of(norm, len(widths))
-        self.blocks = nn.ModuleList(ConvBlock(i, o, norm=n) for i, o, n in zip(inputs, widths, norms, strict=True))
-        self.head = nn.Linear(widths[-1] * 4, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.normalise(x)
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index < 2:
-                x = F.max_pool2d(x, 2)
-        return cast(Tensor, self.head(F.adaptive_avg_pool2d(x, 2).flatten(1)))
-
-    def spec(self) -> Spec:
-        widths = [block.conv.out_channels for _, block in conv_blocks(self)]
-        return {
-            "builder": "convnet",
-            "classes": self.head.out_features,
-            "widths": widths,
-            "norm": described_norms(self),
-            **self.normalise.spec(),
-        }
-
-
-class ResidualBlock(nn.Module):
-    """Two ConvBlocks beside a 1x1 shortcut; `widths` are the channels after each of the two."""
-
-    def __init__(self, inputs: int, widths: Sequence[int], stride: int, norms: Sequence[Norm]) -> None:
-        super().__init__()
-        middle, outputs = widths
-        self.first = ConvBlock(inputs, middle, stride=stride, norm=norms[0])
-        self.second = ConvBlock(middle, outputs, relu=False, norm=norms[1])
-        self.shortcut = ConvBlock(inputs, outputs, stride=stride, kernel=1, relu=False, norm=norms[2])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.second(self.first(x)) + self.shortcut(x))
-
-
-@builder("resnet8")
-class ResNet8(nn.Module):
-    """A stem and three residual blocks (He et al. 2016, the CIFAR form with n = 1), 20 k parameters at width 8.
-
-    Input (N, C, H, W) in [0, 1], output logits (N, classes).
-    """
-
-    def __init__(
-        self,
-        classes: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-        stem: int = 8,
-        widths: Sequence[Sequence[int]] = ((8, 8), (16, 16), (32, 32)),
-        norm: Norms = "batch",
-    ) -> None:
-        super().__init__()
-        self.normalise = Normalise(mean, std)
-        norms = norms_of(norm, 1 + 3 * len(widths))
-        self.stem = ConvBlock(len(mean), stem, norm=norms[0])
-        inputs = [stem, *(pair[1] for pair in widths[:-1])]
-        self.blocks = nn.ModuleList(
-            ResidualBlock(i, pair, 1 if index == 0 else 2, norms[1 + 3 * index :][:3])
-            for index, (i, pair) in enumerate(zip(inputs, widths, strict=True))
-        )
-        self.head = nn.Linear(widths[-1][1], classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(self.normalise(x))
-        for block in self.blocks:
-            x = block(x)
-        return cast(Tensor, self.head(x.mean((2, 3))))
-
-    def spec(self) -> Spec:
-        blocks = [cast(ResidualBlock, block) for block in self.blocks]
-        return {
-            "builder": "resnet8",
-            "classes": self.head.out_features,
-            "stem": self.stem.conv.out_channels,
-            "widths": [[b.first.conv.out_channels, b.second.conv.out_channels] for b in blocks],
-            "norm": described_norms(self),
-            **self.normalise.spec(),
-        }

@@ -1,6 +1,4 @@
-"""Architectures by name, as profiles write them: `resnet18(width=16)`. Pure: the nets themselves are in `nets`,
-`classic_nets` and `residual_nets`.
-"""
+"""Architectures by name, as profiles write them: `resnet18(width=16)`. No torch: the nets are in the files beside."""
 
 from __future__ import annotations
 
@@ -18,12 +16,11 @@ _WRITTEN = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTA
 
 @dataclass(frozen=True)
 class Architecture:
-    """A net that a profile may name: `doc` in one line, the kind of task it serves, and what may be set."""
+    """A classifier that a profile may name: `doc` in one line, and what may be set."""
 
     name: str
     doc: str
     arguments: tuple[Parameter, ...] = ()
-    kind: str = "classification"
 
 
 def _whole(name: str, default: int, doc: str, low: int = 1) -> Parameter:

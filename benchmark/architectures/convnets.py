@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Unpack, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark.architectures.blocks import (
+    ClassifierTask,
     ConvBlock,
     Normalise,
     Norms,
@@ -32,7 +33,7 @@ class Stack(nn.Module):
     """ConvBlocks one after another, `grid` x `grid` pooled features, and one linear layer or two.
 
     `layout` gives the kernel size of each block and POOL between them; `hidden` is the width of the first linear
-    layer, 0 where there is one only.
+    layer, 0 where there is one only. `round_up`: of pooled sizes, so that 28x28 images pass five poolings, too.
     """
 
     def __init__(
@@ -40,15 +41,17 @@ class Stack(nn.Module):
         name: str,
         layout: Sequence[int],
         grid: int,
-        classes: int,
-        mean: Sequence[float],
-        std: Sequence[float],
         widths: Sequence[int],
         norm: Norms,
         hidden: int = 0,
+        *,
+        round_up: bool = True,
+        classes: int,
+        mean: Sequence[float],
+        std: Sequence[float],
     ) -> None:
         super().__init__()
-        self.name, self.layout, self.grid = name, layout, grid
+        self.name, self.layout, self.grid, self.round_up = name, layout, grid, round_up
         self.normalise = Normalise(mean, std)
         kernels = [kernel for kernel in layout if kernel != POOL]
         inputs = [len(mean), *widths[:-1]]
@@ -63,8 +66,7 @@ class Stack(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x, blocks = self.normalise(x), iter(self.blocks)
         for kernel in self.layout:
-            # rounded up, so that 28x28 images pass five poolings, too
-            x = F.max_pool2d(x, 2, ceil_mode=True) if kernel == POOL else next(blocks)(x)
+            x = F.max_pool2d(x, 2, ceil_mode=self.round_up) if kernel == POOL else next(blocks)(x)
         x = F.adaptive_avg_pool2d(x, self.grid).flatten(1)
         if self.hidden is not None:
             x = F.relu(self.hidden(x))
@@ -84,48 +86,36 @@ class Stack(nn.Module):
 
 @builder("keynet-cnn")
 def keynet_cnn(
-    classes: int,
-    mean: Sequence[float],
-    std: Sequence[float],
     width: int = 32,
     hidden: int = 4096,
     widths: Sequence[int] | None = None,
     norm: Norms = "batch",
+    **task: Unpack[ClassifierTask],
 ) -> Stack:
     """KeyNet's CNN for FMNIST5 (Jebreel et al. 2021): 5x5x32, pool, 3x3x64, pool, linear 4096, head; 28x28."""
-    return Stack("keynet-cnn", (5, POOL, 3, POOL), 7, classes, mean, std, widths or (width, 2 * width), norm, hidden)
+    return Stack("keynet-cnn", (5, POOL, 3, POOL), 7, widths or (width, 2 * width), norm, hidden, **task)
 
 
 @builder("alexnet")
 def alexnet(
-    classes: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-    width: int = 64,
-    widths: Sequence[int] | None = None,
-    norm: Norms = "batch",
+    width: int = 64, widths: Sequence[int] | None = None, norm: Norms = "batch", **task: Unpack[ClassifierTask]
 ) -> Stack:
     """DeepIPR's AlexNet for CIFAR (Fan et al. 2019): 5x5x64, 5x5x192, 3x3x384, 3x3x256, 3x3x256, one head; 32x32.
 
     Pooling after the first, second and fifth. Passports sit on the last three: 896 bits.
     """
     widths = widths or [width * times for times in (1, 3, 6, 4, 4)]
-    return Stack("alexnet", (5, POOL, 5, POOL, 3, 3, 3, POOL), 4, classes, mean, std, widths, norm)
+    return Stack("alexnet", (5, POOL, 5, POOL, 3, 3, 3, POOL), 4, widths, norm, **task)
 
 
 @builder("vgg16")
 def vgg16(
-    classes: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-    width: int = 64,
-    widths: Sequence[int] | None = None,
-    norm: Norms = "batch",
+    width: int = 64, widths: Sequence[int] | None = None, norm: Norms = "batch", **task: Unpack[ClassifierTask]
 ) -> Stack:
     """VGG-16 with normalisation in its CIFAR form (Simonyan & Zisserman 2015): 13 convolutions, one head; 32x32."""
     layout = (3, 3, POOL, 3, 3, POOL, 3, 3, 3, POOL, 3, 3, 3, POOL, 3, 3, 3, POOL)
     widths = widths or [width * times for times in (1, 1, 2, 2, 4, 4, 4, 8, 8, 8, 8, 8, 8)]
-    return Stack("vgg16", layout, 1, classes, mean, std, widths, norm)
+    return Stack("vgg16", layout, 1, widths, norm, **task)
 
 
 class Plain(nn.Module):
@@ -140,11 +130,12 @@ class Plain(nn.Module):
         name: str,
         layout: Sequence[int],
         grid: int,
+        widths: Sequence[int],
+        hidden: Sequence[int] = (),
+        *,
         classes: int,
         mean: Sequence[float],
         std: Sequence[float],
-        widths: Sequence[int],
-        hidden: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.name, self.layout, self.grid = name, layout, grid
@@ -179,45 +170,32 @@ class Plain(nn.Module):
 
 
 @builder("lenet")
-def lenet(
-    classes: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-    width: int = 16,
-    widths: Sequence[int] | None = None,
-) -> Plain:
+def lenet(width: int = 16, widths: Sequence[int] | None = None, **task: Unpack[ClassifierTask]) -> Plain:
     """KeyNet's LeNet for FMNIST5 (Jebreel et al. 2021): conv 5x5x16, pool, conv 5x5x32, pool, head; 28x28."""
-    return Plain("lenet", (5, POOL, 5, POOL), 7, classes, mean, std, widths or (width, 2 * width))
+    return Plain("lenet", (5, POOL, 5, POOL), 7, widths or (width, 2 * width), **task)
 
 
 @builder("rose-cnn")
 def rose_cnn(
-    classes: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-    width: int = 64,
-    widths: Sequence[int] | None = None,
-    hidden: Sequence[int] = (256,),
+    width: int = 64, widths: Sequence[int] | None = None, hidden: Sequence[int] = (256,), **task: Unpack[ClassifierTask]
 ) -> Plain:
     """RoSe's net for MNIST (Kallas & Furon 2022): conv 5x5x64, pool, conv 5x5x128, pool, linear 256, head; 28x28.
 
     For Fashion-MNIST the authors add dropout of 0.2 around the first linear layer; it is not here.
     """
-    return Plain("rose-cnn", (5, POOL, 5, POOL), 7, classes, mean, std, widths or (width, 2 * width), hidden)
+    return Plain("rose-cnn", (5, POOL, 5, POOL), 7, widths or (width, 2 * width), hidden, **task)
 
 
 @builder("rose-vgg")
 def rose_vgg(
-    classes: int,
-    mean: Sequence[float],
-    std: Sequence[float],
     width: int = 32,
     widths: Sequence[int] | None = None,
     hidden: Sequence[int] = (128, 256),
+    **task: Unpack[ClassifierTask],
 ) -> Plain:
     """RoSe's net for CIFAR-10: four pairs of 3x3 convolutions (32, 64, 128, 256), each pooled, linear 128, 256; 32x32.
 
     The authors' dropout of 0.2 behind each pair and behind the last linear layer is not here.
     """
     widths = widths or [width * times for times in (1, 1, 2, 2, 4, 4, 8, 8)]
-    return Plain("rose-vgg", (3, 3, POOL) * 4, 2, classes, mean, std, widths, hidden)
+    return Plain("rose-vgg", (3, 3, POOL) * 4, 2, widths, hidden, **task)

@@ -9,12 +9,13 @@ what a passport derives and a flip turns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, Unpack, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark.architectures.blocks import (
+    ClassifierTask,
     ConvBlock,
     Norm,
     Normalise,
@@ -59,13 +60,14 @@ class ResNet(nn.Module):
         name: str,
         blocks: int,
         projects: Sequence[bool],
-        classes: int,
-        mean: Sequence[float],
-        std: Sequence[float],
         widths: Sequence[int],
         norm: Norms,
         stem: Stem = "cifar",
         arguments: Mapping[str, Any] | None = None,
+        *,
+        classes: int,
+        mean: Sequence[float],
+        std: Sequence[float],
     ) -> None:
         super().__init__()
         self.name, self.arguments, self.pools = name, dict(arguments or {}), stem == "imagenet"
@@ -111,13 +113,11 @@ def _widths(stem: int, stages: Sequence[int], blocks: int, projects: Sequence[bo
 
 @builder("resnet18")
 def resnet18(
-    classes: int,
-    mean: Sequence[float],
-    std: Sequence[float],
     width: int = 64,
     stem: Stem = "cifar",
     widths: Sequence[int] | None = None,
     norm: Norms = "batch",
+    **task: Unpack[ClassifierTask],
 ) -> ResNet:
     """ResNet-18 (He et al. 2016): stages of two blocks with 64, 128, 256 and 512 channels, 11.2 M parameters.
 
@@ -126,18 +126,16 @@ def resnet18(
     """
     projects = (False, True, True, True)
     widths = widths or _widths(width, [width, 2 * width, 4 * width, 8 * width], 2, projects)
-    return ResNet("resnet18", 2, projects, classes, mean, std, widths, norm, stem, {"stem": stem})
+    return ResNet("resnet18", 2, projects, widths, norm, stem, {"stem": stem}, **task)
 
 
 @builder("wide-resnet")
 def wide_resnet(
-    classes: int,
-    mean: Sequence[float],
-    std: Sequence[float],
     depth: int = 28,
     width: int = 10,
     widths: Sequence[int] | None = None,
     norm: Norms = "batch",
+    **task: Unpack[ClassifierTask],
 ) -> ResNet:
     """Wide residual net (Zagoruyko & Komodakis 2016), 28-10 by default: 36.5 M parameters.
 
@@ -147,4 +145,4 @@ def wide_resnet(
         raise ValueError(f"the depth of a wide-resnet is 10, 16, 22, 28 and so on, not {depth}")
     blocks, projects = (depth - 4) // 6, (True, True, True)
     widths = widths or _widths(16, [16 * width, 32 * width, 64 * width], blocks, projects)
-    return ResNet("wide-resnet", blocks, projects, classes, mean, std, widths, norm, arguments={"depth": depth})
+    return ResNet("wide-resnet", blocks, projects, widths, norm, arguments={"depth": depth}, **task)

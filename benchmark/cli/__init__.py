@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from benchmark import __version__
 from benchmark.cli import calibrate, commitments, evidence, inspect, reproduce, run, single_model
 from benchmark.errors import EXIT_INTERRUPTED, BenchError
 
@@ -24,7 +25,7 @@ Exit codes: 0 every cell has a verdict (or the command did what it was asked)
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="watermark-bench", prog_name="bench")
+@click.version_option(__version__, prog_name="bench")
 @click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
 def bench(debug: bool) -> None:
     """Neural-network watermarks against model theft: every scheme crossed with every attack.

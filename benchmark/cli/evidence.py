@@ -87,8 +87,8 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
 
     Ends with 0 for the first two, with 4 for different, with 2 where a file of the bundle was tampered with.
     """
+    from benchmark.app.replay import in_words
     from benchmark.app.replay import replay as play
-    from benchmark.app.statement import in_words
 
     found = play(folder, Registry.discover(plugins), device)
     if as_json:
@@ -99,6 +99,7 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
         lines = [
             ("cell", f"{whose}, seed {cell['replicate']}"),
             ("bundle", found.sha256),
+            ("judged", f"at alpha {cell['alpha']:g} and a budget of {cell['budget']:g} {cell['unit']}"),
             ("recorded", in_words(found.recorded)),
             ("derived", in_words(found.derived)),
             *(("check", f"{one.what}: {one.outcome}{f' ({one.detail})' if one.detail else ''}")

@@ -82,20 +82,18 @@ def verify(
     own = load_profile(profile).with_options(alpha=alpha, budget=budget)
     machine = Machine(results, own.name, workers, device)
     seen = examine_files(setting, own, model, key, registry, machine, Console(stderr=True))
-    useful = seen.outcomes, seen.null_outcomes
-    found = single_model.opinion(seen.observation, seen.nulls, seen.admission, own.alpha, own.budget, *useful)
     if as_json:
         options.dump({
             "scheme": seen.scheme, "profile": seen.profile, "utility": {"value": seen.utility, "unit": seen.unit},
             "model_sha256": seen.model.sha256, "key_sha256": seen.key.sha256, "card": seen.card,
-            "nulls": len(seen.nulls[OWN_POOL]), "surrogate_nulls": len(seen.nulls.get(SURROGATE_POOL, ())),
+            "nulls": seen.nulls[OWN_POOL], "surrogate_nulls": seen.nulls.get(SURROGATE_POOL, 0),
             "nulls_left_out": seen.left_out, "notes": list(seen.notes),
-            **single_model.as_json(found, seen.admission, own.alpha, own.budget),
+            **single_model.as_json(seen.opinion, seen.admission, own.alpha, own.budget),
         })  # fmt: skip
         return
     card = {None: "no card beside the key", True: "card.json beside the key commits to it",
             False: "card.json beside the key commits to another key"}[seen.card]  # fmt: skip
-    lines = single_model.describe(found, seen.admission, own.alpha)
+    lines = single_model.describe(seen.opinion, seen.admission, own.alpha)
     lines.append(("commitment", f"{seen.key.sha256} ({card})"))
     lines.append(("model", f"{seen.model.sha256}, {_useful(seen.utility, seen.unit)}, profile {seen.profile}"))
     if seen.left_out:

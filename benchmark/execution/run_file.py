@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmark import __version__
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.planning.plan import Plan
@@ -32,7 +32,7 @@ def describe(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> Ru
     return RunDescription(
         schema=RECORD_SCHEMA,
         run=run,
-        version=importlib.metadata.version("watermark-bench"),
+        version=__version__,
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         profile=plan.profile.described(),

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from benchmark.execution.executor import Finished, LocalExecutor
 from benchmark.planning.job import Job
 from benchmark.store.records import FINAL, Record, RecordStore, Status
-from benchmark.vocabulary import RECORD_SCHEMA
+from benchmark.vocabulary import IDENTITY, RECORD_SCHEMA
 
 WAIT_SECONDS = 1.0
 
@@ -195,6 +195,7 @@ def _record(finished: Finished) -> Record:
     job, ok = finished.job, finished.status == "ok"
     return {
         "schema": RECORD_SCHEMA,
+        "identity": IDENTITY,
         "id": job.id,
         "kind": job.kind,
         "status": cast(Status, finished.status),  # "damaged" never comes this far

@@ -10,18 +10,18 @@ from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.planning.job import Job
-from benchmark.planning.plan import SURROGATES, Plan, PlanBuilder
+from benchmark.planning.plan import Plan
+from benchmark.planning.plan_builder import SURROGATES, PlanBuilder
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
 
 DRAWS = 2000  # fresh keys per scheme: metrics.md, section 5
-OTHERS = 16  # models in each pool that is not made of the clean nulls
+OTHER_NETS = 16  # models in each pool that is not made of the clean nulls
 OTHER_IMAGE_NETS = 8  # the same of image-to-image nets, each of which trains for seconds; the attacked among them
 CALIBRATED_SURROGATES = SURROGATES + 1  # as many as in a run are left when a suspect's own is left out
 CROSSED = 9  # nulls that all see the same fresh keys: one accused, and 8, the least that a prediction rests on
-LEAST_FOR_ROC = 100
 CLASSIFICATION = "classification"
-ARCHITECTURES = {CLASSIFICATION: ("convnet", "resnet8"), "image-to-image": ("unet", "residual", "plain")}
+POOL_ARCHITECTURES = {CLASSIFICATION: ("convnet", "resnet8"), "image-to-image": ("unet", "residual", "plain")}
 
 
 def calibration_plan(
@@ -50,10 +50,9 @@ def calibration_plan(
         if track is None:
             raise BenchError(f"profile {profile.name} has no track for {scheme.label}: choose other --schemes")
         here = drafts[track]
-        met = _serving(attacks, here)
         if track not in pools:
-            pools[track] = _pools(here, met, scratch, neighbours[here.task.kind])
-        described.append(_entry(here, scheme, met, pools[track], draws))
+            pools[track] = _pools(here, _serving(attacks, here), scratch, neighbours[here.task.kind])
+        described.append(_entry(here, scheme, pools[track], draws))
     surrogates = dict.fromkeys(null_attacks, CALIBRATED_SURROGATES)
     return Plan(profile, tuple(schemes), tuple(attacks), (), tuple(jobs.values()), surrogates), described
 
@@ -72,8 +71,8 @@ def _pools(
     thief = draft.profile.thief.axis[0]
     clean, host = draft.clean_nulls(), draft.host(0)
     small = draft.task.kind != CLASSIFICATION
-    others = OTHER_IMAGE_NETS if small else OTHERS
-    architectures = [name for name in ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
+    others = OTHER_IMAGE_NETS if small else OTHER_NETS
+    architectures = [name for name in POOL_ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
     return {
         "clean": clean,
         "other architecture": [
@@ -90,12 +89,10 @@ def _pools(
     }  # fmt: skip
 
 
-def _entry(
-    draft: PlanBuilder, scheme: Setting, attacks: Sequence[Setting], pools: Mapping[str, Sequence[str]], draws: int
-) -> dict[str, Any]:
-    marked, clean, thief = draft.marked(scheme, 0), pools["clean"], draft.profile.thief.axis[0]
+def _entry(draft: PlanBuilder, scheme: Setting, pools: Mapping[str, Sequence[str]], draws: int) -> dict[str, Any]:
+    marked, clean = draft.marked(scheme, 0), pools["clean"]
     surrogates = draft.surrogate_nulls(CALIBRATED_SURROGATES)
-    entry: dict[str, Any] = {
+    return {
         "scheme": scheme.label,
         "marked": marked,
         "fresh": draft.judged(scheme, marked, [marked], 0, marked),
@@ -108,14 +105,7 @@ def _entry(
         ],
         "pools": {name: draft.judged(scheme, marked, models, 0, marked) for name, models in pools.items()},
         "surrogate_nulls": draft.judged(scheme, marked, surrogates, 0, marked) if surrogates else None,
-        "attacked_marked": None,
     }
-    if len(pools["attacked"]) >= LEAST_FOR_ROC:
-        stolen = [
-            draft.attacked(attacks[number % len(attacks)], scheme, marked, number, thief) for number in range(OTHERS)
-        ]
-        entry["attacked_marked"] = draft.judged(scheme, marked, stolen, 0, marked)
-    return entry
 
 
 def counts_redrawn_keys(scheme: Setting) -> bool:

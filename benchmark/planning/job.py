@@ -8,8 +8,6 @@ from typing import Any
 
 from benchmark.vocabulary import JobKind, JobRole
 
-Json = Any  # what `json` can write
-
 
 @dataclass(frozen=True)
 class PluginSource:
@@ -32,7 +30,7 @@ class Job:
     kind: JobKind
     role: JobRole
     label: str
-    payload: Mapping[str, Json]
+    payload: Mapping[str, Any]  # JSON
     parents: tuple[str, ...] = ()
     sources: Mapping[str, PluginSource] = field(default_factory=dict)
     seconds: float = 1.0  # expected duration on one CPU core, for the order and the time left

@@ -1,22 +1,15 @@
-"""What a job's payload says of its plug-ins: what decides what they do, and how long; and where their code lies."""
+"""What a job's payload holds of its plug-ins, which decides what they do; and where their code lies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmark.code_digest import source_hash
 from benchmark.errors import BenchError
-from benchmark.identity import content_hash, source_hash
+from benchmark.identity import content_hash
 from benchmark.planning.job import PluginSource
 from benchmark.plugins.selection import Setting, Stage
-
-
-def work_key(payload: Mapping[str, Any]) -> str:
-    """What decides how long a job takes: its kind, plug-ins and parameters, not its parents or seed."""
-    stages = "+".join(f"{stage['name']}{stage['parameters']}" for stage in payload.get("stages", ()))
-    scheme = payload.get("scheme") or {"name": "", "parameters": ""}
-    return f"{payload['kind']} {scheme['name']}{scheme['parameters']} {stages} x{len(payload.get('suspects', ''))}"
 
 
 def described(stage: Stage) -> dict[str, Any]:

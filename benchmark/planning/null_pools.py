@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmark.data.tasks import find_task
 from benchmark.planning.job import Job
-from benchmark.planning.plan import PlanBuilder
+from benchmark.planning.plan_builder import PlanBuilder
 from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_attacks
@@ -34,5 +34,5 @@ def null_jobs(
     profile: Profile, registry: Registry, history: Mapping[str, float]
 ) -> tuple[dict[str, list[str]], list[Job]]:
     """The pools of one track, the same as those of a run: job ids by role, and the jobs, parents before children."""
-    draft = PlanBuilder(profile, history, {}, null_attack(profile, registry))
-    return draft.null_pools, list(draft.jobs.values())
+    builder = PlanBuilder(profile, history, {}, null_attack(profile, registry))
+    return builder.null_pools, list(builder.jobs.values())

@@ -12,13 +12,11 @@ from typing import Any
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Declaration, PluginRole, split_text
 from benchmark.plugins.registry import Registry
-from benchmark.vocabulary import ORACLE_KINDS
+from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS, Access, least
 
 _STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
 _SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+)(?::(?P<step>\S+))?\s*")
 _MOST = 100  # settings of one sweep
-CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")
-_STRENGTH = ("none", "labels", "probabilities", "weights")  # "outputs", of image-to-image nets, stands apart
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Stage:
 class Setting:
     """One row or column of the matrix: a scheme, an attack, or a chain of attacks.
 
-    `kind`, `oracle`, `aware`, `access`, `requires` and `claim` speak of attacks only; `tasks` are the kinds of
+    `kind`, `oracle`, `aware`, `access`, `requires` and `claim` are defined for attacks only; `tasks` are the kinds of
     task it can be run on.
     """
 
@@ -66,7 +64,7 @@ class Setting:
         return any(_kind(stage) in ORACLE_KINDS for stage in self.stages)
 
     @property
-    def access(self) -> str:
+    def access(self) -> Access:
         """What every stage together needs of a release: the strongest of their needs."""
         return _access(self.stages)
 
@@ -83,7 +81,7 @@ class Setting:
 
     @property
     def aware(self) -> bool:
-        """Whether it speaks of a marked model: it knows the scheme's code, or is given the owner's key."""
+        """Whether it needs a marked model: it uses the scheme's code, or is given the owner's key."""
         return self.claim or bool(self.requires) or self.oracle
 
     @property
@@ -124,12 +122,13 @@ def _select(role: PluginRole, text: str, registry: Registry) -> tuple[Setting, .
 
 def _swept(item: str, registry: Registry) -> list[str]:
     """The items that a sweep in `item` stands for; `item` alone where there is none."""
-    stages = split_text(item, "+")
+    texts = split_text(item, "+")
+    stages = [_parts(text) for text in texts]
     sweeps = [
         (number, place, match)
-        for number, text in enumerate(stages)
-        for place, match in enumerate(_sweeps(text, registry))
-        if match
+        for number, (name, arguments) in enumerate(stages)
+        for place, text in enumerate(arguments)
+        if (match := _SWEEP.fullmatch(text)) and match["field"] in _numbers(name, registry)
     ]
     if not sweeps:
         return [item]
@@ -137,28 +136,24 @@ def _swept(item: str, registry: Registry) -> list[str]:
         fields = " and ".join(match["field"] for _, _, match in sweeps)
         raise BenchError(f"{item!r} sweeps {fields}: sweep one number of an item, and write the others out")
     ((number, place, match),) = sweeps
-    name, arguments = _parts(stages[number])
-    written = split_text(arguments, ",")
+    name, arguments = stages[number]
     items = []
     for value in _values(item, match):
-        written[place] = f"{match['field']}={value}"
-        items.append("+".join([*stages[:number], f"{name}({','.join(written)})", *stages[number + 1 :]]))
+        arguments[place] = f"{match['field']}={value}"
+        items.append("+".join([*texts[:number], f"{name}({','.join(arguments)})", *texts[number + 1 :]]))
     return items
 
 
-def _sweeps(stage: str, registry: Registry) -> list[re.Match[str] | None]:
-    """A match for each argument of `stage` that sweeps a number; text parameters may hold any signs."""
-    name, arguments = _parts(stage)
-    if not arguments or ".." not in arguments or _is_wildcard(name) or name in ("", "all"):
-        return []
-    numbers = {one.name for one in registry.attack(name).parameters if one.type in ("int", "float")}
-    matches = [_SWEEP.fullmatch(text) for text in split_text(arguments, ",")]
-    return [match if match and match["field"] in numbers else None for match in matches]
-
-
-def _parts(stage: str) -> tuple[str, str]:
+def _parts(stage: str) -> tuple[str, list[str]]:
     match = _STAGE.fullmatch(stage)
-    return (match["name"].strip(), match["arguments"] or "") if match else ("", "")
+    return (match["name"].strip(), split_text(match["arguments"] or "", ",")) if match else ("", [])
+
+
+def _numbers(name: str, registry: Registry) -> set[str]:
+    """The parameters of an attack that can be swept: its numbers. A text may hold any signs."""
+    if name in ("", "all") or _is_wildcard(name):
+        return set()
+    return {one.name for one in registry.attack(name).parameters if one.type in ("int", "float")}
 
 
 def _values(item: str, match: re.Match[str]) -> list[str]:
@@ -224,14 +219,12 @@ def _check_chain(item: str, stages: tuple[Stage, ...]) -> None:
     _access(stages)
 
 
-def _access(stages: tuple[Stage, ...]) -> str:
-    needs = {stage.declaration.traits["access"] for stage in stages} - {"none"} or {"none"}
-    if needs in ({"outputs"}, {"outputs", "weights"}):
-        return "weights" if "weights" in needs else "outputs"
-    if "outputs" in needs:
-        chain = "+".join(stage.label for stage in stages)
-        raise BenchError(f"{chain!r} needs outputs and {min(needs - {'outputs'})}: no release grants both")
-    return max(needs, key=_STRENGTH.index)
+def _access(stages: tuple[Stage, ...]) -> Access:
+    needs = {stage.declaration.traits["access"] for stage in stages}
+    if (found := least(needs)) is None:
+        chain, other = "+".join(stage.label for stage in stages), min(needs & {"labels", "probabilities"})
+        raise BenchError(f"{chain!r} needs outputs and {other}: no release grants both")
+    return found
 
 
 def _settings(declaration: Declaration) -> Iterator[Setting]:

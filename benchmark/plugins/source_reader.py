@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,36 +18,43 @@ from benchmark.vocabulary import ACCESS, ATTACK_KINDS, ORACLE_KINDS
 LAWS = ("exact", "redrawn", "none")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
-_REQUIRED = object()
+_EXPECTED = ("expected_failures", "expected_forgeries")
+_REQUIRED, _CODE = object(), object()
 _BASES: dict[str, PluginRole] = {"Scheme": "scheme", "Attack": "attack", "OracleAttack": "attack"}
 # trait: (type, default, allowed words); a tuple is always one of strings
-_TRAITS: dict[str, dict[str, tuple[type, object, tuple[str, ...]]]] = {
+_Traits = dict[str, tuple[type, object, tuple[str, ...]]]
+_SHARED: _Traits = {
+    "tasks": (tuple, ("classification",), ()),
+    "settings": (tuple, ("",), ()),
+    "file_parameters": (tuple, (), ()),
+    "paper": (str, "", ()),
+}
+_TRAITS: dict[PluginRole, _Traits] = {
     "attack": {
         "family": (str, _REQUIRED, ()),
         "kind": (str, _REQUIRED, (*ATTACK_KINDS, *ORACLE_KINDS)),
         "access": (str, "weights", ("none", *ACCESS)),
-        "tasks": (tuple, ("classification",), ()),
         "requires": (str, "", ()),
         "target": (str, "release", ("release", "none")),
-        "settings": (tuple, ("",), ()),
-        "file_parameters": (tuple, (), ()),
-        "paper": (str, "", ()),
+        **_SHARED,
     },
     "scheme": {
         "release": (str, "weights", ACCESS),
         "court": (str, "labels", ACCESS),
         "capabilities": (tuple, (), ()),
-        "tasks": (tuple, ("classification",), ()),
         "host": (bool, False, ()),
-        "expected_failures": (dict, {}, ()),
-        "expected_forgeries": (dict, {}, ()),
+        **dict.fromkeys(_EXPECTED, (dict, {}, ())),
         "item": (str, "item", ()),
-        "settings": (tuple, ("",), ()),
         "null_law": (str, "none", LAWS),
-        "file_parameters": (tuple, (), ()),
         "secret_files": (tuple, (), ()),
-        "paper": (str, "", ()),
+        **_SHARED,
     },
+}
+_SHAPES = {
+    tuple: 'be a tuple of strings, such as ("a", "b") or ("a",)',
+    dict: 'hold texts by setting, such as {"a=1": "why"}',
+    str: "be a str",
+    bool: "be a bool",
 }
 
 
@@ -108,20 +115,16 @@ class _Class:
     def of(cls, node: ast.ClassDef, above: Mapping[str, _Class], path: Path) -> _Class | None:
         names = [_last_name(base) for base in node.bases]
         bases = [above[name] for name in names if name in above]
-        roles = [_BASES[name] for name in names if name in _BASES]
-        roles += [base.role for base in bases]
+        roles = [*(_BASES[name] for name in names if name in _BASES), *(base.role for base in bases)]
         if not roles:
             return None
-        oracle = "OracleAttack" in names or any(base.oracle for base in bases)
-        found = cls(node, path, roles[0], oracle)
+        found = cls(node, path, roles[0], "OracleAttack" in names or any(base.oracle for base in bases))
         for base in reversed(bases):
             found.traits |= base.traits
             found.parameters |= base.parameters
         for statement in node.body:
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                annotation = statement.annotation
-                outer = annotation.value if isinstance(annotation, ast.Subscript) else annotation
-                if _last_name(outer) != "ClassVar":
+                if _last_name(statement.annotation) != "ClassVar":
                     found.add_parameter(statement, statement.target.id)
                 elif statement.value is not None:
                     found.add_trait(statement.target.id, statement.value)
@@ -135,14 +138,13 @@ class _Class:
         raise DeclarationError(f"{self.path}:{node.lineno}: {self.node.name}: {text}")
 
     def literal(self, node: ast.expr, what: str) -> Any:
-        try:
-            return ast.literal_eval(node)
-        except (ValueError, TypeError):
+        if (value := _literal(node)) is _CODE:
             example = '0.5, "word" or ("a", "b")'
             self.fail(node, f"{what} must be a literal, such as {example}, not `{ast.unparse(node)}`")
+        return value
 
     def add_trait(self, name: str, node: ast.expr) -> None:
-        """Take a class attribute that says something about the plug-in; pass over what is code."""
+        """Take a class attribute that declares something of the plug-in; pass over what is code."""
         if name in self.parameters:
             self.fail(node, f"{name} is a base class's parameter: annotate it to change its default")
         if name == "name":
@@ -158,14 +160,10 @@ class _Class:
 
     def known_trait(self, name: str, value: Any, node: ast.expr) -> Any:
         wanted, _, allowed = _TRAITS[self.role][name]
-        items = value if wanted is tuple and isinstance(value, tuple) else ()
-        if wanted is tuple and (value != items or not all(isinstance(item, str) for item in items)):
-            self.fail(node, f'{name} must be a tuple of strings, such as ("a", "b") or ("a",), not {value!r}')
-        texts = (*value, *value.values()) if wanted is dict and isinstance(value, dict) else ()
-        if wanted is dict and (not texts or not all(isinstance(text, str) for text in texts)):
-            self.fail(node, f'{name} must hold texts by setting, such as {{"a=1": "why"}}, not {value!r}')
-        if not isinstance(value, wanted):
-            self.fail(node, f"{name} must be a {wanted.__name__}, not {value!r}")
+        texts = (*value, *value.values()) if isinstance(value, dict) else value if isinstance(value, tuple) else ()
+        typed = type(value) is wanted and all(isinstance(text, str) for text in texts)
+        if not typed or (wanted is dict and not value):
+            self.fail(node, f"{name} must {_SHAPES[wanted]}, not {value!r}")
         if allowed and value not in allowed:
             self.fail(node, f"{name} must be one of {', '.join(allowed)}, not {value!r}")
         if name == "settings" and not value:
@@ -179,22 +177,19 @@ class _Class:
         example = f'{name}: {ast.unparse(node.annotation)} = parameter(<default>, "what it means")'
         if node.value is None:
             self.fail(node, f"{name} needs a default: write `{example}`")
-        given: dict[str, Any] = {}
-        if isinstance(node.value, ast.Call):
-            call = node.value
-            pairs: list[tuple[str | None, ast.expr]] = list(zip(("default", "doc"), call.args, strict=False))
-            pairs += [(one.arg, one.value) for one in call.keywords]
-            fits = {"default", "doc"} <= {key for key, _ in pairs} <= {"default", "doc", "low", "high"}
-            if _last_name(call.func) != "parameter" or not fits or len(call.args) > 2:
+        given = {"default": node.value}
+        if isinstance(call := node.value, ast.Call):
+            given = dict(zip(("default", "doc"), call.args, strict=False))
+            given |= {str(one.arg): one.value for one in call.keywords}
+            fits = {"default", "doc"} <= given.keys() <= {"default", "doc", "low", "high"} and len(call.args) <= 2
+            if _last_name(call.func) != "parameter" or not fits:
                 self.fail(node, f"write `{example}`, with low= and high= where it has a range")
-            given = {str(key): self.literal(value, f"{key} of {name}") for key, value in pairs}
-        else:
-            given = {"default": self.literal(node.value, f"the default of {name}")}
-        bounds = [given[key] for key in ("low", "high") if given.get(key) is not None]
+        values = {key: self.literal(value, f"the {key} of {name}") for key, value in given.items()}
+        bounds = [values[key] for key in ("low", "high") if values.get(key) is not None]
         if bounds and not {type(bound).__name__ for bound in bounds} | {kind} <= {"int", "float"}:
             self.fail(node, f"low and high of {name} must be numbers, and {name} an int or a float")
         try:
-            draft = Parameter(name, kind, choices, **given)
+            draft = Parameter(name, kind, choices, **values)
             self.parameters[name] = dataclasses.replace(draft, default=draft.check(draft.default))
         except BenchError as error:
             self.fail(node, f"the default of {error}")
@@ -203,7 +198,7 @@ class _Class:
         """The type's name and the choices that an annotation stands for."""
         if isinstance(node, ast.Name) and node.id in TYPES:
             return node.id, ()
-        if isinstance(node, ast.Subscript) and _last_name(node.value) == "Literal":
+        if isinstance(node, ast.Subscript) and _last_name(node) == "Literal":
             choices = _literal(node.slice)
             choices = choices if isinstance(choices, tuple) else (choices,)
             kinds = {type(choice).__name__ for choice in choices}
@@ -213,7 +208,7 @@ class _Class:
         self.fail(node, f"{name} takes {wanted}, not `{ast.unparse(node)}`; a trait has no annotation")
 
     def declaration(self, name: str, origin: Origin) -> Declaration:
-        traits = {trait: default for trait, (_, default, _) in _TRAITS[self.role].items()} | self.traits
+        traits: dict[str, Any] = {trait: default for trait, (_, default, _) in _TRAITS[self.role].items()} | self.traits
         for trait, value in traits.items():
             if value is _REQUIRED:
                 allowed = " | ".join(_TRAITS[self.role][trait][2]) or "<word>"
@@ -224,31 +219,32 @@ class _Class:
             self.fail(self.node, f"its kind is {traits['kind']}, and it {wanted}")
         doc, parameters = ast.get_docstring(self.node) or "", tuple(self.parameters.values())
         one = Declaration(self.role, name, self.node.name, doc, traits, parameters, self.path, origin)
-        texts = {parameter.name for parameter in parameters if parameter.type == "str"}
-        if stray := [parameter for parameter in one.traits["file_parameters"] if parameter not in texts]:
-            self.fail(self.node, f"file_parameters names {stray[0]}, which is no parameter of type str")
-        if stray := sorted({*one.traits.get("secret_files", ())} - {*one.traits["file_parameters"]}):
-            self.fail(self.node, f"secret_files names {stray[0]}, which is not among the file_parameters")
-        for text in one.traits["settings"]:
+        texts = [parameter.name for parameter in parameters if parameter.type == "str"]
+        self.among("file_parameters", traits["file_parameters"], texts, "which is no parameter of type str")
+        for trait, known in (("secret_files", "file_parameters"), *((each, "settings") for each in _EXPECTED)):
+            self.among(trait, traits.get(trait, ()), traits[known], f"which is not among the {known}")
+        for text in traits["settings"]:
             try:
                 one.read(text)
             except BenchError as error:
                 self.fail(self.node, f"the setting {text!r} is wrong: {error}")
-        for trait in ("expected_failures", "expected_forgeries"):
-            for text in one.traits.get(trait, ()):
-                if text not in one.traits["settings"]:
-                    self.fail(self.node, f"{trait} names {text!r}, which is not among the settings")
         return one
+
+    def among(self, trait: str, named: Iterable[str], known: Collection[str], fault: str) -> None:
+        if stray := [one for one in named if one not in known]:
+            self.fail(self.node, f"{trait} names {stray[0]!r}, {fault}")
 
 
 def _literal(node: ast.expr) -> Any:
-    """The value of a literal; None for code."""
+    """The value of a literal; _CODE for anything else."""
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError):
-        return None
+        return _CODE
 
 
 def _last_name(node: ast.expr) -> str:
-    """`Attack` of `Attack` and of `contract.Attack`; the empty text for anything else."""
+    """`Scheme` of `Scheme`, `wm.Scheme` and `wm.Scheme[Key]`; the empty text for anything else."""
+    if isinstance(node, ast.Subscript):
+        return _last_name(node.value)
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""

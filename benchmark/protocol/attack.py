@@ -8,8 +8,8 @@ from typing import ClassVar, final
 import torch
 from torch import nn
 
-from benchmark.protocol.objects import AttackResult
-from benchmark.protocol.parties import Insider, Thief
+from benchmark.protocol.objects import AttackResult, Key
+from benchmark.protocol.thief import Insider, Thief
 from benchmark.vocabulary import Access
 
 
@@ -17,8 +17,8 @@ class Attack(ABC):
     """What a thief does. A frozen dataclass: its fields are its parameters. Contributors write `run`.
 
     Traits (literals): `family`; `kind` (removal, function-preserving, evasion, extraction, ambiguity, false-claim,
-    control); `access`, the least it needs of a release; `tasks`, the kinds of task it can be run on; `requires`, a
-    scheme capability; `target`, "none" when it never looks at the marked model; `settings`, the variants that "all"
+    control); `access`, what it uses of a release, and so gets; `tasks`, the kinds of task it can be run on; `requires`,
+    a scheme capability; `target`, "none" when it never looks at the marked model; `settings`, the variants that "all"
     runs; `file_parameters`, those that name a file or folder; `paper`.
     """
 
@@ -35,7 +35,7 @@ class Attack(ABC):
 
     @abstractmethod
     def run(self, thief: Thief) -> nn.Module | AttackResult:
-        """Attack, and return what the thief ends up with: a module, or AttackResult with filters or a claim.
+        """Attack, and return what the thief ends up with: a module, or AttackResult with filters or a key to claim.
 
         Raises NotApplicable with the reason where the attack can't be run.
         """
@@ -46,23 +46,25 @@ class Attack(ABC):
         result = self.run(thief)
         if not isinstance(result, nn.Module | AttackResult):
             raise TypeError(f"{self.name} returned {type(result).__name__}: run() must return a Module or AttackResult")
-        loot = AttackResult(result) if isinstance(result, nn.Module) else result
-        for module in (*([loot.model] if loot.model is not None else []), *loot.filters):
+        found = AttackResult(result) if isinstance(result, nn.Module) else result
+        if not isinstance(found.claim, Key | None):
+            raise TypeError(f"{self.name} returned a {type(found.claim).__name__} as its claim: it must be a Key")
+        for module in (*([found.model] if found.model is not None else []), *found.filters):
             for name, tensor in module.state_dict().items():
                 if not bool(torch.isfinite(tensor).all()):
                     raise ValueError(f"{self.name} returned a model with NaN or infinity in {name}")
-        return loot
+        return found
 
 
 class OracleAttack(Attack):
     """An attack that is given the owner's key: the upper bound of what a thief of any knowledge could do.
 
     A type, a process and a board of its own: `kind` is "oracle-removal" or "oracle-ambiguity", and no rank or cost to
-    break rests on it. Its claims are of the same form as others, and stand before the same court.
+    break rests on it. Its claims have the form of all others, and are judged by the same court.
     """
 
     kind: ClassVar[str] = "oracle-removal"
 
     @abstractmethod
-    def run(self, thief: Insider) -> nn.Module | AttackResult:  # type: ignore[override]  # the lane's own acts give him the key
+    def run(self, thief: Insider) -> nn.Module | AttackResult:  # type: ignore[override]  # `steal` gives this lane the key
         """As `Attack.run`, with `thief.key` beside all that a thief has."""

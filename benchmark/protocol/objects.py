@@ -1,14 +1,14 @@
-"""What passes between the parties: services, releases, keys, loot. Frozen values, no behaviour beyond `ask`."""
+"""What passes between the parties: services, releases, keys, results of attacks. Frozen values that only answer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.architectures.blocks import Net
+from benchmark.architectures.net import Net
+from benchmark.protocol import key_form
 from benchmark.training.loop import logits
 from benchmark.vocabulary import Access
 
@@ -52,26 +52,19 @@ class Release:
     grants: Access
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Key:
-    """The secret. Subclasses add fields: tensors, scalars, str, bytes, Net, tuples of scalars.
+    """What an owner keeps to prove his mark. Subclasses add fields: tensors, scalars, str, bytes, Net, tuples of them.
 
-    A field made with `shipped()` goes out with the release (V1 passports) and is no secret.
+    `benchmark.protocol.key_form.field` declares what each field looks like. `secret` is what labels or bits follow
+    from by the scheme's public rule (`Scheme.rebind`), so that nobody can choose them.
     """
+
+    secret: bytes = key_form.field(length=32)
 
     def public(self) -> dict[str, str]:
         """What the owner publishes of it before the release, beside the hash of the whole; nothing by default."""
         return {}
-
-
-def shipped() -> Any:
-    """Mark a key's field as part of the release."""
-    return field(metadata={"shipped": True})
-
-
-def secret_fields(key: Key) -> dict[str, Any]:
-    """The fields of `key` that never leave the house."""
-    return {f.name: getattr(key, f.name) for f in fields(key) if not f.metadata.get("shipped")}
 
 
 @dataclass(frozen=True)
@@ -83,16 +76,9 @@ class Marked:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A thief's own key, brought before the judge under `scheme`'s rules."""
-
-    key: Key
-
-
-@dataclass(frozen=True)
 class AttackResult:
-    """What a thief ends up with: a model, filters in front of it, and perhaps a claim."""
+    """What a thief ends up with: a model, filters in front of it, and perhaps a key of his own that he claims it by."""
 
     model: nn.Module | None = None  # None: the model as it was handed over
     filters: tuple[nn.Module, ...] = ()
-    claim: Claim | None = None
+    claim: Key | None = None

@@ -1,4 +1,4 @@
-"""What a court writes down of one suspect: raw items by channel, gates, the law of a fresh key, and admission."""
+"""What a court records of one suspect: raw items by channel, gates, the null distribution, and admission."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class NullDistribution:
-    """The law of a key's total under a fresh key, if it is known (metrics.md, section 1)."""
+    """How a key's total is distributed under a fresh key, where that is known (metrics.md, section 1)."""
 
     kind: Literal["binomial", "poisson-binomial", "redrawn"]
     numbers: tuple[float, ...]
@@ -25,23 +25,23 @@ class NullDistribution:
 
 
 def binomial(p: float) -> NullDistribution:
-    """Each of the n items hits with probability p under a fresh key, independently."""
+    """Under a fresh key each of the n items is a hit with probability p, independently."""
     return NullDistribution("binomial", (p,))
 
 
 def poisson_binomial(p: Sequence[float]) -> NullDistribution:
-    """Item i hits with probability p[i] under a fresh key, independently."""
+    """Under a fresh key item i is a hit with probability p[i], independently."""
     return NullDistribution("poisson-binomial", tuple(p))
 
 
 def redrawn(totals: Sequence[float]) -> NullDistribution:
-    """Fresh keys were drawn and scored on the same suspect: these are their totals. At least 8, better 19 or more."""
+    """The totals that fresh keys score on the same suspect: at least 8 of them, better 19 or more."""
     return NullDistribution("redrawn", tuple(totals))
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One number per key item, raw: booleans (a hit) or real scores (N,)."""
+    """One raw number per key item, (N,): booleans, True for a hit, or real scores; and their null distribution."""
 
     items: Tensor
     law: NullDistribution | None = None
@@ -56,7 +56,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Gate:
-    """Paired outcomes on the same images: right (N,) before and after, boolean."""
+    """Whether a model is right on each of the same N images, boolean (N,), before and after the key is installed."""
 
     before: Tensor
     after: Tensor
@@ -67,7 +67,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Observations:
-    """What the judge saw of one suspect under one key: channels of raw items, of which `evidence` counts."""
+    """What the judge measured of one suspect under one key. `evidence` names the channel that the verdict rests on."""
 
     evidence: str
     channels: dict[str, Channel]
@@ -84,9 +84,10 @@ class Observations:
 
 @dataclass(frozen=True)
 class Admission:
-    """Whether a key may be heard: its form is right, and its labels or bits follow from its secret.
+    """Whether a key may count as evidence, and the `reason` where not.
 
-    `hash_bound`: they are recomputed from a hash of a free secret, so a forger may search over secrets.
+    well_formed: every field has the declared form. bound: labels or bits are those that follow from its secret.
+    hash_bound: they are recomputed from a hash of a free secret, so that a forger may search over secrets.
     """
 
     well_formed: bool

@@ -1,26 +1,24 @@
-"""Owner, thief, suspect and court: what each may see. The types keep the key from whoever attacks."""
+"""Owner, suspect and court: what each may see, and what every party that trains can do."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-import benchmark.architectures.convnets  # registers its builders, as residual_nets does
-import benchmark.architectures.resnets  # noqa: F401
-from benchmark.architectures.blocks import Net, Spec, build
+from benchmark.architectures.blocks import Spec
 from benchmark.architectures.catalogue import architecture_spec
+from benchmark.architectures.net import Net, build
 from benchmark.data.splits import Data
 from benchmark.data.tasks import Task
 from benchmark.identity import stream_seed
-from benchmark.protocol.objects import Key, Marked, Running
+from benchmark.protocol.objects import Running
 from benchmark.training.loop import BatchSource, Meter, Recipe, Step, fit, logits
-from benchmark.vocabulary import Access, may
+from benchmark.vocabulary import Access
 
 
 @dataclass(frozen=True)
@@ -42,16 +40,6 @@ class TaskContext:
             "mean": list(self.task.mean),
             "std": list(self.task.std),
         }
-
-
-class PublicScheme(Protocol):
-    """What of a scheme's code a thief can play owner with (Kerckhoffs): see `benchmark.protocol.scheme.Scheme`."""
-
-    name: ClassVar[str]
-
-    def keygen(self, party: Party, rng: torch.Generator) -> Key: ...
-
-    def embed(self, owner: Owner, key: Key) -> Marked: ...
 
 
 class Unreadable(Exception):
@@ -96,6 +84,10 @@ class Party:
         """The party's images without their labels, uint8 (N, C, H, W)."""
         return self.data.x
 
+    def recipe(self, **changes: Any) -> Recipe:
+        """The house recipe, but for the fields named, such as `lr=0.01`."""
+        return replace(self.context.recipe, **changes)
+
     def build(self, architecture: str | None = None) -> nn.Module:
         """A freshly initialised net of the house architecture, or of another one, such as "resnet18(width=16)"."""
         return self.assemble(self.context.spec(architecture))
@@ -130,6 +122,35 @@ class Party:
         )  # fmt: skip
         return model
 
+    def minimise(
+        self,
+        loss: Callable[[], Tensor],
+        parameters: Sequence[Tensor],
+        steps: int,
+        lr: float,
+        *,
+        rule: Literal["adam", "sign"] = "adam",
+        project: Callable[[Tensor], Tensor] | None = None,
+        images: int = 0,
+    ) -> None:
+        """Take `steps` steps down `loss()` with the leaf tensors `parameters`, in place: what is no net on batches.
+
+        `rule`: Adam at rate `lr`, or every number moved by `lr` against the sign of its gradient (projected gradient
+        descent, Madry et al. 2018, section 2.1). Each step ends with `project` of every parameter. Counted: the steps,
+        and the `images` that the loss pushes through a net in each of them.
+        """
+        optimiser = torch.optim.Adam(parameters, lr) if rule == "adam" else torch.optim.SGD(parameters, lr)
+        for _ in range(steps):
+            for one, slope in zip(parameters, torch.autograd.grad(loss(), parameters), strict=True):
+                one.grad = slope if rule == "adam" else slope.sign()
+            optimiser.step()
+            if project is not None:
+                with torch.no_grad():
+                    for one in parameters:
+                        one.copy_(project(one))
+        self.meter.steps += steps
+        self.meter.samples += steps * images
+
 
 class Owner(Party):
     """Embeds the mark. `host` is his own unmarked net, trained on his split (a private copy each time)."""
@@ -153,116 +174,6 @@ class Owner(Party):
         if callable(self._host):
             self._host = self._host()
         return self._host.module(self.device)
-
-
-@dataclass
-class ThiefCost:
-    """What a thief used, counted as he uses it."""
-
-    labelled: int = 0
-    unlabelled: int = 0
-    queries: int = 0
-    meter: Meter = field(default_factory=Meter)
-
-    def record(self) -> dict[str, int]:
-        return {
-            "labelled": self.labelled,
-            "unlabelled": self.unlabelled,
-            "queries": self.queries,
-            **self.meter.record(),
-        }
-
-
-class Thief(Party):
-    """Attacks a release. He has what the release grants, his own data, and the public code of a scheme."""
-
-    def __init__(
-        self,
-        context: TaskContext,
-        data: Data,
-        rng: torch.Generator,
-        running: Running | None,
-        grants: Access,
-        *,
-        scheme: PublicScheme | None = None,
-        bill: ThiefCost | None = None,
-    ) -> None:
-        self.bill = bill or ThiefCost()
-        super().__init__(context, data, rng, self.bill.meter)
-        self._images = data
-        self.grants = grants
-        self._running = running
-        self._scheme = scheme
-
-    @property
-    def data(self) -> Data:
-        """The thief's labelled images. Counted as labelled. Raises NotApplicable if he has none."""
-        self._some_images()
-        self.bill.labelled = max(self.bill.labelled, len(self._images))
-        return self._images
-
-    @property
-    def inputs(self) -> Tensor:
-        """The thief's images without their labels, uint8 (N, C, H, W). Counted as unlabelled.
-
-        Raises NotApplicable if he has none.
-        """
-        self._some_images()
-        self.bill.unlabelled = max(self.bill.unlabelled, len(self._images))
-        return self._images.x
-
-    def _some_images(self) -> None:
-        if not len(self._images):
-            raise NotApplicable("the attack needs images, and this thief has none (a share of 0 of his pool)")
-
-    @cached_property
-    def model(self) -> nn.Module:
-        """The stolen net: the thief's own copy, in eval mode. Raises NotApplicable unless weights were released."""
-        if self._running is None or not may(self.grants, "weights"):
-            raise NotApplicable(f"the release grants {self.grants}, this attack needs weights")
-        return copy.deepcopy(self._running.model)
-
-    def ask(self, x: Tensor, access: Access = "probabilities") -> Tensor:
-        """Query the stolen service with images (N, C, H, W) in [0, 1]. Counted. Raises NotApplicable if not granted."""
-        if self._running is None or not may(self.grants, access):
-            raise NotApplicable(f"the release grants {self.grants}, this attack asks for {access}")
-        self.bill.queries += len(x)
-        return self._running.ask(x.to(self.device), access)
-
-    @property
-    def scheme(self) -> PublicScheme:
-        """The public code of the scheme under attack (Kerckhoffs), without any key."""
-        if self._scheme is None:
-            raise NotApplicable("there is no scheme to imitate: the model is innocent")
-        return self._scheme
-
-    def as_owner(self, host: Net | None = None) -> Owner:
-        """The thief playing owner: to forge a key or to overwrite. What he reads and trains is counted.
-
-        `host`: the net he marks or draws from; without one he trains his own where it is asked for.
-        """
-        return Owner(self.context, lambda: self.data, self.rng, host or self._own_host, self.meter)
-
-    def keygen(self, host: Net | None = None) -> Key:
-        """A key that he draws as owner by the scheme's public code.
-
-        Raises NotApplicable where the scheme can't draw one for him, as when he has too few images.
-        """
-        try:
-            return self.scheme.keygen(self.as_owner(host), self.rng)
-        except ValueError as reason:
-            raise NotApplicable(f"the thief can't draw a key of his own: {reason}") from reason
-
-    def _own_host(self) -> Net:
-        return Net.of(self.fit(self.build()))
-
-
-class Insider(Thief):
-    """A thief who was told the owner's `key`: only the attacks of the key-oracle lane are played by one."""
-
-    def __init__(self, *thief: Any, key: Key, **more: Any) -> None:
-        super().__init__(*thief, **more)
-        self.key = copy.deepcopy(key)  # as with the model, his own copy
 
 
 class Suspect:

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Generic, Protocol, TypeVar, get_args, get_origin, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from benchmark.crypto.prf import secret
 from benchmark.data.splits import Data
+from benchmark.protocol import key_form
 from benchmark.protocol.objects import Key, Marked
 from benchmark.protocol.observations import Admission, Observations
-from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect
+from benchmark.protocol.parties import Court, Owner, Party, Suspect
 from benchmark.training.loop import Recipe
 from benchmark.vocabulary import Access
 
+K = TypeVar("K", bound=Key)
 
-class Scheme(ABC):
+
+class Scheme(ABC, Generic[K]):
     """How an owner hides a mark and how a judge looks for it. A frozen dataclass: its fields are its parameters.
 
-    Traits (literals): `release`, what leaves the house; `court`, what the judge sees of a suspect; `host`, whether
-    the owner's trained unmarked net is needed; `capabilities`, which protocols below it offers; `settings`, the
-    variants that "all" runs; `item`, what one key item is called; `null_law`, how `observe` knows what a fresh key
-    would score: "exact" (a closed form), "redrawn" (from keys that it draws and scores) or "none", and a setting that
-    knows less gives none; `file_parameters`, those that name a file or folder, whose content then counts among what
-    names a result; `secret_files`, those of them that no thief gets; `expected_failures`, by setting, why its fresh
-    mark is not found for every seed, and `expected_forgeries`, why a forged claim stands, where that is known
-    beforehand; `paper`.
+    `class Adi(Scheme[AdiKey])` names the type of its keys, which then is `Adi.key_type`. Traits (literals):
+    release, court: what leaves the owner's house, and what the judge sees of a suspect.
+    host: whether the owner's trained unmarked net is needed. tasks: the kinds of task it can be run on.
+    capabilities: which of the protocols below it offers.
+    item: what one key item is called.
+    settings: the variants that "all" runs. paper: where it was published.
+    null_law: how `observe` knows what a fresh key would score: "exact" (a closed form), "redrawn" (from keys that it
+    draws and scores) or "none". A setting that knows less gives none.
+    file_parameters: parameters that name a file or folder, whose content then counts among what names a result.
+    secret_files: those of them that no thief gets.
+    expected_failures: by setting, why its fresh mark is not found for every seed.
+    expected_forgeries: by setting, why a forged claim stands, where that is known beforehand.
     """
 
     name: ClassVar[str]
@@ -46,8 +54,14 @@ class Scheme(ABC):
     secret_files: ClassVar[tuple[str, ...]] = ()
     key_type: ClassVar[type[Key]]
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for base in getattr(cls, "__orig_bases__", ()):
+            if get_origin(base) is Scheme:
+                (cls.key_type,) = get_args(base)
+
     @abstractmethod
-    def keygen(self, party: Party, rng: torch.Generator) -> Key:
+    def keygen(self, party: Party, rng: torch.Generator) -> K:
         """Draw the secret part of a key; owner and forger alike.
 
         Raises ValueError in one sentence where none can be drawn: too few images, a parameter that doesn't fit. It is
@@ -55,29 +69,53 @@ class Scheme(ABC):
         """
 
     @abstractmethod
-    def embed(self, owner: Owner, key: Key) -> Marked:
+    def embed(self, owner: Owner, key: K) -> Marked:
         """Train the mark in; a learned part may join the key."""
 
     @abstractmethod
-    def observe(self, suspect: Suspect, key: Key, court: Court) -> Observations:
-        """One raw number per key item. Raises Unreadable where the court can't read what the key speaks of.
+    def observe(self, suspect: Suspect, key: K, court: Court) -> Observations:
+        """One raw number per key item. Raises Unreadable where the court can't read what the key belongs to.
 
-        The channel that counts carries the law of a fresh key where there is one (`null_law`). A scheme whose fresh
-        keys must be redrawn scores them here, with `court.rng`, and gives their totals as the law `redrawn`.
+        The channel that counts has the null distribution of a fresh key where it is known (`null_law`). A scheme whose
+        fresh keys must be redrawn scores them here, with `court.rng`, and gives their totals to `redrawn`.
         """
 
     @abstractmethod
-    def admissible(self, key: Key) -> Admission:
-        """Whether the key is well-formed, and its labels or bits follow from its secret."""
+    def rebind(self, key: K, secret: bytes) -> K:
+        """`key` with `secret` and all labels or bits that follow from it, by the scheme's public rule.
 
-    def redraw(self, key: Key, rng: torch.Generator) -> Key:
-        """A fresh key in place of `key`: only what the law of its total speaks of is drawn anew from `rng`.
+        Everything else stays: new labels for the same images, new bits for the same passports. Raises ValueError where
+        the rule can't be applied to the rest of the key.
+        """
 
-        Everything else stays: new labels on the same images, new bits for the same passports. Realised error rates
-        are counted with such keys. Raises NotApplicable (the default) where no fresh key can be drawn, as for an
+    @property
+    def hash_bound(self) -> bool:
+        """Whether `rebind` hashes a secret that is free to choose, so that a forger may search over secrets."""
+        return True
+
+    def malformed(self, key: K) -> str | None:
+        """What is wrong with a key beyond the declared forms of its fields, in words; None for a well-formed one."""
+        return None
+
+    def admissible(self, key: K) -> Admission:
+        """Whether every field of `key` has its declared form, and is what `rebind` makes from its own secret."""
+        sizes = {name: value for name, value in vars(self).items() if isinstance(value, int)}
+        if reason := key_form.malformed(key, sizes) or self.malformed(key):
+            return Admission(False, False, self.hash_bound, reason)
+        try:
+            right = self.rebind(key, key.secret)
+        except ValueError as error:
+            return Admission(False, False, self.hash_bound, str(error))
+        reason = key_form.unbound(key, right)
+        return Admission(True, reason is None, self.hash_bound, reason)
+
+    def redraw(self, key: K, rng: torch.Generator) -> K:
+        """A fresh key in place of `key`: it is bound to a secret of 32 bytes from `rng`.
+
+        Realised error rates are counted with such keys. Raises NotApplicable where no fresh key can be drawn, as for an
         extractor that was trained for its secret.
         """
-        raise NotApplicable(f"{self.name} says of no part of its keys how it would be drawn anew")
+        return self.rebind(key, secret(rng))
 
 
 @runtime_checkable
@@ -132,7 +170,7 @@ class PassportScheme(Protocol):
     def calibrated(self, key: Key, model: nn.Module, party: Party) -> Key:
         """`key` with the statistics that its branch of `model` has on the party's images.
 
-        `key` itself where a claimant brings no statistics of his own: they ship, or the normalisation has none.
+        `key` itself where a claimant has no statistics of his own: they ship, or the normalisation has none.
         """
 
 

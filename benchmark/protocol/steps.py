@@ -1,31 +1,23 @@
-"""The five acts of a case: train an unmarked net, embed, attack, answer the test set, examine. No files, no jobs."""
+"""The five steps of a case: train an unmarked net, embed, attack, answer the test set, examine. No files, no jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from benchmark.architectures.blocks import Net
+from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, as_float
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.objects import Key, Release, Service
 from benchmark.protocol.observations import Admission, bits
-from benchmark.protocol.parties import (
-    Court,
-    Insider,
-    NotApplicable,
-    Owner,
-    Party,
-    Suspect,
-    TaskContext,
-    Thief,
-    ThiefCost,
-    Unreadable,
-    stream,
-)
+from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, TaskContext, Unreadable, stream
 from benchmark.protocol.scheme import Scheme
+from benchmark.protocol.thief import Insider, Thief, ThiefCost
 from benchmark.training.flops import counted
 from benchmark.training.image_quality import psnr, quality
 from benchmark.vocabulary import Access
@@ -54,36 +46,39 @@ def steal(
     scheme: Scheme | None = None,
     key: Key | None = None,
 ) -> tuple[Service, Key | None, ThiefCost]:
-    """Play `stages` from left to right on one release; each stage has its own stream, all share one bill.
+    """Play `stages` from left to right on one release: their costs add up, and each has its own random stream and its
+    own copies of what the thief was given, so that nothing passes from one to the next but the service.
 
     key: the owner's, for the stages of the key-oracle lane; the others never see it.
 
     Returns what the thief ends up serving, the key he claims if he claims one, and what he used.
     """
     service = release.service if release else None
-    grants: Access = release.grants if release else "labels"
-    bill, claim = ThiefCost(), None
+    grants: Access = release.grants if release else "none"
+    cost, claim = ThiefCost(), None
     for attack in stages:
-        rng = stream(replicate, "thief", attack.name, context.task.name)
-        running = service.running(context.device) if service else None
         if not isinstance(attack, OracleAttack):
-            thief = Thief(context, data, rng, running, grants, scheme=scheme, bill=bill)
+            kind: Callable[..., Thief] = Thief
         elif key is None:
             raise NotApplicable(f"{attack.name} is given the owner's key, and there is none")
         else:
-            thief = Insider(context, data, rng, running, grants, scheme=scheme, bill=bill, key=key)
-        with counted(bill.meter):
-            loot = attack(thief)
-        if loot.model is None and service is None:
+            kind = partial(Insider, key=key)
+        running = service.running(context.device) if service else None
+        rng = stream(replicate, "thief", attack.name, context.task.name)
+        own = copy.deepcopy((context, data, scheme))
+        thief = kind(*own[:2], rng, running, grants, attack=attack, scheme=own[2], cost=cost)
+        with counted(cost.meter):
+            found = attack(thief)
+        if found.model is None and service is None:
             raise NotApplicable(f"{attack.name} was given no model and returned none")
-        if loot.model is not None:
+        if found.model is not None:
             grants = "weights"  # what he made himself lies open to him in the stages that follow
-        net = Net.of(loot.model) if loot.model is not None else service.net  # type: ignore[union-attr]
-        service = Service(net, (*(service.filters if service else ()), *(Net.of(f) for f in loot.filters)))
-        claim = loot.claim.key if loot.claim else claim
+        net = Net.of(found.model) if found.model is not None else service.net  # type: ignore[union-attr]
+        service = Service(net, (*(service.filters if service else ()), *(Net.of(f) for f in found.filters)))
+        claim = claim if found.claim is None else found.claim
     if service is None:
         raise ValueError("an attack needs at least one stage")
-    return service, claim, bill
+    return service, claim, cost
 
 
 def utility(service: Service, data: Data, context: TaskContext) -> dict[str, Any]:
@@ -93,7 +88,7 @@ def utility(service: Service, data: Data, context: TaskContext) -> dict[str, Any
     the clean image, and the PSNR of the degraded input itself (`identity`). Raises ValueError unless every image is
     answered with one finite score per class, or an image of its own shape.
     """
-    answer = service.running(context.device).ask(data.images(), "outputs")
+    answer = _outputs(service, data, context)
     images = context.task.kind == "image-to-image"
     wanted = data.y.shape if images else (len(data), context.task.classes)
     if answer.shape != wanted:
@@ -112,17 +107,21 @@ def distortion(host: Service, marked: Service, data: Data, context: TaskContext)
     """
     if context.task.kind != "image-to-image":
         return None
-    before, after = (service.running(context.device).ask(data.images(), "outputs") for service in (host, marked))
+    before, after = (_outputs(one, data, context) for one in (host, marked))
     return quality(after, before.clamp(0, 1))
 
 
 def agreement(delivered: Service, attacked: Service, data: Data, context: TaskContext) -> dict[str, float]:
     """How alike two services answer `data`: the largest gap between their outputs, and the share of equal labels."""
-    one, other = (service.running(context.device).ask(data.images(), "outputs") for service in (delivered, attacked))
+    one, other = (_outputs(service, data, context) for service in (delivered, attacked))
     gap = {"largest_gap": float((one - other).abs().max())}
     if context.task.kind == "image-to-image":
         return gap
     return {"labels": float((one.argmax(1) == other.argmax(1)).float().mean()), **gap}
+
+
+def _outputs(service: Service, data: Data, context: TaskContext) -> Tensor:
+    return service.running(context.device).ask(data.images(), "outputs")
 
 
 def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from benchmark.architectures.blocks import Net
+from benchmark.architectures.net import Net
 from benchmark.protocol.objects import Key, Service
 from benchmark.store import atomic
 

@@ -2,7 +2,7 @@
 
 A cell's evidence is compared by a two-sample test of the suspects' hits (Fisher's exact test, Fisher 1935; Welch's
 t, 1947, for real scores), its utility by the paired outcomes of the two suspects on the same test set (McNemar
-1947, exact; Student's paired t for PSNR). The items are the sample: a small p says that these two suspects differ, not
+1947, exact; Student's paired t for PSNR). The items are the sample: a small p means that these two suspects differ, not
 why. All tests of one comparison are one family, corrected by Holm (1979) at 5 %. Cells whose suspect was judged by the
 same job with the same result are the same record, not a comparison.
 """
@@ -20,11 +20,10 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.results import observations, outcomes
 from leaderboard.judge.run import Run, read_run
-from leaderboard.stats.tails import holm
+from leaderboard.stats.tails import FAMILY_LEVEL, holm
 from leaderboard.stats.two_sample import fisher, mcnemar, paired_t, welch
 from leaderboard.stats.utility_test import ItemOutcomes, paired, unit_of
 
-LEVEL = 0.05
 # How good an outcome is for the owner. A verdict that is not here is none: the job failed, or the pair can't be run.
 _GOOD = {
     "survived": 2, "utility-lost": 2, "rejected": 2, "not-marked": 2,
@@ -47,7 +46,7 @@ class TwoSampleTest:
 
     @property
     def beyond_chance(self) -> bool:
-        return self.adjusted <= LEVEL
+        return self.adjusted <= FAMILY_LEVEL
 
 
 @dataclass(frozen=True)

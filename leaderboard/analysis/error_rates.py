@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from scipy import stats
 
 from leaderboard.analysis.half_reset import half_reset_power
-from leaderboard.judge.decide import counted_pools
-from leaderboard.judge.evidence import OWN_POOL, Evidence, Weighing, weigh
-from leaderboard.judge.results import null_models, nulls_of, observations, unrelated_nulls
+from leaderboard.judge.case_file import counted_pools
+from leaderboard.judge.evidence import Weighing
+from leaderboard.judge.results import Observation, null_models, nulls_of, observations, unrelated_nulls
 from leaderboard.judge.run import Run
+from leaderboard.stats.null_tests import OWN_POOL
 from leaderboard.stats.tails import clopper_pearson_upper
 
 ALPHAS = (0.05, 1e-3, 1e-6)
 CHANCE = 0.999  # a simulated check passes up to this quantile: "rate <= alpha" would fail a correct rule often
-LEAST_FOR_ROC = 100
-
-Observation = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class Crossed:
 
     For a scheme whose law of a fresh key is a handful of redrawn ones, so that p_key is a prediction, known to be too
     small in its far tail. What accuses is p, the larger of p_key and p_null, and p_null of a fresh key needs that key
-    on other models; the owner's key on them says nothing about it. key, both: accusations by p_key alone and by p, by
+    on other models; the owner's key on them can't replace it. key, both: accusations by p_key alone and by p, by
     alpha, over pairs of a key and a model. Pairs of one key are not independent, so the limits are those of fewer
     draws than there are pairs: a count within them is what a correct rule shows, not a proof. p_null allows for how
     few nulls there are.
@@ -95,16 +92,6 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Roc:
-    """Attacked marked against attacked unmarked models, by their totals under one key."""
-
-    marked: int
-    nulls: int
-    auroc: float
-    tpr: float  # at a false-positive rate of 1 % or less
-
-
-@dataclass(frozen=True)
 class Calibrated:
     """What the calibration found of one scheme; parts whose jobs have no result are None or empty, with a reason.
 
@@ -116,7 +103,6 @@ class Calibrated:
     no_fresh_keys: str | None  # why there is no such test, where there is none
     pools: Sequence[Pool]
     power: Mapping[float, float]
-    roc: Roc | None
     faults: Sequence[tuple[str, str]] = ()  # (status, reason)
 
 
@@ -149,26 +135,18 @@ def failures(found: Sequence[Calibrated]) -> list[str]:
 
 def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:
     nulls = counted_pools({"nulls": entry["pools"][OWN_POOL], "surrogate_nulls": entry.get("surrogate_nulls")})
-    jobs = [
-        entry["fresh"],
-        entry["drawn"],
-        *entry["crossed"],
-        *entry["pools"].values(),
-        *nulls.values(),
-        *filter(None, [entry["attacked_marked"]]),
-    ]
+    jobs = [entry["fresh"], entry["drawn"], *entry["crossed"], *entry["pools"].values(), *nulls.values()]
     faults = [(fault[0], fault[1] or fault[0]) for job in jobs if (fault := run.fault(job)) is not None]
     there = all(map(run.result, nulls.values()))
-    pools = [_pool(run, name, job, nulls) for name, job in entry["pools"].items() if there and run.result(job)]
     fresh = observations(run, entry["fresh"])
+    seen = {pool: [one for _, one in nulls_of(run, job)] for pool, job in nulls.items()}
     fresh_keys, without = _fresh_keys(run, entry)
     return Calibrated(
         scheme=entry["scheme"],
         fresh_keys=fresh_keys,
         no_fresh_keys=without,
-        pools=pools,
-        power=half_reset_power(fresh[0], _all(run, nulls), ALPHAS) if fresh and there else {},
-        roc=_roc(observations(run, entry["attacked_marked"]), observations(run, entry["pools"].get("attacked"))),
+        pools=[_pool(run, name, job, nulls) for name, job in entry["pools"].items() if there and run.result(job)],
+        power=half_reset_power(fresh[0], seen, ALPHAS) if fresh and there else {},
         faults=tuple(dict.fromkeys(faults)),
     )
 
@@ -181,96 +159,66 @@ def _fresh_keys(run: Run, entry: Mapping[str, Any]) -> tuple[FreshKeys | None, s
         status, reason = run.fault(job) or ("", None)
         return None, (reason or status) if status == "not-applicable" else None
     seen, models = result["observations"], result["models"]
-    if not any(_law(one) for one in seen):
+    if not any(one["channels"][one["evidence"]].get("law") for one in seen):
         return None, "its fresh keys have no law, so none of them accuses by itself"
-    accused, fired = {}, {}
-    for alpha in ALPHAS:
-        found = [_key_accuses(one, alpha) for one in seen]
-        accused[alpha] = Rate(sum(found), len(found))
-        fired[alpha] = len({model for model, hit in zip(models, found, strict=True) if hit})
-    found_by_job = [run.result(one) for one in entry["crossed"]]
-    results = [one for one in found_by_job if one is not None]
-    if len(results) < len(found_by_job):
+    ps = [_p_values(one, {}).key for one in seen]
+    fired = {
+        alpha: len({model for model, p in zip(models, ps, strict=True) if _accuses(p[alpha], alpha)})
+        for alpha in ALPHAS
+    }
+    results = [one for job in entry["crossed"] if (one := run.result(job)) is not None]
+    if len(results) < len(entry["crossed"]):
         return None, None
     crossed = cross([one["observations"] for one in results]) if results else None
     refused = max(len(one["observations"]) - one["admissible"] for one in (result, *results))
-    admissible = len(seen) - refused
-    return FreshKeys(len(seen), admissible, len(set(models)), accused, fired, crossed), None
-
-
-def _law(seen: Observation) -> Mapping[str, Any] | None:
-    law: Mapping[str, Any] | None = seen["channels"][seen["evidence"]].get("law")
-    return law
+    return FreshKeys(len(seen), len(seen) - refused, len(set(models)), _rates(ps), fired, crossed), None
 
 
 def cross(seen: Sequence[Sequence[Observation]]) -> Crossed:
     """`seen`: for each model, what it showed under the same fresh keys in the same order."""
-    key: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
-    both: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
-    pairs = ((under, chosen) for under in zip(*seen, strict=True) for chosen in range(len(under)))
-    for under, chosen in pairs:
-        nulls = [one for model, one in enumerate(under) if model != chosen]
-        weighing = Weighing.of(under[chosen], {OWN_POOL: nulls})
-        assert weighing.suspect is not None  # a job of fresh keys ends with a fault where a model can't be read
-        total = weighing.suspect.total
-        for alpha in ALPHAS:
-            p_key, level = weighing.test.key_p(total, alpha), math.log10(alpha)
-            key[alpha].append(p_key is not None and p_key <= level)
-            both[alpha].append(weighing.test.p(total, alpha) <= level)
-    return Crossed(len(seen), _rates(key), _rates(both))
-
-
-def _key_accuses(seen: Observation, alpha: float) -> bool:
-    """Whether p_key <= alpha; a key without a law accuses nobody by itself."""
-    log10_p = weigh(seen, {}, alpha).log10_p_key
-    return log10_p is not None and bool(log10_p <= np.log10(alpha))
-
-
-def _all(run: Run, nulls: Mapping[str, str]) -> dict[str, list[Observation]]:
-    return {pool: [seen for _, seen in nulls_of(run, job)] for pool, job in nulls.items()}
+    ps = [
+        _p_values(one, {OWN_POOL: [*under[:chosen], *under[chosen + 1 :]]})
+        for under in zip(*seen, strict=True)
+        for chosen, one in enumerate(under)
+    ]
+    return Crossed(len(seen), _rates(p.key for p in ps), _rates(p.both for p in ps))
 
 
 def _pool(run: Run, name: str, job: str, nulls: Mapping[str, str]) -> Pool:
     """Each model of `job` as the suspect, and the nulls it has nothing to do with, by pool, as the nulls."""
-    null: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
-    both: dict[float, list[bool]] = {alpha: [] for alpha in ALPHAS}
-    least: float | None = None
     able = nulls_of(run, job)
-    for model, seen in able:
-        others = {pool: unrelated_nulls(run, judged, model) for pool, judged in nulls.items()}
-        for alpha in ALPHAS:
-            found = _weighed(seen, others, alpha)
-            level = np.log10(alpha)
-            null[alpha].append(found is not None and bool((found.log10_p_null or 0.0) <= level))
-            both[alpha].append(found is not None and bool(found.log10_p <= level))
-            if found is not None:
-                least = found.log10_p if least is None else min(least, found.log10_p)
-    return Pool(name, _rates(null), _rates(both), least, len(null_models(run, job)) - len(able))
+    ps = [
+        _p_values(seen, {pool: unrelated_nulls(run, judged, model) for pool, judged in nulls.items()})
+        for model, seen in able
+    ]
+    least = min((value for p in ps for value in p.both.values() if value is not None), default=None)
+    useless = len(null_models(run, job)) - len(able)
+    return Pool(name, _rates(p.null for p in ps), _rates(p.both for p in ps), least, useless)
 
 
-def _weighed(seen: Observation, nulls: Mapping[str, Sequence[Observation]], alpha: float) -> Evidence | None:
-    """None for a suspect that can't be read: it is no evidence and accuses nobody."""
-    return None if seen["unreadable"] is not None else weigh(seen, nulls, alpha)
+@dataclass(frozen=True)
+class _PValues:
+    """log10 p of one suspect, by alpha: p_key, p_null and the larger of them; None where there is no such test."""
+
+    key: Mapping[float, float | None]
+    null: Mapping[float, float | None]
+    both: Mapping[float, float | None]
 
 
-def _rates(found: Mapping[float, Sequence[bool]]) -> dict[float, Rate]:
-    return {alpha: Rate(sum(hits), len(hits)) for alpha, hits in found.items()}
+def _p_values(seen: Observation, nulls: Mapping[str, Sequence[Observation]]) -> _PValues:
+    """None throughout for a suspect that can't be read: it is no evidence and accuses nobody."""
+    suspect = None if seen["unreadable"] is not None else Weighing.of(seen, nulls)
+    if suspect is None or suspect.suspect is None:
+        return _PValues(*[dict.fromkeys(ALPHAS)] * 3)
+    test, total = suspect.test, suspect.suspect.total
+    return _PValues(*({alpha: p(total, alpha) for alpha in ALPHAS} for p in (test.key_p, test.null_p, test.p)))
 
 
-def _roc(marked: Sequence[Observation], nulls: Sequence[Observation]) -> Roc | None:
-    """None with fewer than 100 nulls: 1 % of them would be none."""
-    readable = [one for one in nulls if one["unreadable"] is None]
-    if len(readable) < LEAST_FOR_ROC or not marked:
-        return None
-    ours, theirs = np.array([_total(one) for one in marked]), np.array([_total(one) for one in readable])
-    above = (ours[:, None] > theirs).mean() + (ours[:, None] == theirs).mean() / 2
-    threshold = np.sort(theirs)[::-1][len(theirs) // 100]
-    return Roc(len(ours), len(theirs), float(above), float((ours > threshold).mean()))
+def _accuses(log10_p: float | None, alpha: float) -> bool:
+    return log10_p is not None and log10_p <= math.log10(alpha)
 
 
-def _total(seen: Observation) -> float:
-    """The total of the channel that counts; an unreadable suspect is no evidence."""
-    if seen["unreadable"] is not None:
-        return -np.inf
-    items = seen["channels"][seen["evidence"]]
-    return float(items["hits"].count("1")) if "hits" in items else float(np.mean(items["values"]))
+def _rates(found: Iterable[Mapping[float, float | None]]) -> dict[float, Rate]:
+    """Accusations by alpha, from the p-values of each suspect."""
+    ps = list(found)
+    return {alpha: Rate(sum(_accuses(p[alpha], alpha) for p in ps), len(ps)) for alpha in ALPHAS}

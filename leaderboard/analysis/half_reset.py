@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from leaderboard.judge.evidence import OWN_POOL, weigh
-
-Observation = Mapping[str, Any]
+from leaderboard.judge.results import Observation
 
 
 def half_reset_power(

@@ -16,8 +16,8 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.summaries import AttackRow, tier, work_share
 from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH, Tally
-from leaderboard.stats.seeds import LEAST_FOR_INTERVAL, LEVEL, difference_p, mean_interval, worst_case
-from leaderboard.stats.tails import holm
+from leaderboard.stats.seeds import LEAST_FOR_INTERVAL, difference_p, mean_interval, worst_case
+from leaderboard.stats.tails import FAMILY_LEVEL, holm
 
 BROKEN, HELD = 0.0, 1.0  # the two ways of counting an undecided cell
 
@@ -194,7 +194,7 @@ class Scores:
         found = {one.scheme: self.outcomes(one.scheme, kind, committed=committed) for one in ordered}
         pairs = list(combinations([one.scheme for one in ordered], 2))
         adjusted = holm([_pair_p(found[a], found[b]) for a, b in pairs])
-        separated = {pair for pair, p in zip(pairs, adjusted, strict=True) if p <= LEVEL}
+        separated = {pair for pair, p in zip(pairs, adjusted, strict=True) if p <= FAMILY_LEVEL}
         ranks, first = [], 0
         for place in range(len(ordered)):
             across = {(a.scheme, b.scheme) for a in ordered[:place] for b in ordered[place:]}

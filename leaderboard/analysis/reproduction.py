@@ -134,8 +134,17 @@ def _together(readings: Sequence[Reading]) -> float | str:
 Measure = Callable[[Run, ReportedClaim, Cell], float | str | None]
 
 
-def _accuracy(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
-    return _percent((run.result(cell.jobs.get("attacked")) or {}).get("utility", {}).get("correct"))
+def _result(run: Run, cell: Cell, role: str) -> Mapping[str, Any]:
+    return run.result(cell.jobs.get(role)) or {}
+
+
+def _percent(outcomes: str | None) -> float | None:
+    """Right answers in per cent, of a string of 0 and 1."""
+    return 100 * outcomes.count("1") / len(outcomes) if outcomes else None
+
+
+def _accuracy(run: Run, cell: Cell, role: str) -> float | None:
+    return _percent(_result(run, cell, role).get("utility", {}).get("correct"))
 
 
 def _claimed_accuracy(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
@@ -145,24 +154,10 @@ def _claimed_accuracy(run: Run, claim: ReportedClaim, cell: Cell) -> float | Non
     return _percent(gates[0]["after"]) if len(gates) == 1 else None
 
 
-def _utility_change(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
-    return None if cell.utility is None else 0.0 - 100 * cell.utility.delta
-
-
 def _embedding_change(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     """Points that embedding changed: the delivered model against the owner's net without a mark."""
-    results = [run.result(cell.jobs.get(role)) or {} for role in ("marked", "host")]
-    marked, host = (_percent(result.get("utility", {}).get("correct")) for result in results)
+    marked, host = (_accuracy(run, cell, role) for role in ("marked", "host"))
     return None if marked is None or host is None else marked - host
-
-
-def _percent(outcomes: str | None) -> float | None:
-    """Right answers in per cent, of a string of 0 and 1."""
-    return 100 * outcomes.count("1") / len(outcomes) if outcomes else None
-
-
-def _mark(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
-    return None if cell.after is None else 100 * cell.after.rate
 
 
 def _null_mark(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
@@ -183,10 +178,6 @@ def _channel(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     return 100 * suspect.total / suspect.n if counted else float(suspect.total)
 
 
-def _log10_p(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
-    return None if cell.after is None else cell.after.log10_p
-
-
 def _rarity(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     """R = -log2 of the chance that a key drawn anew scores as much (Kallas & Furon 2022)."""
     if cell.after is None or cell.after.log10_p_key is None:
@@ -194,41 +185,30 @@ def _rarity(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     return 0.0 - cell.after.log10_p_key / math.log10(2)
 
 
-def _psnr(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
-    result = run.result(cell.jobs.get("attacked")) or {}
-    found = result.get("utility", {}).get("psnr")
-    return fmean(found) if found else None
+def _psnr(run: Run, claim: ReportedClaim, cell: Cell, over: float = 0.0) -> float | None:
+    found = _result(run, cell, "attacked").get("utility", {}).get("psnr")
+    return fmean(found) - over if found else None
 
 
 def _psnr_gain(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     """dB over handing back the degraded images."""
-    result = run.result(cell.jobs.get("attacked")) or {}
-    untouched = result.get("utility", {}).get("identity")
-    psnr = _psnr(run, claim, cell)
-    return None if psnr is None or not untouched else psnr - fmean(untouched)
-
-
-def _evidence(run: Run, claim: ReportedClaim, cell: Cell) -> str | None:
-    return None if cell.after is None else cell.after.state
-
-
-def _verdict(run: Run, claim: ReportedClaim, cell: Cell) -> str:
-    return cell.verdict.word
+    untouched = _result(run, cell, "attacked").get("utility", {}).get("identity")
+    return _psnr(run, claim, cell, fmean(untouched)) if untouched else None
 
 
 # by quantity: the role of the job whose record holds the value, and how it is read
 _MEASURES: dict[str, tuple[str, Measure]] = {
-    "accuracy": ("attacked", _accuracy),
+    "accuracy": ("attacked", lambda run, claim, cell: _accuracy(run, cell, "attacked")),
     "claimed accuracy": ("judged", _claimed_accuracy),
-    "utility change": ("attacked", _utility_change),
+    "utility change": ("attacked", lambda run, claim, cell: 0.0 - 100 * cell.utility.delta if cell.utility else None),
     "embedding change": ("marked", _embedding_change),
-    "mark": ("judged", _mark),
+    "mark": ("judged", lambda run, claim, cell: 100 * cell.after.rate if cell.after else None),
     "null mark": ("nulls", _null_mark),
     "channel": ("judged", _channel),
-    "log10 p": ("judged", _log10_p),
+    "log10 p": ("judged", lambda run, claim, cell: cell.after.log10_p if cell.after else None),
     "rarity": ("judged", _rarity),
     "psnr": ("attacked", _psnr),
     "psnr gain": ("attacked", _psnr_gain),
-    "evidence": ("judged", _evidence),
-    "verdict": ("judged", _verdict),
+    "evidence": ("judged", lambda run, claim, cell: cell.after.state if cell.after else None),
+    "verdict": ("judged", lambda run, claim, cell: cell.verdict.word),
 }

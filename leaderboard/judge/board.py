@@ -12,12 +12,13 @@ from statistics import median
 from typing import Any
 
 from benchmark.vocabulary import ORACLE_KINDS
+from leaderboard.judge.case_file import COUNTED
 from leaderboard.judge.cell import Cell, judge_cell, thief_of, verdict_at
-from leaderboard.judge.decide import COUNTED, Thresholds
+from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.results import cost_of, null_models, outcomes
 from leaderboard.judge.run import Run, read_run
-from leaderboard.judge.summaries import KINDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
+from leaderboard.judge.summaries import BOARDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
 from leaderboard.judge.tracks import Track, read_tracks, serves, track_of
 from leaderboard.judge.verdicts import Verdict
 from leaderboard.stats.null_tests import SURROGATE_POOL
@@ -28,12 +29,12 @@ __all__ = ["Board", "Run", "judge", "judge_cells", "read_run"]
 
 @dataclass(frozen=True)
 class Board:
-    """All that the pages say, at one alpha and each track's budget. `cells` are in the plan's order.
+    """All that the pages show, at one alpha and each track's budget. `cells` are in the plan's order.
 
     tracks: the main one first. split: where there are several, one board per track, with its own schemes, the attacks
     that serve its kind of task, and the cost of its host; parts: those of them that have a scheme, or the board itself.
     A board of several tracks has no host: what is measured by one, or in a unit, is read from the parts. beside: the
-    cells of thieves with other images than the matrix's; only curves speak of them.
+    cells of thieves with other images than the matrix's; only curves show them.
     """
 
     run: Run
@@ -48,12 +49,12 @@ class Board:
 
     @property
     def parts(self) -> Sequence[Board]:
-        """What the pages speak of, track by track: a track on which no scheme of the run works has nothing to say."""
+        """What the pages show, track by track: those on which a scheme of the run works."""
         return [part for part in self.split if part.schemes] or self.split or (self,)
 
     @property
     def shown(self) -> list[Track]:
-        """The tracks that the pages speak of."""
+        """The tracks that the pages show."""
         return [part.track for part in self.parts]
 
     @property
@@ -98,7 +99,7 @@ class Board:
     def kinds(self) -> list[str]:
         """The kinds of attack in this run, in the order of the pages."""
         present = {attack.kind for attack in self.attacks}
-        return [kind for kind in KINDS if kind in present]
+        return [kind for kind in BOARDS if kind in present]
 
     @property
     def ranked_kinds(self) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from leaderboard.judge.decide import COUNTED, Thresholds, decide, find, fresh
+from leaderboard.judge.case_file import CaseFile, read_case
+from leaderboard.judge.decide import Thresholds, decide
 from leaderboard.judge.evidence import Evidence
-from leaderboard.judge.results import Cost, Observation, cost_of, missing, observations, outcomes
+from leaderboard.judge.results import Cost, Observation, cost_of
 from leaderboard.judge.run import Run
 from leaderboard.judge.tracks import Track
 from leaderboard.judge.verdicts import Verdict
@@ -41,8 +42,7 @@ class Cell:
     committed: the verdict of a court that asks for commitment (claims only). before, after: evidence in the
     model as delivered and in the suspect. utility: suspect against delivered model. gates: the suspect's.
     channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
-    where `unit`, in which changes of utility are told, is dB, and `ssim` its mean SSIM
-    there. pool, share: the thief's images.
+    where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. pool, share: the thief's images.
     """
 
     task: str
@@ -76,12 +76,11 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
         found: dict[str, Any] = {"verdict": Verdict("not-applicable", planned["reason"])}
     else:
         try:
-            found = _judged(run, jobs, Thresholds.of(track), innocent=innocent, claim=claim)
+            found = _judged(read_case(run, jobs, innocent=innocent, claim=claim), Thresholds.of(track))
         except (ValueError, KeyError, TypeError) as error:
             # a plug-in's observations that don't fit together cost their own cell
-            found = {
-                "verdict": Verdict("crashed", f"its observations can't be weighed: {type(error).__name__}: {error}")
-            }
+            why = f"its observations can't be weighed: {type(error).__name__}: {error}"
+            found = {"verdict": Verdict("crashed", why)}
     pool, share = thief_of(run, planned)
     return Cell(
         task=track.task,
@@ -104,7 +103,7 @@ def verdict_at(run: Run, cell: Cell, court: Thresholds) -> Verdict:
     """The verdict of a judged cell at other thresholds; that of a cell without evidence is the same at all."""
     if cell.after is None:
         return cell.verdict
-    return decide(find(run, cell.jobs, innocent=cell.innocent, claim=cell.claim), court).verdict
+    return decide(read_case(run, cell.jobs, innocent=cell.innocent, claim=cell.claim), court).verdict
 
 
 def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
@@ -113,42 +112,16 @@ def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
     return planned.get("pool", thief["pool"]), planned.get("share", thief["share"])
 
 
-def _judged(run: Run, jobs: Mapping[str, str], court: Thresholds, *, innocent: bool, claim: bool) -> dict[str, Any]:
-    """The fields of a cell that rest on its jobs, as far as they got."""
-    nulls = [role for role in COUNTED.values() if role == "nulls" or role in jobs]
-    needed = ["marked", "attacked", "judged", *nulls]
-    if innocent:
-        seen = outcomes(run, jobs.get("suspect"))
-        found: dict[str, Any] = {"accuracy": level(seen), "ssim": similarity(seen)}
-        needed = ["suspect", "judged", *nulls]
-    else:
-        found = _attacked(run, jobs, court)
-        if not claim:
-            needed.insert(1, "fresh")
-    if gap := missing(run, jobs, needed):
-        return found | {"verdict": gap, "committed": gap if claim else None}
-    decision = decide(find(run, jobs, innocent=innocent, claim=claim), court)
-    found |= {"verdict": decision.verdict, "committed": decision.committed}
-    found |= {"after": decision.after, "gates": decision.gates}
-    if not innocent:
-        delivered = None if claim else observations(run, jobs["fresh"])[0]
-        found["channels"] = _channels(delivered, observations(run, jobs["judged"])[0])
-    return found
-
-
-def _attacked(run: Run, jobs: Mapping[str, str], court: Thresholds) -> dict[str, Any]:
-    """What is known of an attacked model before it is judged."""
-    innocent = jobs.get("innocent")  # the model of a false claim, which says nothing of the owner's mark
-    before = None if innocent else fresh(run, jobs)
-    found: dict[str, Any] = {"before": before.at(court.alpha) if before else None}
-    delivered, attacked = outcomes(run, innocent or jobs.get("marked")), outcomes(run, jobs.get("attacked"))
-    if delivered is not None and attacked is not None:
-        found |= {"utility": court.compare(delivered, attacked), "accuracy": level(attacked)}
-        found["ssim"] = similarity(attacked)
-    alike = (run.result(jobs.get("attacked")) or {}).get("agreement")
-    if alike is not None:
-        found["agreement"] = Agreement(alike.get("labels"), alike["largest_gap"])
-    return found
+def _judged(case: CaseFile, court: Thresholds) -> dict[str, Any]:
+    """The fields of a cell that rest on its case file."""
+    decision, alike = decide(case, court), case.agreement
+    return {
+        **{one.name: getattr(decision, one.name) for one in fields(decision)},
+        "accuracy": level(case.suspect),
+        "ssim": similarity(case.suspect),
+        "agreement": Agreement(alike.get("labels"), alike["largest_gap"]) if alike else None,
+        "channels": {} if case.innocent or case.seen is None else _channels(case.fresh, case.seen),
+    }
 
 
 def _channels(fresh: Observation | None, suspect: Observation) -> dict[str, tuple[ChannelTotal | None, ChannelTotal]]:

@@ -1,14 +1,13 @@
-"""From what the jobs of a cell found to its verdict: read once, decided at any alpha and budget."""
+"""From a case file to a verdict, at any alpha and budget; and a court's answer to a claim."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from leaderboard.judge.evidence import OWN_POOL, Evidence, Weighing
-from leaderboard.judge.results import Observation, null_models, nulls_of, observations, outcomes, unrelated_nulls
-from leaderboard.judge.run import Run
+from leaderboard.judge.case_file import CaseFile
+from leaderboard.judge.evidence import Evidence
+from leaderboard.judge.results import Observation
 from leaderboard.judge.tracks import Track
 from leaderboard.judge.verdicts import (
     SEARCHED,
@@ -18,12 +17,8 @@ from leaderboard.judge.verdicts import (
     cell_verdict,
     claim_verdict,
     innocent_verdict,
-    search_bits,
 )
-from leaderboard.stats.null_tests import SURROGATE_POOL
 from leaderboard.stats.utility_test import ItemOutcomes, Utility, compare
-
-COUNTED = {OWN_POOL: "nulls", SURROGATE_POOL: "surrogate_nulls"}  # pools that count, by the role that judged them
 
 
 @dataclass(frozen=True)
@@ -51,132 +46,52 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the verdict of one cell rests on, before any threshold.
-
-    before, after: the mark in the model as delivered and in the suspect. uncharged: a claim's, without the charge for
-    a search, where there is one. gates: outcomes by name. marked, attacked, scratch: outcomes on the test set.
-    admission: of a claim; empty for owners' marks and innocents.
-    """
-
-    after: Weighing
-    gates: Observation
-    before: Weighing | None = None
-    uncharged: Weighing | None = None
-    marked: ItemOutcomes | None = None
-    attacked: ItemOutcomes | None = None
-    scratch: ItemOutcomes | None = None
-    admission: Mapping[str, Any] | None = None
-    innocent: bool = False
-
-
-@dataclass(frozen=True)
 class Decision:
-    """The words of the two courts, and the evidence and gates they rest on."""
+    """The verdicts without and with commitment (the latter of claims only), and what they rest on."""
 
     verdict: Verdict
-    committed: Verdict | None
-    after: Evidence
-    gates: Mapping[str, Utility]
+    committed: Verdict | None = None
+    before: Evidence | None = None
+    after: Evidence | None = None
+    utility: Utility | None = None
+    gates: Mapping[str, Utility] = field(default_factory=dict)
 
 
-def find(run: Run, jobs: Mapping[str, str], *, innocent: bool, claim: bool) -> Found:
-    """What the jobs of a cell found; every job it needs has a result.
-
-    Raises ValueError, KeyError or TypeError where a plug-in's observations don't fit together.
-    """
-
-    def read() -> Found:
-        suspect = observations(run, jobs["judged"])[0]
-        pools = counted_pools(jobs)
-        if innocent:  # neither it nor what it was made from is among the nulls it is measured by
-            return Found(weighing(run, jobs["judged"], pools, innocent=jobs["suspect"]), suspect, innocent=True)
-        pools |= {"attacked": jobs["attacked_null"]} if "attacked_null" in jobs else {}
-        before = fresh(run, jobs)
-        if claim:
-            judged = run.result(jobs["judged"]) or {}
-            charge = search_bits(judged["admission"])
-            return Found(
-                after=weighing(run, jobs["judged"], pools, search_bits=charge),
-                gates=suspect,
-                before=before,
-                uncharged=weighing(run, jobs["judged"], pools) if charge else None,
-                admission=judged["admission"],
-            )
-        return Found(
-            after=weighing(run, jobs["judged"], pools),
-            gates=suspect,
-            before=before,
-            marked=outcomes(run, jobs["marked"]),
-            attacked=outcomes(run, jobs["attacked"]),
-            scratch=outcomes(run, jobs.get("scratch")) if jobs.get("scratch") != jobs["attacked"] else None,
+def decide(case: CaseFile, court: Thresholds) -> Decision:
+    """The verdict of a case file at one court's thresholds."""
+    before = case.before.at(court.alpha) if case.before else None
+    utility = court.compare(case.delivered, case.suspect) if case.delivered and case.suspect else None
+    if case.missing:
+        return Decision(case.missing, case.missing if case.claim else None, before, None, utility)
+    assert case.seen is not None
+    assert case.after is not None
+    gates, committed = court.gates(case.seen), None
+    if case.admission is not None:
+        after, accepted = answer(case, court, gates, committed=case.admission["committed"])
+        verdict, committed = (
+            claim_verdict(case.admission, accepted, commitment_required=required) for required in (False, True)
         )
-
-    return run.once(("found", innocent, claim, *jobs.items()), read)
-
-
-def decide(found: Found, court: Thresholds) -> Decision:
-    """The verdict at one court's thresholds."""
-    after, gates = found.after.at(court.alpha), court.gates(found.gates)
-    if found.innocent:
-        return Decision(innocent_verdict(after, gates), None, after, gates)
-    if found.admission is not None:
-        accepted = acceptance(after, gates)
-        free = found.uncharged
-        if after.state != "present" and free is not None and free.at(court.alpha).state == "present":
-            accepted = Acceptance("refused", SEARCHED)
-        alone, committed = (
-            claim_verdict(found.admission, accepted, commitment_required=asks) for asks in (False, True)
-        )
-        return Decision(alone, committed, after, gates)
-    assert found.before is not None
-    assert found.marked is not None
-    assert found.attacked is not None
-    scratch = court.compare(found.attacked, found.scratch) if found.scratch else None
-    before, used = found.before.at(court.alpha), court.compare(found.marked, found.attacked)
-    return Decision(cell_verdict(before, after, used, gates=gates, scratch=scratch), None, after, gates)
+    elif case.innocent:
+        after = case.after.at(court.alpha)
+        verdict = innocent_verdict(after, gates)
+    else:
+        assert before is not None
+        assert utility is not None
+        after = case.after.at(court.alpha)
+        scratch = court.compare(case.suspect, case.scratch) if case.suspect and case.scratch else None
+        verdict = cell_verdict(before, after, utility, gates=gates, scratch=scratch)
+    return Decision(verdict, committed, before, after, utility, gates)
 
 
-def fresh(run: Run, jobs: Mapping[str, str]) -> Weighing | None:
-    """The mark in the model as delivered, under the owner's key; None where it was not judged."""
-    pools = counted_pools(jobs, fresh=True)
-    if OWN_POOL not in pools or any(run.result(job) is None for job in (jobs.get("fresh"), *pools.values())):
-        return None
-    return weighing(run, jobs["fresh"], pools)
-
-
-def counted_pools(jobs: Mapping[str, str | None], *, fresh: bool = False) -> dict[str, str]:
-    """The jobs that judged the pools that count, by pool. fresh: under the owner's key, also where a claim brings one.
-
-    A run of before there were surrogates has clean nulls alone.
-    """
-    found = {pool: jobs.get(role) for pool, role in COUNTED.items()}
-    if fresh:
-        found = {pool: jobs.get(f"fresh_{role}", found[pool]) for pool, role in COUNTED.items()}
-    return {pool: job for pool, job in found.items() if job is not None}
-
-
-def weighing(
-    run: Run,
-    judged: str,
-    pools: Mapping[str, str],
-    *,
-    search_bits: int = 0,
-    innocent: str | None = None,
-) -> Weighing:
-    """A judged job's suspect against jobs that judged nulls; of an `innocent` one, without the nulls it is akin to."""
-
-    def read() -> Weighing:
-        there = {pool: job for pool, job in pools.items() if run.result(job) is not None}
-        nulls = {
-            pool: [seen for _, seen in nulls_of(run, job)] if innocent is None else unrelated_nulls(run, job, innocent)
-            for pool, job in there.items()
-        }
-        suspect = observations(run, judged)[0]
-        if suspect["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
-            channel = next((seen["evidence"] for seen in nulls[OWN_POOL] if seen["unreadable"] is None), "")
-            suspect = {**suspect, "evidence": channel}
-        useless = {pool: len(null_models(run, job)) - len(nulls_of(run, job)) for pool, job in there.items()}
-        return Weighing.of(suspect, nulls, search_bits=search_bits, useless=useless)
-
-    return run.once(("weighing", judged, tuple(pools.items()), search_bits, innocent), read)
+def answer(
+    case: CaseFile, court: Thresholds, gates: Mapping[str, Utility], *, committed: bool
+) -> tuple[Evidence, Acceptance]:
+    """The evidence for a claim and the court's answer to it. committed: the key was, before the suspect existed."""
+    assert case.after is not None
+    free = case.after.at(court.alpha)
+    if committed or case.searched is None:
+        return free, acceptance(free, gates)
+    charged = case.searched.at(court.alpha)
+    if free.state == "present" and charged.state != "present":
+        return charged, Acceptance("refused", SEARCHED)
+    return charged, acceptance(charged, gates)

@@ -27,7 +27,7 @@ from leaderboard.stats.null_tests import (
     score,
     thresholds,
 )
-from leaderboard.stats.tails import NullPool, clopper_pearson_upper, prediction, t_interval, t_upper, wilson
+from leaderboard.stats.tails import NullPool, clopper_pearson_upper, log10_prediction, t_interval, t_upper, wilson
 
 __all__ = ["NEAR", "OWN_POOL", "TOO_FEW", "Evidence", "Weighing", "weigh"]
 
@@ -39,7 +39,7 @@ EvidenceState = Literal["present", "absent", "unclear"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one suspect says about one key.
+    """The evidence for one key in one suspect.
 
     total: hits out of n, or the mean of n real scores; rate: total / n, or the mean. log10_p_key and
     log10_p_null are None where there is no such test; log10_p is the larger. theta: least total with p <=
@@ -152,7 +152,7 @@ class Weighing:
             reason: str | None = TOO_FEW
         elif log10_p <= math.log10(alpha):
             state, reason = "present", None
-        # None: the key cannot tell a mark from its absence, however many the nulls
+        # None: this key can't separate a mark from its absence, however many the nulls
         elif theta0 is None or (n * upper if suspect.kind == "count" else upper) < theta0:
             state, reason = "absent", None
         else:
@@ -206,7 +206,7 @@ class Weighing:
             if pool is None:
                 found[name] = {"J": 0, "mean": None, "max": None, "log10_p": None}
             else:
-                log10_p = 0.0 if total is None else prediction(total, pool, alpha).log10_p
+                log10_p = 0.0 if total is None else log10_prediction(total, pool, alpha)
                 found[name] = {"J": len(pool.totals), "mean": _mean(pool), "max": max(pool.totals), "log10_p": log10_p}
             if any(self.useless.values()):
                 found[name]["useless"] = self.useless.get(name, 0)

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from leaderboard.judge.case_file import COUNTED, CaseFile, counted_pools, read_case
 from leaderboard.judge.cell import Cell
-from leaderboard.judge.decide import COUNTED, Thresholds, counted_pools, decide, find
-from leaderboard.judge.evidence import OWN_POOL, weigh
+from leaderboard.judge.decide import Thresholds, decide
+from leaderboard.judge.evidence import OWN_POOL, Weighing
 from leaderboard.judge.results import null_models, nulls_of, unrelated_nulls
 from leaderboard.judge.run import Run
-from leaderboard.judge.verdicts import Tally, innocent_verdict
+from leaderboard.judge.verdicts import Tally
 from leaderboard.stats.tails import clopper_pearson_upper
 
 
@@ -72,8 +73,8 @@ def _rivals(run: Run, cells: Sequence[Cell], court: Thresholds) -> Iterator[bool
             (marked,) = null_models(run, judged)
             jobs = {"judged": judged, "suspect": marked, **nulls}
             with suppress(ValueError, KeyError, TypeError):  # observations that don't fit have their reason in cells
-                found = find(run, jobs, innocent=True, claim=False)
-                yield decide(found, court).verdict.word == "false-positive"
+                case = read_case(run, jobs, innocent=True, claim=False)
+                yield decide(case, court).verdict.word == "false-positive"
 
 
 def _null_jobs(run: Run, cells: Sequence[Cell]) -> list[dict[str, str]]:
@@ -89,6 +90,6 @@ def _accused_by_the_others(run: Run, pools: Mapping[str, str], court: Thresholds
     for model, seen in nulls_of(run, pools[OWN_POOL]):
         with suppress(ValueError, KeyError):  # observations that can't be weighed have their reason in every cell
             others = {pool: unrelated_nulls(run, judged, model) for pool, judged in pools.items()}
-            evidence = weigh(seen, others, court.alpha)
-            accused[model] = innocent_verdict(evidence, court.gates(seen)).word == "false-positive"
+            case = CaseFile(innocent=True, seen=seen, after=Weighing.of(seen, others))
+            accused[model] = decide(case, court).verdict.word == "false-positive"
     return accused

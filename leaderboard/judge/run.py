@@ -53,10 +53,10 @@ class Run:
 
     def ancestors(self, job: str) -> Iterator[str]:
         """The job itself, its parents, theirs, and so on: nearest first, each once."""
-        queue, seen, jobs = [job], {job}, self.description.jobs
+        queue, seen, jobs = [job], {job}, self.described["jobs"]
         for one in queue:
             yield one
-            for parent in jobs[one].parents if one in jobs else ():
+            for parent in jobs[one]["parents"] if one in jobs else ():
                 if parent not in seen:
                     seen.add(parent)
                     queue.append(parent)
@@ -68,11 +68,11 @@ class Run:
         """
         if self.result(job) is not None:
             return None
-        jobs = self.description.jobs
+        jobs = self.described["jobs"]
         for one in self.ancestors(job) if job else ():
             record = self.records.get(one)
             if record is not None and record["status"] != "ok":
-                where = "" if one == job else f"{jobs[one].label if one in jobs else one[:8]}: "
+                where = "" if one == job else f"{jobs[one]['label'] if one in jobs else one[:8]}: "
                 return record["status"], f"{where}{record['reason'] or record['status']}"
         return NOT_RUN, "the job was not run in this run"
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
-from benchmark.vocabulary import ORACLE_KINDS
+from benchmark.vocabulary import ATTACK_KINDS, ORACLE_KINDS
+from leaderboard.judge.case_file import delivered_mark
 from leaderboard.judge.cell import Cell
-from leaderboard.judge.decide import Thresholds, fresh
+from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.false_positives import FalseAlarms, false_alarms
 from leaderboard.judge.results import Cost, cost_of, nulls_of, outcomes
@@ -19,9 +20,7 @@ from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH, Tally
 from leaderboard.stats.utility_test import Utility, level, similarity
 
-KINDS = (
-    "removal", "function-preserving", "evasion", "extraction", "ambiguity", "false-claim", *ORACLE_KINDS, "control",
-)  # fmt: skip
+BOARDS = (*(kind for kind in ATTACK_KINDS if kind != "control"), *ORACLE_KINDS, "control")  # in the order of the pages
 _TIERS = (0.01, 0.05, 0.25, 1.0)  # of training one host
 
 
@@ -113,8 +112,8 @@ def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court
     by_replicate = {cell.replicate: cell for cell in reversed(owners) if cell.jobs}
     return SchemeRow(
         described=scheme,
-        tallies={kind: Tally.of(c.verdict for c in owners if c.kind == kind) for kind in KINDS},
-        committed={kind: Tally.of(c.committed or c.verdict for c in owners if c.kind == kind) for kind in KINDS},
+        tallies={kind: Tally.of(c.verdict for c in owners if c.kind == kind) for kind in BOARDS},
+        committed={kind: Tally.of(c.committed or c.verdict for c in owners if c.kind == kind) for kind in BOARDS},
         fidelity=[_fidelity(run, by_replicate[number], court) for number in sorted(by_replicate)],
         false_alarms=false_alarms(run, own, court),
     )
@@ -128,7 +127,7 @@ def _fidelity(run: Run, cell: Cell, court: Thresholds) -> Fidelity:
     nulls = [found for model in models if (found := level(outcomes(run, model))) is not None]
     evidence = None
     with suppress(ValueError, KeyError):
-        delivered = fresh(run, jobs)
+        delivered = delivered_mark(run, jobs)
         evidence = delivered.at(court.alpha) if delivered else None
     return Fidelity(
         replicate=cell.replicate,

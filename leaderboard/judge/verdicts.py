@@ -26,7 +26,7 @@ Gates = Mapping[str, Utility]
 
 @dataclass(frozen=True)
 class Verdict:
-    """One word, why (None where the word says it all), and flags printed beside it."""
+    """One word, why (None where the word is enough), and flags printed beside it."""
 
     word: str
     reason: str | None = None
@@ -78,7 +78,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What the court says to a claim, by evidence and gates alone, and why it does not accept."""
+    """The court's answer to a claim, by evidence and gates alone, and why it does not accept."""
 
     word: Literal["accepted", "refused", "unclear"]
     reason: str | None = None
@@ -152,9 +152,12 @@ def cell_verdict(
     return Verdict("undecided", "nulls" if after.reason == TOO_FEW else "evidence")
 
 
-def search_bits(admission: Mapping[str, Any]) -> int:
-    """Bits of search charged to a claim (`weigh`): 64 for a hash-bound key that was not committed, else 0."""
-    return SEARCH_BITS if admission["hash_bound"] and not admission["committed"] else 0
+def inadmissible(admission: Mapping[str, Any]) -> str | None:
+    """Why a key is inadmissible; None where it is well formed and bound to its owner."""
+    if admission["well_formed"] and admission["bound"]:
+        return None
+    fault = "bound to its owner" if admission["well_formed"] else "well formed"
+    return admission["reason"] or f"the key is not {fault}"
 
 
 def claim_verdict(admission: Mapping[str, Any], claim: Acceptance, *, commitment_required: bool) -> Verdict:
@@ -163,11 +166,10 @@ def claim_verdict(admission: Mapping[str, Any], claim: Acceptance, *, commitment
     Admissibility comes first: the p-value of a key made after seeing the model means nothing by itself. A key
     is admissible when it is well formed, bound, and, where the court asks for it, committed before the
     suspect existed. The two courts are two calls, their answers stand side by side. claim: `acceptance` of
-    evidence weighed with `search_bits(admission)`.
+    evidence that is charged the search, where the key is behind a hash and was not committed in time.
     """
-    if not (admission["well_formed"] and admission["bound"]):
-        fault = "bound to its owner" if admission["well_formed"] else "well formed"
-        return Verdict("rejected", admission["reason"] or f"the key is not {fault}")
+    if fault := inadmissible(admission):
+        return Verdict("rejected", fault)
     if commitment_required and not admission["committed"]:
         return Verdict("rejected", "the key was not committed before the suspect existed")
     if claim.word == "refused":

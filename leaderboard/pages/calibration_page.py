@@ -23,7 +23,6 @@ def calibration_page(run: Run, found: Sequence[Calibrated]) -> str:
         pools(found),
         "## Power",
         power(found),
-        *roc(found),
         *faults(found),
     ]
     return "\n\n".join(parts) + "\n"
@@ -135,17 +134,6 @@ def power(found: Sequence[Calibrated]) -> str:
     return f"{text}\n\n" + table(["scheme", *_at(ALPHAS)], rows, "l" + "r" * len(ALPHAS))
 
 
-def roc(found: Sequence[Calibrated]) -> list[str]:
-    """Attacked marked against attacked unmarked models; nothing where there are fewer than 100 of those."""
-    rows = [
-        [escape(one.scheme), str(one.roc.marked), str(one.roc.nulls), f"{one.roc.auroc:.3f}",
-         wording.percent(one.roc.tpr)]
-        for one in found if one.roc is not None
-    ]  # fmt: skip
-    header = ["scheme", "attacked marked", "attacked nulls", "AUROC", "TPR at 1 % FPR"]
-    return ["## Attacked marked against attacked nulls", table(header, rows, "lrrrr")] if rows else []
-
-
 def faults(found: Sequence[Calibrated]) -> list[str]:
     """Why a part is missing."""
     rows = [[escape(one.scheme), escape(why)] for one in found for _, why in one.faults]
@@ -172,7 +160,6 @@ def as_json(found: Sequence[Calibrated]) -> list[dict[str, object]]:
             "no_fresh_keys": one.no_fresh_keys,
             "pools": {pool.name: {"p_null": _counts(pool.null), "p": _counts(pool.both)} for pool in one.pools},
             "power": {wording.probability(alpha): value for alpha, value in one.power.items()},
-            "roc": one.roc and {"auroc": one.roc.auroc, "tpr_at_1_percent_fpr": one.roc.tpr},
             "faults": [why for _, why in one.faults],
         }
         for one in found

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from leaderboard.analysis.compare import LEVEL, Change, Comparison, key_of, words
+from leaderboard.analysis.compare import Change, Comparison, key_of, words
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.pages import wording
+from leaderboard.stats.tails import FAMILY_LEVEL
 
 
 def as_json(a: Board, b: Board, found: Comparison) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def as_json(a: Board, b: Board, found: Comparison) -> dict[str, Any]:
         "runs": [{"run": board.run.described["run"], "created": board.run.described["created"]} for board in (a, b)],
         "alpha": a.alpha,
         "budgets": {track.task: {"budget": track.budget, "unit": track.unit} for track in a.tracks},
-        "level": LEVEL,
+        "level": FAMILY_LEVEL,
         "tests": found.tests,
         "same": found.same,
         "compared": len(found.changes) - found.same,
@@ -57,7 +58,7 @@ def describe(a: Board, b: Board, found: Comparison) -> str:
           (("A", a), ("B", b))),
         f"at alpha {a.alpha:g}, budget {wording.budgets(a.tracks)}",
         f"{both} cells in both: {found.same} from the same records, {both - found.same} compared "
-        f"({found.tests} tests, Holm at {LEVEL:g})",
+        f"({found.tests} tests, Holm at {FAMILY_LEVEL:g})",
     ]  # fmt: skip
     titles = (
         ("worse for the owner", found.worse),

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.store import atomic
 from leaderboard.analysis.reproduction import is_reproduction
-from leaderboard.analysis.sweeps import Curve, choices, curves
+from leaderboard.analysis.sweeps import Curve, curves
 from leaderboard.judge.board import Board
-from leaderboard.judge.cell import Cell
-from leaderboard.judge.evidence import OWN_POOL, Evidence
 from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.run import Run
-from leaderboard.judge.summaries import work_share
-from leaderboard.pages import markdown, wording
+from leaderboard.pages import markdown
 from leaderboard.pages.bibliography import bibliography
 from leaderboard.pages.board_json import leaderboard_json
 from leaderboard.pages.md_table import one_line
 from leaderboard.pages.reproduction_page import page as reproduction_page
 from leaderboard.pages.reproduction_page import reproduction_json
-from leaderboard.stats.utility_test import SCALE
 
 FIGURES = "figures"  # the folder of the figures, beside the pages
 NAMES = ("matrix", "cost", "false-positives", "curves")
@@ -118,111 +111,25 @@ def records(run: Run) -> str:
     return "".join(json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n" for record in ordered)
 
 
-def matrix_csv(board: Board, swept: Sequence[Curve] = ()) -> str:
-    """One line per cell, innocents among them; fields without a value are empty.
+def matrix_csv(board: Board, swept: Sequence[Curve] | None = None) -> str:
+    """`leaderboard.frame` as CSV: one line per cell, innocents among them; fields without a value are empty.
 
-    swept: the run's curves; the cells that the thief would choose from them are marked. Texts that a spreadsheet would
-    take for a formula start with a quote mark.
+    swept: the run's curves, where they are known already. Whole totals are written as counts. Texts that a spreadsheet
+    would take for a formula start with a quote mark.
     """
-    text = io.StringIO()
-    chosen = choices(board, swept)
-    lines = [
-        _line(board, cell) | {"thiefs_choice": not cell.innocent and (cell.scheme, cell.attack) in chosen}
-        for cell in (*board.cells, *board.beside)
-    ]
-    writer = csv.DictWriter(text, [*_line(board, None), "thiefs_choice"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _field(value) for name, value in line.items()} for line in lines)
-    return text.getvalue()
+    import pandas as pd  # it loads slowly, and only here
+
+    from leaderboard.dataframe import COLUMNS, cells
+
+    made = cells(board, swept)
+    for name in (column.name for column in COLUMNS if column.dtype in ("category", "string")):
+        made[name] = made[name].astype(object).map(_plain, na_action="ignore")
+    for name in (prefix + total for prefix in ("", "fresh_") for total in ("total", "theta", "theta0", "null_max")):
+        whole = [int(value) if value.is_integer() else value for value in made[name]]
+        made[name] = pd.Series(whole, dtype=object)
+    return str(made.to_csv(index=False, lineterminator="\n"))
 
 
-def _field(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    plain = one_line(value)
+def _plain(text: str) -> str:
+    plain = one_line(text)
     return f"'{plain}" if plain.startswith(_FORMULA) else plain
-
-
-def _line(board: Board, cell: Cell | None) -> dict[str, Any]:
-    """The columns of one cell; of None, only their names."""
-    scheme = {row.label: row.described for row in board.schemes}.get(cell.scheme, {}) if cell else {}
-    attack = {row.label: row.described for row in board.attacks}.get(cell.attack, {}) if cell else {}
-    verdict, committed = (cell.verdict, cell.committed) if cell else (None, None)
-    utility, cost, jobs = (cell.utility, cell.cost, cell.jobs) if cell else (None, None, {})
-    return {
-        "run": board.run.described["run"],
-        "scheme": cell and cell.scheme,
-        "attack": cell and cell.attack,
-        "kind": cell and cell.kind,
-        "replicate": cell and cell.replicate,
-        "innocent": cell and cell.innocent,
-        "verdict": verdict and verdict.word,
-        "reason": verdict and verdict.reason,
-        "flags": " ".join(verdict.flags) if verdict else None,
-        "verdict_with_commitment": committed and committed.word,
-        "reason_with_commitment": committed and committed.reason,
-        "task": cell and cell.task,
-        "unit": cell and cell.unit,
-        "alpha": cell and board.part_of(cell).track.alpha,
-        "budget": cell and board.part_of(cell).track.budget,
-        **_evidence("", cell.after if cell else None),
-        **_evidence("fresh_", cell.before if cell else None),
-        "agreement": cell.agreement.labels if cell and cell.agreement else None,
-        "largest_score_gap": cell.agreement.largest_gap if cell and cell.agreement else None,
-        "accuracy": cell and cell.accuracy,
-        "ssim": cell and cell.ssim,
-        "utility_change": utility and utility.change,
-        "utility_change_low": -SCALE[utility.unit] * utility.interval[1] if utility else None,
-        "utility_change_high": -SCALE[utility.unit] * utility.interval[0] if utility else None,
-        "utility_losses": utility and utility.losses,
-        "utility_gains": utility and utility.gains,
-        "utility_items": utility and utility.n,
-        "utility_z": utility and utility.z,
-        "utility_state": utility and utility.state,
-        "gain_over_doing_nothing": utility and utility.gain,
-        "gates": _listed({name: f"{gate.state} {wording.change(gate.delta, gate.unit)}"
-                          for name, gate in cell.gates.items()}) if cell else None,
-        "channels": _listed({name: f"{seen.total:g}/{seen.n}" for name, (_, seen) in cell.channels.items()})
-        if cell else None,
-        "release": scheme.get("release"),
-        "court": scheme.get("court"),
-        "access": attack.get("access"),
-        "family": attack.get("family"),
-        "thief_pool": cell and cell.pool,
-        "thief_share": cell and cell.share,
-        "seconds": cost and cost.seconds,
-        "of_training_a_host": work_share(cost, board.part_of(cell).host_operations) if cell and cost else None,
-        "peak_memory_mb": cost and cost.peak_memory_mb,
-        "steps": cost and cost.steps,
-        "samples": cost and cost.samples,
-        "operations": cost and cost.operations,
-        "labelled": cost and cost.labelled,
-        "unlabelled": cost and cost.unlabelled,
-        "queries": cost and cost.queries,
-        **{f"job_{role}": jobs.get(role) for role in ("marked", "attacked", "suspect", "judged", "nulls")},
-    }  # fmt: skip
-
-
-def _evidence(prefix: str, found: Evidence | None) -> dict[str, Any]:
-    pool = found.pools.get(OWN_POOL, {}) if found else {}
-    names = (
-        "state",
-        "total",
-        "n",
-        "rate",
-        "log10_p",
-        "log10_p_key",
-        "log10_p_null",
-        "grade",
-        "theta",
-        "theta0",
-        "upper",
-    )
-    columns = {name: getattr(found, name) if found else None for name in names}
-    low, high = found.interval if found else (None, None)
-    nulls = {"nulls": pool.get("J"), "null_mean": pool.get("mean"), "null_max": pool.get("max")}
-    return {prefix + name: value for name, value in {**columns, "rate_low": low, "rate_high": high, **nulls}.items()}
-
-
-def _listed(named: dict[str, str]) -> str:
-    return "; ".join(f"{name} {value}" for name, value in named.items())

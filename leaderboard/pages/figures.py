@@ -23,8 +23,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from leaderboard.analysis.sweeps import Curve
 from leaderboard.judge.board import Board
+from leaderboard.judge.case_file import counted_pools
 from leaderboard.judge.cell import Cell
-from leaderboard.judge.decide import counted_pools
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import observations
 from leaderboard.pages import wording

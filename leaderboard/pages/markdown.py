@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.plugins.selection import CLAIM_KINDS
+from benchmark.vocabulary import CLAIM_KINDS
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices, curves
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import Tally
@@ -36,7 +36,6 @@ def page(board: Board, swept: Sequence[Curve] | None = None) -> str:
         *scores.sections(board),
         *sweeps.curve_section(board, found),
         *results.claims(board),
-        *sweeps.dispute_section(board),
         "## Innocent models",
         results.false_alarms(board),
         results.near_misses(board),

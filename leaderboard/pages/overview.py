@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from benchmark.plugins.selection import CLAIM_KINDS
-from benchmark.vocabulary import ORACLE_KINDS
+from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import Fidelity
 from leaderboard.pages import wording

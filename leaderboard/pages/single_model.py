@@ -1,91 +1,17 @@
-"""The verdict on one model under one key, outside any run: `bench verify`."""
+"""The opinion on one model under one key as text and JSON: `bench verify`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from leaderboard.judge.evidence import OWN_POOL, Evidence, Weighing
-from leaderboard.judge.verdicts import SEARCH_BITS, Acceptance, acceptance, search_bits
+from leaderboard.judge.evidence import OWN_POOL
+from leaderboard.judge.opinion import INADMISSIBLE, Opinion
+from leaderboard.judge.verdicts import SEARCH_BITS
 from leaderboard.pages import wording
 from leaderboard.stats.tails import rarity
-from leaderboard.stats.utility_test import LEAST_GAIN, ItemOutcomes, Utility, compare, does_the_job, gain
-
-INADMISSIBLE = "inadmissible"
-
-
-@dataclass(frozen=True)
-class Opinion:
-    """What a court would say, twice: if the key was committed before the suspect existed, and if it was not.
-
-    An uncommitted key behind a hash is charged the keys its holder may have tried (`search_bits`). claim: accepted,
-    refused, unclear, or inadmissible, with the reason. admissible: whether the key is well formed and bound; where it
-    is not, its p-values mean nothing and are not told. gain: of an image-to-image suspect over doing nothing, in dB.
-    """
-
-    evidence: Evidence
-    uncommitted: Evidence
-    gates: Mapping[str, Utility]
-    claim: str
-    claim_uncommitted: str
-    reason: str | None
-    admissible: bool
-    gain: float | None = None
-
-    @property
-    def verdict(self) -> str:
-        """present, absent or unclear; inadmissible where the key is."""
-        return self.evidence.state if self.admissible else INADMISSIBLE
-
-    @property
-    def useless(self) -> bool:
-        """Whether the suspect hardly beats doing nothing."""
-        return self.gain is not None and self.gain < LEAST_GAIN
-
-
-def opinion(
-    observation: Mapping[str, Any],
-    nulls: Mapping[str, Sequence[Mapping[str, Any]]],
-    admission: Mapping[str, Any],
-    alpha: float,
-    budget: float,
-    outcomes: ItemOutcomes,
-    null_outcomes: Mapping[str, Sequence[ItemOutcomes]],
-) -> Opinion:
-    """Weigh a suspect at `alpha`, its gates at `budget` (points). metrics.md, sections 1 and 3.
-
-    nulls: by pool. outcomes: of the suspect and of each null on the test set. A null that does not do its task is no
-    null.
-    """
-    pools = {
-        pool: [null for null, seen in zip(members, null_outcomes[pool], strict=True) if does_the_job(seen)]
-        for pool, members in nulls.items()
-    }
-    useless = {pool: len(nulls[pool]) - len(at_work) for pool, at_work in pools.items()}
-    if observation["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
-        channel = next((null["evidence"] for null in pools[OWN_POOL] if null["unreadable"] is None), "")
-        observation = {**observation, "evidence": channel}
-    gates = {
-        name: compare({"correct": gate["before"]}, {"correct": gate["after"]}, budget, "points")
-        for name, gate in observation["gates"].items()
-    }
-    committed = Weighing.of(observation, pools, useless=useless).at(alpha)
-    charge = search_bits({**admission, "committed": False})
-    uncommitted = Weighing.of(observation, pools, search_bits=charge, useless=useless).at(alpha)
-    word, reason = _claim(admission, acceptance(committed, gates))
-    alone = _claim(admission, acceptance(uncommitted, gates))[0]
-    return Opinion(committed, uncommitted, gates, word, alone, reason, _admissible(admission), gain(outcomes))
-
-
-def _admissible(admission: Mapping[str, Any]) -> bool:
-    return bool(admission["well_formed"] and admission["bound"])
-
-
-def _claim(admission: Mapping[str, Any], accepted: Acceptance) -> tuple[str, str | None]:
-    if not _admissible(admission):
-        return INADMISSIBLE, admission["reason"] or "the key is not admissible"
-    return accepted.word, accepted.reason
+from leaderboard.stats.utility_test import LEAST_GAIN
 
 
 def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: float) -> dict[str, Any]:

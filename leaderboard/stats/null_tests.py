@@ -17,9 +17,9 @@ from leaderboard.stats.tails import (
     binomial_tails,
     least_count,
     least_score,
+    log10_prediction,
     log10_unlimited,
     poisson_binomial_tails,
-    prediction,
     ranks_reach,
 )
 
@@ -112,7 +112,7 @@ def key_law(law: Mapping[str, Any] | None, suspect: EvidenceScore) -> Closed | N
             return None
         if suspect.kind == "count":
             return NullPool.of_counts(law["totals"], suspect.n)
-        # all totals come from this suspect, so its own items tell the least spread
+        # all totals are of this suspect: the least spread is the sampling error of its own items
         return NullPool.of_scores(law["totals"], suspect.sd / math.sqrt(suspect.n))
     if suspect.kind != "count":
         raise ValueError(f"a {law['kind']} law needs hits, not real scores")
@@ -142,13 +142,13 @@ class NullTest:
         if self.key is None:
             return None
         if isinstance(self.key, NullPool):
-            return self._charged(prediction(total, self.key, alpha).log10_p)
+            return self._charged(log10_prediction(total, self.key, alpha))
         return self._charged(self.key.log10_tail(total))
 
     def null_p(self, total: float, alpha: float) -> float | None:
         if not self.nulls:
             return None
-        largest = max(prediction(total, pool, alpha).log10_p for pool in self.nulls)
+        largest = max(log10_prediction(total, pool, alpha) for pool in self.nulls)
         return self._charged_without_key(largest)
 
     def p(self, total: float, alpha: float) -> float:

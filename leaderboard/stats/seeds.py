@@ -1,4 +1,4 @@
-"""What several seeds allow to say: intervals of mean scores, worst cases, and which of two schemes is above.
+"""Inference from several seeds: intervals of mean scores, worst cases, and which of two schemes is above.
 
 A seed redraws host, key and attack together, so seeds are the independent units and the attacks of one seed are
 not. Numbers and coverages: see the tests.
@@ -14,7 +14,6 @@ from scipy import special
 
 LEAST_FOR_INTERVAL = 3
 CONFIDENCE = 0.95
-LEVEL = 0.05  # of the claim that one scheme is above another, after Holm
 
 
 def cell_variance(held: float, seeds: int) -> float:
@@ -80,7 +79,7 @@ def difference_p(
 
 
 def what_seeds_allow(seeds: int) -> str:
-    """One sentence on what a run with so many seeds can say."""
+    """One sentence on what may be inferred from so many seeds."""
     if seeds == 1:
         return "One seed: counts of this run, no rates and no ranks."
     if seeds < LEAST_FOR_INTERVAL:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 LN10 = math.log(10.0)
-LEAST_FOR_PREDICTION = 8  # with fewer nulls their spread says too little: ranks only
+FAMILY_LEVEL = 0.05  # what adjusted p-values (see `holm`) are held against
+LEAST_FOR_PREDICTION = 8  # with fewer nulls their spread is too uncertain: ranks only
 
 
 @lru_cache(maxsize=1024)
@@ -104,9 +105,7 @@ def t_interval(mean: float, sd: float, n: int, confidence: float = 0.95) -> tupl
 
 def t_upper(mean: float, sd: float, n: int, confidence: float = 0.95) -> float:
     """One-sided upper Student-t bound of the mean of n values; inf for n = 1."""
-    if n < 2:
-        return math.inf
-    return mean + float(special.stdtrit(n - 1, confidence)) * sd / math.sqrt(n)
+    return math.inf if n < 2 else mean + float(special.stdtrit(n - 1, confidence)) * sd / math.sqrt(n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -161,34 +160,22 @@ class NullPool:
         return total if self.n is None else anscombe(total, self.n)
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """log10 p-values of one total against J nulls; `log10_pred` is None where there is no spread to go by."""
-
-    log10_pred: float | None
-    log10_rank: float
-    log10_p: float
-
-
 @lru_cache(maxsize=131072)
-def prediction(total: float, nulls: NullPool, alpha: float) -> Prediction:
-    """Would one more null score `total` or more?
+def log10_prediction(total: float, nulls: NullPool, alpha: float) -> float:
+    """log10 p of one more null scoring `total` or more.
 
     p_pred is the Student-t prediction bound (Hahn & Meeker, Statistical Intervals), p_rank the share of
     nulls, the suspect among them, that score at least as much. Both count (the larger one) where ranks can
-    reach alpha or the total is within the nulls; beyond them p_pred counts alone. With fewer than 8 nulls
-    p_rank counts alone.
+    reach alpha or the total is within the nulls; beyond them p_pred counts alone. With fewer than 8 nulls, or
+    without any spread, p_rank counts alone.
     """
     j = len(nulls.totals)
     rank = math.log10((1 + sum(other >= total for other in nulls.totals)) / (j + 1))
-    if j < 2 or nulls.spread == 0.0:
-        return Prediction(None, rank, rank)
+    if j < LEAST_FOR_PREDICTION or nulls.spread == 0.0:
+        return rank
     distance = (nulls.scaled(total) - nulls.centre) / (nulls.spread * math.sqrt(1 + 1 / j))
     pred = log10_t_tail(distance, j - 1)
-    if j < LEAST_FOR_PREDICTION:
-        return Prediction(pred, rank, rank)
-    ranked = ranks_reach(j, alpha) or total <= max(nulls.totals)
-    return Prediction(pred, rank, max(pred, rank) if ranked else pred)
+    return max(pred, rank) if ranks_reach(j, alpha) or total <= max(nulls.totals) else pred
 
 
 def ranks_reach(j: int, alpha: float) -> bool:

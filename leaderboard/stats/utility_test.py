@@ -69,7 +69,7 @@ def compare(before: ItemOutcomes, after: ItemOutcomes, budget: float, unit: str)
 
 
 def unit_of(seen: ItemOutcomes) -> str:
-    """The unit in which changes of these outcomes are told."""
+    """The unit of changes of these outcomes: "points" or "dB"."""
     return "points" if "correct" in seen else "dB"
 
 
@@ -106,7 +106,7 @@ def fidelity(
 ) -> Utility:
     """Paired t of the loss of PSNR, in dB, image by image, against `budget`: one-sided at 5 %, interval 90 %.
 
-    Fewer than two images say nothing; equal losses on all of them leave no doubt.
+    Fewer than two images are unclear; equal losses on all of them have no error.
     """
     if before.shape != after.shape:
         raise ValueError(f"paired outcomes need the same images: {before.size} before, {after.size} after")
@@ -146,7 +146,7 @@ def paired(before: str, after: str) -> tuple[int, int, int]:
 def tango_z(losses: int, gains: int, n: int, budget: float) -> float:
     """Score statistic of net loss = `budget`, a fraction in (-1, 1); negative: the loss is less than that.
 
-    0 where the pairs say nothing (n = 0, or no losses, no gains and budget 0).
+    0 where the pairs carry no information (n = 0, or no losses, no gains and budget 0).
     """
     if min(losses, gains) < 0 or losses + gains > n:
         raise ValueError(f"{losses} losses and {gains} gains do not fit into {n} pairs")

@@ -14,7 +14,7 @@ def test_no_attack_leaves_the_release_as_it_is(lab):
     for name, tensor in marked.service.net.state.items():
         assert torch.equal(left.service.net.state[name], tensor)
     assert left.service.filters == ()
-    assert set(left.bill.record().values()) == {0}
+    assert set(left.cost.record().values()) == {0}
     assert lab.observe(ADI, left, marked.key) == lab.observe(ADI, marked)
 
 
@@ -22,7 +22,7 @@ def test_scratch_needs_no_model_and_learns_the_task_without_the_mark(lab):
     own = lab.attack(Scratch(), None)
     assert own.accuracy > 0.95
     assert lab.total(lab.observe(ADI, own, lab.embed(ADI).key)) < 25  # P(Bin(100, 1/10) >= 25) = 1e-5
-    assert own.bill.record() | {"operations": 0} == {
+    assert own.cost.record() | {"operations": 0} == {
         "operations": 0,
         "labelled": 400,
         "unlabelled": 0,
@@ -36,5 +36,5 @@ def test_fewer_images_make_more_epochs_not_fewer_steps(lab):
     few = lab.splits.thief.take(torch.arange(128))
     thief = Thief(lab.context, few, stream("scratch"), None, "labels")
     Scratch().run(thief)
-    assert thief.bill.record()["steps"] == 150
-    assert thief.bill.record()["labelled"] == 128
+    assert thief.cost.record()["steps"] == 150
+    assert thief.cost.record()["labelled"] == 128

@@ -32,8 +32,8 @@ def test_the_surrogate_learns_the_task_without_the_mark(lab, attack, scheme, lim
 
 
 def test_answers_are_queried_once_and_no_label_is_used(lab):
-    bill = lab.attack(Distill(), lab.embed(ADI), ADI).bill.record()
-    assert bill | {"operations": 0} == {
+    cost = lab.attack(Distill(), lab.embed(ADI), ADI).cost.record()
+    assert cost | {"operations": 0} == {
         "operations": 0,
         "labelled": 0,
         "unlabelled": 400,

@@ -54,9 +54,9 @@ def test_the_rate_is_constant(lab, monkeypatch):
         return step(self, *given)
 
     monkeypatch.setattr(torch.optim.SGD, "step", watched)
-    bill = lab.attack.__wrapped__(Finetune(lr=0.02, epochs=2), lab.null(100)).bill.record()
+    cost = lab.attack.__wrapped__(Finetune(lr=0.02, epochs=2), lab.null(100)).cost.record()
     assert rates == [0.02] * 12
-    assert bill | {"operations": 0} == {
+    assert cost | {"operations": 0} == {
         "operations": 0,
         "labelled": 400,
         "unlabelled": 0,
@@ -74,7 +74,7 @@ def test_the_papers_tiny_rate_leaves_rose_alone(lab, monkeypatch):
     step = torch.optim.Adam.step
     monkeypatch.setattr(torch.optim.Adam, "step", lambda self, *given: steps.append(1) or step(self, *given))
     tuned = lab.attack.__wrapped__(Finetune(lr=1e-5, epochs=30, optimiser="adam"), marked, rose)
-    assert len(steps) == tuned.bill.record()["steps"] == 180
+    assert len(steps) == tuned.cost.record()["steps"] == 180
     assert lab.total(lab.observe(rose, tuned, marked.key)) >= 38
     moved = max(float((state(tuned)[name] - state(marked)[name]).abs().max()) for name in HEAD)
     assert 1e-4 < moved < 1e-5 * 180 * 1.5  # Adam's step is about its rate

@@ -52,10 +52,10 @@ def test_a_higher_rate_leaves_less(lab):
     assert left[0] > left[1] > left[2]
 
 
-def test_the_work_is_billed_and_the_data_is_the_thiefs(lab):
-    bill = lab.attack(Overwrite(epochs=2), lab.embed(ADI), ADI).bill.record()
-    assert (bill["labelled"], bill["queries"], bill["steps"]) == (400, 0, 12)
-    assert bill["samples"] == 12 * (64 + ADI.k)
+def test_the_work_is_counted_and_the_data_is_the_thiefs(lab):
+    cost = lab.attack(Overwrite(epochs=2), lab.embed(ADI), ADI).cost.record()
+    assert (cost["labelled"], cost["queries"], cost["steps"]) == (400, 0, 12)
+    assert cost["samples"] == 12 * (64 + ADI.k)
 
 
 @pytest.mark.parametrize(("recipe", "low", "high"), [("shuffle", 30, 66), ("signed", 90, 96)])
@@ -86,9 +86,9 @@ def test_a_net_that_derives_its_scales_is_folded_first(lab):
 def test_a_scheme_that_can_not_mark_a_given_net_is_not_applicable(lab):
     class Wordless(Scheme):
         name = "wordless"
-        keygen = embed = observe = admissible = None
+        keygen = embed = observe = rebind = None
 
-    with pytest.raises(NotApplicable, match="wordless can't train its mark into a net that exists already"):
+    with pytest.raises(NotApplicable, match="overwrite needs a scheme with overwrite, and wordless has none"):
         lab.attack(Overwrite(), lab.embed(ADI), Wordless())
     with pytest.raises(NotApplicable, match="no scheme"):
         lab.attack(Overwrite(), lab.null(100))

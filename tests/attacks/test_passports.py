@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from attacks.fake3 import Fake3, Fake3Oracle
-from attacks.passport_forging import scale_of
-from attacks.passports import AccessoryBlock, Fake1, Fake2, _deriving
-from benchmark.protocol.parties import NotApplicable, Thief, stream
+from attacks.passports import AccessoryBlock, Fake1, Fake2, Fake3, Fake3Oracle, least_passport, scale_of
+from benchmark.protocol.parties import NotApplicable, stream
+from benchmark.protocol.thief import Thief
 from schemes.passport import Passport
 
 SCHEME = Passport()
@@ -88,7 +87,7 @@ def test_least_passport_derives_the_wanted_scales() -> None:
     conv = torch.nn.Conv2d(16, 32, 3, padding=1, bias=False)
     wanted = torch.randn(32)
     torch.testing.assert_close(
-        scale_of(conv, _deriving(conv, torch.zeros(1, 16, 8, 8), wanted)), wanted, rtol=1e-3, atol=1e-4
+        scale_of(conv, least_passport(conv, torch.zeros(1, 16, 8, 8), wanted)), wanted, rtol=1e-3, atol=1e-4
     )
 
 

@@ -21,9 +21,9 @@ def service(image_lab):
 
 def test_the_thief_pays_one_query_an_image_and_no_label(image_lab, service):
     stolen = image_lab.attack(Surrogate(epochs=2), service, SCHEME)
-    bill = stolen.bill.record()
-    assert (bill["queries"], bill["unlabelled"], bill["labelled"]) == (512, 512, 0)
-    assert bill["steps"] == 2 * 64
+    cost = stolen.cost.record()
+    assert (cost["queries"], cost["unlabelled"], cost["labelled"]) == (512, 512, 0)
+    assert cost["steps"] == 2 * 64
 
 
 def test_he_buys_images_of_eight_bits(image_lab, service):
@@ -66,8 +66,8 @@ def test_the_papers_other_losses_learn_the_service_and_are_counted(image_lab, se
     squared = image_lab.attack(Surrogate(epochs=16), service, SCHEME)
     stolen = image_lab.attack(Surrogate(epochs=16, loss=loss), service, SCHEME)
     assert stolen.accuracy > 17.1 + 3
-    assert (stolen.bill.labelled, stolen.bill.unlabelled, stolen.bill.queries) == (0, 512, 512)
-    assert stolen.bill.meter.operations > 1.1 * squared.bill.meter.operations
+    assert (stolen.cost.labelled, stolen.cost.unlabelled, stolen.cost.queries) == (0, 512, 512)
+    assert stolen.cost.meter.operations > 1.1 * squared.cost.meter.operations
     assert stolen.service.net.spec == squared.service.net.spec
     assert any(
         not torch.equal(stolen.service.net.state[name], squared.service.net.state[name])
@@ -121,6 +121,6 @@ def test_overwriting_serves_a_surrogate_behind_the_thiefs_own_embedder(image_lab
     stolen = image_lab.attack(OverwriteImages(), service, FAST)
     assert stolen.service.net.spec["builder"] == "deepmodel-service"
     assert stolen.key is None
-    assert stolen.bill.record()["queries"] == 512
-    assert stolen.bill.record()["labelled"] == 0
+    assert stolen.cost.record()["queries"] == 512
+    assert stolen.cost.record()["labelled"] == 0
     assert stolen.accuracy > 17.1 + 3

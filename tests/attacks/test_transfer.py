@@ -29,14 +29,14 @@ def test_the_new_task_is_which_way_an_image_is_turned_and_it_is_learnt(lab, monk
         return model
 
     monkeypatch.setattr(Thief, "fit", watched)
-    bill = lab.attack.__wrapped__(Transfer(), lab.null(100)).bill
+    cost = lab.attack.__wrapped__(Transfer(), lab.null(100)).cost
     data, learnt = turned
     x = lab.splits.thief.x
     assert len(data) == 4 * len(x)
     for quarter in range(4):
         assert torch.equal(data.x[data.y == quarter], x.rot90(quarter, (2, 3)))
     assert learnt > 0.9
-    assert (bill.labelled, bill.unlabelled, bill.queries) == (0, len(x), 0)
+    assert (cost.labelled, cost.unlabelled, cost.queries) == (0, len(x), 0)
 
 
 def test_the_new_head_is_the_thiefs_draw(lab, monkeypatch):

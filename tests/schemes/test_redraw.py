@@ -1,4 +1,4 @@
-"""Fresh keys in place of one: admissible, new where their law speaks and the same elsewhere, right by chance."""
+"""Fresh keys in place of one: admissible, new in what follows from the secret and nowhere else, right by chance."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def equal(one, other) -> bool:
 
 
 @pytest.mark.parametrize(("scheme", "new"), CASES, ids=lambda value: getattr(value, "name", ""))
-def test_only_what_the_law_speaks_of_is_new(lab, scheme, new) -> None:
+def test_only_what_follows_from_the_secret_is_new(lab, scheme, new) -> None:
     key = key_of(lab, scheme)
     fresh = scheme.redraw(key, stream("fresh"))
     changed = {f.name for f in fields(key) if not equal(getattr(key, f.name), getattr(fresh, f.name))}

@@ -135,20 +135,3 @@ def test_chosen_labels_are_not_bound(key):
     assert admission.well_formed
     assert not admission.bound
     assert "do not follow" in admission.reason
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda key: {"images": key.images.float()}, "uint8"),
-        (lambda key: {"images": key.images[:39], "labels": key.labels[:39]}, "39 images"),
-        (lambda key: {"labels": key.labels[:39]}, "39 labels"),
-        (lambda key: {"images": key.images[[0, 0, *range(2, 40)]]}, "twice"),
-        (lambda key: {"secret": b"short"}, "5 bytes"),
-        (lambda key: {"classes": 1}, "among 1 classes"),
-    ],
-)
-def test_malformed_keys_are_refused_with_the_reason(key, change, reason):
-    admission = SCHEME.admissible(replace(key, **change(key)))
-    assert not admission.well_formed
-    assert reason in admission.reason

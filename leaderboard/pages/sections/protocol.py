@@ -8,12 +8,12 @@ from pathlib import PurePath
 from typing import Any
 
 from benchmark.vocabulary import ORACLE_KINDS
+from leaderboard.analysis.error_rates import ALPHAS
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
 from leaderboard.pages.md_table import escape, link, table
 
-ALPHAS = (0.05, 1e-3, 1e-6)
 BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}
 
 
@@ -132,6 +132,7 @@ def protocol(board: Board) -> list[str]:
     """Profile, data, machine, versions, command, and how small the p-values of each grade became."""
     described, records = board.run.described, board.run.records.values()
     ran = [record["run"] for record in records if record["status"] == "ok"]
+    engines = {record["job"].get("engine", "unknown")[:12] for record in records}
     versions: dict[str, set[str]] = {}
     for one in ran:
         for package, version in one["versions"].items():
@@ -139,7 +140,7 @@ def protocol(board: Board) -> list[str]:
     facts: list[tuple[str, str]] = [
         ("command", described["command"]),
         ("created", described["created"]),
-        ("watermark-bench", described["version"]),
+        ("made by", f"watermark-bench {described['version']}, code {', '.join(sorted(engines))}"),
         ("judged at", f"alpha {wording.probability(board.alpha)}, budget {wording.budgets(board.shown)}"),
         *((name, _value(value)) for name, value in described["profile"].items()),
         *((f"{track['task']}: {name}", _value(value)) for track in described["data"] for name, value in track.items()),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.plugins.selection import CLAIM_KINDS
-from benchmark.vocabulary import ORACLE_KINDS
+from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.summaries import AttackRow, Fidelity, SchemeRow, work_share

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.plugins.selection import CLAIM_KINDS
+from benchmark.vocabulary import CLAIM_KINDS
 from leaderboard.analysis.power import Power, power
 from leaderboard.analysis.ranking import CostToBreak, Ranked, Scores, SeedScore, Standing
 from leaderboard.judge.board import Board

@@ -1,10 +1,9 @@
-"""The sections "Curves" and "Disputes" of `leaderboard.md`."""
+"""The section "Curves" of `leaderboard.md`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leaderboard.analysis.disputes import Ruling, disputes
 from leaderboard.analysis.sweeps import SHARE, THIEFS_CHOICE, Curve, Point
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
@@ -54,42 +53,3 @@ def _lines(point: Point, unit: str) -> list[str]:
         f"{point.rate:.2f} {wording.p_value(point.log10_p)}",
         wording.changed(-point.utility_change / SCALE[unit], unit),
     ]
-
-
-def dispute_section(board: Board) -> list[str]:
-    """Every pair of admissible keys on one model before both courts; nothing where there is none."""
-    found = disputes(board)
-    if not found:
-        return []
-    several = board.run.profile["seeds"] > 1
-    rows = [
-        [
-            escape(one.cell.attack),
-            escape(one.cell.scheme) + (f" (seed {one.cell.replicate})" if several else ""),
-            f"{one.owner.word}, {wording.evidence(one.cell.before)}" if one.cell.before else one.owner.word,
-            f"{one.thief.word}, {wording.evidence(one.cell.after)}" if one.cell.after else one.thief.word,
-            _ruled(one.open),
-            _ruled(one.committed),
-        ]
-        for one in found
-    ]
-    open_wins, committed_wins = (
-        {who: sum(ruling.winner == who for ruling in rulings) for who in ("owner", "thief", "undecided", "nobody")}
-        for rulings in ([one.open for one in found], [one.committed for one in found])
-    )
-    text = (
-        "Two admissible keys on one model: the owner's, and that of a thief who claims it. A court believes a claim by "
-        "its evidence and gates; where it believes both, a smaller p is no better title, and only order in time "
-        "decides: whose key was committed before the model was released. "
-        f"Without commitment: {_counted(open_wins)}. With commitment: {_counted(committed_wins)}."
-    )
-    header = ["attack", "scheme", "owner's claim", "thief's claim", "wins", "wins, with commitment"]
-    return ["## Disputes", text, table(header, rows)]
-
-
-def _ruled(ruling: Ruling) -> str:
-    return f"**{ruling.winner}**: {escape(ruling.why)}"
-
-
-def _counted(wins: dict[str, int]) -> str:
-    return ", ".join(f"{who} {count}" for who, count in wins.items() if count)

@@ -85,7 +85,7 @@ def test_a_wrong_key_is_absent(finished: Path, marked: Path) -> None:
 def test_a_key_of_other_parameters_is_inadmissible(finished: Path, own: Path) -> None:
     seen = found(finished, own / "model.safetensors", own / "key.safetensors", scheme="adi(n=50,k=16,epochs=8)")
     assert seen["claim"] == "inadmissible"
-    assert "not 50 of each" in seen["claim_reason"]
+    assert "not (50, C, H, W)" in seen["claim_reason"]
     assert "was asked for" in seen["notes"][0]
 
 

@@ -44,7 +44,7 @@ def test_a_suspect_and_its_lineage_are_no_nulls(
         path.touch()
     monkeypatch.setattr(artefacts, "read_service", lambda path, id, digest: id)
     digest = f"sha {pools[suspect[0]][suspect[1]]}" if suspect else "none of them"
-    found, own = single_model._nulls(photos, REGISTRY, machine, Console(), digest)
+    found, own = single_model.null_models(photos, REGISTRY, machine, Console(), digest)
     assert own == left_out
     assert (len(found[OWN_POOL]), len(found[SURROGATE_POOL])) == sizes
     kept = [index for index in range(8) if not suspect or index != suspect[1]]

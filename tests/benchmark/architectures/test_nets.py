@@ -11,8 +11,9 @@ from torch import nn
 
 from attacks.flip import SignFlip
 from attacks.prune import PruneStructured
-from benchmark.architectures.blocks import build, default_groups
+from benchmark.architectures.blocks import default_groups
 from benchmark.architectures.catalogue import ARCHITECTURES, architecture_spec, read_architecture
+from benchmark.architectures.net import build
 from benchmark.contract import Net, NotApplicable, Party, Thief, conv_blocks, logits
 from benchmark.errors import BenchError
 from benchmark.protocol.objects import Service
@@ -107,9 +108,8 @@ def test_full_sizes_are_the_papers(written: str, millions: float, passports: int
 
 def test_every_architecture_takes_what_is_declared_and_means_its_defaults(lab: Any) -> None:
     for one in ARCHITECTURES.values():
-        if one.kind == "classification":
-            written = lab.context.spec(one.name) | {argument.name: argument.default for argument in one.arguments}
-            assert build(lab.context.spec(one.name)).spec() == build(written).spec()
+        written = lab.context.spec(one.name) | {argument.name: argument.default for argument in one.arguments}
+        assert build(lab.context.spec(one.name)).spec() == build(written).spec()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_the_root_fixes_every_commitment_and_their_order() -> None:
 
 
 def test_equal_labels_have_unequal_commitments() -> None:
-    """Without salts, ten tries would tell every label."""
+    """Without salts, ten tries would reveal every label."""
     same = commit(IMAGES, torch.zeros(12, dtype=torch.long), SECRET)
     assert len(set(same[1::2])) == 12
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from benchmark.architectures.blocks import Net, build
 from benchmark.architectures.image_to_image import UNetTrunk
+from benchmark.architectures.net import Net, build
 from benchmark.data.degraded_photos import STRIPS
 from benchmark.data.photographs import photographs
 from benchmark.data.splits import as_float, load

@@ -64,12 +64,13 @@ from attacks.finetune import Finetune
 from attacks.extraction import Extract
 from attacks.prune import Prune
 from benchmark.data.splits import Data
-from benchmark.protocol.parties import NotApplicable, Thief, stream
+from benchmark.protocol.parties import NotApplicable, stream
+from benchmark.protocol.thief import Thief
 from benchmark.planning.profile import load_profile
 from benchmark.protocol.objects import Service
-from benchmark.architectures.blocks import Net, build
+from benchmark.architectures.net import Net, build
 from benchmark.execution.job_context import context_of
-context = context_of(load_profile("quick"), torch.device("cpu"))
+context = context_of(load_profile("quick").world(), torch.device("cpu"))
 nothing = Data(torch.zeros(0, 1, 16, 16, dtype=torch.uint8), torch.zeros(0, dtype=torch.long))
 running = Service(Net.of(build(context.spec()))).running()
 thief = Thief(context, nothing, stream(0), running, "weights")

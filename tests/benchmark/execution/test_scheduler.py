@@ -66,6 +66,7 @@ def test_a_record_holds_the_job_and_what_came_of_it(bench: Bench, job: Callable[
     assert record.pop("run").keys() == {"seconds", "device", "log", "finished"}
     assert record == {
         "schema": 1,
+        "identity": 2,
         "id": marked.id,
         "kind": "host",
         "status": "ok",

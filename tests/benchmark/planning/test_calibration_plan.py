@@ -11,7 +11,7 @@ from benchmark.errors import BenchError
 from benchmark.planning.calibration import (
     CROSSED,
     OTHER_IMAGE_NETS,
-    OTHERS,
+    OTHER_NETS,
     calibration_plan,
     counts_redrawn_keys,
 )
@@ -44,7 +44,8 @@ def test_every_pool_is_what_its_name_says() -> None:
     jobs = {job.id: job for job in plan.jobs}
     pools = {name: [jobs[one] for one in jobs[judged].payload["suspects"]] for name, judged in adi["pools"].items()}
     assert {name: len(pool) for name, pool in pools.items()} == {
-        "clean": 60, "other architecture": OTHERS, "disjoint data": OTHERS, "near innocents": OTHERS, "attacked": 60,
+        "clean": 60, "attacked": 60,
+        "other architecture": OTHER_NETS, "disjoint data": OTHER_NETS, "near innocents": OTHER_NETS,
     }  # fmt: skip
     assert {one.payload["world"]["architecture"] for one in pools["clean"]} == {"convnet"}
     assert {one.payload["world"]["architecture"] for one in pools["other architecture"]} == {"resnet8"}
@@ -70,12 +71,6 @@ def test_fresh_keys_are_drawn_on_the_clean_nulls() -> None:
         adi["marked"],
     )
     assert len(drawn.payload["suspects"]) == 60
-
-
-@pytest.mark.parametrize(("nulls", "stolen"), [(60, False), (100, True)])
-def test_marked_models_are_attacked_where_a_curve_can_be_drawn(nulls: int, stolen: bool) -> None:
-    _, (adi, _) = planned(nulls)
-    assert (adi["attacked_marked"] is not None) is stolen
 
 
 def test_a_run_of_the_same_training_shares_the_jobs() -> None:

@@ -68,14 +68,14 @@ def test_a_file_that_is_missing_is_named_in_a_sentence(tmp_path: Path) -> None:
 def test_a_trait_that_names_no_text_parameter_is_refused(tmp_path: Path) -> None:
     plugin = tmp_path / "wrong.py"
     plugin.write_text(PLUGIN.replace('("images",)', '("picture",)'))
-    with pytest.raises(BenchError, match="file_parameters names picture, which is no parameter of type str"):
+    with pytest.raises(BenchError, match="file_parameters names 'picture', which is no parameter of type str"):
         Registry.discover([plugin])
 
 
 @pytest.mark.parametrize(
     ("trait", "reason"),
     [
-        ('secret_files = ("image",)', "secret_files names image, which is not among the file_parameters"),
+        ('secret_files = ("image",)', "secret_files names 'image', which is not among the file_parameters"),
         ('null_law = "drawn"', "null_law must be one of exact, redrawn, none, not 'drawn'"),
     ],
 )

@@ -46,8 +46,9 @@ def test_a_whole_declaration(tmp_path: Path) -> None:
     assert isinstance(hash(one), int)
 
 
-def test_a_scheme_gets_the_defaults_of_its_traits(tmp_path: Path) -> None:
-    one = only(tmp_path, 'class Adi(contract.Scheme):\n    name = "adi"\n    key_type = dict\n')
+@pytest.mark.parametrize("base", ["Scheme", "contract.Scheme", "Scheme[AdiKey]", "contract.Scheme[AdiKey]"])
+def test_a_scheme_gets_the_defaults_of_its_traits(tmp_path: Path, base: str) -> None:
+    one = only(tmp_path, f'class Adi({base}):\n    name = "adi"\n    key_type = dict\n')
     assert one.role == "scheme"
     assert one.traits == {
         "release": "weights",
@@ -120,6 +121,7 @@ def test_inheritance_within_the_file(tmp_path: Path) -> None:
         ('eps: float = parameter(0.1, "bound", lo=0.0)', ["write `eps: float = parameter("]),
         ("eps: float = field(default=0.1)", ["write `eps: float = parameter("]),
         ('eps: float = parameter(2.0, "bound", high=1.0)', ["default of eps must be at most 1.0, not 2.0"]),
+        ('eps: float = parameter(2.0, "bound", low=None, high=1.0)', ["default of eps must be at most 1.0, not 2.0"]),
         ('eps: str = parameter("a", "word", high=1.0)', ["low and high of eps must be numbers"]),
         ('eps: float = parameter(0.1, "bound", low="0")', ["low and high of eps must be numbers"]),
         ("eps: int = 0.5", ["the default of eps takes int values, not 0.5"]),

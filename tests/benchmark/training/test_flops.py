@@ -1,4 +1,4 @@
-"""Counted work: equal to torch's own counter, zero for surgery, and part of every bill."""
+"""Counted work: equal to torch's own counter, zero for surgery, and part of every cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from attacks.control import NoAttack
 from attacks.extraction import Extract
 from attacks.finetune import Finetune
 from attacks.prune import Prune
-from benchmark.architectures.blocks import build, head
+from benchmark.architectures.blocks import head
+from benchmark.architectures.net import build
 from benchmark.training.flops import counted
 from benchmark.training.loop import Meter
 from schemes.adi import Adi
@@ -79,22 +80,22 @@ def test_counting_ends_with_its_block() -> None:
 
 def test_surgery_is_free_and_training_is_not(lab) -> None:
     null = lab.null(100)
-    free = lab.attack(Prune(amount=0.3), null).bill.record()
+    free = lab.attack(Prune(amount=0.3), null).cost.record()
     assert free["operations"] == 0
-    assert lab.attack(NoAttack(), null).bill.record()["operations"] == 0
-    whole = lab.attack(Finetune(epochs=2), null).bill.record()
+    assert lab.attack(NoAttack(), null).cost.record()["operations"] == 0
+    whole = lab.attack(Finetune(epochs=2), null).cost.record()
     assert whole["operations"] == whole["samples"] // 64 * ours(lambda: net("convnet")(torch.rand(64, 1, 16, 16)))
 
 
 def test_queries_count_one_forward_pass(lab) -> None:
-    bill = lab.attack(Extract(epochs=1), lab.null(100)).bill.record()
+    cost = lab.attack(Extract(epochs=1), lab.null(100)).cost.record()
     one = ours(lambda: net("convnet").requires_grad_(False)(torch.rand(1, 1, 16, 16)))
     step = ours(lambda: net("convnet")(torch.rand(64, 1, 16, 16)))
-    assert bill["queries"] == 400
-    assert bill["operations"] == 400 * one + bill["steps"] * step
+    assert cost["queries"] == 400
+    assert cost["operations"] == 400 * one + cost["steps"] * step
 
 
-def test_an_owner_is_billed_too(lab) -> None:
+def test_an_owners_work_is_counted_too(lab) -> None:
     owner = lab.owner(ADI)
     from benchmark.protocol.steps import embed
 

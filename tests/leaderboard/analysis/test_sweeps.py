@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard.analysis.sweeps import Curve, Point, choices, curves
+from leaderboard.analysis.sweeps import choices, curves
 from leaderboard.pages.markdown import page
 from leaderboard.pages.sections.sweeps import curve_section
 
@@ -153,8 +153,3 @@ def test_a_run_without_sweeps_has_no_section(full: Any) -> None:
     assert curves(board) == []
     assert curve_section(board, curves(board)) == []
     assert "## Curves" not in page(board)
-
-
-def test_the_figure_makers_contract() -> None:
-    point = Point(value=0.1, utility_change=-1.0, log10_p=-3.0, rate=0.5, verdict="survived")
-    assert Curve("adi", "prune(amount=*)", "amount", [point]).choice is None

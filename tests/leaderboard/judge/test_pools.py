@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from leaderboard.analysis.error_rates import calibrate
+from leaderboard.judge.case_file import read_case
 from leaderboard.judge.cell import Cell
-from leaderboard.judge.decide import find
 from leaderboard.judge.evidence import OWN_POOL, weigh
 from leaderboard.judge.results import nulls_of, observations, unrelated_nulls
 from leaderboard.pages import markdown, wording
@@ -82,7 +82,9 @@ def test_an_innocent_is_not_measured_by_its_own_null_or_the_surrogate_of_it(case
     for model, left in ((suspect, (15, 7)), (again, (15, 7)), (case.images("null", "photos other", []), (16, 8))):
         judged = case.judged(f"photos {model} seen", shared["marked"], [model], [_seen(SCORE)])
         jobs = {"suspect": model, "judged": judged, **{name: shared[name] for name in ("nulls", "surrogate_nulls")}}
-        pools = find(case.read(), jobs, innocent=True, claim=False).after.at(1e-3).pools
+        after = read_case(case.read(), jobs, innocent=True, claim=False).after
+        assert after is not None
+        pools = after.at(1e-3).pools
         assert (pools[OWN_POOL]["J"], pools[SURROGATE_POOL]["J"]) == left
 
 
@@ -135,7 +137,7 @@ def test_a_calibration_measures_by_both_pools(case: Any) -> None:
     entry = {
         "scheme": "deepmodel", "marked": shared["marked"], "fresh": shared["fresh"], "crossed": [],
         "drawn": case.job("drawn", "none", [], status="not-applicable", reason="no such test"),
-        "pools": {"clean": shared["nulls"], "attacked": pool}, "attacked_marked": None,
+        "pools": {"clean": shared["nulls"], "attacked": pool},
     }  # fmt: skip
     found = {}
     for surrogate_nulls in (None, shared["surrogate_nulls"]):

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.app.bundle import described_cell
 from benchmark.errors import BenchError
 from leaderboard.analysis.compare import compare as compare_boards
 from leaderboard.analysis.power import decidable
@@ -117,7 +116,7 @@ def test_what_could_be_decided_is_where_the_verdict_turns() -> None:
 def test_two_runs_are_compared_image_by_image() -> None:
     before = [30.0, 29.0, 31.0, 28.0]
     after = [29.0, 28.5, 30.1, 27.6]
-    assert paired_t(before, after) == pytest.approx(float(stats.ttest_rel(before, after).pvalue))
+    assert paired_t(before, after) == pytest.approx(0.0176489, abs=1e-7)  # t = .7 / (.294392 / 2), 3 degrees of freedom
     assert paired_t(before, before) == 1.0
 
 
@@ -300,16 +299,3 @@ def test_an_older_run_is_refused_in_one_sentence(two: Any) -> None:
     two.run["data"] = {"task": "digits"}
     with pytest.raises(BenchError, match="written by another version"):
         two.board()
-
-
-def test_a_bundle_states_the_budget_of_its_own_cell_s_track(two: Any) -> None:
-    """Replay judges one track: an image cell has no budget in points there."""
-    board = two.board()
-
-    def stated(task: str) -> float | None:
-        cell = next(one for one in board.owners() if one.task == task)
-        judged = board.run.records[cell.jobs["judged"]]
-        judged = {**judged, "job": {**judged["job"], "engine": "", "replicate": 0, "scheme": {"name": "toy"}}}
-        return described_cell(board, cell, {cell.jobs["judged"]: judged}, [])["budget_points"]
-
-    assert (stated("digits"), stated("photos")) == (5.0, None)

@@ -15,7 +15,6 @@ from leaderboard.judge.verdicts import (
     claim_verdict,
     innocent_verdict,
     missing_verdict,
-    search_bits,
 )
 from leaderboard.stats.utility_test import Utility, utility
 
@@ -28,8 +27,8 @@ def observed(total: int) -> dict[str, Any]:
     return {"evidence": "labels", "channels": {"labels": channel}, "gates": {}, "unreadable": None}
 
 
-def evidence(total: int, bits: int = 0) -> Evidence:
-    return weigh(observed(total), {"clean": [observed(null) for null in NULLS]}, 1e-3, search_bits=bits)
+def evidence(total: int) -> Evidence:
+    return weigh(observed(total), {"clean": [observed(null) for null in NULLS]}, 1e-3)
 
 
 PRESENT, NEAR, SCARCE, ABSENT = evidence(96), evidence(16), evidence(22), evidence(9)
@@ -154,18 +153,21 @@ def test_commitment_separates_the_two_courts() -> None:
     assert strict == Verdict("rejected", "the key was not committed before the suspect existed")
 
 
-def test_only_an_uncommitted_hash_is_charged_its_search() -> None:
-    assert search_bits(admission(hash_bound=True, committed=False)) == 64
-    assert search_bits(admission(hash_bound=True)) == 0
-    assert search_bits(admission(committed=False)) == 0
-
-
-def test_a_searched_key_is_no_forgery() -> None:
-    late = admission(hash_bound=True, committed=False)
-    # 30 of 100: what a search through 2^64 labellings easily finds
-    assert acceptance(evidence(30), {}).word == "accepted"
-    found = claim_verdict(late, acceptance(evidence(30, search_bits(late)), {}), commitment_required=False)
-    assert found.word == "rejected"
+@pytest.mark.parametrize(
+    ("hash_bound", "committed", "word"),
+    [(True, False, "rejected"), (True, True, "forged"), (False, False, "forged")],
+)
+def test_only_an_uncommitted_key_behind_a_hash_is_charged_its_search(
+    case: Any, hash_bound: bool, committed: bool, word: str
+) -> None:
+    """30 of 100: what a search through 2^64 labellings easily finds."""
+    shared = case.scheme("adi")
+    case.hit(
+        shared, "adi", "claim", 30, kind="ambiguity", admission=admission(hash_bound=hash_bound, committed=committed)
+    )
+    (cell,) = case.board().cells
+    assert cell.verdict.word == word
+    assert cell.committed.word == ("forged" if committed else "rejected")
 
 
 def test_innocents() -> None:

@@ -16,7 +16,7 @@ from leaderboard.stats.seeds import (
     what_seeds_allow,
     worst_case,
 )
-from leaderboard.stats.tails import holm, wilson
+from leaderboard.stats.tails import holm
 
 
 @pytest.mark.parametrize(("scores", "half"), [((0.70, 0.80, 0.75), 0.124), ((0.70, 0.80, 0.75, 0.72, 0.78), 0.051)])
@@ -38,11 +38,6 @@ def test_seeds_that_agree_keep_the_width_of_their_cells() -> None:
 def test_a_cells_variance_is_that_of_jeffreys_posterior() -> None:
     for k, m in ((0, 1), (3, 3), (2, 5), (17, 20)):
         assert cell_variance(k, m) == pytest.approx(stats.beta(k + 0.5, m - k + 0.5).var())
-
-
-@pytest.mark.parametrize(("m", "least"), [(1, 0.21), (3, 0.44), (5, 0.57), (10, 0.72), (20, 0.84)])
-def test_wilson_where_every_seed_held(m: int, least: float) -> None:
-    assert wilson(m, m) == (pytest.approx(least, abs=0.005), 1.0)
 
 
 @pytest.mark.parametrize(("m", "bound"), [(1, 0.050), (3, 0.368), (5, 0.549), (10, 0.741), (20, 0.861)])

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmark.contract import Attack, AttackResult, CarrierScheme, Claim, NotApplicable, Thief, parameter
+from benchmark import contract as wm
 
 
 @dataclass(frozen=True)
-class ForgedHead(Attack):
+class ForgedHead(wm.Attack):
     """A private head that the thief fits to the marked model's answers to pictures he signed himself.
 
     Any net answers a signed picture a little differently, and the head of Jebreel et al. 2021 is free: theirs is
     trained with the net, this one afterwards, on queries alone. It learns to see a patch rather than
     whose patch it is, so a court that reads other people's signatures with it can mostly tell, and one with a fixed
-    threshold can't. Not always: a marked net tells signatures apart, and a head may happen to hear that. A claim that
+    threshold can't. Not always: a marked net distinguishes signatures, and a head may happen to as well. A claim that
     nobody committed pays for such luck.
     """
 
@@ -29,27 +28,21 @@ class ForgedHead(Attack):
     access = "probabilities"
     requires = "carriers"
 
-    queries: int = parameter(1500, "signed pictures that the thief asks the stolen model", low=1)
-    steps: int = parameter(500, "steps of Adam, each over all answers", low=1)
-    lr: float = parameter(0.05, "Adam's step size", low=0.0)
+    queries: int = wm.parameter(1500, "signed pictures that the thief asks the stolen model", low=1)
+    steps: int = wm.parameter(500, "steps of Adam, each over all answers", low=1)
+    lr: float = wm.parameter(0.05, "Adam's step size", low=0.0)
 
-    def run(self, thief: Thief) -> AttackResult:
-        scheme = thief.scheme
-        if not isinstance(scheme, CarrierScheme):
-            raise NotApplicable(f"{scheme.name} has no private head to forge")
+    def run(self, thief: wm.Thief) -> wm.AttackResult:
+        scheme: wm.CarrierScheme = thief.scheme
         key = thief.keygen()
         signed = scheme.signed_carriers(key, self.queries, thief.task.shape, thief.rng).to(thief.device)
         answers = thief.ask(signed.images()).clamp_min(1e-12).log()
         head = nn.Linear(answers.shape[1], int(signed.y.max()) + 1).to(thief.device)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
-        optimiser = torch.optim.Adam(head.parameters(), self.lr)
-        for _ in range(self.steps):
-            optimiser.zero_grad(set_to_none=True)
-            F.cross_entropy(head(answers), signed.y).backward()
-            optimiser.step()
-        thief.meter.steps += self.steps
-        return AttackResult(claim=Claim(scheme.with_head(key, head.weight, head.bias)))
+        parameters = [head.weight, head.bias]
+        thief.minimise(lambda: F.cross_entropy(head(answers), signed.y), parameters, self.steps, self.lr)
+        return wm.AttackResult(claim=scheme.with_head(key, head.weight, head.bias))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+"""Nets at rest: rebuilt from a JSON spec and tensors, so that no stored file runs code.
+
+Whoever builds a net imports this file, and with it every architecture of the house.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.architectures import convnets, image_to_image, resnets, small  # noqa: F401  # they register builders
+from benchmark.architectures.blocks import BUILDERS, Spec
+
+
+@runtime_checkable
+class Specified(Protocol):
+    """A module that can say how to rebuild itself."""
+
+    def spec(self) -> Spec: ...
+
+
+def known(spec: Spec) -> bool:
+    """Whether the builder of `spec` is registered in this process."""
+    return spec["builder"] in BUILDERS
+
+
+def build(spec: Spec) -> nn.Module:
+    """The module that `spec` describes, freshly initialised. Raises ValueError for an unknown builder."""
+    if spec["builder"] not in BUILDERS:
+        raise ValueError(f"no builder is called {spec['builder']!r}: known are {', '.join(sorted(BUILDERS))}")
+    return BUILDERS[spec["builder"]](**{name: value for name, value in spec.items() if name != "builder"})
+
+
+@dataclass(frozen=True)
+class Net:
+    """A network at rest: the spec of its builder and its tensors (contiguous, on the CPU)."""
+
+    spec: Spec
+    state: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, module: nn.Module) -> Net:
+        """Take `module` down. Raises TypeError when it has no `spec()`."""
+        if not isinstance(module, Specified):
+            raise TypeError(f"{type(module).__name__} has no spec(): build it with a function under @builder")
+        state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
+        return cls(module.spec(), state)
+
+    def module(self, device: torch.device | str = "cpu") -> nn.Module:
+        """A new module in eval mode; each call gives its own copy."""
+        module = build(self.spec)
+        module.load_state_dict(dict(self.state))
+        return module.to(device).eval()

@@ -1,0 +1,140 @@
+"""The jobs of one track of a plan, each once, with what decides its result in its payload.
+
+    host(r) ─► marked(scheme, r) ─► attacked(attack, r) ─► judged
+    null(j) ─► attacked(attack, null) ───────────────────► judged with every scheme's key
+    null(j) ─► attacked(null_attack, null(j)) ───────────► the second pool of nulls, of image-to-image nets
+
+One host serves every scheme, one marked model every attack, one pool of nulls every verdict; a model that an attack
+makes without looking at the marked one (`target = "none"`) is made once for all. A false claim is the thief's on the
+innocent model, null(nulls), that every scheme's key is held against, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from benchmark.code_digest import engine_hash
+from benchmark.data.tasks import find_task
+from benchmark.identity import job_id
+from benchmark.planning.durations import TYPICAL_SECONDS, work_key
+from benchmark.planning.job import Job, PluginSource
+from benchmark.planning.job_payload import described, public, scheme_source, source
+from benchmark.planning.profile import Profile
+from benchmark.plugins.selection import Setting
+from benchmark.vocabulary import RECORD_SCHEMA, JobKind, JobRole
+
+ROLES: dict[JobKind, JobRole] = {
+    "host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court", "drawn": "court",
+}  # fmt: skip
+SURROGATES = 8  # of clean nulls: the fewest that count as a pool, metrics.md, section 1
+PoolShare = tuple[str, float]  # the pool that a thief's images are from, and his share of it in [0, 1]
+
+
+class PlanBuilder:
+    """Adds jobs to `jobs`, which several tracks share: by id, parents before children."""
+
+    def __init__(
+        self, profile: Profile, history: Mapping[str, float], jobs: dict[str, Job], null_attack: Setting | None
+    ) -> None:
+        self.profile = profile
+        self.history = history
+        self.jobs = jobs
+        self.null_attack = null_attack
+        self.task = find_task(profile.task)
+        self.world = profile.world()
+
+    def add(
+        self, kind: JobKind, label: str, parents: Sequence[str], sources: Mapping[str, PluginSource], **payload: Any
+    ) -> str:
+        """The id of the job with this payload, which `sources` and the profile complete."""
+        common = {"schema": RECORD_SCHEMA, "engine": engine_hash(), "world": self.world, "data": self.task.data_hash()}
+        payload = {"kind": kind, **common, **payload}
+        id = job_id(payload)
+        if id not in self.jobs:
+            seconds = self.history.get(work_key(payload), TYPICAL_SECONDS[kind])
+            unique = tuple(dict.fromkeys(parents))
+            role: JobRole = "insider" if kind == "attacked" and payload.get("key") else ROLES[kind]
+            self.jobs[id] = Job(id, kind, role, label, payload, unique, sources, seconds, self.profile.timeout)
+        return id
+
+    def host(self, replicate: int) -> str:
+        return self.add("host", f"host {replicate}", (), {}, replicate=replicate)
+
+    def null(self, index: int) -> str:
+        return self.add("null", f"null {index}", (), {}, index=index, replicate=0)
+
+    def innocent(self) -> str:
+        """The model that thieves attack in place of a marked one: independent of the pool of nulls."""
+        return self.null(self.profile.nulls)
+
+    def clean_nulls(self) -> list[str]:
+        return [self.null(index) for index in range(self.profile.nulls)]
+
+    def surrogate_nulls(self, count: int = SURROGATES) -> list[str]:
+        """Surrogates of `count` nulls, each by a thief with all of his pool; none where the track has no such pool."""
+        if self.null_attack is None:
+            return []
+        thief = (self.profile.thief.axis[0][0], 1.0)
+        # counted down from -1: no seed of a run draws from these streams, so no suspect shares its start with a null
+        return [self.attacked(self.null_attack, None, self.null(one), -1 - one, thief) for one in range(count)]
+
+    @cached_property
+    def null_pools(self) -> dict[str, list[str]]:
+        """The models of every pool of nulls that counts, by the role of the jobs that judge them."""
+        surrogates = self.surrogate_nulls()
+        return {"nulls": self.clean_nulls()} | ({"surrogate_nulls": surrogates} if surrogates else {})
+
+    def marked(self, scheme: Setting, replicate: int) -> str:
+        host = self.host(replicate) if scheme.stages[0].declaration.traits["host"] else None
+        return self.add(
+            "marked", f"marked {scheme.label}", [host] if host else [], scheme_source(scheme),
+            scheme=described(scheme.stages[0]), replicate=replicate, host=host,
+        )  # fmt: skip
+
+    def attacked(
+        self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int, thief: PoolShare
+    ) -> str:
+        """`scheme` None: nothing of it plays a part. Its code is in the payload only if the attack knows it."""
+        traits = scheme.stages[0].declaration.traits if scheme else {}
+        whom = scheme.label if scheme and target and self.jobs[target].kind == "marked" else "unmarked"
+        label = f"attacked {whom} × {attack.label}" if target else f"attacked {attack.label}"
+        pool, share = thief
+        if thief != self.profile.thief.axis[0]:
+            label += f" with {100 * share:g} % of the {pool} pool"
+        sources = {f"stage{index}": source(stage) for index, stage in enumerate(attack.stages)}
+        return self.add(
+            "attacked", label, [target] if target else [], sources | (scheme_source(scheme) if scheme else {}),
+            stages=[described(stage) for stage in attack.stages],
+            scheme=public(scheme.stages[0]) if scheme and attack.aware else None,
+            target=target, grants=traits.get("release", "weights") if target else None, replicate=replicate,
+            thief={"pool": pool, "share": share},
+            **({"key": target} if attack.oracle else {}),
+        )  # fmt: skip
+
+    def judged(self, scheme: Setting, key: str, suspects: Sequence[str], replicate: int, marked: str) -> str:
+        """`marked` holds the key that was committed before its model was released: the ledger."""
+        jobs = [self.jobs[suspect] for suspect in suspects]
+        attacked = "attacked " if all(job.kind == "attacked" for job in jobs) else ""
+        seen = f"{len(jobs)} {attacked}nulls" if len(jobs) > 1 else jobs[0].label.removeprefix("attacked ")
+        whose = scheme.label if key == marked else f"the claim of {self.jobs[key].label.removeprefix('attacked ')}"
+        label = f"judged {seen}" if key == marked and scheme.label in seen else f"judged {seen} under {whose}"
+        # a suspect may be built by the attack's own builder or answer through its filter
+        sources = {name: path for job in jobs for name, path in job.sources.items()}
+        return self.add(
+            "judged", label, [key, *suspects, marked], sources | scheme_source(scheme),
+            scheme=described(scheme.stages[0]), key=key, suspects=list(suspects), replicate=replicate,
+            ledger=[marked],
+        )  # fmt: skip
+
+    def judged_nulls(self, scheme: Setting, key: str, replicate: int, marked: str) -> dict[str, str]:
+        """The jobs that judge every pool of nulls under `key`, by the role of the pool."""
+        return {role: self.judged(scheme, key, models, replicate, marked) for role, models in self.null_pools.items()}
+
+    def drawn(self, scheme: Setting, marked: str, suspects: Sequence[str], replicate: int, draws: int) -> str:
+        """`draws` fresh keys in place of the one that `marked` holds, spread evenly over `suspects`, each its own."""
+        return self.add(
+            "drawn", f"drawn {draws} fresh keys of {scheme.label}", [marked, *suspects], scheme_source(scheme),
+            scheme=described(scheme.stages[0]), key=marked, suspects=list(suspects), replicate=replicate, draws=draws,
+        )  # fmt: skip

@@ -1,0 +1,157 @@
+"""The thief: what he may use of a release, what is his own, and what he pays. Of these types only Insider has a key."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.architectures.net import Net
+from benchmark.data.splits import Data
+from benchmark.protocol.objects import Key, Running
+from benchmark.protocol.parties import NotApplicable, Owner, Party, TaskContext
+from benchmark.protocol.scheme import Scheme
+from benchmark.training.loop import Meter
+from benchmark.vocabulary import Access, may, smaller
+
+
+class Declared(Protocol):
+    """What an attack declares of its needs, and all that its thief gets: see `benchmark.protocol.attack.Attack`."""
+
+    name: ClassVar[str]
+    access: ClassVar[Access]
+    requires: ClassVar[str]
+
+
+class UndeclaredAccess(Exception):
+    """An attack uses more of the release than its trait `access` says; the message says what to write."""
+
+
+@dataclass
+class ThiefCost:
+    """What a thief used, counted as he uses it: images with labels and without, answers of the service, and work."""
+
+    labelled: int = 0
+    unlabelled: int = 0
+    queries: int = 0
+    meter: Meter = field(default_factory=Meter)
+
+    def record(self) -> dict[str, int]:
+        used = {"labelled": self.labelled, "unlabelled": self.unlabelled, "queries": self.queries}
+        return used | self.meter.record()
+
+
+class Thief(Party):
+    """Attacks a release. He has his own data, the public code of a scheme, and of the release what it grants and the
+    attack declares, whichever is less: an attack that gets by with labels has no weights.
+    """
+
+    def __init__(
+        self,
+        context: TaskContext,
+        data: Data,
+        rng: torch.Generator,
+        running: Running | None,
+        grants: Access,
+        *,
+        attack: Declared | None = None,
+        scheme: Scheme | None = None,
+        cost: ThiefCost | None = None,
+    ) -> None:
+        self.cost = cost or ThiefCost()
+        super().__init__(context, data, rng, self.cost.meter)
+        self.grants = smaller(grants, attack.access) if attack else grants
+        self._images = data
+        self._running, self._granted = running, grants
+        self._attack = attack
+        self._scheme = scheme
+
+    @property
+    def data(self) -> Data:
+        """The thief's labelled images. Counted as labelled. Raises NotApplicable if he has none."""
+        self._some_images()
+        self.cost.labelled = max(self.cost.labelled, len(self._images))
+        return self._images
+
+    @property
+    def inputs(self) -> Tensor:
+        """The thief's images without their labels, uint8 (N, C, H, W). Counted as unlabelled.
+
+        Raises NotApplicable if he has none.
+        """
+        self._some_images()
+        self.cost.unlabelled = max(self.cost.unlabelled, len(self._images))
+        return self._images.x
+
+    def _some_images(self) -> None:
+        if not len(self._images):
+            raise NotApplicable("the attack needs images, and this thief has none (a share of 0 of his pool)")
+
+    def _released(self, wanted: Access) -> Running:
+        """The stolen service, for a use that needs `wanted`."""
+        if self._attack and not may(declared := self._attack.access, wanted):
+            what = f'declares access = "{declared}" and uses {wanted}: write access = "{wanted}" in its class'
+            raise UndeclaredAccess(f"{self._attack.name} {what}")
+        if self._running is None or not may(self._granted, wanted):
+            raise NotApplicable(f"the release grants {self._granted}, this attack needs {wanted}")
+        return self._running
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The stolen net: the thief's own copy, in eval mode. Raises NotApplicable unless weights were released."""
+        return copy.deepcopy(self._released("weights").model)
+
+    def ask(self, x: Tensor, access: Access = "probabilities") -> Tensor:
+        """Query the stolen service with images (N, C, H, W) in [0, 1]. Counted. Raises NotApplicable if not granted."""
+        service = self._released(access)
+        self.cost.queries += len(x)
+        return service.ask(x.to(self.device), access)
+
+    @property
+    def scheme(self) -> Any:
+        """The public code of the scheme under attack (Kerckhoffs), without any key.
+
+        A `Scheme`, with the capability that the attack's trait `requires` names: "triggers" makes it a `TriggerScheme`.
+        Raises NotApplicable where the model is innocent, or the scheme has no such capability.
+        """
+        if self._scheme is None:
+            raise NotApplicable("there is no scheme to imitate: the model is innocent")
+        if self._attack and self._attack.requires not in ("", *self._scheme.capabilities):
+            wanted, given = self._attack.requires, self._scheme.name
+            raise NotApplicable(f"{self._attack.name} needs a scheme with {wanted}, and {given} has none")
+        return self._scheme
+
+    def as_owner(self, host: Net | None = None, data: Data | None = None) -> Owner:
+        """The thief playing owner: to forge a key or to overwrite. What he reads and trains is counted.
+
+        `host`: the net he marks or draws from; without one he trains his own where it is asked for. `data`: what he
+        has in place of his labelled images.
+        """
+        images = (lambda: self.data) if data is None else data
+        return Owner(self.context, images, self.rng, host or self._own_host, self.meter)
+
+    def keygen(self, host: Net | None = None) -> Key:
+        """A key that he draws as owner by the scheme's public code.
+
+        Raises NotApplicable where the scheme can't draw one for him, as when he has too few images.
+        """
+        try:
+            key: Key = self.scheme.keygen(self.as_owner(host), self.rng)
+        except ValueError as reason:
+            raise NotApplicable(f"the thief can't draw a key of his own: {reason}") from reason
+        return key
+
+    def _own_host(self) -> Net:
+        return Net.of(self.fit(self.build()))
+
+
+class Insider(Thief):
+    """A thief who was told the owner's `key`: only the attacks of the key-oracle lane are played by one."""
+
+    def __init__(self, *thief: Any, key: Key, **more: Any) -> None:
+        super().__init__(*thief, **more)
+        self.key = copy.deepcopy(key)  # as with the model, his own copy

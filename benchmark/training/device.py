@@ -1,0 +1,20 @@
+"""The device on which everybody computes, with one arithmetic for workers, `embed`, `verify` and `replay`."""
+
+from __future__ import annotations
+
+import torch
+
+from benchmark.errors import BenchError
+
+
+def device_of(wanted: str) -> torch.device:
+    """The device called `wanted`: "cpu", "cuda", or "auto", which is the GPU where there is one.
+
+    From here on this process computes with one thread on the CPU, so that a sum has one order, and rounds no
+    convolution to TF32 on a GPU. Raises BenchError where a GPU is asked for and torch sees none.
+    """
+    torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device auto, or see bench doctor")
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)

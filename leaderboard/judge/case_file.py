@@ -1,0 +1,135 @@
+"""The case file of a cell: what its verdict and its row rest on, looked up in the records once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from leaderboard.judge.evidence import OWN_POOL, Weighing
+from leaderboard.judge.results import (
+    Observation,
+    missing,
+    null_models,
+    nulls_of,
+    observations,
+    outcomes,
+    unrelated_nulls,
+)
+from leaderboard.judge.run import Run
+from leaderboard.judge.verdicts import SEARCH_BITS, Verdict
+from leaderboard.stats.null_tests import SURROGATE_POOL
+from leaderboard.stats.utility_test import ItemOutcomes
+
+COUNTED = {OWN_POOL: "nulls", SURROGATE_POOL: "surrogate_nulls"}  # pools that count, by the role that judged them
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """What the records hold of one cell, before any threshold is applied; None where the jobs did not get that far.
+
+    missing: the verdict of a cell whose jobs have no result. delivered, suspect, scratch: outcomes on the test set.
+    fresh, seen: what the court saw of the model as delivered, and of the suspect. before, after: the same, weighed
+    against the nulls; searched: `after`, charged with the keys that a claimant may have tried, where his key is behind
+    a hash. admission: of a claimed key; None for owners' marks and innocents. agreement: between delivered model and
+    suspect.
+    """
+
+    innocent: bool = False
+    claim: bool = False
+    missing: Verdict | None = None
+    delivered: ItemOutcomes | None = None
+    suspect: ItemOutcomes | None = None
+    scratch: ItemOutcomes | None = None
+    fresh: Observation | None = None
+    seen: Observation | None = None
+    before: Weighing | None = None
+    after: Weighing | None = None
+    searched: Weighing | None = None
+    admission: Mapping[str, Any] | None = None
+    agreement: Mapping[str, Any] | None = None
+
+
+def read_case(run: Run, jobs: Mapping[str, str], *, innocent: bool, claim: bool) -> CaseFile:
+    """The case file of a cell: of an owner's mark after an attack, of a claim, or of an innocent model.
+
+    jobs: ids by role. A model that nobody attacked has the role "suspect": an innocent, or one from outside any run.
+    Raises ValueError, KeyError or TypeError where a plug-in's observations don't fit together.
+    """
+    return run.once(("case", innocent, claim, *jobs.items()), lambda: _read(run, jobs, innocent, claim))
+
+
+def _read(run: Run, jobs: Mapping[str, str], innocent: bool, claim: bool) -> CaseFile:
+    pools = [role for role in COUNTED.values() if role == "nulls" or role in jobs]
+    if innocent or "suspect" in jobs:
+        needed = ["suspect", "judged", *pools]
+        case = CaseFile(innocent, claim, missing(run, jobs, needed), suspect=outcomes(run, jobs.get("suspect")))
+    else:
+        needed = ["marked", *([] if claim else ["fresh"]), "attacked", "judged", *pools]
+        case = CaseFile(
+            claim=claim,
+            missing=missing(run, jobs, needed),
+            delivered=outcomes(run, jobs.get("innocent", jobs.get("marked"))),
+            suspect=outcomes(run, jobs.get("attacked")),
+            agreement=(run.result(jobs.get("attacked")) or {}).get("agreement"),
+            # a false claim is about an innocent model, which has no mark of the owner's
+            before=None if "innocent" in jobs else delivered_mark(run, jobs),
+        )
+    return case if case.missing else _examined(run, jobs, case)
+
+
+def _examined(run: Run, jobs: Mapping[str, str], case: CaseFile) -> CaseFile:
+    """The same with what the court saw."""
+    judged, pools = jobs["judged"], counted_pools(jobs)
+    seen = observations(run, judged)[0]
+    if case.innocent:  # neither it nor what it was made from is among the nulls it is measured by
+        return replace(case, seen=seen, after=weighing(run, judged, pools, innocent=jobs["suspect"]))
+    pools |= {"attacked": jobs["attacked_null"]} if "attacked_null" in jobs else {}
+    case = replace(case, seen=seen, after=weighing(run, judged, pools))
+    if not case.claim:
+        scratch = outcomes(run, jobs.get("scratch")) if jobs.get("scratch") != jobs["attacked"] else None
+        return replace(case, fresh=observations(run, jobs["fresh"])[0], scratch=scratch)
+    admission = (run.result(judged) or {})["admission"]
+    charge = SEARCH_BITS if admission["hash_bound"] else 0
+    searched = weighing(run, judged, pools, search_bits=charge) if charge else None
+    return replace(case, admission=admission, searched=searched)
+
+
+def delivered_mark(run: Run, jobs: Mapping[str, str]) -> Weighing | None:
+    """The mark in the model as delivered, under the owner's key; None where it was not judged."""
+    pools = counted_pools(jobs, fresh=True)
+    if OWN_POOL not in pools or any(run.result(job) is None for job in (jobs.get("fresh"), *pools.values())):
+        return None
+    return weighing(run, jobs["fresh"], pools)
+
+
+def counted_pools(jobs: Mapping[str, str | None], *, fresh: bool = False) -> dict[str, str]:
+    """The jobs that judged the pools that count, by pool; runs of older versions have clean nulls alone.
+
+    fresh: under the owner's key, also in a cell that is judged under a thief's.
+    """
+    found = {pool: jobs.get(role) for pool, role in COUNTED.items()}
+    if fresh:
+        found = {pool: jobs.get(f"fresh_{role}", found[pool]) for pool, role in COUNTED.items()}
+    return {pool: job for pool, job in found.items() if job is not None}
+
+
+def weighing(
+    run: Run, judged: str, pools: Mapping[str, str], *, search_bits: int = 0, innocent: str | None = None
+) -> Weighing:
+    """A judged job's suspect against jobs that judged nulls; of an `innocent` one, without the nulls it is akin to."""
+
+    def read() -> Weighing:
+        there = {pool: job for pool, job in pools.items() if run.result(job) is not None}
+        nulls = {
+            pool: [seen for _, seen in nulls_of(run, job)] if innocent is None else unrelated_nulls(run, job, innocent)
+            for pool, job in there.items()
+        }
+        suspect = observations(run, judged)[0]
+        if suspect["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
+            channel = next((seen["evidence"] for seen in nulls[OWN_POOL] if seen["unreadable"] is None), "")
+            suspect = {**suspect, "evidence": channel}
+        useless = {pool: len(null_models(run, job)) - len(nulls_of(run, job)) for pool, job in there.items()}
+        return Weighing.of(suspect, nulls, search_bits=search_bits, useless=useless)
+
+    return run.once(("weighing", judged, tuple(pools.items()), search_bits, innocent), read)

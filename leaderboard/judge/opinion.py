@@ -1,0 +1,81 @@
+"""A court's answer to a claim on one model from outside any run, by the same case file as a cell of the matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from benchmark.store.records import Record
+from leaderboard.judge.case_file import COUNTED, read_case
+from leaderboard.judge.decide import Thresholds, answer
+from leaderboard.judge.evidence import Evidence
+from leaderboard.judge.results import Observation
+from leaderboard.judge.run import Run
+from leaderboard.judge.verdicts import inadmissible
+from leaderboard.stats.utility_test import LEAST_GAIN, ItemOutcomes, Utility, gain
+
+INADMISSIBLE = "inadmissible"
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One model under one key: what the court saw, and how the model does on the test set, item by item."""
+
+    seen: Observation
+    outcomes: ItemOutcomes
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A court's answer to a claim on one model, twice: if its key was committed before the model existed, and if not.
+
+    evidence, uncommitted: the latter is charged the keys that a claimant may have tried behind a hash. claim,
+    claim_uncommitted: accepted, refused or unclear, or inadmissible: then p-values mean nothing and are not shown.
+    reason: why `claim` is not accepted. gain: of an image-to-image model over doing nothing, in dB.
+    """
+
+    evidence: Evidence
+    uncommitted: Evidence
+    gates: Mapping[str, Utility]
+    claim: str
+    claim_uncommitted: str
+    reason: str | None
+    admissible: bool
+    gain: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """present, absent or unclear; inadmissible where the key is."""
+        return self.evidence.state if self.admissible else INADMISSIBLE
+
+    @property
+    def useless(self) -> bool:
+        """Whether the model hardly beats doing nothing."""
+        return self.gain is not None and self.gain < LEAST_GAIN
+
+
+def opinion(
+    suspect: Examined, nulls: Mapping[str, Sequence[Examined]], admission: Mapping[str, Any], court: Thresholds
+) -> Opinion:
+    """A court's answer to a claim on `suspect`; nulls: unmarked models by pool, examined under the same key.
+
+    admission: of the key, as a judged record keeps it; whether it was committed is left open.
+    """
+    records, jobs = {"suspect": _record(utility=suspect.outcomes)}, {"suspect": "suspect", "judged": "judged"}
+    records["judged"] = _record(["suspect"], observations=[suspect.seen], admission=admission)
+    for pool, members in nulls.items():
+        models = {f"{pool} {index}": one for index, one in enumerate(members)}
+        records |= {name: _record(utility=one.outcomes) for name, one in models.items()}
+        records[pool] = _record([*models], observations=[one.seen for one in members])
+        jobs[COUNTED[pool]] = pool
+    case = read_case(Run({"jobs": {}}, records), jobs, innocent=False, claim=True)
+    gates, fault = court.gates(suspect.seen), inadmissible(admission)
+    (evidence, claim), (uncommitted, alone) = (answer(case, court, gates, committed=early) for early in (True, False))
+    words = (INADMISSIBLE, INADMISSIBLE) if fault else (claim.word, alone.word)
+    return Opinion(evidence, uncommitted, gates, *words, fault or claim.reason, not fault, gain(suspect.outcomes))
+
+
+def _record(suspects: Sequence[str] = (), **result: Any) -> Record:
+    """A record as far as a case file reads it."""
+    return cast(Record, {"status": "ok", "job": {"suspects": suspects}, "result": result})

@@ -1,0 +1,63 @@
+"""The stages of a chain: nothing passes from one to the next but the service, its grants and the cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+
+from benchmark.contract import Attack, AttackResult, Thief
+from benchmark.protocol.objects import Release
+from benchmark.protocol.steps import steal
+from schemes.adi import Adi
+
+SEEN: list[tuple[Any, ...]] = []
+
+
+@dataclass(frozen=True)
+class Look(Attack):
+    """Writes down what it was given."""
+
+    name = "look"
+
+    def run(self, thief: Thief) -> AttackResult:
+        SEEN.append((thief.data.x.clone(), thief.data.y.clone(), thief.scheme.n, list(thief.context.recipe.drops)))
+        return AttackResult()
+
+
+@dataclass(frozen=True)
+class Spoil(Attack):
+    """Changes in place whatever it can reach, and returns nothing."""
+
+    name = "spoil"
+
+    def run(self, thief: Thief) -> AttackResult:
+        thief.inputs.zero_()
+        thief.data.y.fill_(3)
+        object.__setattr__(thief.scheme, "n", 1)
+        object.__setattr__(thief.context.recipe, "drops", [0.1])
+        for parameter in thief.model.parameters():
+            parameter.data.zero_()
+        return AttackResult()
+
+
+@pytest.mark.parametrize("stages", [(Spoil(), Look()), (Look(), Spoil(), Look())], ids=["two", "three"])
+def test_what_a_stage_changes_in_place_is_its_own(lab: Any, stages: tuple[Attack, ...]) -> None:
+    service, scheme, data = lab.null(100).service, Adi(), lab.splits.thief
+    images, labels, drops = data.x.clone(), data.y.clone(), list(lab.context.recipe.drops)
+    SEEN.clear()
+    left, _, cost = steal(stages, lab.context, data, 0, Release(service, "weights"), scheme)
+    for x, y, n, given in SEEN:
+        assert torch.equal(x, images)
+        assert torch.equal(y, labels)
+        assert (n, given) == (Adi().n, drops)
+    assert len(SEEN) == len(stages) - 1
+    assert torch.equal(data.x, images)
+    assert torch.equal(data.y, labels)
+    assert (scheme.n, list(lab.context.recipe.drops)) == (Adi().n, drops)
+    assert all(torch.equal(tensor, left.net.state[name]) for name, tensor in service.net.state.items())
+    assert cost.record() == {
+        "labelled": len(data), "unlabelled": len(data), "queries": 0, "steps": 0, "samples": 0, "operations": 0,
+    }  # fmt: skip

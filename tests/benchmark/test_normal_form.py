@@ -1,0 +1,139 @@
+"""What of a file's text counts as code: pairs of texts that compute the same, and pairs that don't."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from benchmark.normal_form import NormalForm, normal_form, same_code
+
+
+def form(text: str) -> NormalForm:
+    return normal_form(textwrap.dedent(text).encode())
+
+
+def counted(text: str) -> tuple[str, set[object], tuple[object, ...]]:
+    found = form(text)
+    return found.body, set(found.imports), found.inner
+
+
+SCHEME = """
+class Mine(Scheme):
+    name = "mine"
+    paper = "A, 2020"
+    settings = ("n=1", "n=2")
+    item = "trigger"
+    expected_failures = {"n=1": "too few"}
+    n: int = parameter(1, "how many", low=1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = 1\n", "# a remark\n\nx   =   1  # another\n"),
+        ('"""Doc."""\nx = 1\n', '"""Other."""\nx = 0x1\n'),
+        ("def f():\n    '''Doc.'''\n    return 1\n", "def f():\n    return (\n        1)\n"),
+        ("class A(Exception):\n    '''Doc.'''\n", "class A(Exception):\n    pass\n"),
+        ("from __future__ import annotations\nx = 1\n", "x = 1\n"),
+        ("import os\nfrom a import b, c\n", "from a import c\nfrom a import b\nimport os\n"),
+        ("if TYPE_CHECKING:\n    from a import b\nx = 1\n", "x = 1\n"),
+        ("if typing.TYPE_CHECKING:\n    a = 1\nelse:\n    a = 2\n", "a = 2\n"),
+        ("def f(x: int, *, y: str = 'a') -> int:\n    z: int = x\n    return z\n",
+         "def f(x, *, y='a'):\n    z = x\n    return z\n"),
+        ("x: dict[str, int] = {}\n", "x = {}\n"),
+        ("from typing import Any, cast\nx: Any = cast(int, 1)\n", "from typing import cast\nx = cast(int, 1)\n"),
+        ("raise ValueError('a')\n", "raise ValueError(f'b {c}')\n"),
+        ("raise Gone(job, f'{x} is gone') from error\n", "raise Gone(job, 'there is no such job') from error\n"),
+        ("x = parameter(1, 'a', low=2)\n", "x = parameter(1, 'b', low=2)\n"),
+        ("x = contract.parameter(1, 'a')\n", "x = contract.parameter(1, f'b {1}')\n"),
+        ("x = parameter(default=1, doc='a')\n", "x = parameter(default=1, doc='b')\n"),
+        (SCHEME, SCHEME.replace("A, 2020", "B").replace('"n=2"', '"n=3"')),
+        (SCHEME, SCHEME.replace("too few", "so few").replace("trigger", "bit")),
+        (SCHEME.replace("(Scheme)", "(contract.Scheme[Key])"),
+         SCHEME.replace("(Scheme)", "(contract.Scheme[Key])").replace("A, 2020", "B")),
+    ],
+)  # fmt: skip
+def test_prose_does_not_count(one: str, other: str) -> None:
+    assert counted(one) == counted(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("momentum = 0.9\n", "momentum = 0.8\n"),
+        ("x = 1\n", "x = 1.0\n"),
+        ("x = 1\n", "x = True\n"),
+        ("x = 'a'\n", "x = b'a'\n"),
+        ("a = 1\nb = 2\n", "b = 2\na = 1\n"),
+        ("x = a[1:]\n", "x = a[:1]\n"),
+        ("x = {**a, 'b': c}\n", "x = {'b': c, **a}\n"),
+        ("from torch.optim import SGD\n", "from torch.optim import Adam as SGD\n"),
+        ("import a as x\n", "import b as x\n"),
+        ("def f():\n    from a import b\n", "def f():\n    from a import c as b\n"),
+        ("if x: import a as m\nelse: import b as m\n", "if x: import b as m\nelse: import a as m\n"),
+        ("class A:\n    x: int = 1\n", "class A:\n    x: float = 1\n"),
+        ("class A:\n    x: int = 1\n", "class A:\n    x = 1\n"),
+        ("@register\ndef f(x: int): return x\n", "@register\ndef f(x: str): return x\n"),
+        ("if TYPE_CHECKING:\n    a = 1\nelse:\n    a = 2\n", "a = 1\n"),
+        ("raise ValueError('a')\n", "raise TypeError('a')\n"),
+        ("raise Gone(job, 'a')\n", "raise Gone(parent, 'a')\n"),
+        ("reason = 'a'\nraise ValueError(reason)\n", "reason = 'b'\nraise ValueError(reason)\n"),
+        ("x = parameter(1, 'a')\n", "x = parameter(2, 'a')\n"),
+        ("x = parameter(1, 'a', low=1)\n", "x = parameter(1, 'a', low=2)\n"),
+        (SCHEME, SCHEME.replace('"mine"', '"ours"')),
+        (SCHEME.replace("Scheme", "Thing"), SCHEME.replace("Scheme", "Thing").replace("A, 2020", "B")),
+        (SCHEME + "    def f(self): return self.item\n",
+         SCHEME.replace("trigger", "bit") + "    def f(self): return self.item\n"),
+        ("def paper(): return 1\n", "def paper(): return 2\n"),
+    ],
+)  # fmt: skip
+def test_what_computes_counts(one: str, other: str) -> None:
+    assert counted(one) != counted(other)
+
+
+def test_the_form_does_not_depend_on_the_version_of_python() -> None:
+    """Trees have other fields in 3.12 and in 3.13 than in 3.11: a result has one name in all of them."""
+    text = """
+        type_ = lambda *a, b=None, **c: f"{a!r:>{b}} {c=}"
+        class A(B, metaclass=C):
+            @property
+            async def f(self, /, x: T) -> T:
+                async with x as (y, *z):
+                    return {**y, None: ..., -1.5e-3: 1j, "é": b"x"}[1:, ::2]
+    """
+    assert form(text).body == "5b58d342a77f919db3ec09bfb92450013da25b9519fbcdbbc32c908f719e4442"
+
+
+def test_same_code() -> None:
+    assert same_code(b"x = 1\n", b"x = 1  # one\n")
+    assert not same_code(b"x = 1\n", b"x = 2\n")
+    assert same_code(b"x = =\n", b"x = =\n")
+    assert not same_code(b"x = =\n", b"x = 1\n")
+
+
+def test_uses_and_definitions_of_names() -> None:
+    found = form("""
+        from benchmark import contract as wm, other
+        A = wm.Scheme
+        B, (C, *D) = wm.Attack, other
+        if A:
+            E = other.x
+        def f(): G = 1
+        class H: pass
+        try: pass
+        except E: I = 1
+    """)
+    assert found.used["wm"] == {"Scheme", "Attack"}
+    assert found.used["other"] is None
+    assert found.defined == {"A", "B", "C", "D", "E", "f", "H", "I"}
+
+
+@pytest.mark.parametrize(
+    ("text", "only"),
+    [("'''Doc.'''\nfrom a import b\n__all__ = ['b']\n", True), ("from a import b\nb.patch()\n", False),
+     ("from a import b\nc = b\n", False), ("", True)],
+)  # fmt: skip
+def test_a_file_that_only_passes_on_is_known(text: str, only: bool) -> None:
+    assert form(text).only_imports is only

@@ -1,0 +1,154 @@
+"""What README and docs say is so: links, files, commands, the order of rooms, and the figures of the quick board."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from itertools import pairwise, product
+from pathlib import Path
+
+import click
+import pandas as pd
+import pytest
+from test_rooms import ORDER, floor, graph
+
+from benchmark.cli import bench
+from leaderboard import frame
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PACKAGES = "benchmark|leaderboard|schemes|attacks"
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def code(text: str) -> list[str]:
+    """What is set as code: the lines of blocks without a language, and spans."""
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    spans = re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    return [line for block in blocks for line in block.splitlines()] + [" ".join(span.split()) for span in spans]
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)]+)\)", page.read_text())
+    missing = [one for one in targets if not re.match(r"https?://|#", one) and not (page.parent / one).exists()]
+    assert missing == []
+
+
+@each_page
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = re.findall(rf"(?<![\w./-])(?:{PACKAGES}|tests|docs)/[\w./-]*\w/?", page.read_text())
+    found = {name: [ROOT / name, (ROOT / name).with_suffix(".py")] for name in named}
+    assert [name for name, places in found.items() if not any(place.exists() for place in places)] == []
+
+
+@each_page
+def test_modules_that_are_named_exist(page: Path) -> None:
+    for line in code(page.read_text()):
+        for module in re.findall(r"python -m ([\w.]+)", line):
+            assert importlib.util.find_spec(module), line
+        for module in re.findall(rf"^(?:from )?((?:{PACKAGES})\.(?!md$|html$|tex$|json$)\w+)(?: import.*)?$", line):
+            package, name = module.split(".")
+            there = importlib.util.find_spec(module) or hasattr(__import__(package), name)
+            assert there, line
+
+
+@each_page
+def test_commands_that_are_named_exist(page: Path) -> None:
+    lines = (part.strip() for line in code(page.read_text()) for part in line.split("#")[0].split(";"))
+    for line in lines:
+        if re.match(r"(\.venv/bin/)?make (?!PYTHON)", line):
+            assert re.search(rf"^{line.split()[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+        if line.startswith("bench "):
+            command: click.Command = bench
+            for word in shlex.split(line)[1:]:
+                if word.startswith("--"):
+                    options = {name for option in command.params for name in option.opts}
+                    assert word.split("=")[0] in {*options, "--help"}, line
+                elif isinstance(command, click.Group):
+                    assert word in command.commands, line
+                    command = command.commands[word]
+
+
+def test_the_picture_shows_the_rooms_in_their_order_and_who_imports_whom() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    titles = dict(re.findall(r'^    (\w+)\["(.*?)<br/>', text, re.MULTILINE))
+    for title, rooms in zip(titles.values(), ORDER, strict=True):
+        assert all(re.search(rf"\b{room.split('.')[-1]}\b", title) for room in rooms), title
+    places = list(titles)
+    drawn = {
+        (places.index(one), places.index(two))
+        for line in re.findall(r"^    (\w[\w &]*(?: --> [\w &]+)+)$", text, re.MULTILINE)
+        for before, after in pairwise(line.split(" --> "))
+        for one, two in product(before.split(" & "), after.split(" & "))
+    }
+    rooms = {one: floor(one) for one in graph() if one != "leaderboard"}
+    used = {(rooms[two], rooms[one]) for one, those in graph().items() if one in rooms for two in those}
+    arrows = {(one, two) for one, two in used if one < two}
+    reach = set(arrows)
+    for middle in range(len(ORDER)):
+        reach |= {(a, d) for a, b in reach if b == middle for c, d in reach if c == middle}
+    needed = {(a, b) for a, b in arrows if not any((a, c) in reach and (c, b) in reach for c in range(len(ORDER)))}
+    assert drawn == needed, {
+        "draw": [f"{places[one]} --> {places[two]}" for one, two in needed - drawn],
+        "remove": [f"{places[one]} --> {places[two]}" for one, two in drawn - needed],
+    }
+
+
+def test_files_hold_what_a_newcomer_is_sent_to_them_for() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (?:Where|What|Who) .*?\? \| (.*) \|$", text, re.MULTILINE)
+    assert len(rows) >= 11
+    for row in rows:
+        for file, name in re.findall(r"`([\w/.]+\.py)` \(`(\w+)`\)", row):
+            assert re.search(rf"^(def|class) {name}\b", (ROOT / file).read_text(), re.MULTILINE), row
+
+
+def test_pages_keep_to_their_size() -> None:
+    lines = {page.name: len(page.read_text().splitlines()) for page in PAGES}
+    assert lines["README.md"] <= 160
+    assert lines["AGENTS.md"] < 80
+
+
+def test_the_glossary_has_thirty_terms_in_alphabetical_order() -> None:
+    terms = re.findall(r"^- \*\*(.+?)\*\*: ", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    assert len(terms) == 30
+    assert terms == sorted(terms, key=str.lower)
+
+
+def test_what_the_readme_says_was_found_is_what_the_board_holds() -> None:
+    board = frame("quick")
+    said = " ".join((ROOT / "README.md").read_text().split())
+    settled = board[~board.verdict.isin(["not-applicable", "embed-failed"])]
+    marked = settled[~settled.innocent]
+
+    def counts(cells: pd.DataFrame) -> tuple[int, dict[str, int]]:
+        return len(cells), cells.verdict.value_counts().to_dict()
+
+    extraction = marked[marked.kind == "extraction"]
+    n, words = counts(extraction[extraction.task == "digits"])
+    assert f"{words['removed']} of {n} such cells end with the mark removed, {words['undecided']} are undecided" in said
+    assert words["survived"] == 0
+    n, words = counts(extraction[extraction.task == "derain"])
+    assert f"keeps deepmodel's mark in {words['survived']} of {n} cells" in said
+    removal = marked[marked.kind == "removal"]
+    n, words = counts(removal)
+    assert f"remove a mark in {words['removed']} of {n:,} cells" in said
+    by_scheme = removal[removal.verdict == "removed"].scheme.str.partition("(")[0].value_counts()
+    assert f"{by_scheme.rose} of RoSe, {by_scheme.passport} of passports, {by_scheme.keynet} of KeyNet" in said
+    assert by_scheme.sum() == by_scheme[["rose", "passport", "keynet"]].sum()
+    flipped = marked[(marked.kind == "function-preserving") & marked.scheme.str.startswith("passport")]
+    assert set(flipped.verdict) == {"removed"}
+    assert f"removes the bits of passports in all {len(flipped)} cells" in said
+    claims = marked[marked.kind == "ambiguity"]
+    n, words = counts(claims)
+    assert f"succeed in {words['forged']} of {n} cells" in said
+    assert set(claims[claims.verdict == "forged"].scheme.str.partition("(")[0]) == {"adi", "passport"}
+    assert "forged" not in set(claims.verdict_with_commitment)
+    innocent = settled[settled.innocent]
+    assert set(innocent.verdict) == {"not-marked"}
+    assert f"In {len(innocent):,} examinations of innocent models" in said
+    assert f"{len(board):,} cells" in said
+    attacks = set(board.attack.str.partition("(")[0]) - {"none", "scratch"}
+    assert f"attacks them in {len(attacks)} ways" in said
