@@ -23,7 +23,7 @@ from typing import Any
 from benchmark.planning.job import Job
 from benchmark.store.records import STATUSES
 
-Execute = Callable[[Job, dict[str, Any]], dict[str, Any]]
+Entry = Callable[[Job, dict[str, Any]], dict[str, Any]]
 
 
 def serve(pipe: Connection, entry: str, context: dict[str, Any], log: Path, driver: int) -> None:
@@ -34,7 +34,7 @@ def serve(pipe: Connection, entry: str, context: dict[str, Any], log: Path, driv
     _redirect(log)
     faulthandler.enable()
     module, _, name = entry.partition(":")
-    execute: Execute = getattr(importlib.import_module(module), name)
+    execute: Entry = getattr(importlib.import_module(module), name)
     pipe.send_bytes(b'{"ready": true}')
     with suppress(EOFError):
         while True:
@@ -70,7 +70,7 @@ def _redirect(log: Path) -> None:
         sys.stdout.reconfigure(line_buffering=True)  # a killed process flushes nothing
 
 
-def _outcome(execute: Execute, job: Job, context: dict[str, Any]) -> bytes:
+def _outcome(execute: Entry, job: Job, context: dict[str, Any]) -> bytes:
     began = time.perf_counter()
     try:
         outcome = dict(execute(job, context))
