@@ -164,5 +164,5 @@ def _either(parts: tuple[Any, ...], value: Any) -> Any:
 def _expected(hint: Any) -> str:
     origin, parts, described = _parts(hint)
     if origin is Literal:
-        return ("one of " if len(parts) > 1 else "") + ", ".join(map(str, parts))
+        return ("one of " if len(parts) > 1 else "") + ", ".join(str(part) or '""' for part in parts)
     return _WORDS[Mapping if described else origin or hint]
