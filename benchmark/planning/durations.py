@@ -31,7 +31,8 @@ def history(store: Path) -> dict[str, float]:
     for path in (store / "records").glob("*/*.json"):
         try:
             record = json.loads(path.read_bytes())
-            seconds.setdefault(work_key(record["job"]), []).append(float(record["run"]["seconds"]))
+            took = float(record["run"]["seconds"])
+            seconds.setdefault(work_key(record["job"]), []).append(took)
         except (OSError, ValueError, KeyError, TypeError):
             continue  # the store itself names and sets aside what is damaged
     return {key: median(values) for key, values in seconds.items()}
