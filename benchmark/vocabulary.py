@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Final, Literal
 
 Access = Literal["none", "labels", "probabilities", "outputs", "weights"]
 ACCESS: tuple[Access, ...] = ("labels", "probabilities", "outputs", "weights")  # what a release grants, a court sees
@@ -17,7 +17,7 @@ CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")  # of attacks who
 JobKind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
 JobRole = Literal["owner", "thief", "insider", "court"]
 
-RECORD_SCHEMA = 1  # the form of a record and of the payload that its id is made of
+RECORD_SCHEMA: Final = 1  # the form of a record and of the payload that its id is made of
 IDENTITY = 2  # by which rule that payload digests code (docs/identity.md); a record that states none is of rule 1
 
 

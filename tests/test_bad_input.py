@@ -167,7 +167,7 @@ def test_a_broken_profile(tmp_path: Path) -> None:
         ("alpha = \n", "is not valid TOML"),
         (good.replace("nulls = 16", "nulls = 4"), "nulls must be at least 16, not 4"),
         (good.replace("budget", "budgte"), "unknown key 'budgte': did you mean budget?"),
-        (good.replace("seeds = 1", 'seeds = "one"'), "seeds must be a int, not 'one'"),
+        (good.replace("seeds = 1", 'seeds = "one"'), "seeds must be a whole number, not 'one'"),
         (good.replace("alpha = 1e-3", ""), "alpha is missing"),
     ):
         path = tmp_path / "mine.toml"
@@ -203,7 +203,7 @@ def test_a_full_disk_while_an_artefact_is_written(tmp_path: Path, monkeypatch: p
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(artefacts.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     path = tmp_path / "x.service.safetensors"
     with pytest.raises(OSError, match="No space left"):
         artefacts.write(path, "x", Service(Net({"builder": "convnet"}, {"w": torch.zeros(3)})))

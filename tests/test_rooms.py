@@ -10,7 +10,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ORDER = (  # docs/architecture.md shows the same order as a picture
-    ("benchmark.errors", "benchmark.vocabulary", "benchmark.identity"),
+    (
+        "benchmark.errors",
+        "benchmark.vocabulary",
+        "benchmark.identity",
+        "benchmark.description",
+        "benchmark.store.atomic",
+    ),
     ("benchmark.normal_form", "benchmark.code_digest"),
     ("benchmark.crypto",),
     ("leaderboard.stats",),
@@ -81,7 +87,8 @@ def test_plug_ins_import_the_contract_and_each_other_at_most() -> None:
 
 
 def test_leaderboard_knows_records_and_the_words_of_a_plan() -> None:
-    allowed = ("benchmark.errors", "benchmark.vocabulary", "benchmark.store.records", "benchmark.plugins.parameters",
+    allowed = ("benchmark.errors", "benchmark.vocabulary", "benchmark.description", "benchmark.store.atomic",
+               "benchmark.store.records", "benchmark.store.run_description", "benchmark.plugins.parameters",
                "benchmark.planning.reproduction", "benchmark.planning.tolerance")  # fmt: skip
     for module, those in graph().items():
         if module.startswith("leaderboard"):

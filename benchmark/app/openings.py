@@ -5,23 +5,83 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
 
-from benchmark.crypto.commitment import Leaves, Opening, commit, label_counts_fit, open_item, verify
+from benchmark.crypto import commitment
+from benchmark.crypto.commitment import Opening, commit, label_counts_fit, open_item
+from benchmark.description import read, read_json
 from benchmark.errors import BenchError
 from benchmark.protocol.objects import Key
 from benchmark.protocol.scheme import Scheme, TriggerScheme
 
-SCHEMA = 1
 ROOT = "commitments_root"  # its name on a card, and among what a key makes public
+HINT = "give the path of a file of openings"
 
 
-def opened(scheme: Scheme, key: Key, items: Sequence[int]) -> dict[str, Any]:
-    """What the owner shows: the chosen items, their salts, and the commitments to all. No other item, no secret.
+@dataclass(frozen=True)
+class OpenedItem:
+    """One item. index: counted from 0. image: uint8 in base64, of this shape. The salts are hexadecimal."""
+
+    index: int
+    shape: list[int]
+    image: str
+    label: int
+    image_salt: str
+    label_salt: str
+
+    @classmethod
+    def of(cls, one: Opening) -> OpenedItem:
+        pixels = b64encode(one.image.contiguous().numpy().tobytes()).decode()
+        return cls(one.index, list(one.image.shape), pixels, one.label, one.image_salt.hex(), one.label_salt.hex())
+
+    def opening(self) -> Opening:
+        """Raises ValueError where a text is not what its form says."""
+        pixels = np.frombuffer(b64decode(self.image, validate=True), dtype=np.uint8).copy()
+        salts = bytes.fromhex(self.image_salt), bytes.fromhex(self.label_salt)
+        try:
+            return Opening(self.index, torch.from_numpy(pixels).view(self.shape), self.label, *salts)
+        except RuntimeError:
+            raise ValueError(f"item {self.index} has {len(pixels)} bytes, not those of shape {self.shape}") from None
+
+
+@dataclass(frozen=True)
+class OpenedItems:
+    """What the owner shows: chosen items, and the commitments to all of them, two for each, in hexadecimal."""
+
+    schema: Literal[1]
+    scheme: str
+    classes: int
+    commitments_root: str
+    commitments: list[str]
+    items: list[OpenedItem]
+
+    @property
+    def committed(self) -> int:
+        """How many items the key has."""
+        return len(self.commitments) // 2
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Whether `items` among `committed` open to the root, or the reason why they don't.
+
+    even: the p-value of their labels if drawn evenly over the classes; None where nothing opens.
+    """
+
+    opens: bool
+    reason: str | None
+    items: int
+    committed: int
+    even: float | None
+
+
+def opened(scheme: Scheme, key: Key, items: Sequence[int]) -> OpenedItems:
+    """The chosen items with their salts, and the commitments to all. No other item, no secret.
 
     Raises BenchError for a key without commitments, one that its root does not fit, and items it does not have.
     """
@@ -32,53 +92,33 @@ def opened(scheme: Scheme, key: Key, items: Sequence[int]) -> dict[str, Any]:
         raise BenchError(f"the key is not admissible, so nothing of it is opened: {found.reason}")
     triggers, secret, classes = scheme.triggers(key), key.secret, key.classes  # type: ignore[attr-defined]
     try:
-        openings = [open_item(triggers.x, triggers.y, secret, index) for index in items]
+        shown = [OpenedItem.of(open_item(triggers.x, triggers.y, secret, index)) for index in items]
     except IndexError as error:
         raise BenchError(str(error)) from None
-    return {
-        "schema": SCHEMA,
-        "scheme": scheme.name,
-        "classes": classes,
-        ROOT: key.public()[ROOT],
-        "commitments": [leaf.hex() for leaf in commit(triggers.x, triggers.y, secret)],
-        "items": [_packed(one) for one in openings],
-    }
+    leaves = [leaf.hex() for leaf in commit(triggers.x, triggers.y, secret)]
+    return OpenedItems(1, scheme.name, classes, str(key.public()[ROOT]), leaves, shown)
 
 
-def check(path: Path, published: str) -> dict[str, Any]:
+def write(path: Path, opened: OpenedItems) -> None:
+    """Write a new file of openings. Raises BenchError where there is one already, or none can be written."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(opened), indent=1, sort_keys=True) + "\n")
+    except OSError as error:
+        raise BenchError(f"{path} can't be written ({error.strerror}): choose another --out") from error
+
+
+def verify(path: Path, published: str) -> Verified:
     """Whether the openings in a file are those of the `published` root (64 hexadecimal digits).
 
-    Returns `opens`, the `reason` where they don't, the number of `items` among `committed`, and `even`: the p-value of
-    their labels under the uniform law, None where nothing opens. Raises BenchError for a file of another form.
+    Raises BenchError for a file of another form.
     """
+    file = read(OpenedItems, read_json(path, HINT), str(path), HINT)
     try:
-        file = json.loads(path.read_bytes())
-        leaves: Leaves = tuple(bytes.fromhex(leaf) for leaf in file["commitments"])
-        openings = [_unpacked(item) for item in file["items"]]
-        classes, root = int(file["classes"]), bytes.fromhex(published)
-        reason = verify(openings, leaves, root)
-        even = label_counts_fit(openings, classes) if openings and reason is None else None
-    except OSError as error:
-        raise BenchError(f"{path} can't be read ({error.strerror}): give the path of a file of openings") from None
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise BenchError(f"{path} or the root can't be read as openings ({type(error).__name__}: {error})") from None
-    return {"opens": reason is None, "reason": reason, "items": len(openings), "committed": len(leaves) // 2,
-            "even": even}  # fmt: skip
-
-
-def _packed(one: Opening) -> dict[str, Any]:
-    return {
-        "index": one.index,
-        "shape": list(one.image.shape),
-        "image": b64encode(one.image.contiguous().numpy().tobytes()).decode(),
-        "label": one.label,
-        "image_salt": one.image_salt.hex(),
-        "label_salt": one.label_salt.hex(),
-    }
-
-
-def _unpacked(item: dict[str, Any]) -> Opening:
-    pixels = np.frombuffer(b64decode(item["image"], validate=True), dtype=np.uint8).copy()
-    image = torch.from_numpy(pixels).view([int(size) for size in item["shape"]])
-    salts = bytes.fromhex(item["image_salt"]), bytes.fromhex(item["label_salt"])
-    return Opening(int(item["index"]), image, int(item["label"]), *salts)
+        openings = [item.opening() for item in file.items]
+        leaves, root = tuple(bytes.fromhex(leaf) for leaf in file.commitments), bytes.fromhex(published)
+        reason = commitment.verify(openings, leaves, root)
+        even = label_counts_fit(openings, file.classes) if openings and reason is None else None
+    except (ValueError, OverflowError) as error:
+        raise BenchError(f"{path} or the root can't be read as openings ({error}): {HINT}") from None
+    return Verified(reason is None, reason, len(openings), file.committed, even)

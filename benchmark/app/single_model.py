@@ -5,7 +5,6 @@ What the court sees is judged by `leaderboard.judge`, by the same path as a cell
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, cast
 from rich.console import Console
 
 from benchmark.app import standalone_files
+from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
 from benchmark.code_digest import source_hash
 from benchmark.data.splits import load as load_data
 from benchmark.errors import BenchError
@@ -38,8 +38,7 @@ from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.opinion import Examined, Opinion, opinion
 from leaderboard.stats.utility_test import level
 
-CARD_SCHEMA = 1
-MODEL, KEY, CARD = "model.safetensors", "key.safetensors", "card.json"
+MODEL, KEY = "model.safetensors", "key.safetensors"
 UNITS = {"classification": "share of right answers", "image-to-image": "dB"}
 
 
@@ -61,7 +60,7 @@ def track_of(setting: Setting, profile: Profile) -> Profile:
     return track
 
 
-def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None, device: str) -> dict[str, Any]:
+def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None, device: str) -> Card:
     """Mark a new model of the profile with a new key; writes model, key and card into `out` and returns the card.
 
     The key follows from `seed`; without one it is drawn from the system's randomness and kept nowhere else. The
@@ -90,28 +89,21 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
-    described = {
-        "name": stage.declaration.name,
-        "label": setting.label,
-        "parameters": stage.parameters,
-        "code": source_hash(stage.declaration.source),
-    }
     try:
         model_hash = artefacts.write(out / MODEL, "embed", release.service)
         key_hash = artefacts.write(out / KEY, "embed", key)
         (out / KEY).chmod(0o600)
         outcomes = steps.utility(release.service, splits.test.to(context.device), context)
-        card = {
-            "schema": CARD_SCHEMA,
-            "scheme": described,
-            "profile": {"name": profile.name, "world": profile.world(), "nulls": profile.nulls},
-            "data": context.task.data_hash(),
-            "utility": {"value": level(outcomes), "unit": UNITS[context.task.kind]},
-            "files": {MODEL: model_hash, KEY: key_hash},
-            "commitment": key_hash,
-            **({"public": public} if (public := key.public()) else {}),
-        }
-        (out / CARD).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        card = Card(
+            CardScheme(stage.declaration.name, setting.label, stage.parameters, source_hash(stage.declaration.source)),
+            CardProfile(profile.name, profile.world(), profile.nulls),
+            context.task.data_hash(),
+            CardUtility(cast(float, level(outcomes)), UNITS[context.task.kind]),  # no test set is empty
+            {MODEL: model_hash, KEY: key_hash},
+            key_hash,
+            key.public() or None,
+        )
+        write_card(out, card)
     except OSError as error:
         raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
     return card
@@ -209,40 +201,27 @@ def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
         return {"well_formed": False, "bound": False, "hash_bound": False, "committed": committed, "reason": reason}
 
 
-def _read_card(folder: Path) -> dict[str, Any] | None:
-    path = folder / CARD
-    if not path.is_file():
-        return None
-    try:
-        card = json.loads(path.read_bytes())
-        if not isinstance(card["files"], dict) or not isinstance(card["scheme"], dict):
-            raise TypeError("files and scheme are tables")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BenchError(f"{path} can't be read as a card ({error}): restore it or move it away") from error
-    return {"commitment": None, **card}
-
-
 def _card(file: Path) -> bool | None:
     """Whether the card beside `file` commits to it; None without a card. Raises BenchError where it names another."""
-    card = _read_card(file.parent)
+    card = read_card(file.parent)
     if card is None:
         return None
     digest = standalone_files.peek(file).sha256
-    named = card["files"].get(file.name)
+    named = card.files.get(file.name)
     if named is not None and named != digest:
         raise BenchError(f"{file} is damaged or exchanged: its SHA-256 is not the one in {CARD} beside it")
-    return bool(card["commitment"] == digest)
+    return card.commitment == digest
 
 
 def _differences(key: Path, source: Path, setting: Setting) -> tuple[str, ...]:
     """How the setting in use differs from the one on the card beside the key, in words."""
-    described = (_read_card(key.parent) or {}).get("scheme")
-    if described is None:
+    card = read_card(key.parent)
+    if card is None:
         return ()
     notes = []
-    if described.get("parameters") != setting.stages[0].parameters:
-        notes.append(f"the card beside the key names {described.get('label')}, and {setting.label} was asked for")
-    elif described.get("code") != source_hash(source):
+    if card.scheme.parameters != setting.stages[0].parameters:
+        notes.append(f"the card beside the key names {card.scheme.label}, and {setting.label} was asked for")
+    elif card.scheme.code != source_hash(source):
         notes.append(f"the code of {setting.stages[0].declaration.name} has changed since the key was made")
     return tuple(notes)
 

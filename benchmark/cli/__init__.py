@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from benchmark import __version__
-from benchmark.cli import calibrate, commitments, inspect, reproduce, run, single_model
+from benchmark.cli import calibrate, commitments, evidence, inspect, reproduce, run, single_model
 from benchmark.errors import EXIT_INTERRUPTED, BenchError
 
 EPILOG = """
@@ -18,7 +18,8 @@ Exit codes: 0 every cell has a verdict (or the command did what it was asked)
             1 the benchmark itself failed: a defect, please report it with the output of --debug
             2 the command, a parameter, a file or a folder is wrong
             3 some cells crashed, timed out or have not run; calibrate: also fresh keys that accuse too often
-            4 compare: a verdict got worse for the owner; replay: the result is different; check: an item does not open
+            4 compare: a verdict got worse for the owner; replay: the result is different;
+              commitment verify: an item does not open
             130 interrupted: everything finished is kept
 """
 
@@ -33,7 +34,7 @@ def bench(debug: bool) -> None:
     """
 
 
-for module in (run, inspect, single_model, commitments, calibrate, reproduce):
+for module in (run, inspect, single_model, evidence, commitments, calibrate, reproduce):
     for command in module.COMMANDS:
         bench.add_command(command)
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import ALPHA, BUDGET, JSON, PLUGIN, RESULTS, RUN_NAME, checked_name, complete, dump
-from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
+from benchmark.cli import options
+from benchmark.errors import EXIT_OK, BenchError
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 
 
 @click.command(name="list")
-@PLUGIN
-@JSON
+@options.PLUGIN
+@options.JSON
 def list_(plugins: Sequence[Path], as_json: bool) -> None:
     """List schemes, attacks, tasks, architectures, profiles and reproductions."""
     from benchmark.architectures.catalogue import ARCHITECTURES
@@ -28,7 +28,7 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
     registry = Registry.discover(plugins)
     if as_json:
         rows = [{"role": d.role, "name": d.name, "doc": _headline(d), **d.traits} for d in _all(registry)]
-        dump(rows)
+        options.dump(rows)
         return
     width = max(len(d.name) for d in _all(registry)) + 2
     for title, declarations in (("Schemes", registry.schemes), ("Attacks", registry.attacks)):
@@ -54,15 +54,16 @@ def _headline(declaration: Declaration) -> str:
 
 @click.command()
 @click.argument("name")
-@PLUGIN
-@JSON
+@options.PLUGIN
+@options.JSON
 def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
     """Show a plug-in's parameters, threat model and source; or a task's images, or an architecture's arguments."""
     registry = Registry.discover(plugins)
     known = {declaration.name for declaration in _all(registry)}
     matching = [d for d in _all(registry) if d.name == name]
     if not matching and (described := _task(name) or _architecture(name)):
-        dump(described) if as_json else click.echo("\n".join(f"{word}: {value}" for word, value in described.items()))
+        lines = "\n".join(f"{word}: {value}" for word, value in described.items())
+        options.dump(described) if as_json else click.echo(lines)
         return
     if not matching:
         from benchmark.plugins.parameters import close_matches
@@ -70,7 +71,7 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
         near = close_matches(name, known) or f": there are {', '.join(sorted(known))}"
         raise BenchError(f"no scheme or attack is named {name!r}{near}")
     if as_json:
-        dump([_declared(declaration) for declaration in matching])
+        options.dump([_declared(declaration) for declaration in matching])
         return
     for declaration in matching:
         click.echo(f"{declaration.role} {declaration.name}\n")
@@ -87,24 +88,25 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
                 click.echo(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
         shown = " | ".join(setting or "defaults" for setting in declaration.traits["settings"])
         click.echo(f'"all" runs: {shown}')
-        for setting, reason in declaration.traits.get("expected_failures", {}).items():
-            click.echo(f"Not found for every seed: {setting or 'defaults'}: {reason}")
-        for setting, reason in declaration.traits.get("expected_forgeries", {}).items():
-            click.echo(f"Forged claims stand: {setting or 'defaults'}: {reason}")
+        for trait, said in (
+            ("expected_failures", "Not found for every seed"),
+            ("expected_forgeries", "Forged claims stand"),
+        ):
+            for setting, reason in declaration.traits.get(trait, {}).items():
+                click.echo(f"{said}: {setting or 'defaults'}: {reason}")
         click.echo(f"Source: {declaration.source} ({declaration.origin})")
 
 
 def _task(name: str) -> dict[str, Any] | None:
     """A task's images and who holds them; None where no task has the name."""
-    from benchmark.data.tasks import FOLDER, TASKS, data_root, find_task
+    from benchmark.data.tasks import OWN_IMAGES, TASKS, data_root, find_task
 
-    if name not in TASKS and not name.startswith(FOLDER):
+    if name not in TASKS and not name.startswith(OWN_IMAGES):
         return None
     task = find_task(name)
     parts = {part: getattr(task, part) for part in ("owner", "thief", "validation", "test")}
-    where = (
-        f"the package {task.package}" if task.package else f"{data_root()}, fetched from {task.source.url or 'nowhere'}"
-    )
+    fetched = f"{data_root()}, fetched from {task.source.url or 'nowhere'}" if not task.package else ""
+    where = fetched or f"the package {task.package}"
     shape = "x".join(map(str, task.shape))
     return {"task": name, "kind": task.kind, "classes": task.classes, "images": shape, **parts, "files": where}
 
@@ -122,32 +124,16 @@ def _architecture(name: str) -> dict[str, Any] | None:
 
 def _declared(declaration: Declaration) -> dict[str, Any]:
     """A plug-in as it declares itself."""
-    return {
-        "role": declaration.role,
-        "name": declaration.name,
-        "doc": declaration.doc.strip(),
-        "parameters": declaration.parameters,
-        "traits": declaration.traits,
-        "source": str(declaration.source),
-        "origin": declaration.origin,
-    }
-
-
-def _board(results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None) -> Any:
-    from benchmark.execution.run import STORE
-    from benchmark.store.records import RecordStore
-    from leaderboard.judge.board import judge, read_run
-
-    folder = results / checked_name(run_name, "quick")
-    return judge(read_run(folder, RecordStore(results / STORE)), alpha, budget), folder
+    kept = {name: getattr(declaration, name) for name in ("role", "name", "parameters", "traits", "origin")}
+    return {**kept, "doc": declaration.doc.strip(), "source": str(declaration.source)}
 
 
 @click.command()
-@RESULTS
-@RUN_NAME
-@ALPHA
-@BUDGET
-@JSON
+@options.RESULTS
+@options.RUN_NAME
+@options.ALPHA
+@options.BUDGET
+@options.JSON
 def report(results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool) -> int:
     """Derive every verdict again from the records and rewrite the pages; runs no job."""
     from rich.console import Console
@@ -155,88 +141,82 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
     from leaderboard.pages.export import write_pages
     from leaderboard.pages.writers.terminal import show as show_board
 
-    board, folder = _board(results, run_name, alpha, budget)
-    write_pages(board, folder, figures=True)
+    machine, board = options.judged_run(results, run_name, alpha, budget)
+    write_pages(board, machine.folder, figures=True)
     if as_json:
         from leaderboard.pages.board_json import document
 
-        dump(document(board))
-        return EXIT_OK if complete(board) else EXIT_INCOMPLETE
-    show_board(board, folder, Console())
-    return EXIT_OK if complete(board) else EXIT_INCOMPLETE
+        options.dump(document(board))
+        return options.exit_code(board)
+    show_board(board, machine.folder, Console())
+    return options.exit_code(board)
 
 
 @click.command()
-@RESULTS
-@RUN_NAME
-@JSON
+@options.RESULTS
+@options.RUN_NAME
+@options.JSON
 def status(results: Path, run_name: str | None, as_json: bool) -> int:
     """Show how far a run has come, and what failed."""
     from benchmark.execution.progress import printable
 
-    board, folder = _board(results, run_name)
-    records = board.run.records
-    states = Counter((records.get(id) or {"status": "to do"})["status"] for id in board.run.described["jobs"])
+    machine, board = options.judged_run(results, run_name)
+    records, jobs = board.run.records, board.run.description.jobs
+    states = Counter(records[id]["status"] if id in records else "to do" for id in jobs)
+    failed = [
+        {"id": id, "label": job.label, "status": records[id]["status"], "reason": records[id]["reason"]}
+        for id, job in jobs.items()
+        if id in records and records[id]["status"] not in ("ok", "not-applicable")
+    ]
+    code = options.exit_code(board)
     if as_json:
-        failed = [
-            {"id": id, "label": job["label"], "status": record["status"], "reason": record["reason"]}
-            for id, job in board.run.described["jobs"].items()
-            if (record := records.get(id)) and record["status"] not in ("ok", "not-applicable")
-        ]
-        dump({"folder": str(folder), "complete": complete(board), "jobs": states, "failed": failed})
-        return EXIT_OK if complete(board) else EXIT_INCOMPLETE
-    click.echo(f"{folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
-    for id, job in board.run.described["jobs"].items():
-        record = records.get(id)
-        if record and record["status"] not in ("ok", "not-applicable"):
-            click.echo(printable(f"{record['status']}: {job['label']}: {record['reason']}"))
-    return EXIT_OK if complete(board) else EXIT_INCOMPLETE
+        options.dump({"folder": str(machine.folder), "complete": code == EXIT_OK, "jobs": states, "failed": failed})
+        return code
+    click.echo(f"{machine.folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
+    for one in failed:
+        click.echo(printable(f"{one['status']}: {one['label']}: {one['reason']}"))
+    return code
 
 
 @click.command()
 @click.argument("cell", nargs=-1, required=True)
-@RESULTS
-@RUN_NAME
-@ALPHA
-@BUDGET
-@JSON
+@options.RESULTS
+@options.RUN_NAME
+@options.ALPHA
+@options.BUDGET
+@options.JSON
 def show(
     cell: tuple[str, ...],
-    results: Path,
-    run_name: str | None,
-    alpha: float | None,
-    budget: float | None,
-    as_json: bool,
-) -> None:
+    results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool,
+) -> None:  # fmt: skip
     """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
     from leaderboard.pages.cell_facts import describe_cell, find_cells
 
-    board, _ = _board(results, run_name, alpha, budget)
+    _, board = options.judged_run(results, run_name, alpha, budget)
     if as_json:
         from leaderboard.pages.board_json import one_cell
 
-        dump([one_cell(board, found) for found in find_cells(board, cell)])
+        options.dump([one_cell(board, found) for found in find_cells(board, cell)])
         return
     for found in find_cells(board, cell):
         click.echo(describe_cell(board, found))
 
 
 @click.command()
-@RESULTS
-@JSON
+@options.RESULTS
+@options.JSON
 def doctor(results: Path, as_json: bool) -> int:
     """Check Python, packages, device and folders."""
     from benchmark.execution.doctor import examine
 
-    if as_json:
-        findings = list(examine(results))
-        dump(findings)
-        return EXIT_OK if all(finding.ok for finding in findings) else BenchError.exit_code
-    healthy = True
+    findings = []
     for finding in examine(results):
-        healthy &= finding.ok
-        click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
-    return EXIT_OK if healthy else BenchError.exit_code
+        findings.append(finding)
+        if not as_json:  # one by one, since the last of them take seconds
+            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
+    if as_json:
+        options.dump(findings)
+    return EXIT_OK if all(finding.ok for finding in findings) else BenchError.exit_code
 
 
 @click.command()

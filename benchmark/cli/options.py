@@ -7,67 +7,82 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from functools import reduce, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.data.download import provide
-from benchmark.data.tasks import DATA_ROOT, find_task
-from benchmark.errors import BenchError
-from benchmark.planning.null_pools import null_attacks
-from benchmark.planning.plan import Plan, make_plan
-from benchmark.planning.profile import Profile, load_profile
+from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
 from benchmark.plugins.registry import Registry
-from benchmark.plugins.selection import select_attacks, select_schemes
+from benchmark.plugins.selection import Setting, select_schemes
 
 if TYPE_CHECKING:
+    from benchmark.execution.run import Machine
     from leaderboard.judge.board import Board
 
+FILE, FOLDER_PATH = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=False)
+
+
+def _text(name: str, default: str, help: str) -> Callable[..., Any]:
+    return click.option(name, default=default, show_default=True, help=help)
+
+
+def profile_option(default: str) -> Callable[..., Any]:
+    return click.option("--profile", default=default, show_default=True, help="A profile's name, or a .toml file.")
+
+
+SCHEME = click.option("--scheme", required=True, help="One scheme, such as 'adi' or 'rose(s=64)'.")
 RESULTS = click.option(
-    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
+    "--results", type=FILE, default=Path("results"), show_default=True,
     help="Folder of all runs; finished work in its store serves every later run.",
 )  # fmt: skip
 RUN_NAME = click.option(
     "--run", "run_name", help="Name of the run: its pages lie in RESULTS/NAME.  [default: the profile]"
 )
 PLUGIN = click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A file with a scheme or attack; repeatable.",
+    "--plugin", "plugins", multiple=True, type=FILE, help="A file with a scheme or attack; repeatable."
 )
 ALPHA = click.option("--alpha", type=float, help="Present means p <= ALPHA. Changes verdicts, never runs a job.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 BUDGET = click.option("--budget", type=float, help="Points of utility an attack may cost. Changes verdicts only.")
-
-DATA_FOLDER = click.option(
-    "--data-root", type=click.Path(path_type=Path), help="Folder of data sets that are not embedded."
-)
+DATA_FOLDER = click.option("--data-root", type=FILE, help="Folder of data sets that are not embedded.")
 OFFLINE = click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing.")
-WORKERS = click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
+WORKERS = click.option("--workers", type=int, default=os.cpu_count() or 1, show_default=True, help="Jobs at a time.")
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise BenchError(f"--thief-share takes numbers between 0 and 1, such as 0,0.1,1, not {text!r}") from None
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(","))
+
+
 _PLANNING = (
-    click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport', 'a*' or 'rose(s=64)'."),
-    click.option(
+    _text("--schemes", "all", "Such as 'adi,passport', 'a*' or 'rose(s=64)'."),
+    _text(
         "--attacks",
-        default="all",
-        show_default=True,
-        help="Such as 'finetune*,prune(amount=0.8)' a chain 'prune(amount=0.6)+finetune+jpeg(quality=75)', "
+        "all",
+        "Such as 'finetune*,prune(amount=0.8)' a chain 'prune(amount=0.6)+finetune+jpeg(quality=75)', "
         "or a sweep 'prune(amount=0.1..0.9:0.1)'.",
     ),
-    click.option(
-        "--profile", "profile_name", default="quick", show_default=True, help="A profile's name, or a .toml file."
-    ),
+    profile_option("quick"),
     click.option("--task", help="Data set to train on, in place of the profile's."),
     DATA_FOLDER,
     OFFLINE,
-    click.option("--thief-share", help="Shares of the thief's pool, such as 0,0.05,1: the first is the matrix's."),
-    click.option("--thief-pool", help="disjoint, owner or both: whose images the thief has a share of."),
+    click.option(
+        "--thief-share", type=_shares, metavar="TEXT",
+        help="Shares of the thief's pool, such as 0,0.05,1: the first is the matrix's.",
+    ),
+    click.option(
+        "--thief-pool", type=_words, metavar="TEXT",
+        help="disjoint, owner or both: whose images the thief has a share of.",
+    ),
     click.option("--seeds", type=int, help="How many times host, key and attack are redrawn together."),
     ALPHA,
     BUDGET,
@@ -75,89 +90,56 @@ _PLANNING = (
     RESULTS,
     RUN_NAME,
     PLUGIN,
-    click.option("--workers", type=int, default=os.cpu_count() or 1, show_default=True, help="Jobs at a time."),
+    WORKERS,
     DEVICE,
-)
+)  # fmt: skip
 
 
 def planning(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that makes a plan."""
-    return reduce(lambda inner, option: option(inner), reversed(_PLANNING), command)
+    """The options of every command that makes a plan, which it is given as a `PlannedRun`."""
+
+    @wraps(command)
+    def planned(**given: Any) -> Any:
+        from benchmark.app.planned_run import RunOptions, plan_run
+
+        own = {name: given.pop(name) for name in RunOptions.__dataclass_fields__}
+        return command(plan_run(RunOptions(**own), typed_command()), **given)
+
+    return reduce(lambda inner, option: option(inner), reversed(_PLANNING), planned)
 
 
-@dataclass(frozen=True)
-class Request:
-    """A plan as it was asked for, and where it would run."""
-
-    plan: Plan
-    registry: Registry
-    results: Path
-    run: str
-    workers: int
-    device: str
-    command: str
+def typed_command() -> str:
+    """The command as it was typed, for `run.json`."""
+    return shlex.join(["bench", *sys.argv[1:]])
 
 
-def requested(
-    *,
-    schemes: str,
-    attacks: str,
-    profile_name: str,
-    task: str | None,
-    data_root: Path | None,
-    offline: bool,
-    thief_share: str | None,
-    thief_pool: str | None,
-    seeds: int | None,
-    alpha: float | None,
-    budget: float | None,
-    timeout: float | None,
-    results: Path,
-    run_name: str | None,
-    plugins: Sequence[Path],
-    workers: int,
-    device: str,
-) -> Request:
-    """The request behind the options. Raises BenchError in one sentence."""
-    from benchmark.execution.run import STORE
-    from benchmark.planning.durations import history
-
-    if workers < 1:
-        raise BenchError(f"--workers must be at least 1, not {workers}")
-    use_data_root(data_root)
-    profile: Profile = load_profile(profile_name).with_options(
-        task=task,
-        thief_share=_shares(thief_share),
-        thief_pool=None if thief_pool is None else tuple(word.strip() for word in thief_pool.split(",")),
-        seeds=seeds,
-        alpha=alpha,
-        budget=budget,
-        timeout=timeout,
-    )
-    for track in profile.tracks:
-        provide(find_task(track.task), offline=offline)
+def one_scheme(scheme: str, plugins: Sequence[Path]) -> tuple[Setting, Registry]:
+    """The one setting that --scheme names, and the plug-ins there are. Raises BenchError where it names several."""
     registry = Registry.discover(plugins)
-    name = checked_name(run_name, profile.name)
-    rows, columns = select_schemes(schemes, registry), select_attacks(attacks, registry)
-    plan = make_plan(profile, rows, columns, null_attacks(profile, rows, registry), history(results / STORE))
-    command = shlex.join(["bench", *sys.argv[1:]])
-    return Request(plan, registry, results, name, workers, device, command)
+    settings = select_schemes(scheme, registry)
+    if len(settings) != 1:
+        labels = ", ".join(setting.label for setting in settings)
+        raise BenchError(f"--scheme {scheme!r} names {len(settings)} settings ({labels}): name one")
+    return settings[0], registry
 
 
-def use_data_root(folder: Path | None) -> None:
-    """Let every task of this process, and of its workers, find its data in `folder`. Raises BenchError."""
-    if folder is None:
-        return
-    if not folder.is_dir():
-        raise BenchError(f"--data-root {folder} is no folder: give the folder that holds the data sets")
-    os.environ[DATA_ROOT] = str(folder.absolute())
+def judged_run(
+    results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None
+) -> tuple[Machine, Board]:
+    """A run's folder and store, and its board at these thresholds."""
+    from benchmark.execution.run import Machine
+    from leaderboard.judge.board import judge, read_run
+
+    machine = Machine(results, "quick" if run_name is None else run_name)
+    return machine, judge(read_run(machine.folder, machine.store), alpha, budget)
 
 
-def _shares(text: str | None) -> tuple[float, ...] | None:
-    try:
-        return None if text is None else tuple(map(float, text.split(",")))
-    except ValueError:
-        raise BenchError(f"--thief-share takes numbers between 0 and 1, such as 0,0.1,1, not {text!r}") from None
+def print_lines(lines: Sequence[tuple[str, str]]) -> None:
+    """Print names and texts in two columns; texts from files and plug-ins can't steer the terminal."""
+    from benchmark.execution.progress import printable
+
+    for name, text in lines:
+        click.echo(printable(f"{name:<14}{text}"))
 
 
 def dump(found: Any) -> None:
@@ -167,16 +149,8 @@ def dump(found: Any) -> None:
     click.echo(json.dumps(plain(found), indent=1, allow_nan=False))
 
 
-def checked_name(given: str | None, otherwise: str) -> str:
-    """A run's name, `otherwise` where none was given, is one folder's name. Raises BenchError."""
-    name = otherwise if given is None else given
-    if not name or name in (".", "..", "store") or "/" in name:
-        raise BenchError(f"--run {name!r} can't name a folder of results: use letters, digits, - and _")
-    return name
-
-
-def complete(board: Board) -> bool:
+def exit_code(board: Board) -> int:
     """Whether every cell of the run has a verdict; a pair that can't be run has one, too."""
-    return all(
-        cell.verdict.word not in ("crashed", "timeout", "oom", "not-run") for cell in (*board.cells, *board.beside)
-    )
+    unfinished = ("crashed", "timeout", "oom", "not-run")
+    done = all(cell.verdict.word not in unfinished for cell in (*board.cells, *board.beside))
+    return EXIT_OK if done else EXIT_INCOMPLETE

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.data.sources import DataSet
+from benchmark.data.sources import IMAGE_SUFFIXES, DataSet
 from benchmark.errors import BenchError
 from benchmark.identity import canonical
+from benchmark.store.atomic import replaced
 
 if TYPE_CHECKING:
     import numpy as np
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 PARTS = ("train", "test")  # of a prepared file, in the order of `DataSet.images`
 
 
@@ -35,9 +34,9 @@ def images(folder: Path, left_out: str = "") -> tuple[tuple[Path, int], ...]:
     """Every image with its class, in a fixed order. Raises BenchError when a class has none."""
     found = []
     for number, name in enumerate(classes(folder, left_out)):
-        paths = sorted(path for path in _inside(folder / name) if path.suffix.lower() in ENDINGS)
+        paths = sorted(path for path in _inside(folder / name) if path.suffix.lower() in IMAGE_SUFFIXES)
         if not paths:
-            raise BenchError(f"{folder / name} holds no image ({', '.join(ENDINGS)}): every class needs some")
+            raise BenchError(f"{folder / name} holds no image ({', '.join(IMAGE_SUFFIXES)}): every class needs some")
         found += [(path, number) for path in paths]
     return tuple(found)
 
@@ -93,25 +92,12 @@ def prepare(name: str, data_set: DataSet, size: int, root: Path, say: Callable[[
             say(f"{root / folder}: reading {len(listed)} images once")
             arrays[f"{part}_x"] = np.stack(list(_squares(listed, size)))
             arrays[f"{part}_y"] = np.array([number for _, number in listed], np.int64)
-        _write(target, arrays)
+        with replaced(target) as file:
+            np.savez(file, **arrays)
     except OSError as error:
         raise BenchError(
             f"{target} can't be written ({error.strerror}): free some space, or give another folder with --data-root"
         ) from error
-
-
-def _write(target: Path, arrays: dict[str, np.ndarray]) -> None:
-    import numpy as np
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_suffix(f".{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        unfinished.replace(target)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
 
 
 def arrays_of(name: str, data_set: DataSet, size: int, root: Path) -> dict[str, np.ndarray]:

@@ -1,27 +1,24 @@
 """Image-to-image tasks on two real photographs: small crops, degraded by synthetic rain or by noise.
 
-The crops come from scikit-learn's copies of `china.jpg` and `flower.jpg` (640x427, colour). Each photograph is cut by
-columns: the owner's crops lie in its left 40 %, the thief's in the next 40 %, the judge's in the last 20 %, so no
-pixel is seen by two parties. The judge's crops do not overlap one another either.
+Each photograph is cut by columns: the owner's crops lie in its left 40 %, the thief's in the next 40 %, the judge's in
+the last 20 %, so no pixel is seen by two parties. The judge's crops do not overlap one another either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from benchmark.data.photographs import photographs
 from benchmark.data.tasks import SPLIT_SEED, Task
 
 STRIPS = (0.0, 0.4, 0.8, 1.0)  # of a photograph's width: owner, thief, judge
 DROPS = 0.08  # share of the pixels in which a streak is centred
 STREAK = 9  # pixels, its length
 BRIGHTNESS = (0.5, 1.0)  # of a streak at full strength, drawn for each crop
-NOISE = 0.15  # standard deviation on a scale of 0 to 1
+DEVIATION = 0.15  # standard deviation on a scale of 0 to 1
 
 
 def crops(task: Task) -> list[tuple[Tensor, Tensor]]:
@@ -30,22 +27,17 @@ def crops(task: Task) -> list[tuple[Tensor, Tensor]]:
     Raises ValueError when the judge's strips hold too few crops that don't overlap.
     """
     degrade = DEGRADATIONS[task.name]
-    photographs = [_pixels(path) for path in task.paths()]
+    whole = photographs(3).permute(0, 3, 1, 2)
     rng = torch.Generator().manual_seed(SPLIT_SEED)
     parts = []
     for party, count in enumerate((task.owner, task.thief, task.test)):
         clean = torch.cat([
             _cut(photograph, party, size, task.shape[1:], rng)
-            for photograph, size in zip(photographs, _shares(count, len(photographs)), strict=True)
+            for photograph, size in zip(whole, _shares(count, len(whole)), strict=True)
         ])  # fmt: skip
         degraded = degrade(clean.float() / 255, rng).clamp(0, 1)
         parts.append(((degraded * 255).round().to(torch.uint8), clean))
     return parts
-
-
-def _pixels(path: Path) -> Tensor:
-    with Image.open(path) as image:
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
 
 
 def _shares(count: int, parts: int) -> list[int]:
@@ -92,7 +84,7 @@ def rain(clean: Tensor, rng: torch.Generator) -> Tensor:
 
 def noise(clean: Tensor, rng: torch.Generator) -> Tensor:
     """Gaussian noise on every pixel and channel of images (N, C, H, W) in [0, 1]."""
-    return clean + NOISE * torch.randn(clean.shape, generator=rng)
+    return clean + DEVIATION * torch.randn(clean.shape, generator=rng)
 
 
 DEGRADATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {"derain": rain, "denoise": noise}

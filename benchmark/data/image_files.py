@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.data.sources import IMAGE_SUFFIXES
 from benchmark.errors import BenchError
 
 if TYPE_CHECKING:
     from PIL import Image
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
 def picture(file: Path, mode: str) -> Image.Image:
@@ -38,7 +37,7 @@ def picture_files(folder: str | Path) -> list[Path]:
     path = Path(folder)
     if not path.is_dir():
         raise BenchError(f"there is no folder {str(folder)!r}: give the path of one that holds pictures")
-    return sorted((file for file in path.iterdir() if file.suffix.lower() in SUFFIXES), key=_natural)
+    return sorted((file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
 
 
 def pictures(folder: str | Path, n: int, shape: tuple[int, int, int]) -> Tensor:

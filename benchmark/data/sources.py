@@ -30,6 +30,9 @@ class DataSet:
         yield from (root / name for name in self.images if not (root / name).is_dir())
 
 
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp")
+
+
 def md5_of(content: bytes) -> str:
     """The checksum by which authors publish their files: it finds damage, not forgery."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -38,11 +41,13 @@ def md5_of(content: bytes) -> str:
 _IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
-def _idx(name: str, url: str, unpacked: tuple[str, ...], packed: tuple[str, ...]) -> DataSet:
+def _idx(name: str, url: str, unpacked: str, packed: str) -> DataSet:
     """MD5 of the four files in the order of `_IDX`: as they are read, and as they are published."""
     folder = f"{name}/raw/"
-    files = {folder + part: md5 for part, md5 in zip(_IDX, unpacked, strict=True)}
-    return DataSet(name, url, files, {f"{folder}{part}.gz": md5 for part, md5 in zip(_IDX, packed, strict=True)})
+    files = {folder + part: md5 for part, md5 in zip(_IDX, unpacked.split(), strict=True)}
+    return DataSet(
+        name, url, files, {f"{folder}{part}.gz": md5 for part, md5 in zip(_IDX, packed.split(), strict=True)}
+    )
 
 
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"
@@ -53,34 +58,18 @@ DATA_SETS = {
     "mnist": _idx(
         "MNIST",
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        (
-            "6bbc9ace898e44ae57da46a324031adb",
-            "a25bea736e30d166cdddb491f175f624",
-            "2646ac647ad5339dbf082846283269ea",
-            "27ae3e4e09519cfbb04c329615203637",
-        ),
-        (
-            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-            "d53e105ee54ea40749a09fcbcd1e9432",
-            "9fb629c4189551a2d022fa330f9573f3",
-            "ec29112dd5afa0611ce80d1b7f02629c",
-        ),
+        "6bbc9ace898e44ae57da46a324031adb a25bea736e30d166cdddb491f175f624 "
+        "2646ac647ad5339dbf082846283269ea 27ae3e4e09519cfbb04c329615203637",
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873 d53e105ee54ea40749a09fcbcd1e9432 "
+        "9fb629c4189551a2d022fa330f9573f3 ec29112dd5afa0611ce80d1b7f02629c",
     ),
     "fashion-mnist": _idx(
         "FashionMNIST",
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-        (
-            "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-            "9018921c3c673c538a1fc5bad174d6f9",
-            "8181f5470baa50b63fa0f6fddb340f0a",
-            "15d484375f8d13e6eb1aabb0c3f46965",
-        ),
-        (
-            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            "25c81989df183df01b3e8a0aad5dffbe",
-            "bef4ecab320f06d8554ea6380940ec79",
-            "bb300cfdad3c16e7a12a480ee83cd310",
-        ),
+        "f4a8712d7a061bf5bd6d2ca38dc4d50a 9018921c3c673c538a1fc5bad174d6f9 "
+        "8181f5470baa50b63fa0f6fddb340f0a 15d484375f8d13e6eb1aabb0c3f46965",
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d 25c81989df183df01b3e8a0aad5dffbe "
+        "bef4ecab320f06d8554ea6380940ec79 bb300cfdad3c16e7a12a480ee83cd310",
     ),
     "cifar10": DataSet(
         "CIFAR10",

@@ -61,20 +61,17 @@ class Splits:
     test: Data
 
 
-def _digits(task: Task) -> tuple[Data, Data | None]:
+def _digits(task: Task) -> Data:
     rows = np.loadtxt(task.paths()[0], delimiter=",", dtype=np.float32)
     pixels = torch.from_numpy(rows[:, :-1]).view(-1, 1, 8, 8) / 16
     enlarged = as_bytes(F.interpolate(pixels, task.shape[1:], mode="bilinear"))
-    return Data(enlarged, torch.from_numpy(rows[:, -1]).long()), None
-
-
-# the whole, and the data set's own test part: None where it has none and the judge's images come out of the whole
-_READERS = {"digits": _digits}
+    return Data(enlarged, torch.from_numpy(rows[:, -1]).long())
 
 
 def _read(task: Task) -> tuple[Data, Data | None]:
-    if task.name in _READERS:
-        return _READERS[task.name](task)
+    """The whole, and the data set's own test part: None where the judge's images come out of the whole."""
+    if task.name == "digits":
+        return _digits(task), None
     train, test = read(task)
     return Data(*train), None if test is None else Data(*test)
 

@@ -1,4 +1,4 @@
-"""Tasks: a data set, its splits and the unit of its utility. Pure: the images are read in `data.py`."""
+"""Tasks: a data set, its splits and the unit of its utility. Pure: `splits.py` reads the images."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import hashlib
 import importlib.util
 import os
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
 from benchmark.data import class_folders
 from benchmark.data.sources import DATA_SETS, DataSet, md5_of
+from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
 from benchmark.identity import canonical
 
 DATA_ROOT = "BENCH_DATA_ROOT"
-FOLDER = "folder:"
+OWN_IMAGES = "folder:"
 SPLIT_SEED = 20180213  # one fixed permutation for everybody: a split is part of the task, not of a seed
 
 
@@ -89,8 +89,8 @@ def _package_folder(package: str) -> Path:
 
 def source_of(data_set: str) -> DataSet:
     """The data set of that name; "folder:NAME" is the user's own, in NAME/train and NAME/val."""
-    if data_set.startswith(FOLDER):
-        name = data_set.removeprefix(FOLDER)
+    if data_set.startswith(OWN_IMAGES):
+        name = data_set.removeprefix(OWN_IMAGES)
         return DataSet(images=(f"{name}/train", f"{name}/val"))
     return DATA_SETS[data_set]
 
@@ -155,57 +155,31 @@ _SPLITS = {
 }
 
 
-def _photographs(name: str) -> Task:
-    """Crops of scikit-learn's two photographs, degraded: see `photographs.py`."""
+def _degraded(name: str) -> Task:
+    """Crops of scikit-learn's two photographs, degraded: see `degraded_photos.py`."""
     return Task(
-        name=name,
-        kind="image-to-image",
-        classes=0,
-        shape=(3, 32, 32),
-        mean=(),
-        std=(),
-        owner=512,
-        thief=512,
-        test=64,
-        unit="dB",
-        package="sklearn",
-        files=("datasets/images/china.jpg", "datasets/images/flower.jpg"),
-    )
+        name=name, kind="image-to-image", classes=0, shape=(3, 32, 32), mean=(), std=(), owner=512, thief=512, test=64,
+        unit="dB", package="sklearn", files=("datasets/images/china.jpg", "datasets/images/flower.jpg"),
+    )  # fmt: skip
 
 
-TASKS = {
-    task.name: task
-    for task in (
-        _photographs("derain"),
-        _photographs("denoise"),
-        # scikit-learn's copy of the UCI handwritten digits (Alpaydin & Kaynak 1998): 1,797 real 8x8 scans, here 16x16
-        Task(
-            name="digits",
-            kind="classification",
-            classes=10,
-            shape=(1, 16, 16),
-            mean=(0.3,),
-            std=(0.35,),
-            owner=1000,
-            thief=400,
-            test=397,
-            unit="points",
-            package="sklearn",
-            files=("datasets/data/digits.csv.gz",),
-        ),
-    )
-} | {name: _published(name, *split) for name, split in _SPLITS.items()}
+# scikit-learn's copy of the UCI handwritten digits (Alpaydin & Kaynak 1998): 1,797 real 8x8 scans, here 16x16
+_DIGITS = Task(
+    name="digits", kind="classification", classes=10, shape=(1, 16, 16), mean=(0.3,), std=(0.35,), owner=1000,
+    thief=400, test=397, unit="points", package="sklearn", files=("datasets/data/digits.csv.gz",),
+)  # fmt: skip
+TASKS = {task.name: task for task in (_degraded("derain"), _degraded("denoise"), _DIGITS)} | {
+    name: _published(name, *split) for name, split in _SPLITS.items()
+}
 
 
 def find_task(name: str) -> Task:
     """The task called `name`, also `folder:NAME` and `folder:NAME:SIZE`. Raises BenchError with the close matches."""
     if name in TASKS:
         return TASKS[name]
-    if name.startswith(FOLDER):
+    if name.startswith(OWN_IMAGES):
         return _folder_task(name, data_root())
-    close = get_close_matches(name, TASKS)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"the tasks are {', '.join(sorted(TASKS))}"
-    raise BenchError(f"no task is called {name!r}: {hint}")
+    raise BenchError(f"no task is called {name!r}: {did_you_mean(name, TASKS, 'the tasks are')}")
 
 
 @cache
@@ -214,10 +188,10 @@ def _folder_task(name: str, root: Path) -> Task:
 
     A tenth of the training images is the thief's, a tenth is for validation, the rest is the owner's.
     """
-    folder, _, size = name.removeprefix(FOLDER).partition(":")
+    folder, _, size = name.removeprefix(OWN_IMAGES).partition(":")
     if not folder or not (size or "224").isdecimal() or not 8 <= int(size or "224") <= 1024:
         raise BenchError(f"task {name!r}: write folder:NAME or folder:NAME:SIZE, such as folder:imagenette:64")
-    data_set = FOLDER + folder
+    data_set = OWN_IMAGES + folder
     if missing := next(source_of(data_set).missing(root), None):
         raise BenchError(f"task {name}: {missing} is missing: one subfolder of images per class belongs there")
     train, val = (root / part for part in source_of(data_set).images)

@@ -34,7 +34,7 @@ def read(task: Task) -> tuple[Labelled, Labelled | None]:
 
 def _torchvision(task: Task, paths: list[Path]) -> tuple[Labelled, Labelled]:
     if task.data_set == "stl10":  # by hand: torchvision hashes 2.8 GB of unlabelled images each time
-        return _stl10(paths[0], paths[1]), _stl10(paths[2], paths[3])
+        return read_stl10(paths[0], paths[1]), read_stl10(paths[2], paths[3])
     from torchvision import datasets  # only here: it takes a second to import
 
     depth = len(Path(task.files[0]).parts) - 1
@@ -48,7 +48,7 @@ def _tensors(found: object) -> Labelled:
     return data[:, None] if data.dim() == 3 else data.permute(0, 3, 1, 2).contiguous(), targets.long()
 
 
-def _stl10(images: Path, labels: Path) -> Labelled:
+def read_stl10(images: Path, labels: Path) -> Labelled:
     x = np.fromfile(images, np.uint8).reshape(-1, 3, 96, 96).transpose(0, 1, 3, 2)  # stored column by column
     y = np.fromfile(labels, np.uint8).astype(np.int64) - 1
     return torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y)

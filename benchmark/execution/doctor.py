@@ -1,4 +1,4 @@
-"""Whether this Python can run the benchmark, told without importing torch where possible."""
+"""Whether this Python can run the benchmark, found without importing torch where possible."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def examine(results: Path) -> Iterator[Finding]:
 
 
 def _imports() -> Finding:
-    """Import both in a process of their own: what metadata can't tell (a broken wheel, a missing driver)."""
+    """Import both in a process of their own: what metadata can't show (a broken wheel, a missing driver)."""
     code = (
         "import torch, torchvision; "
         "print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'no GPU: everything runs on the CPU')"

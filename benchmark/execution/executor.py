@@ -19,7 +19,7 @@ from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from benchmark.errors import BenchError
 from benchmark.execution.worker import serve
@@ -48,25 +48,6 @@ class Finished:
     result: dict[str, Any] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
     damaged: str | None = None
-
-
-class Executor(Protocol):
-    """Where jobs run. One driver thread calls it; it never writes records."""
-
-    @property
-    def free_slots(self) -> int: ...
-
-    def submit(self, job: Job, attempt: int) -> None:
-        """Start a job; only while `free_slots` is positive.
-
-        `attempt` 2 means that it ran out of memory before: nothing else runs, and nothing may hold memory.
-        """
-
-    def wait(self, timeout: float) -> list[Finished]:
-        """The jobs that ended, at the latest after `timeout` seconds; none while nothing has."""
-
-    def close(self) -> None:
-        """Abandon what is running and free everything. Safe to call twice."""
 
 
 def side_of(role: JobRole) -> Side:
@@ -106,7 +87,8 @@ class LocalExecutor:
     "damaged", "damaged": parent id, "reason"}. An exception means crashed, a MemoryError oom. Importing torch
     and setting its threads is the entry's part. Output goes to `<context["root"]>/logs/<side>-<slot>.log`.
 
-    Create and use it from a thread that lives as long as it does: on Linux workers die with that thread.
+    Create and use it from a thread that lives as long as it does: on Linux workers die with that thread. It never
+    writes records.
     """
 
     def __init__(
@@ -130,6 +112,10 @@ class LocalExecutor:
         return sum(slot.task is None for slot in self._slots)
 
     def submit(self, job: Job, attempt: int) -> None:
+        """Start a job; only while `free_slots` is positive.
+
+        `attempt` 2 means that it ran out of memory before: nothing else runs, and nothing may hold memory.
+        """
         free = [slot for slot in self._slots if slot.task is None]
         if attempt > 1:
             self._stop_all(free)  # an idle process keeps the device memory of its last job
@@ -144,6 +130,7 @@ class LocalExecutor:
             _hand_over(slot.task)
 
     def wait(self, timeout: float) -> list[Finished]:
+        """The jobs that ended, at the latest after `timeout` seconds; none while nothing has."""
         busy = [(slot, slot.task) for slot in self._slots if slot.task is not None]
         if not busy:
             return []
@@ -163,6 +150,7 @@ class LocalExecutor:
         return ended
 
     def close(self) -> None:
+        """Abandon what is running and free everything. Safe to call twice."""
         for slot in self._slots:
             slot.task = None
         self._stop_all(self._slots)
@@ -208,16 +196,8 @@ def _look(task: _Task) -> Finished | None:
         dead = True
     if "outcome" in message:
         outcome = message["outcome"]
-        run = {**outcome["run"], "log": worker.log.name}
-        return Finished(
-            task.job,
-            task.attempt,
-            outcome["status"],
-            outcome.get("reason"),
-            outcome.get("result") or {},
-            run,
-            outcome.get("damaged"),
-        )
+        outcome["run"]["log"] = worker.log.name
+        return Finished(task.job, task.attempt, **outcome)
     if message.get("ready"):
         worker.ready = True
         _hand_over(task)

@@ -23,7 +23,7 @@ STYLES = {"ok": "green", "not-applicable": "dim", "blocked": "yellow"}  # the re
 class JobCounts:
     """The arithmetic of a run: what is done, what runs, and how long the rest may take.
 
-    One thread tells it what happens; another may read it at any time, so readers copy before they iterate.
+    One thread reports to it; another may read it at any time, so readers copy before they iterate.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,34 +1,44 @@
-"""Carrying out a plan: manifest, lock, workers, records. The pages are made from what this leaves."""
+"""Carrying out a plan: run file, lock, workers, records. The pages are made from what this leaves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from benchmark.errors import BenchError
 from benchmark.execution.doctor import check_device, check_environment
 from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.progress import progress_for
-from benchmark.execution.run_file import write_manifest
+from benchmark.execution.run_file import write_run_file
 from benchmark.execution.scheduler import Summary, run_jobs
 from benchmark.planning.job import Job
 from benchmark.planning.plan import Plan
 from benchmark.store.records import RecordStore
+from benchmark.store.run_description import RunDescription
 
 STORE = "store"  # the folder of records and artefacts, shared by every run under one results folder
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a plan runs: nothing here enters a result's name."""
+    """Where a plan runs; nothing here enters a result's name. Raises BenchError for a name that is no folder's.
+
+    run: the folder of the pages, below `results`. device: auto, cpu or cuda.
+    """
 
     results: Path
     run: str
-    workers: int
-    device: str  # auto, cpu or cuda
+    workers: int = 1
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not self.run or self.run in (".", "..", STORE) or "/" in self.run:
+            raise BenchError(f"--run {self.run!r} can't name a folder of results: use letters, digits, - and _")
+        if self.workers < 1:
+            raise BenchError(f"--workers must be at least 1, not {self.workers}")
 
     @property
     def folder(self) -> Path:
@@ -42,7 +52,7 @@ class Machine:
 def carry_out(
     plan: Plan,
     machine: Machine,
-    described: dict[str, Any],
+    described: RunDescription,
     console: Console,
     *,
     fresh: bool = False,
@@ -51,22 +61,17 @@ def carry_out(
     """Run what the plan lacks. `fresh` forgets every record of it first, `retry` those with these statuses."""
     store = machine.store
     with store.lock():
-        write_manifest(machine.folder, described)
+        write_run_file(machine.folder, described)
         for job in plan.jobs:
-            if fresh or (retry and (store.read(job.id) or {}).get("status") in retry):
+            if fresh or (retry and store.status(job.id) in retry):
                 store.discard(job.id)
-        if not all(store.finished(job.id) for job in plan.jobs):
-            check_environment()
-            check_device(machine.device)
         return _finish(plan.jobs, store, machine, console)
 
 
 def finish(jobs: Sequence[Job], machine: Machine, console: Console) -> Summary:
-    """Run the jobs that have no final record, outside any run: no manifest, no pages."""
+    """Run the jobs that have no final record, outside any run: no run file, no pages."""
     store = machine.store
     with store.lock():
-        check_environment()
-        check_device(machine.device)
         return _finish(jobs, store, machine, console)
 
 
@@ -79,13 +84,16 @@ def refusals(jobs: Sequence[Job], store: RecordStore) -> list[str]:
     for job in jobs:
         record = store.read(job.id) if job.kind == "marked" else None
         if record is not None and record["status"] == "crashed":
-            kind, _, message = record["reason"].partition(": ")
+            kind, _, message = str(record["reason"]).partition(": ")
             if kind in ("ValueError", "BenchError"):
                 sentences.append(f"{job.label.removeprefix('marked ')}: {message.rpartition(' (')[0]}")
     return list(dict.fromkeys(sentences))
 
 
 def _finish(jobs: Sequence[Job], store: RecordStore, machine: Machine, console: Console) -> Summary:
+    if not all(store.finished(job.id) for job in jobs):
+        check_environment()
+        check_device(machine.device)
     for path, reason in store.damaged:
         console.print(f"set aside {path.name}: {reason}; it will be made again", style="yellow", markup=False)
     context = {"root": str(store.root.absolute()), "device": machine.device}

@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
-from typing import Protocol
+from typing import Protocol, cast
 
-from benchmark.execution.executor import Executor, Finished
+from benchmark.execution.executor import Finished, LocalExecutor
 from benchmark.planning.job import Job
-from benchmark.store.records import FINAL, Record, RecordStore
+from benchmark.store.records import FINAL, Record, RecordStore, Status
 from benchmark.vocabulary import IDENTITY, RECORD_SCHEMA
 
 WAIT_SECONDS = 1.0
 
 
 class Events(Protocol):
-    """What a display is told, in the order it happens."""
+    """The events of a run as a display receives them, in order."""
 
     def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:
         """All jobs of this run, and those of them whose record is final already."""
@@ -49,7 +49,7 @@ class Summary:
     rebuilt: set[str] = field(default_factory=set)  # run again because their artefact was damaged
 
 
-def run_jobs(jobs: Sequence[Job], store: RecordStore, executor: Executor, events: Events) -> Summary:
+def run_jobs(jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: Events) -> Summary:
     """Run every job that has no final record and whose parents end ok; write a record for each.
 
     Among the jobs that could run, the one with the longest estimated way to the end of the plan goes first;
@@ -68,7 +68,7 @@ def run_jobs(jobs: Sequence[Job], store: RecordStore, executor: Executor, events
 
 
 class _Run:
-    def __init__(self, jobs: Sequence[Job], store: RecordStore, executor: Executor, events: Events) -> None:
+    def __init__(self, jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: Events) -> None:
         self.jobs = {job.id: job for job in jobs}
         self.store = store
         self.executor = executor
@@ -198,7 +198,7 @@ def _record(finished: Finished) -> Record:
         "identity": IDENTITY,
         "id": job.id,
         "kind": job.kind,
-        "status": finished.status,
+        "status": cast(Status, finished.status),  # "damaged" never comes this far
         "reason": None if ok else finished.reason,
         "job": dict(job.payload),
         "parents": list(job.parents),

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from benchmark.planning.job import Job
 from benchmark.planning.plan_builder import SURROGATES, PlanBuilder, PoolShare
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
+from benchmark.store.run_description import PlannedCell
 from benchmark.vocabulary import may
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """One square of the matrix at one replicate: its jobs by role, or the reason why it can't be run.
-
-    `innocent`: an unmarked model examined with the key of `scheme`. pool, share: the thief's images.
-    """
-
-    scheme: str
-    attack: str
-    replicate: int
-    innocent: bool = False
-    reason: str | None = None
-    jobs: Mapping[str, str] = field(default_factory=dict)
-    pool: str = "disjoint"
-    share: float = 1.0
 
 
 @dataclass(frozen=True)

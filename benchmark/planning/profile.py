@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, replace
-from difflib import get_close_matches
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from benchmark.architectures.catalogue import read_architecture
 from benchmark.data.tasks import find_task
+from benchmark.description import did_you_mean, read
 from benchmark.errors import BenchError
+from benchmark.store.run_description import DescribedProfile, DescribedThief
 
-FOLDER = Path(__file__).parent / "profiles"
-
-
-@dataclass(frozen=True)
-class Section:
-    """A table of the profile: every key is declared, typed and ranged; one without a default must be there."""
-
-    @classmethod
-    def read(cls, table: Mapping[str, Any], where: str) -> Self:
-        known = {f.name for f in fields(cls)}
-        for name in table:
-            if name not in known:
-                close = get_close_matches(name, known)
-                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
-                raise BenchError(f"{where}: unknown key {name!r}: {hint}")
-        missing = sorted({f.name for f in fields(cls) if f.default is MISSING} - set(table))
-        if missing:
-            raise BenchError(f"{where}: {', '.join(missing)} is missing: add it")
-        hints = get_type_hints(cls)
-        return cls(**{name: _typed(value, hints[name], f"{where}: {name}") for name, value in table.items()})
-
-
-def _typed(value: Any, wanted: Any, where: str) -> Any:
-    if get_origin(wanted) is tuple:  # one value may stand without its list
-        values = value if isinstance(value, list) else [value]
-        return tuple(_typed(one, get_args(wanted)[0], where) for one in values)
-    if get_origin(wanted) is UnionType:  # a table that may be left out
-        wanted = get_args(wanted)[0]
-    if isinstance(wanted, type) and issubclass(wanted, Section):
-        if not isinstance(value, Mapping):
-            raise BenchError(f"{where} must be a table")
-        return wanted.read(value, where)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-        raise BenchError(f"{where} must be a {wanted.__name__}, not {value!r}")
-    return value
+PROFILES = Path(__file__).parent / "profiles"
 
 
 @dataclass(frozen=True)
-class Training(Section):
+class Training:
     """The recipe of hosts, nulls and whoever trains a house net; see `benchmark.training.loop.Recipe`."""
 
     epochs: int
@@ -63,26 +27,21 @@ class Training(Section):
     weight_decay: float
     shift: int
     flip: bool
-    optimiser: str = "sgd"
-    schedule: str = "cosine"
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    schedule: Literal["cosine", "constant", "steps"] = "cosine"
     drops: tuple[float, ...] = ()
 
-    def faults(self) -> Iterator[str]:
-        """What is wrong with the values, one sentence each."""
+    def __post_init__(self) -> None:
         if self.epochs < 1:
-            yield f"training.epochs must be at least 1, not {self.epochs}"
-        if self.optimiser not in ("sgd", "adam"):
-            yield f"training.optimiser is sgd or adam, not {self.optimiser!r}"
-        if self.schedule not in ("cosine", "constant", "steps"):
-            yield f"training.schedule is cosine, constant or steps, not {self.schedule!r}"
+            raise ValueError(f"epochs must be at least 1, not {self.epochs}")
         if bool(self.drops) != (self.schedule == "steps"):
-            yield "training.drops and the schedule steps go together: shares of the training, such as [0.5, 0.75]"
+            raise ValueError("drops and the schedule steps go together: shares of the training, such as [0.5, 0.75]")
         if not all(0 < drop < 1 for drop in self.drops):
-            yield f"training.drops lie between 0 and 1, not {_listed(self.drops)}"
+            raise ValueError(f"drops must lie between 0 and 1, not {_listed(self.drops)}")
 
 
 @dataclass(frozen=True)
-class ThiefData(Section):
+class ThiefData:
     """The thief's images: a share of the disjoint split, or of the owner's training set.
 
     Several values make an axis: the first of each is the matrix's, the others give curves.
@@ -91,6 +50,14 @@ class ThiefData(Section):
     pool: tuple[str, ...]
     share: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if not self.pool or not set(self.pool) <= {"disjoint", "owner"}:
+            raise ValueError(f"pool is disjoint or owner, not {_listed(self.pool)}")
+        if not self.share or not all(0 <= share <= 1 for share in self.share):
+            raise ValueError(f"share must lie between 0 and 1, not {_listed(self.share)}")
+        if len(set(self.axis)) < len(self.axis):
+            raise ValueError(f"pool and share name each value once, not {_listed(self.pool + self.share)}")
+
     @property
     def axis(self) -> list[tuple[str, float]]:
         """Every (pool, share), that of the matrix first."""
@@ -98,8 +65,8 @@ class ThiefData(Section):
 
 
 @dataclass(frozen=True)
-class Image(Section):
-    """Where image-to-image schemes run when the main task is one of classification. `budget` is in dB."""
+class ImageTrack:
+    """The track of image-to-image schemes when the main task is one of classification. `budget` is in dB."""
 
     task: str
     architecture: str
@@ -112,14 +79,14 @@ LEAST_NULLS = {"classification": 16, "image-to-image": 8}  # metrics.md, section
 
 
 @dataclass(frozen=True)
-class Profile(Section):
+class Profile:
     """What a run means. `alpha` and `budget` (points or dB) only read the records; all else decides them."""
 
     name: str
     about: str
     task: str
     architecture: str
-    precision: str
+    precision: Literal["auto", "float32"]
     alpha: float
     budget: float
     nulls: int
@@ -127,7 +94,7 @@ class Profile(Section):
     timeout: float
     thief: ThiefData
     training: Training
-    image: Image | None = None
+    image: ImageTrack | None = None
 
     def __post_init__(self) -> None:
         kind = find_task(self.task).kind
@@ -139,33 +106,15 @@ class Profile(Section):
             (self.seeds >= 1, f"seeds must be at least 1, not {self.seeds}"),
             (self.timeout > 0, f"timeout must be above 0 seconds, not {self.timeout}"),
             (
-                bool(self.thief.pool) and set(self.thief.pool) <= {"disjoint", "owner"},
-                f"thief.pool is disjoint or owner, not {_listed(self.thief.pool)}",
-            ),
-            (
-                bool(self.thief.share) and all(0 <= share <= 1 for share in self.thief.share),
-                f"thief.share must lie between 0 and 1, not {_listed(self.thief.share)}",
-            ),
-            (
-                len(set(self.thief.axis)) == len(self.thief.axis),
-                f"thief.pool and thief.share name a value once, not {_listed(self.thief.pool + self.thief.share)}",
-            ),
-            (self.precision in ("auto", "float32"), f"precision is auto or float32, not {self.precision!r}"),
-            (
                 self.image is None or (kind, find_task(self.image.task).kind) == ("classification", "image-to-image"),
                 "the table [image] names a task of image-to-image nets, beside a main task of classification",
             ),
         ):
             if not ok:
-                raise BenchError(f"profile {self.name}: {sentence}")
-        if fault := next(self.training.faults(), None):
-            raise BenchError(f"profile {self.name}: {fault}")
+                raise ValueError(sentence)
         if kind == "classification":
-            try:
-                read_architecture(self.architecture)
-            except BenchError as error:
-                raise BenchError(f"profile {self.name}: {error}") from None
-        _ = self.tracks
+            read_architecture(self.architecture)
+        _ = self.tracks  # each of them is a profile, and is checked like this one
 
     @property
     def tracks(self) -> tuple[Profile, ...]:
@@ -191,17 +140,23 @@ class Profile(Section):
     def with_options(
         self, *, thief_pool: tuple[str, ...] | None = None, thief_share: tuple[float, ...] | None = None, **options: Any
     ) -> Profile:
-        """This profile with the command line's values; None means not given."""
-        thief = replace(self.thief, **_given(pool=thief_pool, share=thief_share))
+        """This profile with the command line's values; None means not given. Raises BenchError."""
         task = options.get("task")
         if self.image is not None and task is not None and find_task(task).kind == "image-to-image":
             options |= {"task": None, "image": replace(self.image, task=task)}
-        return replace(self, thief=thief, **_given(**options))
+        try:
+            thief = replace(self.thief, **_given(pool=thief_pool, share=thief_share))
+        except ValueError as error:
+            raise BenchError(f"profile {self.name}: thief: {error}") from None
+        try:
+            return replace(self, thief=thief, **_given(**options))
+        except ValueError as error:
+            raise BenchError(f"profile {self.name}: {error}") from None
 
-    def described(self) -> dict[str, Any]:
-        """The profile as JSON. Its thief is that of the matrix; the other cells name theirs themselves."""
-        pool, share = self.thief.axis[0]
-        return asdict(self) | {"thief": {"pool": pool, "share": share}}
+    def described(self) -> DescribedProfile:
+        """The profile for `run.json`. Its thief is that of the matrix; the other cells name theirs themselves."""
+        thief = DescribedThief(*self.thief.axis[0])
+        return DescribedProfile(**asdict(self) | {"thief": thief})
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -213,18 +168,17 @@ def _listed(values: tuple[Any, ...]) -> str:
 
 
 def profile_names() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
 
 
 def load_profile(name: str) -> Profile:
     """The profile called `name`, or the TOML file at that path. Raises BenchError in one sentence."""
-    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
     if not path.is_file():
-        close = get_close_matches(name, profile_names())
-        hint = f"did you mean {close[0]}?" if close else f"the profiles are {', '.join(profile_names())}"
+        hint = did_you_mean(name, profile_names(), "the profiles are")
         raise BenchError(f"no profile is called {name!r}: {hint}, or give the path of a .toml file")
     try:
         table = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"profile {path} is not valid TOML: {error}") from error
-    return Profile.read({"name": path.stem, **table}, f"profile {path.name}")
+    return read(Profile, {"name": path.stem, **table}, f"profile {path.name}")

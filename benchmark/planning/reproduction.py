@@ -1,4 +1,4 @@
-"""A reproduction: what a paper reports, what would count as reproduced, and the two runs that can tell.
+"""A reproduction: what a paper reports, what would count as reproduced, and the two runs that decide it.
 
 One TOML file per work. It is committed before anything is run, and `run.json` holds a copy of it from before the
 first job, so no tolerance changes after its run. One that was written after an earlier trial is `declared` so, and is
@@ -10,15 +10,16 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self, get_type_hints
+from typing import Any, Final, Literal
 
+from benchmark.description import did_you_mean, read
 from benchmark.errors import BenchError
 from benchmark.planning.tolerance import RELATIVE, Tolerance
+from benchmark.store.run_description import DescribedReproduction
 
-FOLDER = Path(__file__).parent / "reproductions"
+REPRODUCTIONS = Path(__file__).parent / "reproductions"
 SCALES = ("full", "small")
 TAGS = {
     "reported": "read in the paper's own tables, figures or slides",
@@ -43,33 +44,7 @@ QUANTITIES = {
     "verdict": "",
 }
 WORDS = ("evidence", "verdict")
-AFTER_TRIAL = "after a trial"
-
-
-def _read(cls: type[Any], table: Any, where: str) -> Any:
-    """A table as a dataclass of plain fields; those with defaults may be left out. Raises BenchError."""
-    if not isinstance(table, Mapping):
-        raise BenchError(f"{where} must be a table")
-    known = {f.name: f for f in fields(cls)}
-    for name in table:
-        if name not in known:
-            close = get_close_matches(name, known)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
-            raise BenchError(f"{where}: unknown key {name!r}: {hint}")
-    required = {name for name, f in known.items() if f.default is MISSING}
-    if missing := sorted(required - set(table)):
-        raise BenchError(f"{where}: {', '.join(missing)} is missing: add it")
-    hints = get_type_hints(cls)
-    for name, value in table.items():
-        wanted = {str: "a text", Mapping[str, str]: "a table of texts"}.get(hints[name])
-        fits = isinstance(value, str) if hints[name] is str else isinstance(value, Mapping) and _texts(value)
-        if wanted and not fits:
-            raise BenchError(f"{where}: {name} must be {wanted}, not {value!r}")
-    return cls(**table)
-
-
-def _texts(table: Mapping[str, Any]) -> bool:
-    return bool(table) and all(isinstance(value, str) for value in table.values())
+AFTER_TRIAL: Final = "after a trial"
 
 
 @dataclass(frozen=True)
@@ -80,6 +55,10 @@ class Scale:
     schemes: Mapping[str, str]
     attacks: Mapping[str, str]
 
+    def __post_init__(self) -> None:
+        if not (self.schemes and self.attacks):
+            raise ValueError("schemes and attacks are tables with at least one name each")
+
 
 @dataclass(frozen=True)
 class ReportedClaim:
@@ -87,14 +66,14 @@ class ReportedClaim:
 
     scheme, attack: short names of the scales' tables. reported: a number, a word, or None where the paper gives
     none. full, small: the tolerance at that scale, "" where the claim isn't held there. unmeasured: why no cell of
-    the benchmark can tell. why: known reasons for a difference. channel: of the quantity of that name. declared: when
-    the tolerance was written, "after a trial" that had shown the figure, or "" for before any.
+    the benchmark measures it. why: known reasons for a difference. channel: of the quantity of that name. declared:
+    when the tolerance was written, "after a trial" that had shown the figure, or "" for before any.
     """
 
     id: str
     text: str
     where: str
-    tag: str
+    tag: Literal["reported", "derived", "unconfirmed", "ours"]
     quantity: str = ""
     scheme: str = ""
     attack: str = ""
@@ -105,18 +84,11 @@ class ReportedClaim:
     small: str = ""
     unmeasured: str = ""
     why: str = ""
-    declared: str = ""
+    declared: Literal["", "after a trial"] = ""
 
-    @classmethod
-    def read(cls, table: Any, where: str) -> Self:
-        claim: Self = _read(cls, table, where)
-        if isinstance(claim.reported, bool) or not isinstance(claim.reported, int | float | str | None):
-            raise BenchError(f"{where}: reported is a number or a word, not {claim.reported!r}")
-        if isinstance(claim.reported, int):
-            claim = cls(**{**asdict(claim), "reported": float(claim.reported)})
-        for fault in _faults(claim):
-            raise BenchError(f"{where}: {fault}")
-        return claim
+    def __post_init__(self) -> None:
+        for fault in _faults(self):
+            raise ValueError(fault)
 
     def tolerance(self, scale: str) -> Tolerance | None:
         """What is held at `scale`; None where nothing is."""
@@ -125,10 +97,6 @@ class ReportedClaim:
 
 
 def _faults(claim: ReportedClaim) -> list[str]:
-    if claim.tag not in TAGS:
-        return [f"tag is one of {', '.join(TAGS)}, not {claim.tag!r}"]
-    if claim.declared not in ("", AFTER_TRIAL):
-        return [f"declared is {AFTER_TRIAL!r}, or left out, not {claim.declared!r}"]
     if claim.tag == "ours" and claim.reported is not None:
         return [f"what is not in the paper has no reported value, and {claim.reported!r} is given"]
     if claim.tag == "derived" and claim.reported is None and not claim.unmeasured:
@@ -158,6 +126,21 @@ def _faults(claim: ReportedClaim) -> list[str]:
 
 
 @dataclass(frozen=True)
+class ReproductionFile:
+    """A work's file as it is written; each claim is a table [[claim]]."""
+
+    about: str
+    paper: str
+    full: Scale
+    small: Scale
+    claim: list[ReportedClaim]
+
+    @property
+    def scales(self) -> dict[str, Scale]:
+        return {"full": self.full, "small": self.small}
+
+
+@dataclass(frozen=True)
 class Reproduction:
     """A work's file. digest: SHA-256 of its bytes, in hex."""
 
@@ -172,32 +155,22 @@ class Reproduction:
         """The folder of such a run, below the results."""
         return f"reproduce-{self.work}{'-small' if scale == 'small' else ''}"
 
-    def described(self, scale: str, schemes: Mapping[str, str], attacks: Mapping[str, str]) -> dict[str, Any]:
-        """The JSON that `run.json` holds before the first job: `schemes` and `attacks` are labels by short name."""
-        return {
-            "work": self.work,
-            "about": self.about,
-            "paper": self.paper,
-            "scale": scale,
-            "sha256": self.digest,
-            "schemes": dict(schemes),
-            "attacks": dict(attacks),
-            "claims": [asdict(claim) for claim in self.claims],
-        }
+    def described(self, scale: str, schemes: Mapping[str, str], attacks: Mapping[str, str]) -> DescribedReproduction:
+        """What `run.json` holds before the first job: `schemes` and `attacks` are labels by short name."""
+        claims: list[Mapping[str, Any]] = [asdict(claim) for claim in self.claims]
+        return DescribedReproduction(self.work, self.about, self.paper, scale, self.digest, schemes, attacks, claims)
 
 
 def works() -> list[str]:
     """The works that have a file."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return sorted(path.stem for path in REPRODUCTIONS.glob("*.toml"))
 
 
 def load_reproduction(work: str) -> Reproduction:
     """The file of `work`. Raises BenchError in one sentence."""
     if work not in works():
-        close = get_close_matches(work, works())
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(works())}"
-        raise BenchError(f"no reproduction is called {work!r}: {hint}")
-    return read_reproduction(FOLDER / f"{work}.toml")
+        raise BenchError(f"no reproduction is called {work!r}: {did_you_mean(work, works(), 'there are')}")
+    return read_reproduction(REPRODUCTIONS / f"{work}.toml")
 
 
 def read_reproduction(path: Path) -> Reproduction:
@@ -210,23 +183,10 @@ def read_reproduction(path: Path) -> Reproduction:
         raise BenchError(f"{where} can't be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"{where} is not valid TOML: {error}") from error
-    wanted = {"about", "paper", "claim", *SCALES}
-    if unknown := sorted(set(table) - wanted):
-        raise BenchError(f"{where}: unknown key {unknown[0]!r}: known are {', '.join(sorted(wanted))}")
-    if missing := sorted(wanted - set(table)):
-        raise BenchError(f"{where}: {', '.join(missing)} is missing: add it")
-    for name in ("about", "paper"):
-        if not isinstance(table[name], str):
-            raise BenchError(f"{where}: {name} must be a text, not {table[name]!r}")
-    scales = {scale: _read(Scale, table[scale], f"{where}: {scale}") for scale in SCALES}
-    if not isinstance(table["claim"], list):
-        raise BenchError(f"{where}: claims are written as [[claim]]")
-    named = (one.get("id", f"number {i}") if isinstance(one, Mapping) else i for i, one in enumerate(table["claim"]))
-    claims = [
-        ReportedClaim.read(one, f"{where}: claim {name}") for one, name in zip(table["claim"], named, strict=True)
-    ]
-    _check_names(claims, scales, where)
-    return Reproduction(path.stem, table["about"], table["paper"], scales, claims, hashlib.sha256(content).hexdigest())
+    written = read(ReproductionFile, table, where)
+    _check_names(written.claim, written.scales, where)
+    digest = hashlib.sha256(content).hexdigest()
+    return Reproduction(path.stem, written.about, written.paper, written.scales, written.claim, digest)
 
 
 def _check_names(claims: Sequence[ReportedClaim], scales: Mapping[str, Scale], where: str) -> None:

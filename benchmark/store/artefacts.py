@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from benchmark.architectures.net import Net
 from benchmark.protocol.objects import Key, Service
+from benchmark.store import atomic
 
 
 class DamagedArtefact(Exception):
@@ -49,17 +49,7 @@ def write(path: Path, job: str, value: Service | Key) -> str:
         header = {f.name: _pack_field(f.name, getattr(value, f.name), tensors) for f in fields(value)}
     # one entry only: safetensors writes several in a random order, and equal artefacts must have equal bytes
     data = save(tensors, {"artefact": json.dumps({"job": job, "type": type(value).__name__, "header": header})})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    atomic.write(path, data)
     return hashlib.sha256(data).hexdigest()
 
 

@@ -4,7 +4,7 @@
     root/artefacts/<id[:2]>/<id>.<role>.safetensors       the tensors it left
     root/lock                                             held while a run writes
 
-A record appears whole or not at all: it is written under a temporary name, flushed to the disk and renamed.
+A record appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -13,20 +13,39 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict, get_args
 
+from benchmark.description import read
 from benchmark.errors import BenchError
-from benchmark.vocabulary import RECORD_SCHEMA
+from benchmark.store import atomic
 
-STATUSES = frozenset({"ok", "not-applicable", "crashed", "timeout", "oom", "killed"})
+Status = Literal["ok", "not-applicable", "crashed", "timeout", "oom", "killed"]
+STATUSES = frozenset(get_args(Status))
 FINAL = frozenset({"ok", "not-applicable", "crashed"})  # the others are tried again by the next run
 
-_FIELDS = {"kind": str, "job": dict, "parents": list, "result": dict, "run": dict}
 
-Record = dict[str, Any]
+class Record(TypedDict):
+    """What one job found, as its file holds it.
+
+    identity: the number of the rule by which `job` names code; absent where it is 1. id: SHA-256 of `job`, the payload,
+    64 hexadecimal digits. reason: a sentence, unless the status is ok. parents: ids of the jobs whose artefacts it
+    read. result: what its kind of job found. run: when and on what machine it ran, in seconds and MB, which decides
+    nothing.
+    """
+
+    schema: Literal[1]
+    identity: NotRequired[int]
+    id: str
+    kind: str
+    status: Status
+    reason: str | None
+    job: dict[str, Any]
+    parents: list[str]
+    result: dict[str, Any]
+    run: dict[str, Any]
 
 
 class RecordStore:
@@ -61,12 +80,16 @@ class RecordStore:
                 self.damaged.append((aside, fault))
             return record
 
+    def status(self, id: str) -> Status | None:
+        """How a job ended, or None where it has no record."""
+        record = self.read(id)
+        return record and record["status"]
+
     def finished(self, id: str) -> bool:
         """Whether a job has a record that is final, so that no run has to repeat it."""
-        record = self.read(id)
-        return record is not None and record["status"] in FINAL
+        return self.status(id) in FINAL
 
-    def write(self, record: Mapping[str, Any]) -> None:
+    def write(self, record: Record) -> None:
         """Put a record in its place, at once and for good.
 
         Raises BenchError where the folder can't be written or the disk is full (what was there before stays),
@@ -77,18 +100,8 @@ class RecordStore:
         if fault:
             raise ValueError(f"not a record: {fault}")
         path = self.record_path(record["id"])
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         with self._explained():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with open(temporary, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+            atomic.write(path, data)
 
     def discard(self, id: str) -> None:
         """Forget a job's record, so that the next run makes it again."""
@@ -136,20 +149,12 @@ class RecordStore:
             ) from error
 
 
-def _parse(data: bytes, id: str) -> tuple[Record | None, str | None]:
+def _parse(data: bytes, id: str) -> tuple[Record | None, str]:
     """The record in `data`, or what is wrong with it."""
-    record: Any = None
-    with suppress(ValueError, RecursionError):  # not UTF-8, not JSON, or nested without end
-        record = json.loads(data)
-    if not isinstance(record, dict):
+    try:
+        record = read(Record, json.loads(data))
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested without end
         return None, "it is not a whole JSON object"
-    if record.get("schema") != RECORD_SCHEMA:
-        return None, f"its schema is {record.get('schema')!r}, not {RECORD_SCHEMA}"
-    if record.get("id") != id:
-        return None, "it belongs to another job"
-    if record.get("status") not in STATUSES:
-        return None, f"its status {record.get('status')!r} is unknown"
-    wrong = [name for name, kind in _FIELDS.items() if not isinstance(record.get(name), kind)]
-    if wrong:
-        return None, f"{', '.join(wrong)} is missing or of the wrong type"
-    return record, None
+    except BenchError as error:
+        return None, str(error)
+    return (record, "") if record["id"] == id else (None, "it belongs to another job")

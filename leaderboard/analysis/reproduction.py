@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from benchmark.description import read
 from benchmark.errors import BenchError
 from benchmark.planning.reproduction import WORDS, ReportedClaim
 from benchmark.planning.tolerance import RELATIVE, Tolerance
@@ -64,7 +65,7 @@ def outcomes(board: Board) -> list[Outcome]:
     if not is_reproduction(board.run):
         raise BenchError("this run reproduces no work: start one with bench reproduce")
     told = board.run.described["reproduction"]
-    claims = [ReportedClaim.read(one, f"claim {one.get('id')} of run.json") for one in told["claims"]]
+    claims = [read(ReportedClaim, one, f"claim {one.get('id')} of run.json") for one in told["claims"]]
     measured = {claim.id: _measure(board, claim, told) for claim in claims}
     return [_judge(claim, told, measured) for claim in claims]
 

@@ -141,7 +141,7 @@ def judge(run: Run, alpha: float | None = None, budget: float | None = None, lik
     like: tracks of another board; the run's tracks of the same tasks are read at their thresholds. Raises BenchError
     where thresholds are out of range.
     """
-    tracks = read_tracks(run.described, alpha, budget, like)
+    tracks = read_tracks(run.description.data, alpha, budget, like)
     cells, beside = (judge_cells(run, tracks, run.described["schemes"], beside=other) for other in (False, True))
     if len(tracks) == 1:
         return _board(run, tracks[0], run.described["schemes"], run.described["attacks"], cells, beside)

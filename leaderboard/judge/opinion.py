@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from benchmark.store.records import Record
 from leaderboard.judge.case_file import COUNTED, read_case
 from leaderboard.judge.decide import Thresholds, answer
 from leaderboard.judge.evidence import Evidence
@@ -75,6 +76,6 @@ def opinion(
     return Opinion(evidence, uncommitted, gates, *words, fault or claim.reason, not fault, gain(suspect.outcomes))
 
 
-def _record(suspects: Sequence[str] = (), **result: Any) -> dict[str, Any]:
+def _record(suspects: Sequence[str] = (), **result: Any) -> Record:
     """A record as far as a case file reads it."""
-    return {"status": "ok", "job": {"suspects": suspects}, "result": result}
+    return cast(Record, {"status": "ok", "job": {"suspects": suspects}, "result": result})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import zlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -10,24 +9,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmark.description import content, read, read_json
 from benchmark.errors import BenchError
 from benchmark.store.records import Record, RecordStore
+from benchmark.store.run_description import RunDescription
 from leaderboard.judge.gc_pause import paused
 
 T = TypeVar("T")
 
-SCHEMA = 1
 NOT_RUN = "not-run"
-_FIELDS = ("run", "version", "command", "created", "profile", "data", "schemes", "attacks", "cells", "jobs", "broken")
+ANOTHER_VERSION = "if it was written by another version, run the benchmark again to rewrite it"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was planned (`run.json`: profile, data, schemes, attacks, cells, jobs) and the records there are."""
+    """What was planned, and the records there are. described: `run.json` as it was written, to be published so."""
 
     described: Mapping[str, Any]
     records: Mapping[str, Record]
     kept: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def description(self) -> RunDescription:
+        """What was planned, with types and units."""
+        return self.once("description", lambda: read(RunDescription, self.described, "run.json"))
 
     @property
     def profile(self) -> Mapping[str, Any]:
@@ -48,10 +53,10 @@ class Run:
 
     def ancestors(self, job: str) -> Iterator[str]:
         """The job itself, its parents, theirs, and so on: nearest first, each once."""
-        queue, seen = [job], {job}
+        queue, seen, jobs = [job], {job}, self.described["jobs"]
         for one in queue:
             yield one
-            for parent in self.described["jobs"].get(one, {}).get("parents", ()):
+            for parent in jobs[one]["parents"] if one in jobs else ():
                 if parent not in seen:
                     seen.add(parent)
                     queue.append(parent)
@@ -63,10 +68,11 @@ class Run:
         """
         if self.result(job) is not None:
             return None
+        jobs = self.described["jobs"]
         for one in self.ancestors(job) if job else ():
             record = self.records.get(one)
             if record is not None and record["status"] != "ok":
-                where = "" if one == job else f"{self.described['jobs'].get(one, {}).get('label', one[:8])}: "
+                where = "" if one == job else f"{jobs[one]['label'] if one in jobs else one[:8]}: "
                 return record["status"], f"{where}{record['reason'] or record['status']}"
         return NOT_RUN, "the job was not run in this run"
 
@@ -76,27 +82,17 @@ def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     """The run of a results folder, with every record that `store` holds for it.
 
     Without a store the records are those of the folder's own `records.jsonl`: a published run. Either file may be
-    compressed, with `.gz` at its end. Raises BenchError where `run.json` is missing, unreadable or of another schema.
+    compressed, with `.gz` at its end. Raises BenchError where one is missing or not what it should be.
     """
     path = _plain_or_packed(folder / "run.json")
-    try:
-        described = json.loads(_content(path))
-    except FileNotFoundError:
-        raise BenchError(f"{folder} holds no run.json: give the folder of a finished run, or start one") from None
-    except (OSError, EOFError, zlib.error) as error:
-        why = getattr(error, "strerror", None) or error
-        raise BenchError(f"{path} can't be read ({why}): give the folder of a run") from error
-    except ValueError as error:
-        raise BenchError(f"{path} is not valid JSON ({error}): run the benchmark again to rewrite it") from error
-    if not isinstance(described, dict) or described.get("schema") != SCHEMA:
-        raise BenchError(f"{path} was written by another version: run the benchmark again to rewrite it")
-    missing = [name for name in _FIELDS if name not in described]
-    if missing:
-        raise BenchError(f"{path} lacks {', '.join(missing)}: run the benchmark again to rewrite it")
+    if not path.exists():
+        raise BenchError(f"{folder} holds no run.json: give the folder of a finished run, or start one")
+    described = read_json(path, ANOTHER_VERSION)
+    kept: dict[Hashable, Any] = {"description": read(RunDescription, described, str(path), ANOTHER_VERSION)}
     if store is None:
-        return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl")))
+        return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl")), kept)
     records = ((job, store.read(job)) for job in described["jobs"])
-    return Run(described, {job: record for job, record in records if record is not None})
+    return Run(described, {job: record for job, record in records if record is not None}, kept)
 
 
 def _plain_or_packed(path: Path) -> Path:
@@ -104,13 +100,9 @@ def _plain_or_packed(path: Path) -> Path:
     return packed if packed.is_file() and not path.exists() else path
 
 
-def _content(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-
-
 def _published_records(path: Path) -> dict[str, Record]:
     try:
-        lines = _content(path).decode().splitlines()
-        return {record["id"]: record for record in map(json.loads, lines)}
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        records = [read(Record, json.loads(line), "a record") for line in content(path).decode().splitlines()]
+    except (OSError, EOFError, zlib.error, ValueError, BenchError) as error:
         raise BenchError(f"{path} can't be read as records ({error}): restore it from the repository") from error
+    return {record["id"]: record for record in records}

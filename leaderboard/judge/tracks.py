@@ -3,53 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from typing import Any
 
 from benchmark.errors import BenchError
+from benchmark.store.run_description import Track
 
-
-@dataclass(frozen=True)
-class Track:
-    """One entry of run.json's `data`; a run of before there were surrogates names none.
-
-    kind: "classification" or "image-to-image". owner, thief, test: sizes in images. alpha: a probability; budget: in
-    `unit`, "points" or "dB". nulls: clean ones; surrogates: of these, nulls as well.
-    """
-
-    task: str
-    kind: str
-    unit: str
-    owner: int
-    thief: int
-    test: int
-    sha256: str
-    architecture: str
-    nulls: int
-    budget: float
-    alpha: float
-    surrogates: int = 0
+__all__ = ["Track", "read_tracks", "serves", "track_of"]
 
 
 def read_tracks(
-    described: Mapping[str, Any], alpha: float | None = None, budget: float | None = None, like: Sequence[Track] = ()
+    data: Sequence[Track], alpha: float | None = None, budget: float | None = None, like: Sequence[Track] = ()
 ) -> list[Track]:
-    """The tracks of run.json, read at other thresholds where they are given.
+    """The tracks of a run's description, read at other thresholds where they are given.
 
     budget: in points, so it speaks of classification tracks; the others keep theirs. like: tracks of another run, whose
-    thresholds those of the same task take instead. Raises BenchError where a
-    threshold is out of range, or the run is an older one.
+    thresholds those of the same task take instead. Raises BenchError where a threshold is out of range.
     """
     if alpha is not None and not 0 < alpha < 1:
         raise BenchError(f"alpha must lie between 0 and 1, not {alpha}: a usual value is 0.001")
     if budget is not None and not 0 < budget < 100:
         raise BenchError(f"the utility budget is in points, between 0 and 100, not {budget}: a usual value is 5")
-    names = [field.name for field in fields(Track)]
-    try:
-        found = [Track(**{name: entry[name] for name in names if name in entry}) for entry in described["data"]]
-    except (KeyError, TypeError):
-        raise BenchError("this run was written by another version: run the benchmark again to rewrite it") from None
-    if not found:
+    if not data:
         raise BenchError("this run has no task: run the benchmark again to rewrite it")
     others = {track.task: track for track in like}
     return [
@@ -60,7 +35,7 @@ def read_tracks(
             alpha=track.alpha if alpha is None else alpha,
             budget=track.budget if budget is None or track.unit != "points" else budget,
         )
-        for track in found
+        for track in data
     ]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmark.errors import BenchError
+from benchmark.store import atomic
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.analysis.sweeps import Curve, curves
 from leaderboard.judge.board import Board
@@ -94,14 +94,8 @@ def _remove(those: Iterable[Path]) -> None:
 
 def write_page(path: Path, page: str | bytes) -> Path:
     """Write a page, text or image, whole or not at all. Raises BenchError where it can't be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(page.encode() if isinstance(page, str) else page)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        atomic.write(path, page.encode() if isinstance(page, str) else page)
     except OSError as error:
         raise BenchError(f"{path} can't be written ({error.strerror}): choose another folder or free space") from error
     return path

@@ -45,7 +45,7 @@ def _attacks(board: Board, cell: Cell) -> str:
 
 def _thresholds(board: Board) -> dict[str, list[str]]:
     """The board's alpha and budget (points), where they are not those of the run."""
-    own = board.run.once("tracks", lambda: read_tracks(board.run.described))
+    own = board.run.once("tracks", lambda: read_tracks(board.run.description.data))
     found = {} if board.alpha == own[0].alpha else {"--alpha": [repr(board.alpha)]}
     if any(now.budget != then.budget for now, then in zip(board.tracks, own, strict=True)):
         found["--budget"] = [repr(board.budget)]

@@ -1,4 +1,4 @@
-"""Commitments as a user meets them: on the card, opened with `bench open`, checked with `bench check`."""
+"""Commitments as a user meets them: on the card, opened and verified with `bench commitment`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def opening(folder: Path, items: str, name: str = "opened.json", scheme: str = SCHEME) -> tuple[int, str, str]:
     key = str(folder / "key.safetensors")
-    return bench_here("open", "--scheme", scheme, "--key", key, "--items", items, "--out", str(folder / name))
+    return bench_here(
+        "commitment", "open", "--scheme", scheme, "--key", key, "--items", items, "--out", str(folder / name)
+    )
 
 
 def root(folder: Path) -> str:
@@ -31,12 +33,12 @@ def root(folder: Path) -> str:
 
 
 def test_opened_items_are_those_of_the_published_card(own: Path) -> None:
-    code, output, _ = bench_here("check", str(own / "opened.json"), "--root", root(own), "--json")
+    code, output, _ = bench_here("commitment", "verify", str(own / "opened.json"), "--root", root(own), "--json")
     found = json.loads(output)
     assert code == 0
     assert (found["opens"], found["reason"], found["items"], found["committed"]) == (True, None, 2, 40)
     assert 0 < found["even"] <= 1
-    code, output, _ = bench_here("check", str(own / "opened.json"), "--root", root(own))
+    code, output, _ = bench_here("commitment", "verify", str(own / "opened.json"), "--root", root(own))
     assert (code, output.splitlines()[0]) == (0, "items         2 of 40 open")
 
 
@@ -65,7 +67,7 @@ def test_an_item_that_was_not_committed_to_does_not_open(own: Path, tmp_path: Pa
         published = "00" * 32
     path = tmp_path / "changed.json"
     path.write_text(json.dumps(file))
-    code, output, _ = bench_here("check", str(path), "--root", published)
+    code, output, _ = bench_here("commitment", "verify", str(path), "--root", published)
     assert code == 4
     assert "do not open" in output
 
@@ -74,15 +76,34 @@ def test_what_can_not_be_opened_or_read_is_told_in_a_sentence(own: Path, tmp_pat
     published = root(own)
     (tmp_path / "half.json").write_text((own / "opened.json").read_text()[:500])
     (tmp_path / "list.json").write_text("[]")
+    whole = (own / "opened.json").read_text()
+    (tmp_path / "typo.json").write_text(whole.replace('"label"', '"labels"', 1))
+    small = json.loads(whole)
+    small["items"][0]["shape"][2] -= 1
+    (tmp_path / "small.json").write_text(json.dumps(small))
     cases = [
         (opening(own, "3,40", "x.json"), "item 40 can't be opened: there are items 0 to 39"),
         (opening(own, "three", "x.json"), "--items takes numbers"),
         (opening(own, "3"), "can't be written (File exists)"),
         (opening(own, "3", "x.json", "rose"), "holds a AdiKey, and rose needs a RoseKey"),
-        (bench_here("check", str(tmp_path / "half.json"), "--root", published), "can't be read as openings"),
-        (bench_here("check", str(tmp_path / "list.json"), "--root", published), "can't be read as openings"),
-        (bench_here("check", str(own / "opened.json"), "--root", "xyz"), "can't be read as openings"),
-        (bench_here("check", str(own / "none.json"), "--root", published), "can't be read (No such file"),
+        (bench_here("commitment", "verify", str(tmp_path / "half.json"), "--root", published), "is not valid JSON"),
+        (
+            bench_here("commitment", "verify", str(tmp_path / "list.json"), "--root", published),
+            "must be a table, not []",
+        ),
+        (
+            bench_here("commitment", "verify", str(tmp_path / "typo.json"), "--root", published),
+            "items number 0: unknown key 'labels': did you mean label or label_salt?",
+        ),
+        (
+            bench_here("commitment", "verify", str(tmp_path / "small.json"), "--root", published),
+            "item 3 has 256 bytes, not those of shape [1, 16, 15]",
+        ),
+        (bench_here("commitment", "verify", str(own / "opened.json"), "--root", "xyz"), "can't be read as openings"),
+        (
+            bench_here("commitment", "verify", str(own / "none.json"), "--root", published),
+            "can't be read (No such file",
+        ),
     ]
     for (code, _, error), sentence in cases:
         assert code == 2, sentence
@@ -112,3 +133,10 @@ def test_a_folder_that_gives_no_key_costs_one_sentence(tmp_path: Path, what: str
     assert sentence in error
     assert len(error.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("old", "new"), [("open", "open"), ("check", "verify")])
+def test_a_former_name_says_what_to_type_and_is_in_no_help(old: str, new: str) -> None:
+    code, _, error = bench_here(old, "--scheme", "adi", "file.json", "--root", "00")
+    assert (code, "type that" in error, f"`bench commitment {new}`" in error) == (2, True, True)
+    assert f"\n  {old} " not in bench_here("--help")[1]

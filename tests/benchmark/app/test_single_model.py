@@ -171,11 +171,11 @@ def flip(path: Path, at: int) -> None:
         ("missing", "can't be read"),
         ("swapped", "holds a model, not a key"),
         ("two models", "not a model"),
-        ("card", "can't be read as a card"),
+        ("card", "scheme, utility is missing: restore the card or move it away"),
         ("scheme", "holds a AdiKey, and rose needs a RoseKey"),
         ("spec", "its model can't be rebuilt"),
         ("key field", "its key can't be read"),
-        ("two settings", "stands for 2 settings"),
+        ("two settings", "names 2 settings"),
     ],
 )
 def test_wrong_files_are_one_sentence(finished: Path, own: Path, what: str, sentence: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
 from benchmark.architectures.image_to_image import UNetTrunk
 from benchmark.architectures.net import Net, build
-from benchmark.data.degraded_photos import STRIPS, _pixels
+from benchmark.data.degraded_photos import STRIPS
+from benchmark.data.photographs import photographs
 from benchmark.data.splits import as_float, load
 from benchmark.data.tasks import find_task
 from benchmark.training.image_quality import psnr
@@ -28,34 +31,33 @@ def test_splits_are_pairs_of_images_and_the_same_every_time(name):
 
 
 def test_each_party_has_its_own_strip_of_each_photograph():
-    task = find_task("derain")
-    splits = load(task)
-    for half, path in enumerate(task.paths()):
-        photograph = _pixels(path)
-        width = photograph.shape[2]
+    """Crops stand in their party's strip, and in no other."""
+    splits = load(find_task("derain"))
+    for half, photograph in enumerate(photographs(3).permute(0, 3, 1, 2)):
+        edges = [round(edge * photograph.shape[2]) for edge in STRIPS]
+        strips = [photograph[:, :, left:right] for left, right in pairwise(edges)]
         for party, part in enumerate((splits.owner, splits.thief, splits.test)):
-            left, right = (round(edge * width) for edge in STRIPS[party : party + 2])
-            strip = photograph[:, :, left:right]
             for crop in part.y[half * len(part) // 2 :][:5]:
-                assert found_in(strip, crop)
-            assert not found_in(photograph[:, :, right:], crop)
+                assert [found_in(strip, crop) for strip in strips] == [number == party for number in range(3)]
 
 
 def found_in(picture, crop):
     """Whether `crop` (C, H, W) stands somewhere in `picture`; only where the first two columns fit is the rest read."""
     size = crop.shape[1]
-    if picture.shape[2] < size:
-        return False
     columns = picture.unfold(1, size, 1)  # (C, tops, width, H)
     places = (columns == crop[:, None, None, :, 0]).all(3).all(0)[:, : picture.shape[2] - size + 1].nonzero().tolist()
     return any(torch.equal(picture[:, y : y + size, x : x + size], crop) for y, x in places)
 
 
 def test_test_crops_do_not_overlap():
-    """Cells of one grid: as many different crops as there are."""
-    for name in TASKS:
-        test = load(find_task(name)).test
-        assert len(test.y.flatten(1).unique(dim=0)) == len(test)
+    """They are cells of one grid, each taken once: their places differ by whole crops."""
+    size = find_task("derain").shape[1]
+    test = load(find_task("derain")).test
+    for half, photograph in enumerate(photographs(3).permute(0, 3, 1, 2)):
+        left = round(STRIPS[2] * photograph.shape[2])
+        grid = photograph[:, :, left:].unfold(1, size, size).unfold(2, size, size).flatten(1, 2).transpose(0, 1)
+        cells = [int((grid == crop).flatten(1).all(1).nonzero()) for crop in test.y[half * 32 :][:32]]
+        assert len(set(cells)) == len(cells) == 32
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -130,11 +130,11 @@ def test_a_damaged_file_ends_the_run_with_one_sentence(root: Path, fashion_mnist
 
 
 def test_stl10_images_stand_upright(root: Path) -> None:
-    from benchmark.data.torchvision_sets import _stl10
+    from benchmark.data.torchvision_sets import read_stl10
 
     picture = np.arange(3 * 96 * 96, dtype=np.uint32).astype(np.uint8).reshape(3, 96, 96)
     (root / "X.bin").write_bytes(picture.transpose(0, 2, 1).tobytes())
     (root / "y.bin").write_bytes(bytes([10]))
-    x, y = _stl10(root / "X.bin", root / "y.bin")
+    x, y = read_stl10(root / "X.bin", root / "y.bin")
     assert np.array_equal(x[0].numpy(), picture)
     assert y.tolist() == [9]

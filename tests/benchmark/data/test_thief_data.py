@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmark.errors import BenchError
-from benchmark.execution.run_file import manifest
+from benchmark.execution.run_file import describe
 from benchmark.planning.plan import Plan, make_plan
 from benchmark.planning.profile import Profile, load_profile
 from benchmark.plugins.registry import Registry, load
@@ -131,9 +131,9 @@ def test_the_first_share_is_the_matrix_and_the_others_only_add_cells() -> None:
     others = [cell for cell in several.cells if cell.share == 0.1]
     assert [cell.attack for cell in others] == [cell.attack for cell in matrix if not cell.innocent]
     assert not any(cell.innocent for cell in others)
-    described = manifest(several, "run", "bench", ())
-    assert described["profile"]["thief"] == {"pool": "disjoint", "share": 0.5}
-    assert {(cell["pool"], cell["share"]) for cell in described["cells"]} == {("disjoint", 0.5), ("disjoint", 0.1)}
+    described = describe(several, "run", "bench", ())
+    assert (described.profile.thief.pool, described.profile.thief.share) == ("disjoint", 0.5)
+    assert {(cell.pool, cell.share) for cell in described.cells} == {("disjoint", 0.5), ("disjoint", 0.1)}
 
 
 def test_a_share_changes_the_jobs_of_thieves_and_no_others() -> None:
@@ -159,14 +159,14 @@ def test_a_profile_writes_one_value_or_several(tmp_path: Path) -> None:
     profile: Profile = load_profile(str(path))
     assert profile.thief.axis == [("disjoint", 0.0), ("disjoint", 0.05), ("disjoint", 1.0)]
     for wrong, sentence in (
-        ("share = []", "thief.share must lie between 0 and 1, not nothing"),
-        ("share = [0.5, 2]", "thief.share must lie between 0 and 1, not 0.5, 2.0"),
-        ("share = [0.5, 0.5]", "name a value once"),
-        ('share = ["all"]', "must be a float, not 'all'"),
+        ("share = []", "thief: share must lie between 0 and 1, not nothing"),
+        ("share = [0.5, 2]", "thief: share must lie between 0 and 1, not 0.5, 2.0"),
+        ("share = [0.5, 0.5]", "thief: pool and share name each value once"),
+        ('share = ["all"]', "thief: share number 0 must be a number, not 'all'"),
     ):
         path.write_text(text.replace("share = 1.0", wrong))
         with pytest.raises(BenchError, match=sentence.replace(".", r"\.")):
             load_profile(str(path))
     path.write_text(text.replace('pool = "disjoint"', 'pool = "stolen"'))
-    with pytest.raises(BenchError, match=r"thief\.pool is disjoint or owner, not 'stolen'"):
+    with pytest.raises(BenchError, match=r"thief: pool is disjoint or owner, not 'stolen'"):
         load_profile(str(path))

@@ -114,14 +114,12 @@ def test_a_job_that_hangs_is_stopped_with_all_it_started(
 
 
 def test_the_time_limit_does_not_count_the_start(
-    executor: LocalExecutor, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executor.submit(job("a", timeout=5.0), 1)
-    task = executor._slots[0].task
-    assert task is not None
-    assert task.deadline - task.began == pytest.approx(executor_module.START_SECONDS)
-    assert collect(executor, 1)[0].status == "ok"
-    assert task.deadline - task.began == pytest.approx(5.0)
+    (tmp_path / "slow_entry.py").write_text("import time\ntime.sleep(3)\nfrom toy_work import execute\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with LocalExecutor(1, {"root": str(tmp_path)}, "slow_entry:execute") as executor:
+        assert run(executor, job("a", timeout=2.0)).status == "ok"
 
 
 def test_a_worker_that_never_starts_is_given_up(
@@ -142,8 +140,11 @@ def test_an_entry_that_cannot_be_imported_is_a_killed_job(tmp_path: Path, job: C
 
 
 def test_an_idle_worker_that_died_is_replaced(executor: LocalExecutor, job: Callable[..., Job]) -> None:
-    os.kill(run(executor, job("a")).result["pid"], signal.SIGKILL)
-    executor._slots[0].workers["keyholder"].process.join(15)
+    import toy_work
+
+    pid = run(executor, job("a")).result["pid"]
+    os.kill(pid, signal.SIGKILL)
+    assert toy_work.gone({pid})
     assert run(executor, job("b")).status == "ok"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.errors import BenchError
-from benchmark.planning.profile import FOLDER, Profile, load_profile, profile_names
+from benchmark.planning.profile import PROFILES, Profile, load_profile, profile_names
 
 IMAGE = """
 [image]
@@ -45,7 +45,7 @@ def test_every_profile_that_ships_can_be_read() -> None:
         for track in load_profile(name).tracks:
             assert track.image is None
             assert track.world()["training"]["epochs"] >= 1
-    assert (FOLDER / "quick.toml").is_file()
+    assert (PROFILES / "quick.toml").is_file()
 
 
 def test_a_table_of_images_is_a_track_of_its_own(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_a_task_on_the_command_line_replaces_that_of_its_kind(tmp_path: Path) ->
         (IMAGE.replace("derain", "digits"), "names a task of image-to-image nets"),
         (IMAGE.replace("derain", "deran"), "no task is called 'deran': did you mean derain"),
         (IMAGE.replace("nulls = 8", "nulls = 7"), "nulls must be at least 8, not 7"),
-        (IMAGE.replace("budget = 1.5\n", ""), "image: budget is missing: add it"),
-        (IMAGE.replace('"adam"', '"adamw"'), "training.optimiser is sgd or adam, not 'adamw'"),
+        (IMAGE.replace("budget = 1.5\n", ""), "image: budget is missing"),
+        (IMAGE.replace('"adam"', '"adamw"'), "image: training: optimiser must be one of sgd, adam, not 'adamw'"),
         ("\n[image]\nimages = 3\n", "unknown key 'images'"),
     ],
 )
@@ -98,11 +98,11 @@ def test_a_table_must_be_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ('schedule = "linear"', "training.schedule is cosine, constant or steps, not 'linear'"),
-        ('schedule = "steps"', "training.drops and the schedule steps go together"),
-        ("drops = [0.5]", "training.drops and the schedule steps go together"),
-        ('schedule = "steps"\ndrops = [0.5, 1.0]', "training.drops lie between 0 and 1, not 0.5, 1.0"),
-        ('optimiser = "adams"', "training.optimiser is sgd or adam, not 'adams'"),
+        ('schedule = "linear"', "training: schedule must be one of cosine, constant, steps, not 'linear'"),
+        ('schedule = "steps"', "training: drops and the schedule steps go together"),
+        ("drops = [0.5]", "training: drops and the schedule steps go together"),
+        ('schedule = "steps"\ndrops = [0.5, 1.0]', "training: drops must lie between 0 and 1, not 0.5, 1.0"),
+        ('optimiser = "adams"', "training: optimiser must be one of sgd, adam, not 'adams'"),
     ],
 )
 def test_a_schedule_that_is_none_is_refused(tmp_path: Path, line: str, sentence: str) -> None:
@@ -114,5 +114,7 @@ def test_a_schedule_that_is_none_is_refused(tmp_path: Path, line: str, sentence:
 def test_an_architecture_is_checked_and_its_arguments_are_part_of_the_world(tmp_path: Path) -> None:
     small = load(written(tmp_path, "", architecture='"resnet18(width=16)"'))
     assert small.world()["architecture"] == "resnet18(width=16)"
-    with pytest.raises(BenchError, match="profile mine: no architecture is called 'resnet19': did you mean resnet18"):
+    with pytest.raises(
+        BenchError, match=r"profile mine\.toml: no architecture is called 'resnet19': did you mean resnet18"
+    ):
         load(written(tmp_path, "", architecture='"resnet19"'))

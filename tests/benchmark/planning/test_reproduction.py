@@ -60,18 +60,18 @@ def read(text: str, folder: Path) -> object:
 
 def test_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "work.toml").write_text(GOOD)
-    told = read_reproduction(tmp_path / "work.toml")
-    fresh, pruned = told.claims
-    assert (told.work, fresh.reported, fresh.tolerance("small")) == ("work", 100.0, Tolerance.parse("at least 90"))
+    work = read_reproduction(tmp_path / "work.toml")
+    fresh, pruned = work.claims
+    assert (work.work, fresh.reported, fresh.tolerance("small")) == ("work", 100.0, Tolerance.parse("at least 90"))
     assert pruned.tolerance("small") is None
     assert pruned.tolerance("full") == Tolerance("below fresh", "below", other="fresh")
-    assert (told.run_name("full"), told.run_name("small")) == ("reproduce-work", "reproduce-work-small")
+    assert (work.run_name("full"), work.run_name("small")) == ("reproduce-work", "reproduce-work-small")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('tag = "reported"', 'tag = "reportd"', "claim fresh: tag is one of reported"),
+        ('tag = "reported"', 'tag = "reportd"', "claim fresh: tag must be one of reported"),
         ('tag = "reported"', 'tag = "unconfirmed"', "'within 1' would compare with a figure that is unconfirmed"),
         ('tag = "reported"', 'tag = "ours"', "what is not in the paper has no reported value"),
         ('quantity = "mark"\nreported = 100', 'quantity = "marks"', "claim fresh: quantity is one of accuracy"),
@@ -84,7 +84,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ),
         ("reported = 80\n", "", "claim pruned: what is derived has a reported value: give it"),
         ("reported = 100\n", "", "'within 1' needs a reported number"),
-        ("reported = 100", "reported = true", "reported is a number or a word, not True"),
+        ("reported = 100", "reported = true", "claim fresh: reported must be a number or a text, not True"),
         ('"within 1"', '"about 1"', "'about 1' is no tolerance"),
         ('"within 1"', '"within one"', "'within one' needs a number where it says 'one'"),
         ('"within 1"', '"at least nan"', "needs a number where it says 'nan'"),
@@ -97,11 +97,11 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ('full = "below fresh"', 'full = "below fresh"\nunmeasured = "no"', "it can't be held at full scale"),
         ('id = "pruned"', 'id = "fresh"', "two claims are called 'fresh'"),
         ('where = "Table 2"', 'were = "Table 2"', "claim pruned: unknown key 'were': did you mean where?"),
-        ('text = "pruning takes some"\n', "", "claim pruned: text is missing: add it"),
+        ('text = "pruning takes some"\n', "", "claim pruned: text is missing"),
         ('text = "pruning takes some"', "text = 3", "claim pruned: text must be a text, not 3"),
-        ('schemes = { one = "adi" }', "schemes = 3", "full: schemes must be a table of texts, not 3"),
-        ('schemes = { one = "adi" }', "schemes = { one = 3 }", "full: schemes must be a table of texts"),
-        ('about = "a work"', "", "about is missing: add it"),
+        ('schemes = { one = "adi" }', "schemes = 3", "full: schemes must be a table, not 3"),
+        ('schemes = { one = "adi" }', "schemes = { one = 3 }", "full: schemes: one must be a text, not 3"),
+        ('about = "a work"', "", "about is missing"),
         ('about = "a work"', 'about = "a work"\nby = 1', "unknown key 'by'"),
         ("[[claim]]", "[[claim", "is not valid TOML"),
     ],
@@ -201,7 +201,7 @@ quantity = "accuracy"
 small = "at least 101"
 """
     (tmp_path / "tiny.toml").write_text(told)
-    monkeypatch.setattr("benchmark.planning.reproduction.FOLDER", tmp_path)
+    monkeypatch.setattr("benchmark.planning.reproduction.REPRODUCTIONS", tmp_path)
     results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
     before = stamps(results)
     command = ("reproduce", "tiny", "--scale", "small", "--results", str(results), "--device", "cpu")

@@ -29,7 +29,7 @@ with RecordStore(Path(sys.argv[1])).lock():
 
 
 def record(id: str = ID, status: str = "ok", **more: Any) -> dict[str, Any]:
-    fixed = {"schema": 1, "kind": "host", "job": {}, "parents": [], "result": {"n": 0.1}, "run": {}}
+    fixed = {"schema": 1, "kind": "host", "reason": None, "job": {}, "parents": [], "result": {"n": 0.1}, "run": {}}
     return {**fixed, "id": id, "status": status, **more}
 
 
@@ -78,10 +78,16 @@ def test_a_discarded_record_is_forgotten(store: RecordStore) -> None:
         ("", "not a whole JSON object"),
         ("[" * 100_000, "not a whole JSON object"),
         ("\udcff", "not a whole JSON object"),
-        ("[1]", "not a whole JSON object"),
+        ("[1]", "must be a table, not [1]"),
         (json.dumps(record(id=OTHER)), "another job"),
-        (json.dumps(record(schema=2)), "schema is 2"),
-        (json.dumps(record(status="fine")), "'fine' is unknown"),
+        (json.dumps({**record(), "resuls": {}}), "unknown key 'resuls': did you mean result?"),
+        (json.dumps(record(parents="one")), "parents must be a list, not 'one'"),
+        (json.dumps(record(parents=[1])), "parents number 0 must be a text, not 1"),
+        (json.dumps(record(schema=2)), "schema must be 1, not 2"),
+        (
+            json.dumps(record(status="fine")),
+            "status must be one of ok, not-applicable, crashed, timeout, oom, killed, not 'fine'",
+        ),
     ],
 )
 def test_a_damaged_record_is_set_aside_and_missing(store: RecordStore, text: str, reason: str) -> None:

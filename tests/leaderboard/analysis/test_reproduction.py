@@ -202,7 +202,7 @@ def test_a_bound_declared_after_a_trial_is_counted_apart(told: Any) -> None:
         "1 claim: 1 not reproduced. Declared after a trial and not among them: 1 bound: 1 within our bound."
     )
     assert "within our bound (small scale), declared after a trial" in page(board)
-    with pytest.raises(BenchError, match="declared is 'after a trial', or left out, not 'later'"):
+    with pytest.raises(BenchError, match="declared must be one of \"\", after a trial, not 'later'"):
         outcomes(told(claim("it", declared="later")))
     without = told(claim("early"))
     assert "after a trial" not in page(without)

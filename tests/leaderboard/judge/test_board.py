@@ -229,8 +229,8 @@ def test_seeds_are_tallied_together(case: Any) -> None:
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    (None, "holds no run.json"), ("{", "not valid JSON"), ("[]", "another version"),
-    ('{"schema": 99}', "another version"), ('{"schema": 1}', "lacks run"),
+    (None, "holds no run.json"), ("{", "not valid JSON"), ("[]", "must be a table"),
+    ('{"schema": 99}', "another version"), ('{"schema": 1}', "profile, run, schemes, version is missing"),
 ])  # fmt: skip
 def test_a_folder_without_a_run_is_a_users_mistake(case: Any, text: str | None, said: str) -> None:
     if text is not None:

@@ -1,0 +1,185 @@
+"""What `bench run`, `plan`, `calibrate` and `reproduce` share: a plan, where it runs, and how it is carried out."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmark.data.download import provide
+from benchmark.data.tasks import DATA_ROOT, find_task
+from benchmark.errors import BenchError
+from benchmark.execution.run import Machine, carry_out
+from benchmark.execution.run_file import describe
+from benchmark.planning.calibration import calibration_plan
+from benchmark.planning.durations import TYPICAL_MEGABYTES, history
+from benchmark.planning.null_pools import null_attacks
+from benchmark.planning.plan import Plan, make_plan
+from benchmark.planning.profile import Profile, load_profile
+from benchmark.planning.reproduction import Reproduction
+from benchmark.plugins.registry import Registry
+from benchmark.plugins.selection import Setting, select_attacks, select_schemes
+from benchmark.store.records import FINAL
+from benchmark.store.run_description import DescribedCalibration, DescribedReproduction
+from benchmark.vocabulary import JobKind
+from leaderboard.judge.run import Run, read_run
+
+SCRATCH = "scratch"
+NEIGHBOURS = {"classification": "finetune(mode=ftal)", "image-to-image": "surrogate"}  # of a calibration, by kind
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What `bench run` and `bench plan` are asked for; where None, the profile says it. timeout: seconds per job."""
+
+    schemes: str
+    attacks: str
+    profile: str
+    task: str | None
+    data_root: Path | None
+    offline: bool
+    thief_share: tuple[float, ...] | None
+    thief_pool: tuple[str, ...] | None
+    seeds: int | None
+    alpha: float | None
+    budget: float | None
+    timeout: float | None
+    results: Path
+    run_name: str | None
+    plugins: Sequence[Path]
+    workers: int
+    device: str
+
+
+@dataclass(frozen=True)
+class ToDo:
+    """What of a plan has no final record yet: seconds on one worker, and megabytes of disk."""
+
+    planned: Counter[JobKind]  # jobs by kind
+    finished: Counter[JobKind]
+    jobs: int
+    seconds: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A plan, the machine it runs on, and what `run.json` says beside the plan. command: as it was typed."""
+
+    plan: Plan
+    machine: Machine
+    registry: Registry
+    command: str
+    calibration: tuple[DescribedCalibration, ...] | None = None
+    reproduction: DescribedReproduction | None = None
+
+    def carry_out(self, console: Console, *, fresh: bool = False, retry: Sequence[str] = ()) -> Run:
+        """Run what has no final record, and read the whole; fresh, retry: see `execution.run.carry_out`."""
+        described = describe(self.plan, self.machine.run, self.command, self.registry.broken)
+        described = replace(described, calibration=self.calibration, reproduction=self.reproduction)
+        carry_out(self.plan, self.machine, described, console, fresh=fresh, retry=retry)
+        return read_run(self.machine.folder, self.machine.store)
+
+    def to_do(self) -> ToDo:
+        store = self.machine.store
+        left = [job for job in self.plan.jobs if store.status(job.id) not in FINAL]
+        planned = Counter(job.kind for job in self.plan.jobs)
+        return ToDo(
+            planned,
+            planned - Counter(job.kind for job in left),
+            len(left),
+            sum(job.seconds for job in left),
+            sum(TYPICAL_MEGABYTES[job.kind] for job in left),
+        )
+
+
+def plan_run(options: RunOptions, command: str) -> PlannedRun:
+    """Cross the schemes with the attacks; fetches missing data sets. Raises BenchError in one sentence."""
+    use_data_root(options.data_root)
+    names = ("task", "thief_share", "thief_pool", "seeds", "alpha", "budget", "timeout")
+    profile = load_profile(options.profile).with_options(**{name: getattr(options, name) for name in names})
+    machine = Machine(
+        options.results, profile.name if options.run_name is None else options.run_name, options.workers, options.device
+    )
+    for track in profile.tracks:
+        provide(find_task(track.task), offline=options.offline)
+    registry = Registry.discover(options.plugins)
+    schemes, attacks = select_schemes(options.schemes, registry), select_attacks(options.attacks, registry)
+    return PlannedRun(_crossed(profile, schemes, attacks, registry, machine), machine, registry, command)
+
+
+def plan_calibration(
+    profile: Profile, schemes: str, attacks: str, draws: int, registry: Registry, machine: Machine, command: str
+) -> tuple[PlannedRun, list[Setting]]:
+    """Every scheme on the profile's track for it, and the schemes that have none. Raises BenchError."""
+    met = select_attacks(attacks, registry)
+    if unfit := [one.label for one in met if one.aware]:
+        raise BenchError(f"{unfit[0]} needs a marked model, and nulls have no mark: choose other --attacks")
+    (scratch,) = select_attacks(SCRATCH, registry)
+    neighbours = {kind: select_attacks(one, registry)[0] for kind, one in NEIGHBOURS.items()}
+    selected = select_schemes(schemes, registry)
+    fit = [one for one in selected if profile.track(one.tasks) is not None]
+    if not fit:
+        raise BenchError(f"profile {profile.name} has no track for any of the --schemes: choose others, or a profile")
+    others = scratch, neighbours, null_attacks(profile, fit, registry)
+    plan, entries = calibration_plan(profile, fit, met, *others, draws, history(machine.store.root))
+    described = tuple(DescribedCalibration(**entry) for entry in entries)
+    return PlannedRun(plan, machine, registry, command, described), [one for one in selected if one not in fit]
+
+
+def plan_reproduction(
+    work: Reproduction, scale: str, registry: Registry, machine: Machine, command: str, *, offline: bool
+) -> PlannedRun:
+    """The work's own schemes and attacks at one scale; fetches missing data sets. Raises BenchError."""
+    _check_size(scale, machine.device)
+    wanted = work.scales[scale]
+    schemes = _each(wanted.schemes, lambda text: select_schemes(text, registry))
+    attacks = _each(wanted.attacks, lambda text: select_attacks(text, registry))
+    profile = load_profile(wanted.profile)
+    for task in {track.task for one in schemes.values() if (track := profile.track(one.tasks))}:
+        provide(find_task(task), offline=offline)
+    plan = _crossed(profile, schemes.values(), attacks.values(), registry, machine)
+    labels = [{name: setting.label for name, setting in chosen.items()} for chosen in (schemes, attacks)]
+    return PlannedRun(plan, machine, registry, command, reproduction=work.described(scale, *labels))
+
+
+def _crossed(
+    profile: Profile, schemes: Iterable[Setting], attacks: Iterable[Setting], registry: Registry, machine: Machine
+) -> Plan:
+    """Each setting once, in their order."""
+    rows, columns = (list({one.label: one for one in some}.values()) for some in (schemes, attacks))
+    return make_plan(profile, rows, columns, null_attacks(profile, rows, registry), history(machine.store.root))
+
+
+def _check_size(scale: str, device: str) -> None:
+    """Raise BenchError where the paper's size would start by mistake on a machine without a GPU."""
+    if scale == "full" and device == "auto":
+        import torch  # only here: a run with nothing to do never loads it
+
+        if not torch.cuda.is_available():
+            raise BenchError(
+                "the full scale is the paper's size, and there is no GPU here: take --scale small, or insist with "
+                "--device cpu"
+            )
+
+
+def _each(texts: Mapping[str, str], select: Callable[[str], Sequence[Setting]]) -> dict[str, Setting]:
+    """The one setting behind every short name. Raises BenchError where a text is several."""
+    found = {name: select(text) for name, text in texts.items()}
+    for name, settings in found.items():
+        if len(settings) != 1:
+            raise BenchError(f"{texts[name]!r} is {len(settings)} settings, and {name!r} must be one")
+    return {name: settings[0] for name, settings in found.items()}
+
+
+def use_data_root(folder: Path | None) -> None:
+    """Let every task of this process, and of its workers, find its data in `folder`. Raises BenchError."""
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise BenchError(f"--data-root {folder} is no folder: give the folder that holds the data sets")
+    os.environ[DATA_ROOT] = str(folder.absolute())
