@@ -185,12 +185,12 @@ def test_torch_and_torchvision_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(doctor, "version", versions.get)
     monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda _: ["numpy", "torch==2.11.0"])
     with pytest.raises(BenchError, match="builds for different devices: install both anew"):
-        doctor.check_environment()
+        doctor.check_environment("cpu")
     versions["torch"] = "2.15.0+cu130"
     with pytest.raises(BenchError, match=r"was built for torch 2\.11\.0, and torch 2\.15\.0\+cu130 is installed"):
-        doctor.check_environment()
+        doctor.check_environment("cpu")
     versions["torch"] = "2.11.0+cu130"
-    doctor.check_environment()
+    doctor.check_environment("cpu")
 
 
 def test_a_full_disk_while_an_artefact_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

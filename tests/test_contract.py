@@ -58,13 +58,13 @@ def _instance(setting: Setting, **changed: Any) -> Any:
 def expected_failure(label: str) -> str | None:
     """Why the fresh mark of a scheme's setting is not found for every seed."""
     (stage,) = next(one for one in SCHEMES if one.label == label).stages
-    return stage.declaration.expected_failure(stage.parameters)
+    return stage.declaration.expected("expected_failures", stage.parameters)
 
 
 def expected_forgery(label: str) -> str | None:
     """Why a forged claim on a scheme's setting stands."""
     (stage,) = next(one for one in SCHEMES if one.label == label).stages
-    return stage.declaration.expected_forgery(stage.parameters)
+    return stage.declaration.expected("expected_forgeries", stage.parameters)
 
 
 def short(setting: Setting) -> Any:

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.execution.executor import LocalExecutor
+from benchmark.execution.progress import JobCounts
 from benchmark.execution.scheduler import Summary, run_jobs
 from benchmark.planning.job import Job
 from benchmark.store.records import Record, RecordStore
 
 
-class Recorder:
+class Recorder(JobCounts):
     """Events as (name, label, ...) in order."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.seen: list[tuple[str, ...]] = []
 
     def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:

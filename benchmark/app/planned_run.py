@@ -81,7 +81,7 @@ class PlannedRun:
         """Run what has no final record, and read the whole; fresh, retry: see `execution.run.carry_out`."""
         described = describe(self.plan, self.machine.run, self.command, self.registry.broken)
         described = replace(described, calibration=self.calibration, reproduction=self.reproduction)
-        carry_out(self.plan, self.machine, described, console, fresh=fresh, retry=retry)
+        carry_out(self.plan.jobs, self.machine, console, described, fresh=fresh, retry=retry)
         return read_run(self.machine.folder, self.machine.store)
 
     def to_do(self) -> ToDo:

@@ -171,7 +171,7 @@ class _Examiner:
         payload = run.records[judged]["job"]
         described, world = payload["scheme"], payload["world"]
         try:
-            found = registry.scheme(described["name"])
+            found = registry.find("scheme", described["name"])
         except BenchError as error:
             hint = "a bundle's own code is never run: install the scheme or name it with --plugin"
             raise BenchError(f"{error}; {hint}") from None

@@ -20,7 +20,7 @@ from benchmark.code_digest import source_hash
 from benchmark.data.splits import load as load_data
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
-from benchmark.execution.run import Machine, finish
+from benchmark.execution.run import Machine, carry_out
 from benchmark.planning.durations import history
 from benchmark.planning.job import Job
 from benchmark.planning.null_pools import null_jobs
@@ -240,7 +240,7 @@ def null_models(
     roles, jobs = null_jobs(profile, registry, history(store.root))
     for _ in range(2):  # the second time only where an artefact was damaged
         if not all(store.finished(job.id) for job in jobs):
-            finish(jobs, machine, console)
+            carry_out(jobs, machine, console)
         found: dict[str, Null] = {}
         own: list[Job] = []
         for job in jobs:

@@ -225,9 +225,9 @@ def doctor(results: Path, as_json: bool) -> int:
 def speed(device: str, seconds: float) -> None:
     """Compare the training engine with a bare PyTorch loop over the same model and data, in one run."""
     from benchmark.app.speed import compare
-    from benchmark.execution.doctor import check_device
+    from benchmark.execution.doctor import check_environment
 
-    check_device(device)
+    check_environment(device)
     click.echo(compare(device, seconds))
 
 

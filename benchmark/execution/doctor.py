@@ -59,14 +59,10 @@ def torch_mismatch() -> str | None:
     return None
 
 
-def check_environment() -> None:
-    """Raises BenchError when jobs could not run in this environment."""
+def check_environment(device: str) -> None:
+    """Raises BenchError when jobs could not run in this environment, or a GPU is asked for and there is none."""
     if mismatch := torch_mismatch():
         raise BenchError(mismatch)
-
-
-def check_device(device: str) -> None:
-    """Raises BenchError when a GPU is asked for and there is none."""
     if device != "cuda":
         return
     import torch  # only here: a run with nothing to do never loads it

@@ -1,19 +1,22 @@
-"""One job in a worker process: its body, timed, and its mishaps as a status and a sentence."""
+"""One job in a worker process: its body, the circumstances it ran under, and mishaps as a status and a sentence."""
 
 from __future__ import annotations
 
 import errno
+import platform
+import resource
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmark.code_digest import engine_hash
+from benchmark.execution.doctor import version
 from benchmark.execution.job_bodies import compute
 from benchmark.execution.job_context import Changed, JobContext
-from benchmark.execution.provenance import circumstances
 from benchmark.planning.job import Job
 from benchmark.protocol.parties import NotApplicable
 from benchmark.store.artefacts import DamagedArtefact
@@ -48,6 +51,37 @@ def execute(job: Job, machine: Mapping[str, Any]) -> dict[str, Any]:
     outcome["run"] = {
         "seconds": round(time.perf_counter() - started, 4),
         "cpu_seconds": round(time.process_time() - used, 4),
-        **circumstances(device),
+        **_circumstances(device),
     }
     return outcome
+
+
+def _circumstances(device: torch.device) -> dict[str, Any]:
+    """Peak memory in MB (of the device, or of this process), device, hardware and versions; they decide no result."""
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(device) / 2**20
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "peak_memory_mb": round(peak, 1),
+        "device": device.type,
+        "hardware": _hardware(device),
+        "versions": _versions(),
+    }
+
+
+@cache
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    packages = ("torch", "torchvision", "torch-pruning", "numpy", "scipy", "watermark-bench")
+    found = {package: version(package) or "not installed" for package in packages}
+    return {"python": platform.python_version(), **found}

@@ -21,9 +21,9 @@ STYLES = {"ok": "green", "not-applicable": "dim", "blocked": "yellow"}  # the re
 
 
 class JobCounts:
-    """The arithmetic of a run: what is done, what runs, and how long the rest may take.
+    """What the events of a run come to: what is done, what runs, and how long the rest may take.
 
-    One thread reports to it; another may read it at any time, so readers copy before they iterate.
+    The scheduler reports to it from one thread; another may read it at any time, so readers copy before they iterate.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,6 +36,7 @@ class JobCounts:
         self.total = 0  # jobs this run has to settle; what was final before is in `cached`
 
     def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:
+        """All jobs of this run, and those of them whose record is final already."""
         self._known = {job.id for job in cached}
         self._left = {job.id: job for job in jobs if job.id not in self._known}
         self.total, self._workers = len(self._left), max(1, workers)
@@ -43,22 +44,26 @@ class JobCounts:
     def started(self, job: Job) -> None:
         self._began[job.id] = (job, self._clock())
 
-    def stopped(self, job: Job) -> None:
+    def finished(self, job: Job, record: Record) -> None:
         self._began.pop(job.id, None)
-
-    def settled(self, job: Job, seconds: float | None) -> None:
-        """A job is done with, after `seconds`, or None where it never ran."""
-        self.stopped(job)
         self._left.pop(job.id, None)
-        if seconds is not None:
+        if (seconds := record["run"].get("seconds")) is not None:
             self._took += seconds
             self._estimated += job.seconds
 
-    def reopened(self, job: Job) -> None:
-        """A finished job has to run again."""
-        self._left[job.id] = job
-        if job.id in self._known:
-            self._known.remove(job.id)
+    def blocked(self, job: Job, ancestor: Job) -> None:
+        """`job` won't run, since `ancestor` did not end ok."""
+        self._left.pop(job.id, None)
+
+    def postponed(self, job: Job, reason: str) -> None:
+        """It ran out of memory, or its parent is made again first: it will be run once more."""
+        self._began.pop(job.id, None)
+
+    def rebuilt(self, parent: Job, reason: str) -> None:
+        """The artefact of `parent` is damaged: its record is discarded and it will be run again."""
+        self._left[parent.id] = parent
+        if parent.id in self._known:
+            self._known.remove(parent.id)
             self.total += 1
 
     @property
@@ -83,12 +88,12 @@ class JobCounts:
         return work / self._workers
 
 
-class PlainProgress:
+class PlainProgress(JobCounts):
     """One line per settled job, for logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
         self.console = console
-        self.tally = JobCounts()
 
     def __enter__(self) -> Self:
         return self
@@ -97,32 +102,28 @@ class PlainProgress:
         return None
 
     def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:
-        self.tally.planned(jobs, cached, workers)
-        self._say(Text(f"{self.tally.total} jobs to run, {self.tally.cached} finished before"))
-
-    def started(self, job: Job) -> None:
-        self.tally.started(job)
+        super().planned(jobs, cached, workers)
+        self._say(Text(f"{self.total} jobs to run, {self.cached} finished before"))
 
     def finished(self, job: Job, record: Record) -> None:
-        seconds = record["run"].get("seconds")
-        self.tally.settled(job, seconds)
-        self._settled(job, record["status"], seconds, record["reason"])
+        super().finished(job, record)
+        self._settled(job, record["status"], record["run"].get("seconds"), record["reason"])
 
     def blocked(self, job: Job, ancestor: Job) -> None:
-        self.tally.settled(job, None)
+        super().blocked(job, ancestor)
         self._settled(job, "blocked", None, f"it needs {ancestor.label}")
 
     def postponed(self, job: Job, reason: str) -> None:
-        self.tally.stopped(job)
+        super().postponed(job, reason)
         self._say(Text(f"{printable(job.label)}: {printable(reason)}", style="yellow"))
 
     def rebuilt(self, parent: Job, reason: str) -> None:
-        self.tally.reopened(parent)
+        super().rebuilt(parent, reason)
         self._say(Text(f"{printable(parent.label)} runs again: {printable(reason)}", style="yellow"))
 
     def _settled(self, job: Job, status: str, seconds: float | None, reason: str | None) -> None:
-        total = str(self.tally.total)
-        line = Text(f"[{self.tally.done:>{len(total)}}/{total}] ")
+        total = str(self.total)
+        line = Text(f"[{self.done:>{len(total)}}/{total}] ")
         line.append(f"{status:<14} ", style=STYLES.get(status, "red"))
         line.append(f"{'' if seconds is None else f'{seconds:.1f}s':>8}  {printable(job.label)}")
         if reason:
@@ -136,11 +137,8 @@ class PlainProgress:
 class LiveProgress(PlainProgress):
     """What runs now and how much is left, redrawn in place; what went wrong scrolls by above it."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4, transient=True)
-
     def __enter__(self) -> Self:
+        self._live = Live(console=self.console, get_renderable=self.render, refresh_per_second=4, transient=True)
         self._live.start()
         return self
 
@@ -148,11 +146,10 @@ class LiveProgress(PlainProgress):
         self._live.stop()
 
     def render(self) -> RenderableType:
-        tally = self.tally
-        running = sorted(tally.running, key=lambda entry: -entry[1])
-        header = Text(f"{tally.done}/{tally.total} done", style="bold")
-        header.append(f" · {tally.cached} finished before · {len(running)} running · ", style="not bold")
-        header.append(f"about {duration(tally.seconds_left())} left", style="not bold")
+        running = sorted(self.running, key=lambda entry: -entry[1])
+        header = Text(f"{self.done}/{self.total} done", style="bold")
+        header.append(f" · {self.cached} finished before · {len(running)} running · ", style="not bold")
+        header.append(f"about {duration(self.seconds_left())} left", style="not bold")
         table = Table.grid(padding=(0, 1))
         table.add_column(justify="right", width=9, style="dim")
         table.add_column(no_wrap=True, overflow="ellipsis")

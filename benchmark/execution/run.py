@@ -9,13 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmark.errors import BenchError
-from benchmark.execution.doctor import check_device, check_environment
+from benchmark.execution.doctor import check_environment
 from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.progress import progress_for
 from benchmark.execution.run_file import write_run_file
 from benchmark.execution.scheduler import Summary, run_jobs
 from benchmark.planning.job import Job
-from benchmark.planning.plan import Plan
 from benchmark.store.records import RecordStore
 from benchmark.store.run_description import RunDescription
 
@@ -50,29 +49,32 @@ class Machine:
 
 
 def carry_out(
-    plan: Plan,
+    jobs: Sequence[Job],
     machine: Machine,
-    described: RunDescription,
     console: Console,
+    described: RunDescription | None = None,
     *,
     fresh: bool = False,
     retry: Sequence[str] = (),
 ) -> Summary:
-    """Run what the plan lacks. `fresh` forgets every record of it first, `retry` those with these statuses."""
+    """Run the jobs that have no final record, and write `described`, if they are a run's, as its run file.
+
+    `fresh` forgets every record of them first, `retry` those with these statuses.
+    """
     store = machine.store
     with store.lock():
-        write_run_file(machine.folder, described)
-        for job in plan.jobs:
+        if described is not None:
+            write_run_file(machine.folder, described)
+        for job in jobs:
             if fresh or (retry and store.status(job.id) in retry):
                 store.discard(job.id)
-        return _finish(plan.jobs, store, machine, console)
-
-
-def finish(jobs: Sequence[Job], machine: Machine, console: Console) -> Summary:
-    """Run the jobs that have no final record, outside any run: no run file, no pages."""
-    store = machine.store
-    with store.lock():
-        return _finish(jobs, store, machine, console)
+        if not all(store.finished(job.id) for job in jobs):
+            check_environment(machine.device)
+        for path, reason in store.damaged:
+            console.print(f"set aside {path.name}: {reason}; it will be made again", style="yellow", markup=False)
+        context = {"root": str(store.root.absolute()), "device": machine.device}
+        with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
+            return run_jobs(jobs, store, executor, progress)
 
 
 def refusals(jobs: Sequence[Job], store: RecordStore) -> list[str]:
@@ -88,14 +90,3 @@ def refusals(jobs: Sequence[Job], store: RecordStore) -> list[str]:
             if kind in ("ValueError", "BenchError"):
                 sentences.append(f"{job.label.removeprefix('marked ')}: {message.rpartition(' (')[0]}")
     return list(dict.fromkeys(sentences))
-
-
-def _finish(jobs: Sequence[Job], store: RecordStore, machine: Machine, console: Console) -> Summary:
-    if not all(store.finished(job.id) for job in jobs):
-        check_environment()
-        check_device(machine.device)
-    for path, reason in store.damaged:
-        console.print(f"set aside {path.name}: {reason}; it will be made again", style="yellow", markup=False)
-    context = {"root": str(store.root.absolute()), "device": machine.device}
-    with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
-        return run_jobs(jobs, store, executor, progress)

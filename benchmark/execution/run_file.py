@@ -14,22 +14,13 @@ from benchmark.planning.plan import Plan
 from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import Broken
 from benchmark.plugins.selection import Setting
-from benchmark.store import atomic
-from benchmark.store.run_description import (
-    DescribedAttack,
-    DescribedJob,
-    DescribedScheme,
-    DescribedStage,
-    LeftOut,
-    RunDescription,
-    Track,
-)
+from benchmark.store import atomic, run_description
 from benchmark.vocabulary import RECORD_SCHEMA
 
 
-def describe(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> RunDescription:
+def describe(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> run_description.RunDescription:
     """Everything that pages say of a run and no record holds."""
-    return RunDescription(
+    return run_description.RunDescription(
         schema=RECORD_SCHEMA,
         run=run,
         version=__version__,
@@ -40,37 +31,37 @@ def describe(plan: Plan, run: str, command: str, broken: Sequence[Broken]) -> Ru
         schemes=tuple(_scheme(setting, plan.profile) for setting in plan.schemes),
         attacks=tuple(_attack(setting) for setting in plan.attacks),
         cells=plan.cells,
-        jobs={job.id: DescribedJob(job.kind, job.label, tuple(job.parents)) for job in plan.jobs},
-        broken=tuple(LeftOut(str(one.path), one.reason) for one in broken),
+        jobs={job.id: run_description.DescribedJob(job.kind, job.label, tuple(job.parents)) for job in plan.jobs},
+        broken=tuple(run_description.LeftOut(str(one.path), one.reason) for one in broken),
     )
 
 
-def _track(profile: Profile, surrogates: int) -> Track:
+def _track(profile: Profile, surrogates: int) -> run_description.Track:
     task = find_task(profile.task)
-    return Track(
+    return run_description.Track(
         task.name, task.kind, task.unit, task.owner, task.thief, task.test, task.data_hash(),
         profile.architecture, profile.nulls, profile.alpha, profile.budget, surrogates,
     )  # fmt: skip
 
 
-def _scheme(setting: Setting, profile: Profile) -> DescribedScheme:
+def _scheme(setting: Setting, profile: Profile) -> run_description.DescribedScheme:
     (stage,), track = setting.stages, profile.track(setting.tasks)
     traits = stage.declaration.traits
-    return DescribedScheme(
+    return run_description.DescribedScheme(
         label=setting.label,
         name=stage.declaration.name,
         doc=_first_line(stage.declaration.doc),
         parameters=stage.parameters,
         task=track.task if track else None,
-        expected_failure=stage.declaration.expected_failure(stage.parameters),
-        expected_forgery=stage.declaration.expected_forgery(stage.parameters),
+        expected_failure=stage.declaration.expected("expected_failures", stage.parameters),
+        expected_forgery=stage.declaration.expected("expected_forgeries", stage.parameters),
         **{name: traits[name] for name in ("paper", "release", "court", "item", "host", "capabilities")},
     )
 
 
-def _attack(setting: Setting) -> DescribedAttack:
-    first, stages = setting.stages[0].declaration.traits, setting.stages
-    return DescribedAttack(
+def _attack(setting: Setting) -> run_description.DescribedAttack:
+    first, stages = setting.traits, setting.stages
+    return run_description.DescribedAttack(
         label=setting.label,
         doc=" ".join(_first_line(stage.declaration.doc) for stage in stages),
         paper="; ".join(filter(None, (stage.declaration.traits["paper"] for stage in stages))),
@@ -81,7 +72,7 @@ def _attack(setting: Setting) -> DescribedAttack:
         requires=tuple(sorted(setting.requires)),
         target=first["target"],
         claim=setting.claim,
-        stages=tuple(DescribedStage(stage.declaration.name, stage.parameters) for stage in stages),
+        stages=tuple(run_description.DescribedStage(stage.declaration.name, stage.parameters) for stage in stages),
     )
 
 
@@ -89,7 +80,7 @@ def _first_line(doc: str) -> str:
     return doc.strip().split("\n\n")[0].replace("\n", " ")
 
 
-def write_run_file(folder: Path, described: RunDescription) -> None:
+def write_run_file(folder: Path, described: run_description.RunDescription) -> None:
     """Write `run.json`. Raises BenchError where the folder can't be written."""
     try:
         atomic.write(folder / "run.json", json.dumps(described.as_json(), indent=1, ensure_ascii=False).encode())

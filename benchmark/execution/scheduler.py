@@ -9,34 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
-from typing import Protocol, cast
+from typing import cast
 
 from benchmark.execution.executor import Finished, LocalExecutor
+from benchmark.execution.progress import JobCounts
 from benchmark.planning.job import Job
 from benchmark.store.records import FINAL, Record, RecordStore, Status
 from benchmark.vocabulary import IDENTITY, RECORD_SCHEMA
 
 WAIT_SECONDS = 1.0
-
-
-class Events(Protocol):
-    """The events of a run as a display receives them, in order."""
-
-    def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:
-        """All jobs of this run, and those of them whose record is final already."""
-
-    def started(self, job: Job) -> None: ...
-
-    def finished(self, job: Job, record: Record) -> None: ...
-
-    def blocked(self, job: Job, ancestor: Job) -> None:
-        """`job` won't run, since `ancestor` did not end ok."""
-
-    def postponed(self, job: Job, reason: str) -> None:
-        """It ran out of memory, or its parent is made again first: it will be run once more."""
-
-    def rebuilt(self, parent: Job, reason: str) -> None:
-        """The artefact of `parent` is damaged: its record is discarded and it will be run again."""
 
 
 @dataclass
@@ -49,7 +30,7 @@ class Summary:
     rebuilt: set[str] = field(default_factory=set)  # run again because their artefact was damaged
 
 
-def run_jobs(jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: Events) -> Summary:
+def run_jobs(jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: JobCounts) -> Summary:
     """Run every job that has no final record and whose parents end ok; write a record for each.
 
     Among the jobs that could run, the one with the longest estimated way to the end of the plan goes first;
@@ -68,7 +49,7 @@ def run_jobs(jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, e
 
 
 class _Run:
-    def __init__(self, jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: Events) -> None:
+    def __init__(self, jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: JobCounts) -> None:
         self.jobs = {job.id: job for job in jobs}
         self.store = store
         self.executor = executor

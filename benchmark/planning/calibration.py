@@ -6,6 +6,7 @@ The jobs are those of a run, so a calibration and a run of equal training share 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from benchmark.errors import BenchError
@@ -51,17 +52,15 @@ def calibration_plan(
             raise BenchError(f"profile {profile.name} has no track for {scheme.label}: choose other --schemes")
         here = drafts[track]
         if track not in pools:
-            pools[track] = _pools(here, _serving(attacks, here), scratch, neighbours[here.task.kind])
+            kind = here.task.kind
+            if not (serving := [one for one in attacks if kind in one.tasks]):
+                raise BenchError(
+                    f"none of the --attacks can be run on {kind} nets: name one that can, or other --schemes"
+                )
+            pools[track] = _pools(here, serving, scratch, neighbours[kind])
         described.append(_entry(here, scheme, pools[track], draws))
     surrogates = dict.fromkeys(null_attacks, CALIBRATED_SURROGATES)
     return Plan(profile, tuple(schemes), tuple(attacks), (), tuple(jobs.values()), surrogates), described
-
-
-def _serving(attacks: Sequence[Setting], draft: PlanBuilder) -> list[Setting]:
-    kind = draft.task.kind
-    if found := [one for one in attacks if kind in one.tasks]:
-        return found
-    raise BenchError(f"none of the --attacks can be run on {kind} nets: name one that can, or other --schemes")
 
 
 def _pools(
@@ -75,16 +74,14 @@ def _pools(
     architectures = [name for name in POOL_ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
     return {
         "clean": clean,
-        "other architecture": [
-            _other_architecture(draft, index, architectures[index % len(architectures)]) for index in range(others)
-        ],
+        "other architecture": [draft.null(index, name) for index, name in zip(range(others), cycle(architectures))],
         "disjoint data": [draft.attacked(scratch, None, None, number, thief) for number in range(others)],
         "near innocents": [
             host, *(draft.attacked(neighbour, None, host, number, thief) for number in range(1, others))
         ],
         "attacked": [
-            draft.attacked(attacks[index % len(attacks)], None, null, index, thief)
-            for index, null in enumerate(clean[:others] if small else clean)
+            draft.attacked(attack, None, null, index, thief)
+            for index, (null, attack) in enumerate(zip(clean[:others] if small else clean, cycle(attacks)))
         ],
     }  # fmt: skip
 
@@ -114,10 +111,4 @@ def counts_redrawn_keys(scheme: Setting) -> bool:
     Such a p_key is a prediction from few keys. It accuses nobody by itself, so the same fresh keys are needed on
     other nulls too.
     """
-    return bool(scheme.stages[0].declaration.traits["null_law"] == "redrawn")
-
-
-def _other_architecture(draft: PlanBuilder, index: int, architecture: str) -> str:
-    """A null of another architecture, trained like the others."""
-    world = draft.world | {"architecture": architecture}
-    return draft.add("null", f"null {index} {architecture}", (), {}, index=index, replicate=0, world=world)
+    return bool(scheme.traits["null_law"] == "redrawn")

@@ -96,7 +96,7 @@ class _Row:
             rival = builder.marked(scheme, (replicate + 1) % builder.profile.seeds)
             common["rival"] = self._judged(marked, rival, marked)
         for attack in attacks:
-            if attack.kind == "control" and ignores_target(attack) and builder.task.kind in attack.tasks:
+            if attack.kind == "control" and attack.ignores_target and builder.task.kind in attack.tasks:
                 common["scratch"] = self._attacked(attack, None, None)
         return common
 
@@ -108,7 +108,7 @@ class _Row:
 
     def _out_of_reach(self, attack: Setting) -> str | None:
         """Why `attack` can't be run on what the scheme is and releases here."""
-        task, traits = self.builder.task, self.scheme.stages[0].declaration.traits
+        task, traits = self.builder.task, self.scheme.traits
         release = traits["release"]
         if missing := " and ".join(sorted(attack.requires - set(traits["capabilities"]))):
             return f"{attack.label} needs a scheme with {missing}; {self.scheme.label} has none"
@@ -125,13 +125,13 @@ class _Row:
         target = marked
         if attack.kind == "false-claim":
             target = jobs["innocent"] = self.builder.innocent()
-        jobs["attacked"] = self._attacked(attack, *((None, None) if ignores_target(attack) else (self.scheme, target)))
+        jobs["attacked"] = self._attacked(attack, *((None, None) if attack.ignores_target else (self.scheme, target)))
         key = jobs["attacked"] if attack.claim else marked
         jobs["judged"] = self._judged(key, jobs["attacked"], marked)
         if attack.claim:
             theirs = self.builder.judged_nulls(self.scheme, key, self.replicate, marked)
             jobs |= {f"fresh_{role}": common[role] for role in theirs} | theirs
-        elif not ignores_target(attack) and not attack.aware:
+        elif not attack.ignores_target and not attack.aware:
             suspect = self._attacked(attack, None, self.builder.innocent())
             jobs["attacked_null"] = self._judged(marked, suspect, marked)
         return jobs
@@ -144,7 +144,7 @@ class _Row:
             if reason := self._inapplicable(attack):
                 reasons[attack.label] = reason
             else:
-                suspects[attack.label] = self._attacked(attack, None, None if ignores_target(attack) else innocent)
+                suspects[attack.label] = self._attacked(attack, None, None if attack.ignores_target else innocent)
         for label, suspect in suspects.items():
             judged = self._judged(marked, suspect, marked)
             pools = {role: common[role] for role in self.builder.null_pools}
@@ -159,8 +159,3 @@ class _Row:
         if attack.aware:
             return f"{attack.label} needs a marked model, and this one is unmarked"
         return self._out_of_reach(attack)
-
-
-def ignores_target(attack: Setting) -> bool:
-    """Whether the thief never looks at the marked model."""
-    return bool(attack.stages[0].declaration.traits["target"] == "none")

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from benchmark.code_digest import engine_hash
+from benchmark.code_digest import engine_hash, source_hash
 from benchmark.data.tasks import find_task
-from benchmark.identity import job_id
+from benchmark.errors import BenchError
+from benchmark.identity import content_hash, job_id
 from benchmark.planning.durations import TYPICAL_SECONDS, work_key
 from benchmark.planning.job import Job, PluginSource
-from benchmark.planning.job_payload import described, public, scheme_source, source
 from benchmark.planning.profile import Profile
-from benchmark.plugins.selection import Setting
+from benchmark.plugins.selection import Setting, Stage
 from benchmark.vocabulary import RECORD_SCHEMA, JobKind, JobRole
 
 ROLES: dict[JobKind, JobRole] = {
@@ -62,8 +63,10 @@ class PlanBuilder:
     def host(self, replicate: int) -> str:
         return self.add("host", f"host {replicate}", (), {}, replicate=replicate)
 
-    def null(self, index: int) -> str:
-        return self.add("null", f"null {index}", (), {}, index=index, replicate=0)
+    def null(self, index: int, architecture: str = "") -> str:
+        """One of the pool of unmarked models. architecture: another than the profile's, trained like it."""
+        world = self.world | ({"architecture": architecture} if architecture else {})
+        return self.add("null", f"null {index} {architecture}".strip(), (), {}, index=index, replicate=0, world=world)
 
     def innocent(self) -> str:
         """The model that thieves attack in place of a marked one: independent of the pool of nulls."""
@@ -87,9 +90,9 @@ class PlanBuilder:
         return {"nulls": self.clean_nulls()} | ({"surrogate_nulls": surrogates} if surrogates else {})
 
     def marked(self, scheme: Setting, replicate: int) -> str:
-        host = self.host(replicate) if scheme.stages[0].declaration.traits["host"] else None
+        host = self.host(replicate) if scheme.traits["host"] else None
         return self.add(
-            "marked", f"marked {scheme.label}", [host] if host else [], scheme_source(scheme),
+            "marked", f"marked {scheme.label}", [host] if host else [], _scheme_source(scheme),
             scheme=described(scheme.stages[0]), replicate=replicate, host=host,
         )  # fmt: skip
 
@@ -97,15 +100,15 @@ class PlanBuilder:
         self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int, thief: PoolShare
     ) -> str:
         """`scheme` None: nothing of it plays a part. Its code is in the payload only if the attack knows it."""
-        traits = scheme.stages[0].declaration.traits if scheme else {}
+        traits = scheme.traits if scheme else {}
         whom = scheme.label if scheme and target and self.jobs[target].kind == "marked" else "unmarked"
         label = f"attacked {whom} × {attack.label}" if target else f"attacked {attack.label}"
         pool, share = thief
         if thief != self.profile.thief.axis[0]:
             label += f" with {100 * share:g} % of the {pool} pool"
-        sources = {f"stage{index}": source(stage) for index, stage in enumerate(attack.stages)}
+        sources = {f"stage{index}": _source(stage) for index, stage in enumerate(attack.stages)}
         return self.add(
-            "attacked", label, [target] if target else [], sources | (scheme_source(scheme) if scheme else {}),
+            "attacked", label, [target] if target else [], sources | (_scheme_source(scheme) if scheme else {}),
             stages=[described(stage) for stage in attack.stages],
             scheme=public(scheme.stages[0]) if scheme and attack.aware else None,
             target=target, grants=traits.get("release", "weights") if target else None, replicate=replicate,
@@ -123,7 +126,7 @@ class PlanBuilder:
         # a suspect may be built by the attack's own builder or answer through its filter
         sources = {name: path for job in jobs for name, path in job.sources.items()}
         return self.add(
-            "judged", label, [key, *suspects, marked], sources | scheme_source(scheme),
+            "judged", label, [key, *suspects, marked], sources | _scheme_source(scheme),
             scheme=described(scheme.stages[0]), key=key, suspects=list(suspects), replicate=replicate,
             ledger=[marked],
         )  # fmt: skip
@@ -135,6 +138,33 @@ class PlanBuilder:
     def drawn(self, scheme: Setting, marked: str, suspects: Sequence[str], replicate: int, draws: int) -> str:
         """`draws` fresh keys in place of the one that `marked` holds, spread evenly over `suspects`, each its own."""
         return self.add(
-            "drawn", f"drawn {draws} fresh keys of {scheme.label}", [marked, *suspects], scheme_source(scheme),
+            "drawn", f"drawn {draws} fresh keys of {scheme.label}", [marked, *suspects], _scheme_source(scheme),
             scheme=described(scheme.stages[0]), key=marked, suspects=list(suspects), replicate=replicate, draws=draws,
         )  # fmt: skip
+
+
+def described(stage: Stage) -> dict[str, Any]:
+    """What decides what a plug-in does. Raises BenchError when a file that a parameter names can't be read."""
+    declaration, parameters = stage.declaration, stage.parameters
+    found = {"name": declaration.name, "parameters": parameters, "code": source_hash(declaration.source)}
+    paths = {name: Path(parameters[name]) for name in declaration.traits["file_parameters"] if parameters[name]}
+    try:
+        files = {name: content_hash(path) for name, path in paths.items()}
+    except OSError as error:
+        raise BenchError(f"{error.filename} can't be read: {error.strerror or error}") from None
+    return found | ({"files": files} if files else {})
+
+
+def public(stage: Stage) -> dict[str, Any]:
+    """What a thief knows of a scheme: its code and parameters, but for files that are the owner's secret."""
+    secrets = dict.fromkeys(stage.declaration.traits["secret_files"], "")
+    return described(Stage(stage.declaration, stage.parameters | secrets))
+
+
+def _source(stage: Stage) -> PluginSource:
+    path = stage.declaration.source
+    return PluginSource(str(path), stage.declaration.class_name, source_hash(path))
+
+
+def _scheme_source(scheme: Setting) -> dict[str, PluginSource]:
+    return {"scheme": _source(scheme.stages[0])}

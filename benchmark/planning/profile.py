@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from benchmark.architectures.catalogue import read_architecture
 from benchmark.data.tasks import find_task
@@ -15,6 +15,7 @@ from benchmark.errors import BenchError
 from benchmark.store.run_description import DescribedProfile, DescribedThief
 
 PROFILES = Path(__file__).parent / "profiles"
+Part = TypeVar("Part", "Profile", "ThiefData")
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,10 @@ class Profile:
     @property
     def tracks(self) -> tuple[Profile, ...]:
         """A profile for each task of the run: the main one, and that of image-to-image schemes if there is one."""
-        main = replace(self, image=None) if self.image else self
         if self.image is None:
-            return (main,)
-        return main, replace(main, **{f.name: getattr(self.image, f.name) for f in fields(self.image)})
+            return (self,)
+        main = replace(self, image=None)
+        return main, replace(main, **vars(self.image))
 
     def track(self, kinds: Sequence[str]) -> Profile | None:
         """The track whose task is of one of these kinds; None where the profile has none."""
@@ -130,12 +131,8 @@ class Profile:
 
     def world(self) -> dict[str, Any]:
         """The part that decides how every net of the run is trained, as a job's payload holds it."""
-        return {
-            "task": self.task,
-            "architecture": self.architecture,
-            "training": asdict(self.training),
-            "precision": self.precision,
-        }
+        whole = asdict(self)
+        return {name: whole[name] for name in ("task", "architecture", "training", "precision")}
 
     def with_options(
         self, *, thief_pool: tuple[str, ...] | None = None, thief_share: tuple[float, ...] | None = None, **options: Any
@@ -144,14 +141,8 @@ class Profile:
         task = options.get("task")
         if self.image is not None and task is not None and find_task(task).kind == "image-to-image":
             options |= {"task": None, "image": replace(self.image, task=task)}
-        try:
-            thief = replace(self.thief, **_given(pool=thief_pool, share=thief_share))
-        except ValueError as error:
-            raise BenchError(f"profile {self.name}: thief: {error}") from None
-        try:
-            return replace(self, thief=thief, **_given(**options))
-        except ValueError as error:
-            raise BenchError(f"profile {self.name}: {error}") from None
+        thief = _with(self.thief, f"profile {self.name}: thief", pool=thief_pool, share=thief_share)
+        return _with(self, f"profile {self.name}", thief=thief, **options)
 
     def described(self) -> DescribedProfile:
         """The profile for `run.json`. Its thief is that of the matrix; the other cells name theirs themselves."""
@@ -159,8 +150,12 @@ class Profile:
         return DescribedProfile(**asdict(self) | {"thief": thief})
 
 
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+def _with(part: Part, where: str, **options: Any) -> Part:
+    """`part` with the options that are not None. Raises BenchError, which begins with `where`."""
+    try:
+        return replace(part, **{name: value for name, value in options.items() if value is not None})
+    except ValueError as error:
+        raise BenchError(f"{where}: {error}") from None
 
 
 def _listed(values: tuple[Any, ...]) -> str:

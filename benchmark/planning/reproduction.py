@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -87,7 +88,7 @@ class ReportedClaim:
     declared: Literal["", "after a trial"] = ""
 
     def __post_init__(self) -> None:
-        for fault in _faults(self):
+        if fault := _fault(self):
             raise ValueError(fault)
 
     def tolerance(self, scale: str) -> Tolerance | None:
@@ -96,60 +97,72 @@ class ReportedClaim:
         return Tolerance.parse(text) if text else None
 
 
-def _faults(claim: ReportedClaim) -> list[str]:
+def _fault(claim: ReportedClaim) -> str | None:
     if claim.tag == "ours" and claim.reported is not None:
-        return [f"what is not in the paper has no reported value, and {claim.reported!r} is given"]
+        return f"what is not in the paper has no reported value, and {claim.reported!r} is given"
     if claim.tag == "derived" and claim.reported is None and not claim.unmeasured:
-        return ["what is derived has a reported value: give it"]
+        return "what is derived has a reported value: give it"
     held = [scale for scale in SCALES if getattr(claim, scale)]
     if claim.unmeasured:
-        return [f"it is said to be unmeasured, so it can't be held at {held[0]} scale"] if held else []
+        return f"it is said to be unmeasured, so it can't be held at {held[0]} scale" if held else None
     if not held:
-        return ["it needs a tolerance for full or small, or the reason why it is unmeasured"]
+        return "it needs a tolerance for full or small, or the reason why it is unmeasured"
     if claim.quantity not in QUANTITIES:
-        return [f"quantity is one of {', '.join(QUANTITIES)}, not {claim.quantity!r}"]
+        return f"quantity is one of {', '.join(QUANTITIES)}, not {claim.quantity!r}"
     if bool(claim.channel) != (claim.quantity == "channel"):
-        return ["the quantity 'channel' names its channel, and no other does"]
-    try:
-        tolerances = [Tolerance.parse(getattr(claim, scale)) for scale in held]
-    except ValueError as error:
-        return [str(error)]
+        return "the quantity 'channel' names its channel, and no other does"
     worded = claim.quantity in WORDS
-    for one in tolerances:
+    for one in [Tolerance.parse(getattr(claim, scale)) for scale in held]:
         if (one.kind == "is") != worded:
-            return [f"{claim.quantity} is {'a word' if worded else 'a number'}, which {one.text!r} does not fit"]
+            return f"{claim.quantity} is {'a word' if worded else 'a number'}, which {one.text!r} does not fit"
         if one.kind == "within" and not isinstance(claim.reported, float):
-            return [f"{one.text!r} needs a reported number"]
+            return f"{one.text!r} needs a reported number"
         if one.kind == "within" and claim.tag == "unconfirmed":
-            return [f"{one.text!r} would compare with a figure that is unconfirmed: give a bound of our own"]
-    return []
+            return f"{one.text!r} would compare with a figure that is unconfirmed: give a bound of our own"
+    return None
 
 
 @dataclass(frozen=True)
-class ReproductionFile:
-    """A work's file as it is written; each claim is a table [[claim]]."""
+class Reproduction:
+    """A work's file, in which each claim is a table [[claim]]. digest: SHA-256 of its bytes, in hex."""
 
+    work: str
+    digest: str
     about: str
     paper: str
     full: Scale
     small: Scale
     claim: list[ReportedClaim]
 
+    def __post_init__(self) -> None:
+        for id, times in Counter(claim.id for claim in self.claim).items():
+            if times > 1:
+                raise ValueError(f"two claims are called {id!r}")
+        for claim in self.claim:
+            for scale in SCALES:
+                if fault := self._unknown_name(claim, scale):
+                    raise ValueError(f"claim {claim.id}: {fault}")
+
+    def _unknown_name(self, claim: ReportedClaim, scale: str) -> str | None:
+        """What is wrong where a claim names a scheme, an attack or a claim that isn't there at `scale`."""
+        if (tolerance := claim.tolerance(scale)) is None:
+            return None
+        there = self.scales[scale]
+        if claim.scheme not in there.schemes:
+            return f"{scale} has no scheme called {claim.scheme!r}"
+        if claim.attack not in there.attacks:
+            return f"{scale} has no attack called {claim.attack!r}"
+        if tolerance.kind in RELATIVE:
+            other = next((one for one in self.claim if one.id == tolerance.other and one is not claim), None)
+            if other is None or other.tolerance(scale) is None:
+                return f"{tolerance.text!r} names no other claim held at {scale} scale"
+            if other.quantity != claim.quantity:
+                return f"{tolerance.text!r} compares different quantities"
+        return None
+
     @property
     def scales(self) -> dict[str, Scale]:
         return {"full": self.full, "small": self.small}
-
-
-@dataclass(frozen=True)
-class Reproduction:
-    """A work's file. digest: SHA-256 of its bytes, in hex."""
-
-    work: str
-    about: str
-    paper: str
-    scales: Mapping[str, Scale]
-    claims: Sequence[ReportedClaim]
-    digest: str
 
     def run_name(self, scale: str) -> str:
         """The folder of such a run, below the results."""
@@ -157,7 +170,7 @@ class Reproduction:
 
     def described(self, scale: str, schemes: Mapping[str, str], attacks: Mapping[str, str]) -> DescribedReproduction:
         """What `run.json` holds before the first job: `schemes` and `attacks` are labels by short name."""
-        claims: list[Mapping[str, Any]] = [asdict(claim) for claim in self.claims]
+        claims: list[Mapping[str, Any]] = [asdict(claim) for claim in self.claim]
         return DescribedReproduction(self.work, self.about, self.paper, scale, self.digest, schemes, attacks, claims)
 
 
@@ -175,42 +188,9 @@ def load_reproduction(work: str) -> Reproduction:
 
 def read_reproduction(path: Path) -> Reproduction:
     """The TOML file at `path`. Raises BenchError in one sentence."""
-    where = f"reproduction {path.name}"
+    content, where = path.read_bytes(), f"reproduction {path.name}"
     try:
-        content = path.read_bytes()
         table = tomllib.loads(content.decode())
-    except OSError as error:
-        raise BenchError(f"{where} can't be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"{where} is not valid TOML: {error}") from error
-    written = read(ReproductionFile, table, where)
-    _check_names(written.claim, written.scales, where)
-    digest = hashlib.sha256(content).hexdigest()
-    return Reproduction(path.stem, written.about, written.paper, written.scales, written.claim, digest)
-
-
-def _check_names(claims: Sequence[ReportedClaim], scales: Mapping[str, Scale], where: str) -> None:
-    """Raise BenchError where a claim names a scheme, an attack or a claim that isn't there at its scale."""
-    by_id = {claim.id: claim for claim in claims}
-    if len(by_id) < len(claims):
-        twice = next(claim.id for i, claim in enumerate(claims) if claim.id in {one.id for one in claims[:i]})
-        raise BenchError(f"{where}: two claims are called {twice!r}")
-    for claim in claims:
-        for scale in SCALES:
-            tolerance = claim.tolerance(scale)
-            if tolerance is None:
-                continue
-            for role, name, there in (
-                ("scheme", claim.scheme, scales[scale].schemes),
-                ("attack", claim.attack, scales[scale].attacks),
-            ):
-                if name not in there:
-                    raise BenchError(f"{where}: claim {claim.id}: {scale} has no {role} called {name!r}")
-            if tolerance.kind in RELATIVE:
-                other = by_id.get(tolerance.other)
-                if other is None or other is claim or not other.tolerance(scale):
-                    raise BenchError(
-                        f"{where}: claim {claim.id}: {tolerance.text!r} names no other claim held at {scale} scale"
-                    )
-                if other.quantity != claim.quantity:
-                    raise BenchError(f"{where}: claim {claim.id}: {tolerance.text!r} compares different quantities")
+    return read(Reproduction, {**table, "work": path.stem, "digest": hashlib.sha256(content).hexdigest()}, where)

@@ -8,15 +8,17 @@ above other-claim      below other-claim (by the value measured for that claim: 
 from __future__ import annotations
 
 import math
+import operator
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 ToleranceKind = Literal["at least", "at most", "within", "is", "above", "below"]
 _PHRASE = re.compile(r"(?P<kind>at least|at most|within|is|above|below) +(?P<rest>\S.*)")
 _WORD = re.compile(r"[a-z][a-z0-9-]*")
 NUMERIC = ("at least", "at most", "within")
 RELATIVE = ("above", "below")
+_COMPARES = {"at least": operator.ge, "at most": operator.le, "above": operator.gt, "below": operator.lt}
 
 
 @dataclass(frozen=True)
@@ -38,30 +40,25 @@ class Tolerance:
                 f"{text!r} is no tolerance: write 'at least 95', 'at most 35', 'within 0.5', 'is survived or removed', "
                 "'above CLAIM' or 'below CLAIM'"
             )
-        kind, rest = match["kind"], match["rest"]
+        kind, rest = cast(ToleranceKind, match["kind"]), match["rest"]
         if kind in NUMERIC:
-            return cls(text, kind, bound=_number(rest, text))  # type: ignore[arg-type]
+            return cls(text, kind, bound=_number(rest, text))
         words = tuple(rest.split(" or ")) if kind == "is" else (rest,)
         if not all(_WORD.fullmatch(word) for word in words):
             raise ValueError(f"{text!r} names {rest!r}, which is no word of small letters, digits and -")
-        if kind == "is":
-            return cls(text, "is", words=words)
-        return cls(text, "above" if kind == "above" else "below", other=rest)
+        return cls(text, kind, words=words) if kind == "is" else cls(text, kind, other=rest)
 
     def holds(self, measured: float | str, reported: float | str | None, other: float | None) -> bool:
         """Whether `measured` meets it. reported: for `within`; other: the measured value of the claim named."""
         if self.kind == "is":
             return measured in self.words
         assert not isinstance(measured, str)
-        if self.kind == "at least":
-            return measured >= self.bound
-        if self.kind == "at most":
-            return measured <= self.bound
         if self.kind == "within":
             assert isinstance(reported, float)
             return abs(measured - reported) <= self.bound
-        assert other is not None
-        return measured > other if self.kind == "above" else measured < other
+        limit = other if self.kind in RELATIVE else self.bound
+        assert limit is not None
+        return bool(_COMPARES[self.kind](measured, limit))
 
 
 def _number(rest: str, text: str) -> float:

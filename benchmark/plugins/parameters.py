@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,27 +97,25 @@ class Declaration:
             raise BenchError(f"{self.name}({text}): {error}") from None
         return self.resolve(given)
 
-    def expected_failure(self, parameters: Mapping[str, Any]) -> str | None:
-        """Why a fresh mark with these full parameters is not found for every seed; None where it has to be."""
-        return self._expected("expected_failures", parameters)
+    def expected(self, trait: Literal["expected_failures", "expected_forgeries"], parameters: object) -> str | None:
+        """Why, with these full parameters, a fresh mark isn't found for every seed, or a forged claim stands.
 
-    def expected_forgery(self, parameters: Mapping[str, Any]) -> str | None:
-        """Why a forged claim on a model marked with these full parameters stands; None where nothing is known."""
-        return self._expected("expected_forgeries", parameters)
+        None where the plug-in declares no reason.
+        """
+        return next((reason for text, reason in self.traits[trait].items() if self.read(text) == parameters), None)
 
-    def _expected(self, trait: str, parameters: Mapping[str, Any]) -> str | None:
-        reasons: Mapping[str, str] = self.traits.get(trait, {})
-        return next((reason for text, reason in reasons.items() if self.read(text) == parameters), None)
+    @cached_property
+    def _varied(self) -> set[str]:
+        """The parameters in which the declared settings differ."""
+        first, *others = (self.read(text) for text in self.traits["settings"])
+        return {name for name in first if any(setting[name] != first[name] for setting in others)}
 
     def write(self, parameters: Mapping[str, Any]) -> str:
         """A short text that `read` turns into `parameters`.
 
         It names those that differ from their defaults, and those in which the declared settings differ.
         """
-        declared = [self.read(text) for text in self.traits["settings"]]
-        names = [one.name for one in self.parameters]
-        varied = {name for name in names if any(setting[name] != declared[0][name] for setting in declared)}
-        shown = [one.name for one in self.parameters if one.name in varied or parameters[one.name] != one.default]
+        shown = [one.name for one in self.parameters if one.name in self._varied or parameters[one.name] != one.default]
         return ",".join(f"{name}={write_value(parameters[name])}" for name in shown)
 
 

@@ -69,22 +69,18 @@ class Registry:
         attacks = tuple(declaration for declaration in ordered if declaration.role == "attack")
         return cls(schemes, attacks, tuple(broken))
 
-    def scheme(self, name: str) -> Declaration:
-        """The scheme of this name; raises BenchError with close matches."""
-        return self._find("scheme", name, self.schemes)
+    def of(self, role: PluginRole) -> tuple[Declaration, ...]:
+        return self.schemes if role == "scheme" else self.attacks
 
-    def attack(self, name: str) -> Declaration:
-        """The attack of this name; raises BenchError with close matches."""
-        return self._find("attack", name, self.attacks)
-
-    def _find(self, role: PluginRole, name: str, among: tuple[Declaration, ...]) -> Declaration:
-        for declaration in among:
+    def find(self, role: PluginRole, name: str) -> Declaration:
+        """The scheme or attack of this name; raises BenchError with close matches."""
+        for declaration in self.of(role):
             if declaration.name == name:
                 return declaration
         for broken in self.broken:
             if broken.path.stem == name:
                 raise BenchError(f"the {role} {name!r} can't be used: {broken.reason}")
-        known = [declaration.name for declaration in among]
+        known = [declaration.name for declaration in self.of(role)]
         near = close_matches(name, known) or f"; there are {', '.join(known) or 'none'}"
         raise BenchError(f"no {role} is named {name!r}{near}")
 

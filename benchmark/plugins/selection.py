@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from benchmark.errors import BenchError
@@ -26,7 +27,7 @@ class Stage:
     declaration: Declaration
     parameters: dict[str, Any] = field(hash=False)
 
-    @property
+    @cached_property
     def label(self) -> str:
         shown = self.declaration.write(self.parameters)
         return f"{self.declaration.name}({shown})" if shown else self.declaration.name
@@ -42,7 +43,7 @@ class Setting:
 
     stages: tuple[Stage, ...]
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The canonical text, `prune(amount=0.3)+jpeg(quality=75)`. Selecting it gives this setting and no other."""
         return "+".join(stage.label for stage in self.stages)
@@ -65,8 +66,12 @@ class Setting:
 
     @property
     def access(self) -> Access:
-        """What every stage together needs of a release: the strongest of their needs."""
-        return _access(self.stages)
+        """What every stage together needs of a release: the strongest of their needs. Raises BenchError."""
+        needs = {stage.declaration.traits["access"] for stage in self.stages}
+        if (found := least(needs)) is None:
+            other = min(needs & {"labels", "probabilities"})
+            raise BenchError(f"{self.label!r} needs outputs and {other}: no release grants both")
+        return found
 
     @property
     def requires(self) -> frozenset[str]:
@@ -88,6 +93,16 @@ class Setting:
     def claim(self) -> bool:
         """Whether the thief ends with a key of his own."""
         return _kind(self.stages[-1]) in CLAIM_KINDS
+
+    @property
+    def ignores_target(self) -> bool:
+        """Whether the thief never looks at the marked model."""
+        return bool(self.traits["target"] == "none")
+
+    @property
+    def traits(self) -> Mapping[str, Any]:
+        """What its first stage declares: all of it for a scheme."""
+        return self.stages[0].declaration.traits
 
 
 def select_schemes(text: str, registry: Registry) -> tuple[Setting, ...]:
@@ -123,7 +138,7 @@ def _select(role: PluginRole, text: str, registry: Registry) -> tuple[Setting, .
 def _swept(item: str, registry: Registry) -> list[str]:
     """The items that a sweep in `item` stands for; `item` alone where there is none."""
     texts = split_text(item, "+")
-    stages = [_parts(text) for text in texts]
+    stages = [(name, split_text(arguments, ",")) for name, arguments in map(_parts, texts)]
     sweeps = [
         (number, place, match)
         for number, (name, arguments) in enumerate(stages)
@@ -144,16 +159,17 @@ def _swept(item: str, registry: Registry) -> list[str]:
     return items
 
 
-def _parts(stage: str) -> tuple[str, list[str]]:
+def _parts(stage: str) -> tuple[str, str]:
+    """A plug-in's name, and what stands in the parentheses behind it; no name where the text has another form."""
     match = _STAGE.fullmatch(stage)
-    return (match["name"].strip(), split_text(match["arguments"] or "", ",")) if match else ("", [])
+    return (match["name"].strip(), match["arguments"] or "") if match else ("", "")
 
 
 def _numbers(name: str, registry: Registry) -> set[str]:
     """The parameters of an attack that can be swept: its numbers. A text may hold any signs."""
     if name in ("", "all") or _is_wildcard(name):
         return set()
-    return {one.name for one in registry.attack(name).parameters if one.type in ("int", "float")}
+    return {one.name for one in registry.find("attack", name).parameters if one.type in ("int", "float")}
 
 
 def _values(item: str, match: re.Match[str]) -> list[str]:
@@ -183,26 +199,24 @@ def _item(role: PluginRole, item: str, registry: Registry) -> Iterator[Setting]:
         yield Setting(stages)
     elif item == "all" or (_is_wildcard(item) and not item.endswith(")")):
         pattern = "*" if item == "all" else item
-        among = registry.schemes if role == "scheme" else registry.attacks
-        matching = [one for one in among if fnmatch.fnmatchcase(one.name, pattern)]
+        matching = [one for one in registry.of(role) if fnmatch.fnmatchcase(one.name, pattern)]
         if not matching:
-            known = ", ".join(one.name for one in among) or "none"
+            known = ", ".join(one.name for one in registry.of(role)) or "none"
             raise BenchError(f"no {role} matches {item!r}; there are {known}")
-        for declaration in matching:
-            yield from _settings(declaration)
+        for one in matching:
+            yield from (Setting((Stage(one, one.read(text)),)) for text in one.traits["settings"])
     else:
         yield Setting((_stage(role, item, registry),))
 
 
 def _stage(role: PluginRole, text: str, registry: Registry) -> Stage:
-    match = _STAGE.fullmatch(text)
-    name = match["name"].strip() if match else ""
-    if match is None or not name:
+    name, arguments = _parts(text)
+    if not name:
         raise BenchError(f"{text!r} names no {role}: write a name, then its parameters in parentheses")
     if name == "all" or _is_wildcard(name):
         raise BenchError(f"{text!r} can have no parameters and no place in a chain: name one {role}")
-    declaration = registry.scheme(name) if role == "scheme" else registry.attack(name)
-    return Stage(declaration, declaration.read(match["arguments"] or ""))
+    declaration = registry.find(role, name)
+    return Stage(declaration, declaration.read(arguments))
 
 
 def _check_chain(item: str, stages: tuple[Stage, ...]) -> None:
@@ -216,21 +230,7 @@ def _check_chain(item: str, stages: tuple[Stage, ...]) -> None:
         if stage.declaration.traits["target"] == "none":
             why = f"{stage.declaration.name} never looks at the model it is given"
             raise BenchError(f"{item!r} is out of order: {why}, so write it first")
-    _access(stages)
-
-
-def _access(stages: tuple[Stage, ...]) -> Access:
-    needs = {stage.declaration.traits["access"] for stage in stages}
-    if (found := least(needs)) is None:
-        chain, other = "+".join(stage.label for stage in stages), min(needs & {"labels", "probabilities"})
-        raise BenchError(f"{chain!r} needs outputs and {other}: no release grants both")
-    return found
-
-
-def _settings(declaration: Declaration) -> Iterator[Setting]:
-    """The settings that the plug-in itself declares."""
-    for text in declaration.traits["settings"]:
-        yield Setting((Stage(declaration, declaration.read(text)),))
+    _ = Setting(stages).access  # no release serves stages that need outputs and a classifier's answers
 
 
 def _kind(stage: Stage) -> str:

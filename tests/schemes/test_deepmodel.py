@@ -225,7 +225,7 @@ def test_a_broken_secret_image_is_one_sentence(tmp_path):
 
 def test_a_thief_never_gets_the_owner_s_secret_files(tmp_path):
     """What a plan lets a thief know of a scheme leaves out the files that only the owner has."""
-    from benchmark.planning.job_payload import public
+    from benchmark.planning.plan_builder import public
     from benchmark.plugins.registry import Registry
     from benchmark.plugins.selection import select_schemes
 

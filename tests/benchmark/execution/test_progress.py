@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +24,14 @@ def record(status: str = "ok", seconds: float = 2.31, reason: str | None = None)
     return {"status": status, "reason": reason, "run": {"seconds": seconds}}
 
 
-def plain(console: Console | None = None) -> tuple[PlainProgress, io.StringIO]:
+def plain() -> tuple[PlainProgress, io.StringIO]:
     file = io.StringIO()
     return PlainProgress(Console(file=file, width=40)), file
 
 
-def live() -> tuple[LiveProgress, io.StringIO]:
+def live(clock: Callable[[], float] = time.monotonic) -> tuple[LiveProgress, io.StringIO]:
     file = io.StringIO()
-    return LiveProgress(Console(file=file, width=100, force_terminal=True)), file
+    return LiveProgress(Console(file=file, width=100, force_terminal=True), clock), file
 
 
 def shown(progress: LiveProgress) -> str:
@@ -57,13 +59,13 @@ def test_the_time_left_follows_the_pace_so_far() -> None:
     clock.now += 5.0
     assert [(running.label, elapsed) for running, elapsed in tally.running] == [("a", 5.0), ("b", 5.0)]
     assert tally.seconds_left() == pytest.approx((60 - 10) / 2)
-    tally.settled(a, 30.0)  # three times what was expected
+    tally.finished(a, record(seconds=30.0))  # three times what was expected
     assert (tally.done, tally.total) == (1, 3)
     assert tally.seconds_left() == pytest.approx((3 * 50 - 5) / 2)
     clock.now += 1000.0
     assert tally.seconds_left() == pytest.approx((3 * 30) / 2)  # a late job counts as about to end
-    tally.settled(b, 60.0)
-    tally.settled(c, None)
+    tally.finished(b, record(seconds=60.0))
+    tally.blocked(c, b)
     assert (tally.done, tally.total) == (3, 3)
     assert tally.seconds_left() == 0
 
@@ -72,11 +74,11 @@ def test_a_job_that_runs_again_is_counted_again() -> None:
     tally = JobCounts(Clock())
     new, old = job("new"), job("old")
     tally.planned([new, old], [old], workers=1)
-    tally.reopened(old)
+    tally.rebuilt(old, "its artefact is damaged")
     assert (tally.done, tally.total, tally.cached) == (0, 2, 0)
-    tally.settled(old, 1.0)
-    tally.settled(new, 1.0)
-    tally.reopened(new)
+    tally.finished(old, record())
+    tally.finished(new, record())
+    tally.rebuilt(new, "its artefact is damaged")
     assert (tally.done, tally.total, tally.cached) == (1, 2, 0)
 
 
@@ -104,8 +106,7 @@ def test_one_plain_line_for_each_settled_job() -> None:
 
 
 def test_the_live_display_shows_what_runs_and_what_is_left() -> None:
-    progress, _ = live()
-    progress.tally = JobCounts(clock := Clock())
+    progress, _ = live(clock := Clock())
     jobs = [job("host", 60.0), job("marked", 600.0), job("done", 60.0), job("old")]
     progress.planned(jobs, [jobs[3]], workers=2)
     progress.started(jobs[0])
@@ -163,8 +164,8 @@ def test_a_real_run_ends_with_everything_done(make: Any, tmp_path: Path, monkeyp
     progress, _ = make()
     with progress, LocalExecutor(2, {"root": str(tmp_path)}, "toy_work:execute") as executor:
         run_jobs([host, child, grandchild], RecordStore(tmp_path), executor, progress)
-    assert (progress.tally.done, progress.tally.total) == (3, 3)
-    assert progress.tally.running == []
+    assert (progress.done, progress.total) == (3, 3)
+    assert progress.running == []
 
 
 @pytest.mark.parametrize(

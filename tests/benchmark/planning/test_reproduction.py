@@ -61,7 +61,7 @@ def read(text: str, folder: Path) -> object:
 def test_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "work.toml").write_text(GOOD)
     work = read_reproduction(tmp_path / "work.toml")
-    fresh, pruned = work.claims
+    fresh, pruned = work.claim
     assert (work.work, fresh.reported, fresh.tolerance("small")) == ("work", 100.0, Tolerance.parse("at least 90"))
     assert pruned.tolerance("small") is None
     assert pruned.tolerance("full") == Tolerance("below fresh", "below", other="fresh")
@@ -141,7 +141,7 @@ def test_what_a_file_names_is_there(work: str, scale: str) -> None:
 def test_every_short_name_serves_a_claim_or_a_control(work: str) -> None:
     told = load_reproduction(work)
     for scale in SCALES:
-        held = [claim for claim in told.claims if claim.tolerance(scale)]
+        held = [claim for claim in told.claim if claim.tolerance(scale)]
         assert set(told.scales[scale].schemes) == {claim.scheme for claim in held}
         idle = set(told.scales[scale].attacks) - {claim.attack for claim in held}
         assert idle <= {"none", "scratch"}

@@ -55,20 +55,20 @@ def test_plugin_files_are_found_and_not_run(tmp_path: Path) -> None:
     names = [one.name for one in registry.attacks if one.name.startswith("toy-")]
     assert names == ["toy-a", "toy-b"]
     assert [one.name for one in registry.attacks] == sorted(one.name for one in registry.attacks)
-    assert registry.scheme("toy-a").role == "scheme"
-    assert registry.attack("toy-a").role == "attack"
-    assert registry.attack("toy-b").origin == "plugin"
-    assert registry.attack("toy-b").source == files[0].resolve()
+    assert registry.find("scheme", "toy-a").role == "scheme"
+    assert registry.find("attack", "toy-a").role == "attack"
+    assert registry.find("attack", "toy-b").origin == "plugin"
+    assert registry.find("attack", "toy-b").source == files[0].resolve()
 
 
 def test_unknown_names_get_close_matches(tmp_path: Path) -> None:
     registry = Registry.discover([plugin(tmp_path / "a.py", "toy-prune")])
     with pytest.raises(BenchError, match="no attack is named 'toy-prone': did you mean 'toy-prune'"):
-        registry.attack("toy-prone")
+        registry.find("attack", "toy-prone")
     with pytest.raises(BenchError, match=r"no attack is named 'zzzzzz'; there are .*toy-prune"):
-        registry.attack("zzzzzz")
+        registry.find("attack", "zzzzzz")
     with pytest.raises(BenchError, match="no scheme is named 'toy-prune'"):
-        registry.scheme("toy-prune")
+        registry.find("scheme", "toy-prune")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_built_ins(tmp_path: Path) -> None:
         "print(*[(d.name, d.origin, d.source.name) for d in r.attacks + r.schemes])\n"
         "for b in r.broken: print(b.path.name, '|', b.reason)\n"
         "for name in ('torn', 'twin'):\n"
-        "    try: r.attack(name)\n"
+        "    try: r.find('attack', name)\n"
         "    except BenchError as error: print(error)\n",
         tmp_path,
     )
@@ -137,7 +137,7 @@ def test_a_named_file_may_be_a_built_in(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from benchmark.plugins.registry import Registry\n"
         "from benchmark.errors import BenchError\n"
-        "print(Registry.discover([Path('attacks/prune.py')]).attack('prune').origin)\n"
+        "print(Registry.discover([Path('attacks/prune.py')]).find('attack', 'prune').origin)\n"
         "try: Registry.discover([Path('attacks/torn.py')])\n"
         "except BenchError as error: print(error)\n",
         tmp_path,
@@ -153,7 +153,7 @@ def test_built_ins_are_imported_once_under_their_own_name(tmp_path: Path) -> Non
         "from benchmark.plugins.registry import Registry, load, load_class\n"
         f"one = load_class(Path({str(path)!r}), 'Toy')\n"
         "import attacks.prune\n"
-        "assert one is attacks.prune.Toy is load(Registry.discover([]).attack('prune'))\n",
+        "assert one is attacks.prune.Toy is load(Registry.discover([]).find('attack', 'prune'))\n",
         tmp_path,
     )
     assert out.splitlines() == ["running attacks.prune"]
@@ -173,15 +173,15 @@ def test_entry_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.syspath_prepend(tmp_path)
     registry = Registry.discover([])
-    assert registry.attack("toy-inner").origin == "entry point"
-    assert registry.attack("toy-inner").source == path.resolve()
+    assert registry.find("attack", "toy-inner").origin == "entry point"
+    assert registry.find("attack", "toy-inner").source == path.resolve()
     assert not any(name.startswith("toyacme") for name in sys.modules)
     reasons = {broken.path.name: broken.reason for broken in registry.broken}
     assert "inner.py" not in reasons  # named twice, read once
     assert "torn.py:1: this is not valid Python" in reasons["torn.py"]
     assert "no plug-in inside" in reasons["empty.py"]
     assert "'gone' of watermark_bench.schemes names the module 'toyacme.gone'" in reasons["toyacme.gone"]
-    assert load(registry.attack("toy-inner")).__module__ == "toyacme.inner"
+    assert load(registry.find("attack", "toy-inner")).__module__ == "toyacme.inner"
     for name in ("toyacme.inner", "toyacme"):
         monkeypatch.delitem(sys.modules, name)
 
@@ -191,7 +191,7 @@ def test_a_plugin_file_is_loaded_once_under_a_name_of_its_path(tmp_path: Path) -
     second = plugin(tmp_path / "two" / "my attack.py", "toy-two")
     one, two = load_class(first, "Toy"), load_class(second, "Toy")
     assert one is not two
-    assert one is load_class(first, "Toy") is load(Registry.discover([first]).attack("toy-one"))
+    assert one is load_class(first, "Toy") is load(Registry.discover([first]).find("attack", "toy-one"))
     assert sys.modules[one.__module__].__file__ == str(first.resolve())
     assert one().amount == 0.5
 

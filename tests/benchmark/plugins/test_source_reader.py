@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from plugin_files import PRUNE, only, write
@@ -179,10 +180,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read_declarations(tmp_path / "absent.py")
 
 
-@pytest.mark.parametrize(
-    ("trait", "ask"), [("expected_failures", "expected_failure"), ("expected_forgeries", "expected_forgery")]
-)
-def test_what_is_expected_belongs_to_a_declared_setting(tmp_path: Path, trait: str, ask: str) -> None:
+@pytest.mark.parametrize("trait", ["expected_failures", "expected_forgeries"])
+def test_what_is_expected_belongs_to_a_declared_setting(
+    tmp_path: Path, trait: Literal["expected_failures", "expected_forgeries"]
+) -> None:
     body = """
     class Marker(Scheme):
         name = "marker"
@@ -192,7 +193,7 @@ def test_what_is_expected_belongs_to_a_declared_setting(tmp_path: Path, trait: s
     """
     body = body.replace("{TRAIT}", trait)
     one = only(tmp_path, body.replace("{KEYS}", '{"n=3": "too many"}'))
-    assert [getattr(one, ask)({"n": n}) for n in (1, 3)] == [None, "too many"]
+    assert [one.expected(trait, {"n": n}) for n in (1, 3)] == [None, "too many"]
     with pytest.raises(DeclarationError, match="'n=4', which is not among the settings"):
         only(tmp_path, body.replace("{KEYS}", '{"n=4": "too many"}'))
     with pytest.raises(DeclarationError, match="must hold texts by setting"):
