@@ -5,12 +5,12 @@
 | a scheme | Scheme, parameter, Marked; capabilities: TriggerScheme, OverwriteScheme, PassportScheme, CarrierScheme |
 | its key | Key, field (the form of a field), secret, prf_bits, prf_labels, commit, root_of |
 | what it observes | Observations, Channel, Gate; null distributions: binomial, poisson_binomial, redrawn; Admission |
-| an attack | Attack, OracleAttack, AttackResult, Claim, Access |
-| the parties | Party, Owner, Thief, Insider, Suspect, Court, TaskContext, ThiefCost |
+| an attack | Attack, OracleAttack, AttackResult, Access |
+| the parties | Party, Owner, Thief, Insider, Suspect, Court |
 | what can't be done | NotApplicable (an attack or a redraw), Unreadable (a suspect) |
 | training | Recipe, BatchSource, logits |
 | data | Data, as_float, as_bytes, abstract_images, photographs, pictures |
-| nets | Net, Spec, build, builder, ConvBlock, conv_blocks, normalisation, entering, head, plain, ConvNet |
+| nets | Net, Spec, build, builder, ConvBlock, conv_blocks, normalisation, entering, head, plain |
 | image-to-image nets | UNet, UNetTrunk, ResidualUnit, conv3x3, Critic |
 """
 
@@ -19,7 +19,6 @@ from __future__ import annotations
 from benchmark.architectures.blocks import ConvBlock, Spec, builder, conv_blocks, entering, head, normalisation, plain
 from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
 from benchmark.architectures.net import Net, build
-from benchmark.architectures.small import ConvNet
 from benchmark.crypto.commitment import commit, root_of
 from benchmark.crypto.prf import prf_bits, prf_labels, secret
 from benchmark.data.image_files import pictures
@@ -39,18 +38,18 @@ from benchmark.protocol.observations import (
     poisson_binomial,
     redrawn,
 )
-from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, TaskContext, Unreadable
+from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, Unreadable
 from benchmark.protocol.scheme import CarrierScheme, OverwriteScheme, PassportScheme, Scheme, TriggerScheme
-from benchmark.protocol.thief import Insider, Thief, ThiefCost
+from benchmark.protocol.thief import Insider, Thief
 from benchmark.training.loop import BatchSource, Recipe, logits
 from benchmark.vocabulary import Access
 
 __all__ = [
-    "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "ConvBlock",
-    "ConvNet", "Court", "Critic", "Data", "Gate", "Insider", "Key", "Marked", "Net", "NotApplicable", "Observations",
-    "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec",
-    "Suspect", "TaskContext", "Thief", "ThiefCost", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable",
-    "abstract_images", "as_bytes", "as_float", "binomial", "build", "builder", "commit", "conv3x3", "conv_blocks",
-    "entering", "field", "head", "logits", "normalisation", "parameter", "photographs", "pictures", "plain",
-    "poisson_binomial", "prf_bits", "prf_labels", "redrawn", "root_of", "secret",
+    "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "ConvBlock", "Court",
+    "Critic", "Data", "Gate", "Insider", "Key", "Marked", "Net", "NotApplicable", "Observations", "OracleAttack",
+    "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec", "Suspect",
+    "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images", "as_bytes", "as_float",
+    "binomial", "build", "builder", "commit", "conv3x3", "conv_blocks", "entering", "field", "head", "logits",
+    "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels",
+    "redrawn", "root_of", "secret",
 ]  # fmt: skip

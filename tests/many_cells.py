@@ -18,7 +18,7 @@ from benchmark.store.records import RecordStore
 from leaderboard.judge.board import Board, judge, read_run
 from leaderboard.judge.gc_pause import paused
 from leaderboard.pages.export import page_makers
-from leaderboard.pages.publish import FOLDER
+from leaderboard.pages.publish import PUBLISHED
 
 _FLIPPED = 0.01  # of the outcomes of every copy, so that no two copies share a result
 
@@ -116,13 +116,13 @@ def _pages(board: Board, timed: Callable[[str, Callable[[], Any]], Any]) -> None
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.speed_of_pages", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tests/many_cells.py", description=__doc__)
     parser.add_argument("--cells", type=int, default=10_000, help="at least so many cells (default: 10000)")
     parser.add_argument("--run", default="quick", help="the published run to copy (default: quick)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store = write(folder, *copies(FOLDER / options.run, options.cells))
+        store = write(folder, *copies(PUBLISHED / options.run, options.cells))
         board, took = measure(folder, store)
     print(f"{len(board.cells):,} cells, {len(board.run.records):,} records")
     print(f"{'seconds':<18}{'clock':>7}{'processor':>11}")

@@ -55,6 +55,7 @@ def calibrate(
     from leaderboard.analysis import error_rates
     from leaderboard.pages import calibration_page
     from leaderboard.pages.export import write_page
+    from leaderboard.pages.writers import terminal
 
     own = load_profile(profile).with_options(nulls=nulls)
     machine = Machine(results, own.name if run_name is None else run_name, workers, device)
@@ -62,11 +63,15 @@ def calibrate(
     planned, left_out = plan_calibration(own, schemes, attacks, draws, registry, machine, options.typed_command())
     for one in left_out:
         click.echo(f"left out: {one.label} marks {' or '.join(one.tasks)} nets, and {own.name} has none", err=True)
-    run = planned.carry_out(Console(stderr=as_json))
+    console = Console(stderr=as_json)
+    run = planned.carry_out(console)
     found = error_rates.calibrate(run)
-    page = calibration_page.calibration_page(run, found)
-    path = write_page(machine.folder / "calibration.md", page)
-    click.echo(json.dumps(calibration_page.as_json(found), indent=1) if as_json else f"{page}\nPage: {path}")
+    path = write_page(machine.folder / "calibration.md", calibration_page.calibration_page(run, found))
+    if as_json:
+        click.echo(json.dumps(calibration_page.as_json(found), indent=1))
+    else:
+        terminal.write(calibration_page.sections(run, found), console)
+        click.echo(f"Page: {path}")
     failed = {status for one in found for status, _ in one.faults} - {"not-applicable"}
     return EXIT_INCOMPLETE if failed or error_rates.failures(found) else EXIT_OK
 

@@ -60,7 +60,7 @@ def bundle(
     The folder holds the opened key: whoever has it can claim the marked model and remove the mark.
     """
     from benchmark.app.bundle import bundle as write_bundle
-    from leaderboard.pages.detail import find_cells
+    from leaderboard.pages.cell_facts import find_cells
 
     machine, board = options.judged_run(results, run_name, alpha, budget)
     found = [one for one in find_cells(board, cell) if one.replicate == seed]

@@ -139,7 +139,7 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
     from rich.console import Console
 
     from leaderboard.pages.export import write_pages
-    from leaderboard.pages.terminal import show as show_board
+    from leaderboard.pages.writers.terminal import show as show_board
 
     machine, board = options.judged_run(results, run_name, alpha, budget)
     write_pages(board, machine.folder, figures=True)
@@ -148,9 +148,7 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
 
         options.dump(document(board))
         return options.exit_code(board)
-    console = Console()
-    show_board(board, console)
-    console.print(f"\nPages: {machine.folder / 'leaderboard.html'}, leaderboard.md; figures beside them", markup=False)
+    show_board(board, machine.folder, Console())
     return options.exit_code(board)
 
 
@@ -192,7 +190,7 @@ def show(
     results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
-    from leaderboard.pages.detail import describe_cell, find_cells
+    from leaderboard.pages.cell_facts import describe_cell, find_cells
 
     _, board = options.judged_run(results, run_name, alpha, budget)
     if as_json:

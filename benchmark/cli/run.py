@@ -29,15 +29,14 @@ def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...]) -> int:
     from benchmark.execution.run import refusals
     from leaderboard.judge.board import judge
     from leaderboard.pages.export import write_pages
-    from leaderboard.pages.terminal import show
+    from leaderboard.pages.writers.terminal import show
 
     console, machine = Console(), planned.machine
     for broken in planned.registry.broken:
         console.print(f"left out: {broken.reason}", style="yellow", markup=False)
     board = judge(planned.carry_out(console, fresh=fresh, retry=retry))
     write_pages(board, machine.folder)
-    show(board, console)
-    console.print(f"\nPages: {machine.folder / 'leaderboard.html'}, leaderboard.md", markup=False)
+    show(board, machine.folder, console)
     refused = refusals(planned.plan.jobs, machine.store)
     for sentence in refused:
         click.echo(f"Error: {sentence}", err=True)

@@ -31,8 +31,8 @@ def history(store: Path) -> dict[str, float]:
     for path in (store / "records").glob("*/*.json"):
         try:
             record = json.loads(path.read_bytes())
-            took = float(record["run"]["seconds"])
-            seconds.setdefault(work_key(record["job"]), []).append(took)
+            key, took = work_key(record["job"]), float(record["run"]["seconds"])
         except (OSError, ValueError, KeyError, TypeError):
             continue  # the store itself names and sets aside what is damaged
+        seconds.setdefault(key, []).append(took)
     return {key: median(values) for key, values in seconds.items()}

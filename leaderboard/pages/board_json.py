@@ -32,7 +32,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.pages.reproduce_command import reproduce
 
-SCHEMA = 2
+BOARD_SCHEMA = 2
 _PLAIN = {str, int, bool}
 _RUN = ("run", "version", "command", "created", "profile")
 
@@ -40,7 +40,7 @@ _RUN = ("run", "version", "command", "created", "profile")
 def document(board: Board) -> dict[str, Any]:
     """The board as plain JSON values; see this file's head for what they mean."""
     found = {
-        "schema": SCHEMA,
+        "schema": BOARD_SCHEMA,
         **{name: board.run.described[name] for name in _RUN},
         "data": [_track(part, board.useless_nulls) for part in board.split or (board,)],
         "alpha": board.alpha,

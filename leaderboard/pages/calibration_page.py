@@ -7,53 +7,50 @@ from collections.abc import Mapping, Sequence
 from leaderboard.analysis.error_rates import ALPHAS, CHANCE, Calibrated, Rate, allowed, failures
 from leaderboard.judge.run import Run
 from leaderboard.pages import wording
-from leaderboard.pages.md_table import escape, table
+from leaderboard.pages.section import Inline, Section, strong
+from leaderboard.pages.writers import markdown
+
+_LEVELS = [wording.probability(alpha) for alpha in ALPHAS]
 
 
 def calibration_page(run: Run, found: Sequence[Calibrated]) -> str:
-    """The whole page."""
-    parts = [
-        f"# Realised error rates: {escape(run.described['run'])}",
-        f"Unmarked models of the owner's architecture and data: {_nulls(run)}; command: "
-        f"{escape(run.described['command'])}",
-        headline(found),
-        "## Fresh keys",
-        fresh_keys(found),
-        "## Innocent models under the owner's key",
-        pools(found),
-        "## Power",
-        power(found),
-        *faults(found),
-    ]
-    return "\n\n".join(parts) + "\n"
+    """The whole page as markdown."""
+    return markdown.page(f"Realised error rates: {run.described['run']}", sections(run, found))
 
 
-def _nulls(run: Run) -> str:
-    return ", ".join(
-        f"{wording.nulls(track['nulls'], track.get('surrogates', 0))} on {escape(track['task'])}"
+def sections(run: Run, found: Sequence[Calibrated]) -> list[Section]:
+    """What the page consists of: headline, fresh keys, innocent models, power, and why a part is missing."""
+    nulls = ", ".join(
+        f"{wording.nulls(track['nulls'], track.get('surrogates', 0))} on {track['task']}"
         for track in run.described["data"]
     )
+    made = f"Unmarked models of the owner's architecture and data: {nulls}; command: {run.described['command']}"
+    parts = [Section(text=made), Section(text=headline(found)), fresh_keys(found), pools(found), power(found)]
+    faults = [[one.scheme, why] for one in found for _, why in one.faults]
+    if faults:
+        parts.append(Section("Missing", header=["scheme", "why"], rows=faults))
+    return parts
 
 
-def headline(found: Sequence[Calibrated]) -> str:
+def headline(found: Sequence[Calibrated]) -> Inline:
     """Whether the criterion holds."""
     if said := failures(found):
-        return f"**The limits do not hold.** {escape('; '.join(said))}."
+        return strong("The limits do not hold."), f" {'; '.join(said)}."
     tested = [one for one in found if one.fresh_keys]
     return f"Fresh keys stay within what chance allows for all of {len(tested)} schemes that have such a test."
 
 
-def fresh_keys(found: Sequence[Calibrated]) -> str:
+def fresh_keys(found: Sequence[Calibrated]) -> Section:
     """False accusations by fresh admissible keys, against what chance allows of a correct rule."""
-    rows = []
+    rows: list[list[Inline]] = []
     for one in found:
         drawn = one.fresh_keys
         if drawn is None:
-            rows.append([escape(one.scheme), "–", "–", *["–"] * (2 * len(ALPHAS)), _no_test(one)])
+            rows.append([one.scheme, *["–"] * (2 + 2 * len(ALPHAS)), _no_test(one)])
             continue
         counts = [text for alpha in ALPHAS for text in (_rate(drawn.accused[alpha]), str(drawn.fired[alpha]))]
-        within = ("by p: " if drawn.crossed else "") + ("yes" if drawn.passed else "**no**")
-        rows.append([escape(one.scheme), f"{drawn.admissible}/{drawn.draws}", str(drawn.models), *counts, within])
+        within = ("by p: " if drawn.crossed else "", "yes" if drawn.passed else strong("no"))
+        rows.append([one.scheme, f"{drawn.admissible}/{drawn.draws}", str(drawn.models), *counts, within])
     draws = max((one.fresh_keys.draws for one in found if one.fresh_keys), default=0)
     limits = ", ".join(f"{allowed(draws, alpha)} at {wording.probability(alpha)}" for alpha in ALPHAS)
     text = (
@@ -63,45 +60,41 @@ def fresh_keys(found: Sequence[Calibrated]) -> str:
         "of the models were ever accused. Where a part of the key was trained for its secret, or no law says what a "
         "fresh key would score, there is no such test: there p_null alone accuses, and the pools below are what holds."
     )
-    header = ["scheme", "admissible", "models"]
-    for alpha in ALPHAS:
-        header += [f"p <= {wording.probability(alpha)}", "models"]
-    page = f"{text}\n\n" + table([*header, "within"], rows, "lrr" + "rr" * len(ALPHAS) + "l")
-    return "\n\n".join([page, *crossed(found)])
+    header = ["scheme", "admissible", "models", *(name for a in _LEVELS for name in (f"p <= {a}", "models")), "within"]
+    return Section("Fresh keys", text, header, rows, "lrr" + "rr" * len(ALPHAS) + "l", parts=_crossed(found))
 
 
 def _no_test(one: Calibrated) -> str:
     """Why there are no counts of fresh keys."""
-    return "the job failed" if one.no_fresh_keys is None else f"no such test: {escape(one.no_fresh_keys)}"
+    return "the job failed" if one.no_fresh_keys is None else f"no such test: {one.no_fresh_keys}"
 
 
-def crossed(found: Sequence[Calibrated]) -> list[str]:
+def _crossed(found: Sequence[Calibrated]) -> list[Section]:
     """Fresh keys by the p that accuses, of schemes whose p_key is a prediction from few redrawn keys."""
     rows = [
-        [escape(one.scheme), str(some.models), *(_rate(some.key[a]) for a in ALPHAS),
-         *(_rate(some.both[a]) for a in ALPHAS)]
-        for one in found if one.fresh_keys and (some := one.fresh_keys.crossed)
-    ]  # fmt: skip
+        [one.scheme, str(some.models), *_rates(some.key), *_rates(some.both)]
+        for one in found
+        if one.fresh_keys and (some := one.fresh_keys.crossed)
+    ]
     text = (
         "Where the law of a fresh key is itself a handful of redrawn keys, p_key is a prediction from these, too small "
         "in its far tail, and accuses nobody by itself: p, the larger of p_key and p_null, does, and the limits are "
         "for it. Each of these fresh keys was read on all of the models: it accuses each of them in turn, with the "
         "others under the same key as the nulls. Pairs that share a key are not independent."
     )
-    named = [wording.probability(alpha) for alpha in ALPHAS]
-    header = ["scheme", "models", *(f"p_key <= {a}" for a in named), *(f"p <= {a}" for a in named)]
-    return [text, table(header, rows, "lr" + "r" * (2 * len(ALPHAS)))] if rows else []
+    header = ["scheme", "models", *(f"p_key <= {a}" for a in _LEVELS), *(f"p <= {a}" for a in _LEVELS)]
+    return [Section("", text, header, rows, "lr" + "r" * (2 * len(ALPHAS)))] if rows else []
 
 
-def pools(found: Sequence[Calibrated]) -> str:
+def pools(found: Sequence[Calibrated]) -> Section:
     """Accusations by p_null alone and by p, model by model, in every pool."""
     rows = [
         [
-            escape(one.scheme),
+            one.scheme,
             pool.name,
             str(pool.null[ALPHAS[0]].n) + (f" ({pool.useless} left out)" if pool.useless else ""),
-            *(_rate(pool.null[alpha]) for alpha in ALPHAS),
-            *(_rate(pool.both[alpha]) for alpha in ALPHAS),
+            *_rates(pool.null),
+            *_rates(pool.both),
             "–" if pool.least_log10_p is None else wording.p_value(pool.least_log10_p),
         ]
         for one in found
@@ -115,29 +108,21 @@ def pools(found: Sequence[Calibrated]) -> str:
         "p_null and p_key. Gates are left out, and so are models that don't do their task: restored images less than "
         "3 dB better than the degraded ones."
     )
-    named = [wording.probability(alpha) for alpha in ALPHAS]
-    header = ["scheme", "pool", "models", *(f"p_null <= {a}" for a in named), *(f"p <= {a}" for a in named), "least p"]
-    return f"{text}\n\n" + table(header, rows, "llr" + "r" * (2 * len(ALPHAS) + 1))
+    header = ["scheme", "pool", "models", *(f"p_null <= {a}" for a in _LEVELS), *(f"p <= {a}" for a in _LEVELS),
+              "least p"]  # fmt: skip
+    title = "Innocent models under the owner's key"
+    return Section(title, text, header, rows, "llr" + "r" * (2 * len(ALPHAS) + 1))
 
 
-def power(found: Sequence[Calibrated]) -> str:
+def power(found: Sequence[Calibrated]) -> Section:
     """How often a half-erased mark would still be present."""
-    rows = [
-        [escape(one.scheme), *(wording.percent(one.power[a]) if a in one.power else "–" for a in ALPHAS)]
-        for one in found
-    ]
+    rows = [[one.scheme, *(wording.percent(one.power[a]) if a in one.power else "–" for a in ALPHAS)] for one in found]
     text = (
         "How often a mark is still present after a random half of its items was reset to chance, in closed form. "
         "Hits are reset to the rate of a fresh key, or of the nulls where there is none; real scores to those of "
         "a null on the same items, each null in turn and left out of the test, by the normal approximation."
     )
-    return f"{text}\n\n" + table(["scheme", *_at(ALPHAS)], rows, "l" + "r" * len(ALPHAS))
-
-
-def faults(found: Sequence[Calibrated]) -> list[str]:
-    """Why a part is missing."""
-    rows = [[escape(one.scheme), escape(why)] for one in found for _, why in one.faults]
-    return ["## Missing", table(["scheme", "why"], rows)] if rows else []
+    return Section("Power", text, ["scheme", *(f"alpha {a}" for a in _LEVELS)], rows, "l" + "r" * len(ALPHAS))
 
 
 def as_json(found: Sequence[Calibrated]) -> list[dict[str, object]]:
@@ -175,5 +160,5 @@ def _rate(rate: Rate) -> str:
     return f"{rate.count}/{rate.n} <= {rate.bound:.2g}" if rate.n else "–"
 
 
-def _at(alphas: Sequence[float]) -> list[str]:
-    return [f"alpha {wording.probability(alpha)}" for alpha in alphas]
+def _rates(rates: Mapping[float, Rate]) -> list[str]:
+    return [_rate(rates[alpha]) for alpha in ALPHAS]

@@ -1,55 +1,89 @@
-"""Everything that backs one cell, in words, section by section: what a cell of the HTML page opens."""
+"""Everything that backs one cell, in words: `bench show`, and what a square of the HTML page opens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from difflib import get_close_matches
 
-from benchmark.vocabulary import ORACLE_KINDS
+from benchmark.errors import BenchError
 from leaderboard.analysis.power import power
-from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.summaries import work_share
 from leaderboard.pages import wording
-from leaderboard.pages.md_table import one_line
 from leaderboard.pages.reproduce_command import reproduce
+from leaderboard.pages.section import one_line
+from leaderboard.pages.sections import scores
+from leaderboard.pages.sections.threat_model import Facts
 from leaderboard.stats.tails import rarity
 
-Facts = list[tuple[str, str]]
+MEANING: Mapping[str, str] = {  # of a fact's name, said once for all cells of a page
+    "p": "the larger of p_key and p_null",
+    "p_key": "was the key chosen independently of this suspect?",
+    "p_null": "would an unmarked model score this with this key?",
+    "rarity": "-log2 of p_key: the R of Kallas & Furon 2022",
+}
 
 
-def cell_facts(board: Board, cell: Cell, curves: Sequence[Curve] = ()) -> dict[str, Any]:
-    """One cell for the page: its seed, titled lists of (name, value), its command, and its curves.
+def find_cells(board: Board, words: Sequence[str]) -> list[Cell]:
+    """The cells that `words` name: a scheme's and an attack's label, apart or joined by ` × ` or ` x `.
 
-    All texts are on one line each, without control signs or marks that change the direction of reading.
+    `unmarked SCHEME` in place of the scheme names the innocents under its key. Raises BenchError with the close
+    matches.
     """
-    sections = [(title, facts) for title, facts in _sections(board, cell) if facts]
-    return {
-        "seed": cell.replicate,
-        "sections": [
-            [title, [[one_line(name), one_line(value)] for name, value in facts]] for title, facts in sections
-        ],
-        "command": reproduce(board, cell),
-        "curves": [_curve(curve) for curve in curves],
-    }
+    joined = " × ".join(words) if len(words) == 2 else " ".join(words).replace(" x ", " × ")
+    scheme, _, attack = (part.strip() for part in joined.partition("×"))
+    innocent = scheme.startswith("unmarked ")
+    scheme = scheme.removeprefix("unmarked ").strip()
+    schemes = list(dict.fromkeys(cell.scheme for cell in board.cells))
+    attacks = list(dict.fromkeys(cell.attack for cell in board.cells))
+    scheme, attack = _known("scheme", scheme, schemes), _known("attack", attack, attacks)
+    found = board.at(scheme, attack, innocent=innocent)
+    if not found:
+        raise BenchError(f"this run has no cell {joined!r}: see its leaderboard.md")
+    return found
 
 
-def _sections(board: Board, cell: Cell) -> Iterator[tuple[str, Facts]]:
-    yield "Verdict", list(_verdict(board, cell))
-    yield "Evidence in the suspect", list(_evidence(cell.after))
-    yield "Evidence in the model as delivered", list(_evidence(cell.before))
-    yield "Utility", list(_utility(cell))
-    yield (
-        "Other channels, printed and never counted",
-        [
-            (name, f"{wording.channel(delivered)} as delivered, {wording.channel(suspect)} in the suspect")
-            for name, (delivered, suspect) in cell.channels.items()
-        ],
-    )
-    yield "Cost", list(_cost(board, cell))
-    yield "Records", [(role, _record(board, job)) for role, job in cell.jobs.items()]
+def _known(what: str, name: str, known: Sequence[str]) -> str:
+    """`name`, or the only label that begins with it."""
+    if name in known:
+        return name
+    begins = [label for label in known if name and label.startswith(name)]
+    if len(begins) == 1:
+        return begins[0]
+    near = begins or get_close_matches(name, known, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+    raise BenchError(f"this run has no {what} {name!r}: {hint}")
+
+
+def describe_cell(board: Board, cell: Cell) -> str:
+    """The facts of a cell as plain text, and the command that reproduces it."""
+    lines = [
+        one_line(f"{'unmarked under ' if cell.innocent else ''}{cell.scheme} × {cell.attack}, seed {cell.replicate}")
+    ]
+    for title, facts in cell_facts(board, cell):
+        lines += [title, *(f"  {name:<22} {value}" for name, value in facts)]
+    return "\n".join([*lines, "Reproduce this cell", f"  {reproduce(board, cell)}"])
+
+
+def cell_facts(board: Board, cell: Cell) -> list[tuple[str, Facts]]:
+    """Titled lists of (name, value), each text on one line without control signs or marks of direction."""
+    return [
+        (title, [(one_line(name), one_line(value)) for name, value in facts])
+        for title, made in _sections(board, cell)
+        if (facts := list(made))
+    ]
+
+
+def _sections(board: Board, cell: Cell) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
+    yield "Verdict", _verdict(board, cell)
+    yield "Evidence in the suspect", _evidence(cell.after)
+    yield "Evidence in the model as delivered", _evidence(cell.before)
+    yield "Utility", _utility(cell)
+    yield "Other channels, printed and never counted", _channels(cell)
+    yield "Cost", _cost(board, cell)
+    yield "Records", ((role, _record(board, job)) for role, job in cell.jobs.items())
 
 
 def _verdict(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
@@ -57,12 +91,11 @@ def _verdict(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
     if cell.verdict.reason:
         yield "reason", cell.verdict.reason
     for flag in cell.verdict.flags:
-        yield "flag", f"{flag}: {wording.LEGEND.get(flag, 'a plug-in’s own flag')}"
+        yield "flag", flag
     if cell.committed is not None:
         why = f": {cell.committed.reason}" if cell.committed.reason else ""
         yield "with commitment", f"{cell.committed.word}{why}"
     yield "read at", wording.read_at(board.part_of(cell).track)
-    yield "the word means", wording.LEGEND.get(cell.verdict.word, "–")
 
 
 def _evidence(found: Evidence | None) -> Iterator[tuple[str, str]]:
@@ -76,25 +109,22 @@ def _evidence(found: Evidence | None) -> Iterator[tuple[str, str]]:
     yield "observed", wording.total(found.total, found.n, count) + (" hits" if count else " mean score")
     yield "rate", f"{found.rate:.3f}, 95 % interval {low:.3f} to {high:.3f}"
     yield "state", f"{found.state}{f' ({found.reason})' if found.reason else ''}"
-    yield "p", f"{wording.p_value(found.log10_p)}, the larger of the two below"
-    yield "p_key", _p(found.log10_p_key, "was the key chosen independently of this suspect?")
+    yield "p", wording.p_value(found.log10_p)
+    yield "p_key", _p(found.log10_p_key)
     if found.log10_p_key is not None:
-        yield "rarity", f"{rarity(found.log10_p_key):.0f} bits, -log2 of p_key: the R of Kallas & Furon 2022"
-    yield "p_null", _p(found.log10_p_null, "would an unmarked model score this with this key?")
-    yield "grade", f"{found.grade}: {wording.GRADES[found.grade]}"
+        yield "rarity", f"{rarity(found.log10_p_key):.0f} bits"
+    yield "p_null", _p(found.log10_p_null)
+    yield "grade", found.grade
     yield "present from (theta)", _total(found.theta, found.n, count)
-    yield "with unlimited nulls (theta0)", _total(found.theta0, found.n, count)
-    yield "upper bound of the rate", f"{found.upper:.3f}, one-sided 95 %"
+    yield "unlimited nulls", f"{_total(found.theta0, found.n, count)} (theta0)"
+    yield "upper bound", f"{found.upper:.3f} for the rate, one-sided 95 %"
     for pool, seen in found.pools.items():
         if seen["J"]:
-            yield (
-                f"{pool} nulls",
-                (f"{wording.pool(seen)}, {wording.p_value(seen['log10_p'] or 0.0)}"),
-            )
+            yield f"{pool} nulls", f"{wording.pool(seen)}, {wording.p_value(seen['log10_p'] or 0.0)}"
 
 
-def _p(log10_p: float | None, question: str) -> str:
-    return f"{'no such test here' if log10_p is None else wording.p_value(log10_p)} ({question})"
+def _p(log10_p: float | None) -> str:
+    return "no such test here" if log10_p is None else wording.p_value(log10_p)
 
 
 def _total(value: float | None, n: int, count: bool) -> str:
@@ -106,18 +136,19 @@ def _utility(cell: Cell) -> Iterator[tuple[str, str]]:
         use = cell.utility
         yield "change", f"{wording.change_interval(use)} {use.unit} (90 % interval), {wording.utility_state(use)}"
         yield "test items", wording.test_items(use)
-    could = power(cell)
-    if could is not None:
-        kept = "none" if could.kept is None else f"{could.kept:.{wording.DIGITS[could.unit]}f}"
-        lost = "none" if could.lost is None else f"{could.lost:.{wording.DIGITS[could.unit]}f}"
-        same = "gains" if could.unit == "points" else "spread"
-        yield "power", f"kept up to a loss of {kept} {could.unit}, lost from {lost} {could.unit}, with the same {same}"
+    if (could := power(cell)) is not None:
+        yield "power", scores.said(could)
     if cell.accuracy is not None:
         yield wording.LEVELS[cell.unit], wording.level(cell.accuracy, cell.unit, cell.ssim)
     if cell.agreement is not None:
-        yield "against the delivered model", wording.agreement(cell.agreement)
+        yield "against the delivered", wording.agreement(cell.agreement)
     for name, gate in cell.gates.items():
         yield f"gate: {name}", f"{wording.change_interval(gate)} {gate.unit}, {gate.state}"
+
+
+def _channels(cell: Cell) -> Iterator[tuple[str, str]]:
+    for name, (delivered, suspect) in cell.channels.items():
+        yield name, f"{wording.channel(delivered)} as delivered, {wording.channel(suspect)} in the suspect"
 
 
 def _cost(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
@@ -128,67 +159,10 @@ def _cost(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
     relative = work_share(cost, board.part_of(cell).host_operations)
     if relative is not None:
         yield "counted work", f"{wording.of_a_host(relative)} of training a host"
-    yield (
-        "used",
-        (
-            f"{cost.steps:,} steps over {cost.samples:,} samples; {cost.labelled:,} labelled and "
-            f"{cost.unlabelled:,} unlabelled images; {cost.queries:,} queries"
-        ),
-    )
+    images = f"{cost.labelled:,} labelled and {cost.unlabelled:,} unlabelled images"
+    yield "used", f"{cost.steps:,} steps over {cost.samples:,} samples; {images}; {cost.queries:,} queries"
 
 
 def _record(board: Board, job: str) -> str:
     record = board.run.records.get(job)
     return f"{job} ({record['status'] if record else 'not run'})"
-
-
-def _curve(curve: Curve) -> dict[str, Any]:
-    rows = [
-        [
-            f"{point.value:g}" + (f" ({THIEFS_CHOICE})" if point.value == curve.choice else ""),
-            f"{point.utility_change:+.{wording.DIGITS[curve.unit]}f}",
-            wording.p_value(point.log10_p),
-            f"{point.rate:.3g}",
-            one_line(point.verdict),
-        ]
-        for point in curve.points
-    ]
-    header = [one_line(curve.field), f"utility, {curve.unit}", "evidence", "rate", "verdict"]
-    return {"title": f"Curve of {one_line(curve.attack)}", "header": header, "rows": rows}
-
-
-def scheme_threat(described: Mapping[str, Any]) -> Facts:
-    """The threat model of a column: what leaves the house, and what the court sees."""
-    return _given(
-        ("scheme", described["doc"]),
-        ("runs on", described["task"] or "no task of this run"),
-        ("leaves the house", described["release"]),
-        ("the court sees", described["court"]),
-        ("starts from", "a trained net" if described["host"] else "nothing"),
-        ("parameters", wording.parameters(described["parameters"])),
-        ("source", described["paper"]),
-        ("expected, and written down before any run", described.get("expected_failure") or ""),
-        ("forgery expected, and written down before any run", described.get("expected_forgery") or ""),
-    )
-
-
-def attack_threat(described: Mapping[str, Any], thief: Mapping[str, Any]) -> Facts:
-    """The threat model of a row: what the thief needs, knows and has."""
-    blind = described["target"] == "none"
-    knows = [f"a scheme with {one}" for one in described["requires"]]
-    if described["claim"] or described["requires"]:
-        knows.append("the scheme's code")
-    told = "and the owner's key" if described["kind"] in ORACLE_KINDS else "never a key"
-    return _given(
-        ("attack", described["doc"]),
-        ("kind, family", ", ".join(dict.fromkeys((described["kind"], described["family"])))),
-        ("the thief needs", "his own data only" if blind else described["access"]),
-        ("the thief knows", ", ".join(knows)),
-        ("the thief has", f"{100 * thief['share']:g} % of the {thief['pool']} pool of images; {told}"),
-        ("parameters", "; ".join(filter(None, (wording.parameters(one["parameters"]) for one in described["stages"])))),
-        ("source", described["paper"]),
-    )
-
-
-def _given(*facts: tuple[str, str]) -> Facts:
-    return [(name, one_line(value)) for name, value in facts if one_line(value)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmark.errors import BenchError
@@ -13,16 +13,15 @@ from leaderboard.analysis.sweeps import Curve, curves
 from leaderboard.judge.board import Board
 from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.run import Run
-from leaderboard.pages import markdown
 from leaderboard.pages.bibliography import bibliography
 from leaderboard.pages.board_json import leaderboard_json
-from leaderboard.pages.md_table import one_line
+from leaderboard.pages.board_pages import BESIDE, markdown_pages
 from leaderboard.pages.reproduction_page import page as reproduction_page
 from leaderboard.pages.reproduction_page import reproduction_json
+from leaderboard.pages.section import one_line
 
 FIGURES = "figures"  # the folder of the figures, beside the pages
-NAMES = ("matrix", "cost", "false-positives", "curves")
-KINDS = ("png", "svg")
+_FIGURES = ("false-positives*.png", "false-positives*.svg", "curves*.png", "curves*.svg")
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -30,20 +29,21 @@ _FORMULA = ("=", "+", "-", "@")
 def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Path]:
     """Write every page of the board into `folder`, each whole or not at all; returns their paths.
 
-    figures: draw them, too, which takes seconds. Where they are not drawn, those of another board are removed: a
-    figure never contradicts the pages beside it. Raises BenchError where the folder can't be written.
+    figures: draw them, too, which takes seconds. Pages and figures of another board are removed where this one has no
+    such page or its figures are not drawn, so that nothing in the folder contradicts the pages. Raises BenchError
+    where the folder can't be written.
     """
     swept = curves(board)
     pages: dict[str, str | bytes] = {name: make() for name, make in page_makers(board, swept).items()}
     pages |= _reproduction(board)
-    drawn: dict[str, bytes] = {}
     if figures:
         from leaderboard.pages.figures import figures as draw
 
-        drawn = draw(board, swept)
+        pages |= {f"{FIGURES}/{name}": image for name, image in draw(board, swept).items()}
     if figures or not _holds(folder / "matrix.csv", str(pages["matrix.csv"])):
-        _remove_figures(folder, set(drawn))
-    pages |= {f"{FIGURES}/{name}": image for name, image in drawn.items()}
+        drawn = (path for name in _FIGURES for path in (folder / FIGURES).glob(name))
+        _remove(path for path in drawn if f"{FIGURES}/{path.name}" not in pages)
+    _remove(folder / name for name in BESIDE if name not in pages)
     return [write_page(folder / name, page) for name, page in pages.items()]
 
 
@@ -63,14 +63,11 @@ def _reproduction(board: Board) -> dict[str, str]:
 
 def page_makers(board: Board, swept: Sequence[Curve] | None = None) -> dict[str, Callable[[], str]]:
     """What writes each page, by file name. swept: the board's curves, where they are known already."""
-    from leaderboard.pages import (
-        html,  # their engines load slowly, and only here
-        latex,  # their engines load slowly, and only here
-    )
+    from leaderboard.pages.writers import html, latex  # their engines load slowly, and only here
 
     found = curves(board) if swept is None else swept
     return {
-        "leaderboard.md": lambda: markdown.page(board, found),
+        **markdown_pages(board, found),
         "leaderboard.html": lambda: html.page(board, found),
         "leaderboard.json": lambda: leaderboard_json(board),
         "leaderboard.tex": lambda: latex.page(board),
@@ -87,13 +84,12 @@ def _holds(path: Path, text: str) -> bool:
         return False
 
 
-def _remove_figures(folder: Path, kept: set[str]) -> None:
-    for path in (path for name in NAMES for kind in KINDS for path in (folder / FIGURES).glob(f"{name}*.{kind}")):
-        if path.name not in kept and path.exists():
-            try:
-                path.unlink()
-            except OSError as error:
-                raise BenchError(f"{path} can't be removed ({error.strerror}): it shows an older board") from error
+def _remove(those: Iterable[Path]) -> None:
+    for path in those:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise BenchError(f"{path} can't be removed ({error.strerror}): it shows an older board") from error
 
 
 def write_page(path: Path, page: str | bytes) -> Path:

@@ -15,13 +15,13 @@ from leaderboard.analysis.reproduction import (
     NOT_REPRODUCED,
     REPRODUCED,
     Outcome,
-    Reading,
     outcomes,
 )
 from leaderboard.judge.board import Board
 from leaderboard.pages.board_json import plain
-from leaderboard.pages.md_table import escape, one_line, table
+from leaderboard.pages.section import Inline, Section, lines, one_line, strong
 from leaderboard.pages.wording import probability
+from leaderboard.pages.writers import markdown
 
 SMALL = "small scale: not the paper's size"
 _LOUD = (NOT_REPRODUCED, FAILS)
@@ -31,20 +31,19 @@ def page(board: Board) -> str:
     """The page of a run that reproduces a work."""
     told, found = board.run.described["reproduction"], outcomes(board)
     small, held = told["scale"] == "small", [one for one in found if one.tolerance]
-    parts = [
-        f"# Reproduction: {escape(told['work'])}{f' ({SMALL})' if small else ''}",
-        f"**{_headline(found)}**",
-        escape(told["about"]),
-        *([_SMALL] if small else []),
-        _conditions(board),
-        "## Reported and measured",
-        _table(held, small),
-        _legend(found),
-        *(["## Not asked at this scale", _unasked(found)] if len(held) < len(found) else []),
-        "## Where each number comes from, and why it may differ",
-        *(_detail(one) for one in held),
+    text: list[Inline] = [strong(_headline(found)), told["about"], *([_SMALL] if small else [])]
+    sections = [
+        Section("", lines(text), ["", "this run"], _conditions(board)),
+        Section("Reported and measured", "", *_compared(held, small), parts=[_legend(found)]),
     ]
-    return "\n\n".join(parts) + "\n"
+    if len(held) < len(found):
+        rows = [[one.claim.id, one.claim.text, _reported(one), one.reason or "–"] for one in found if not one.tolerance]
+        header = ["claim", "what the paper says", "reported", "why not"]
+        sections.append(Section("Not asked at this scale", header=header, rows=rows))
+    header = ["claim", "where in the paper", "measured", "may differ because"]
+    title = "Where each number comes from, and why it may differ"
+    sections.append(Section(title, header=header, rows=[_source(one) for one in held]))
+    return markdown.page(f"Reproduction: {told['work']}{f' ({SMALL})' if small else ''}", sections)
 
 
 _SMALL = (
@@ -67,56 +66,45 @@ def _counts(found: Sequence[Outcome], what: str) -> str:
     return f"{len(found)} {what}{'s' if len(found) != 1 else ''}: {', '.join(said) or 'none'}."
 
 
-def _conditions(board: Board) -> str:
+def _conditions(board: Board) -> list[list[str]]:
     run, told = board.run.described, board.run.described["reproduction"]
     profile = board.run.profile
     used = {scheme["task"] for scheme in run["schemes"]}
     tracks = [track for track in run["data"] if track["task"] in used]
-    budgets = ", ".join(f"{one['budget']:g} {escape(one['unit'])}" for one in tracks)
+    budgets = ", ".join(f"{one['budget']:g} {one['unit']}" for one in tracks)
     machines = sorted({f"{record['run']['hardware']} ({record['run']['device']})" for record in _ran(board)})
-    rows = [
-        ["paper", escape(told["paper"])],
+    return [
+        ["paper", told["paper"]],
         ["scale", SMALL if told["scale"] == "small" else "full"],
-        ["profile", escape(f"{profile['name']}: {profile['about']}")],
-        ["task, architecture", escape("; ".join(f"{one['task']}, {one['architecture']}" for one in tracks))],
+        ["profile", f"{profile['name']}: {profile['about']}"],
+        ["task, architecture", "; ".join(f"{one['task']}, {one['architecture']}" for one in tracks)],
         ["seeds", f"{profile['seeds']}"],
         ["unmarked models", ", ".join(f"{one['nulls']}" for one in tracks)],
         ["alpha, budget", f"{probability(board.alpha)}, {budgets}"],
-        ["hardware", escape("; ".join(machines)) or "nothing has run"],
-        ["command", escape(run["command"])],
-        ["claims and tolerances", f"fixed before the first job: SHA-256 {escape(told['sha256'])} of their file"],
+        ["hardware", "; ".join(machines) or "nothing has run"],
+        ["command", run["command"]],
+        ["claims and tolerances", f"fixed before the first job: SHA-256 {told['sha256']} of their file"],
     ]
-    return table(["", "this run"], rows)
 
 
 def _ran(board: Board) -> list[Any]:
     return [record for record in board.run.records.values() if record["status"] == "ok"]
 
 
-def _table(found: Sequence[Outcome], small: bool) -> str:
-    rows = [
+def _compared(found: Sequence[Outcome], small: bool) -> tuple[list[str], list[list[Inline]]]:
+    rows: list[list[Inline]] = [
         [
-            escape(one.claim.id),
-            escape(one.claim.text),
+            one.claim.id,
+            one.claim.text,
             _reported(one),
             _value(one.value, one),
             "–" if one.difference is None else f"{_number(one.difference, sign=True)}",
-            escape(one.tolerance.text if one.tolerance else "–"),
+            one.tolerance.text if one.tolerance else "–",
             _verdict(one, small),
         ]
         for one in found
     ]
-    header = ["claim", "what the paper says", "reported", "measured", "difference", "tolerance", "verdict"]
-    return table(header, rows, "lllll")
-
-
-def _unasked(found: Sequence[Outcome]) -> str:
-    rows = [
-        [escape(one.claim.id), escape(one.claim.text), _reported(one), escape(one.reason or "–")]
-        for one in found
-        if not one.tolerance
-    ]
-    return table(["claim", "what the paper says", "reported", "why not"], rows)
+    return ["claim", "what the paper says", "reported", "measured", "difference", "tolerance", "verdict"], rows
 
 
 def _reported(one: Outcome) -> str:
@@ -129,10 +117,6 @@ def _reported(one: Outcome) -> str:
 
 
 def _value(value: float | str | None, one: Outcome) -> str:
-    return escape(_plain(value, one))
-
-
-def _plain(value: float | str | None, one: Outcome) -> str:
     if value is None or isinstance(value, str):
         return "–" if value is None else one_line(value)
     return f"{_number(value)} {one_line(one.claim.unit or QUANTITIES.get(one.claim.quantity, ''))}".strip()
@@ -144,38 +128,31 @@ def _number(value: float, *, sign: bool = False) -> str:
     return text.rstrip("0").rstrip(".")
 
 
-def _verdict(one: Outcome, small: bool) -> str:
+def _verdict(one: Outcome, small: bool) -> Inline:
     if one.verdict == NOT_MEASURED:
-        return f"{NOT_MEASURED}: {escape(one.reason or '')}"
+        return f"{NOT_MEASURED}: {one.reason or ''}"
     word = f"{one.verdict} (small scale)" if small else one.verdict
-    word += f", declared {escape(one.claim.declared)}" if one.claim.declared else ""
-    return f"**{word}**" if one.verdict in _LOUD else word
+    word += f", declared {one.claim.declared}" if one.claim.declared else ""
+    return strong(word) if one.verdict in _LOUD else word
 
 
-def _legend(found: Sequence[Outcome]) -> str:
+def _legend(found: Sequence[Outcome]) -> Section:
     tags = dict.fromkeys(one.claim.tag for one in found)
-    lines = [f"- {tag}: {TAGS[tag]}" for tag in TAGS if tag in tags]
+    rows = [[tag, TAGS[tag]] for tag in TAGS if tag in tags]
     if "unconfirmed" in tags:
-        lines.append(f"- {HOLDS}, {FAILS}: the bound is this project's; it says nothing about the unconfirmed figure")
-    return "\n".join(lines)
+        about = "the bound is this project's; it says nothing about the unconfirmed figure"
+        rows.append([f"{HOLDS}, {FAILS}", about])
+    return Section(header=["word", "meaning"], rows=rows)
 
 
-def _detail(one: Outcome) -> str:
-    claim = one.claim
-    lines = [f"**{escape(claim.id)}** ({escape(claim.where)}). {escape(claim.text)}"]
-    if one.readings:
-        quantity = f"{claim.quantity} {claim.channel}".strip()
-        cell = f"{escape(one.scheme)} × {escape(one.attack)}"
-        lines.append(f"- measured: {escape(quantity)} of {cell}: {'; '.join(_source(r, one) for r in one.readings)}")
+def _source(one: Outcome) -> list[Inline]:
+    """Where the paper says it, the cell and the records that it was measured on, and why it may differ."""
+    readings = (f"{_value(r.value, one)} (seed {r.seed}, record {r.record[:16] or '–'})" for r in one.readings)
+    quantity = f"{one.claim.quantity} {one.claim.channel}".strip()
+    measured = [f"{quantity} of {one.scheme} × {one.attack}: {'; '.join(readings)}"] if one.readings else []
     if one.reason:
-        lines.append(f"- not measured: {escape(one.reason)}")
-    if claim.why:
-        lines.append(f"- may differ because: {escape(claim.why)}")
-    return "\n".join(lines)
-
-
-def _source(reading: Reading, one: Outcome) -> str:
-    return f"{_value(reading.value, one)} (seed {reading.seed}, record {escape(reading.record[:16] or '–')})"
+        measured.append(f"not measured: {one.reason}")
+    return [one.claim.id, one.claim.where, lines(measured), one.claim.why or "–"]
 
 
 def summary(board: Board) -> str:
@@ -183,7 +160,7 @@ def summary(board: Board) -> str:
     found = outcomes(board)
     lines = [_headline(found)]
     for one in found:
-        measured = "–" if one.value is None else _plain(one.value, one)
+        measured = "–" if one.value is None else _value(one.value, one)
         why = one.reason or (one.tolerance.text if one.tolerance else "")
         lines.append(f"{one.verdict:<19}{one_line(one.claim.id):<26}{measured:>12}   {one_line(why)}")
     return "\n".join(lines)

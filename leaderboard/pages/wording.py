@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmark.plugins.parameters import write_value
+from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.false_positives import FalseAlarms
@@ -32,9 +33,9 @@ LEGEND = {
     "timeout": "a job ran past its time limit",
     "oom": "a job ran out of memory, also alone on its device",
     "not-run": "no job of this cell failed; it was simply not run yet",
-    "no-better-than-scratch": "flag of `removed`: training anew on the thief's own data gives as useful a model",
-    "claim-refused": "flag of `survived`: the evidence is there, but a gate (a separate test) is lost",
-    "claim-unclear": "flag of `survived`: the evidence is there, and a gate is unclear",
+    "no-better-than-scratch": "flag of removed: training anew on the thief's own data gives as useful a model",
+    "claim-refused": "flag of survived: the evidence is there, but a gate (a separate test) is lost",
+    "claim-unclear": "flag of survived: the evidence is there, and a gate is unclear",
 }
 DIGITS = {"points": 1, "dB": 2}
 LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
@@ -125,30 +126,10 @@ ABOUT_ORACLES = (
     "These attacks were given the owner's key: an upper bound on what any thief could do. No order, rank, score or "
     "cost to break rests on them."
 )
-ABOUT_TRACKS = "Each task has its own images, unmarked models (nulls), unit of utility and budget."
 ABOUT_SURROGATES = (
     "Surrogates: nets that learnt from clean nulls what a thief's learn from marked models; the larger p of the two "
     "pools counts."
 )
-
-
-def about_tracks(found: Sequence[Track]) -> str:
-    """What stands above the table of `tracks`."""
-    return f"{ABOUT_TRACKS} {ABOUT_SURROGATES}" if any(one.surrogates for one in found) else ABOUT_TRACKS
-
-
-def tracks(found: Sequence[Track], useless: Mapping[str, int]) -> list[list[str]]:
-    """Header and one row per track. useless: nulls of a task that hardly beat doing nothing and so do not count."""
-    rows = [["task", "kind", "owner's images", "thief's", "test", "architecture", "nulls", "budget", "alpha"]]
-    for one in found:
-        out = f" ({useless[one.task]} left out: below 3 dB over doing nothing)" if useless.get(one.task) else ""
-        sizes = f"{one.owner:,}", f"{one.thief:,}", f"{one.test:,}"
-        budget = f"{one.budget:g} {one.unit}"
-        rows.append([
-            one.task, one.kind, *sizes, one.architecture, f"{nulls(one.nulls, one.surrogates)}{out}", budget,
-            probability(one.alpha),
-        ])  # fmt: skip
-    return rows
 
 
 def nulls(clean: int, surrogates: int) -> str:
@@ -241,17 +222,22 @@ def _both_ways(count: int, tally: Tally) -> str:
     return f"{count}{most}/{tally.judged}"
 
 
-def alarms(found: FalseAlarms, at_most: str = "<=") -> list[str]:
+def alarms(found: FalseAlarms) -> list[str]:
     """False positives of verdicts, models ever accused, nulls accused by the others, other owners' models accused;
     dashes for none seen.
     """
     seen = found.tally.count("not-marked", "false-positive")
     return [
         f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
-        f"{found.fired}/{found.models}, {at_most} {found.bound:.2f}" if found.models else "–",
-        f"{found.null_fired}/{found.nulls}, {at_most} {found.null_bound:.2f}" if found.nulls else "–",
+        f"{found.fired}/{found.models}, <= {found.bound:.2f}" if found.models else "–",
+        f"{found.null_fired}/{found.nulls}, <= {found.null_bound:.2f}" if found.nulls else "–",
         f"{found.rival_fired}/{found.rivals}" if found.rivals else "–",
     ]
+
+
+def seed(board: Board, replicate: int) -> str:
+    """Which seed a row is of, behind its label; nothing where the run has one."""
+    return f" (seed {replicate})" if board.run.profile["seeds"] > 1 else ""
 
 
 def verdict(cell: Cell) -> str:

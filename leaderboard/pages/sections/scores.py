@@ -1,4 +1,4 @@
-"""Scores, cost to break and power, as sections of `leaderboard.md`. Labels are untrusted text."""
+"""Scores over seeds, cost to break, and power."""
 
 from __future__ import annotations
 
@@ -7,39 +7,21 @@ from leaderboard.analysis.power import Power, power
 from leaderboard.analysis.ranking import CostToBreak, Ranked, Scores, SeedScore, Standing
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.md_table import escape, table
-from leaderboard.pages.sections.section import on_tracks
+from leaderboard.pages.section import Inline, Section, lines, on_tracks
 from leaderboard.stats.seeds import what_seeds_allow
 from leaderboard.stats.tails import wilson
 
 TIERS = ("0 (up to 1 %)", "1 (up to 5 %)", "2 (up to 25 %)", "3 (up to 100 %)", "4 (any)")
 
 
-def sections(board: Board) -> list[str]:
-    """Scores and worst cases where there are several seeds; cost to break and power always. Track by track."""
-    scored = ["## Scores over seeds", *on_tracks(board, _scores)] if board.run.profile["seeds"] > 1 else []
-    return [
-        *scored,
-        "## Cost to break",
-        *on_tracks(board, lambda part: [cost_to_break(Scores(part))]),
-        "## Power",
-        *on_tracks(board, lambda part: [power_line(part)]),
-    ]
+def scores_over_seeds(board: Board) -> Section | None:
+    """Scores and worst cases; None where there is one seed."""
+    return on_tracks(board, _scores) if board.run.profile["seeds"] > 1 else None
 
 
-def _boards(board: Board) -> list[tuple[str, str, bool]]:
-    """(title, kind, before a court that asks for commitment) of every board that has scores."""
-    found = []
-    for kind in board.ranked_kinds:
-        found.append((kind.capitalize(), kind, False))
-        if kind in CLAIM_KINDS:
-            found.append((f"{kind.capitalize()}, keys must be committed", kind, True))
-    return found
-
-
-def _scores(board: Board) -> list[str]:
+def _scores(board: Board) -> Section:
     scores = Scores(board)
-    parts = [
+    text = (
         f"{what_seeds_allow(board.run.profile['seeds'])} A seed redraws host, key and attack together. Mean "
         "score: in each seed the share of attacks withstood, families of attacks counting alike; its 95 % interval is "
         "the wider of that between seeds and that within cells. Worst case: the smallest one-sided 95 % lower bound "
@@ -48,24 +30,24 @@ def _scores(board: Board) -> list[str]:
         "numbers: undecided counted as broken, and as held. Ordered by the worst case, then by the mean score; "
         "schemes share a rank (=) unless the difference of their means is significant at 5 % after Holm over all "
         "pairs of the table. Only attacks judged in every seed count. Boards are never summed."
-    ]
-    for title, kind, committed in _boards(board):
-        ranked = scores.ranking(kind, committed=committed)
-        if not ranked:
-            continue
-        rows = [_row(one) for one in ranked]
-        header = ["rank", "scheme", "seeds", "attacks", "mean score", "worst case", "withstood every attack",
-                  "lowest seen", "cells left out"]  # fmt: skip
-        parts += [f"### Scores: {title}", table(header, rows, "rlrrrrrrr")]
-        if worst := _worst_by_tier(scores, kind, committed):
-            parts.append(worst)
-    return parts
+    )
+    header = ["rank", "scheme", "seeds", "attacks", "mean score", "worst case", "withstood every attack",
+              "lowest seen", "cells left out"]  # fmt: skip
+    parts = []
+    for kind in board.ranked_kinds:
+        for committed in (False, True) if kind in CLAIM_KINDS else (False,):
+            if ranked := scores.ranking(kind, committed=committed):
+                rows = [_row(one) for one in ranked]
+                title = f"Scores: {kind.capitalize()}{', keys must be committed' if committed else ''}"
+                by_tier = _worst_by_tier(scores, kind, committed)
+                parts.append(Section(title, "", header, rows, "rlrrrrrrr", parts=by_tier))
+    return Section("Scores over seeds", text, parts=parts)
 
 
 def _row(one: Ranked) -> list[str]:
     found = one.standing
     rank = "–" if one.rank is None else f"{one.rank}{'=' if one.tied else ''}"
-    return [rank, escape(found.scheme), str(found.seeds), str(found.attacks), mean_score(found), *_extremes(found),
+    return [rank, found.scheme, str(found.seeds), str(found.attacks), mean_score(found), *_extremes(found),
             str(found.left_out or "–")]  # fmt: skip
 
 
@@ -78,7 +60,7 @@ def mean_score(found: Standing) -> str:
 
 
 def _interval(one: SeedScore) -> str:
-    return "" if one.interval is None else f" \\[{one.interval[0]:.2f}, {one.interval[1]:.2f}\\]"
+    return "" if one.interval is None else f" [{one.interval[0]:.2f}, {one.interval[1]:.2f}]"
 
 
 def _extremes(found: Standing) -> list[str]:
@@ -88,7 +70,7 @@ def _extremes(found: Standing) -> list[str]:
     count = f"{low.survivors}" if low.survivors == high.survivors else f"{low.survivors}–{high.survivors}"
     return [
         _both(low.worst, high.worst, ".3f"),
-        f"{count}/{found.seeds} \\[{fewest:.2f}, {most:.2f}\\]",
+        f"{count}/{found.seeds} [{fewest:.2f}, {most:.2f}]",
         _both(low.lowest, high.lowest, ".2f"),
     ]
 
@@ -98,36 +80,37 @@ def _both(low: float, high: float, form: str) -> str:
     return one if one == other else f"{one}–{other}"
 
 
-def _worst_by_tier(scores: Scores, kind: str, committed: bool) -> str | None:
-    """The worst case for thieves of growing means: attacks up to each tier. None where one tier says it all."""
+def _worst_by_tier(scores: Scores, kind: str, committed: bool) -> list[Section]:
+    """The worst case for thieves of growing means: attacks up to each tier. Empty where one tier says it all."""
     tiers = sorted({row.tier for row in scores.columns(kind) if row.tier is not None})
     if len(tiers) < 2:
-        return None
+        return []
     rows = [
-        [f"up to {TIERS[tier]}", escape(one.scheme), str(one.attacks), *_extremes(one)]
+        [f"up to {TIERS[tier]}", one.scheme, str(one.attacks), *_extremes(one)]
         for tier in tiers
         for one in scores.standings(kind, up_to=tier, committed=committed)
     ]
     header = ["cost tier", "scheme", "attacks", "worst case", "withstood every attack", "lowest seen"]
-    return table(header, rows, "llrrrr")
+    return [Section(header=header, rows=rows, align="llrrrr")]
 
 
-def cost_to_break(scores: Scores) -> str:
+def cost_to_break(board: Board) -> Section:
     """One row per scheme, one column per board: the cheapest attack that broke it, or that none did."""
-    kinds = scores.board.ranked_kinds
-    rows = [
-        [escape(row.label), *(_price(scores.cost_to_break(row.label, kind)) for kind in kinds)]
-        for row in scores.board.schemes
-    ]
+    return on_tracks(board, _cost_to_break)
+
+
+def _cost_to_break(board: Board) -> Section:
+    scores, kinds = Scores(board), board.ranked_kinds
+    rows = [[row.label, *(_price(scores.cost_to_break(row.label, kind)) for kind in kinds)] for row in board.schemes]
     text = (
         "The cheapest attack that broke the scheme (removed, or forged without commitment) in more than half of its "
         "seeds, by counted work over training one host. Not broken: the cost lies above the dearest attack tried, or "
         "no attack of the kind does it."
     )
-    return f"{text}\n\n" + table(["scheme", *kinds], rows)
+    return Section("Cost to break", text, ["scheme", *kinds], rows)
 
 
-def _price(found: CostToBreak | None) -> str:
+def _price(found: CostToBreak | None) -> Inline:
     if found is None:
         return "–"
     if found.attack is None:
@@ -136,32 +119,36 @@ def _price(found: CostToBreak | None) -> str:
     work = "work not counted" if found.relative is None else f"{wording.of_a_host(found.relative)} of a host"
     tier = "" if found.tier is None else f", tier {found.tier}"
     took = "" if found.seconds is None else f", {wording.seconds(found.seconds)}"
-    scratch = "<br>no better than scratch" if found.no_better else ""
-    return f"{escape(found.attack)}<br>{found.broken}/{found.seeds}, {work}{tier}{took}{scratch}"
+    scratch = ["no better than scratch"] if found.no_better else []
+    return lines([found.attack, f"{found.broken}/{found.seeds}, {work}{tier}{took}", *scratch])
 
 
-def power_line(board: Board) -> str:
+def power_of_boards(board: Board) -> Section:
     """What the cells of each board could have decided at all, from the most to the least sensitive cell."""
+    return on_tracks(board, _power)
+
+
+def _power(board: Board) -> Section:
+    unit = board.track.unit
     rows = []
     for kind in board.kinds:
         found = [one for cell in board.owners(kind) if (one := power(cell)) is not None]
         if found:
-            rows.append([kind, str(len(found)), *_ranges(found, board.track.unit)])
-    unit, given = board.track.unit, "with the gains it saw"
-    if unit != "points":
-        given = "with the spread it saw"
+            rows.append([kind, str(len(found)), *_ranges(found, unit)])
+    if not rows:
+        return Section("Power", "No cell was judged yet.")
     text = (
         "What a cell could have decided, given its test images, key items and nulls: up to which net loss of utility "
-        f"it would have said kept, from which on lost ({unit}, {given}), and from which hit rate on the "
-        "mark would have been present (never: no rate is enough, or the suspect can't be read). Ranges are over the "
-        "cells of a board."
+        f"it would have said kept, from which on lost ({unit}, with the {'gains' if unit == 'points' else 'spread'} it "
+        "saw), and from which hit rate on the mark would have been present (never: no rate is enough, or the suspect "
+        "can't be read). Ranges are over the cells of a board."
     )
     header = ["board", "cells", f"kept up to, {unit}", f"lost from, {unit}", "present from"]
-    return f"{text}\n\n" + table(header, rows, "lrrrr") if rows else "No cell was judged yet."
+    return Section("Power", text, header, rows, "lrrrr")
 
 
 def said(one: Power) -> str:
-    """What one cell could have decided, in one line: `bench show`."""
+    """What one cell could have decided, in one line."""
     form = _form(one.unit)
     kept = "no loss reads kept" if one.kept is None else f"a net loss up to {one.kept:{form}} {one.unit} reads kept"
     lost = "none lost" if one.lost is None else f"from {one.lost:{form}} lost"

@@ -74,13 +74,18 @@
   const body = document.getElementById("evidence-body");
   let opener = null;
 
+  // What a word means stands in the legend once.
+  const meaning = { ...data.meaning };
+  for (const { cells } of find("#legend tbody tr")) meaning[cells[0].textContent] = cells[1].textContent;
+
   const list = (name, facts) => {
     if (!facts.length) return;
     make("h3", name, body);
     const dl = make("dl", undefined, body);
     for (const [term, value] of facts) {
       make("dt", term, dl);
-      make("dd", value, dl);
+      const about = meaning[value] ?? meaning[term];
+      make("dd", about ? `${value} (${about})` : value, dl);
     }
   };
 
@@ -134,14 +139,14 @@
     opener = button;
     title.textContent = square.title;
     body.replaceChildren();
-    square.cells.forEach((cell, index) => {
+    square.cells.forEach((cell) => {
       if (square.cells.length > 1) make("h3", `Seed ${cell.seed}`, body).className = "seed";
       cell.sections.forEach(([name, facts], i) => {
         list(name, facts);
         if (i === 0) command(cell);
       });
-      if (index === square.cells.length - 1) cell.curves.forEach(curveTable);
     });
+    square.curves.forEach(curveTable);
     list("Threat model of the scheme", data.schemes[square.scheme]);
     if (square.attack >= 0) list("Threat model of the attack", data.attacks[square.attack]);
     dialog.showModal();

@@ -27,5 +27,5 @@ def test_the_thief_is_given_an_innocent_model_and_his_key_is_tried_on_it() -> No
     assert (judged["key"], judged["suspects"]) == (false.jobs["attacked"], [false.jobs["attacked"]])
     assert judged["ledger"] == [false.jobs["marked"]]
     assert jobs[jobs[forged.jobs["attacked"]].payload["target"]].kind == "marked"
-    assert "brings a key of its own" in (cells["keynet", "false-head", True].reason or "")
+    assert "claims with a key of its own" in (cells["keynet", "false-head", True].reason or "")
     assert "has none" in (cells["adi", "false-head", False].reason or "")

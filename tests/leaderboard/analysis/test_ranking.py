@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from markdown_text import page, rows
 
 from leaderboard.analysis.power import decidable, power
 from leaderboard.analysis.ranking import Scores
-from leaderboard.pages.detail import describe_cell
-from leaderboard.pages.markdown import page
+from leaderboard.pages.cell_facts import describe_cell
 from leaderboard.stats.utility_test import utility
 
 HOSTILE = "a|b<script>`x`*y*"
 HITS = {"held": 96, "broken": 5, "undecided": 17}
-
-
-def rows(text: str, section: str) -> list[list[str]]:
-    """The rows of the first table below a heading, its header first."""
-    below = text[text.index(f"\n{section}\n") :]
-    lines = below[below.index("\n| ") + 1 :].split("\n\n")[0].splitlines()
-    return [[one.strip() for one in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines if "---" not in line]
 
 
 def fill(case: Any, scheme: str, attacks: dict[str, Sequence[str]], operations: dict[str, int] | None = None) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from markdown_text import page
 
 from leaderboard.analysis.sweeps import choices, curves
-from leaderboard.pages.markdown import page
-from leaderboard.pages.sections.sweeps import curve_section
+from leaderboard.pages.sections.sweeps import curve_tables
+from leaderboard.pages.writers import markdown
 
 
 def swept(
@@ -134,14 +135,15 @@ def test_other_thieves_draw_a_curve_over_the_share_and_stay_out_of_the_matrix(ca
     (curve,) = curves(board)
     assert (curve.attack, curve.field, curve.choice) == ("tune", "thief share (disjoint pool)", None)
     assert [(point.value, point.rate) for point in curve.points] == [(0.0, 0.96), (0.1, 0.4), (1.0, 0.05)]
-    assert "over the thief share (disjoint pool)" in "\n\n".join(curve_section(board, curves(board)))
+    (part,) = curve_tables(board, curves(board)).parts
+    assert part.title == "tune, over the thief share (disjoint pool)"
 
 
 def test_untrusted_names_stay_words(case: Any) -> None:
     shared = case.scheme("<b>|adi")
     for amount in (0.1, 0.5):
         swept(case, shared, amount, 60, 0, name="a|b<i>", scheme="<b>|adi")
-    text = "\n\n".join(curve_section(case.board(), curves(case.board())))
+    text = markdown.page("", [curve_tables(case.board(), curves(case.board()))])
     assert "a\\|b&lt;i&gt;" in text
     assert "&lt;b&gt;\\|adi" in text
     assert "<b>" not in text
@@ -151,5 +153,5 @@ def test_untrusted_names_stay_words(case: Any) -> None:
 def test_a_run_without_sweeps_has_no_section(full: Any) -> None:
     board = full.board()
     assert curves(board) == []
-    assert curve_section(board, curves(board)) == []
+    assert curve_tables(board, curves(board)) is None
     assert "## Curves" not in page(board)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import markdown_text
 import numpy as np
 import pytest
 from scipy import stats
@@ -14,9 +15,9 @@ from leaderboard.judge.case_file import read_case
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import OWN_POOL, weigh
 from leaderboard.judge.results import nulls_of, observations, unrelated_nulls
-from leaderboard.pages import markdown, wording
+from leaderboard.pages import wording
 from leaderboard.pages.calibration_page import calibration_page
-from leaderboard.pages.detail import describe_cell
+from leaderboard.pages.cell_facts import describe_cell
 from leaderboard.stats.null_tests import SURROGATE_POOL
 
 SCORE = 0.4  # of a suspect: far above clean nulls, about what surrogates of them show
@@ -54,12 +55,12 @@ def test_the_larger_p_over_the_pools_decides(
     assert cell.before is not None
     assert cell.before.pools.keys() == pools.keys()
     said = describe_cell(board, cell)
-    assert ("surrogate nulls: " in said) is bool(surrogates)
+    assert ("surrogate nulls  " in said) is bool(surrogates)
     if surrogates:
         able = sum(loss < 5 for _, loss in surrogates)
         assert pools[SURROGATE_POOL]["J"] == able
         assert board.useless_nulls == ({} if able == len(surrogates) else {"photos": 1})
-    said = markdown.page(board)
+    said = markdown_text.page(board)
     assert (f"| 16 clean, {len(surrogates)} surrogates" in said) is bool(surrogates)
     assert (wording.ABOUT_SURROGATES in said) is bool(surrogates)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from bench import bench
 
-from leaderboard.pages.html import page as html_page
+from leaderboard.pages.writers.html import page as html_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[dev]'")
@@ -118,7 +118,7 @@ def test_filters_by_text_verdict_and_board(full: Any, visit: Visit) -> None:
     page.get_by_label("Board").select_option("ambiguity")
     assert shown(page) == []
     assert shown(page, "ambiguity") == ["forged", "rejected", "undecided claim"]
-    assert not page.get_by_role("heading", name="Removal").is_visible()
+    assert not page.get_by_role("heading", name="Removal", level=2).is_visible()
 
 
 def test_a_square_opens_its_evidence_and_gives_the_focus_back(full: Any, visit: Visit) -> None:

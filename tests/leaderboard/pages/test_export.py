@@ -77,8 +77,8 @@ def test_pages_are_written_whole(full: Any, tmp_path: Path) -> None:
     board = full.board()
     paths = write_pages(board, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "leaderboard.html", "leaderboard.json", "leaderboard.md", "leaderboard.tex", "matrix.csv", "records.jsonl",
-        "works.bib",
+        "channels.md", "claims.md", "innocents.md", "leaderboard.html", "leaderboard.json", "leaderboard.md",
+        "leaderboard.tex", "matrix.csv", "protocol.md", "reasons.md", "records.jsonl", "scores.md", "works.bib",
     ]  # fmt: skip
     assert {path.name for path in paths} == {path.name for path in folder.iterdir()}
     assert (folder / "matrix.csv").read_bytes().decode() == matrix_csv(board)
@@ -86,9 +86,7 @@ def test_pages_are_written_whole(full: Any, tmp_path: Path) -> None:
 
 def test_figures_never_stand_beside_another_board(full: Any, tmp_path: Path) -> None:
     drawn = {path for path in write_pages(full.board(), tmp_path, figures=True) if path.parent.name == "figures"}
-    assert sorted(path.name for path in drawn) == [
-        f"{name}.{kind}" for name in ("cost", "false-positives", "matrix") for kind in ("png", "svg")
-    ]
+    assert sorted(path.name for path in drawn) == [f"false-positives.{kind}" for kind in ("png", "svg")]
     write_pages(full.board(), tmp_path)
     assert set((tmp_path / "figures").iterdir()) == drawn
     write_pages(full.board(alpha=0.05), tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 import xml.etree.ElementTree as ElementTree
 from typing import Any
@@ -22,9 +23,7 @@ CURVE = Curve("adi", "prune(amount=*)", "amount", [
 def test_every_figure_is_there_and_repeats_to_the_byte(full: Any) -> None:
     board = full.board()
     first = figures(board, [CURVE])
-    assert sorted(first) == [
-        f"{name}.{kind}" for name in ("cost", "curves", "false-positives", "matrix") for kind in ("png", "svg")
-    ]
+    assert sorted(first) == [f"{name}.{kind}" for name in ("curves", "false-positives") for kind in ("png", "svg")]
     assert figures(board, [CURVE]) == first
     for name, image in first.items():
         assert (
@@ -34,18 +33,6 @@ def test_every_figure_is_there_and_repeats_to_the_byte(full: Any) -> None:
         assert b"Software" not in image
 
 
-def texts(figure: Any) -> list[str]:
-    return [text.get_text() for axes in figure.axes for text in axes.texts]
-
-
-def test_the_matrix_says_every_word(full: Any) -> None:
-    board = full.board()
-    shown = texts(drawing.matrix(board))
-    for word in ("survived", "removed", "utility-lost", "undecided", "forged", "rejected", "crashed", "not-run", "–"):
-        assert word in shown
-    assert len(shown) == len(board.attacks) * len(board.schemes)
-
-
 def test_the_false_positive_panel_shows_nulls_theta_and_mark(full: Any) -> None:
     axes = drawing.false_positives(full.board()).axes[0]
     nulls = axes.collections[0].get_offsets()[:, 0].tolist()
@@ -53,10 +40,9 @@ def test_the_false_positive_panel_shows_nulls_theta_and_mark(full: Any) -> None:
     assert list(axes.lines[0].get_xdata()) == [0.23, 0.23]
 
 
-def test_costs_leave_out_what_has_none(full: Any) -> None:
-    board = full.board()
-    shown = {cell.verdict.word for cell, _ in drawing._priced(board, "adi")}
-    assert shown == {"survived", "removed", "utility-lost", "undecided"}
+def test_curves_of_each_unit_have_a_figure_of_their_own(full: Any) -> None:
+    photos = dataclasses.replace(CURVE, unit="dB")
+    assert {"curves.png", "curves-2.svg"} <= figures(full.board(), [CURVE, photos]).keys()
 
 
 def test_two_settings_are_no_curve(full: Any) -> None:
@@ -70,13 +56,13 @@ def test_names_are_neither_formulas_nor_markup(case: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = figures(case.board())
-    root = ElementTree.fromstring(drawn["matrix.svg"])
+    root = ElementTree.fromstring(drawn["false-positives.svg"])
     assert not [element for element in root.iter() if str(element.tag).endswith("script")]
 
 
-def test_a_run_without_a_record_draws_only_the_matrix(case: Any) -> None:
+def test_a_run_without_a_record_draws_nothing(case: Any) -> None:
     case.attack("prune")
     case.run["schemes"].append({"label": "adi", "doc": "", "paper": "", "release": "weights", "court": "labels",
                                 "host": False, "parameters": {}, "task": "digits"})  # fmt: skip
     case.cell("adi", "prune", {"marked": "0" * 64})
-    assert sorted(figures(case.board())) == ["matrix.png", "matrix.svg"]
+    assert figures(case.board()) == {}

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from leaderboard.analysis.sweeps import Curve, Point
-from leaderboard.pages.html import json_for_script, page
+from leaderboard.pages.section import BREAK, Span, strong
+from leaderboard.pages.writers.html import inline, json_for_script, page
 
 HOSTILE = (
     "</script><script>hacked=1</script><img src=x onerror=hacked=1>\"'{{ 7*7 }}&lt;\u2028\u2029\u202e\x1b\n;`$(id)`"
@@ -107,10 +108,10 @@ def test_a_square_shows_the_curve_it_lies_on(case: Any) -> None:
     case.hit(shared, "adi", "jpeg", 96)
     curve = Curve("adi", "prune(amount=*)", "amount", [Point(0.3, -1.0, -9.4, 0.96, "survived")] * 2)
     text = page(case.board(), [curve])
-    assert square(text, "adi × prune(amount=0.3)")["cells"][0]["curves"][0]["rows"][0] == [
+    assert square(text, "adi × prune(amount=0.3)")["curves"][0]["rows"][0] == [
         "0.3", "-1.0", "10^-9.4", "0.96", "survived",
     ]  # fmt: skip
-    assert square(text, "adi × jpeg")["cells"][0]["curves"] == []
+    assert square(text, "adi × jpeg")["curves"] == []
 
 
 def test_untrusted_text_is_never_markup(case: Any) -> None:
@@ -159,8 +160,20 @@ def test_only_the_pages_own_script_may_run_and_nothing_is_fetched(full: Any) -> 
         assert not re.match(r"\w+:", attributes.get("href") or "")
 
 
-def test_equal_boards_make_equal_pages(full: Any) -> None:
-    assert page(full.board()) == page(full.board())
+def test_another_alpha_makes_another_page_and_the_same_one_the_same(full: Any) -> None:
+    """Two readings of the same files agree to the byte; nothing of the first is left in a page at another alpha."""
+    first, again, wider = (page(full.board(alpha)) for alpha in (0.001, 0.001, 0.05))
+    assert first == again
+    assert "p ≤ 0.001" in first
+    assert "p ≤ 0.05" in wider
+    assert "0.001, budget" not in wider
+
+
+def test_marks_and_titles_of_sections_are_escaped() -> None:
+    text = (HOSTILE, strong(HOSTILE), BREAK, Span(HOSTILE, "code"), Span("x", "link", 'a"b'))
+    found = Reader(inline(text))
+    assert [name for name, _ in found.elements if name != "wbr"] == ["strong", "br", "code", "a"]
+    assert found.all("a") == [{"href": 'a"b'}]
 
 
 def test_a_run_without_a_record_still_makes_a_page(case: Any) -> None:

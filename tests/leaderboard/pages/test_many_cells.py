@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,13 @@ from many_cells import copies, measure, write
 from leaderboard.judge.board import judge
 from leaderboard.judge.run import Run, read_run
 from leaderboard.pages.export import page_makers
-from leaderboard.pages.publish import FOLDER, published
+from leaderboard.pages.publish import PUBLISHED, published
 
 
 def test_a_run_of_copies_is_whole_and_measured(tmp_path: Path) -> None:
     name = "reproduce-passport-small"
     original = published(name)
-    store = write(tmp_path, *copies(FOLDER / name, 2 * len(original.cells)))
+    store = write(tmp_path, *copies(PUBLISHED / name, 2 * len(original.cells)))
     board, took = measure(tmp_path, store)
     assert len(board.cells) == 2 * len(original.cells)
     assert {cell.verdict.word for cell in board.cells} >= {"survived", "forged", "rejected"}
@@ -30,7 +31,7 @@ def test_other_thresholds_read_from_what_is_kept_are_those_judged_anew(full: Any
     """From a board that has been read, against a fresh judgement of fresh records."""
     board = judge(published("quick").run).parts[0]
     for alpha, budget in ((0.05, 5.0), (1e-6, 5.0), (0.001, 1.0), (0.05, 10.0)):
-        anew = judge(read_run(FOLDER / "quick"), alpha, budget).parts[0]
+        anew = judge(read_run(PUBLISHED / "quick"), alpha, budget).parts[0]
         assert [verdict for _, verdict in board.at_thresholds(alpha, budget)] == [cell.verdict for cell in anew.cells]
     made_up = full.board()
     for alpha, budget in ((0.05, 5.0), (1e-6, 2.0)):
@@ -49,10 +50,13 @@ def test_what_a_run_keeps_never_changes_a_page(full: Any) -> None:
 
 def test_measuring_needs_no_torch() -> None:
     code = (
-        "import sys; sys.argv = ['speed', '--cells', '10', '--run', 'reproduce-passport-small'];"
-        "from leaderboard.speed import main; main();"
+        "import sys; sys.argv = ['many_cells', '--cells', '10', '--run', 'reproduce-passport-small'];"
+        "from many_cells import main; main();"
         "assert 'torch' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    path = os.pathsep.join((str(Path(__file__).parents[3]), str(Path(__file__).parents[2])))
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
     assert done.returncode == 0, done.stderr
     assert f"{len(published('reproduce-passport-small').cells)} cells" in done.stdout

@@ -1,4 +1,4 @@
-"""leaderboard.md: what every square says, what is never summed, and text that is not ours."""
+"""The markdown pages: what every square says, what is never summed, and text that is not ours."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from html import unescape
 from typing import Any
 
 import pytest
+from markdown_text import page, rows
 
 from leaderboard.pages import wording
-from leaderboard.pages.markdown import page
-from leaderboard.pages.md_table import escape, link, table
-
-
-def rows(text: str, section: str, title: str = "") -> list[list[str]]:
-    """The rows of the first table below a heading, its header first."""
-    below = text[text.index(f"\n{section}\n") :]
-    below = below[below.index(title) :]
-    lines = below[below.index("\n| ") + 1 :].split("\n\n")[0].splitlines()
-    return [[one.strip() for one in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines if "---" not in line]
+from leaderboard.pages.board_pages import BESIDE, MAIN, markdown_pages
+from leaderboard.pages.export import write_pages
+from leaderboard.pages.section import BREAK, Section, Span, link, strong
+from leaderboard.pages.writers.markdown import escape, inline, table
 
 
 def square(text: str, section: str, attack: str, column: int = 1) -> list[str]:
@@ -76,10 +71,11 @@ def test_every_square_without_an_outcome_has_its_reason(full: Any) -> None:
 
 
 def test_the_claims_show_both_courts_and_the_gate(full: Any) -> None:
-    found = {row[0]: row for row in rows(page(full.board()), "## Claims")}
-    assert found["forged"][2:4] == ["forged", "rejected"]
-    assert found["rejected"][5].startswith("fidelity: -20.0 [")
-    assert found["rejected"][5].endswith("lost")
+    text = page(full.board())
+    (forged,), (rejected,) = (rows(text, f"### Ambiguity: {attack}")[1:] for attack in ("forged", "rejected"))
+    assert forged[:3] == ["adi", "forged", "rejected"]
+    assert rejected[4].startswith("fidelity: -20.0 \\[")
+    assert rejected[4].endswith("lost")
 
 
 def test_other_channels_are_printed_and_never_counted(full: Any) -> None:
@@ -174,16 +170,43 @@ def test_nothing_in_escaped_text_becomes_a_link_or_a_mention(text: str) -> None:
 
 
 def test_a_link_is_an_address_and_nothing_else() -> None:
-    assert link("https://arxiv.org/abs/1802.04633") == "<https://arxiv.org/abs/1802.04633>"
-    assert link("javascript:alert(1)") == "javascript:alert(1)"
-    assert link("https://x.org/> <b>") == "https:&#47;&#47;x.org/&gt; &lt;b&gt;"
-    assert link("") == "–"
+    assert inline(link("https://arxiv.org/abs/1802.04633")) == "<https://arxiv.org/abs/1802.04633>"
+    assert inline(link("javascript:alert(1)")) == "javascript:alert(1)"
+    assert inline(link("https://x.org/> <b>")) == "https:&#47;&#47;x.org/&gt; &lt;b&gt;"
+    assert inline(link("")) == "–"
 
 
-def test_tables_are_aligned_in_the_source() -> None:
-    assert table(["a", "long"], [["x", "1"], ["yyyy", "22"]], "lr") == (
-        "| a    | long |\n| ---- | ---: |\n| x    |    1 |\n| yyyy |   22 |"
-    )
+def test_marks_are_written_and_what_they_hold_stays_text() -> None:
+    text = ("a ", strong("b*"), BREAK, Span("c`d", "code"), Span("claims.md", "link", "claims.md"))
+    assert inline(text) == "a **b\\***<br>`c d`[claims.md](claims.md)"
+    assert inline(text, "\n\n").count("\n\n") == 1
+
+
+def test_tables_have_no_padding() -> None:
+    written = table(Section(header=["a", "long"], rows=[["x", "1"], ["yyyy", "22"]], align="lr"))
+    assert written == "| a | long |\n| --- | --: |\n| x | 1 |\n| yyyy | 22 |"
+
+
+def test_the_main_page_links_the_pages_beside_it_and_no_other(full: Any, case: Any, tmp_path: Any) -> None:
+    every = markdown_pages(full.board(), [])
+    assert [*every] == [MAIN, *BESIDE]
+    case.image_track(attacks=[("augmented", 0.5, 0.1)])
+    for name, board in (("full", full.board()), ("small", case.board())):
+        text = {path.name: path.read_text() for path in write_pages(board, tmp_path / name) if path.suffix == ".md"}
+        linked = set(re.findall(r"\]\(([^)#]+)\)", text[MAIN]))
+        assert {MAIN, *linked} == text.keys()
+        assert all(f"]({MAIN})" in one for other, one in text.items() if other != MAIN)
+        for anchor in re.findall(r"\]\(#([^)]+)\)", text[MAIN]):
+            assert f"\n## {anchor.capitalize()}\n" in text[MAIN]
+
+
+def test_a_page_that_the_board_no_longer_has_is_removed(full: Any, case: Any, tmp_path: Any) -> None:
+    write_pages(full.board(), tmp_path)
+    assert (tmp_path / "claims.md").exists()
+    full.run["attacks"] = [one for one in full.run["attacks"] if not one["claim"]]
+    full.run["cells"] = [one for one in full.run["cells"] if one["attack"] in {a["label"] for a in full.run["attacks"]}]
+    write_pages(full.board(), tmp_path)
+    assert not (tmp_path / "claims.md").exists()
 
 
 @pytest.mark.parametrize(("log10_p", "said"), [
@@ -202,10 +225,8 @@ def test_a_loss_is_a_negative_change(delta: float, said: str) -> None:
 
 
 def test_the_innocents_nearest_to_an_accusation_are_listed(full: Any) -> None:
-    lines = page(full.board()).splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("Near misses"))
-    nearest, second = (lines[start + offset] for offset in (4, 5))
-    assert "60/100" in nearest
-    assert "**false-positive**" in nearest
-    assert "9/100" in second
-    assert "not-marked" in second
+    nearest, second = rows(page(full.board()), "## Near misses")[1:3]
+    assert nearest[2].startswith("60/100")
+    assert nearest[4] == "**false-positive**"
+    assert second[2].startswith("9/100")
+    assert second[4] == "not-marked"

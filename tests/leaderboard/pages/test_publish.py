@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,14 +16,16 @@ from benchmark.identity import job_id
 from benchmark.planning.reproduction import load_reproduction, works
 from leaderboard.analysis.error_rates import ALPHAS, allowed, calibrate, failures
 from leaderboard.analysis.reproduction import outcomes
-from leaderboard.pages.publish import FOLDER, README, published, readme, write_published
+from leaderboard.pages.publish import PUBLISHED, README_FILE, compact, published, readme, write_published
+from leaderboard.pages.writers.markdown import inline
 
-RUNS = sorted(path.parent.name for path in FOLDER.glob("*/run.json.gz"))
+board_of = cache(published)
+RUNS = sorted(path.parent.name for path in PUBLISHED.glob("*/run.json.gz"))
 
 
 def test_the_quick_board_is_published() -> None:
     assert "quick" in RUNS
-    board = published("quick")
+    board = board_of("quick")
     without = [job for job in board.run.described["jobs"] if job not in board.run.records]
     faults = {(board.run.fault(job) or ("none", ""))[0] for job in without}
     assert faults == {"not-applicable"}  # what an attack that can't be run would have led to
@@ -31,8 +35,10 @@ def test_the_quick_board_is_published() -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_pages_come_out_of_the_records(name: str, tmp_path: Path) -> None:
     pages = write_published(name, tmp_path)
-    changed = [page.name for page in pages if page.read_bytes() != (FOLDER / name / page.name).read_bytes()]
-    assert changed == [], "run python -m leaderboard.pages.publish"
+    kept = {path.name: path.read_bytes() for path in (PUBLISHED / name).iterdir() if path.suffix != ".gz"}
+    made = {path.name: path.read_bytes() for path in pages}
+    assert made.keys() == kept.keys()
+    assert [page for page in made if made[page] != kept[page]] == [], "run python -m leaderboard.pages.publish"
 
 
 @pytest.mark.parametrize("work", works())
@@ -40,28 +46,53 @@ def test_every_work_s_reproduction_is_published(work: str) -> None:
     """At small scale at least; what the file of the work holds now is what was declared before the run."""
     name = load_reproduction(work).run_name("small")
     assert name in RUNS
-    board = published(name)
+    board = board_of(name)
     assert board.run.described["reproduction"]["sha256"] == load_reproduction(work).digest
     assert not [
         one for one in outcomes(board) if (one.reason or "").startswith(("crashed", "timeout", "oom", "not-run"))
     ]
 
 
+def test_no_page_is_too_large_to_be_shown() -> None:
+    """GitHub shows no markdown above some hundred kilobytes; links between the pages lead somewhere."""
+    pages = sorted(PUBLISHED.glob("*/*.md"))
+    assert [path.name for path in pages if path.stat().st_size > 250_000] == []
+    for path in pages:
+        linked = re.findall(r"\]\(([^)#]+)\)", path.read_text())
+        assert [link for link in linked if not (path.parent / link).is_file()] == []
+
+
 def test_the_matrix_of_the_readme_comes_out_of_the_records() -> None:
-    assert readme(published("quick"), README.read_text()) == README.read_text()
+    assert readme(board_of("quick"), README_FILE.read_text()) == README_FILE.read_text()
+
+
+def test_the_readme_names_the_attack_that_cost_most(case: Any) -> None:
+    def worst() -> str:
+        ((_, square, *_),) = compact(case.board()).rows
+        return inline(square)
+
+    shared = case.scheme("adi")
+    case.hit(shared, "adi", "prune", 96)
+    assert worst() == "survived 1/1<br>prune"
+    case.hit(shared, "adi", "jpeg", 96)
+    assert worst() == "survived 1/1<br>all 2 settings"
+    case.hit(shared, "adi", "quantize", 5, wrong=80)
+    assert worst() == "utility-lost 1/1<br>quantize"
+    case.hit(shared, "adi", "finetune", 5)
+    assert worst() == "**removed 1/1**<br>finetune"
 
 
 def test_the_readme_s_links_lead_somewhere_and_its_seeds_are_those_of_the_board() -> None:
-    text = README.read_text()
+    text = README_FILE.read_text()
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith(("http", "#"))]
     assert links
-    assert [link for link in links if not (README.parent / link).exists()] == []
-    assert published("quick").run.profile["seeds"] == 5
+    assert [link for link in links if not (README_FILE.parent / link).exists()] == []
+    assert board_of("quick").run.profile["seeds"] == 5
     assert "verdicts over five seeds" in " ".join(text.split())
 
 
 def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
-    board = published("quick")
+    board = board_of("quick")
 
     def word(scheme: str, attack: str) -> str:
         return board.at(scheme, attack)[0].verdict.word
@@ -81,10 +112,10 @@ def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
 )  # fmt: skip
 def test_every_forger_that_was_declared_to_stand_on_free_bits_does(forger: str) -> None:
     free = "passport(version=v1,recipe=shuffle,binding=free,norm=house,epochs=0)"
-    words = [cell.verdict.word for cell in published("quick").at(free, forger)]
+    words = [cell.verdict.word for cell in board_of("quick").at(free, forger)]
     assert len(words) == 5
     assert words.count("forged") >= 4
-    bound = [cell.verdict.word for cell in published("quick").at(free.replace("free", "passports"), forger)]
+    bound = [cell.verdict.word for cell in board_of("quick").at(free.replace("free", "passports"), forger)]
     assert bound == ["rejected"] * 5
 
 
@@ -93,18 +124,18 @@ def test_every_forger_that_was_declared_to_stand_on_free_bits_does(forger: str) 
 )
 def test_what_the_decisions_say_of_a_stranger_s_passports(run: str, n: int, given: tuple[int, int]) -> None:
     """The owner's signs that they give, shuffled and signed: carried scales are the owner's in a claim on V1."""
-    cells = [cell for cell in published(run).owners("ambiguity") if cell.attack == "fake1(passports=trained)"]
+    cells = [cell for cell in board_of(run).owners("ambiguity") if cell.attack == "fake1(passports=trained)"]
     found = [cell.channels["carried_bits"][1] for cell in cells]
     assert [(one.total, one.n) for one in found] == [(count, n) for count in given]
-    assert {cell.verdict.word for cell in published(run).owners("ambiguity")} == {"rejected"}
-    text = " ".join((README.parent / "docs" / "decisions.md").read_text().split())
+    assert {cell.verdict.word for cell in board_of(run).owners("ambiguity")} == {"rejected"}
+    text = " ".join((README_FILE.parent / "docs" / "decisions.md").read_text().split())
     assert f"{given[0]} of {n}" in text
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_published_record_is_named_by_its_job(name: str) -> None:
     """By whatever rule its code was digested: boards are not made again for a newer one."""
-    records = published(name).run.records
+    records = board_of(name).run.records
     assert all(job_id(record["job"]) == id for id, record in records.items())
     assert {record.get("identity", 1) for record in records.values()} <= {1, 2}
 
@@ -121,7 +152,7 @@ def test_the_readme_s_attack_works(finished: Path, tmp_path: Path) -> None:
     """The example is taken out of the README and run."""
     from bench import arguments, bench, verdicts
 
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", README_FILE.read_text(), re.DOTALL)
     assert len([line for line in example.splitlines() if line.strip()]) <= 25
     (tmp_path / "weight_noise.py").write_text(example)
     results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
@@ -135,7 +166,7 @@ def test_the_readme_s_attack_works(finished: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif("calibrate" not in RUNS, reason="no calibration is published")
 def test_the_published_error_rates_are_within_their_limits() -> None:
     """2,000 admissible fresh keys for every scheme that has the test, and innocents of every pool beside them."""
-    found = calibrate(published("calibrate").run)
+    found = calibrate(board_of("calibrate").run)
     tested = [one.fresh_keys for one in found if one.fresh_keys]
     assert {(one.draws, one.admissible) for one in tested} == {(2000, 2000)}
     for one in tested:
@@ -154,7 +185,7 @@ def test_the_published_error_rates_are_within_their_limits() -> None:
 @pytest.mark.skipif("calibrate" not in RUNS, reason="no calibration is published")
 def test_crossed_jobs_drew_the_same_keys() -> None:
     """The keys of one null's job are the first that the job of all nulls drew on that null."""
-    run = published("calibrate").run
+    run = board_of("calibrate").run
     entries = [entry for entry in run.described["calibration"] if entry["crossed"]]
     assert entries
     for entry in entries:

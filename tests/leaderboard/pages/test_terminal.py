@@ -1,35 +1,58 @@
-"""The matrix in a terminal."""
+"""The summary at the end of a run: what it counts, and that it fits a terminal of 80 columns."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
-from leaderboard.pages.terminal import show
+from leaderboard.pages.publish import published
+from leaderboard.pages.writers.terminal import show
 
 
-def shown(board: Any) -> str:
-    console = Console(file=io.StringIO(), width=200, color_system=None)
-    show(board, console)
+def shown(board: Any, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    show(board, Path("results/made-up"), console)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text
 
 
-def test_the_terminal_shows_words_hits_and_changes(full: Any) -> None:
+def counts(text: str) -> dict[str, list[str]]:
+    """The numbers of each kind of attack, of a run with one family of schemes."""
+    rows = [line.split() for line in text[text.index("left out\n") :].splitlines()[1:]]
+    return {" ".join(row[:-4]): row[-4:] for row in rows if len(row) > 4}
+
+
+def test_the_summary_counts_verdicts_by_family_and_kind_and_names_the_pages(full: Any) -> None:
     text = shown(full.board())
-    assert "undecided (nulls)" in text
-    assert "96/100 0.0" in text
-    assert "5/100 -20.0" in text
-    assert "committed: rejected" in text
-    assert "1/2" in text  # innocents accused
+    assert "Removal: 3 of 10 marks held (4 undecided)" in " ".join(text.split())
+    found = counts(text)
+    assert found["adi removal"] == ["3", "3", "4", "5"]
+    assert found["ambiguity"] == ["1", "1", "1", "–"]
+    assert found["innocent models"][:2] == ["1", "1"]
+    assert "results/made-up/leaderboard.html" in text
+
+
+def test_a_small_run_lists_its_squares_and_a_large_one_does_not(case: Any) -> None:
+    assert "p=" not in shown(published("quick"))
+    case.hit(case.scheme("adi"), "adi", "prune", 96)
+    assert "96/100" in shown(case.board())
+
+
+@pytest.mark.parametrize("run", ["quick", "fmnist", "denoise"])
+def test_no_line_is_wider_than_a_terminal(run: str) -> None:
+    lines = shown(published(run)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 60
 
 
 def test_labels_are_text_and_not_markup(case: Any) -> None:
     shared = case.scheme("[red]adi[/red]\x1b[31m")
     case.hit(shared, "[red]adi[/red]\x1b[31m", "[bold]prune", 96)
-    text = shown(case.board())
+    text = shown(case.board(), width=200)
     assert "[red]adi[/red]" in text
     assert "[bold]prune" in text
     assert "\x1b" not in text

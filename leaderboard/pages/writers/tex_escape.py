@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from leaderboard.pages.md_table import one_line
+from leaderboard.pages.section import piece
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}", "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
     "`": r"\textasciigrave{}", "$": r"\$", "%": r"\%", "&": r"\&", "#": r"\#", "_": r"\_",
     "×": r"\ensuremath{\times}", "≤": r"\ensuremath{\leq}", "≥": r"\ensuremath{\geq}",
-    "±": r"\ensuremath{\pm}", "→": r"\ensuremath{\rightarrow}", "‘": "`", "’": "'", "“": "``", "”": "''",
+    "±": r"\ensuremath{\pm}", "−": r"\ensuremath{-}", "α": r"\ensuremath{\alpha}",
+    "→": r"\ensuremath{\rightarrow}", "‘": "`", "’": "'", "“": "``", "”": "''",
     "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}",
 }  # fmt: skip
 _ACCENTS = {
@@ -21,13 +22,13 @@ _ACCENTS = {
 }  # fmt: skip
 
 
-def escape(text: object) -> str:
+def escape(text: str) -> str:
     """Untrusted text as words of a TeX paragraph, in ASCII.
 
     Braces come out balanced (BibTeX counts them), dashes don't join, and a sign that the standard fonts lack is
     written as its code point.
     """
-    return re.sub(r"-(?=-)", "-{}", "".join(_sign(sign) for sign in one_line(text).replace("–", "-").replace("—", "-")))
+    return re.sub(r"-(?=-)", "-{}", "".join(_sign(sign) for sign in piece(text).replace("–", "-").replace("—", "-")))
 
 
 def _sign(sign: str) -> str:

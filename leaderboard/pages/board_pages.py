@@ -1,0 +1,133 @@
+"""Which section stands on which page: `leaderboard.md` with the matrix, and the pages beside it that it links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from leaderboard.analysis.sweeps import Curve
+from leaderboard.judge.board import Board
+from leaderboard.pages import wording
+from leaderboard.pages.section import Inline, Section, Span, lines, strong
+from leaderboard.pages.sections import claims, costs, innocents, matrix, protocol, reasons, results, scores, sweeps
+from leaderboard.pages.sections.threat_model import threat_model
+from leaderboard.pages.writers import markdown
+from leaderboard.stats.utility_test import LEAST_GAIN
+
+MAIN = "leaderboard.md"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A page beside the main one: its title, what the link says of it, and its sections."""
+
+    title: str
+    about: str
+    sections: Callable[[Board, Sequence[Curve]], Sequence[Section | None]]
+    wanted: Callable[[Board], bool] = lambda board: True
+
+
+BESIDE = {
+    "scores.md": Beside(
+        "Scores",
+        "scores over seeds with intervals, cost to break, power, and curves of utility against evidence",
+        lambda board, swept: [
+            scores.scores_over_seeds(board),
+            scores.cost_to_break(board),
+            scores.power_of_boards(board),
+            sweeps.curve_tables(board, swept),
+        ],
+    ),
+    "claims.md": Beside(
+        "Claims of thieves",
+        "every claim, with and without commitment",
+        lambda board, _: [claims.claims(board)],
+        claims.has_claims,
+    ),
+    "innocents.md": Beside(
+        "Innocent models",
+        "how often each scheme accuses models that never saw its mark",
+        lambda board, _: [
+            innocents.false_alarms(board),
+            innocents.near_misses(board),
+            matrix.innocent_models(board),
+        ],
+    ),
+    "channels.md": Beside(
+        "Other channels",
+        "channels beside the evidence, printed and never counted",
+        lambda board, _: [claims.channels(board)],
+        claims.has_channels,
+    ),
+    "protocol.md": Beside(
+        "Protocol",
+        "threat model, fidelity and costs, other thresholds, data, versions and the command",
+        lambda board, _: [
+            threat_model(board),
+            costs.fidelity(board),
+            costs.costs(board),
+            protocol.thresholds(board),
+            protocol.protocol(board),
+        ],
+    ),
+    "reasons.md": Beside(
+        "Reasons",
+        "why a square has no outcome",
+        lambda board, _: [reasons.reasons(board)],
+        reasons.has_reasons,
+    ),
+}
+
+
+def markdown_pages(board: Board, swept: Sequence[Curve]) -> dict[str, Callable[[], str]]:
+    """What writes each markdown page of the board, by file name. swept: the board's curves."""
+    run = board.run.described["run"]
+    made: dict[str, Callable[[], str]] = {MAIN: lambda: _main(board, swept)}
+    return made | {name: partial(_beside, BESIDE[name], run, board, swept) for name in _wanted(board)}
+
+
+def _wanted(board: Board) -> list[str]:
+    return [name for name, page in BESIDE.items() if page.wanted(board)]
+
+
+def _beside(page: Beside, run: str, board: Board, swept: Sequence[Curve]) -> str:
+    back = Section(text=(f"Read at alpha {wording.probability(board.alpha)}, budget {wording.budgets(board.shown)}. "
+                         "The matrix stands in ", Span(MAIN, "link", MAIN), "."))  # fmt: skip
+    sections = [one for one in page.sections(board, swept) if one is not None]
+    return markdown.page(f"{page.title}: {run}", [back, *sections])
+
+
+def _main(board: Board, swept: Sequence[Curve]) -> str:
+    more: list[list[Inline]] = [[Span(name, "link", name), BESIDE[name].about] for name in _wanted(board)]
+    sizes: list[Inline] = [(strong(f"{size}."), f" {numbers}") for size, numbers in results.headlines(board)]
+    return markdown.page(
+        f"Watermark robustness: {board.run.described['run']}",
+        [
+            Section(text=lines([*sizes, how_to_read(board)])),
+            Section(header=["page", "what it holds"], rows=more),
+            matrix.matrix(board, swept),
+            results.by_board(board),
+            results.ranked_schemes(board),
+            results.ranked_attacks(board),
+            protocol.tasks(board),
+            protocol.legend(),
+        ],
+    )
+
+
+def how_to_read(board: Board) -> Inline:
+    """What a square says, and how undecided ones are counted."""
+    several = f"{wording.ABOUT_SEEDS} " if board.run.profile["seeds"] > 1 else ""
+    useless = f", or, on image-to-image tasks, where a model beats doing nothing by less than {LEAST_GAIN:g} dB"
+    return (
+        "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, "
+        f"the p-value, how it is known), and the change of utility in {wording.units(board.shown)}. A mark is "
+        f"present where p <= {wording.probability(board.alpha)}; utility is lost beyond "
+        f"{wording.budgets(board.shown)}{useless if any(one.unit != 'points' for one in board.shown) else ''}. "
+        f"{several}A mark counts as held where it survives, or where the thief lost the model's utility with it. ",
+        Span("5–6/7", "code"),
+        " reads: 5 of 7, or 6 if the undecided one counts too. The ",
+        Span("legend", "link", "#legend"),
+        " explains every word.",
+    )

@@ -1,0 +1,93 @@
+"""What a page consists of, whoever writes it: titles, text and tables of plain words.
+
+Nothing here is markup, and no text is escaped: each of the four writers (markdown, HTML, LaTeX, terminal) escapes for
+its own format, so that names and reasons, which are untrusted, stay text on every page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from leaderboard.judge.board import Board
+
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9./_~%?=&#:+-]+")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of text with a mark. address: where a link leads. cite: `text` holds BibTeX keys, for LaTeX alone."""
+
+    text: str
+    mark: Literal["strong", "code", "link", "cite", "break"]
+    address: str = ""
+
+
+Inline = str | Span | tuple[str | Span, ...]
+BREAK = Span("", "break")  # a new line in a cell of a table, a new paragraph elsewhere
+
+
+@dataclass(frozen=True)
+class Section:
+    """A title, a text, a table, and sections one level below. align: l or r per column, l where it ends early."""
+
+    title: Inline = ""
+    text: Inline = ""
+    header: Sequence[Inline] = ()
+    rows: Sequence[Sequence[Inline]] = ()
+    align: str = ""
+    parts: Sequence[Section] = ()
+
+    def right(self, column: int) -> bool:
+        """Whether a column holds numbers, aligned at the right."""
+        return self.align[column : column + 1] == "r"
+
+
+def strong(text: str) -> Span:
+    return Span(text, "strong")
+
+
+def link(text: str) -> Inline:
+    """A reference: a link where the text is nothing but an address; a dash for none."""
+    return Span(text, "link", text) if _ADDRESS.fullmatch(text) else text or "–"
+
+
+def spans(text: Inline) -> tuple[str | Span, ...]:
+    return text if isinstance(text, tuple) else (text,)
+
+
+def lines(those: Iterable[Inline]) -> Inline:
+    """One text of several lines; a dash for none."""
+    found: list[str | Span] = []
+    for line in those:
+        found += [BREAK, *spans(line)] if found else spans(line)
+    return tuple(found) or "–"
+
+
+def one_line(text: object) -> str:
+    """Untrusted text on one line: control characters, line breaks and direction marks become spaces."""
+    plain = str(text)
+    if not plain.isprintable():
+        plain = "".join(char if char.isprintable() else " " for char in plain)
+    return " ".join(plain.split())
+
+
+def piece(text: str) -> str:
+    """`one_line` for a piece of a text: a space at its ends is kept, since a marked piece may stand beside it."""
+    plain = one_line(text)
+    return f"{' ' * text.startswith(' ')}{plain}{' ' * text.endswith(' ')}" if plain else " " * bool(text)
+
+
+def on_tracks(board: Board, build: Callable[[Board], Section]) -> Section:
+    """The section of a board of one task; of several tasks one part each, under one title and one text."""
+    found = [build(part) for part in board.parts]
+    if len(found) == 1:
+        return found[0]
+    common = found[0].text if len({one.text for one in found}) == 1 else ""
+    titles = (f"{part.track.task}, {part.track.kind}" for part in board.parts)
+    parts = [
+        replace(one, title=title, text="" if common else one.text) for one, title in zip(found, titles, strict=True)
+    ]
+    return Section(found[0].title, common, parts=parts)

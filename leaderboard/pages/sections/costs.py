@@ -1,0 +1,79 @@
+"""What embedding and the attacks cost, and what embedding did to the model."""
+
+from __future__ import annotations
+
+from leaderboard.judge.board import Board
+from leaderboard.judge.summaries import Fidelity, work_share
+from leaderboard.pages import wording
+from leaderboard.pages.section import Section, on_tracks
+
+
+def fidelity(board: Board) -> Section:
+    """What embedding did to accuracy (or mean PSNR), what it cost, and how strong the fresh mark is."""
+    return on_tracks(board, _fidelity)
+
+
+def _fidelity(board: Board) -> Section:
+    rows = [
+        [row.label + wording.seed(board, found.replicate), *_embedding(board, found)]
+        for row in board.schemes
+        for found in row.fidelity
+    ]
+    images = ["marked against unmarked"] if board.track.unit == "dB" else []
+    header = ["scheme", "unmarked", "marked", f"change [90 %], {board.track.unit}", *images, "embedding", "of a host",
+              "fresh mark", "present from", "nulls' mean"]  # fmt: skip
+    text = (
+        "Unmarked: the host of the same seed where there is one, else the mean of the clean nulls (marked ~, and "
+        "without an interval: those models are not paired)."
+    )
+    if images:
+        text += " Marked against unmarked: how close the two models' images are, whatever image was wanted."
+    return Section("Fidelity and embedding cost", text, header, rows, "lrrr" + "r" * len(images) + "rrlrr")
+
+
+def _embedding(board: Board, found: Fidelity) -> list[str]:
+    change, unit = "–", board.track.unit
+    if found.drop is not None:
+        change = wording.change_interval(found.drop)
+    elif found.nulls is not None and found.marked is not None:
+        change = wording.change(found.nulls - found.marked, unit)
+    nulls = f"~ {wording.score(found.nulls, unit)}"
+    mark = found.evidence
+    count = mark is not None and mark.kind == "count"
+    return [
+        wording.level(found.host, unit, found.host_ssim) if found.host is not None else nulls,
+        wording.level(found.marked, unit, found.marked_ssim),
+        change,
+        *([wording.distortion(found.distortion)] if unit == "dB" else []),
+        wording.seconds(found.cost.seconds) if found.cost else "–",
+        wording.of_a_host(work_share(found.cost, board.host_operations)),
+        f"{wording.evidence(mark)}, {mark.state}" if mark else "–",
+        wording.total(mark.theta, mark.n, count) if mark and mark.theta is not None else "–",
+        f"{mark.null_mean:.3g}" if mark and mark.null_mean is not None else "–",
+    ]
+
+
+def costs(board: Board) -> Section:
+    """Everything an attack used, medians over the schemes."""
+    return on_tracks(board, _costs)
+
+
+def _costs(board: Board) -> Section:
+    rows = []
+    for row in board.attacks:
+        cost = row.cost
+        counted = (cost.steps, cost.samples, cost.labelled, cost.unlabelled, cost.queries) if cost else (0,) * 5
+        memory = f"{cost.peak_memory_mb:.0f} MB" if cost else "–"
+        rows.append([row.label, *wording.price(row), memory, *(f"{count:,}" if count else "–" for count in counted)])
+    header = ["attack", "device time", "of a host", "tier", "peak memory", "steps", "samples", "labelled",
+              "unlabelled", "queries"]  # fmt: skip
+    host = "unknown" if board.host_seconds is None else wording.seconds(board.host_seconds)
+    work = "" if board.host_operations is None else f" and {board.host_operations:.2g} operations"
+    text = (
+        f"Medians over the schemes. Training one host takes {host}{work}. The share of a host, and so the tier, is "
+        "counted work over that: multiply-adds of convolutions and linear layers, forward and backward, queries among "
+        "them, equal on every machine. Steps: optimiser steps; samples: images they saw; "
+        "labelled and unlabelled: distinct images of the thief; queries: images answered by the stolen service. "
+        "Peak memory is that of the worker process."
+    )
+    return Section("What the attacks cost", text, header, rows, "lrrrrrrrrr")

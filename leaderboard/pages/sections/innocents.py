@@ -1,0 +1,50 @@
+"""False accusations: how often each scheme's keys accuse models that never saw them, and how near the others came."""
+
+from __future__ import annotations
+
+from leaderboard.judge.board import Board
+from leaderboard.pages import wording
+from leaderboard.pages.section import Inline, Section, strong
+
+NEAREST = 3  # innocents shown for every scheme
+
+
+def false_alarms(board: Board) -> Section:
+    """How often each scheme's keys accuse models that never saw them, with Clopper-Pearson bounds."""
+    text = (
+        "An innocent model, as it is and after every attack, under each owner's key; and each clean null judged by all "
+        "the others. Bounds are one-sided 95 % Clopper-Pearson bounds of the rate over independent models: attacks on "
+        "one model share it. Another owner's model is the one that the scheme marked with the next seed's key: it is "
+        "innocent of this key but carries a mark, which no null does; it is printed and never counted, and absent "
+        "where there is one seed."
+    )
+    header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others",
+              "other owners' models accused"]  # fmt: skip
+    rows = [[row.label, *wording.alarms(row.false_alarms)] for row in board.schemes]
+    return Section("False alarms", text, header, rows, "lrrrr")
+
+
+def near_misses(board: Board) -> Section:
+    """The innocent models that came nearest to an accusation, for every scheme."""
+    rows: list[list[Inline]] = []
+    for row in board.schemes:
+        seen = [cell for cell in board.cells if cell.innocent and cell.scheme == row.label]
+        read = [(cell.after, cell) for cell in seen if cell.after is not None and not wording.is_unreadable(cell.after)]
+        ordered = sorted(read, key=lambda pair: pair[0].log10_p)[:NEAREST]
+        for place, (found, cell) in enumerate(ordered):
+            word = cell.verdict.word
+            rows.append([
+                row.label if place == 0 else "",
+                cell.attack + wording.seed(board, cell.replicate),
+                wording.evidence(found),
+                wording.total(found.theta, found.n, found.kind == "count") if found.theta is not None else "–",
+                strong(word) if word == "false-positive" else word,
+            ])  # fmt: skip
+    if not rows:
+        return Section("Near misses", "No innocent model was read.")
+    text = (
+        f"The {NEAREST} verdicts on innocent models with the smallest p of each scheme. Among many "
+        "verdicts the smallest p is small by chance: it is no p-value of the scheme."
+    )
+    header = ["scheme", "innocent model, after", "evidence", "present from", "verdict"]
+    return Section("Near misses", text, header, rows, "lllrl")

@@ -1,0 +1,125 @@
+"""The matrix: attacks as rows, schemes as columns, one table for each kind of attack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices
+from leaderboard.judge.board import Board
+from leaderboard.judge.cell import Cell
+from leaderboard.pages import wording
+from leaderboard.pages.bibliography import works_of
+from leaderboard.pages.section import Inline, Section, Span, lines, on_tracks, strong
+
+_ALARMS = ("removed", "forged", "false-positive", "crashed", "timeout", "oom")
+
+
+def matrix(board: Board, swept: Sequence[Curve]) -> Section:
+    """Every square with its verdict and what backs it."""
+    chosen = choices(board, swept)
+
+    def of_track(part: Board) -> Section:
+        columns = [scheme.label for scheme in part.schemes]
+        parts = [
+            Section(
+                kind.capitalize(),
+                header=["attack", *columns],
+                rows=[
+                    [attack.label, *(_square(part, scheme, attack.label, chosen) for scheme in columns)]
+                    for attack in part.attacks
+                    if attack.kind == kind
+                ],
+            )
+            for kind in part.kinds
+        ]
+        return Section("The matrix", parts=parts)
+
+    return on_tracks(board, of_track)
+
+
+def squares(board: Board) -> Section:
+    """The same square by square, in two columns: for a run of a few squares, on a terminal."""
+    rows: list[list[Inline]] = []
+    for attack in board.attacks:
+        for scheme in board.schemes:
+            if cells := board.at(scheme.label, attack.label):
+                verdict, *rest = wording.square(cells)
+                said = strong(verdict) if verdict.startswith(_ALARMS) else verdict
+                rows.append([f"{scheme.label} × {attack.label}", lines([said, ", ".join(rest)])])
+    return Section(header=["scheme × attack", "verdict, mark left, change of utility"], rows=rows)
+
+
+def innocent_models(board: Board) -> Section:
+    """Every verdict on models without a mark, under each scheme's key."""
+
+    def of_track(part: Board) -> Section:
+        labels = dict.fromkeys(cell.attack for cell in part.cells if cell.innocent and cell.jobs)
+        columns = [scheme.label for scheme in part.schemes]
+        rows = [[label, *(_square(part, scheme, label, innocent=True) for scheme in columns)] for label in labels]
+        return Section("Every verdict on an innocent model", header=["unmarked, after", *columns], rows=rows)
+
+    return on_tracks(board, of_track)
+
+
+def _square(
+    board: Board, scheme: str, attack: str, chosen: set[tuple[str, str]] | None = None, *, innocent: bool = False
+) -> Inline:
+    said = wording.square(board.at(scheme, attack, innocent=innocent))
+    choice = [THIEFS_CHOICE] if (scheme, attack) in (chosen or ()) else []
+    return lines([*(strong(line) if line.split(" ")[0] in _ALARMS else line for line in said), *choice])
+
+
+def short_matrix(board: Board) -> Section:
+    """The matrix of one track for a paper: verdict and power of ten of p, or counts over seeds; labels cite works."""
+    seeds = int(board.run.profile["seeds"])
+    shown = (
+        "verdict and power of ten of the p-value of what is left of the mark"
+        if seeds == 1
+        else "verdicts, each with the number of seeds in which it fell"
+    )
+    title = (
+        f"Robustness of watermarks on {board.track.task} ({'one seed' if seeds == 1 else f'{seeds} seeds'}; run "
+        f"{board.run.described['run']}): {shown}, at α = {wording.probability(board.alpha)} and a utility budget of "
+        f"{board.track.budget:g} {board.track.unit}."
+    )
+    header = ["attack", *(_cited(row.label, row.described["paper"]) for row in board.schemes)]
+    parts = [
+        Section(
+            kind,
+            header=header,
+            rows=[
+                [
+                    _cited(attack.label, attack.described["paper"]),
+                    *(_short(board.at(scheme.label, attack.label), seeds > 1) for scheme in board.schemes),
+                ]
+                for attack in board.attacks
+                if attack.kind == kind
+            ],
+        )
+        for kind in board.kinds
+    ]
+    return Section(title, parts=parts)
+
+
+def _cited(label: str, paper: str) -> Inline:
+    keys = ",".join(work.key for work in works_of(paper))
+    return (label, Span(keys, "cite")) if keys else label
+
+
+def _short(cells: Sequence[Cell], counted: bool) -> str:
+    words = [cell.verdict.word for cell in cells]
+    if set(words) <= {"not-applicable"}:
+        return "–"
+    if counted:
+        return ", ".join(wording.counted(words, len(cells)))
+    after = cells[0].after
+    if after is None:
+        return words[0]
+    return f"{words[0]} {'unreadable' if wording.is_unreadable(after) else _power(after.log10_p)}"
+
+
+def _power(log10_p: float) -> str:
+    if log10_p == -float("inf"):
+        return "p=0"
+    digits = f"{log10_p:.1f}" if log10_p > -10 else f"{log10_p:.0f}"
+    return "0" if float(digits) == 0 else digits.replace("-", "−")

@@ -1,0 +1,62 @@
+"""The summary at the end of a run, for a terminal of 80 columns. Labels are untrusted text, never read as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from leaderboard.judge.board import Board
+from leaderboard.pages.section import Inline, Section, one_line, piece, spans
+from leaderboard.pages.sections.matrix import squares
+from leaderboard.pages.sections.results import by_family, headlines
+
+_STYLES = {"strong": "bold", "code": "cyan"}
+_FEW = 24  # squares that are listed one by one
+
+
+def show(board: Board, folder: Path, console: Console) -> None:
+    """Print the headline, the verdicts of a small run or the counts of a large one, and where the pages lie."""
+    for size, numbers in headlines(board):
+        console.print(Text.assemble((f"{one_line(size)}. ", "bold"), one_line(numbers)))
+    listed = squares(board)
+    shown = (listed, by_family(board)) if len(listed.rows) <= _FEW else (by_family(board),)
+    write(shown, console)
+    console.print(Text(f"Pages: {one_line(folder / 'leaderboard.html')}, and leaderboard.md beside it"), soft_wrap=True)
+
+
+def write(sections: Iterable[Section], console: Console) -> None:
+    """Print sections one after the other."""
+    for section in sections:
+        for one in _renderables(section):
+            console.print(one)
+
+
+def _renderables(section: Section) -> Iterator[RenderableType]:
+    """A section as what rich prints; long cells are folded, so that no line is wider than the console."""
+    if section.title:
+        yield Text.assemble("\n", (_text(section.title).plain, "bold"))
+    if section.text:
+        yield _text(section.text)
+    if section.header:
+        table = Table(header_style="bold", box=None, pad_edge=False)
+        for column, name in enumerate(section.header):
+            table.add_column(_text(name), overflow="fold", justify="right" if section.right(column) else "left")
+        for row in section.rows:
+            table.add_row(*(_text(cell) for cell in row))
+        yield table
+    for part in section.parts:
+        yield from _renderables(part)
+
+
+def _text(text: Inline) -> Text:
+    found = Text()
+    for one in spans(text):
+        if isinstance(one, str):
+            found.append(piece(one))
+        else:
+            found.append("\n" if one.mark == "break" else one_line(one.text), _STYLES.get(one.mark))
+    return found
