@@ -23,12 +23,11 @@ from leaderboard.judge.run import Run, read_run
 from leaderboard.judge.summaries import work_share
 from leaderboard.stats.utility_test import SCALE, Utility
 
-PUBLISHED = Path(__file__).parent / "published"
 DType = Literal["category", "string", "bool", "int64", "Int64", "float64"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class JudgedCell:
     """One judged cell with what its row needs from around it: the entries of its scheme and attack in run.json."""
 
     board: Board
@@ -49,7 +48,7 @@ class Column:
     dtype: DType
     unit: str
     meaning: str
-    value: Callable[[Entry], object]
+    value: Callable[[JudgedCell], object]
 
 
 def find_board(source: Board | Run | Path | str, alpha: float | None, budget: float | None) -> Board:
@@ -58,9 +57,9 @@ def find_board(source: Board | Run | Path | str, alpha: float | None, budget: fl
         return source if alpha is None and budget is None else judge(source.run, alpha, budget)
     if isinstance(source, Run):
         return judge(source, alpha, budget)
-    folder = Path(source)
-    if not folder.exists() and (PUBLISHED / source).is_dir():
-        folder = PUBLISHED / source
+    folder, published = Path(source), Path(__file__).parent / "published" / source
+    if not folder.exists() and published.is_dir():
+        folder = published
     store = folder.parent / "store"
     return judge(read_run(folder, RecordStore(store) if store.is_dir() else None), alpha, budget)
 
@@ -74,7 +73,7 @@ def cells(board: Board, swept: Sequence[Curve] | None = None) -> pd.DataFrame:
     schemes = {row.label: row.described for row in board.schemes}
     attacks = {row.label: row.described for row in board.attacks}
     entries = [
-        Entry(board, cell, schemes[cell.scheme], attacks.get(cell.attack, {}),
+        JudgedCell(board, cell, schemes[cell.scheme], attacks.get(cell.attack, {}),
               not cell.innocent and (cell.scheme, cell.attack) in chosen)
         for cell in (*board.cells, *board.beside)
     ]  # fmt: skip
@@ -92,7 +91,7 @@ def _evidence(prefix: str, of: str, get: Callable[[Cell], Evidence | None]) -> l
     """The columns of the evidence in one model; `of` says which."""
 
     def column(name: str, dtype: DType, unit: str, meaning: str, read: Callable[[Evidence], object]) -> Column:
-        def value(one: Entry) -> object:
+        def value(one: JudgedCell) -> object:
             found = get(one.cell)
             return None if found is None else read(found)
 
@@ -140,7 +139,7 @@ def _job(role: str, meaning: str) -> Column:
     return Column(f"job_{role}", "string", "", f"Job id of {meaning}.", lambda one: one.cell.jobs.get(role))
 
 
-def _relative_work(one: Entry) -> float | None:
+def _relative_work(one: JudgedCell) -> float | None:
     return work_share(one.cell.cost, one.board.part_of(one.cell).host_operations)
 
 
