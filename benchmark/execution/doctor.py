@@ -73,15 +73,13 @@ def check_environment(device: str) -> None:
 
 def examine(results: Path) -> Iterator[Finding]:
     """Everything `bench doctor` looks at, cheap things first."""
-    wanted = sys.version_info >= (3, 11)
-    yield Finding(wanted, "Python", f"{sys.version.split()[0]}" + ("" if wanted else ": 3.11 or newer is needed"))
+    yield Finding(True, "Python", sys.version.split()[0])
     missing = [name for name in NEEDED if version(name) is None]
     detail = f"missing: {', '.join(missing)}: run pip install -e ." if missing else f"{len(NEEDED)} found"
     yield Finding(not missing, "packages", detail)
     mismatch = torch_mismatch()
-    yield Finding(
-        mismatch is None, "torch and torchvision", mismatch or f"{version('torch')}, {version('torchvision')}"
-    )
+    versions = f"{version('torch')}, {version('torchvision')}"
+    yield Finding(mismatch is None, "torch and torchvision", mismatch or versions)
     yield _imports()
     yield _folder(results)
     yield _data()

@@ -1,4 +1,4 @@
-"""Writing `run.json`: what a plan says of its profile, rows, columns, cells and jobs."""
+"""Writing `run.json`: profile, rows, columns, cells and jobs of a plan."""
 
 from __future__ import annotations
 

@@ -54,9 +54,8 @@ def calibration_plan(
         if track not in pools:
             kind = here.task.kind
             if not (serving := [one for one in attacks if kind in one.tasks]):
-                raise BenchError(
-                    f"none of the --attacks can be run on {kind} nets: name one that can, or other --schemes"
-                )
+                wanted = "name one that can, or other --schemes"
+                raise BenchError(f"none of the --attacks can be run on {kind} nets: {wanted}")
             pools[track] = _pools(here, serving, scratch, neighbours[kind])
         described.append(_entry(here, scheme, pools[track], draws))
     surrogates = dict.fromkeys(null_attacks, CALIBRATED_SURROGATES)

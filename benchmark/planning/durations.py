@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark.vocabulary import JobKind
 
-TYPICAL_SECONDS: dict[JobKind, float] = {  # on one core, of work that no record tells the time of
+TYPICAL_SECONDS: dict[JobKind, float] = {  # on one core, of work that no record has timed
     "host": 2.5, "null": 2.5, "marked": 8.0, "attacked": 2.0, "judged": 0.1, "drawn": 60.0,
 }  # fmt: skip
 TYPICAL_MEGABYTES: dict[JobKind, float] = {

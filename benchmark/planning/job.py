@@ -23,7 +23,7 @@ class Job:
     """One step of the benchmark.
 
     `payload` holds everything that decides the result and nothing else, so that `id`, its SHA-256, names the
-    result: device, worker count and paths stay out of it. `sources` tells a worker where the plug-ins lie.
+    result: device, worker count and paths stay out of it. `sources`: where the code of its plug-ins is.
     """
 
     id: str

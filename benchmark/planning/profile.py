@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -117,7 +118,7 @@ class Profile:
             read_architecture(self.architecture)
         _ = self.tracks  # each of them is a profile, and is checked like this one
 
-    @property
+    @cached_property
     def tracks(self) -> tuple[Profile, ...]:
         """A profile for each task of the run: the main one, and that of image-to-image schemes if there is one."""
         if self.image is None:

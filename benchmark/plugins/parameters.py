@@ -98,10 +98,7 @@ class Declaration:
         return self.resolve(given)
 
     def expected(self, trait: Literal["expected_failures", "expected_forgeries"], parameters: object) -> str | None:
-        """Why, with these full parameters, a fresh mark isn't found for every seed, or a forged claim stands.
-
-        None where the plug-in declares no reason.
-        """
+        """The declared reason why a fresh mark isn't found, or a forged claim stands, with these full parameters."""
         return next((reason for text, reason in self.traits[trait].items() if self.read(text) == parameters), None)
 
     @cached_property

@@ -58,23 +58,19 @@ _SHAPES = {
 }
 
 
-class DeclarationError(BenchError):
-    """A plug-in file that can't be read as a declaration; the message starts with `file:line:`."""
-
-
 def read_declarations(path: Path, origin: Origin = "plugin") -> list[Declaration]:
     """The plug-ins a file declares, in its order: classes with a name that derive from Scheme, Attack or OracleAttack.
 
     A class inherits parameters and traits from plug-in classes above it in the same file, never the name.
-    Raises DeclarationError for a file that isn't Python, and for code where a literal is needed.
+    Raises BenchError for a file that isn't Python, and, with file and line, for code where a literal is needed.
     """
     path = path.resolve()
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except SyntaxError as error:
-        raise DeclarationError(f"{path}:{error.lineno or 1}: this is not valid Python: {error.msg}") from None
+        raise BenchError(f"{path}:{error.lineno or 1}: this is not valid Python: {error.msg}") from None
     except (OSError, ValueError) as error:
-        raise DeclarationError(f"{path}: the file can't be read: {error}") from None
+        raise BenchError(f"{path}: the file can't be read: {error}") from None
     classes: dict[str, _Class] = {}
     plugins: dict[tuple[str, str], Declaration] = {}
     for node in tree.body:
@@ -135,7 +131,7 @@ class _Class:
         return found
 
     def fail(self, node: ast.stmt | ast.expr, text: str) -> NoReturn:
-        raise DeclarationError(f"{self.path}:{node.lineno}: {self.node.name}: {text}")
+        raise BenchError(f"{self.path}:{node.lineno}: {self.node.name}: {text}")
 
     def literal(self, node: ast.expr, what: str) -> Any:
         if (value := _literal(node)) is _CODE:

@@ -9,8 +9,9 @@ from typing import Literal
 import pytest
 from plugin_files import PRUNE, only, write
 
+from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Parameter
-from benchmark.plugins.source_reader import DeclarationError, read_declarations
+from benchmark.plugins.source_reader import read_declarations
 
 
 def attack(body: str) -> str:
@@ -137,7 +138,7 @@ def test_inheritance_within_the_file(tmp_path: Path) -> None:
 )
 def test_mistakes_name_file_line_and_cure(tmp_path: Path, line: str, words: list[str]) -> None:
     path = write(tmp_path, attack(line))
-    with pytest.raises(DeclarationError) as caught:
+    with pytest.raises(BenchError) as caught:
         read_declarations(path)
     message = str(caught.value)
     file, number, rest = message.split(":", 2)
@@ -151,19 +152,19 @@ def test_mistakes_name_file_line_and_cure(tmp_path: Path, line: str, words: list
 @pytest.mark.parametrize(("missing", "cure"), [("family", '`family = "<word>"`'), ("kind", "removal | ")])
 def test_an_attack_must_say_what_it_is(tmp_path: Path, missing: str, cure: str) -> None:
     body = "\n".join(line for line in attack("").splitlines() if not line.strip().startswith(missing))
-    with pytest.raises(DeclarationError, match=f"must say its {missing}") as caught:
+    with pytest.raises(BenchError, match=f"must say its {missing}") as caught:
         read_declarations(write(tmp_path, body))
     assert cure in str(caught.value)
 
 
 def test_a_parameter_of_the_base_cannot_turn_into_a_trait(tmp_path: Path) -> None:
     body = attack("epochs: int = 5") + '\nclass Long(Toy):\n    name = "long"\n    epochs = 50\n'
-    with pytest.raises(DeclarationError, match="Long: epochs is a base class's parameter"):
+    with pytest.raises(BenchError, match="Long: epochs is a base class's parameter"):
         read_declarations(write(tmp_path, body))
 
 
 def test_one_name_twice_in_a_file(tmp_path: Path) -> None:
-    with pytest.raises(DeclarationError, match="two attacks are named 'toy'"):
+    with pytest.raises(BenchError, match="two attacks are named 'toy'"):
         read_declarations(write(tmp_path, attack("") + attack("").replace("Toy", "Again")))
 
 
@@ -171,12 +172,12 @@ def test_one_name_twice_in_a_file(tmp_path: Path) -> None:
 def test_a_file_that_is_not_python(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "plugin.py"
     path.write_bytes(content)
-    with pytest.raises(DeclarationError, match=r"plugin\.py:"):
+    with pytest.raises(BenchError, match=r"plugin\.py:"):
         read_declarations(path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DeclarationError, match=r"absent\.py.*can't be read"):
+    with pytest.raises(BenchError, match=r"absent\.py.*can't be read"):
         read_declarations(tmp_path / "absent.py")
 
 
@@ -194,7 +195,7 @@ def test_what_is_expected_belongs_to_a_declared_setting(
     body = body.replace("{TRAIT}", trait)
     one = only(tmp_path, body.replace("{KEYS}", '{"n=3": "too many"}'))
     assert [one.expected(trait, {"n": n}) for n in (1, 3)] == [None, "too many"]
-    with pytest.raises(DeclarationError, match="'n=4', which is not among the settings"):
+    with pytest.raises(BenchError, match="'n=4', which is not among the settings"):
         only(tmp_path, body.replace("{KEYS}", '{"n=4": "too many"}'))
-    with pytest.raises(DeclarationError, match="must hold texts by setting"):
+    with pytest.raises(BenchError, match="must hold texts by setting"):
         only(tmp_path, body.replace("{KEYS}", '("n=3",)'))
