@@ -37,8 +37,8 @@ def judged(store: RecordStore) -> Job:
     marked = next(one for one in plan.jobs if one.id == job.payload["key"])
     checksum = artefacts.write(store.artefact_path(marked.id, "key"), marked.id, KEY)
     store.write({
-        "schema": 1, "id": marked.id, "kind": "marked", "status": "ok", "job": dict(marked.payload), "parents": [],
-        "result": {"artefacts": {"key": checksum}}, "run": {},
+        "schema": 1, "id": marked.id, "kind": "marked", "status": "ok", "reason": None, "job": dict(marked.payload),
+        "parents": [], "result": {"artefacts": {"key": checksum}}, "run": {},
     })  # fmt: skip
     return job
 
