@@ -11,15 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.store.records import RecordStore
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.results import observations, outcomes
-from leaderboard.judge.run import Run, read_run
+from leaderboard.judge.run import Run
 from leaderboard.stats.tails import FAMILY_LEVEL, holm
 from leaderboard.stats.two_sample import fisher, mcnemar, paired_t, welch
 from leaderboard.stats.utility_test import ItemOutcomes, paired, unit_of
@@ -104,12 +102,6 @@ class Comparison:
     def shifted(self) -> list[Change]:
         """Cells as good as before whose evidence or utility changed beyond chance all the same."""
         return [change for change in self.changes if change.step == 0 and change.beyond_chance]
-
-
-def read_folder(folder: Path) -> Run:
-    """The run of a results folder with its store beside it, or of a published folder with its records.jsonl."""
-    store = folder.absolute().parent / "store"
-    return read_run(folder, RecordStore(store) if (store / "records").is_dir() else None)
 
 
 def compare(a: Board, b: Board) -> Comparison:

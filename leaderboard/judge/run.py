@@ -95,6 +95,12 @@ def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     return Run(described, {job: record for job, record in records if record is not None}, kept)
 
 
+def find_run(folder: Path) -> Run:
+    """The run of a results folder with the store beside it, or of a published folder with its own records."""
+    store = folder.absolute().parent / "store"
+    return read_run(folder, RecordStore(store) if (store / "records").is_dir() else None)
+
+
 def _plain_or_packed(path: Path) -> Path:
     packed = path.with_name(f"{path.name}.gz")
     return packed if packed.is_file() and not path.exists() else path

@@ -11,7 +11,8 @@ import pytest
 from bench import bench_here
 
 from benchmark.errors import BenchError
-from leaderboard.analysis.compare import compare, read_folder, words
+from leaderboard.analysis.compare import compare, words
+from leaderboard.judge.run import find_run
 from leaderboard.pages.compare_text import as_json, describe
 from leaderboard.stats.tails import holm
 from leaderboard.stats.two_sample import fisher, mcnemar, welch
@@ -190,8 +191,8 @@ def test_a_folder_is_read_with_its_store_or_as_published(full: Any, tmp_path: Pa
     (published / "run.json").write_text((full.folder / "run.json").read_text())
     lines = [json.dumps(record) for record in board.run.records.values()]
     (published / "records.jsonl").write_text("\n".join(lines) + "\n")
-    assert read_folder(published).records == board.run.records
+    assert find_run(published).records == board.run.records
     beside = full.folder / "made-up"
     beside.mkdir()
     (beside / "run.json").write_text((full.folder / "run.json").read_text())
-    assert read_folder(beside).records == board.run.records
+    assert find_run(beside).records == board.run.records
