@@ -35,8 +35,10 @@ class Rate:
 
 @dataclass(frozen=True)
 class FreshKeys:
-    """Fresh admissible keys on innocent models. accused: by alpha, by p_key alone; fired: models that were ever
-    accused at alpha. crossed: of schemes whose p_key accuses nobody by itself.
+    """Fresh keys on innocent models, by alpha.
+
+    accused: by p_key alone; fired: models that were ever accused. crossed: of schemes whose p_key accuses nobody by
+    itself.
     """
 
     draws: int
@@ -52,11 +54,18 @@ class FreshKeys:
         return self.accused if self.crossed is None else self.crossed.both
 
     @property
+    def failures(self) -> list[str]:
+        """Inadmissible keys, and counts above what chance allows of a correct rule, in words."""
+        refused = self.draws - self.admissible
+        said = [f"{refused} of {self.draws} fresh keys are inadmissible"] if refused else []
+        for alpha, rate in self.accusing.items():
+            if rate.count > (most := allowed(rate.n, alpha)):
+                said.append(f"{rate.count} of {rate.n} fresh keys accuse at {alpha:g}, {most} may")
+        return said
+
+    @property
     def passed(self) -> bool:
-        """Every key admissible, and no count above what chance allows of a correct rule."""
-        return self.admissible == self.draws and all(
-            rate.count <= allowed(rate.n, alpha) for alpha, rate in self.accusing.items()
-        )
+        return not self.failures
 
 
 @dataclass(frozen=True)
@@ -65,10 +74,8 @@ class Crossed:
 
     For a scheme whose law of a fresh key is a handful of redrawn ones, so that p_key is a prediction, known to be too
     small in its far tail. What accuses is p, the larger of p_key and p_null, and p_null of a fresh key needs that key
-    on other models; the owner's key on them can't replace it. key, both: accusations by p_key alone and by p, by
-    alpha, over pairs of a key and a model. Pairs of one key are not independent, so the limits are those of fewer
-    draws than there are pairs: a count within them is what a correct rule shows, not a proof. p_null allows for how
-    few nulls there are.
+    on other models. key, both: accusations by p_key alone and by p, by alpha, over pairs of a key and a model. Pairs of
+    one key are not independent: a count within the limits is what a correct rule shows, not a proof.
     """
 
     models: int
@@ -117,20 +124,8 @@ def allowed(n: int, alpha: float) -> int:
 
 
 def failures(found: Sequence[Calibrated]) -> list[str]:
-    """Where fresh keys accuse more often than chance allows of a correct rule, or are inadmissible, in words."""
-    said = []
-    for one in found:
-        drawn = one.fresh_keys
-        if drawn is None:
-            continue
-        if drawn.admissible < drawn.draws:
-            said.append(f"{one.scheme}: {drawn.draws - drawn.admissible} of {drawn.draws} fresh keys are inadmissible")
-        said += [
-            f"{one.scheme}: {rate.count} of {rate.n} fresh keys accuse at {alpha:g}, {allowed(rate.n, alpha)} may"
-            for alpha, rate in drawn.accusing.items()
-            if rate.count > allowed(rate.n, alpha)
-        ]
-    return said
+    """The failures of every scheme, each with its name."""
+    return [f"{one.scheme}: {said}" for one in found if one.fresh_keys for said in one.fresh_keys.failures]
 
 
 def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:

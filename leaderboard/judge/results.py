@@ -85,7 +85,5 @@ def unrelated_nulls(run: Run, judged: str, suspect: str) -> list[Observation]:
 def missing(run: Run, jobs: Mapping[str, str], roles: Sequence[str]) -> Verdict | None:
     """The verdict of the first job that has no result; a job that failed comes before one that never ran."""
     faults = [fault for role in roles if (fault := run.fault(jobs.get(role))) is not None]
-    failed = [fault for fault in faults if fault[0] != NOT_RUN]
-    if failed:
-        return missing_verdict(*failed[0])
-    return Verdict(*faults[0]) if faults else None
+    first = min(faults, key=lambda fault: fault[0] == NOT_RUN, default=None)
+    return missing_verdict(*first) if first else None

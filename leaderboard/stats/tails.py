@@ -50,7 +50,7 @@ def _tails(logpmf: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def rarity(log10_p: float) -> float:
     """A p-value in bits, -log2 p. Of p_key under P(Bin(s, 1/c) >= m): the rarity R of Kallas & Furon 2022 (RoSe)."""
-    return -log10_p * LN10 / math.log(2.0)
+    return -log10_p / math.log10(2.0)
 
 
 def log10_t_tail(x: float, df: float) -> float:

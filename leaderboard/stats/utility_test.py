@@ -54,8 +54,7 @@ class Utility:
 
     @property
     def useless(self) -> bool:
-        """Whether the suspect hardly beats doing nothing."""
-        return self.gain is not None and self.gain < LEAST_GAIN
+        return is_useless(self.gain)
 
 
 def compare(before: ItemOutcomes, after: ItemOutcomes, budget: float, unit: str) -> Utility:
@@ -95,10 +94,14 @@ def gain(seen: ItemOutcomes) -> float | None:
     return float(np.mean(seen["psnr"]) - np.mean(seen["identity"]))
 
 
+def is_useless(gained: float | None) -> bool:
+    """Whether an image-to-image model hardly beats doing nothing; others, which gain None, never count as useless."""
+    return gained is not None and gained < LEAST_GAIN
+
+
 def does_the_job(seen: ItemOutcomes | None) -> bool:
     """Whether a model counts as one that does its task: an image-to-image model must gain 3 dB, others always do."""
-    gained = None if seen is None else gain(seen)
-    return gained is None or gained >= LEAST_GAIN
+    return seen is None or not is_useless(gain(seen))
 
 
 def fidelity(
@@ -114,7 +117,7 @@ def fidelity(
     n = lost.size
     delta = float(lost.mean()) if n else 0.0
     worse, better = int((lost > 0).sum()), int((lost < 0).sum())
-    useless = gained is not None and gained < LEAST_GAIN
+    useless = is_useless(gained)
     if n < 2:
         state: UtilityState = "lost" if useless else "unclear"
         return Utility(worse, better, n, budget, delta, 0.0, state, (-math.inf, math.inf), "dB", gained)

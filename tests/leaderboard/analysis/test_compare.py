@@ -65,7 +65,7 @@ def test_a_removed_mark_is_worse_and_beyond_chance(two: tuple[Any, Any]) -> None
     a, b = filled(two[0], 96).board(), filled(two[1], 5).board()
     found = compare(a, b)
     (change,) = found.worse
-    assert (change.key[1], change.step, change.beyond_chance) == ("prune", -2, True)
+    assert (change.after.attack, change.step, change.beyond_chance) == ("prune", -2, True)
     assert (found.same, found.tests) == (1, 2)  # the steady cell is the same record, and no part of the family
     evidence = next(test for test in change.tests if test.what == "evidence")
     assert evidence.p == pytest.approx(fisher((96, 100), (5, 100)))
@@ -170,7 +170,7 @@ def test_claims_innocents_and_refused_claims_have_a_direction(two: tuple[Any, An
         case.innocent(shared, "adi", "none", accused)
         boards.append(case.board())
     found = compare(*boards)
-    steps = {(change.key[1], change.key[2]): words(change.after) for change in found.worse}
+    steps = {(change.after.attack, change.after.innocent): words(change.after) for change in found.worse}
     assert steps == {
         ("claim", False): "forged, rejected with commitment",
         ("gate", False): "survived (claim-refused)",
