@@ -134,9 +134,8 @@ def _evidence(prefix: str, part: str, of: str) -> list[Column]:
     ]  # fmt: skip
 
 
-def _utility(name: str, dtype: DType, unit: str, meaning: str, field: str = "", then: Any = None) -> Column:
-    return Column(f"utility_{name}", dtype, unit, meaning, "cell.utility" if then else f"cell.utility.{field or name}",
-                  then)  # fmt: skip
+def _utility(name: str, dtype: DType, unit: str, meaning: str, field: str = "") -> Column:
+    return Column(f"utility_{name}", dtype, unit, meaning, f"cell.utility.{field or name}")
 
 
 def _cost(name: str, dtype: DType, unit: str, meaning: str) -> Column:
@@ -192,9 +191,10 @@ COLUMNS = (
     Column("accuracy", "float64", "fraction, or dB", "Accuracy on the test images; mean PSNR where `unit` is dB."),
     Column("ssim", "float64", "", "Mean structural similarity of its images, in [-1, 1]."),
     _utility("change", "float64", UNIT, "Change of utility against the released model; a loss is negative."),
-    _utility("change_low", "float64", UNIT, "Lower end of its 90 % interval.",
-             then=lambda u: -SCALE[u.unit] * u.interval[1]),
-    _utility("change_high", "float64", UNIT, "Upper end.", then=lambda u: -SCALE[u.unit] * u.interval[0]),
+    Column("utility_change_low", "float64", UNIT, "Lower end of its 90 % interval.", "cell.utility",
+           lambda u: -SCALE[u.unit] * u.interval[1]),
+    Column("utility_change_high", "float64", UNIT, "Upper end.", "cell.utility",
+           lambda u: -SCALE[u.unit] * u.interval[0]),
     _utility("losses", "Int64", "test images", "Right before and wrong after the attack, or lower in PSNR."),
     _utility("gains", "Int64", "test images", "Wrong before and right after, or higher in PSNR."),
     _utility("items", "Int64", "test images", "Test images compared.", "n"),

@@ -12,7 +12,7 @@ from scipy import stats
 from leaderboard.analysis.half_reset import half_reset_power
 from leaderboard.judge.case_file import counted_pools
 from leaderboard.judge.evidence import Weighing
-from leaderboard.judge.results import Observation, null_models, nulls_of, observations, unrelated_nulls
+from leaderboard.judge.results import Observation, null_observations, nulls_of, observations, useless_nulls
 from leaderboard.judge.run import Run
 from leaderboard.stats.null_tests import OWN_POOL
 from leaderboard.stats.tails import clopper_pearson_upper
@@ -100,17 +100,18 @@ class Pool:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What the calibration found of one scheme; parts whose jobs have no result are None or empty, with a reason.
+    """What the calibration found of one scheme; parts whose jobs have no result are None or empty.
 
-    power: by alpha, the probability that a mark of which half the items were reset to chance is still present.
+    no_fresh_keys: why there is no such test. power: by alpha, the probability that a mark of which half the items were
+    reset to chance is still present. faults: (status, reason) of the jobs without a result.
     """
 
     scheme: str
     fresh_keys: FreshKeys | None
-    no_fresh_keys: str | None  # why there is no such test, where there is none
+    no_fresh_keys: str | None
     pools: Sequence[Pool]
     power: Mapping[float, float]
-    faults: Sequence[tuple[str, str]] = ()  # (status, reason)
+    faults: Sequence[tuple[str, str]] = ()
 
 
 def calibrate(run: Run) -> list[Calibrated]:
@@ -134,7 +135,7 @@ def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:
     faults = [(fault[0], fault[1] or fault[0]) for job in jobs if (fault := run.fault(job)) is not None]
     there = all(map(run.result, nulls.values()))
     fresh = observations(run, entry["fresh"])
-    seen = {pool: [one for _, one in nulls_of(run, job)] for pool, job in nulls.items()}
+    seen = {pool: null_observations(run, job) for pool, job in nulls.items()}
     fresh_keys, without = _fresh_keys(run, entry)
     return Calibrated(
         scheme=entry["scheme"],
@@ -157,10 +158,8 @@ def _fresh_keys(run: Run, entry: Mapping[str, Any]) -> tuple[FreshKeys | None, s
     if not any(one["channels"][one["evidence"]].get("law") for one in seen):
         return None, "its fresh keys have no law, so none of them accuses by itself"
     ps = [_p_values(one, {}).key for one in seen]
-    fired = {
-        alpha: len({model for model, p in zip(models, ps, strict=True) if _accuses(p[alpha], alpha)})
-        for alpha in ALPHAS
-    }
+    both = list(zip(models, ps, strict=True))
+    fired = {alpha: len({model for model, p in both if _accuses(p[alpha], alpha)}) for alpha in ALPHAS}
     results = [one for job in entry["crossed"] if (one := run.result(job)) is not None]
     if len(results) < len(entry["crossed"]):
         return None, None
@@ -181,14 +180,12 @@ def cross(seen: Sequence[Sequence[Observation]]) -> Crossed:
 
 def _pool(run: Run, name: str, job: str, nulls: Mapping[str, str]) -> Pool:
     """Each model of `job` as the suspect, and the nulls it has nothing to do with, by pool, as the nulls."""
-    able = nulls_of(run, job)
     ps = [
-        _p_values(seen, {pool: unrelated_nulls(run, judged, model) for pool, judged in nulls.items()})
-        for model, seen in able
+        _p_values(seen, {pool: null_observations(run, judged, model) for pool, judged in nulls.items()})
+        for model, seen in nulls_of(run, job)
     ]
     least = min((value for p in ps for value in p.both.values() if value is not None), default=None)
-    useless = len(null_models(run, job)) - len(able)
-    return Pool(name, _rates(p.null for p in ps), _rates(p.both for p in ps), least, useless)
+    return Pool(name, _rates(p.null for p in ps), _rates(p.both for p in ps), least, useless_nulls(run, job))
 
 
 @dataclass(frozen=True)

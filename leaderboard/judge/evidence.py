@@ -15,19 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from leaderboard.stats import tails
-from leaderboard.stats.null_tests import (
-    OWN_POOL,
-    EvidenceScore,
-    Grade,
-    NullTest,
-    ScoreKind,
-    counting,
-    key_law,
-    null_pool,
-    score,
-    thresholds,
-)
+from leaderboard.stats import null_tests, tails
+from leaderboard.stats.null_tests import OWN_POOL, EvidenceScore, Grade, NullTest, ScoreKind
 
 __all__ = ["NEAR", "OWN_POOL", "TOO_FEW", "Evidence", "Weighing", "weigh"]
 
@@ -111,20 +100,20 @@ class Weighing:
         """See `weigh`. useless: by pool, how many models were left out of it for not doing their task."""
         channel = observation["evidence"]
         scores = {
-            name: [score(null, channel) for null in members if null.get("unreadable") is None]
+            name: [null_tests.score(null, channel) for null in members if null.get("unreadable") is None]
             for name, members in pools.items()
         }
-        null_pools = {name: null_pool(name, members) for name, members in scores.items() if members}
+        null_pools = {name: null_tests.null_pool(name, members) for name, members in scores.items() if members}
         shown = {name: null_pools.get(name) for name in pools}
         example = next((members[0] for members in scores.values() if members), None)
         if observation.get("unreadable") is not None:
             return cls(None, observation["unreadable"], NullTest(None, (), 0.0), shown, useless or {}, example)
-        suspect = score(observation, channel)
+        suspect = null_tests.score(observation, channel)
         for name, members in scores.items():
             if members and (members[0].kind, members[0].n) != (suspect.kind, suspect.n):
                 raise ValueError(f"nulls of pool '{name}' were not scored on the suspect's {suspect.n} items")
-        law = key_law(observation["channels"][channel].get("law"), suspect)
-        test = NullTest(law, counting(null_pools), search_bits * math.log10(2.0))
+        law = null_tests.key_law(observation["channels"][channel].get("law"), suspect)
+        test = NullTest(law, null_tests.counting(null_pools), search_bits * math.log10(2.0))
         return cls(suspect, None, test, shown, useless or {}, example)
 
     def at(self, alpha: float) -> Evidence:
@@ -151,7 +140,7 @@ class Weighing:
     def _seen(self, suspect: EvidenceScore, alpha: float, nulls: Mapping[str, Any]) -> Evidence:
         test, total, n = self.test, suspect.total, suspect.n
         rate, upper, interval = self.bounds
-        theta, theta0 = thresholds(test, suspect.kind, n, alpha)
+        theta, theta0 = null_tests.thresholds(test, suspect.kind, n, alpha)
         log10_p = test.p(total, alpha)
         if test.key is None and not test.nulls:
             state: EvidenceState = "unclear"

@@ -23,7 +23,7 @@ ANOTHER_VERSION = "if it was written by another version, run the benchmark again
 
 @dataclass(frozen=True)
 class Run:
-    """What was planned, and the records there are. described: `run.json` as it was written, to be published so."""
+    """What was planned, and the records there are. described: `run.json` as it was written, which is published."""
 
     described: Mapping[str, Any]
     records: Mapping[str, Record]
@@ -53,13 +53,11 @@ class Run:
 
     def ancestors(self, job: str) -> Iterator[str]:
         """The job itself, its parents, theirs, and so on: nearest first, each once."""
-        queue, seen, jobs = [job], {job}, self.described["jobs"]
+        queue, jobs = [job], self.described["jobs"]
         for one in queue:
             yield one
-            for parent in jobs[one]["parents"] if one in jobs else ():
-                if parent not in seen:
-                    seen.add(parent)
-                    queue.append(parent)
+            parents = jobs[one]["parents"] if one in jobs else ()
+            queue += [parent for parent in dict.fromkeys(parents) if parent not in queue]
 
     def fault(self, job: str | None) -> tuple[str, str | None] | None:
         """Why a job has no result, as (status, reason); None where it has one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -196,7 +197,8 @@ def _least_total(
         return p(total, alpha) <= bound
 
     if kind == "count":
-        return tails.least_count(enough, n)
+        least = bisect_left(range(n + 1), True, key=enough)
+        return least if least <= n else None
     drawn = [pool for pool in (test.key, *test.nulls) if isinstance(pool, NullPool)]
     if not drawn:
         return None

@@ -117,14 +117,13 @@ def fidelity(
     n = lost.size
     delta = float(lost.mean()) if n else 0.0
     worse, better = int((lost > 0).sum()), int((lost < 0).sum())
-    useless = is_useless(gained)
-    if n < 2:
-        state: UtilityState = "lost" if useless else "unclear"
-        return Utility(worse, better, n, budget, delta, 0.0, state, (-math.inf, math.inf), "dB", gained)
-    error, critical = float(lost.std(ddof=1)) / math.sqrt(n), float(special.stdtrit(n - 1, 0.95))
-    t = (delta - budget) / error if error > 0 else math.copysign(math.inf, delta - budget) if delta != budget else 0.0
-    state = "lost" if useless or t >= critical else "kept" if t <= -critical else "unclear"
-    interval = delta - critical * error, delta + critical * error
+    t, critical, half = 0.0, math.inf, math.inf
+    if n > 1:
+        error, critical = float(lost.std(ddof=1)) / math.sqrt(n), float(special.stdtrit(n - 1, 0.95))
+        over, half = delta - budget, critical * error
+        t = over / error if error > 0 else math.copysign(math.inf, over) if over else 0.0
+    state = "lost" if is_useless(gained) else _state(t, critical)
+    interval = delta - half, delta + half
     return Utility(worse, better, n, budget, delta, t, state, interval, "dB", gained)
 
 
@@ -173,9 +172,12 @@ def utility(losses: int, gains: int, n: int, budget: float) -> Utility:
     The interval holds the net losses whose |z| stays below 1.645, within [-1, 1].
     """
     z = tango_z(losses, gains, n, budget)
-    state: UtilityState = "kept" if z <= -CRITICAL else "lost" if z >= CRITICAL else "unclear"
     delta = (losses - gains) / n if n else 0.0
-    return Utility(losses, gains, n, budget, delta, z, state, _interval(losses, gains, n))
+    return Utility(losses, gains, n, budget, delta, z, _state(z, CRITICAL), _interval(losses, gains, n))
+
+
+def _state(statistic: float, critical: float) -> UtilityState:
+    return "kept" if statistic <= -critical else "lost" if statistic >= critical else "unclear"
 
 
 @lru_cache(maxsize=65536)
