@@ -152,8 +152,6 @@ def _over_strength(board: Board, scheme: str, swept: _Swept) -> Curve:
 
 def _over_share(board: Board) -> Iterator[Curve]:
     """Curves over the thief's share of the data, one for each pool, where the run has several thieves."""
-    if not board.beside:
-        return
     squares: dict[tuple[str, str, str], dict[float, list[Cell]]] = {}
     for cell in (*board.cells, *board.beside):
         if not cell.innocent and not cell.claim and cell.kind != "control":

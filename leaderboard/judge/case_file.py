@@ -100,9 +100,7 @@ def counted_pools(jobs: Mapping[str, str | None], *, fresh: bool = False) -> dic
 
     fresh: under the owner's key, also in a cell that is judged under a thief's.
     """
-    found = {pool: jobs.get(role) for pool, role in COUNTED.items()}
-    if fresh:
-        found = {pool: jobs.get(f"fresh_{role}", found[pool]) for pool, role in COUNTED.items()}
+    found = {pool: jobs.get(f"fresh_{role}" if fresh else role, jobs.get(role)) for pool, role in COUNTED.items()}
     return {pool: job for pool, job in found.items() if job is not None}
 
 
