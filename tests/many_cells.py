@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.store.records import RecordStore
-from leaderboard.judge.board import Board, judge, read_run
+from leaderboard.judge.board import Board, judge
 from leaderboard.judge.gc_pause import paused
+from leaderboard.judge.run import read_run
 from leaderboard.pages.export import page_makers
 from leaderboard.pages.publish import PUBLISHED
 

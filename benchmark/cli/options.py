@@ -128,7 +128,8 @@ def judged_run(
 ) -> tuple[Machine, Board]:
     """A run's folder and store, and its board at these thresholds."""
     from benchmark.execution.run import Machine
-    from leaderboard.judge.board import judge, read_run
+    from leaderboard.judge.board import judge
+    from leaderboard.judge.run import read_run
 
     machine = Machine(results, "quick" if run_name is None else run_name)
     return machine, judge(read_run(machine.folder, machine.store), alpha, budget)

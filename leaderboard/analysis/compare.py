@@ -9,17 +9,15 @@ same job with the same result are the same record, not a comparison.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.store.records import RecordStore
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.results import observations, outcomes
-from leaderboard.judge.run import Run, read_run
+from leaderboard.judge.run import Run
 from leaderboard.stats.tails import FAMILY_LEVEL, holm
 from leaderboard.stats.two_sample import fisher, mcnemar, paired_t, welch
 from leaderboard.stats.utility_test import ItemOutcomes, paired, unit_of
@@ -53,7 +51,6 @@ class TwoSampleTest:
 class Change:
     """One cell in both runs. `step`: below 0 worse for the owner, above 0 better, None where one has no verdict."""
 
-    key: CellKey
     before: Cell
     after: Cell
     step: int | None
@@ -106,12 +103,6 @@ class Comparison:
         return [change for change in self.changes if change.step == 0 and change.beyond_chance]
 
 
-def read_folder(folder: Path) -> Run:
-    """The run of a results folder with its store beside it, or of a published folder with its records.jsonl."""
-    store = folder.absolute().parent / "store"
-    return read_run(folder, RecordStore(store) if (store / "records").is_dir() else None)
-
-
 def compare(a: Board, b: Board) -> Comparison:
     """Compare two boards. Raises BenchError where they were judged at other thresholds, or no cell is in both."""
     read, again = ({track.task: (track.alpha, track.budget) for track in board.tracks} for board in (a, b))
@@ -121,22 +112,20 @@ def compare(a: Board, b: Board) -> Comparison:
     both = [key for key in old if key in new]
     if not both:
         raise BenchError("the two runs have no cell in common: compare runs of the same schemes, attacks and seeds")
-    hashes = [{track.task: track.sha256 for track in board.tracks} for board in (a, b)]
-    pairs = [(key, _tests(a.run, old[key], b.run, new[key], _same_images(hashes, old[key], new[key]))) for key in both]
-    same = sum(tests is None for _, tests in pairs)
-    family = [test for _, tests in pairs for test in tests or ()]
-    adjusted = iter(holm([test.p for test in family]))
+    images = [{(track.task, track.sha256) for track in board.tracks} for board in (a, b)]
+    same_images = {task for task, _ in images[0] & images[1]}
+    tests = {key: _tests(a.run, old[key], b.run, new[key], same_images) for key in both}
+    adjusted = iter(holm([test.p for found in tests.values() for test in found or ()]))
     changes = []
-    for key, tests in pairs:
-        corrected = tuple(TwoSampleTest(test.what, test.name, test.p, next(adjusted)) for test in tests or ())
-        changes.append(Change(key, old[key], new[key], _step(old[key], new[key]), corrected))
+    for key, found in tests.items():
+        corrected = tuple(replace(test, adjusted=next(adjusted)) for test in found or ())
+        changes.append(Change(old[key], new[key], _step(old[key], new[key]), corrected))
     return Comparison(
-        changes, same, [new[key] for key in new if key not in old], [old[key] for key in old if key not in new]
+        changes,
+        same=sum(found is None for found in tests.values()),
+        new=[cell for key, cell in new.items() if key not in old],
+        gone=[cell for key, cell in old.items() if key not in new],
     )
-
-
-def _same_images(hashes: Sequence[Mapping[str, str]], before: Cell, after: Cell) -> bool:
-    return before.task == after.task and hashes[0][before.task] == hashes[1][after.task]
 
 
 def key_of(cell: Cell) -> CellKey:
@@ -145,14 +134,11 @@ def key_of(cell: Cell) -> CellKey:
 
 
 def _good(cell: Cell) -> list[int] | None:
-    """How good each court's verdict is for the owner."""
-    found = []
-    for verdict in (cell.verdict, cell.committed):
-        if verdict is not None:
-            if verdict.word not in _GOOD:
-                return None
-            found.append(min([_GOOD[verdict.word], *(_FLAGGED.get(flag, 2) for flag in verdict.flags)]))
-    return found
+    """How good each court's verdict is for the owner; None where a court has none."""
+    verdicts = [verdict for verdict in (cell.verdict, cell.committed) if verdict is not None]
+    if any(verdict.word not in _GOOD for verdict in verdicts):
+        return None
+    return [min([_GOOD[one.word], *(_FLAGGED.get(flag, 2) for flag in one.flags)]) for one in verdicts]
 
 
 def _step(before: Cell, after: Cell) -> int | None:
@@ -163,20 +149,16 @@ def _step(before: Cell, after: Cell) -> int | None:
     return min(steps) if min(steps) < 0 else max(steps)
 
 
-def _tests(a: Run, before: Cell, b: Run, after: Cell, comparable: bool) -> list[TwoSampleTest] | None:
-    """The tests of one cell; None where both runs hold the very same records of it."""
+def _tests(a: Run, before: Cell, b: Run, after: Cell, same_images: Set[str]) -> list[TwoSampleTest] | None:
+    """The tests of one cell; None where both runs hold the very same records of it. same_images: of which tasks."""
     roles = ("judged", "suspect" if before.innocent else "attacked")
-    if before.jobs and all(
-        before.jobs.get(role) == after.jobs.get(role)
-        and a.result(before.jobs.get(role)) == b.result(after.jobs.get(role))
-        for role in roles
-    ):
+    jobs = [(before.jobs.get(role), after.jobs.get(role)) for role in roles]
+    if before.jobs and all(old == new and a.result(old) == b.result(new) for old, new in jobs):
         return None
-    found = [
-        _evidence_test(observations(a, before.jobs.get("judged")), observations(b, after.jobs.get("judged"))),
-        _utility_test(outcomes(a, before.jobs.get(roles[1])), outcomes(b, after.jobs.get(roles[1]))) if comparable
-        else None,
-    ]  # fmt: skip
+    judged, suspect = jobs
+    found = [_evidence_test(observations(a, judged[0]), observations(b, judged[1]))]
+    if before.task == after.task and before.task in same_images:
+        found.append(_utility_test(outcomes(a, suspect[0]), outcomes(b, suspect[1])))
     return [test for test in found if test is not None]
 
 
@@ -186,7 +168,8 @@ def _evidence_test(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[
         return None
     old, new = (seen["channels"][seen["evidence"]] for seen in (before[0], after[0]))
     if "hits" in old and "hits" in new:
-        return TwoSampleTest("evidence", "Fisher", fisher(_count(old["hits"]), _count(new["hits"])))
+        counts = ((one["hits"].count("1"), len(one["hits"])) for one in (old, new))
+        return TwoSampleTest("evidence", "Fisher", fisher(*counts))
     if "values" in old and "values" in new and min(len(old["values"]), len(new["values"])) > 1:
         return TwoSampleTest("evidence", "Welch", welch(old["values"], new["values"]))
     return None
@@ -203,10 +186,6 @@ def _utility_test(before: ItemOutcomes | None, after: ItemOutcomes | None) -> Tw
         return TwoSampleTest("utility", "paired t", paired_t(before[name], after[name]))
     losses, gains, _ = paired(before[name], after[name])
     return TwoSampleTest("utility", "McNemar", mcnemar(losses, gains))
-
-
-def _count(hits: str) -> tuple[int, int]:
-    return hits.count("1"), len(hits)
 
 
 def words(cell: Cell) -> str:

@@ -12,7 +12,7 @@ from scipy import stats
 from leaderboard.analysis.half_reset import half_reset_power
 from leaderboard.judge.case_file import counted_pools
 from leaderboard.judge.evidence import Weighing
-from leaderboard.judge.results import Observation, null_models, nulls_of, observations, unrelated_nulls
+from leaderboard.judge.results import Observation, null_observations, nulls_of, observations, useless_nulls
 from leaderboard.judge.run import Run
 from leaderboard.stats.null_tests import OWN_POOL
 from leaderboard.stats.tails import clopper_pearson_upper
@@ -35,8 +35,10 @@ class Rate:
 
 @dataclass(frozen=True)
 class FreshKeys:
-    """Fresh admissible keys on innocent models. accused: by alpha, by p_key alone; fired: models that were ever
-    accused at alpha. crossed: of schemes whose p_key accuses nobody by itself.
+    """Fresh keys on innocent models, by alpha.
+
+    accused: by p_key alone; fired: models that were ever accused. crossed: of schemes whose p_key accuses nobody by
+    itself.
     """
 
     draws: int
@@ -52,11 +54,18 @@ class FreshKeys:
         return self.accused if self.crossed is None else self.crossed.both
 
     @property
+    def failures(self) -> list[str]:
+        """Inadmissible keys, and counts above what chance allows of a correct rule, in words."""
+        refused = self.draws - self.admissible
+        said = [f"{refused} of {self.draws} fresh keys are inadmissible"] if refused else []
+        for alpha, rate in self.accusing.items():
+            if rate.count > (most := allowed(rate.n, alpha)):
+                said.append(f"{rate.count} of {rate.n} fresh keys accuse at {alpha:g}, {most} may")
+        return said
+
+    @property
     def passed(self) -> bool:
-        """Every key admissible, and no count above what chance allows of a correct rule."""
-        return self.admissible == self.draws and all(
-            rate.count <= allowed(rate.n, alpha) for alpha, rate in self.accusing.items()
-        )
+        return not self.failures
 
 
 @dataclass(frozen=True)
@@ -65,10 +74,8 @@ class Crossed:
 
     For a scheme whose law of a fresh key is a handful of redrawn ones, so that p_key is a prediction, known to be too
     small in its far tail. What accuses is p, the larger of p_key and p_null, and p_null of a fresh key needs that key
-    on other models; the owner's key on them can't replace it. key, both: accusations by p_key alone and by p, by
-    alpha, over pairs of a key and a model. Pairs of one key are not independent, so the limits are those of fewer
-    draws than there are pairs: a count within them is what a correct rule shows, not a proof. p_null allows for how
-    few nulls there are.
+    on other models. key, both: accusations by p_key alone and by p, by alpha, over pairs of a key and a model. Pairs of
+    one key are not independent: a count within the limits is what a correct rule shows, not a proof.
     """
 
     models: int
@@ -93,17 +100,18 @@ class Pool:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What the calibration found of one scheme; parts whose jobs have no result are None or empty, with a reason.
+    """What the calibration found of one scheme; parts whose jobs have no result are None or empty.
 
-    power: by alpha, the probability that a mark of which half the items were reset to chance is still present.
+    no_fresh_keys: why there is no such test. power: by alpha, the probability that a mark of which half the items were
+    reset to chance is still present. faults: (status, reason) of the jobs without a result.
     """
 
     scheme: str
     fresh_keys: FreshKeys | None
-    no_fresh_keys: str | None  # why there is no such test, where there is none
+    no_fresh_keys: str | None
     pools: Sequence[Pool]
     power: Mapping[float, float]
-    faults: Sequence[tuple[str, str]] = ()  # (status, reason)
+    faults: Sequence[tuple[str, str]] = ()
 
 
 def calibrate(run: Run) -> list[Calibrated]:
@@ -117,20 +125,8 @@ def allowed(n: int, alpha: float) -> int:
 
 
 def failures(found: Sequence[Calibrated]) -> list[str]:
-    """Where fresh keys accuse more often than chance allows of a correct rule, or are inadmissible, in words."""
-    said = []
-    for one in found:
-        drawn = one.fresh_keys
-        if drawn is None:
-            continue
-        if drawn.admissible < drawn.draws:
-            said.append(f"{one.scheme}: {drawn.draws - drawn.admissible} of {drawn.draws} fresh keys are inadmissible")
-        said += [
-            f"{one.scheme}: {rate.count} of {rate.n} fresh keys accuse at {alpha:g}, {allowed(rate.n, alpha)} may"
-            for alpha, rate in drawn.accusing.items()
-            if rate.count > allowed(rate.n, alpha)
-        ]
-    return said
+    """The failures of every scheme, each with its name."""
+    return [f"{one.scheme}: {said}" for one in found if one.fresh_keys for said in one.fresh_keys.failures]
 
 
 def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:
@@ -139,7 +135,7 @@ def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:
     faults = [(fault[0], fault[1] or fault[0]) for job in jobs if (fault := run.fault(job)) is not None]
     there = all(map(run.result, nulls.values()))
     fresh = observations(run, entry["fresh"])
-    seen = {pool: [one for _, one in nulls_of(run, job)] for pool, job in nulls.items()}
+    seen = {pool: null_observations(run, job) for pool, job in nulls.items()}
     fresh_keys, without = _fresh_keys(run, entry)
     return Calibrated(
         scheme=entry["scheme"],
@@ -162,10 +158,8 @@ def _fresh_keys(run: Run, entry: Mapping[str, Any]) -> tuple[FreshKeys | None, s
     if not any(one["channels"][one["evidence"]].get("law") for one in seen):
         return None, "its fresh keys have no law, so none of them accuses by itself"
     ps = [_p_values(one, {}).key for one in seen]
-    fired = {
-        alpha: len({model for model, p in zip(models, ps, strict=True) if _accuses(p[alpha], alpha)})
-        for alpha in ALPHAS
-    }
+    both = list(zip(models, ps, strict=True))
+    fired = {alpha: len({model for model, p in both if _accuses(p[alpha], alpha)}) for alpha in ALPHAS}
     results = [one for job in entry["crossed"] if (one := run.result(job)) is not None]
     if len(results) < len(entry["crossed"]):
         return None, None
@@ -186,14 +180,12 @@ def cross(seen: Sequence[Sequence[Observation]]) -> Crossed:
 
 def _pool(run: Run, name: str, job: str, nulls: Mapping[str, str]) -> Pool:
     """Each model of `job` as the suspect, and the nulls it has nothing to do with, by pool, as the nulls."""
-    able = nulls_of(run, job)
     ps = [
-        _p_values(seen, {pool: unrelated_nulls(run, judged, model) for pool, judged in nulls.items()})
-        for model, seen in able
+        _p_values(seen, {pool: null_observations(run, judged, model) for pool, judged in nulls.items()})
+        for model, seen in nulls_of(run, job)
     ]
     least = min((value for p in ps for value in p.both.values() if value is not None), default=None)
-    useless = len(null_models(run, job)) - len(able)
-    return Pool(name, _rates(p.null for p in ps), _rates(p.both for p in ps), least, useless)
+    return Pool(name, _rates(p.null for p in ps), _rates(p.both for p in ps), least, useless_nulls(run, job))
 
 
 @dataclass(frozen=True)

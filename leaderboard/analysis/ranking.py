@@ -13,7 +13,6 @@ from math import inf
 from statistics import fmean, median
 
 from leaderboard.judge.board import Board
-from leaderboard.judge.cell import Cell
 from leaderboard.judge.summaries import AttackRow, tier, work_share
 from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH, Tally
 from leaderboard.stats.seeds import LEAST_FOR_INTERVAL, difference_p, mean_interval, worst_case
@@ -28,7 +27,7 @@ class SeedScore:
 
     mean: in [0, 1]: per seed the mean over the attacks of a family, then over families. interval: its 95 %
     interval, None with fewer than 3 seeds. worst: the smallest one-sided 95 % lower bound over the attacks.
-    survivors: seeds that survived every attack. lowest: the smallest share of seeds, biased down.
+    survivors: seeds that survived every attack. lowest: the smallest share that survived one attack, biased down.
     """
 
     mean: float
@@ -72,15 +71,14 @@ class CostToBreak:
     have an outcome; dearest: the largest relative work among them, which a censored cost exceeds.
     """
 
-    scheme: str
-    attack: str | None
-    broken: int
-    seeds: int
-    relative: float | None
-    seconds: float | None
-    no_better: bool
-    tried: int
-    dearest: float | None
+    attack: str | None = None
+    broken: int = 0
+    seeds: int = 0
+    relative: float | None = None
+    seconds: float | None = None
+    no_better: bool = False
+    tried: int = 0
+    dearest: float | None = None
 
     @property
     def tier(self) -> int | None:
@@ -110,30 +108,31 @@ class SeedOutcomes:
         families = [self.families[label] for label in attacks]
         return [1 / (len(set(families)) * families.count(family)) for family in families]
 
-    def row(self, attack: str, seeds: Sequence[int], undecided: float) -> list[float]:
-        values = (self.by_attack[attack][seed] for seed in seeds)
-        return [undecided if value is None else value for value in values]
-
-    def per_seed(self, attacks: Sequence[str], seeds: Sequence[int], undecided: float) -> list[float]:
-        """The mean score of each seed."""
-        rows, weights = [self.row(one, seeds, undecided) for one in attacks], self.weights(attacks)
-        return [sum(w * row[i] for w, row in zip(weights, rows, strict=True)) for i in range(len(seeds))]
-
-    def held(self, attacks: Sequence[str], seeds: Sequence[int], undecided: float) -> list[int]:
-        """In how many of `seeds` each attack was withstood."""
-        return [round(sum(self.row(one, seeds, undecided))) for one in attacks]
+    def rows(self, attacks: Sequence[str], seeds: Sequence[int], undecided: float) -> list[list[float]]:
+        """The outcome in each of `seeds`, one row per attack."""
+        found = ([self.by_attack[attack][seed] for seed in seeds] for attack in attacks)
+        return [[undecided if value is None else value for value in row] for row in found]
 
     def score(self, undecided: float) -> SeedScore:
-        seeds, attacks = self.seeds, self.complete
-        scores, held = self.per_seed(attacks, seeds, undecided), self.held(attacks, seeds, undecided)
-        rows = [self.row(one, seeds, undecided) for one in attacks]
+        rows, weights = self.rows(self.complete, self.seeds, undecided), self.weights(self.complete)
+        scores, held = _per_seed(rows, weights), _held(rows)
         return SeedScore(
             mean=fmean(scores),
-            interval=mean_interval(scores, self.weights(attacks), held),
-            worst=worst_case(held, len(seeds)),
-            survivors=sum(all(row[i] == HELD for row in rows) for i in range(len(seeds))),
-            lowest=min(held) / len(seeds),
+            interval=mean_interval(scores, weights, held),
+            worst=worst_case(held, len(scores)),
+            survivors=sum(min(seed) == HELD for seed in zip(*rows, strict=True)),
+            lowest=min(held) / len(scores),
         )
+
+
+def _per_seed(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> list[float]:
+    """The mean score of each seed."""
+    return [sum(w * one for w, one in zip(weights, seed, strict=True)) for seed in zip(*rows, strict=True)]
+
+
+def _held(rows: Sequence[Sequence[float]]) -> list[int]:
+    """In how many seeds each attack was withstood."""
+    return [round(sum(row)) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -141,14 +140,6 @@ class Scores:
     """The scores of a board. `kind` names one of its boards, never several."""
 
     board: Board
-
-    @cached_property
-    def squares(self) -> dict[tuple[str, str], list[Cell]]:
-        """The cells of marked models by (scheme, attack)."""
-        found: dict[tuple[str, str], list[Cell]] = {}
-        for cell in self.board.owners():
-            found.setdefault((cell.scheme, cell.attack), []).append(cell)
-        return found
 
     def columns(self, kind: str, up_to: int | None = None) -> list[AttackRow]:
         """The attacks of a board; up_to: only those of this cost tier and cheaper ones.
@@ -163,7 +154,7 @@ class Scores:
         found: dict[str, dict[int, float | None]] = {}
         columns, count = self.columns(kind, up_to), 0
         for row in columns:
-            for cell in self.squares.get((scheme, row.label), ()):
+            for cell in self.board.at(scheme, row.label):
                 count += 1
                 tally = Tally.of([(cell.committed if committed else None) or cell.verdict])
                 if tally.judged:
@@ -210,13 +201,13 @@ class Scores:
         dearest = max((one.relative for one in options if one.relative is not None), default=None)
         broken = [one for one in options if 2 * one.broken > one.seeds]
         if not broken:
-            return CostToBreak(scheme, None, 0, 0, None, None, False, len(options), dearest)
+            return CostToBreak(tried=len(options), dearest=dearest)
         cheapest = min(broken, key=lambda one: (inf if one.relative is None else one.relative, one.seconds or 0.0))
         return replace(cheapest, tried=len(options), dearest=dearest)
 
     def _price(self, scheme: str, attack: str) -> CostToBreak | None:
         """One attack's outcomes and its price: medians over this scheme's own cells."""
-        cells = self.squares.get((scheme, attack), [])
+        cells = self.board.at(scheme, attack)
         tally = Tally.of(cell.verdict for cell in cells)
         if not tally.judged:
             return None
@@ -224,15 +215,12 @@ class Scores:
         seconds = [cell.cost.seconds for cell in cells if cell.cost]
         flagged = sum(NO_BETTER_THAN_SCRATCH in cell.verdict.flags for cell in cells)
         return CostToBreak(
-            scheme=scheme,
             attack=attack,
             broken=tally.broken,
             seeds=tally.judged,
             relative=median(shares) if shares else None,
             seconds=median(seconds) if seconds else None,
             no_better=2 * flagged > tally.broken,
-            tried=0,
-            dearest=None,
         )
 
 
@@ -244,7 +232,8 @@ def _pair_p(first: SeedOutcomes, second: SeedOutcomes) -> float:
         return 1.0
     weights, p_values = first.weights(attacks), []
     for way in (BROKEN, HELD):
-        mine, other = (one.per_seed(attacks, seeds, way) for one in (first, second))
-        held, lost = (one.held(attacks, seeds, way) for one in (first, second))
-        p_values.append(difference_p(mine, other, weights, held, lost) if fmean(mine) > fmean(other) else 1.0)
+        rows = [one.rows(attacks, seeds, way) for one in (first, second)]
+        mine, other = (_per_seed(found, weights) for found in rows)
+        ahead = fmean(mine) > fmean(other)
+        p_values.append(difference_p(mine, other, weights, *map(_held, rows)) if ahead else 1.0)
     return max(p_values)

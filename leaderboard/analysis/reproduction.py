@@ -1,11 +1,10 @@
-"""Reported and measured, claim by claim: what the records of a run say to what a paper reports.
+"""Reported and measured, claim by claim: whether the records of a run reproduce what a paper reports.
 
 Pure functions of `run.json` (which holds the claims and tolerances from before the first job) and the records.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -20,6 +19,7 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import OWN_POOL
 from leaderboard.judge.results import observations
 from leaderboard.judge.run import Run
+from leaderboard.stats.tails import rarity
 
 REPRODUCED, NOT_REPRODUCED, NOT_MEASURED = "reproduced", "not reproduced", "not measured"
 # what the paper is not known to say can't be reproduced: only the bound that the project set itself can hold
@@ -29,7 +29,7 @@ OURS = ("unconfirmed", "ours")
 
 @dataclass(frozen=True)
 class Reading:
-    """What one cell says: a number or a word, and the record that it was read in."""
+    """What was measured in one cell: a number or a word, and the id of the record that holds it."""
 
     value: float | str
     seed: int
@@ -49,10 +49,10 @@ class Outcome:
     tolerance: Tolerance | None
     scheme: str
     attack: str
-    readings: Sequence[Reading]
-    value: float | str | None
-    difference: float | None
-    verdict: str
+    readings: Sequence[Reading] = ()
+    value: float | str | None = None
+    difference: float | None = None
+    verdict: str = NOT_MEASURED
     reason: str | None = None
 
 
@@ -64,62 +64,53 @@ def outcomes(board: Board) -> list[Outcome]:
     """Every claim of the run's work, in the order of its file. Raises BenchError where the run holds none."""
     if not is_reproduction(board.run):
         raise BenchError("this run reproduces no work: start one with bench reproduce")
-    told = board.run.described["reproduction"]
-    claims = [read(ReportedClaim, one, f"claim {one.get('id')} of run.json") for one in told["claims"]]
-    measured = {claim.id: _measure(board, claim, told) for claim in claims}
-    return [_judge(claim, told, measured) for claim in claims]
+    declared = board.run.described["reproduction"]
+    claims = [read(ReportedClaim, one, f"claim {one.get('id')} of run.json") for one in declared["claims"]]
+    measured = {claim.id: _measure(board, claim, declared) for claim in claims}
+    return [_judge(claim, declared, measured) for claim in claims]
 
 
-class _NotMeasuredError(Exception):
-    """A cell holds no such quantity: the message says why."""
-
-
-def _measure(board: Board, claim: ReportedClaim, told: Mapping[str, Any]) -> list[Reading] | str:
+def _measure(board: Board, claim: ReportedClaim, declared: Mapping[str, Any]) -> list[Reading] | str:
     """One reading per seed, or why there is none."""
     if claim.unmeasured:
         return claim.unmeasured
-    if claim.tolerance(told["scale"]) is None:
+    if claim.tolerance(declared["scale"]) is None:
         return f"held at {'full' if claim.full else 'small'} scale only"
-    cells = board.at(told["schemes"][claim.scheme], told["attacks"][claim.attack])
+    cells = board.at(declared["schemes"][claim.scheme], declared["attacks"][claim.attack])
     if not cells:
         return "this run has no such cell"
-    try:
-        return [_reading(board.run, claim, cell) for cell in cells]
-    except _NotMeasuredError as reason:
-        return str(reason)
-
-
-def _reading(run: Run, claim: ReportedClaim, cell: Cell) -> Reading:
-    if cell.verdict.word in ("not-applicable", "not-run", "crashed", "timeout", "oom"):
-        raise _NotMeasuredError(f"{cell.verdict.word}: {cell.verdict.reason or 'no reason given'}")
     role, measure = _MEASURES[claim.quantity]
-    value = measure(run, claim, cell)
-    if value is None:
-        raise _NotMeasuredError(f"the records of {cell.scheme} × {cell.attack} hold no {claim.quantity}")
-    return Reading(value, cell.replicate, cell.jobs.get(role, ""))
+    readings = []
+    for cell in cells:
+        if cell.verdict.word in ("not-applicable", "not-run", "crashed", "timeout", "oom"):
+            return f"{cell.verdict.word}: {cell.verdict.reason or 'no reason given'}"
+        value = measure(board.run, claim, cell)
+        if value is None:
+            return f"the records of {cell.scheme} × {cell.attack} hold no {claim.quantity}"
+        readings.append(Reading(value, cell.replicate, cell.jobs.get(role, "")))
+    return readings
 
 
-def _judge(claim: ReportedClaim, told: Mapping[str, Any], measured: Mapping[str, list[Reading] | str]) -> Outcome:
-    found = measured[claim.id]
-    labels = told["schemes"].get(claim.scheme, ""), told["attacks"].get(claim.attack, "")
-    tolerance = claim.tolerance(told["scale"])
-    if isinstance(found, str) or tolerance is None:
-        reason = found if isinstance(found, str) else None
-        return Outcome(claim, tolerance, *labels, (), None, None, NOT_MEASURED, reason)
+def _judge(claim: ReportedClaim, declared: Mapping[str, Any], measured: Mapping[str, list[Reading] | str]) -> Outcome:
+    found, tolerance = measured[claim.id], claim.tolerance(declared["scale"])
+    labels = declared["schemes"].get(claim.scheme, ""), declared["attacks"].get(claim.attack, "")
+    if isinstance(found, str):
+        return Outcome(claim, tolerance, *labels, reason=found)
+    assert tolerance is not None  # without one nothing is measured
     value = _together(found)
     other: float | None = None
     if tolerance.kind in RELATIVE:
         against = measured[tolerance.other]
         if isinstance(against, str):
             reason = f"{tolerance.other} was not measured: {against}"
-            return Outcome(claim, tolerance, *labels, found, value, None, NOT_MEASURED, reason)
+            return Outcome(claim, tolerance, *labels, found, value, reason=reason)
         other = float(_together(against))
     values = [one.value for one in found] if claim.quantity in WORDS else [value]
     held = all(tolerance.holds(one, claim.reported, other) for one in values)
     words = (HOLDS, FAILS) if claim.tag in OURS else (REPRODUCED, NOT_REPRODUCED)
     difference = None
     if isinstance(value, float) and isinstance(claim.reported, float) and claim.tag not in OURS:
-        difference = value - claim.reported if told["scale"] == "full" else None
+        difference = value - claim.reported if declared["scale"] == "full" else None
     return Outcome(claim, tolerance, *labels, found, value, difference, words[0] if held else words[1])
 
 
@@ -179,10 +170,7 @@ def _channel(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
 
 
 def _rarity(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
-    """R = -log2 of the chance that a key drawn anew scores as much (Kallas & Furon 2022)."""
-    if cell.after is None or cell.after.log10_p_key is None:
-        return None
-    return 0.0 - cell.after.log10_p_key / math.log10(2)
+    return None if cell.after is None or cell.after.log10_p_key is None else 0.0 + rarity(cell.after.log10_p_key)
 
 
 def _psnr(run: Run, claim: ReportedClaim, cell: Cell, over: float = 0.0) -> float | None:

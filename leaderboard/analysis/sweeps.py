@@ -41,8 +41,8 @@ class Point:
 class Curve:
     """Points in the order of their values. attack: the setting's label with `*` in place of the swept number.
 
-    choice: the value of the headline point, the one the thief would choose (`thief_choice`); None where he has
-    nothing to choose by. unit, budget: of the track.
+    choice: the value that the thief would choose (`thief_choice`); None where he has nothing to choose by. unit,
+    budget: of the track.
     """
 
     scheme: str
@@ -89,10 +89,9 @@ def thief_choice(run: Run, settings: Sequence[tuple[float, Sequence[Cell]]], tra
     from them, too: the end with the larger loss (the larger value where both lose alike). None where a setting has no
     held-out outcomes, or all lose more.
     """
-    losses = [(value, loss) for value, cells in settings if (loss := _held_out_loss(run, cells, track)) is not None]
-    if not losses or len(losses) < len(settings):
+    ordered = sorted((v, loss) for v, cells in settings if (loss := _held_out_loss(run, cells, track)) is not None)
+    if not ordered or len(ordered) < len(settings):
         return None
-    ordered = sorted(losses)
     if ordered[0][1] > ordered[-1][1]:
         ordered.reverse()
     affordable = [value for value, loss in ordered if loss <= track.budget / SCALE[track.unit]]
@@ -101,13 +100,13 @@ def thief_choice(run: Run, settings: Sequence[tuple[float, Sequence[Cell]]], tra
 
 def choices(board: Board, found: Sequence[Curve]) -> set[tuple[str, str]]:
     """The squares (scheme, attack label) that are the thief's choice of their curve."""
-    chosen = set()
-    for swept in _sweeps(board.run.described["attacks"]):
-        value_of = {(curve.scheme, curve.attack, curve.field): curve.choice for curve in found}
-        for scheme in board.schemes:
-            wanted = value_of.get((scheme.label, swept.attack, swept.field))
-            chosen |= {(scheme.label, label) for value, label in swept.settings if value == wanted}
-    return chosen
+    sweeps = {(swept.attack, swept.field): swept.settings for swept in _sweeps(board.run.described["attacks"])}
+    return {
+        (curve.scheme, label)
+        for curve in found
+        for value, label in sweeps.get((curve.attack, curve.field), ())
+        if value == curve.choice
+    }
 
 
 def _sweeps(attacks: Sequence[Mapping[str, Any]]) -> Iterator[_Swept]:
@@ -145,21 +144,17 @@ def _starred(label: str, number: int, field: str) -> str | None:
 
 
 def _over_strength(board: Board, scheme: str, swept: _Swept) -> Curve:
-    squares = [(value, board.at(scheme, label)) for value, label in swept.settings]
-    points = [point for value, cells in squares if (point := _point(value, cells))]
-    seen = {point.value for point in points}
-    choice = thief_choice(board.run, [(value, cells) for value, cells in squares if value in seen], board.track)
+    squares = {value: board.at(scheme, label) for value, label in swept.settings}
+    points = [point for value, cells in squares.items() if (point := _point(value, cells))]
+    choice = thief_choice(board.run, [(point.value, squares[point.value]) for point in points], board.track)
     return Curve(scheme, swept.attack, swept.field, points, choice, board.track.unit, board.track.budget)
 
 
 def _over_share(board: Board) -> Iterator[Curve]:
     """Curves over the thief's share of the data, one for each pool, where the run has several thieves."""
-    if not board.beside:
-        return
-    owners = [cell for cell in (*board.cells, *board.beside) if not cell.innocent]
     squares: dict[tuple[str, str, str], dict[float, list[Cell]]] = {}
-    for cell in owners:
-        if not cell.claim and cell.kind != "control":
+    for cell in (*board.cells, *board.beside):
+        if not cell.innocent and not cell.claim and cell.kind != "control":
             by_share = squares.setdefault((cell.scheme, cell.attack, cell.pool), {})
             by_share.setdefault(cell.share, []).append(cell)
     for (scheme, attack, pool), by_share in squares.items():
@@ -185,11 +180,8 @@ def _point(value: float, cells: Sequence[Cell]) -> Point | None:
 
 def _held_out_loss(run: Run, cells: Sequence[Cell], track: Track) -> float | None:
     """Mean net loss on the thief's held-out images, over all seeds, as in `Utility.delta`."""
-    found = []
-    for cell in cells:
-        seen = (run.result(cell.jobs.get("attacked")) or {}).get("thief_utility")
-        if seen is not None:
-            found.append(compare(seen["before"], seen["after"], track.budget, track.unit))
+    outcomes = [(run.result(cell.jobs.get("attacked")) or {}).get("thief_utility") for cell in cells]
+    found = [compare(seen["before"], seen["after"], track.budget, track.unit) for seen in outcomes if seen is not None]
     n = sum(one.n for one in found)
     if track.unit == "points":
         return sum(one.losses - one.gains for one in found) / n if n else None

@@ -5,8 +5,9 @@ Pure functions of records. Boards (kinds of attack) are never summed.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 from typing import Any
@@ -17,14 +18,12 @@ from leaderboard.judge.cell import Cell, judge_cell, thief_of, verdict_at
 from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.results import cost_of, null_models, outcomes
-from leaderboard.judge.run import Run, read_run
-from leaderboard.judge.summaries import BOARDS, AttackRow, SchemeRow, attack_row, over_tracks, scheme_row
-from leaderboard.judge.tracks import Track, read_tracks, serves, track_of
+from leaderboard.judge.run import Run
+from leaderboard.judge.summaries import BOARDS, AttackRow, SchemeRow, attack_row, scheme_row
+from leaderboard.judge.tracks import Track, read_tracks, track_of
 from leaderboard.judge.verdicts import Verdict
 from leaderboard.stats.null_tests import SURROGATE_POOL
 from leaderboard.stats.utility_test import does_the_job
-
-__all__ = ["Board", "Run", "judge", "judge_cells", "read_run"]
 
 
 @dataclass(frozen=True)
@@ -78,17 +77,12 @@ class Board:
     @cached_property
     def useless_nulls(self) -> dict[str, int]:
         """Unmarked models that don't do their task, and so are no nulls, by task; surrogates of them among these."""
-        described = self.run.described["jobs"]
-        jobs = [job for job, one in described.items() if one["kind"] == "null"]
+        jobs = [job for job, one in self.run.described["jobs"].items() if one["kind"] == "null"]
         copied = {cell["jobs"].get(COUNTED[SURROGATE_POOL]) for cell in self.run.described["cells"]}
         judged = [job for job in copied if job is not None and self.run.result(job)]
         jobs += dict.fromkeys(model for job in judged for model in null_models(self.run, job))
-        found: dict[str, int] = {}
-        for job in jobs:
-            if not does_the_job(outcomes(self.run, job)):
-                task = self.run.records[job]["job"]["world"]["task"]
-                found[task] = found.get(task, 0) + 1
-        return found
+        useless = [job for job in jobs if not does_the_job(outcomes(self.run, job))]
+        return Counter(self.run.records[job]["job"]["world"]["task"] for job in useless)
 
     def at_thresholds(self, alpha: float, budget: float) -> list[tuple[Cell, Verdict]]:
         """The cells of a board of one track, each with its verdict at another alpha and budget (in its unit)."""
@@ -114,24 +108,21 @@ class Board:
         """The cells of one square, one per replicate."""
         return self._squares.get((scheme, attack, innocent), [])
 
-    def attacks_of(self, job: str) -> list[str]:
-        """The attacks whose attacked model is this job's."""
-        return self._attacks_by_job.get(job, [])
+    @cached_property
+    def _squares(self) -> Mapping[tuple[str, str, bool], list[Cell]]:
+        squares = defaultdict(list)
+        for cell in self.cells:
+            squares[cell.scheme, cell.attack, cell.innocent].append(cell)
+        return squares
 
     @cached_property
-    def _attacks_by_job(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+    def attacks_by_job(self) -> Mapping[str, list[str]]:
+        """The attacks that lead to each attacked model, by its job."""
+        found = defaultdict(list)
         for cell in self.cells:
             if "attacked" in cell.jobs:
-                found.setdefault(cell.jobs["attacked"], []).append(cell.attack)
+                found[cell.jobs["attacked"]].append(cell.attack)
         return found
-
-    @cached_property
-    def _squares(self) -> dict[tuple[str, str, bool], list[Cell]]:
-        squares: dict[tuple[str, str, bool], list[Cell]] = {}
-        for cell in self.cells:
-            squares.setdefault((cell.scheme, cell.attack, cell.innocent), []).append(cell)
-        return squares
 
 
 @paused()
@@ -142,21 +133,22 @@ def judge(run: Run, alpha: float | None = None, budget: float | None = None, lik
     where thresholds are out of range.
     """
     tracks = read_tracks(run.description.data, alpha, budget, like)
-    cells, beside = (judge_cells(run, tracks, run.described["schemes"], beside=other) for other in (False, True))
+    schemes, attacks = run.described["schemes"], run.described["attacks"]
+    cells, beside = (_judge_cells(run, tracks, beside=other) for other in (False, True))
     if len(tracks) == 1:
-        return _board(run, tracks[0], run.described["schemes"], run.described["attacks"], cells, beside)
+        return _board(run, tracks[0], schemes, attacks, cells, beside)
     parts = []
     for track in tracks:
-        schemes = [one for one in run.described["schemes"] if track_of(tracks, one) == track]
-        attacks = [one for one in run.described["attacks"] if serves(one, track)]
-        parts.append(_board(run, track, schemes, attacks, *(_on(track, attacks, some) for some in (cells, beside))))
+        own = [one for one in schemes if track_of(tracks, one) == track]
+        served = [one for one in attacks if track.kind in one["tasks"]]
+        parts.append(_board(run, track, own, served, *(_on(track, served, some) for some in (cells, beside))))
     by_label = {row.label: row for part in parts for row in part.schemes}
     return Board(
         run=run,
         tracks=tracks,
         cells=cells,
-        schemes=[by_label[scheme["label"]] for scheme in run.described["schemes"]],
-        attacks=[_attack(attack, parts, cells) for attack in run.described["attacks"]],
+        schemes=[by_label[scheme["label"]] for scheme in schemes],
+        attacks=[_over_tracks(attack, parts, cells) for attack in attacks],
         beside=beside,
         split=parts,
     )
@@ -190,25 +182,22 @@ def _on(track: Track, attacks: Sequence[Mapping[str, Any]], cells: Sequence[Cell
     return [cell for cell in cells if cell.task == track.task and cell.attack in served]
 
 
-def _attack(attack: Mapping[str, Any], parts: Sequence[Board], cells: Sequence[Cell]) -> AttackRow:
+def _over_tracks(attack: Mapping[str, Any], parts: Sequence[Board], cells: Sequence[Cell]) -> AttackRow:
+    """The row of an attack on every track that it serves. Costs and changes of utility have no common measure."""
     rows = [row for part in parts for row in part.attacks if row.label == attack["label"]]
-    return over_tracks(rows) if rows else attack_row(attack, cells, None)
+    if len(rows) == 1:
+        return rows[0]
+    seen = [cell for part in parts for cell in part.cells] if rows else cells
+    return replace(attack_row(attack, seen, None), change=None, cost=None)
 
 
-def judge_cells(
-    run: Run, tracks: Sequence[Track], schemes: Sequence[Mapping[str, Any]], *, beside: bool = False
-) -> list[Cell]:
-    """Every cell of `schemes` in the matrix before its track's court, in the plan's order.
-
-    beside: the cells of other thieves than the matrix's instead.
-    """
+def _judge_cells(run: Run, tracks: Sequence[Track], *, beside: bool) -> list[Cell]:
+    """Every cell of the matrix, or of other thieves than the matrix's (beside), in the plan's order."""
     attacks = {attack["label"]: attack for attack in run.described["attacks"]}
-    track = {scheme["label"]: track_of(tracks, scheme) for scheme in schemes}
+    track = {scheme["label"]: track_of(tracks, scheme) for scheme in run.described["schemes"]}
     untouched = {"label": "none", "kind": "control", "claim": False}  # innocents are also seen as they are
     own = run.profile["thief"]["pool"], run.profile["thief"]["share"]
-    planned = [
-        cell for cell in run.described["cells"] if cell["scheme"] in track and (thief_of(run, cell) == own) != beside
-    ]
+    planned = [cell for cell in run.described["cells"] if (thief_of(run, cell) == own) != beside]
     return [judge_cell(run, cell, attacks.get(cell["attack"], untouched), track[cell["scheme"]]) for cell in planned]
 
 

@@ -6,19 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from leaderboard.judge.evidence import OWN_POOL, Weighing
-from leaderboard.judge.results import (
-    Observation,
-    missing,
-    null_models,
-    nulls_of,
-    observations,
-    outcomes,
-    unrelated_nulls,
-)
+from leaderboard.judge.evidence import Weighing
+from leaderboard.judge.results import Observation, missing, null_observations, observations, outcomes, useless_nulls
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import SEARCH_BITS, Verdict
-from leaderboard.stats.null_tests import SURROGATE_POOL
+from leaderboard.stats.null_tests import OWN_POOL, SURROGATE_POOL
 from leaderboard.stats.utility_test import ItemOutcomes
 
 COUNTED = {OWN_POOL: "nulls", SURROGATE_POOL: "surrogate_nulls"}  # pools that count, by the role that judged them
@@ -108,9 +100,7 @@ def counted_pools(jobs: Mapping[str, str | None], *, fresh: bool = False) -> dic
 
     fresh: under the owner's key, also in a cell that is judged under a thief's.
     """
-    found = {pool: jobs.get(role) for pool, role in COUNTED.items()}
-    if fresh:
-        found = {pool: jobs.get(f"fresh_{role}", found[pool]) for pool, role in COUNTED.items()}
+    found = {pool: jobs.get(f"fresh_{role}" if fresh else role, jobs.get(role)) for pool, role in COUNTED.items()}
     return {pool: job for pool, job in found.items() if job is not None}
 
 
@@ -121,15 +111,12 @@ def weighing(
 
     def read() -> Weighing:
         there = {pool: job for pool, job in pools.items() if run.result(job) is not None}
-        nulls = {
-            pool: [seen for _, seen in nulls_of(run, job)] if innocent is None else unrelated_nulls(run, job, innocent)
-            for pool, job in there.items()
-        }
+        nulls = {pool: null_observations(run, job, innocent) for pool, job in there.items()}
         suspect = observations(run, judged)[0]
         if suspect["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
             channel = next((seen["evidence"] for seen in nulls[OWN_POOL] if seen["unreadable"] is None), "")
             suspect = {**suspect, "evidence": channel}
-        useless = {pool: len(null_models(run, job)) - len(nulls_of(run, job)) for pool, job in there.items()}
+        useless = {pool: useless_nulls(run, job) for pool, job in there.items()}
         return Weighing.of(suspect, nulls, search_bits=search_bits, useless=useless)
 
     return run.once(("weighing", judged, tuple(pools.items()), search_bits, innocent), read)

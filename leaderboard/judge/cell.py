@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from leaderboard.judge.case_file import CaseFile, read_case
@@ -114,9 +114,9 @@ def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
 
 def _judged(case: CaseFile, court: Thresholds) -> dict[str, Any]:
     """The fields of a cell that rest on its case file."""
-    decision, alike = decide(case, court), case.agreement
+    alike = case.agreement
     return {
-        **{one.name: getattr(decision, one.name) for one in fields(decision)},
+        **vars(decide(case, court)),
         "accuracy": level(case.suspect),
         "ssim": similarity(case.suspect),
         "agreement": Agreement(alike.get("labels"), alike["largest_gap"]) if alike else None,

@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from leaderboard.judge import verdicts
 from leaderboard.judge.case_file import CaseFile
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import Observation
 from leaderboard.judge.tracks import Track
-from leaderboard.judge.verdicts import (
-    SEARCHED,
-    Acceptance,
-    Verdict,
-    acceptance,
-    cell_verdict,
-    claim_verdict,
-    innocent_verdict,
-)
+from leaderboard.judge.verdicts import SEARCHED, Acceptance, Verdict, acceptance
 from leaderboard.stats.utility_test import ItemOutcomes, Utility, compare
 
 
@@ -69,17 +62,17 @@ def decide(case: CaseFile, court: Thresholds) -> Decision:
     if case.admission is not None:
         after, accepted = answer(case, court, gates, committed=case.admission["committed"])
         verdict, committed = (
-            claim_verdict(case.admission, accepted, commitment_required=required) for required in (False, True)
+            verdicts.claim_verdict(case.admission, accepted, commitment_required=required) for required in (False, True)
         )
     elif case.innocent:
         after = case.after.at(court.alpha)
-        verdict = innocent_verdict(after, gates)
+        verdict = verdicts.innocent_verdict(after, gates)
     else:
         assert before is not None
         assert utility is not None
         after = case.after.at(court.alpha)
         scratch = court.compare(case.suspect, case.scratch) if case.suspect and case.scratch else None
-        verdict = cell_verdict(before, after, utility, gates=gates, scratch=scratch)
+        verdict = verdicts.cell_verdict(before, after, utility, gates=gates, scratch=scratch)
     return Decision(verdict, committed, before, after, utility, gates)
 
 

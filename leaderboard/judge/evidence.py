@@ -15,19 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from leaderboard.stats.null_tests import (
-    OWN_POOL,
-    EvidenceScore,
-    Grade,
-    NullTest,
-    ScoreKind,
-    counting,
-    key_law,
-    null_pool,
-    score,
-    thresholds,
-)
-from leaderboard.stats.tails import NullPool, clopper_pearson_upper, log10_prediction, t_interval, t_upper, wilson
+from leaderboard.stats import null_tests, tails
+from leaderboard.stats.null_tests import OWN_POOL, EvidenceScore, Grade, NullTest, ScoreKind
 
 __all__ = ["NEAR", "OWN_POOL", "TOO_FEW", "Evidence", "Weighing", "weigh"]
 
@@ -37,9 +26,9 @@ NEAR = "near the threshold"
 EvidenceState = Literal["present", "absent", "unclear"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The evidence for one key in one suspect.
+    """The evidence for one key in one suspect; the defaults are those of a suspect that can't be read.
 
     total: hits out of n, or the mean of n real scores; rate: total / n, or the mean. log10_p_key and
     log10_p_null are None where there is no such test; log10_p is the larger. theta: least total with p <=
@@ -49,20 +38,20 @@ class Evidence:
     because they don't do their task, where there are any. null_mean: mean total of the owner's pool.
     """
 
-    total: float
+    total: float = 0
     n: int
-    rate: float
+    rate: float = 0.0
     kind: ScoreKind
-    log10_p_key: float | None
-    log10_p_null: float | None
-    log10_p: float
-    grade: Grade
-    theta: float | None
-    theta0: float | None
-    upper: float
+    log10_p_key: float | None = None
+    log10_p_null: float | None = None
+    log10_p: float = 0.0
+    grade: Grade = "exact"  # p = 1 needs no nulls to hold
+    theta: float | None = None
+    theta0: float | None = None
+    upper: float = 0.0
     state: EvidenceState
     reason: str | None
-    interval: tuple[float, float]
+    interval: tuple[float, float] = (0.0, 0.0)
     pools: Mapping[str, Mapping[str, float | None]]
     null_mean: float | None
 
@@ -94,7 +83,7 @@ class Weighing:
     suspect: EvidenceScore | None
     unreadable: str | None
     test: NullTest
-    pools: Mapping[str, NullPool | None]
+    pools: Mapping[str, tails.NullPool | None]
     useless: Mapping[str, int]
     example: EvidenceScore | None
     read: dict[float, Evidence] = field(default_factory=dict, repr=False, compare=False)  # by alpha
@@ -111,26 +100,28 @@ class Weighing:
         """See `weigh`. useless: by pool, how many models were left out of it for not doing their task."""
         channel = observation["evidence"]
         scores = {
-            name: [score(null, channel) for null in members if null.get("unreadable") is None]
+            name: [null_tests.score(null, channel) for null in members if null.get("unreadable") is None]
             for name, members in pools.items()
         }
-        null_pools = {name: null_pool(name, members) for name, members in scores.items() if members}
+        null_pools = {name: null_tests.null_pool(name, members) for name, members in scores.items() if members}
         shown = {name: null_pools.get(name) for name in pools}
         example = next((members[0] for members in scores.values() if members), None)
         if observation.get("unreadable") is not None:
             return cls(None, observation["unreadable"], NullTest(None, (), 0.0), shown, useless or {}, example)
-        suspect = score(observation, channel)
+        suspect = null_tests.score(observation, channel)
         for name, members in scores.items():
             if members and (members[0].kind, members[0].n) != (suspect.kind, suspect.n):
                 raise ValueError(f"nulls of pool '{name}' were not scored on the suspect's {suspect.n} items")
-        law = key_law(observation["channels"][channel].get("law"), suspect)
-        test = NullTest(law, counting(null_pools), search_bits * math.log10(2.0))
+        law = null_tests.key_law(observation["channels"][channel].get("law"), suspect)
+        test = NullTest(law, null_tests.counting(null_pools), search_bits * math.log10(2.0))
         return cls(suspect, None, test, shown, useless or {}, example)
 
     def at(self, alpha: float) -> Evidence:
         """The evidence read at one alpha."""
         if alpha not in self.read:
-            self.read[alpha] = self._none(alpha) if self.suspect is None else self._seen(self.suspect, alpha)
+            own = self.pools.get(OWN_POOL)
+            nulls = {"pools": self._printed(alpha), "null_mean": None if own is None else _mean(own)}
+            self.read[alpha] = self._unread(nulls) if self.suspect is None else self._seen(self.suspect, alpha, nulls)
         return self.read[alpha]
 
     @cached_property
@@ -139,13 +130,17 @@ class Weighing:
         assert self.suspect is not None
         total, n = self.suspect.total, self.suspect.n
         if self.suspect.kind == "count":
-            return total / n, clopper_pearson_upper(int(total), n), wilson(int(total), n)
-        return total, t_upper(total, self.suspect.sd, n), t_interval(total, self.suspect.sd, n)
+            return total / n, tails.clopper_pearson_upper(int(total), n), tails.wilson(int(total), n)
+        return total, tails.t_upper(total, self.suspect.sd, n), tails.t_interval(total, self.suspect.sd, n)
 
-    def _seen(self, suspect: EvidenceScore, alpha: float) -> Evidence:
+    def _unread(self, nulls: Mapping[str, Any]) -> Evidence:
+        n, kind = (self.example.n, self.example.kind) if self.example else (0, "count")
+        return Evidence(n=n, kind=kind, state="absent", reason=self.unreadable, **nulls)
+
+    def _seen(self, suspect: EvidenceScore, alpha: float, nulls: Mapping[str, Any]) -> Evidence:
         test, total, n = self.test, suspect.total, suspect.n
         rate, upper, interval = self.bounds
-        theta, theta0 = thresholds(test, suspect.kind, n, alpha)
+        theta, theta0 = null_tests.thresholds(test, suspect.kind, n, alpha)
         log10_p = test.p(total, alpha)
         if test.key is None and not test.nulls:
             state: EvidenceState = "unclear"
@@ -172,41 +167,16 @@ class Weighing:
             state=state,
             reason=reason,
             interval=interval,
-            pools=self._printed(total, alpha),
-            null_mean=self._null_mean(),
+            **nulls,
         )
 
-    def _none(self, alpha: float) -> Evidence:
-        return Evidence(
-            total=0,
-            n=0 if self.example is None else self.example.n,
-            rate=0.0,
-            kind="count" if self.example is None else self.example.kind,
-            log10_p_key=None,
-            log10_p_null=None,
-            log10_p=0.0,
-            grade="exact",  # p = 1 needs no nulls to hold
-            theta=None,
-            theta0=None,
-            upper=0.0,
-            state="absent",
-            reason=self.unreadable,
-            interval=(0.0, 0.0),
-            pools=self._printed(None, alpha),
-            null_mean=self._null_mean(),
-        )
-
-    def _null_mean(self) -> float | None:
-        own = self.pools.get(OWN_POOL)
-        return None if own is None else _mean(own)
-
-    def _printed(self, total: float | None, alpha: float) -> dict[str, dict[str, float | None]]:
+    def _printed(self, alpha: float) -> dict[str, dict[str, float | None]]:
         found: dict[str, dict[str, float | None]] = {}
         for name, pool in self.pools.items():
             if pool is None:
                 found[name] = {"J": 0, "mean": None, "max": None, "log10_p": None}
             else:
-                log10_p = 0.0 if total is None else log10_prediction(total, pool, alpha)
+                log10_p = tails.log10_prediction(self.suspect.total, pool, alpha) if self.suspect else 0.0
                 found[name] = {"J": len(pool.totals), "mean": _mean(pool), "max": max(pool.totals), "log10_p": log10_p}
             if any(self.useless.values()):
                 found[name]["useless"] = self.useless.get(name, 0)
@@ -214,5 +184,5 @@ class Weighing:
 
 
 @lru_cache(maxsize=8192)
-def _mean(pool: NullPool) -> float:
+def _mean(pool: tails.NullPool) -> float:
     return float(np.mean(pool.totals))

@@ -10,7 +10,7 @@ from leaderboard.judge.case_file import COUNTED, CaseFile, counted_pools, read_c
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.decide import Thresholds, decide
 from leaderboard.judge.evidence import OWN_POOL, Weighing
-from leaderboard.judge.results import null_models, nulls_of, unrelated_nulls
+from leaderboard.judge.results import null_models, null_observations, nulls_of
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import Tally
 from leaderboard.stats.tails import clopper_pearson_upper
@@ -45,20 +45,18 @@ class FalseAlarms:
 
 def false_alarms(run: Run, cells: Sequence[Cell], court: Thresholds) -> FalseAlarms:
     innocents = [cell for cell in cells if cell.innocent]
-    accused: dict[str, bool] = {}
+    models: dict[str, set[str]] = {"not-marked": set(), "false-positive": set()}
     for cell in innocents:
-        if cell.verdict.word in ("not-marked", "false-positive"):
-            model = list(run.ancestors(cell.jobs["suspect"]))[-1]  # what it was made from: the untouched null
-            accused[model] = accused.get(model, False) or cell.verdict.word == "false-positive"
+        if cell.verdict.word in models:  # by the untouched null that the suspect was made from
+            models[cell.verdict.word].add(list(run.ancestors(cell.jobs["suspect"]))[-1])
     fired = [_accused_by_the_others(run, pools, court) for pools in _null_jobs(run, cells)]
-    nulls = set().union(*fired)
     rivals = list(_rivals(run, cells, court))
     return FalseAlarms(
         tally=Tally.of(cell.verdict for cell in innocents),
-        fired=sum(accused.values()),
-        models=len(accused),
-        null_fired=sum(any(one.get(model, False) for one in fired) for model in nulls),
-        nulls=len(nulls),
+        fired=len(models["false-positive"]),
+        models=len(set().union(*models.values())),
+        null_fired=len({model for one in fired for model, accused in one.items() if accused}),
+        nulls=len(set().union(*fired)),
         rival_fired=sum(rivals),
         rivals=len(rivals),
     )
@@ -89,7 +87,7 @@ def _accused_by_the_others(run: Run, pools: Mapping[str, str], court: Thresholds
     accused = {}
     for model, seen in nulls_of(run, pools[OWN_POOL]):
         with suppress(ValueError, KeyError):  # observations that can't be weighed have their reason in every cell
-            others = {pool: unrelated_nulls(run, judged, model) for pool, judged in pools.items()}
+            others = {pool: null_observations(run, judged, model) for pool, judged in pools.items()}
             case = CaseFile(innocent=True, seen=seen, after=Weighing.of(seen, others))
             accused[model] = decide(case, court).verdict.word == "false-positive"
     return accused

@@ -13,7 +13,7 @@ from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import Observation
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import inadmissible
-from leaderboard.stats.utility_test import LEAST_GAIN, ItemOutcomes, Utility, gain
+from leaderboard.stats.utility_test import ItemOutcomes, Utility, gain, is_useless
 
 INADMISSIBLE = "inadmissible"
 
@@ -51,8 +51,7 @@ class Opinion:
 
     @property
     def useless(self) -> bool:
-        """Whether the model hardly beats doing nothing."""
-        return self.gain is not None and self.gain < LEAST_GAIN
+        return is_useless(self.gain)
 
 
 def opinion(

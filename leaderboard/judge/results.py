@@ -76,16 +76,22 @@ def nulls_of(run: Run, judged: str) -> list[tuple[str, Observation]]:
     return run.once(("nulls", judged), read)
 
 
-def unrelated_nulls(run: Run, judged: str, suspect: str) -> list[Observation]:
-    """The nulls behind a judged job without those that are the suspect, or share a model that they were made from."""
-    own = frozenset(run.ancestors(suspect))
-    return [seen for model, seen in nulls_of(run, judged) if own.isdisjoint(run.ancestors(model))]
+def null_observations(run: Run, judged: str, innocent: str | None = None) -> list[Observation]:
+    """What was seen of the nulls behind a judged job; not of those that are akin to an `innocent` suspect.
+
+    Akin are the suspect itself, and models that share one that they were made from.
+    """
+    own = frozenset(run.ancestors(innocent)) if innocent else frozenset()
+    return [seen for model, seen in nulls_of(run, judged) if not own or own.isdisjoint(run.ancestors(model))]
+
+
+def useless_nulls(run: Run, judged: str) -> int:
+    """How many models behind a judged job are left out of the nulls, because they don't do their task."""
+    return len(null_models(run, judged)) - len(nulls_of(run, judged))
 
 
 def missing(run: Run, jobs: Mapping[str, str], roles: Sequence[str]) -> Verdict | None:
     """The verdict of the first job that has no result; a job that failed comes before one that never ran."""
     faults = [fault for role in roles if (fault := run.fault(jobs.get(role))) is not None]
-    failed = [fault for fault in faults if fault[0] != NOT_RUN]
-    if failed:
-        return missing_verdict(*failed[0])
-    return Verdict(*faults[0]) if faults else None
+    first = min(faults, key=lambda fault: fault[0] == NOT_RUN, default=None)
+    return missing_verdict(*first) if first else None

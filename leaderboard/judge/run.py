@@ -23,7 +23,7 @@ ANOTHER_VERSION = "if it was written by another version, run the benchmark again
 
 @dataclass(frozen=True)
 class Run:
-    """What was planned, and the records there are. described: `run.json` as it was written, to be published so."""
+    """What was planned, and the records there are. described: `run.json` as it was written, which is published."""
 
     described: Mapping[str, Any]
     records: Mapping[str, Record]
@@ -53,13 +53,11 @@ class Run:
 
     def ancestors(self, job: str) -> Iterator[str]:
         """The job itself, its parents, theirs, and so on: nearest first, each once."""
-        queue, seen, jobs = [job], {job}, self.described["jobs"]
+        queue, jobs = [job], self.described["jobs"]
         for one in queue:
             yield one
-            for parent in jobs[one]["parents"] if one in jobs else ():
-                if parent not in seen:
-                    seen.add(parent)
-                    queue.append(parent)
+            parents = jobs[one]["parents"] if one in jobs else ()
+            queue += [parent for parent in dict.fromkeys(parents) if parent not in queue]
 
     def fault(self, job: str | None) -> tuple[str, str | None] | None:
         """Why a job has no result, as (status, reason); None where it has one.
@@ -93,6 +91,12 @@ def read_run(folder: Path, store: RecordStore | None = None) -> Run:
         return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl")), kept)
     records = ((job, store.read(job)) for job in described["jobs"])
     return Run(described, {job: record for job, record in records if record is not None}, kept)
+
+
+def find_run(folder: Path) -> Run:
+    """The run of a results folder with the store beside it, or of a published folder with its own records."""
+    store = folder.absolute().parent / "store"
+    return read_run(folder, RecordStore(store) if (store / "records").is_dir() else None)
 
 
 def _plain_or_packed(path: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -163,18 +162,6 @@ def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_operations
         cost=cost,
         relative=work_share(cost, host_operations),
     )
-
-
-def over_tracks(rows: Sequence[AttackRow]) -> AttackRow:
-    """One attack on several tracks: its counts. Costs and changes of utility have no common measure."""
-    if len(rows) == 1:
-        return rows[0]
-    words, committed = Counter[str](), Counter[str]()
-    for row in rows:
-        words.update(row.tally.words)
-        committed.update(row.committed.words)
-    no_better = sum(row.no_better for row in rows)
-    return AttackRow(rows[0].described, Tally(words), Tally(committed), no_better, None, None, None)
 
 
 def work_share(cost: Cost | None, host_operations: float | None) -> float | None:

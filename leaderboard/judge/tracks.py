@@ -9,7 +9,7 @@ from typing import Any
 from benchmark.errors import BenchError
 from benchmark.store.run_description import Track
 
-__all__ = ["Track", "read_tracks", "serves", "track_of"]
+__all__ = ["Track", "read_tracks", "track_of"]
 
 
 def read_tracks(
@@ -17,8 +17,8 @@ def read_tracks(
 ) -> list[Track]:
     """The tracks of a run's description, read at other thresholds where they are given.
 
-    budget: in points, so it speaks of classification tracks; the others keep theirs. like: tracks of another run, whose
-    thresholds those of the same task take instead. Raises BenchError where a threshold is out of range.
+    budget: in points, for classification tracks; the others keep theirs. like: tracks of another run, whose thresholds
+    are taken where task and unit are the same. Raises BenchError where a threshold is out of range.
     """
     if alpha is not None and not 0 < alpha < 1:
         raise BenchError(f"alpha must lie between 0 and 1, not {alpha}: a usual value is 0.001")
@@ -42,8 +42,3 @@ def read_tracks(
 def track_of(tracks: Sequence[Track], scheme: Mapping[str, Any]) -> Track:
     """The track of a scheme; the main one for a scheme that has none in this profile."""
     return next((track for track in tracks if track.task == scheme["task"]), tracks[0])
-
-
-def serves(attack: Mapping[str, Any], track: Track) -> bool:
-    """Whether every stage of an attack knows the track's kind of task."""
-    return track.kind in attack["tasks"]

@@ -87,13 +87,9 @@ class Acceptance:
 def missing_verdict(status: str, reason: str | None) -> Verdict:
     """The verdict where a job the cell needs did not end ok: it comes before every other rule.
 
-    status: crashed, timeout, oom, killed or not-applicable; a killed worker counts as crashed.
+    status: crashed, timeout, oom, killed, not-applicable or not-run; a killed worker counts as crashed.
     """
-    if status == "killed":
-        return Verdict("crashed", reason or "the worker was killed")
-    if status not in {"crashed", "timeout", "oom", "not-applicable"}:
-        raise ValueError(f"'{status}' is not the status of a missing job")
-    return Verdict(status, reason)
+    return Verdict("crashed", reason or "the worker was killed") if status == "killed" else Verdict(status, reason)
 
 
 def acceptance(evidence: Evidence, gates: Gates) -> Acceptance:

@@ -16,7 +16,8 @@ from benchmark.store.records import RecordStore
 from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.reproduction import is_reproduction
-from leaderboard.judge.board import Board, judge, read_run
+from leaderboard.judge.board import Board, judge
+from leaderboard.judge.run import read_run
 from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN
 from leaderboard.pages.calibration_page import calibration_page

@@ -40,7 +40,7 @@ def reproduce(board: Board, cell: Cell) -> str:
 def _attacks(board: Board, cell: Cell) -> str:
     if NO_BETTER_THAN_SCRATCH not in cell.verdict.flags:
         return cell.attack
-    return ",".join(dict.fromkeys([cell.attack, *board.attacks_of(cell.jobs["scratch"])]))
+    return ",".join(dict.fromkeys([cell.attack, *board.attacks_by_job.get(cell.jobs["scratch"], [])]))
 
 
 def _thresholds(board: Board) -> dict[str, list[str]]:

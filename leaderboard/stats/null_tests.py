@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -11,17 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leaderboard.stats.tails import (
-    LEAST_FOR_PREDICTION,
-    NullPool,
-    binomial_tails,
-    least_count,
-    least_score,
-    log10_prediction,
-    log10_unlimited,
-    poisson_binomial_tails,
-    ranks_reach,
-)
+from leaderboard.stats import tails
+from leaderboard.stats.tails import NullPool, log10_prediction, log10_unlimited
 
 OWN_POOL = "clean"  # nulls of the owner's architecture and data: other pools add to it and never replace it
 SURROGATE_POOL = "surrogate"  # surrogates of clean nulls, on tasks of nets that map images
@@ -81,7 +73,7 @@ def counting(pools: Mapping[str, NullPool]) -> tuple[NullPool, ...]:
     if OWN_POOL not in pools:
         return ()
     others = (pool for name, pool in pools.items() if name != OWN_POOL)
-    return (pools[OWN_POOL], *(pool for pool in others if len(pool.totals) >= LEAST_FOR_PREDICTION))
+    return (pools[OWN_POOL], *(pool for pool in others if len(pool.totals) >= tails.LEAST_FOR_PREDICTION))
 
 
 @dataclass(frozen=True)
@@ -92,12 +84,12 @@ class Closed:
     p: float | tuple[float, ...]
 
     def log10_tail(self, total: float) -> float:
-        return float(_tails(self)[int(total)])
+        return float(_log10_tails(self)[int(total)])
 
 
 @lru_cache(maxsize=1024)
-def _tails(law: Closed) -> NDArray[np.float64]:
-    return poisson_binomial_tails(law.p) if isinstance(law.p, tuple) else binomial_tails(law.n, law.p)
+def _log10_tails(law: Closed) -> NDArray[np.float64]:
+    return tails.poisson_binomial_tails(law.p) if isinstance(law.p, tuple) else tails.binomial_tails(law.n, law.p)
 
 
 def key_law(law: Mapping[str, Any] | None, suspect: EvidenceScore) -> Closed | NullPool | None:
@@ -146,10 +138,7 @@ class NullTest:
         return self._charged(self.key.log10_tail(total))
 
     def null_p(self, total: float, alpha: float) -> float | None:
-        if not self.nulls:
-            return None
-        largest = max(log10_prediction(total, pool, alpha) for pool in self.nulls)
-        return self._charged_without_key(largest)
+        return self._largest_of_pools(log10_prediction(total, pool, alpha) for pool in self.nulls)
 
     def p(self, total: float, alpha: float) -> float:
         return _largest(self.key_p(total, alpha), self.null_p(total, alpha))
@@ -168,19 +157,18 @@ class NullTest:
         if isinstance(self.key, Closed):
             return "exact"
         drawn = [pool for pool in (self.key, *self.nulls[:1]) if isinstance(pool, NullPool)]
-        return "ranked" if any(ranks_reach(len(pool.totals), alpha) for pool in drawn) else "extrapolated"
+        return "ranked" if any(tails.ranks_reach(len(pool.totals), alpha) for pool in drawn) else "extrapolated"
 
     def _unlimited_null_p(self, total: float) -> float | None:
-        if not self.nulls:
-            return None
-        return self._charged_without_key(max(log10_unlimited(total, pool) for pool in self.nulls))
+        return self._largest_of_pools(log10_unlimited(total, pool) for pool in self.nulls)
+
+    def _largest_of_pools(self, log10_ps: Iterable[float]) -> float | None:
+        largest = max(log10_ps, default=None)
+        # the search is charged once: to p_key, or to p_null where that is all there is
+        return largest if largest is None or self.key is not None else self._charged(largest)
 
     def _charged(self, log10_p: float) -> float:
         return min(0.0, log10_p + self.charge)
-
-    def _charged_without_key(self, log10_p: float) -> float:
-        # the search is charged once: to p_key, or to p_null where that is all there is
-        return log10_p if self.key is not None else self._charged(log10_p)
 
 
 def _largest(key: float | None, null: float | None) -> float:
@@ -209,9 +197,10 @@ def _least_total(
         return p(total, alpha) <= bound
 
     if kind == "count":
-        return least_count(enough, n)
+        least = bisect_left(range(n + 1), True, key=enough)
+        return least if least <= n else None
     drawn = [pool for pool in (test.key, *test.nulls) if isinstance(pool, NullPool)]
     if not drawn:
         return None
     # at the largest centre some p is at least 1/2; the step only has to be positive
-    return least_score(enough, max(pool.centre for pool in drawn), max(pool.spread for pool in drawn) or 1e-9)
+    return tails.least_score(enough, max(pool.centre for pool in drawn), max(pool.spread for pool in drawn) or 1e-9)

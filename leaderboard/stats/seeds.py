@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
+from leaderboard.stats.tails import CONFIDENCE
+
 LEAST_FOR_INTERVAL = 3
-CONFIDENCE = 0.95
 
 
 def cell_variance(held: float, seeds: int) -> float:
@@ -30,9 +31,9 @@ def mean_interval(
     """95 % interval of a mean score in [0, 1]; None with fewer than 3 seeds.
 
     scores: one per seed. weights, held: of each attack, its share of the score and the seeds that held. The
-    half-width is the larger of Student's t over the seeds and 1.96 standard errors of the cells: few seeds that
-    agree by chance would otherwise give no width. A bootstrap of 3 seeds covers .73; this
-    one .93 and more, .91 where 3 seeds differ strongly (see the tests).
+    half-width is the larger of Student's t over the seeds and 1.96 standard errors of the cells: few seeds that agree
+    by chance would otherwise give no width. It covers .93 and more, .91 where 3 seeds differ strongly (see the tests);
+    a bootstrap of 3 seeds covers .73.
     """
     m = len(scores)
     if m < LEAST_FOR_INTERVAL:

@@ -6,7 +6,6 @@ Tails are log10 probabilities and stay finite where the probability itself would
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 LN10 = math.log(10.0)
+CONFIDENCE = 0.95
 FAMILY_LEVEL = 0.05  # what adjusted p-values (see `holm`) are held against
 LEAST_FOR_PREDICTION = 8  # with fewer nulls their spread is too uncertain: ranks only
 
@@ -50,7 +50,7 @@ def _tails(logpmf: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def rarity(log10_p: float) -> float:
     """A p-value in bits, -log2 p. Of p_key under P(Bin(s, 1/c) >= m): the rarity R of Kallas & Furon 2022 (RoSe)."""
-    return -log10_p * LN10 / math.log(2.0)
+    return -log10_p / math.log10(2.0)
 
 
 def log10_t_tail(x: float, df: float) -> float:
@@ -80,32 +80,32 @@ def anscombe_floor(n: int) -> float:
     return 1.0 / math.sqrt(4 * n + 2)
 
 
-def wilson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Two-sided interval of a rate, k hits out of n (Wilson 1927); (0, 1) for n = 0."""
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """Two-sided 95 % interval of a rate, k hits out of n (Wilson 1927); (0, 1) for n = 0."""
     if n == 0:
         return 0.0, 1.0
-    z2 = float(special.ndtri(0.5 + confidence / 2)) ** 2
+    z2 = float(special.ndtri(0.5 + CONFIDENCE / 2)) ** 2
     centre = (k + z2 / 2) / (n + z2)
     half = math.sqrt(z2 * (k * (n - k) / n + z2 / 4)) / (n + z2)
     return (0.0 if k == 0 else centre - half), (1.0 if k == n else centre + half)
 
 
-def clopper_pearson_upper(k: int, n: int, confidence: float = 0.95) -> float:
-    """One-sided upper bound of a rate, k hits out of n (Clopper & Pearson 1934); 1 for k = n."""
-    return 1.0 if k == n else float(special.betaincinv(k + 1, n - k, confidence))
+def clopper_pearson_upper(k: int, n: int) -> float:
+    """One-sided 95 % upper bound of a rate, k hits out of n (Clopper & Pearson 1934); 1 for k = n."""
+    return 1.0 if k == n else float(special.betaincinv(k + 1, n - k, CONFIDENCE))
 
 
-def t_interval(mean: float, sd: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Two-sided Student-t interval of the mean of n values; unbounded for n = 1."""
+def t_interval(mean: float, sd: float, n: int) -> tuple[float, float]:
+    """Two-sided 95 % Student-t interval of the mean of n values; unbounded for n = 1."""
     if n < 2:
         return -math.inf, math.inf
-    half = float(special.stdtrit(n - 1, 0.5 + confidence / 2)) * sd / math.sqrt(n)
+    half = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * sd / math.sqrt(n)
     return mean - half, mean + half
 
 
-def t_upper(mean: float, sd: float, n: int, confidence: float = 0.95) -> float:
-    """One-sided upper Student-t bound of the mean of n values; inf for n = 1."""
-    return math.inf if n < 2 else mean + float(special.stdtrit(n - 1, confidence)) * sd / math.sqrt(n)
+def t_upper(mean: float, sd: float, n: int) -> float:
+    """One-sided 95 % upper Student-t bound of the mean of n values; inf for n = 1."""
+    return math.inf if n < 2 else mean + float(special.stdtrit(n - 1, CONFIDENCE)) * sd / math.sqrt(n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -122,9 +122,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 class NullPool:
     """The totals of J independent nulls, and their spread on the scale where they are judged.
 
-    `n` is the number of items for counts (judged after `anscombe`) and None for real scores (judged as they
-    are). `centre` and `sd` are mean and standard deviation (ddof 1, 0 for J = 1) on that scale, `floor` the
-    least spread.
+    n: the number of items for counts, which are judged after `anscombe`; None for real scores, judged as they are.
+    centre, sd: mean and standard deviation (ddof 1, 0 for J = 1) on that scale; floor: the least spread.
     """
 
     totals: tuple[float, ...]
@@ -190,12 +189,6 @@ def log10_unlimited(total: float, nulls: NullPool) -> float:
     if nulls.spread == 0.0:
         return -math.inf if above > 0 else 0.0
     return log10_normal_tail(above / nulls.spread)
-
-
-def least_count(enough: Callable[[float], bool], n: int) -> int | None:
-    """Least count of 0..n from which on `enough` holds; None where it never does."""
-    least = bisect_left(range(n + 1), True, key=enough)
-    return least if least <= n else None
 
 
 def least_score(enough: Callable[[float], bool], start: float, step: float) -> float | None:

@@ -10,8 +10,7 @@ from scipy import stats
 
 def fisher(one: tuple[int, int], other: tuple[int, int]) -> float:
     """Two-sided exact p that two suspects with (hits, items) have one hit rate (Fisher 1935)."""
-    table = np.array([[one[0], one[1] - one[0]], [other[0], other[1] - other[0]]])
-    return float(stats.fisher_exact(table).pvalue)
+    return float(stats.fisher_exact(np.array([[hits, items - hits] for hits, items in (one, other)])).pvalue)
 
 
 def welch(one: Sequence[float], other: Sequence[float]) -> float:

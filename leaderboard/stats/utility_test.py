@@ -54,8 +54,7 @@ class Utility:
 
     @property
     def useless(self) -> bool:
-        """Whether the suspect hardly beats doing nothing."""
-        return self.gain is not None and self.gain < LEAST_GAIN
+        return is_useless(self.gain)
 
 
 def compare(before: ItemOutcomes, after: ItemOutcomes, budget: float, unit: str) -> Utility:
@@ -95,10 +94,14 @@ def gain(seen: ItemOutcomes) -> float | None:
     return float(np.mean(seen["psnr"]) - np.mean(seen["identity"]))
 
 
+def is_useless(gained: float | None) -> bool:
+    """Whether an image-to-image model hardly beats doing nothing; others, which gain None, never count as useless."""
+    return gained is not None and gained < LEAST_GAIN
+
+
 def does_the_job(seen: ItemOutcomes | None) -> bool:
     """Whether a model counts as one that does its task: an image-to-image model must gain 3 dB, others always do."""
-    gained = None if seen is None else gain(seen)
-    return gained is None or gained >= LEAST_GAIN
+    return seen is None or not is_useless(gain(seen))
 
 
 def fidelity(
@@ -114,14 +117,13 @@ def fidelity(
     n = lost.size
     delta = float(lost.mean()) if n else 0.0
     worse, better = int((lost > 0).sum()), int((lost < 0).sum())
-    useless = gained is not None and gained < LEAST_GAIN
-    if n < 2:
-        state: UtilityState = "lost" if useless else "unclear"
-        return Utility(worse, better, n, budget, delta, 0.0, state, (-math.inf, math.inf), "dB", gained)
-    error, critical = float(lost.std(ddof=1)) / math.sqrt(n), float(special.stdtrit(n - 1, 0.95))
-    t = (delta - budget) / error if error > 0 else math.copysign(math.inf, delta - budget) if delta != budget else 0.0
-    state = "lost" if useless or t >= critical else "kept" if t <= -critical else "unclear"
-    interval = delta - critical * error, delta + critical * error
+    t, critical, half = 0.0, math.inf, math.inf
+    if n > 1:
+        error, critical = float(lost.std(ddof=1)) / math.sqrt(n), float(special.stdtrit(n - 1, 0.95))
+        over, half = delta - budget, critical * error
+        t = over / error if error > 0 else math.copysign(math.inf, over) if over else 0.0
+    state = "lost" if is_useless(gained) else _state(t, critical)
+    interval = delta - half, delta + half
     return Utility(worse, better, n, budget, delta, t, state, interval, "dB", gained)
 
 
@@ -170,9 +172,12 @@ def utility(losses: int, gains: int, n: int, budget: float) -> Utility:
     The interval holds the net losses whose |z| stays below 1.645, within [-1, 1].
     """
     z = tango_z(losses, gains, n, budget)
-    state: UtilityState = "kept" if z <= -CRITICAL else "lost" if z >= CRITICAL else "unclear"
     delta = (losses - gains) / n if n else 0.0
-    return Utility(losses, gains, n, budget, delta, z, state, _interval(losses, gains, n))
+    return Utility(losses, gains, n, budget, delta, z, _state(z, CRITICAL), _interval(losses, gains, n))
+
+
+def _state(statistic: float, critical: float) -> UtilityState:
+    return "kept" if statistic <= -critical else "lost" if statistic >= critical else "unclear"
 
 
 @lru_cache(maxsize=65536)

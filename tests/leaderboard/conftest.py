@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from benchmark.store.records import RecordStore
-from leaderboard.judge.board import Board, judge, read_run
-from leaderboard.judge.run import Run
+from leaderboard.judge.board import Board, judge
+from leaderboard.judge.run import Run, read_run
 
 N = 400  # test images
 ITEMS = 100  # key items

@@ -11,7 +11,8 @@ import pytest
 from bench import bench_here
 
 from benchmark.errors import BenchError
-from leaderboard.analysis.compare import compare, read_folder, words
+from leaderboard.analysis.compare import compare, words
+from leaderboard.judge.run import find_run
 from leaderboard.pages.compare_text import as_json, describe
 from leaderboard.stats.tails import holm
 from leaderboard.stats.two_sample import fisher, mcnemar, welch
@@ -64,7 +65,7 @@ def test_a_removed_mark_is_worse_and_beyond_chance(two: tuple[Any, Any]) -> None
     a, b = filled(two[0], 96).board(), filled(two[1], 5).board()
     found = compare(a, b)
     (change,) = found.worse
-    assert (change.key[1], change.step, change.beyond_chance) == ("prune", -2, True)
+    assert (change.after.attack, change.step, change.beyond_chance) == ("prune", -2, True)
     assert (found.same, found.tests) == (1, 2)  # the steady cell is the same record, and no part of the family
     evidence = next(test for test in change.tests if test.what == "evidence")
     assert evidence.p == pytest.approx(fisher((96, 100), (5, 100)))
@@ -169,7 +170,7 @@ def test_claims_innocents_and_refused_claims_have_a_direction(two: tuple[Any, An
         case.innocent(shared, "adi", "none", accused)
         boards.append(case.board())
     found = compare(*boards)
-    steps = {(change.key[1], change.key[2]): words(change.after) for change in found.worse}
+    steps = {(change.after.attack, change.after.innocent): words(change.after) for change in found.worse}
     assert steps == {
         ("claim", False): "forged, rejected with commitment",
         ("gate", False): "survived (claim-refused)",
@@ -190,8 +191,8 @@ def test_a_folder_is_read_with_its_store_or_as_published(full: Any, tmp_path: Pa
     (published / "run.json").write_text((full.folder / "run.json").read_text())
     lines = [json.dumps(record) for record in board.run.records.values()]
     (published / "records.jsonl").write_text("\n".join(lines) + "\n")
-    assert read_folder(published).records == board.run.records
+    assert find_run(published).records == board.run.records
     beside = full.folder / "made-up"
     beside.mkdir()
     (beside / "run.json").write_text((full.folder / "run.json").read_text())
-    assert read_folder(beside).records == board.run.records
+    assert find_run(beside).records == board.run.records

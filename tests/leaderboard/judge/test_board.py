@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from benchmark.errors import BenchError
-from leaderboard.judge.board import Board, judge, read_run
+from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
+from leaderboard.judge.run import read_run
 from leaderboard.judge.verdicts import Tally, Verdict
 from leaderboard.pages import wording
 from leaderboard.pages.sections import innocents

@@ -14,7 +14,7 @@ from leaderboard.analysis.error_rates import calibrate
 from leaderboard.judge.case_file import read_case
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import OWN_POOL, weigh
-from leaderboard.judge.results import nulls_of, observations, unrelated_nulls
+from leaderboard.judge.results import null_observations, nulls_of, observations
 from leaderboard.pages import wording
 from leaderboard.pages.calibration_page import calibration_page
 from leaderboard.pages.cell_facts import describe_cell
@@ -149,8 +149,8 @@ def test_a_calibration_measures_by_both_pools(case: Any) -> None:
     accused = {alone: one.pools[1].both[1e-3].count for alone, one in found.items()}
     assert accused == {True: 1, False: 0}
     others = {
-        OWN_POOL: unrelated_nulls(run, shared["nulls"], attacked),
-        SURROGATE_POOL: unrelated_nulls(run, shared["surrogate_nulls"], attacked),
+        OWN_POOL: null_observations(run, shared["nulls"], attacked),
+        SURROGATE_POOL: null_observations(run, shared["surrogate_nulls"], attacked),
     }
     assert [len(some) for some in others.values()] == [15, 8]
     assert found[False].pools[1].least_log10_p == weigh(_seen(SCORE), others, 1e-3).log10_p

@@ -21,8 +21,9 @@ from benchmark.plugins.registry import Registry
 from leaderboard.analysis.compare import compare as compare_boards
 from leaderboard.analysis.power import decidable
 from leaderboard.analysis.sweeps import curves
-from leaderboard.judge.board import judge, read_run
+from leaderboard.judge.board import judge
 from leaderboard.judge.evidence import OWN_POOL
+from leaderboard.judge.run import read_run
 from leaderboard.pages.board_json import leaderboard_json
 from leaderboard.pages.cell_facts import describe_cell
 from leaderboard.pages.export import matrix_csv
