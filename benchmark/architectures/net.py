@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from benchmark.architectures import convnets, image_to_image, resnets, small  # noqa: F401  # they register builders
+from benchmark.architectures import convnets, image_to_image, resnets  # noqa: F401  # they register builders
 from benchmark.architectures.blocks import BUILDERS, Spec
 
 

@@ -42,8 +42,7 @@ def prf_labels(secret: bytes, message: bytes, n: int, classes: int) -> Tensor:
         raise ValueError(f"labels are drawn for 1 to 65536 classes, not {classes}")
     width = 1 if classes <= 2**8 else 2
     limit = 2 ** (8 * width) // classes * classes
-    drawn = np.empty(0, dtype=np.int64)
-    start = 0
+    drawn, start = np.empty(0, dtype=np.int64), 0
     while len(drawn) < n:
         blocks = -(-(n - len(drawn)) * width // _BLOCK)
         stream = prf_bytes(secret, message, blocks * _BLOCK, start)

@@ -14,7 +14,6 @@ from benchmark.data.tasks import SPLIT_SEED, Task
 from benchmark.data.torchvision_sets import read
 from benchmark.errors import BenchError
 
-POOLS = ("disjoint", "owner")
 HELD_OUT = 10  # a thief trains on all but every tenth of his images, and chooses his settings on those
 
 

@@ -24,13 +24,11 @@ SPLIT_SEED = 20180213  # one fixed permutation for everybody: a split is part of
 class Task:
     """What is learnt, and who holds which images.
 
-    `shape` is (channels, height, width); `owner`, `thief` and `test` count the images of three disjoint splits;
-    the judge's probe data is the test split, which neither the owner nor the thief ever sees. `validation` images are
-    in none of them: no job reads them, recipes are chosen on them.
+    `shape` is (channels, height, width); `owner`, `thief` and `test` count the images of three disjoint splits, the
+    last of which only the judge sees. `validation` images are in none: no job reads them, recipes are chosen on them.
     """
 
     name: str
-    kind: str
     classes: int
     shape: tuple[int, int, int]
     mean: tuple[float, ...]
@@ -38,9 +36,10 @@ class Task:
     owner: int
     thief: int
     test: int
-    unit: str
-    package: str  # the installed package that carries the files; "" where they lie in the data root
-    files: tuple[str, ...]
+    kind: str = "classification"
+    unit: str = "points"
+    package: str = ""  # the installed package that carries the files; "" where they lie in the data root
+    files: tuple[str, ...] = ()
     data_set: str = ""  # which of `DATA_SETS` in the data root, or "folder:NAME"; "" where a package carries it
     validation: int = 0
 
@@ -53,7 +52,7 @@ class Task:
         """The files of the data. Raises BenchError where one is missing."""
         if self.data_set and self.source.images:
             return [self._prepared()]
-        folder = _package_folder(self.package) if self.package else data_root()
+        folder = package_folder(self.package) if self.package else data_root()
         for name in self.files:
             if not (folder / name).is_file():
                 mend = f"reinstall {self.package}" if self.package else "bench run fetches it, or give --data-root"
@@ -82,8 +81,9 @@ def data_root() -> Path:
     return Path(os.environ.get(DATA_ROOT, "data"))
 
 
-def _package_folder(package: str) -> Path:
-    spec = importlib.util.find_spec(package)  # finds a top-level package without importing it
+def package_folder(package: str) -> Path:
+    """Where an installed top-level package lies, without importing it."""
+    spec = importlib.util.find_spec(package)
     return Path(next(iter(spec.submodule_search_locations or ()), package)) if spec else Path(package)
 
 
@@ -100,9 +100,8 @@ def _hash(task: Task, root: Path) -> str:
     digest = hashlib.sha256(canonical({**asdict(task), "split_seed": SPLIT_SEED}).encode())
     published = {root / name: md5 for name, md5 in task.source.files.items()} if task.data_set else {}
     for path in task.paths():
-        content = path.read_bytes()
-        digest.update(content)
-        if path in published and md5_of(content) != published[path]:
+        digest.update(path.read_bytes())
+        if path in published and md5_of(path) != published[path]:
             raise BenchError(f"task {task.name}: {path} is not the published file: remove it, and it is fetched anew")
     return digest.hexdigest()
 
@@ -110,9 +109,8 @@ def _hash(task: Task, root: Path) -> str:
 def _published(name: str, data_set: str, owner: int, thief: int, validation: int, test: int) -> Task:
     classes, shape, mean, std = _CLASSIFIED.get(name) or _CLASSIFIED[name.rpartition("-")[0]]
     return Task(
-        name=name, kind="classification", classes=classes, shape=shape, mean=mean, std=std,
-        owner=owner, thief=thief, test=test, unit="points",
-        package="", files=tuple(DATA_SETS[data_set].files), data_set=data_set, validation=validation,
+        name, classes, shape, mean, std, owner, thief, test,
+        files=tuple(DATA_SETS[data_set].files), data_set=data_set, validation=validation,
     )  # fmt: skip
 
 
@@ -158,15 +156,15 @@ _SPLITS = {
 def _degraded(name: str) -> Task:
     """Crops of scikit-learn's two photographs, degraded: see `degraded_photos.py`."""
     return Task(
-        name=name, kind="image-to-image", classes=0, shape=(3, 32, 32), mean=(), std=(), owner=512, thief=512, test=64,
+        name, classes=0, shape=(3, 32, 32), mean=(), std=(), owner=512, thief=512, test=64, kind="image-to-image",
         unit="dB", package="sklearn", files=("datasets/images/china.jpg", "datasets/images/flower.jpg"),
     )  # fmt: skip
 
 
 # scikit-learn's copy of the UCI handwritten digits (Alpaydin & Kaynak 1998): 1,797 real 8x8 scans, here 16x16
 _DIGITS = Task(
-    name="digits", kind="classification", classes=10, shape=(1, 16, 16), mean=(0.3,), std=(0.35,), owner=1000,
-    thief=400, test=397, unit="points", package="sklearn", files=("datasets/data/digits.csv.gz",),
+    "digits", classes=10, shape=(1, 16, 16), mean=(0.3,), std=(0.35,), owner=1000, thief=400, test=397,
+    package="sklearn", files=("datasets/data/digits.csv.gz",),
 )  # fmt: skip
 TASKS = {task.name: task for task in (_degraded("derain"), _degraded("denoise"), _DIGITS)} | {
     name: _published(name, *split) for name, split in _SPLITS.items()
@@ -188,8 +186,9 @@ def _folder_task(name: str, root: Path) -> Task:
 
     A tenth of the training images is the thief's, a tenth is for validation, the rest is the owner's.
     """
-    folder, _, size = name.removeprefix(OWN_IMAGES).partition(":")
-    if not folder or not (size or "224").isdecimal() or not 8 <= int(size or "224") <= 1024:
+    folder, _, written = name.removeprefix(OWN_IMAGES).partition(":")
+    size = written or "224"
+    if not folder or not size.isdecimal() or not 8 <= int(size) <= 1024:
         raise BenchError(f"task {name!r}: write folder:NAME or folder:NAME:SIZE, such as folder:imagenette:64")
     data_set = OWN_IMAGES + folder
     if missing := next(source_of(data_set).missing(root), None):
@@ -197,10 +196,8 @@ def _folder_task(name: str, root: Path) -> Task:
     train, val = (root / part for part in source_of(data_set).images)
     if class_folders.classes(train) != class_folders.classes(val):
         raise BenchError(f"task {name}: {train} and {val} have different subfolders: each class needs both")
-    count, side = len(class_folders.images(train)), int(size or "224")
-    mean, std = _NATURAL
+    count, tenth = len(class_folders.images(train)), len(class_folders.images(train)) // 10
     return Task(
-        name=name, kind="classification", classes=len(class_folders.classes(train)), shape=(3, side, side), mean=mean,
-        std=std, owner=count - 2 * (count // 10), thief=count // 10, test=len(class_folders.images(val)), unit="points",
-        package="", files=(), data_set=data_set, validation=count // 10,
+        name, len(class_folders.classes(train)), (3, int(size), int(size)), *_NATURAL,
+        owner=count - 2 * tenth, thief=tenth, test=len(class_folders.images(val)), data_set=data_set, validation=tenth,
     )  # fmt: skip

@@ -72,13 +72,14 @@ class Observations:
     evidence: str
     channels: dict[str, Channel]
     gates: dict[str, Gate] = field(default_factory=dict)
+    unreadable: str | None = None  # why the court could not read the suspect: no evidence then
 
     def record(self) -> dict[str, Any]:
         return {
             "evidence": self.evidence,
             "channels": {name: channel.record() for name, channel in self.channels.items()},
             "gates": {name: gate.record() for name, gate in self.gates.items()},
-            "unreadable": None,
+            "unreadable": self.unreadable,
         }
 
 

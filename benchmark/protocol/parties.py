@@ -37,9 +37,8 @@ class TaskContext:
         return {
             **architecture_spec(architecture or self.architecture),
             "classes": self.task.classes,
-            "mean": list(self.task.mean),
-            "std": list(self.task.std),
-        }
+            "mean": list(self.task.mean), "std": list(self.task.std),
+        }  # fmt: skip
 
 
 class Unreadable(Exception):
@@ -61,10 +60,8 @@ class Party:
     def __init__(
         self, context: TaskContext, data: Data | Callable[[], Data], rng: torch.Generator, meter: Meter | None = None
     ) -> None:
-        self.context = context
-        self.rng = rng
+        self.context, self.rng, self._data = context, rng, data
         self.meter = meter or Meter()
-        self._data = data
 
     @property
     def task(self) -> Task:
@@ -99,16 +96,10 @@ class Party:
             return build(spec).to(self.device)
 
     def fit(
-        self,
-        model: nn.Module,
-        recipe: Recipe | None = None,
-        *,
-        data: Data | BatchSource | None = None,
-        beside: Sequence[BatchSource] = (),
-        step: Step | None = None,
-        parameters: Sequence[nn.Parameter] | None = None,
-        only: nn.Module | None = None,
-    ) -> nn.Module:
+        self, model: nn.Module, recipe: Recipe | None = None, *, data: Data | BatchSource | None = None,
+        beside: Sequence[BatchSource] = (), step: Step | None = None,
+        parameters: Sequence[nn.Parameter] | None = None, only: nn.Module | None = None,
+    ) -> nn.Module:  # fmt: skip
         """Train `model` in place and return it; see `benchmark.training.loop.fit`. Counted.
 
         `data` (default: the party's own) sets the epoch; each step also takes a batch of every source in `beside`.
@@ -123,16 +114,9 @@ class Party:
         return model
 
     def minimise(
-        self,
-        loss: Callable[[], Tensor],
-        parameters: Sequence[Tensor],
-        steps: int,
-        lr: float,
-        *,
-        rule: Literal["adam", "sign"] = "adam",
-        project: Callable[[Tensor], Tensor] | None = None,
-        images: int = 0,
-    ) -> None:
+        self, loss: Callable[[], Tensor], parameters: Sequence[Tensor], steps: int, lr: float, *,
+        rule: Literal["adam", "sign"] = "adam", project: Callable[[Tensor], Tensor] | None = None, images: int = 0,
+    ) -> None:  # fmt: skip
         """Take `steps` steps down `loss()` with the leaf tensors `parameters`, in place: what is no net on batches.
 
         `rule`: Adam at rate `lr`, or every number moved by `lr` against the sign of its gradient (projected gradient
@@ -156,13 +140,9 @@ class Owner(Party):
     """Embeds the mark. `host` is his own unmarked net, trained on his split (a private copy each time)."""
 
     def __init__(
-        self,
-        context: TaskContext,
-        data: Data | Callable[[], Data],
-        rng: torch.Generator,
-        host: Net | Callable[[], Net] | None = None,
-        meter: Meter | None = None,
-    ) -> None:
+        self, context: TaskContext, data: Data | Callable[[], Data], rng: torch.Generator,
+        host: Net | Callable[[], Net] | None = None, meter: Meter | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(context, data, rng, meter)
         self._host = host
 
@@ -180,8 +160,7 @@ class Suspect:
     """A service under examination. `ask` answers as the court's access allows; `net` only with weights."""
 
     def __init__(self, running: Running, access: Access) -> None:
-        self._running = running
-        self.access = access
+        self._running, self.access = running, access
 
     def ask(self, x: Tensor) -> Tensor:
         """Labels (N,), probabilities (N, classes) or outputs for images (N, C, H, W) in [0, 1]."""

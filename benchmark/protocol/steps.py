@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, as_float
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.objects import Key, Release, Service
-from benchmark.protocol.observations import Admission, bits
+from benchmark.protocol.observations import Observations, bits
 from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, TaskContext, Unreadable, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.protocol.thief import Insider, Thief, ThiefCost
@@ -38,14 +39,9 @@ def embed(scheme: Scheme, owner: Owner, replicate: int) -> tuple[Release, Key]:
 
 
 def steal(
-    stages: Sequence[Attack],
-    context: TaskContext,
-    data: Data,
-    replicate: int,
-    release: Release | None,
-    scheme: Scheme | None = None,
-    key: Key | None = None,
-) -> tuple[Service, Key | None, ThiefCost]:
+    stages: Sequence[Attack], context: TaskContext, data: Data, replicate: int, release: Release | None,
+    scheme: Scheme | None = None, key: Key | None = None,
+) -> tuple[Service, Key | None, ThiefCost]:  # fmt: skip
     """Play `stages` from left to right on one release: their costs add up, and each has its own random stream and its
     own copies of what the thief was given, so that nothing passes from one to the next but the service.
 
@@ -130,7 +126,7 @@ def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[st
     try:
         return scheme.observe(suspect, key, court).record()
     except Unreadable as reason:
-        return {"evidence": "", "channels": {}, "gates": {}, "unreadable": str(reason)}
+        return Observations("", {}, unreadable=str(reason)).record()
 
 
 def redrawn(
@@ -145,18 +141,10 @@ def redrawn(
         found = scheme.admissible(fresh)
         admitted += found.well_formed and found.bound
         one = scheme.observe(suspect, fresh, court)
-        channel = one.channels[one.evidence].record()
-        seen.append({"evidence": one.evidence, "channels": {one.evidence: channel}, "gates": {}, "unreadable": None})
+        seen.append(Observations(one.evidence, {one.evidence: one.channels[one.evidence]}).record())
     return seen, admitted
 
 
 def admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
     """The stored form of whether `key` may be heard; `committed`: its hash was published before the release."""
-    found: Admission = scheme.admissible(key)
-    return {
-        "well_formed": found.well_formed,
-        "bound": found.bound,
-        "hash_bound": found.hash_bound,
-        "committed": committed,
-        "reason": found.reason,
-    }
+    return asdict(scheme.admissible(key)) | {"committed": committed}

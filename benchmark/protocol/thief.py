@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,8 +41,9 @@ class ThiefCost:
     meter: Meter = field(default_factory=Meter)
 
     def record(self) -> dict[str, int]:
-        used = {"labelled": self.labelled, "unlabelled": self.unlabelled, "queries": self.queries}
-        return used | self.meter.record()
+        used = asdict(self)
+        work = used.pop("meter")
+        return used | work
 
 
 class Thief(Party):
@@ -51,30 +52,19 @@ class Thief(Party):
     """
 
     def __init__(
-        self,
-        context: TaskContext,
-        data: Data,
-        rng: torch.Generator,
-        running: Running | None,
-        grants: Access,
-        *,
-        attack: Declared | None = None,
-        scheme: Scheme | None = None,
-        cost: ThiefCost | None = None,
-    ) -> None:
+        self, context: TaskContext, data: Data, rng: torch.Generator, running: Running | None, grants: Access, *,
+        attack: Declared | None = None, scheme: Scheme | None = None, cost: ThiefCost | None = None,
+    ) -> None:  # fmt: skip
         self.cost = cost or ThiefCost()
         super().__init__(context, data, rng, self.cost.meter)
         self.grants = smaller(grants, attack.access) if attack else grants
-        self._images = data
-        self._running, self._granted = running, grants
-        self._attack = attack
-        self._scheme = scheme
+        self._images, self._running, self._granted = data, running, grants
+        self._attack, self._scheme = attack, scheme
 
     @property
     def data(self) -> Data:
         """The thief's labelled images. Counted as labelled. Raises NotApplicable if he has none."""
-        self._some_images()
-        self.cost.labelled = max(self.cost.labelled, len(self._images))
+        self.cost.labelled = max(self.cost.labelled, len(self._some_images()))
         return self._images
 
     @property
@@ -83,13 +73,13 @@ class Thief(Party):
 
         Raises NotApplicable if he has none.
         """
-        self._some_images()
-        self.cost.unlabelled = max(self.cost.unlabelled, len(self._images))
+        self.cost.unlabelled = max(self.cost.unlabelled, len(self._some_images()))
         return self._images.x
 
-    def _some_images(self) -> None:
+    def _some_images(self) -> Data:
         if not len(self._images):
             raise NotApplicable("the attack needs images, and this thief has none (a share of 0 of his pool)")
+        return self._images
 
     def _released(self, wanted: Access) -> Running:
         """The stolen service, for a use that needs `wanted`."""
@@ -140,10 +130,9 @@ class Thief(Party):
         Raises NotApplicable where the scheme can't draw one for him, as when he has too few images.
         """
         try:
-            key: Key = self.scheme.keygen(self.as_owner(host), self.rng)
+            return cast(Key, self.scheme.keygen(self.as_owner(host), self.rng))
         except ValueError as reason:
             raise NotApplicable(f"the thief can't draw a key of his own: {reason}") from reason
-        return key
 
     def _own_host(self) -> Net:
         return Net.of(self.fit(self.build()))

@@ -34,11 +34,8 @@ def counted(meter: Meter) -> Iterator[None]:
             gradients = layer.weight.requires_grad + (bool(inputs) and inputs[0].requires_grad)
         meter.operations += forward * (1 + gradients)
 
-    handle = register_module_forward_hook(add)
-    try:
+    with register_module_forward_hook(add):
         yield
-    finally:
-        handle.remove()
 
 
 def multiply_adds(layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> int:
