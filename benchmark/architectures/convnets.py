@@ -1,8 +1,8 @@
 """Nets without skip connections: LeNet, AlexNet, VGG-16, KeyNet's and RoSe's own, each as the papers train it.
 
-All take images (N, C, H, W) in [0, 1] and give logits (N, classes). Docstrings name the papers' image sizes; other
-images are pooled to the same grid before the linear layers. `width` is the number of channels of the first
-convolution, the others keep their proportion; `widths` names each one (a pruned net is described so).
+Docstrings name the papers' image sizes; other images are pooled to the same grid before the linear layers. `width` is
+the number of channels of the first convolution, the others keep their proportion; `widths` names each one (a pruned net
+is described so).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ POOL = 0  # stands for 2x2 max-pooling in a layout
 class Stack(Classifier):
     """ConvBlocks one after another, `grid` x `grid` pooled features, and one linear layer or two.
 
-    `layout` gives the kernel size of each block and POOL between them; `hidden` is the width of the first linear
-    layer, 0 where there is one only. `round_up`: of pooled sizes, so that 28x28 images pass five poolings, too.
+    `layout`: the kernel size of each block, and POOL between them. `hidden`: the width of a linear layer before the
+    head, 0 for none. `round_up`: of pooled sizes, so that 28x28 images pass five poolings, too.
     """
 
     def __init__(
@@ -57,10 +57,7 @@ class Stack(Classifier):
 
 @builder("convnet")
 def convnet(widths: Sequence[int] = (16, 32, 64), norm: Norms = "batch", **task: Unpack[ClassifierTask]) -> Stack:
-    """The quick profile's net: three 3x3 convolutions, the first two pooled, a 2x2 pooled head; 24 k parameters.
-
-    A 16x16 input is enough.
-    """
+    """The quick profile's net, for 16x16: three 3x3 convolutions, the first two pooled, one head; 24 k parameters."""
     layout = (3, POOL, 3, POOL, *[3] * (len(widths) - 2))
     return Stack("convnet", layout, 2, widths, norm, round_up=False, **task)
 

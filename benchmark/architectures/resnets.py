@@ -2,8 +2,7 @@
 
 That is the standard placement (He et al. 2016, CVPR): ReLU after the addition, none on the shortcut. Two papers differ:
 DeepIPR's code puts another ReLU on both branches before the addition, and wide residual nets (Zagoruyko & Komodakis
-2016) normalise before each convolution. Here every convolution is followed by its own normalisation, whose scale is
-what a passport derives and a flip turns.
+2016) normalise before each convolution.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Image-to-image tasks on two real photographs: small crops, degraded by synthetic rain or by noise.
 
-Each photograph is cut by columns: the owner's crops lie in its left 40 %, the thief's in the next 40 %, the judge's in
-the last 20 %, so no pixel is seen by two parties. The judge's crops do not overlap one another either.
+Each photograph is cut by columns into disjoint strips for owner, thief and judge, so no pixel is seen by two parties.
+The judge's crops do not overlap one another either.
 """
 
 from __future__ import annotations

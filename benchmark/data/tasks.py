@@ -50,23 +50,17 @@ class Task:
 
     def paths(self) -> list[Path]:
         """The files of the data. Raises BenchError where one is missing."""
-        if self.data_set and self.source.images:
-            return [self._prepared()]
+        source = self.source if self.data_set else DataSet(files=dict.fromkeys(self.files, ""))
         folder = package_folder(self.package) if self.package else data_root()
-        for name in self.files:
-            if not (folder / name).is_file():
-                mend = f"reinstall {self.package}" if self.package else "bench run fetches it, or give --data-root"
-                raise BenchError(f"task {self.name}: {folder / name} is missing: {mend}")
-        return [folder / name for name in self.files]
-
-    def _prepared(self) -> Path:
-        root = data_root()
-        if missing := next(self.source.missing(root), None):
-            raise BenchError(f"task {self.name}: {missing} is missing: bench run fetches it, or give --data-root")
-        path = class_folders.prepared(self.data_set, self.source, self.shape[1], root)
+        if missing := next(source.missing(folder), None):
+            mend = f"reinstall {self.package}" if self.package else "bench run fetches it, or give --data-root"
+            raise BenchError(f"task {self.name}: {missing} is missing: {mend}")
+        if not source.images:
+            return [folder / name for name in self.files]
+        path = class_folders.prepared(self.data_set, source, self.shape[1], folder)
         if not path.is_file():
             raise BenchError(f"task {self.name}: {path} is missing: bench run makes it from the images")
-        return path
+        return [path]
 
     def data_hash(self) -> str:
         """SHA-256 over the data's files and the declaration of its splits, so equal hashes mean equal images.
@@ -89,10 +83,10 @@ def package_folder(package: str) -> Path:
 
 def source_of(data_set: str) -> DataSet:
     """The data set of that name; "folder:NAME" is the user's own, in NAME/train and NAME/val."""
-    if data_set.startswith(OWN_IMAGES):
-        name = data_set.removeprefix(OWN_IMAGES)
-        return DataSet(images=(f"{name}/train", f"{name}/val"))
-    return DATA_SETS[data_set]
+    if not data_set.startswith(OWN_IMAGES):
+        return DATA_SETS[data_set]
+    name = data_set.removeprefix(OWN_IMAGES)
+    return DataSet(images=(f"{name}/train", f"{name}/val"))
 
 
 @cache
@@ -114,11 +108,10 @@ def _published(name: str, data_set: str, owner: int, thief: int, validation: int
     )  # fmt: skip
 
 
-_Classified = tuple[int, tuple[int, int, int], tuple[float, ...], tuple[float, ...]]
 _NATURAL = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
 # classes, shape, mean and standard deviation of the pixels, by data set or by task
-_CLASSIFIED: dict[str, _Classified] = {
+_CLASSIFIED: dict[str, tuple[int, tuple[int, int, int], tuple[float, ...], tuple[float, ...]]] = {
     "mnist": (10, (1, 28, 28), (0.131,), (0.308,)),
     "fashion-mnist": (10, (1, 28, 28), (0.286,), (0.353,)),
     "fmnist5": (5, (3, 28, 28), (0.314,) * 3, (0.363,) * 3),  # KeyNet's: the first five classes, in three channels
@@ -191,9 +184,10 @@ def _folder_task(name: str, root: Path) -> Task:
     if not folder or not size.isdecimal() or not 8 <= int(size) <= 1024:
         raise BenchError(f"task {name!r}: write folder:NAME or folder:NAME:SIZE, such as folder:imagenette:64")
     data_set = OWN_IMAGES + folder
-    if missing := next(source_of(data_set).missing(root), None):
+    source = source_of(data_set)
+    if missing := next(source.missing(root), None):
         raise BenchError(f"task {name}: {missing} is missing: one subfolder of images per class belongs there")
-    train, val = (root / part for part in source_of(data_set).images)
+    train, val = (root / part for part in source.images)
     if class_folders.classes(train) != class_folders.classes(val):
         raise BenchError(f"task {name}: {train} and {val} have different subfolders: each class needs both")
     count, tenth = len(class_folders.images(train)), len(class_folders.images(train)) // 10

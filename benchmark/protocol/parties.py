@@ -50,7 +50,7 @@ class NotApplicable(Exception):
 
 
 def stream(*parts: object) -> torch.Generator:
-    """A random stream named by (replicate, role, plug-in, task, ...): neither source nor strength is in the name."""
+    """A random stream named by (replicate, role, plug-in, task, ...), whatever the plug-in's code and parameters."""
     return torch.Generator().manual_seed(stream_seed(*parts))
 
 
@@ -60,16 +60,8 @@ class Party:
     def __init__(
         self, context: TaskContext, data: Data | Callable[[], Data], rng: torch.Generator, meter: Meter | None = None
     ) -> None:
-        self.context, self.rng, self._data = context, rng, data
-        self.meter = meter or Meter()
-
-    @property
-    def task(self) -> Task:
-        return self.context.task
-
-    @property
-    def device(self) -> torch.device:
-        return self.context.device
+        self.context, self.task, self.device = context, context.task, context.device
+        self.rng, self.meter, self._data = rng, meter or Meter(), data
 
     @property
     def data(self) -> Data:
@@ -82,7 +74,7 @@ class Party:
         return self.data.x
 
     def recipe(self, **changes: Any) -> Recipe:
-        """The house recipe, but for the fields named, such as `lr=0.01`."""
+        """The recipe of the house architecture, with the fields named changed, such as `lr=0.01`."""
         return replace(self.context.recipe, **changes)
 
     def build(self, architecture: str | None = None) -> nn.Module:
@@ -117,7 +109,7 @@ class Party:
         self, loss: Callable[[], Tensor], parameters: Sequence[Tensor], steps: int, lr: float, *,
         rule: Literal["adam", "sign"] = "adam", project: Callable[[Tensor], Tensor] | None = None, images: int = 0,
     ) -> None:  # fmt: skip
-        """Take `steps` steps down `loss()` with the leaf tensors `parameters`, in place: what is no net on batches.
+        """Minimise `loss()` over the leaf tensors `parameters`, in place: for what is no training of a net.
 
         `rule`: Adam at rate `lr`, or every number moved by `lr` against the sign of its gradient (projected gradient
         descent, Madry et al. 2018, section 2.1). Each step ends with `project` of every parameter. Counted: the steps,
