@@ -1,7 +1,6 @@
 """What architectures are made of: builders by name, normalisation, and the ConvBlock.
 
-An attack on filters or normalisation scales is one loop over `conv_blocks(model)`. A module's `spec()` is read off its
-layers, so a structurally pruned net describes itself; `net.build` makes it anew.
+A module's `spec()` is read off its layers, so a structurally pruned net describes itself; `net.build` makes it anew.
 """
 
 from __future__ import annotations

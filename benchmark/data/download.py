@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 
 from benchmark.data import class_folders
-from benchmark.data.sources import DataSet, md5_of
+from benchmark.data.sources import md5_of
 from benchmark.data.tasks import Task, data_root
 from benchmark.errors import BenchError
 
 
 def provide(task: Task, *, offline: bool = False) -> None:
-    """Download what is missing, with progress, and unpack archives that lie in the data root already.
+    """Download what is missing, with progress, or unpack archives that lie in the data root already.
 
-    Files that are there are never touched: `Task.data_hash` checks them. Raises BenchError in one sentence: offline
-    and missing, no connection, a broken archive or image.
+    Files that are there are never touched: `Task.data_hash` checks them. Raises BenchError: offline and missing, no
+    connection, a broken archive or image.
     """
     if not task.data_set:
         return
@@ -36,7 +36,10 @@ def provide(task: Task, *, offline: bool = False) -> None:
         verb = "unpacking" if there else f"fetching from {data_set.url}"
         _say(f"task {task.name}: {verb} into {root}: {data_set.torchvision}")
         try:
-            _by_torchvision(data_set, root)
+            from torchvision import datasets  # only here: a run with all its files starts without it
+
+            root.mkdir(parents=True, exist_ok=True)
+            getattr(datasets, data_set.torchvision)(root, download=True)
         except (OSError, RuntimeError, EOFError) as error:
             reason = f"{data_set.torchvision} could not be fetched ({' '.join(str(error).split())})"
             raise BenchError(f"task {task.name}: {reason}: {by_hand}") from error
@@ -56,13 +59,6 @@ def _check_count(task: Task, root: Path) -> None:
             f"task {task.name}: {parts[0]} holds {count} images of {classes} classes, not {wanted} of {task.classes}: "
             "remove it, and it is fetched anew"
         )
-
-
-def _by_torchvision(data_set: DataSet, root: Path) -> None:
-    from torchvision import datasets  # only here: a run with all its files starts without it
-
-    root.mkdir(parents=True, exist_ok=True)
-    getattr(datasets, data_set.torchvision)(root, download=True)
 
 
 def _say(sentence: str) -> None:

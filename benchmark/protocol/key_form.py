@@ -47,14 +47,14 @@ def forms(key_type: Any) -> dict[str, tuple[Any, Form]]:
 def malformed(key: object, sizes: Mapping[str, int]) -> str | None:
     """The first thing in `key` that is not of the declared form, in words; None where all is.
 
-    sizes: what words in shapes and lengths stand for from the start.
+    sizes: the values of words in shapes and lengths that are known beforehand.
     """
     known: Sizes = {(word, None): size for word, size in sizes.items()}
     return next(_structure(key, known), None) or next(_values(key), None)
 
 
 def unbound(key: object, right: object) -> str | None:
-    """Why `key` is not the `right` one: what is said of the first field in which they differ; None where in none."""
+    """Why `key` is not the `right` one, by the first field in which they differ; None where they are equal."""
     for name, (_, form) in forms(type(key)).items():
         pairs = zip(_each(name, getattr(key, name)), _each(name, getattr(right, name)), strict=True)
         if not all(_same(mine, its) for (*_, mine), (*_, its) in pairs):

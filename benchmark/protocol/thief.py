@@ -116,7 +116,7 @@ class Thief(Party):
         `host`: the net he marks or draws from (default: he trains one). `data`: in place of his labelled images.
         """
         images = (lambda: self.data) if data is None else data
-        return Owner(self.context, images, self.rng, host or self._own_host, self.meter)
+        return Owner(self.context, images, self.rng, host or (lambda: Net.of(self.fit(self.build()))), self.meter)
 
     def keygen(self, host: Net | None = None) -> Key:
         """A key that he draws by the scheme's public code. Raises NotApplicable where none can be drawn."""
@@ -124,9 +124,6 @@ class Thief(Party):
             return cast(Key, self.scheme.keygen(self.as_owner(host), self.rng))
         except ValueError as reason:
             raise NotApplicable(f"the thief can't draw a key of his own: {reason}") from reason
-
-    def _own_host(self) -> Net:
-        return Net.of(self.fit(self.build()))
 
 
 class Insider(Thief):
