@@ -29,15 +29,7 @@ from benchmark.plugins.parameters import parameter
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.key_form import field
 from benchmark.protocol.objects import AttackResult, Key, Marked
-from benchmark.protocol.observations import (
-    Admission,
-    Channel,
-    Gate,
-    Observations,
-    binomial,
-    poisson_binomial,
-    redrawn,
-)
+from benchmark.protocol.observations import Admission, Channel, Gate, Observations, binomial, poisson_binomial, redrawn
 from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, Unreadable
 from benchmark.protocol.scheme import CarrierScheme, OverwriteScheme, PassportScheme, Scheme, TriggerScheme
 from benchmark.protocol.thief import Insider, Thief

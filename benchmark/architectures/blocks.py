@@ -1,12 +1,13 @@
 """What architectures are made of: builders by name, normalisation, and the ConvBlock.
 
-An attack on filters or normalisation scales is one loop over `conv_blocks(model)`. A module's `spec()` is read off its
-layers, so a structurally pruned net describes itself; `net.build` makes it anew.
+A module's `spec()` is read off its layers, so a structurally pruned net describes itself; `net.build` makes it anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any, TypedDict, cast
 
 import torch
@@ -14,8 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Spec = Mapping[str, Any]
-
-
 BUILDERS: dict[str, Callable[..., nn.Module]] = {}  # what `builder` registered in this process
 
 
@@ -115,18 +114,13 @@ def entering(model: nn.Module, names: Sequence[str], x: Tensor) -> list[Tensor]:
     """What enters the named modules of `model`, in eval mode, for images (N, C, H, W) in [0, 1], in one batch."""
     found: dict[str, Tensor] = {}
 
-    def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            found[name] = inputs[0]
+    def keep(name: str, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        found[name] = inputs[0]
 
-        return hook
-
-    hooks = [model.get_submodule(name).register_forward_pre_hook(keep(name)) for name in names]
-    try:
+    with ExitStack() as hooks:
+        for name in names:
+            hooks.enter_context(model.get_submodule(name).register_forward_pre_hook(partial(keep, name)))
         model.eval()(x)
-    finally:
-        for one in hooks:
-            one.remove()
     return [found[name] for name in names]
 
 
@@ -141,6 +135,31 @@ def described_norms(model: nn.Module) -> Norms:
             norms.append("group" if groups == default_groups(channels) else groups)
     first = norms[0]
     return first if isinstance(first, str) and set(norms) == {first} else norms
+
+
+class Classifier(nn.Module):
+    """A net of convolutions and a linear head, from images (N, C, H, W) in [0, 1] to logits (N, classes)."""
+
+    head: nn.Linear
+
+    def __init__(self, name: str, task: ClassifierTask) -> None:
+        super().__init__()
+        self.name = name
+        self.normalise = Normalise(task["mean"], task["std"])
+
+    def arguments(self) -> Spec:
+        """Arguments of its builder beside the widths and the normalisation."""
+        return {}
+
+    def spec(self) -> Spec:
+        return {
+            "builder": self.name,
+            "classes": self.head.out_features,
+            "widths": [layer.out_channels for layer in self.modules() if isinstance(layer, nn.Conv2d)],
+            **({"norm": described_norms(self)} if any(conv_blocks(self)) else {}),
+            **self.arguments(),
+            **self.normalise.spec(),
+        }
 
 
 def head(model: nn.Module) -> nn.Linear:

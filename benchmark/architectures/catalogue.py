@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
+from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Parameter, read_arguments
 
@@ -62,9 +62,7 @@ def read_architecture(text: str) -> tuple[str, Mapping[str, Any]]:
     match = _WRITTEN.fullmatch(text.strip())
     name = match["name"] if match else text
     if match is None or name not in ARCHITECTURES:
-        close = get_close_matches(name, ARCHITECTURES)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(sorted(ARCHITECTURES))}"
-        raise BenchError(f"no architecture is called {name!r}: {hint}")
+        raise BenchError(f"no architecture is called {name!r}: {did_you_mean(name, ARCHITECTURES, 'there are')}")
     known = {one.name: one for one in ARCHITECTURES[name].arguments}
     arguments = {}
     for word, value in read_arguments(match["arguments"] or "").items():

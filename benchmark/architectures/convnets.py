@@ -1,8 +1,8 @@
 """Nets without skip connections: LeNet, AlexNet, VGG-16, KeyNet's and RoSe's own, each as the papers train it.
 
-All take images (N, C, H, W) in [0, 1] and give logits (N, classes). Docstrings name the papers' image sizes; other
-images are pooled to the same grid before the linear layers. `width` is the number of channels of the first
-convolution, the others keep their proportion; `widths` names each one (a pruned net is described so).
+Docstrings name the papers' image sizes; other images are pooled to the same grid before the linear layers. `width` is
+the number of channels of the first convolution, the others keep their proportion; `widths` names each one (a pruned net
+is described so).
 """
 
 from __future__ import annotations
@@ -14,54 +14,33 @@ from typing import Unpack, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.architectures.blocks import (
-    ClassifierTask,
-    ConvBlock,
-    Normalise,
-    Norms,
-    Spec,
-    builder,
-    conv_blocks,
-    described_norms,
-    norms_of,
-)
+from benchmark.architectures.blocks import Classifier, ClassifierTask, ConvBlock, Norms, Spec, builder, norms_of
 
 POOL = 0  # stands for 2x2 max-pooling in a layout
 
 
-class Stack(nn.Module):
+class Stack(Classifier):
     """ConvBlocks one after another, `grid` x `grid` pooled features, and one linear layer or two.
 
-    `layout` gives the kernel size of each block and POOL between them; `hidden` is the width of the first linear
-    layer, 0 where there is one only. `round_up`: of pooled sizes, so that 28x28 images pass five poolings, too.
+    `layout`: the kernel size of each block, and POOL between them. `hidden`: the width of a linear layer before the
+    head, 0 for none. `round_up`: of pooled sizes, so that 28x28 images pass five poolings, too.
     """
 
     def __init__(
-        self,
-        name: str,
-        layout: Sequence[int],
-        grid: int,
-        widths: Sequence[int],
-        norm: Norms,
-        hidden: int = 0,
-        *,
-        round_up: bool = True,
-        classes: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-    ) -> None:
-        super().__init__()
-        self.name, self.layout, self.grid, self.round_up = name, layout, grid, round_up
-        self.normalise = Normalise(mean, std)
+        self, name: str, layout: Sequence[int], grid: int, widths: Sequence[int], norm: Norms, hidden: int = 0, *,
+        round_up: bool = True, **task: Unpack[ClassifierTask],
+    ) -> None:  # fmt: skip
+        super().__init__(name, task)
+        self.layout, self.grid, self.round_up = layout, grid, round_up
         kernels = [kernel for kernel in layout if kernel != POOL]
-        inputs = [len(mean), *widths[:-1]]
+        inputs = [len(task["mean"]), *widths[:-1]]
         self.blocks = nn.ModuleList(
             ConvBlock(i, o, kernel=kernel, norm=n)
             for i, o, kernel, n in zip(inputs, widths, kernels, norms_of(norm, len(widths)), strict=True)
         )
         features = widths[-1] * grid**2
         self.hidden = nn.Linear(features, hidden) if hidden else None
-        self.head = nn.Linear(hidden or features, classes)
+        self.head = nn.Linear(hidden or features, task["classes"])
 
     def forward(self, x: Tensor) -> Tensor:
         x, blocks = self.normalise(x), iter(self.blocks)
@@ -72,26 +51,22 @@ class Stack(nn.Module):
             x = F.relu(self.hidden(x))
         return cast(Tensor, self.head(x))
 
-    def spec(self) -> Spec:
-        hidden = {} if self.hidden is None else {"hidden": self.hidden.out_features}
-        return {
-            "builder": self.name,
-            "classes": self.head.out_features,
-            "widths": [block.conv.out_channels for _, block in conv_blocks(self)],
-            "norm": described_norms(self),
-            **hidden,
-            **self.normalise.spec(),
-        }
+    def arguments(self) -> Spec:
+        return {} if self.hidden is None else {"hidden": self.hidden.out_features}
+
+
+@builder("convnet")
+def convnet(widths: Sequence[int] = (16, 32, 64), norm: Norms = "batch", **task: Unpack[ClassifierTask]) -> Stack:
+    """The quick profile's net, for 16x16: three 3x3 convolutions, the first two pooled, one head; 24 k parameters."""
+    layout = (3, POOL, 3, POOL, *[3] * (len(widths) - 2))
+    return Stack("convnet", layout, 2, widths, norm, round_up=False, **task)
 
 
 @builder("keynet-cnn")
 def keynet_cnn(
-    width: int = 32,
-    hidden: int = 4096,
-    widths: Sequence[int] | None = None,
-    norm: Norms = "batch",
+    width: int = 32, hidden: int = 4096, widths: Sequence[int] | None = None, norm: Norms = "batch",
     **task: Unpack[ClassifierTask],
-) -> Stack:
+) -> Stack:  # fmt: skip
     """KeyNet's CNN for FMNIST5 (Jebreel et al. 2021): 5x5x32, pool, 3x3x64, pool, linear 4096, head; 28x28."""
     return Stack("keynet-cnn", (5, POOL, 3, POOL), 7, widths or (width, 2 * width), norm, hidden, **task)
 
@@ -118,7 +93,7 @@ def vgg16(
     return Stack("vgg16", layout, 1, widths, norm, **task)
 
 
-class Plain(nn.Module):
+class Plain(Classifier):
     """Convolutions with bias and ReLU, poolings, and linear layers: no normalisation.
 
     As in the papers there is no ConvBlock, so no scale to flip and no place for a passport. `layout` and `grid` as in
@@ -126,28 +101,19 @@ class Plain(nn.Module):
     """
 
     def __init__(
-        self,
-        name: str,
-        layout: Sequence[int],
-        grid: int,
-        widths: Sequence[int],
-        hidden: Sequence[int] = (),
-        *,
-        classes: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-    ) -> None:
-        super().__init__()
-        self.name, self.layout, self.grid = name, layout, grid
-        self.normalise = Normalise(mean, std)
+        self, name: str, layout: Sequence[int], grid: int, widths: Sequence[int], hidden: Sequence[int] = (),
+        **task: Unpack[ClassifierTask],
+    ) -> None:  # fmt: skip
+        super().__init__(name, task)
+        self.layout, self.grid = layout, grid
         kernels = [kernel for kernel in layout if kernel != POOL]
         self.convs = nn.ModuleList(
             nn.Conv2d(i, o, kernel, padding=kernel // 2)
-            for i, o, kernel in zip([len(mean), *widths[:-1]], widths, kernels, strict=True)
+            for i, o, kernel in zip([len(task["mean"]), *widths[:-1]], widths, kernels, strict=True)
         )
         features = [widths[-1] * grid**2, *hidden]
         self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(features))
-        self.head = nn.Linear(features[-1], classes)
+        self.head = nn.Linear(features[-1], task["classes"])
 
     def forward(self, x: Tensor) -> Tensor:
         x, convs = self.normalise(x), iter(self.convs)
@@ -158,15 +124,9 @@ class Plain(nn.Module):
             x = F.relu(linear(x))
         return cast(Tensor, self.head(x))
 
-    def spec(self) -> Spec:
-        hidden = [cast(nn.Linear, linear).out_features for linear in self.hidden]
-        return {
-            "builder": self.name,
-            "classes": self.head.out_features,
-            "widths": [cast(nn.Conv2d, conv).out_channels for conv in self.convs],
-            **({"hidden": hidden} if hidden else {}),
-            **self.normalise.spec(),
-        }
+    def arguments(self) -> Spec:
+        widths = [cast(nn.Linear, linear).out_features for linear in self.hidden]
+        return {"hidden": widths} if widths else {}
 
 
 @builder("lenet")
@@ -188,11 +148,9 @@ def rose_cnn(
 
 @builder("rose-vgg")
 def rose_vgg(
-    width: int = 32,
-    widths: Sequence[int] | None = None,
-    hidden: Sequence[int] = (128, 256),
+    width: int = 32, widths: Sequence[int] | None = None, hidden: Sequence[int] = (128, 256),
     **task: Unpack[ClassifierTask],
-) -> Plain:
+) -> Plain:  # fmt: skip
     """RoSe's net for CIFAR-10: four pairs of 3x3 convolutions (32, 64, 128, 256), each pooled, linear 128, 256; 32x32.
 
     The authors' dropout of 0.2 behind each pair and behind the last linear layer is not here.

@@ -138,7 +138,7 @@ class Critic:
         self.optimiser = torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999))  # pix2pix's
 
     def loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """How far images `fake` are from passing for `real` ones, after a step of its own on telling them apart."""
+        """The generator's loss on images `fake`, after one step of the discriminator on `real` and `fake` ones."""
         self.optimiser.zero_grad()
         (0.5 * (self.net(real) - 1).square().mean() + 0.5 * self.net(fake.detach()).square().mean()).backward()
         self.optimiser.step()

@@ -1,26 +1,15 @@
-"""Nets at rest: rebuilt from a JSON spec and tensors, so that no stored file runs code.
-
-Whoever builds a net imports this file, and with it every architecture of the house.
-"""
+"""Nets at rest: rebuilt from a JSON spec and tensors, so that no stored file runs code."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.architectures import convnets, image_to_image, resnets, small  # noqa: F401  # they register builders
+from benchmark.architectures import convnets, image_to_image, resnets  # noqa: F401  # every builder is registered here
 from benchmark.architectures.blocks import BUILDERS, Spec
-
-
-@runtime_checkable
-class Specified(Protocol):
-    """A module that can say how to rebuild itself."""
-
-    def spec(self) -> Spec: ...
 
 
 def known(spec: Spec) -> bool:
@@ -44,11 +33,11 @@ class Net:
 
     @classmethod
     def of(cls, module: nn.Module) -> Net:
-        """Take `module` down. Raises TypeError when it has no `spec()`."""
-        if not isinstance(module, Specified):
+        """Spec and tensors of `module`. Raises TypeError when it has no `spec()`."""
+        if not hasattr(module, "spec"):
             raise TypeError(f"{type(module).__name__} has no spec(): build it with a function under @builder")
         state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
-        return cls(module.spec(), state)
+        return cls(module.spec(), state)  # type: ignore[operator]
 
     def module(self, device: torch.device | str = "cpu") -> nn.Module:
         """A new module in eval mode; each call gives its own copy."""

@@ -1,31 +1,19 @@
-"""ResNet-18 and wide residual nets, made of ConvBlocks in the order convolution, normalisation, ReLU.
+"""ResNet-8, ResNet-18 and wide residual nets, made of ConvBlocks in the order convolution, normalisation, ReLU.
 
 That is the standard placement (He et al. 2016, CVPR): ReLU after the addition, none on the shortcut. Two papers differ:
 DeepIPR's code puts another ReLU on both branches before the addition, and wide residual nets (Zagoruyko & Komodakis
-2016) normalise before each convolution. Here every convolution is followed by its own normalisation, whose scale is
-what a passport derives and a flip turns.
+2016) normalise before each convolution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Unpack, cast
+from collections.abc import Iterator, Sequence
+from typing import Literal, Unpack, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.architectures.blocks import (
-    ClassifierTask,
-    ConvBlock,
-    Norm,
-    Normalise,
-    Norms,
-    Spec,
-    builder,
-    conv_blocks,
-    described_norms,
-    norms_of,
-)
+from benchmark.architectures.blocks import Classifier, ClassifierTask, ConvBlock, Norm, Norms, Spec, builder, norms_of
 
 Stem = Literal["cifar", "imagenet"]
 
@@ -47,35 +35,23 @@ class BasicBlock(nn.Module):
         return F.relu(self.second(self.first(x)) + self.shortcut(x))
 
 
-class ResNet(nn.Module):
+class ResNet(Classifier):
     """A stem, stages of BasicBlocks, global average pooling and a head.
 
     `projects` says of each stage whether its first block projects its input; stages after the first halve the
-    resolution. `widths` are the channels after each ConvBlock, in the order of `conv_blocks`. `arguments` are those
-    of the builder that `widths` don't tell.
+    resolution. `widths` are the channels after each ConvBlock, in the order of `conv_blocks`.
     """
 
     def __init__(
-        self,
-        name: str,
-        blocks: int,
-        projects: Sequence[bool],
-        widths: Sequence[int],
-        norm: Norms,
-        stem: Stem = "cifar",
-        arguments: Mapping[str, Any] | None = None,
-        *,
-        classes: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-    ) -> None:
-        super().__init__()
-        self.name, self.arguments, self.pools = name, dict(arguments or {}), stem == "imagenet"
-        self.normalise = Normalise(mean, std)
+        self, name: str, blocks: int, projects: Sequence[bool], widths: Sequence[int], norm: Norms,
+        stem: Stem = "cifar", arguments: Spec | None = None, **task: Unpack[ClassifierTask],
+    ) -> None:  # fmt: skip
+        super().__init__(name, task)
+        self.given, self.pools = arguments or {}, stem == "imagenet"
         layers = iter(list(zip(widths, norms_of(norm, len(widths)), strict=True)))
         channels, first_norm = next(layers)
         kernel, stride = (7, 2) if stem == "imagenet" else (3, 1)
-        self.stem = ConvBlock(len(mean), channels, kernel=kernel, stride=stride, norm=first_norm)
+        self.stem = ConvBlock(len(task["mean"]), channels, kernel=kernel, stride=stride, norm=first_norm)
         self.blocks = nn.ModuleList()
         for stage, projected in enumerate(projects):
             for index in range(blocks):
@@ -83,7 +59,7 @@ class ResNet(nn.Module):
                 block = BasicBlock(channels, stride, projected and index == 0, layers)
                 channels = block.second.conv.out_channels
                 self.blocks.append(block)
-        self.head = nn.Linear(channels, classes)
+        self.head = nn.Linear(channels, task["classes"])
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(self.normalise(x))
@@ -93,15 +69,8 @@ class ResNet(nn.Module):
             x = block(x)
         return cast(Tensor, self.head(x.mean((2, 3))))
 
-    def spec(self) -> Spec:
-        return {
-            "builder": self.name,
-            "classes": self.head.out_features,
-            "widths": [block.conv.out_channels for _, block in conv_blocks(self)],
-            "norm": described_norms(self),
-            **self.arguments,
-            **self.normalise.spec(),
-        }
+    def arguments(self) -> Spec:
+        return self.given
 
 
 def _widths(stem: int, stages: Sequence[int], blocks: int, projects: Sequence[bool]) -> list[int]:
@@ -111,14 +80,32 @@ def _widths(stem: int, stages: Sequence[int], blocks: int, projects: Sequence[bo
     return widths
 
 
+@builder("resnet8")
+class ResNet8(ResNet):
+    """A stem and three residual blocks (He et al. 2016, the CIFAR form with n = 1), each beside a 1x1 projection.
+
+    20 k parameters at width 8. `widths` are the channels after each of the two convolutions of a block.
+    """
+
+    def __init__(
+        self, stem: int = 8, widths: Sequence[Sequence[int]] = ((8, 8), (16, 16), (32, 32)), norm: Norms = "batch",
+        **task: Unpack[ClassifierTask],
+    ) -> None:  # fmt: skip
+        each = [stem, *(width for middle, outputs in widths for width in (middle, outputs, outputs))]
+        super().__init__("resnet8", 1, [True] * len(widths), each, norm, **task)
+
+    def spec(self) -> Spec:
+        found = dict(super().spec())
+        stem, *rest = found.pop("widths")
+        pairs = [[rest[index], rest[index + 1]] for index in range(0, len(rest), 3)]
+        return {"builder": self.name, "classes": found["classes"], "stem": stem, "widths": pairs, **found}
+
+
 @builder("resnet18")
 def resnet18(
-    width: int = 64,
-    stem: Stem = "cifar",
-    widths: Sequence[int] | None = None,
-    norm: Norms = "batch",
+    width: int = 64, stem: Stem = "cifar", widths: Sequence[int] | None = None, norm: Norms = "batch",
     **task: Unpack[ClassifierTask],
-) -> ResNet:
+) -> ResNet:  # fmt: skip
     """ResNet-18 (He et al. 2016): stages of two blocks with 64, 128, 256 and 512 channels, 11.2 M parameters.
 
     stem "cifar": 3x3 convolution at full resolution; "imagenet": 7x7 with stride 2 and pooling. The last stage has
@@ -131,12 +118,9 @@ def resnet18(
 
 @builder("wide-resnet")
 def wide_resnet(
-    depth: int = 28,
-    width: int = 10,
-    widths: Sequence[int] | None = None,
-    norm: Norms = "batch",
+    depth: int = 28, width: int = 10, widths: Sequence[int] | None = None, norm: Norms = "batch",
     **task: Unpack[ClassifierTask],
-) -> ResNet:
+) -> ResNet:  # fmt: skip
     """Wide residual net (Zagoruyko & Komodakis 2016), 28-10 by default: 36.5 M parameters.
 
     `depth` is 6n + 4, `width` widens the three stages of 16, 32 and 64 channels. Raises ValueError for other depths.

@@ -1,13 +1,13 @@
 """Salted SHA-256 commitments to the images and labels of a trigger set, opened one by one (Adi et al. 2018).
 
 The owner publishes `root` when he embeds his mark. To open an item he shows its image and label, their two salts and
-the list of all commitments, which is the paper's verification key. Whoever checks it learns nothing of the other
-items: each of their salts is a hash of the owner's secret, 256 bits long.
+the list of all commitments, which is the paper's verification key. The other items stay hidden: each of their salts is
+a hash of the owner's secret, 256 bits long.
 
-What an opened item shows: this image and this label stood fixed when the root was published. What it doesn't show:
-that nobody chose the label. For that a judge takes the whole key, secret included, and computes all labels anew
-(`admissible`); on opened items alone, `label_counts_fit` catches only labels that are not spread evenly. The paper's
-zero-knowledge proof, by which nothing at all is shown, is not here.
+An opened item shows that this image and this label were fixed when the root was published, not that nobody chose the
+label. For that a judge takes the whole key, secret included, and computes all labels anew (`admissible`); on opened
+items alone, `label_counts_fit` catches only labels that are not spread evenly. The paper's zero-knowledge proof is not
+implemented.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ class Opening:
 
 def commit(images: Tensor, labels: Tensor, secret: bytes) -> Leaves:
     """The commitments to every one of uint8 `images` (n, C, H, W) and int64 `labels` (n,), salted by `secret`."""
-    items = (open_item(images, labels, secret, index) for index in range(len(images)))
-    return tuple(leaf for item in items for leaf in _leaves(item))
+    return tuple(leaf for index in range(len(images)) for leaf in _leaves(open_item(images, labels, secret, index)))
 
 
 def root_of(leaves: Leaves) -> bytes:

@@ -16,7 +16,7 @@ def prf_bytes(secret: bytes, message: bytes, n: int, start: int = 0) -> bytes:
 
     The counter i is 8 bytes, big-endian. The message says what the bytes are for.
     """
-    keyed = hmac.new(secret, message, "sha256")
+    keyed = hmac.new(secret, message, "sha256")  # once: the message may hold many images
     blocks = []
     for index in range(start, start + -(-n // _BLOCK)):
         block = keyed.copy()
@@ -34,16 +34,15 @@ def prf_bits(secret: bytes, message: bytes, n: int) -> Tensor:
 def prf_labels(secret: bytes, message: bytes, n: int, classes: int) -> Tensor:
     """`n` independent uniform class numbers, int64 (n,).
 
-    The stream is read as bytes, or as big-endian 16-bit words for more than 256 classes. Words at or above
-    the largest multiple of `classes` are passed over, the rest are taken modulo `classes`: otherwise classes
-    0-5 of ten would be 26/25 times as likely as the others. Raises ValueError for more than 65,536 classes.
+    The stream is read as bytes, or as big-endian 16-bit words for more than 256 classes. Words at or above the largest
+    multiple of `classes` are rejected, the rest are taken modulo `classes`, so that all classes are equally likely.
+    Raises ValueError for more than 65,536 classes.
     """
     if not 1 <= classes <= 2**16:
         raise ValueError(f"labels are drawn for 1 to 65536 classes, not {classes}")
     width = 1 if classes <= 2**8 else 2
     limit = 2 ** (8 * width) // classes * classes
-    drawn = np.empty(0, dtype=np.int64)
-    start = 0
+    drawn, start = np.empty(0, dtype=np.int64), 0
     while len(drawn) < n:
         blocks = -(-(n - len(drawn)) * width // _BLOCK)
         stream = prf_bytes(secret, message, blocks * _BLOCK, start)

@@ -1,9 +1,12 @@
-"""Image folders, one subfolder per class: read once, cut square, and kept as one file of arrays in the data root."""
+"""Image folders, one subfolder per class: read once, cut square, and kept as one file of arrays in the data root.
+
+numpy and PIL are imported where images are read, so that whoever merely names a task doesn't wait for them.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,10 +52,7 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def prepared(name: str, data_set: DataSet, size: int, root: Path) -> Path:
-    """Where the arrays of these very images lie: names and sizes of the files decide it.
-
-    Raises BenchError where one of them leads nowhere.
-    """
+    """Where the arrays of these images lie, by names and sizes of the files. Raises BenchError for a broken link."""
     listing = [
         [str(path.relative_to(root)), _bytes(path)]
         for folder in data_set.images
@@ -75,7 +75,14 @@ def prepare(name: str, data_set: DataSet, size: int, root: Path, say: Callable[[
     The shorter side is scaled to `size` (antialiased, bilinear) and the middle is kept. A prepared file that is damaged
     is set aside and made anew.
     """
-    import numpy as np  # only here and below: who merely names a task doesn't wait for it
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    from benchmark.data.image_files import picture
+
+    def square(path: Path) -> np.ndarray:
+        fitted = ImageOps.fit(picture(path, "RGB"), (size, size), Image.Resampling.BILINEAR)
+        return np.asarray(fitted).transpose(2, 0, 1)
 
     target = prepared(name, data_set, size, root)
     try:
@@ -90,7 +97,7 @@ def prepare(name: str, data_set: DataSet, size: int, root: Path, say: Callable[[
         for part, folder in zip(PARTS, data_set.images, strict=False):
             listed = images(root / folder, data_set.left_out)
             say(f"{root / folder}: reading {len(listed)} images once")
-            arrays[f"{part}_x"] = np.stack(list(_squares(listed, size)))
+            arrays[f"{part}_x"] = np.stack([square(path) for path, _ in listed])
             arrays[f"{part}_y"] = np.array([number for _, number in listed], np.int64)
         with replaced(target) as file:
             np.savez(file, **arrays)
@@ -103,8 +110,7 @@ def prepare(name: str, data_set: DataSet, size: int, root: Path, say: Callable[[
 def arrays_of(name: str, data_set: DataSet, size: int, root: Path) -> dict[str, np.ndarray]:
     """The arrays of the prepared file: `train_x`, `train_y` and, where the set has its own, `test_x`, `test_y`.
 
-    Raises DamagedImages unless they are as many and as large as the images say and the checksums fit that the file,
-    a zip archive, holds of each array.
+    Raises DamagedImages unless number and size are those of the images, and the zip archive's checksums fit.
     """
     import numpy as np
 
@@ -120,14 +126,3 @@ def arrays_of(name: str, data_set: DataSet, size: int, root: Path) -> dict[str, 
     if {key: (array.shape, array.dtype.type) for key, array in found.items()} != wanted:
         raise DamagedImages(f"it holds {', '.join(sorted(found)) or 'nothing'}, not the arrays of these images")
     return found
-
-
-def _squares(listed: tuple[tuple[Path, int], ...], size: int) -> Iterator[np.ndarray]:
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    from benchmark.data.image_files import picture
-
-    for path, _ in listed:
-        square = ImageOps.fit(picture(path, "RGB"), (size, size), Image.Resampling.BILINEAR)
-        yield np.asarray(square).transpose(2, 0, 1)

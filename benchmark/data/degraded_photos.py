@@ -1,7 +1,7 @@
 """Image-to-image tasks on two real photographs: small crops, degraded by synthetic rain or by noise.
 
-Each photograph is cut by columns: the owner's crops lie in its left 40 %, the thief's in the next 40 %, the judge's in
-the last 20 %, so no pixel is seen by two parties. The judge's crops do not overlap one another either.
+Each photograph is cut by columns into disjoint strips for owner, thief and judge, so no pixel is seen by two parties.
+The judge's crops do not overlap one another either.
 """
 
 from __future__ import annotations
@@ -31,17 +31,12 @@ def crops(task: Task) -> list[tuple[Tensor, Tensor]]:
     rng = torch.Generator().manual_seed(SPLIT_SEED)
     parts = []
     for party, count in enumerate((task.owner, task.thief, task.test)):
-        clean = torch.cat([
-            _cut(photograph, party, size, task.shape[1:], rng)
-            for photograph, size in zip(whole, _shares(count, len(whole)), strict=True)
-        ])  # fmt: skip
+        shares = [count // len(whole) + (number < count % len(whole)) for number in range(len(whole))]
+        cut = [_cut(one, party, share, task.shape[1:], rng) for one, share in zip(whole, shares, strict=True)]
+        clean = torch.cat(cut)
         degraded = degrade(clean.float() / 255, rng).clamp(0, 1)
         parts.append(((degraded * 255).round().to(torch.uint8), clean))
     return parts
-
-
-def _shares(count: int, parts: int) -> list[int]:
-    return [count // parts + (number < count % parts) for number in range(parts)]
 
 
 def _cut(photograph: Tensor, party: int, count: int, size: tuple[int, int], rng: torch.Generator) -> Tensor:
@@ -75,11 +70,9 @@ def rain(clean: Tensor, rng: torch.Generator) -> Tensor:
         aside = (slant * step).round().long()
         for index in range(n):
             x = reach + int(aside[index])
-            streaks[index] = torch.maximum(
-                streaks[index], drops[index, reach + step : reach + step + height, x : x + width]
-            )
-    veil = (streaks * strength)[:, None]
-    return clean + veil * (1 - clean)
+            moved = drops[index, reach + step : reach + step + height, x : x + width]
+            streaks[index] = torch.maximum(streaks[index], moved)
+    return clean + (streaks * strength)[:, None] * (1 - clean)
 
 
 def noise(clean: Tensor, rng: torch.Generator) -> Tensor:

@@ -1,16 +1,16 @@
-"""The two photographs that scikit-learn brings along: `china.jpg` and `flower.jpg`, 640x427 pixels, colour."""
+"""The two photographs in scikit-learn's package: `china.jpg` and `flower.jpg`, 640x427 pixels, colour."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+
+from benchmark.data.tasks import package_folder
 
 SHA256 = {  # what is cut from them is part of the results, so other pictures are refused
     "china.jpg": "8378025ad2519d649d02e32bd98990db4ab572357d9f09841c2fbfbb4fefad29",
@@ -24,11 +24,9 @@ def photographs(channels: int, times: int = 1) -> Tensor:
 
     Raises ValueError where a file is missing or another one.
     """
-    package = importlib.util.find_spec("sklearn")  # finds the package without importing it
-    folder = Path(next(iter((package and package.submodule_search_locations) or ()), "sklearn"), "datasets", "images")
     found = []
     for name, digest in SHA256.items():
-        path = folder / name
+        path = package_folder("sklearn") / "datasets" / "images" / name
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise ValueError(f"{path} is missing, or is not the picture that scikit-learn brings: reinstall it")
         with Image.open(path) as picture:

@@ -33,9 +33,10 @@ class DataSet:
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp")
 
 
-def md5_of(content: bytes) -> str:
+def md5_of(path: Path) -> str:
     """The checksum by which authors publish their files: it finds damage, not forgery."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 _IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -43,11 +44,9 @@ _IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-
 
 def _idx(name: str, url: str, unpacked: str, packed: str) -> DataSet:
     """MD5 of the four files in the order of `_IDX`: as they are read, and as they are published."""
-    folder = f"{name}/raw/"
-    files = {folder + part: md5 for part, md5 in zip(_IDX, unpacked.split(), strict=True)}
-    return DataSet(
-        name, url, files, {f"{folder}{part}.gz": md5 for part, md5 in zip(_IDX, packed.split(), strict=True)}
-    )
+    files = {f"{name}/raw/{part}": md5 for part, md5 in zip(_IDX, unpacked.split(), strict=True)}
+    archives = {f"{name}/raw/{part}.gz": md5 for part, md5 in zip(_IDX, packed.split(), strict=True)}
+    return DataSet(name, url, files, archives)
 
 
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"

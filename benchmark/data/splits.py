@@ -14,7 +14,6 @@ from benchmark.data.tasks import SPLIT_SEED, Task
 from benchmark.data.torchvision_sets import read
 from benchmark.errors import BenchError
 
-POOLS = ("disjoint", "owner")
 HELD_OUT = 10  # a thief trains on all but every tenth of his images, and chooses his settings on those
 
 
@@ -68,12 +67,9 @@ def _digits(task: Task) -> Data:
     return Data(enlarged, torch.from_numpy(rows[:, -1]).long())
 
 
-def _read(task: Task) -> tuple[Data, Data | None]:
-    """The whole, and the data set's own test part: None where the judge's images come out of the whole."""
-    if task.name == "digits":
-        return _digits(task), None
-    train, test = read(task)
-    return Data(*train), None if test is None else Data(*test)
+def _read(task: Task) -> list[Data]:
+    """The whole, and the data set's own test part unless the judge's images come out of the whole."""
+    return [_digits(task)] if task.name == "digits" else [Data(*part) for part in read(task)]
 
 
 def load(task: Task) -> Splits:
@@ -83,30 +79,29 @@ def load(task: Task) -> Splits:
     """
     if task.kind == "image-to-image":
         return Splits(*(Data(degraded, clean) for degraded, clean in crops(task)))
-    whole, official_test = _read(task)
-    needed = task.owner + task.thief + task.validation + (task.test if official_test is None else 0)
-    if len(whole) < needed or (official_test is not None and len(official_test) < task.test):
+    whole, *own_test = _read(task)
+    needed = task.owner + task.thief + task.validation + (0 if own_test else task.test)
+    if len(whole) < needed or any(len(part) < task.test for part in own_test):
         raise BenchError(f"task {task.name}: {needed} images are needed and {len(whole)} are there: fetch them anew")
     rng = torch.Generator().manual_seed(SPLIT_SEED)
     order = torch.randperm(len(whole), generator=rng)
     owner, thief, rest = order.tensor_split([task.owner, task.owner + task.thief])
-    judges = rest if official_test is None else torch.randperm(len(official_test), generator=rng)
-    test = (whole if official_test is None else official_test).take(judges[: task.test])
+    judges = torch.randperm(len(own_test[0]), generator=rng) if own_test else rest
+    test = (own_test or [whole])[0].take(judges[: task.test])
     return Splits(whole.take(owner), whole.take(thief), test)
 
 
 def validation(task: Task) -> Data:
     """The images on which a recipe is chosen: the last of the same permutation, so in no split. No job reads them."""
-    whole, _ = _read(task)
+    whole = _read(task)[0]
     order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(SPLIT_SEED))
     return whole.take(order[len(order) - task.validation :])
 
 
 def thief_data(splits: Splits, pool: str, share: float, rng: torch.Generator) -> tuple[Data, Data]:
-    """What the thief trains on, and what he holds out: `share` in [0, 1] of the pool, cut once.
+    """What the thief trains on and what he holds out, of `share` in [0, 1] of the pool; nested in the share.
 
-    Both parts are nested in the share for equal `rng`. `pool` is "disjoint" (the thief's own split) or "owner" (the
-    owner's training set, as many papers grant it).
+    `pool` is "disjoint" (the thief's own split) or "owner" (the owner's training set, as many papers grant it).
     """
     whole = splits.thief if pool == "disjoint" else splits.owner
     order = torch.randperm(len(whole), generator=rng)[: round(share * len(whole))]

@@ -24,13 +24,11 @@ SPLIT_SEED = 20180213  # one fixed permutation for everybody: a split is part of
 class Task:
     """What is learnt, and who holds which images.
 
-    `shape` is (channels, height, width); `owner`, `thief` and `test` count the images of three disjoint splits;
-    the judge's probe data is the test split, which neither the owner nor the thief ever sees. `validation` images are
-    in none of them: no job reads them, recipes are chosen on them.
+    `shape` is (channels, height, width); `owner`, `thief` and `test` count the images of three disjoint splits, the
+    last of which only the judge sees. `validation` images are in none: no job reads them, recipes are chosen on them.
     """
 
     name: str
-    kind: str
     classes: int
     shape: tuple[int, int, int]
     mean: tuple[float, ...]
@@ -38,9 +36,10 @@ class Task:
     owner: int
     thief: int
     test: int
-    unit: str
-    package: str  # the installed package that carries the files; "" where they lie in the data root
-    files: tuple[str, ...]
+    kind: str = "classification"
+    unit: str = "points"
+    package: str = ""  # the installed package that carries the files; "" where they lie in the data root
+    files: tuple[str, ...] = ()
     data_set: str = ""  # which of `DATA_SETS` in the data root, or "folder:NAME"; "" where a package carries it
     validation: int = 0
 
@@ -51,23 +50,17 @@ class Task:
 
     def paths(self) -> list[Path]:
         """The files of the data. Raises BenchError where one is missing."""
-        if self.data_set and self.source.images:
-            return [self._prepared()]
-        folder = _package_folder(self.package) if self.package else data_root()
-        for name in self.files:
-            if not (folder / name).is_file():
-                mend = f"reinstall {self.package}" if self.package else "bench run fetches it, or give --data-root"
-                raise BenchError(f"task {self.name}: {folder / name} is missing: {mend}")
-        return [folder / name for name in self.files]
-
-    def _prepared(self) -> Path:
-        root = data_root()
-        if missing := next(self.source.missing(root), None):
-            raise BenchError(f"task {self.name}: {missing} is missing: bench run fetches it, or give --data-root")
-        path = class_folders.prepared(self.data_set, self.source, self.shape[1], root)
+        source = self.source if self.data_set else DataSet(files=dict.fromkeys(self.files, ""))
+        folder = package_folder(self.package) if self.package else data_root()
+        if missing := next(source.missing(folder), None):
+            mend = f"reinstall {self.package}" if self.package else "bench run fetches it, or give --data-root"
+            raise BenchError(f"task {self.name}: {missing} is missing: {mend}")
+        if not source.images:
+            return [folder / name for name in self.files]
+        path = class_folders.prepared(self.data_set, source, self.shape[1], folder)
         if not path.is_file():
             raise BenchError(f"task {self.name}: {path} is missing: bench run makes it from the images")
-        return path
+        return [path]
 
     def data_hash(self) -> str:
         """SHA-256 over the data's files and the declaration of its splits, so equal hashes mean equal images.
@@ -82,17 +75,18 @@ def data_root() -> Path:
     return Path(os.environ.get(DATA_ROOT, "data"))
 
 
-def _package_folder(package: str) -> Path:
-    spec = importlib.util.find_spec(package)  # finds a top-level package without importing it
+def package_folder(package: str) -> Path:
+    """Where an installed top-level package lies, without importing it."""
+    spec = importlib.util.find_spec(package)
     return Path(next(iter(spec.submodule_search_locations or ()), package)) if spec else Path(package)
 
 
 def source_of(data_set: str) -> DataSet:
     """The data set of that name; "folder:NAME" is the user's own, in NAME/train and NAME/val."""
-    if data_set.startswith(OWN_IMAGES):
-        name = data_set.removeprefix(OWN_IMAGES)
-        return DataSet(images=(f"{name}/train", f"{name}/val"))
-    return DATA_SETS[data_set]
+    if not data_set.startswith(OWN_IMAGES):
+        return DATA_SETS[data_set]
+    name = data_set.removeprefix(OWN_IMAGES)
+    return DataSet(images=(f"{name}/train", f"{name}/val"))
 
 
 @cache
@@ -100,9 +94,8 @@ def _hash(task: Task, root: Path) -> str:
     digest = hashlib.sha256(canonical({**asdict(task), "split_seed": SPLIT_SEED}).encode())
     published = {root / name: md5 for name, md5 in task.source.files.items()} if task.data_set else {}
     for path in task.paths():
-        content = path.read_bytes()
-        digest.update(content)
-        if path in published and md5_of(content) != published[path]:
+        digest.update(path.read_bytes())
+        if path in published and md5_of(path) != published[path]:
             raise BenchError(f"task {task.name}: {path} is not the published file: remove it, and it is fetched anew")
     return digest.hexdigest()
 
@@ -110,17 +103,15 @@ def _hash(task: Task, root: Path) -> str:
 def _published(name: str, data_set: str, owner: int, thief: int, validation: int, test: int) -> Task:
     classes, shape, mean, std = _CLASSIFIED.get(name) or _CLASSIFIED[name.rpartition("-")[0]]
     return Task(
-        name=name, kind="classification", classes=classes, shape=shape, mean=mean, std=std,
-        owner=owner, thief=thief, test=test, unit="points",
-        package="", files=tuple(DATA_SETS[data_set].files), data_set=data_set, validation=validation,
+        name, classes, shape, mean, std, owner, thief, test,
+        files=tuple(DATA_SETS[data_set].files), data_set=data_set, validation=validation,
     )  # fmt: skip
 
 
-_Classified = tuple[int, tuple[int, int, int], tuple[float, ...], tuple[float, ...]]
 _NATURAL = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
 # classes, shape, mean and standard deviation of the pixels, by data set or by task
-_CLASSIFIED: dict[str, _Classified] = {
+_CLASSIFIED: dict[str, tuple[int, tuple[int, int, int], tuple[float, ...], tuple[float, ...]]] = {
     "mnist": (10, (1, 28, 28), (0.131,), (0.308,)),
     "fashion-mnist": (10, (1, 28, 28), (0.286,), (0.353,)),
     "fmnist5": (5, (3, 28, 28), (0.314,) * 3, (0.363,) * 3),  # KeyNet's: the first five classes, in three channels
@@ -158,15 +149,15 @@ _SPLITS = {
 def _degraded(name: str) -> Task:
     """Crops of scikit-learn's two photographs, degraded: see `degraded_photos.py`."""
     return Task(
-        name=name, kind="image-to-image", classes=0, shape=(3, 32, 32), mean=(), std=(), owner=512, thief=512, test=64,
+        name, classes=0, shape=(3, 32, 32), mean=(), std=(), owner=512, thief=512, test=64, kind="image-to-image",
         unit="dB", package="sklearn", files=("datasets/images/china.jpg", "datasets/images/flower.jpg"),
     )  # fmt: skip
 
 
 # scikit-learn's copy of the UCI handwritten digits (Alpaydin & Kaynak 1998): 1,797 real 8x8 scans, here 16x16
 _DIGITS = Task(
-    name="digits", kind="classification", classes=10, shape=(1, 16, 16), mean=(0.3,), std=(0.35,), owner=1000,
-    thief=400, test=397, unit="points", package="sklearn", files=("datasets/data/digits.csv.gz",),
+    "digits", classes=10, shape=(1, 16, 16), mean=(0.3,), std=(0.35,), owner=1000, thief=400, test=397,
+    package="sklearn", files=("datasets/data/digits.csv.gz",),
 )  # fmt: skip
 TASKS = {task.name: task for task in (_degraded("derain"), _degraded("denoise"), _DIGITS)} | {
     name: _published(name, *split) for name, split in _SPLITS.items()
@@ -188,19 +179,19 @@ def _folder_task(name: str, root: Path) -> Task:
 
     A tenth of the training images is the thief's, a tenth is for validation, the rest is the owner's.
     """
-    folder, _, size = name.removeprefix(OWN_IMAGES).partition(":")
-    if not folder or not (size or "224").isdecimal() or not 8 <= int(size or "224") <= 1024:
+    folder, _, written = name.removeprefix(OWN_IMAGES).partition(":")
+    size = written or "224"
+    if not folder or not size.isdecimal() or not 8 <= int(size) <= 1024:
         raise BenchError(f"task {name!r}: write folder:NAME or folder:NAME:SIZE, such as folder:imagenette:64")
     data_set = OWN_IMAGES + folder
-    if missing := next(source_of(data_set).missing(root), None):
+    source = source_of(data_set)
+    if missing := next(source.missing(root), None):
         raise BenchError(f"task {name}: {missing} is missing: one subfolder of images per class belongs there")
-    train, val = (root / part for part in source_of(data_set).images)
+    train, val = (root / part for part in source.images)
     if class_folders.classes(train) != class_folders.classes(val):
         raise BenchError(f"task {name}: {train} and {val} have different subfolders: each class needs both")
-    count, side = len(class_folders.images(train)), int(size or "224")
-    mean, std = _NATURAL
+    count, tenth = len(class_folders.images(train)), len(class_folders.images(train)) // 10
     return Task(
-        name=name, kind="classification", classes=len(class_folders.classes(train)), shape=(3, side, side), mean=mean,
-        std=std, owner=count - 2 * (count // 10), thief=count // 10, test=len(class_folders.images(val)), unit="points",
-        package="", files=(), data_set=data_set, validation=count // 10,
+        name, len(class_folders.classes(train)), (3, int(size), int(size)), *_NATURAL,
+        owner=count - 2 * tenth, thief=tenth, test=len(class_folders.images(val)), data_set=data_set, validation=tenth,
     )  # fmt: skip

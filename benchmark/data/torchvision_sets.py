@@ -17,30 +17,26 @@ from benchmark.errors import BenchError
 Labelled = tuple[Tensor, Tensor]  # images uint8 (N, C, H, W), classes int64 (N,)
 
 
-def read(task: Task) -> tuple[Labelled, Labelled | None]:
-    """The training images of a data set and its own test images, None where it has none.
-
-    Raises BenchError when a file doesn't hold what it should.
-    """
+def read(task: Task) -> list[Labelled]:
+    """The training images of a data set and, where it has some, its own test images. Raises BenchError if damaged."""
     paths = task.paths()
     try:
-        train, test = _prepared(task) if task.source.images else _torchvision(task, paths)
+        parts = _prepared(task) if task.source.images else _torchvision(task, paths)
     except class_folders.DamagedImages as error:
         raise BenchError(f"task {task.name}: {paths[0]} is damaged ({error}): bench run makes it anew") from error
     except (RuntimeError, ValueError, EOFError, KeyError) as error:
         raise BenchError(f"task {task.name}: {paths[0].parent} can't be read: {error}: fetch its files anew") from error
-    return _fitted(train, task), None if test is None else _fitted(test, task)
+    return [_fitted(*part, task) for part in parts]
 
 
-def _torchvision(task: Task, paths: list[Path]) -> tuple[Labelled, Labelled]:
+def _torchvision(task: Task, paths: list[Path]) -> list[Labelled]:
     if task.data_set == "stl10":  # by hand: torchvision hashes 2.8 GB of unlabelled images each time
-        return read_stl10(paths[0], paths[1]), read_stl10(paths[2], paths[3])
+        return [read_stl10(paths[0], paths[1]), read_stl10(paths[2], paths[3])]
     from torchvision import datasets  # only here: it takes a second to import
 
     depth = len(Path(task.files[0]).parts) - 1
     make = getattr(datasets, DATA_SETS[task.data_set].torchvision)
-    train, test = (_tensors(make(paths[0].parents[depth], train=part, download=False)) for part in (True, False))
-    return train, test
+    return [_tensors(make(paths[0].parents[depth], train=part, download=False)) for part in (True, False)]
 
 
 def _tensors(found: object) -> Labelled:
@@ -54,16 +50,14 @@ def read_stl10(images: Path, labels: Path) -> Labelled:
     return torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y)
 
 
-def _prepared(task: Task) -> tuple[Labelled, Labelled | None]:
+def _prepared(task: Task) -> list[Labelled]:
     arrays = class_folders.arrays_of(task.data_set, task.source, task.shape[1], data_root())
-    parts = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    test = (parts["test_x"], parts["test_y"]) if "test_x" in parts else None
-    return (parts["train_x"], parts["train_y"]), test
+    parts = class_folders.PARTS[: len(task.source.images)]
+    return [(torch.from_numpy(arrays[f"{part}_x"]), torch.from_numpy(arrays[f"{part}_y"])) for part in parts]
 
 
-def _fitted(images: Labelled, task: Task) -> Labelled:
+def _fitted(x: Tensor, y: Tensor, task: Task) -> Labelled:
     """The first `task.classes` classes, in the task's channels and size."""
-    x, y = images
     if int(y.max()) >= task.classes:
         x, y = x[y < task.classes], y[y < task.classes]
     channels, *size = task.shape

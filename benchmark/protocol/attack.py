@@ -59,8 +59,8 @@ class Attack(ABC):
 class OracleAttack(Attack):
     """An attack that is given the owner's key: the upper bound of what a thief of any knowledge could do.
 
-    A type, a process and a board of its own: `kind` is "oracle-removal" or "oracle-ambiguity", and no rank or cost to
-    break rests on it. Its claims have the form of all others, and are judged by the same court.
+    `kind` is "oracle-removal" or "oracle-ambiguity". It has a process and a board of its own, and enters no rank or
+    cost to break. Its claims are judged as all others.
     """
 
     kind: ClassVar[str] = "oracle-removal"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
@@ -13,29 +13,19 @@ from torch import Tensor
 Sizes = dict[tuple[str, int | None], int]  # what a word stands for, by the place of a tuple in which it was read
 
 
-@dataclasses.dataclass(frozen=True)
-class Form:
-    """The form of one field; `field` says what each part means."""
+class Form(TypedDict, total=False):
+    """The form of one field: see `field`."""
 
-    dtype: torch.dtype | None = None
-    shape: tuple[str | int, ...] | None = None
-    length: str | int | None = None
-    low: int | None = None
-    below: str = ""
-    distinct: bool = False
-    unbound: str = ""
+    dtype: torch.dtype
+    shape: tuple[str | int, ...]
+    length: str | int
+    low: int
+    below: str
+    distinct: bool
+    unbound: str
 
 
-def field(
-    *,
-    dtype: torch.dtype | None = None,
-    shape: tuple[str | int, ...] | None = None,
-    length: str | int | None = None,
-    low: int | None = None,
-    below: str = "",
-    distinct: bool = False,
-    unbound: str = "",
-) -> Any:
+def field(**form: Unpack[Form]) -> Any:
     """A field of a key with its form. Of a tuple of tensors, `dtype`, `shape` and `low` are those of each.
 
     dtype, shape: of a tensor; floats must be finite. A word in a shape is a size that all fields share, such as "n".
@@ -45,30 +35,30 @@ def field(
     distinct: no two rows of a tensor, or items of a tuple, are equal.
     unbound: why a key is refused in which this field is not the one that `Scheme.rebind` makes from its secret.
     """
-    return dataclasses.field(metadata={"form": Form(dtype, shape, length, low, below, distinct, unbound)})
+    return dataclasses.field(metadata={"form": form})
 
 
 def forms(key_type: Any) -> dict[str, tuple[Any, Form]]:
     """The type and the form of every field of a key type, in its order."""
     hints = get_type_hints(key_type)
-    return {one.name: (hints[one.name], one.metadata.get("form", Form())) for one in dataclasses.fields(key_type)}
+    return {one.name: (hints[one.name], one.metadata.get("form", {})) for one in dataclasses.fields(key_type)}
 
 
 def malformed(key: object, sizes: Mapping[str, int]) -> str | None:
     """The first thing in `key` that is not of the declared form, in words; None where all is.
 
-    sizes: what words in shapes and lengths stand for from the start.
+    sizes: the values of words in shapes and lengths that are known beforehand.
     """
     known: Sizes = {(word, None): size for word, size in sizes.items()}
     return next(_structure(key, known), None) or next(_values(key), None)
 
 
 def unbound(key: object, right: object) -> str | None:
-    """Why `key` is not the `right` one: what is said of the first field in which they differ; None where in none."""
+    """Why `key` is not the `right` one, by the first field in which they differ; None where they are equal."""
     for name, (_, form) in forms(type(key)).items():
         pairs = zip(_each(name, getattr(key, name)), _each(name, getattr(right, name)), strict=True)
         if not all(_same(mine, its) for (*_, mine), (*_, its) in pairs):
-            return form.unbound or f"{name} does not follow from the secret"
+            return form.get("unbound", f"{name} does not follow from the secret")
     return None
 
 
@@ -91,20 +81,20 @@ def _structure(key: object, known: Sizes) -> Iterator[str]:
         value, kind = getattr(key, name), get_origin(hint) or hint
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             yield f"{name} is of type {type(value).__name__}, not {kind.__name__}"
-        if form.length is not None and not fits(len(value), form.length):
+        if "length" in form and not fits(len(value), form["length"]):
             unit = "bytes" if kind is bytes else "items"
-            yield f"{name} has {len(value)} {unit}, not {written(form.length)}"
-        if isinstance(value, int) and form.low is not None and value < form.low:
-            yield f"{name} is {value}, less than {form.low}"
+            yield f"{name} has {len(value)} {unit}, not {written(form['length'])}"
+        if isinstance(value, int) and "low" in form and value < form["low"]:
+            yield f"{name} is {value}, less than {form['low']}"
         for here, place, one in _each(name, value):
             if kind is tuple and not isinstance(one, item := get_args(hint)[0]):
                 yield f"{here} is of type {type(one).__name__}, not {item.__name__}"
-            if form.dtype and one.dtype != form.dtype:
-                yield f"{here} holds {one.dtype}, not {form.dtype}"
-            if form.shape is not None:
-                pairs = zip(one.shape, form.shape, strict=False)
-                if one.ndim != len(form.shape) or not all(fits(size, wanted, place) for size, wanted in pairs):
-                    wanted = ", ".join(written(size, place) for size in form.shape)
+            if "dtype" in form and one.dtype != form["dtype"]:
+                yield f"{here} holds {one.dtype}, not {form['dtype']}"
+            if "shape" in form:
+                pairs = zip(one.shape, form["shape"], strict=False)
+                if one.ndim != len(form["shape"]) or not all(fits(size, wanted, place) for size, wanted in pairs):
+                    wanted = ", ".join(written(size, place) for size in form["shape"])
                     yield f"{here} has shape {tuple(one.shape)}, not ({wanted})"
 
 
@@ -112,7 +102,7 @@ def _values(key: object) -> Iterator[str]:
     """Values out of range, not finite, or given twice, in a key of the right structure."""
     for name, (_, form) in forms(type(key)).items():
         value = getattr(key, name)
-        if form.distinct:
+        if form.get("distinct"):
             rows = [row.cpu().numpy().tobytes() for row in value] if isinstance(value, Tensor) else value
             if len(set(rows)) < len(rows):
                 yield f"{name} holds the same item twice"
@@ -121,10 +111,10 @@ def _values(key: object) -> Iterator[str]:
                 continue
             if not bool(torch.isfinite(one).all()):
                 yield f"{here} has NaN or infinity in it"
-            if form.low is not None and one.numel():
-                least, most, end = int(one.min()), int(one.max()), getattr(key, form.below, math.inf)
-                if least < form.low or most >= end:
-                    yield f"{here} holds values from {least} to {most}, not from {form.low} to {end - 1}"
+            if "low" in form and one.numel():
+                least, most, end = int(one.min()), int(one.max()), getattr(key, form.get("below", ""), math.inf)
+                if least < form["low"] or most >= end:
+                    yield f"{here} holds values from {least} to {most}, not from {form['low']} to {end - 1}"
 
 
 def _each(name: str, value: Any) -> list[tuple[str, int | None, Any]]:

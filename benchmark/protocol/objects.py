@@ -1,4 +1,4 @@
-"""What passes between the parties: services, releases, keys, results of attacks. Frozen values that only answer."""
+"""What passes between the parties: services, releases, keys, results of attacks. All are frozen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Running:
-    """A service at work on a device."""
+    """A service on a device."""
 
     model: nn.Module
     filters: tuple[nn.Module, ...] = ()
@@ -46,7 +46,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Release:
-    """What leaves the owner's house."""
+    """What the owner hands out, and the access to it that he grants."""
 
     service: Service
     grants: Access
@@ -56,8 +56,8 @@ class Release:
 class Key:
     """What an owner keeps to prove his mark. Subclasses add fields: tensors, scalars, str, bytes, Net, tuples of them.
 
-    `benchmark.protocol.key_form.field` declares what each field looks like. `secret` is what labels or bits follow
-    from by the scheme's public rule (`Scheme.rebind`), so that nobody can choose them.
+    `benchmark.protocol.key_form.field` declares the form of each. Labels or bits follow from `secret` by the scheme's
+    public rule (`Scheme.rebind`), so that nobody can choose them.
     """
 
     secret: bytes = key_form.field(length=32)

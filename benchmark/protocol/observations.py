@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,28 +15,25 @@ class NullDistribution:
     """How a key's total is distributed under a fresh key, where that is known (metrics.md, section 1)."""
 
     kind: Literal["binomial", "poisson-binomial", "redrawn"]
-    numbers: tuple[float, ...]
-
-    FIELD: ClassVar = {"binomial": "p", "poisson-binomial": "p", "redrawn": "totals"}
+    parameters: Mapping[str, float | list[float]]
 
     def record(self) -> dict[str, Any]:
-        value = self.numbers[0] if self.kind == "binomial" else list(self.numbers)
-        return {"kind": self.kind, self.FIELD[self.kind]: value}
+        return {"kind": self.kind, **self.parameters}
 
 
 def binomial(p: float) -> NullDistribution:
     """Under a fresh key each of the n items is a hit with probability p, independently."""
-    return NullDistribution("binomial", (p,))
+    return NullDistribution("binomial", {"p": p})
 
 
 def poisson_binomial(p: Sequence[float]) -> NullDistribution:
     """Under a fresh key item i is a hit with probability p[i], independently."""
-    return NullDistribution("poisson-binomial", tuple(p))
+    return NullDistribution("poisson-binomial", {"p": list(p)})
 
 
 def redrawn(totals: Sequence[float]) -> NullDistribution:
     """The totals that fresh keys score on the same suspect: at least 8 of them, better 19 or more."""
-    return NullDistribution("redrawn", tuple(totals))
+    return NullDistribution("redrawn", {"totals": list(totals)})
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,9 @@ class Channel:
     law: NullDistribution | None = None
 
     def record(self) -> dict[str, Any]:
-        if self.items.dtype == torch.bool:
-            body: dict[str, Any] = {"hits": bits(self.items)}
-        else:
-            body = {"values": self.items.double().tolist()}
-        return body | ({"law": self.law.record()} if self.law else {})
+        hits = self.items.dtype == torch.bool
+        items = {"hits": bits(self.items)} if hits else {"values": self.items.double().tolist()}
+        return items | ({"law": self.law.record()} if self.law else {})
 
 
 @dataclass(frozen=True)
@@ -72,13 +67,14 @@ class Observations:
     evidence: str
     channels: dict[str, Channel]
     gates: dict[str, Gate] = field(default_factory=dict)
+    unreadable: str | None = None  # why the court could not read the suspect: no evidence then
 
     def record(self) -> dict[str, Any]:
         return {
             "evidence": self.evidence,
             "channels": {name: channel.record() for name, channel in self.channels.items()},
             "gates": {name: gate.record() for name, gate in self.gates.items()},
-            "unreadable": None,
+            "unreadable": self.unreadable,
         }
 
 

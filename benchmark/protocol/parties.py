@@ -37,9 +37,8 @@ class TaskContext:
         return {
             **architecture_spec(architecture or self.architecture),
             "classes": self.task.classes,
-            "mean": list(self.task.mean),
-            "std": list(self.task.std),
-        }
+            "mean": list(self.task.mean), "std": list(self.task.std),
+        }  # fmt: skip
 
 
 class Unreadable(Exception):
@@ -51,7 +50,7 @@ class NotApplicable(Exception):
 
 
 def stream(*parts: object) -> torch.Generator:
-    """A random stream named by (replicate, role, plug-in, task, ...): neither source nor strength is in the name."""
+    """A random stream named by (replicate, role, plug-in, task, ...), whatever the plug-in's code and parameters."""
     return torch.Generator().manual_seed(stream_seed(*parts))
 
 
@@ -61,18 +60,8 @@ class Party:
     def __init__(
         self, context: TaskContext, data: Data | Callable[[], Data], rng: torch.Generator, meter: Meter | None = None
     ) -> None:
-        self.context = context
-        self.rng = rng
-        self.meter = meter or Meter()
-        self._data = data
-
-    @property
-    def task(self) -> Task:
-        return self.context.task
-
-    @property
-    def device(self) -> torch.device:
-        return self.context.device
+        self.context, self.task, self.device = context, context.task, context.device
+        self.rng, self.meter, self._data = rng, meter or Meter(), data
 
     @property
     def data(self) -> Data:
@@ -85,7 +74,7 @@ class Party:
         return self.data.x
 
     def recipe(self, **changes: Any) -> Recipe:
-        """The house recipe, but for the fields named, such as `lr=0.01`."""
+        """The recipe of the house architecture, with the fields named changed, such as `lr=0.01`."""
         return replace(self.context.recipe, **changes)
 
     def build(self, architecture: str | None = None) -> nn.Module:
@@ -99,16 +88,10 @@ class Party:
             return build(spec).to(self.device)
 
     def fit(
-        self,
-        model: nn.Module,
-        recipe: Recipe | None = None,
-        *,
-        data: Data | BatchSource | None = None,
-        beside: Sequence[BatchSource] = (),
-        step: Step | None = None,
-        parameters: Sequence[nn.Parameter] | None = None,
-        only: nn.Module | None = None,
-    ) -> nn.Module:
+        self, model: nn.Module, recipe: Recipe | None = None, *, data: Data | BatchSource | None = None,
+        beside: Sequence[BatchSource] = (), step: Step | None = None,
+        parameters: Sequence[nn.Parameter] | None = None, only: nn.Module | None = None,
+    ) -> nn.Module:  # fmt: skip
         """Train `model` in place and return it; see `benchmark.training.loop.fit`. Counted.
 
         `data` (default: the party's own) sets the epoch; each step also takes a batch of every source in `beside`.
@@ -123,17 +106,10 @@ class Party:
         return model
 
     def minimise(
-        self,
-        loss: Callable[[], Tensor],
-        parameters: Sequence[Tensor],
-        steps: int,
-        lr: float,
-        *,
-        rule: Literal["adam", "sign"] = "adam",
-        project: Callable[[Tensor], Tensor] | None = None,
-        images: int = 0,
-    ) -> None:
-        """Take `steps` steps down `loss()` with the leaf tensors `parameters`, in place: what is no net on batches.
+        self, loss: Callable[[], Tensor], parameters: Sequence[Tensor], steps: int, lr: float, *,
+        rule: Literal["adam", "sign"] = "adam", project: Callable[[Tensor], Tensor] | None = None, images: int = 0,
+    ) -> None:  # fmt: skip
+        """Minimise `loss()` over the leaf tensors `parameters`, in place: for what is no training of a net.
 
         `rule`: Adam at rate `lr`, or every number moved by `lr` against the sign of its gradient (projected gradient
         descent, Madry et al. 2018, section 2.1). Each step ends with `project` of every parameter. Counted: the steps,
@@ -156,13 +132,9 @@ class Owner(Party):
     """Embeds the mark. `host` is his own unmarked net, trained on his split (a private copy each time)."""
 
     def __init__(
-        self,
-        context: TaskContext,
-        data: Data | Callable[[], Data],
-        rng: torch.Generator,
-        host: Net | Callable[[], Net] | None = None,
-        meter: Meter | None = None,
-    ) -> None:
+        self, context: TaskContext, data: Data | Callable[[], Data], rng: torch.Generator,
+        host: Net | Callable[[], Net] | None = None, meter: Meter | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(context, data, rng, meter)
         self._host = host
 
@@ -180,8 +152,7 @@ class Suspect:
     """A service under examination. `ask` answers as the court's access allows; `net` only with weights."""
 
     def __init__(self, running: Running, access: Access) -> None:
-        self._running = running
-        self.access = access
+        self._running, self.access = running, access
 
     def ask(self, x: Tensor) -> Tensor:
         """Labels (N,), probabilities (N, classes) or outputs for images (N, C, H, W) in [0, 1]."""

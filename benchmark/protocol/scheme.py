@@ -25,16 +25,14 @@ class Scheme(ABC, Generic[K]):
     """How an owner hides a mark and how a judge looks for it. A frozen dataclass: its fields are its parameters.
 
     `class Adi(Scheme[AdiKey])` names the type of its keys, which then is `Adi.key_type`. Traits (literals):
-    release, court: what leaves the owner's house, and what the judge sees of a suspect.
+    release, court: the access that the release grants, and that the judge has to a suspect.
     host: whether the owner's trained unmarked net is needed. tasks: the kinds of task it can be run on.
-    capabilities: which of the protocols below it offers.
-    item: what one key item is called.
+    capabilities: which of the protocols below it offers. item: what one key item is called.
     settings: the variants that "all" runs. paper: where it was published.
     null_law: how `observe` knows what a fresh key would score: "exact" (a closed form), "redrawn" (from keys that it
     draws and scores) or "none". A setting that knows less gives none.
-    file_parameters: parameters that name a file or folder, whose content then counts among what names a result.
-    secret_files: those of them that no thief gets.
-    expected_failures: by setting, why its fresh mark is not found for every seed.
+    file_parameters: those that name a file or folder, whose content is part of a job's id. secret_files: those of them
+    that no thief gets. expected_failures: by setting, why its fresh mark is not found for every seed.
     expected_forgeries: by setting, why a forged claim stands, where that is known beforehand.
     """
 
@@ -64,8 +62,7 @@ class Scheme(ABC, Generic[K]):
     def keygen(self, party: Party, rng: torch.Generator) -> K:
         """Draw the secret part of a key; owner and forger alike.
 
-        Raises ValueError in one sentence where none can be drawn: too few images, a parameter that doesn't fit. It is
-        the owner's mistake; for a thief (`Thief.keygen`) the attack is not applicable.
+        Raises ValueError in one sentence where none can be drawn: too few images, a parameter that doesn't fit.
         """
 
     @abstractmethod
@@ -76,16 +73,15 @@ class Scheme(ABC, Generic[K]):
     def observe(self, suspect: Suspect, key: K, court: Court) -> Observations:
         """One raw number per key item. Raises Unreadable where the court can't read what the key belongs to.
 
-        The channel that counts has the null distribution of a fresh key where it is known (`null_law`). A scheme whose
+        The evidence channel has the null distribution of a fresh key where it is known (`null_law`). A scheme whose
         fresh keys must be redrawn scores them here, with `court.rng`, and gives their totals to `redrawn`.
         """
 
     @abstractmethod
     def rebind(self, key: K, secret: bytes) -> K:
-        """`key` with `secret` and all labels or bits that follow from it, by the scheme's public rule.
+        """`key` with `secret` and all labels or bits that follow from it by the public rule; everything else stays.
 
-        Everything else stays: new labels for the same images, new bits for the same passports. Raises ValueError where
-        the rule can't be applied to the rest of the key.
+        Raises ValueError where the rule can't be applied to the rest of the key.
         """
 
     @property
@@ -110,10 +106,9 @@ class Scheme(ABC, Generic[K]):
         return Admission(True, reason is None, self.hash_bound, reason)
 
     def redraw(self, key: K, rng: torch.Generator) -> K:
-        """A fresh key in place of `key`: it is bound to a secret of 32 bytes from `rng`.
+        """A fresh key in place of `key`, bound to a secret of 32 bytes from `rng`, to count realised error rates.
 
-        Realised error rates are counted with such keys. Raises NotApplicable where no fresh key can be drawn, as for an
-        extractor that was trained for its secret.
+        Raises NotApplicable where no fresh key can be drawn, as for an extractor that was trained for its secret.
         """
         return self.rebind(key, secret(rng))
 
@@ -139,8 +134,7 @@ class OverwriteScheme(Protocol):
     def mark(self, owner: Owner, model: nn.Module, key: Key, recipe: Recipe) -> Marked:
         """Train the mark of `key` into `model`, in place or in a net made from it, with the data of `owner`.
 
-        `embed` calls it with the net and the recipe of the scheme's own; an overwriting thief with the plain stolen
-        net and his recipe. `owner.host` is no part of it.
+        An overwriting thief calls it with the plain stolen net and his recipe. `owner.host` is not used.
         """
 
 

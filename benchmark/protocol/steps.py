@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, as_float
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.objects import Key, Release, Service
-from benchmark.protocol.observations import Admission, bits
+from benchmark.protocol.observations import Observations, bits
 from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, TaskContext, Unreadable, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.protocol.thief import Insider, Thief, ThiefCost
@@ -38,20 +39,14 @@ def embed(scheme: Scheme, owner: Owner, replicate: int) -> tuple[Release, Key]:
 
 
 def steal(
-    stages: Sequence[Attack],
-    context: TaskContext,
-    data: Data,
-    replicate: int,
-    release: Release | None,
-    scheme: Scheme | None = None,
-    key: Key | None = None,
-) -> tuple[Service, Key | None, ThiefCost]:
-    """Play `stages` from left to right on one release: their costs add up, and each has its own random stream and its
-    own copies of what the thief was given, so that nothing passes from one to the next but the service.
+    stages: Sequence[Attack], context: TaskContext, data: Data, replicate: int, release: Release | None,
+    scheme: Scheme | None = None, key: Key | None = None,
+) -> tuple[Service, Key | None, ThiefCost]:  # fmt: skip
+    """Run `stages` one after another on one release: their costs add up, and each has its own random stream and its own
+    copies of what the thief was given, so that nothing passes from one to the next but the service.
 
-    key: the owner's, for the stages of the key-oracle lane; the others never see it.
-
-    Returns what the thief ends up serving, the key he claims if he claims one, and what he used.
+    `key`, the owner's, is given to stages of the key-oracle lane alone. Returns what the thief ends up serving, the key
+    he claims the model by, if any, and what he used.
     """
     service = release.service if release else None
     grants: Access = release.grants if release else "none"
@@ -72,7 +67,7 @@ def steal(
         if found.model is None and service is None:
             raise NotApplicable(f"{attack.name} was given no model and returned none")
         if found.model is not None:
-            grants = "weights"  # what he made himself lies open to him in the stages that follow
+            grants = "weights"  # of a net he made himself
         net = Net.of(found.model) if found.model is not None else service.net  # type: ignore[union-attr]
         service = Service(net, (*(service.filters if service else ()), *(Net.of(f) for f in found.filters)))
         claim = claim if found.claim is None else found.claim
@@ -125,19 +120,20 @@ def _outputs(service: Service, data: Data, context: TaskContext) -> Tensor:
 
 
 def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[str, Any]:
-    """The stored form of what the court saw of one suspect; an unreadable suspect is no evidence, with the reason."""
+    """The stored form of what the court observed of one suspect, or why the suspect is unreadable."""
     suspect = Suspect(service.running(court.context.device), scheme.court)
     try:
         return scheme.observe(suspect, key, court).record()
     except Unreadable as reason:
-        return {"evidence": "", "channels": {}, "gates": {}, "unreadable": str(reason)}
+        return Observations("", {}, unreadable=str(reason)).record()
 
 
 def redrawn(
     scheme: Scheme, key: Key, service: Service, court: Court, rng: torch.Generator, draws: int
 ) -> tuple[list[dict[str, Any]], int]:
-    """`draws` fresh keys in place of `key` on one suspect: the channel that counts of each, and how many keys are
-    admissible. Gates are left out: they could only lower the number of accusations.
+    """Observations of one suspect under `draws` fresh keys in place of `key`, and how many of those are admissible.
+
+    The evidence channel alone: gates could only lower the number of accusations.
     """
     suspect, seen, admitted = Suspect(service.running(court.context.device), scheme.court), [], 0
     for _ in range(draws):
@@ -145,18 +141,10 @@ def redrawn(
         found = scheme.admissible(fresh)
         admitted += found.well_formed and found.bound
         one = scheme.observe(suspect, fresh, court)
-        channel = one.channels[one.evidence].record()
-        seen.append({"evidence": one.evidence, "channels": {one.evidence: channel}, "gates": {}, "unreadable": None})
+        seen.append(Observations(one.evidence, {one.evidence: one.channels[one.evidence]}).record())
     return seen, admitted
 
 
 def admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
-    """The stored form of whether `key` may be heard; `committed`: its hash was published before the release."""
-    found: Admission = scheme.admissible(key)
-    return {
-        "well_formed": found.well_formed,
-        "bound": found.bound,
-        "hash_bound": found.hash_bound,
-        "committed": committed,
-        "reason": found.reason,
-    }
+    """The stored form of whether `key` is admissible; `committed`: its hash was published before the release."""
+    return asdict(scheme.admissible(key)) | {"committed": committed}

@@ -1,11 +1,11 @@
-"""The thief: what he may use of a release, what is his own, and what he pays. Of these types only Insider has a key."""
+"""The thief: what he may use of a release, what is his own, and what it costs. Only an Insider has the owner's key."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from benchmark.vocabulary import Access, may, smaller
 
 
 class Declared(Protocol):
-    """What an attack declares of its needs, and all that its thief gets: see `benchmark.protocol.attack.Attack`."""
+    """What an attack declares, and so what its thief gets: see `benchmark.protocol.attack.Attack`."""
 
     name: ClassVar[str]
     access: ClassVar[Access]
@@ -41,8 +41,9 @@ class ThiefCost:
     meter: Meter = field(default_factory=Meter)
 
     def record(self) -> dict[str, int]:
-        used = {"labelled": self.labelled, "unlabelled": self.unlabelled, "queries": self.queries}
-        return used | self.meter.record()
+        used = asdict(self)
+        work = used.pop("meter")
+        return used | work
 
 
 class Thief(Party):
@@ -51,45 +52,31 @@ class Thief(Party):
     """
 
     def __init__(
-        self,
-        context: TaskContext,
-        data: Data,
-        rng: torch.Generator,
-        running: Running | None,
-        grants: Access,
-        *,
-        attack: Declared | None = None,
-        scheme: Scheme | None = None,
-        cost: ThiefCost | None = None,
-    ) -> None:
+        self, context: TaskContext, data: Data, rng: torch.Generator, running: Running | None, grants: Access, *,
+        attack: Declared | None = None, scheme: Scheme | None = None, cost: ThiefCost | None = None,
+    ) -> None:  # fmt: skip
         self.cost = cost or ThiefCost()
         super().__init__(context, data, rng, self.cost.meter)
         self.grants = smaller(grants, attack.access) if attack else grants
-        self._images = data
-        self._running, self._granted = running, grants
-        self._attack = attack
-        self._scheme = scheme
+        self._images, self._running, self._granted = data, running, grants
+        self._attack, self._scheme = attack, scheme
 
     @property
     def data(self) -> Data:
-        """The thief's labelled images. Counted as labelled. Raises NotApplicable if he has none."""
-        self._some_images()
-        self.cost.labelled = max(self.cost.labelled, len(self._images))
+        """The thief's images with labels. Counted as labelled. Raises NotApplicable if he has none."""
+        self.cost.labelled = max(self.cost.labelled, len(self._some_images()))
         return self._images
 
     @property
     def inputs(self) -> Tensor:
-        """The thief's images without their labels, uint8 (N, C, H, W). Counted as unlabelled.
-
-        Raises NotApplicable if he has none.
-        """
-        self._some_images()
-        self.cost.unlabelled = max(self.cost.unlabelled, len(self._images))
+        """His images alone, uint8 (N, C, H, W). Counted as unlabelled. Raises NotApplicable if he has none."""
+        self.cost.unlabelled = max(self.cost.unlabelled, len(self._some_images()))
         return self._images.x
 
-    def _some_images(self) -> None:
+    def _some_images(self) -> Data:
         if not len(self._images):
             raise NotApplicable("the attack needs images, and this thief has none (a share of 0 of his pool)")
+        return self._images
 
     def _released(self, wanted: Access) -> Running:
         """The stolen service, for a use that needs `wanted`."""
@@ -113,10 +100,8 @@ class Thief(Party):
 
     @property
     def scheme(self) -> Any:
-        """The public code of the scheme under attack (Kerckhoffs), without any key.
-
-        A `Scheme`, with the capability that the attack's trait `requires` names: "triggers" makes it a `TriggerScheme`.
-        Raises NotApplicable where the model is innocent, or the scheme has no such capability.
+        """The public code of the scheme under attack (Kerckhoffs), without any key: a `Scheme` with the capability that
+        the attack `requires`. Raises NotApplicable where the model is innocent, or the scheme has no such capability.
         """
         if self._scheme is None:
             raise NotApplicable("there is no scheme to imitate: the model is innocent")
@@ -126,31 +111,23 @@ class Thief(Party):
         return self._scheme
 
     def as_owner(self, host: Net | None = None, data: Data | None = None) -> Owner:
-        """The thief playing owner: to forge a key or to overwrite. What he reads and trains is counted.
+        """The thief as owner, to forge a key or to overwrite. What he reads and trains is counted.
 
-        `host`: the net he marks or draws from; without one he trains his own where it is asked for. `data`: what he
-        has in place of his labelled images.
+        `host`: the net he marks or draws from (default: he trains one). `data`: in place of his labelled images.
         """
         images = (lambda: self.data) if data is None else data
-        return Owner(self.context, images, self.rng, host or self._own_host, self.meter)
+        return Owner(self.context, images, self.rng, host or (lambda: Net.of(self.fit(self.build()))), self.meter)
 
     def keygen(self, host: Net | None = None) -> Key:
-        """A key that he draws as owner by the scheme's public code.
-
-        Raises NotApplicable where the scheme can't draw one for him, as when he has too few images.
-        """
+        """A key that he draws by the scheme's public code. Raises NotApplicable where none can be drawn."""
         try:
-            key: Key = self.scheme.keygen(self.as_owner(host), self.rng)
+            return cast(Key, self.scheme.keygen(self.as_owner(host), self.rng))
         except ValueError as reason:
             raise NotApplicable(f"the thief can't draw a key of his own: {reason}") from reason
-        return key
-
-    def _own_host(self) -> Net:
-        return Net.of(self.fit(self.build()))
 
 
 class Insider(Thief):
-    """A thief who was told the owner's `key`: only the attacks of the key-oracle lane are played by one."""
+    """A thief who has the owner's `key`: only the attacks of the key-oracle lane get one."""
 
     def __init__(self, *thief: Any, key: Key, **more: Any) -> None:
         super().__init__(*thief, **more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,34 +19,28 @@ from benchmark.training.loop import Meter
 def counted(meter: Meter) -> Iterator[None]:
     """Add to `meter.operations` what every convolution and linear layer computes meanwhile, forward and backward.
 
-    One operation is one multiply-add. Backward counts as much as forward for the gradient of the weights and as
-    much again for that of the input, where each is asked for: what torch.utils.flop_counter finds, halved
-    (that counter imports a compiler on first use, which takes seconds). Elementwise work, normalisation and
-    functional calls outside a layer are not counted.
+    One operation is one multiply-add. Backward counts as much as forward for the gradient of the weights and as much
+    again for that of the input, where each is asked for: half of what torch.utils.flop_counter counts (that one imports
+    a compiler on first use, which takes seconds). Elementwise work, normalisation and functional calls are left out.
     """
 
     def add(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if not isinstance(layer, _ConvNd | nn.Linear) or not isinstance(output, Tensor):
             return
-        forward = multiply_adds(layer, inputs, output)
-        gradients = 0
+        passes = 1
         if torch.is_grad_enabled() and output.requires_grad:
-            gradients = layer.weight.requires_grad + (bool(inputs) and inputs[0].requires_grad)
-        meter.operations += forward * (1 + gradients)
+            passes += layer.weight.requires_grad + (bool(inputs) and inputs[0].requires_grad)
+        meter.operations += passes * multiply_adds(layer, inputs, output)
 
-    handle = register_module_forward_hook(add)
-    try:
+    with register_module_forward_hook(add):
         yield
-    finally:
-        handle.remove()
 
 
-def multiply_adds(layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> int:
+def multiply_adds(layer: _ConvNd | nn.Linear, inputs: tuple[Any, ...], output: Tensor) -> int:
     """Multiply-adds of one forward pass through a convolution or linear layer."""
     if isinstance(layer, nn.Linear):
         return output.numel() * layer.in_features
-    conv = cast(_ConvNd, layer)
-    window = math.prod(conv.kernel_size)
-    if isinstance(conv, _ConvTransposeNd):
-        return int(inputs[0].numel()) * conv.out_channels // conv.groups * window
-    return output.numel() * conv.in_channels // conv.groups * window
+    window = math.prod(layer.kernel_size)
+    if isinstance(layer, _ConvTransposeNd):
+        return int(inputs[0].numel()) * layer.out_channels // layer.groups * window
+    return output.numel() * layer.in_channels // layer.groups * window

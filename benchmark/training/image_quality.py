@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 WINDOW, SIGMA = 11, 1.5  # of SSIM, in pixels
-STABLE = (0.01**2, 0.03**2)  # its C1 and C2 at a data range of 1
+C1, C2 = 0.01**2, 0.03**2  # its constants at a data range of 1
 
 
 def quality(images: Tensor, wanted: Tensor) -> dict[str, list[float]]:
@@ -31,9 +31,8 @@ def ssim(images: Tensor, wanted: Tensor) -> Tensor:
     mean_x, mean_y = _local(x), _local(y)
     variance_x, variance_y = _local(x * x) - mean_x**2, _local(y * y) - mean_y**2
     covariance = _local(x * y) - mean_x * mean_y
-    c1, c2 = STABLE
-    likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    return (likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))).mean((1, 2, 3))
+    likeness = (2 * mean_x * mean_y + C1) * (2 * covariance + C2)
+    return (likeness / ((mean_x**2 + mean_y**2 + C1) * (variance_x + variance_y + C2))).mean((1, 2, 3))
 
 
 def _local(images: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -80,7 +81,7 @@ class Meter:
     operations: int = 0
 
     def record(self) -> dict[str, int]:
-        return {"steps": self.steps, "samples": self.samples, "operations": self.operations}
+        return asdict(self)
 
 
 def random_shift(x: Tensor, pixels: int, rng: torch.Generator) -> Tensor:
@@ -112,17 +113,10 @@ def cycle(source: BatchSource, rng: torch.Generator) -> Iterator[Batch]:
             yield as_float(source.x[index]), as_float(targets) if targets.dtype == torch.uint8 else targets
 
 
-def usual_step(model: nn.Module) -> Step:
+def usual_loss(model: nn.Module, batches: Sequence[Batch]) -> Tensor:
     """One forward pass over all sources together: mean cross-entropy (hard or soft labels), squared error of images."""
-
-    def step(batches: Sequence[Batch]) -> Tensor:
-        if len(batches) == 1:
-            ((x, targets),) = batches
-        else:
-            x, targets = (torch.cat(part) for part in zip(*batches, strict=True))
-        return F.mse_loss(model(x), targets) if targets.dim() == 4 else F.cross_entropy(model(x), targets)
-
-    return step
+    x, targets = batches[0] if len(batches) == 1 else (torch.cat(part) for part in zip(*batches, strict=True))
+    return F.mse_loss(model(x), targets) if targets.dim() == 4 else F.cross_entropy(model(x), targets)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -133,27 +127,19 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 
 def fit(
-    model: nn.Module,
-    sources: Sequence[BatchSource],
-    recipe: Recipe,
-    rng: torch.Generator,
-    *,
-    step: Step | None = None,
-    parameters: Sequence[nn.Parameter] | None = None,
-    only: nn.Module | None = None,
-    precision: str = "auto",
-    meter: Meter | None = None,
-) -> None:
+    model: nn.Module, sources: Sequence[BatchSource], recipe: Recipe, rng: torch.Generator, *,
+    step: Step | None = None, parameters: Sequence[nn.Parameter] | None = None, only: nn.Module | None = None,
+    precision: str = "auto", meter: Meter | None = None,
+) -> None:  # fmt: skip
     """Train `model` in place.
 
     The first source sets the length of an epoch; every step gets one batch of each source, which covers joint
-    losses and trigger batches. `step(batches)` gives the loss (default: `usual_step`). `only` trains one
-    submodule and keeps the rest in eval mode, so frozen normalisation statistics don't drift; `parameters` names
-    what the optimiser moves (default: all of `only` or `model`). Raises FloatingPointError when the loss ends
-    up not finite.
+    losses and trigger batches. `step(batches)` gives the loss (default: `usual_loss`). `only` trains one submodule and
+    keeps the rest in eval mode, so frozen normalisation statistics don't drift; `parameters` names what the optimiser
+    moves (default: all of `only` or `model`). Raises FloatingPointError when the loss ends up not finite.
     """
     device = next(model.parameters()).device
-    step = step or usual_step(model)
+    step = step or partial(usual_loss, model)
     model.eval() if only else model.train()
     (only or model).train()
     trained = list((only or model).parameters() if parameters is None else parameters)

@@ -83,7 +83,7 @@ for attack in (Finetune(), Extract()):
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     lines = done.stdout.splitlines()
-    assert lines[0] == "ConvNet", done.stderr
+    assert lines[0] == "Stack", done.stderr
     assert len(lines) == 3
     assert all("this thief has none" in line for line in lines[1:])
 
