@@ -119,7 +119,7 @@ class Fake3(PassportForger):
         key = scheme.calibrated(key, thief.model, thief)
         model = scheme.install(thief.model, key).requires_grad_(False)
         blocks = [block for _, block in wm.conv_blocks(model) if not block.norm.affine]
-        forged = _trainable(model, [one for pair in scheme.passports(model) for one in pair])
+        forged = _trainable(blocks)
         signs = [sign.to(thief.device) for sign in scheme.signs(key)]
 
         def step(batches: Batches) -> Tensor:
@@ -256,12 +256,10 @@ def _inputs(thief: wm.Thief, model: nn.Module) -> list[Tensor]:
     return wm.entering(model, thief.scheme.places(model), torch.zeros(1, *thief.task.shape, device=thief.device))
 
 
-def _trainable(model: nn.Module, buffers: Sequence[Tensor]) -> list[nn.Parameter]:
-    """Make parameters of some buffers of `model`; in the order given."""
-    made = {id(buffer): nn.Parameter(buffer.clone()) for buffer in buffers}
-    for module in model.modules():
-        for name, buffer in list(module.named_buffers(recurse=False)):
-            if id(buffer) in made:
-                delattr(module, name)
-                setattr(module, name, made[id(buffer)])
-    return [made[id(buffer)] for buffer in buffers]
+def _trainable(blocks: Sequence[wm.ConvBlock]) -> list[nn.Parameter]:
+    """Parameters in place of the passports, which are the only buffers that such blocks have themselves."""
+    for block in blocks:
+        for name, passport in list(block.named_buffers(recurse=False)):
+            delattr(block, name)
+            setattr(block, name, nn.Parameter(passport.clone()))
+    return [one for block in blocks for one in block.parameters(recurse=False)]

@@ -118,9 +118,9 @@ class Passport(wm.Scheme[PassportKey]):
 
     def embed(self, owner: wm.Owner, key: PassportKey) -> wm.Marked:
         """From scratch, by the house's recipe."""
-        spec, recipe = owner.context.spec(), owner.context.recipe
+        spec, epochs = owner.context.spec(), self.epochs or owner.context.recipe.epochs
         model = owner.build() if self.norm == "house" else owner.assemble({**spec, "norm": "group"})
-        return self.mark(owner, model, key, replace(recipe, epochs=self.epochs or recipe.epochs))
+        return self.mark(owner, model, key, owner.recipe(epochs=epochs))
 
     def mark(self, owner: wm.Owner, model: nn.Module, key: PassportKey, recipe: wm.Recipe) -> wm.Marked:
         """Cross-entropy of every branch plus the sign loss of every layer, from the filters of a plain `model` on."""
@@ -170,7 +170,7 @@ class Passport(wm.Scheme[PassportKey]):
         """A copy of `model` with the passports of `key`: same filters, scale and shift re-derived.
 
         The statistics are the model's, or those of the private branch where the key has them. Raises Unreadable when
-        a layer is missing or shaped differently.
+        a layer is missing or shaped differently, or the statistics are of another net.
         """
         model = wm.plain(model)
         blocks = dict(wm.conv_blocks(model))
@@ -182,10 +182,7 @@ class Passport(wm.Scheme[PassportKey]):
                 raise wm.Unreadable(f"layer {name} has {has} channels in and out, the passports are for {wanted}")
         installed = PassportNet.of(model, key.by_layer)
         if key.statistics:
-            try:
-                set_statistics(installed, key.statistics)
-            except ValueError as error:
-                raise wm.Unreadable(str(error)) from None
+            set_statistics(installed, key.statistics)
         return installed
 
     def places(self, model: nn.Module) -> list[str]:
@@ -204,7 +201,6 @@ class Passport(wm.Scheme[PassportKey]):
             return replace(key, bits=tuple((block.derived()[0] > 0).cpu() for _, block in installed.blocks()))
 
     def calibrated(self, key: PassportKey, model: nn.Module, party: wm.Party) -> PassportKey:
-        """See `PassportScheme`."""
         if self.version == "v1":
             return key
         installed = self.install(model, replace(key, statistics=()))
@@ -242,9 +238,9 @@ class Passport(wm.Scheme[PassportKey]):
 
     def _written(self, key: PassportKey) -> PassportKey:
         """`key` with its texts in its bits, whitened by its secret and, if they are bound to them, its passports."""
-        hashed = [one for pair in key.passports for one in pair] if self.binding == "passports" else []
+        bound = key.passports if self.binding == "passports" else []
         widths = [len(bits) for bits in key.bits]
-        return replace(key, bits=whitened_bits(key.signature, key.texts, widths, key.secret, hashed))
+        return replace(key, bits=whitened_bits(key.signature, key.texts, widths, key.secret, bound))
 
     def _texts(self, model: nn.Module) -> dict[str, str]:
         """The layers with passports, from the input to the output, and the text that each has for itself."""
