@@ -1,4 +1,4 @@
-"""Zhang et al. 2020 and 2021: every image that leaves the house carries a secret image, and so does a surrogate's."""
+"""Zhang et al. 2020 and 2021: every image that the service sends has a secret image in it, and so has a surrogate's."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ SUCCESS = 0.95  # the papers' threshold on the normalised correlation
 class DeepModel(wm.Scheme[DeepModelKey]):
     """A secret image in every output, which surrogates of the service learn to output too.
 
-    Zhang et al. 2020 and 2021: an embedder H behind the owner's net M, an extractor R, a discriminator D. First all
-    three together; then R alone, on the outputs of a surrogate that the owner trains himself (the adversarial stage).
-    H learns on what M makes of the owner's images, and an owner who can't read his own images afterwards starts anew.
-    Left out is the perceptual loss, which needs VGG's weights. R is a presence detector: it knows its own secret by
-    heart, and finds it in another owner's marked images too, which no unmarked model can show (a run of two seeds or
-    more prints it beside the false alarms). So a claim shows that such a mark is there, hardly whose. The evidence is
-    the projection, since a correlation ignores how weak an answer is (nearly flat ones reach .7), and the papers' own
-    (`nc_raw`, means left in) is .7 for a grey answer to a half-white image.
+    An embedder H behind the owner's net M, an extractor R, a discriminator D. First all three together; then R alone,
+    on the outputs of a surrogate that the owner trains himself (the adversarial stage). H learns on what M makes of the
+    owner's images, and an owner who can't read his own images afterwards starts anew. Left out is the perceptual loss,
+    which needs VGG's weights. R detects presence: it has learnt its own secret, and finds it in another owner's marked
+    images too (a run of two seeds or more prints this beside the false alarms). So a claim shows that such a mark is
+    there, hardly whose. The evidence is the projection, since a correlation ignores how weak an answer is (nearly flat
+    ones reach .7), and the papers' own (`nc_raw`, means left in) is .7 for a grey answer to a half-white image.
     """
 
     name = "deepmodel"

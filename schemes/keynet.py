@@ -24,10 +24,9 @@ _LARGEST = 32  # pixels of a patch's edge up to which the judge's share of the p
 
 @dataclass(frozen=True, kw_only=True)
 class KeyNetKey(wm.Key):
-    """The owner's text, its signature by the secret, and the private head.
+    """The owner's text, its signature by the secret, and the private head, from log-probabilities to six scores.
 
-    The head maps log-probabilities to six scores. It is learnt while the mark is embedded; before that it is zero and
-    reads "unsigned" everywhere.
+    The head is learnt while the mark is embedded; before that it is zero and reads "unsigned" everywhere.
     """
 
     identity: str
@@ -42,16 +41,15 @@ class KeyNetKey(wm.Key):
 class KeyNet(wm.Scheme[KeyNetKey]):
     """A second, private task: where on a foreign picture does the owner's 5x5 signature stand?
 
-    Jebreel et al. 2021. Net and private head learn together; carriers are patches of two photographs. Different
-    from the authors' code: the signature is a keyed hash (HMAC-SHA256) of text and secret, all 25 digits kept,
-    since a public hash of a public text could be redrawn by nobody; their three linear layers without activations
-    are one affine layer; wrong signatures in training have the form of right ones, where theirs are coloured noise
-    that any grey patch is told from; the judge's carriers share no pixel with those of training, nor with each
-    other, so that each is an item of its own; the fifth place is the top middle, where their code has three
-    versions. Only signed challenges count: unmarked nets answer "unsigned" more often than not. What a fresh key
-    would score is counted with other identities' signatures in the same places, read by the same head; now and then
-    one of high contrast is read by every net, so this p-value alone is too small in its far tail, and the
-    comparison with unmarked nets, which read it too, makes up for it.
+    Jebreel et al. 2021. Net and private head learn together; carriers are patches of two photographs. Different from
+    the authors' code: the signature is a keyed hash (HMAC-SHA256) of text and secret, all 25 digits kept, since nobody
+    could redraw a public hash of a public text; their three linear layers without activations are one affine layer;
+    wrong signatures in training have the form of right ones, where theirs are coloured noise; the judge's carriers
+    share no pixel with those of training, nor with each other, so that each is an item of its own; the fifth place is
+    the top middle, where their code has three versions. Only signed challenges count: unmarked nets mostly answer
+    "unsigned". What a fresh key would score is counted with other identities' signatures in the same places, read by
+    the same head. Every net reads the odd one of high contrast, so this p-value alone is too small in its far tail;
+    the comparison with unmarked nets makes up for it.
     """
 
     name = "keynet"
@@ -130,8 +128,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
     def signed_carriers(self, key: KeyNetKey, n: int, shape: tuple[int, int, int], rng: torch.Generator) -> wm.Data:
         """`n` patches uint8 (n, *shape) to train on, and the places int64 (n,) that the head has to name.
 
-        0-5 are equally likely (0: left unsigned), but for every seventh patch or so, which bears the signature of
-        somebody else and counts as unsigned.
+        0-5 are equally likely (0: unsigned), but 15 % of the patches have somebody else's signature: unsigned as well.
         """
         places = torch.randint(PLACES + 1, (n,), generator=rng)
         foreign = torch.rand(n, generator=rng) < _FOREIGN

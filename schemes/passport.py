@@ -24,18 +24,17 @@ class Passport(wm.Scheme[PassportKey]):
     and stays in the key, with its statistics. V3: V2, and abstract triggers learnt by both branches.
 
     Bit c of a layer is the sign of its derived scale gamma_c. Two checks: the bits, and the accuracy with the claimed
-    passports installed (gate "fidelity"; the budget is the judge's). Trigger hits are printed and never counted: they
-    raise a suspicion through labels alone, and one more chance to be right would cost the test its size.
-    Different from the authors' code: bits are whitened, message XOR PRF(secret), since raw text has no fair null law;
-    text shorter than the channels is repeated instead of padded at random; passport images come from the owner's
-    training split, not from the test split; scales are re-derived from the suspect's filters, and the scale it carries
-    is a printed channel (the authors' fine-tuning table reads that one; V2's plain scales never held the bits).
-    Batch normalisation has statistics per branch (Zhang et al., NeurIPS 2020), where the authors turn to group
-    normalisation; `norm=group` does that too, and wants twice the epochs.
+    passports installed (gate "fidelity"). Trigger hits are printed and never counted: one more chance to be right would
+    cost the test its size.
+    Different from the authors' code: bits are whitened, message XOR PRF(secret), since raw text has no null
+    distribution; text shorter than the channels is repeated instead of padded at random; passport images come from the
+    owner's training split, not from the test split; scales are re-derived from the suspect's filters, and those that it
+    carries are printed only (the authors' fine-tuning table reads these; V2's plain scales never held the bits). Batch
+    normalisation has statistics per branch (Zhang et al., NeurIPS 2020), where the authors turn to group normalisation;
+    `norm=group` does that too, and needs twice the epochs.
     Non-negative passports (`shuffle`, `image`) give any two claimants nearly the same signs, so bits that a claimant
-    could choose would prove nothing: `binding=free`, the authors' rule, lets him, for comparison; `expected_forgeries`
-    says what comes of it. No fresh key has a law then, and p_key is absent. In a forged claim on V1 the carried scales
-    are still the owner's: that channel then counts which of his signs the forger's passports give.
+    may choose prove nothing. `binding=free`, the authors' rule, allows it for comparison, and p_key is absent. In a
+    forged claim on V1 the carried scales are the owner's: they count which of his signs the forger's passports give.
     """
 
     name = "passport"
@@ -124,14 +123,11 @@ class Passport(wm.Scheme[PassportKey]):
 
     def mark(self, owner: wm.Owner, model: nn.Module, key: PassportKey, recipe: wm.Recipe) -> wm.Marked:
         """Cross-entropy of every branch plus the sign loss of every layer, from the filters of a plain `model` on."""
-        if self.version == "v1":
-            model = private = PassportNet.of(model, key.by_layer)
-            branches: tuple[nn.Module, ...] = (model,)
-        else:
-            private = private_branch(model, key.by_layer).train()
-            branches = (model, private)
-        signs = [sign.to(owner.device) for sign in self.signs(key)]
-        wanted = [(block, sign) for (_, block), sign in zip(private.blocks(), signs, strict=True)]
+        v1 = self.version == "v1"
+        private = PassportNet.of(model, key.by_layer) if v1 else private_branch(model, key.by_layer).train()
+        branches = [private] if v1 else [model, private]  # the first is released
+        signs = zip(private.blocks(), self.signs(key), strict=True)
+        wanted = [(block, sign.to(owner.device)) for (_, block), sign in signs]
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             x, y = (torch.cat(part) for part in zip(*batches, strict=True))
@@ -143,8 +139,8 @@ class Passport(wm.Scheme[PassportKey]):
 
         triggers = wm.Data(key.triggers, key.labels).to(owner.device)
         beside = [wm.BatchSource.of(triggers, self.k)] if self.version == "v3" else []
-        owner.fit(model, replace(recipe, clip=self.clip), step=step, beside=beside)
-        return wm.Marked(model, replace(key, statistics=() if private is model else statistics(private)))
+        released = owner.fit(branches[0], replace(recipe, clip=self.clip), step=step, beside=beside)
+        return wm.Marked(released, replace(key, statistics=() if v1 else statistics(private)))
 
     def observe(self, suspect: wm.Suspect, key: PassportKey, court: wm.Court) -> wm.Observations:
         """Signs of the scales re-derived from the suspect's filters, and of those it carries, against the bits."""

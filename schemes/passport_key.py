@@ -22,9 +22,8 @@ from schemes.passport_net import Pairs
 class PassportKey(wm.Key):
     """Per passport layer: its name, own text ("" where it takes a part of `signature`), bits and passports.
 
-    V1 ships the passports with the model. statistics: of the private branch, a mean and a variance per channel of each
-    batch normalisation behind the first passport layer; empty for V1 and for group normalisation. triggers, with labels
-    drawn among `classes`: V3 only, else empty.
+    statistics: of the private branch, mean and variance per channel of each batch normalisation behind the first
+    passport layer; empty for V1 and for group normalisation. triggers, labels among `classes`: V3 only, else empty.
     """
 
     layers: tuple[str, ...] = wm.field(length="L", distinct=True)
@@ -78,8 +77,8 @@ def drawn(recipe: str, x: Tensor, rng: torch.Generator) -> Tensor:
 def read_config(path: str) -> dict[str, str]:
     """The layers that a TOML file gives passports: its keys are their names, its values `true` or the layer's text.
 
-    `"blocks.1" = true` and `blocks.1 = true` are the same; false leaves a layer out; "" stands for true in what is
-    returned. Raises ValueError for a file that can't be read so.
+    Quotes around names are optional; false leaves a layer out; true is returned as "". Raises ValueError for any other
+    file.
     """
     try:
         read = tomllib.loads(Path(path).read_text(encoding="utf-8"))
