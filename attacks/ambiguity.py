@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from benchmark import contract as wm
 
@@ -34,11 +33,10 @@ class FreshKey(wm.Attack):
 class ForgedTriggers(wm.Attack):
     """Fresh triggers, moved by projected gradient steps until the marked model gives them their labels.
 
-    Tests what Adi et al. 2018 call non-trivial ownership. The forged pictures are targeted adversarial
-    examples (Madry et al. 2018), as in False Claims (Liu et al. 2024), who make them on other models for
-    innocent suspects. The scheme's public rule then labels the new pictures: where labels do not depend on
-    the pictures the forgery fits, and only a commitment older than the model refutes it; where they do, it
-    is back at chance.
+    Tests what Adi et al. 2018 call non-trivial ownership. The forged pictures are targeted adversarial examples (Madry
+    et al. 2018), as in False Claims (Liu et al. 2024), made there on other models for innocent suspects. The scheme's
+    public rule then labels the new pictures: where labels do not depend on the pictures the forgery fits, and only a
+    commitment older than the model refutes it; where they do, it is back at chance.
     """
 
     name = "forged-triggers"
@@ -58,13 +56,10 @@ class ForgedTriggers(wm.Attack):
         goal = scheme.triggers(scheme.trigger_key(fresh, own, classes)).to(thief.device)
         start = goal.images()
         images = start.clone().requires_grad_()
-
-        def near(x: Tensor) -> Tensor:
-            return torch.clamp(start + (x - start).clamp(-self.eps, self.eps), 0, 1)
-
         thief.minimise(
             lambda: F.cross_entropy(model(images), goal.y, reduction="sum"), [images], self.steps,
-            2.5 * self.eps / self.steps, rule="sign", project=near, images=len(images),
+            2.5 * self.eps / self.steps, rule="sign", images=len(images),
+            project=lambda x: (start + (x - start).clamp(-self.eps, self.eps)).clamp(0, 1),
         )  # fmt: skip
         return wm.AttackResult(claim=scheme.trigger_key(wm.as_bytes(images.detach()), own, classes))
 

@@ -12,29 +12,13 @@ from torch import Tensor, nn
 from benchmark import contract as wm
 
 
-def train_surrogate(
-    thief: wm.Thief, targets: Tensor, *, architecture: str, epochs: int, temperature: float = 1.0
-) -> nn.Module:
-    """A fresh net, trained with the house recipe on the thief's images and the service's answers to them.
-
-    `targets`: class numbers (N,) or soft targets (N, classes), already at `temperature`; the surrogate's logits are
-    softened alike, and the loss times temperature squared keeps its gradients' size (Hinton et al. 2015, section 2).
-    """
-    model = thief.build(None if architecture == "house" else architecture)
-
-    def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        ((x, answers),) = batches
-        return F.cross_entropy(model(x) / temperature, answers) * temperature**2
-
-    return thief.fit(model, thief.recipe(epochs=epochs), data=wm.Data(thief.inputs, targets), step=step)
-
-
 @dataclass(frozen=True)
 class Distill(wm.Attack):
     """A surrogate imitates the service's probabilities on the thief's unlabelled images.
 
     Hinton et al. 2015; as an extraction attack, Shafieinejad et al. 2021. A service gives no logits: log-probabilities
-    stand in for them, which the softmax at any temperature can't tell apart. Soft targets alone, no true labels.
+    stand in for them, which the softmax at any temperature can't tell apart. Soft targets alone, no true labels; both
+    sides are softened, and the loss times temperature squared keeps its gradients' size (section 2).
     """
 
     name = "distill"
@@ -50,10 +34,14 @@ class Distill(wm.Attack):
 
     def run(self, thief: wm.Thief) -> nn.Module:
         answers = thief.ask(wm.as_float(thief.inputs), "probabilities")
-        soft = (answers.log() / self.temperature).softmax(1)
-        return train_surrogate(
-            thief, soft, architecture=self.architecture, epochs=self.epochs, temperature=self.temperature
-        )
+        soft = wm.Data(thief.inputs, (answers.log() / self.temperature).softmax(1))
+        model = thief.build(None if self.architecture == "house" else self.architecture)
+
+        def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+            ((x, targets),) = batches
+            return F.cross_entropy(model(x) / self.temperature, targets) * self.temperature**2
+
+        return thief.fit(model, thief.recipe(epochs=self.epochs), data=soft, step=step)
 
 
 @dataclass(frozen=True)
@@ -73,5 +61,6 @@ class Extract(wm.Attack):
     epochs: int = wm.parameter(40, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
-        labels = thief.ask(wm.as_float(thief.inputs), "labels")
-        return train_surrogate(thief, labels, architecture=self.architecture, epochs=self.epochs)
+        answered = wm.Data(thief.inputs, thief.ask(wm.as_float(thief.inputs), "labels"))
+        model = thief.build(None if self.architecture == "house" else self.architecture)
+        return thief.fit(model, thief.recipe(epochs=self.epochs), data=answered)

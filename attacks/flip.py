@@ -17,8 +17,8 @@ class Flip(wm.Attack):
     """A share of all normalisation scales changes sign, without any training.
 
     The flip attack on the signature of Fan et al. 2019. The authors verify with the passport forced, which a flip can't
-    touch; here the scales that the model carries are a channel of their own. Scales of every normalised convolution
-    are drawn from, not those of the passport layers alone: other schemes meet the same attack.
+    touch; here the scales that the model carries are a channel of their own. They are drawn from every normalised
+    convolution, not from the passport layers alone, so that other schemes meet the same attack.
     """
 
     name = "flip"

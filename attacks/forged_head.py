@@ -14,11 +14,11 @@ from benchmark import contract as wm
 class ForgedHead(wm.Attack):
     """A private head that the thief fits to the marked model's answers to pictures he signed himself.
 
-    Any net answers a signed picture a little differently, and the head of Jebreel et al. 2021 is free: theirs is
-    trained with the net, this one afterwards, on queries alone. It learns to see a patch rather than
-    whose patch it is, so a court that reads other people's signatures with it can mostly tell, and one with a fixed
-    threshold can't. Not always: a marked net distinguishes signatures, and a head may happen to as well. A claim that
-    nobody committed pays for such luck.
+    Any net answers a signed picture a little differently, and the head of Jebreel et al. 2021 may be chosen freely:
+    theirs is trained with the net, this one afterwards, on queries alone. It learns to see a patch rather than whose
+    patch it is, so a court that reads other people's signatures with it mostly refuses it, and one with a fixed
+    threshold can't. A head may happen to distinguish signatures as the marked net does; a claim without a commitment is
+    charged for such luck.
     """
 
     name = "forged-head"

@@ -29,10 +29,10 @@ class PassportForger(wm.Attack):
 class Fake1(PassportForger):
     """Fresh passports, installed without any training.
 
-    Fan et al. 2019. The authors draw them with a net that is by mistake untrained on CIFAR; a thief has better:
-    `trained` takes the activations of the plain net that he trains on his own images, `noise` is uniform on (-1, 1).
-    One claim instead of the mean over repeated draws. The bits belong to the forger's own secret, or are those that
-    fit his passports where the scheme leaves them free. A private branch (V2, V3) gets statistics from his images.
+    Fan et al. 2019. The authors draw them with a net that is by mistake untrained on CIFAR; `trained` takes the
+    activations of the plain net that the thief trains on his own images, `noise` is uniform on (-1, 1). One claim
+    instead of the mean over repeated draws. The bits follow from the forger's secret, or fit his passports where the
+    scheme leaves them free. A private branch (V2, V3) gets statistics from his images.
     """
 
     name = "fake1"
@@ -55,11 +55,10 @@ class Fake1(PassportForger):
 class Fake2(PassportForger):
     """Scales and shifts trained for the forger's own signs, and passports that derive them.
 
-    Fan et al. 2019: everything is frozen but scale and shift of the passport layers, which start at the forger's
-    signs and 0 and are trained on the thief's images. The paper's forger stops there and hands over the scales; a
-    judge asks for passports, and a convolution is linear in them, so the least passports that give these scales
-    through the layer's own filters follow by least squares. Normalisation statistics stay frozen too, unlike in the
-    authors' code: the claim is on the model as it was delivered.
+    Fan et al. 2019: only scale and shift of the passport layers, which start at the forger's signs and 0, are trained,
+    on the thief's images. The paper's forger hands over these scales; a judge asks for passports, and a convolution is
+    linear in them, so the least passports that derive the scales follow by least squares. Normalisation statistics stay
+    frozen too, unlike in the authors' code: the claim is on the model as it was delivered.
     """
 
     name = "fake2"
@@ -88,13 +87,12 @@ class Fake2(PassportForger):
 class Fake3(PassportForger):
     """The shipped passports, trained away from themselves towards the forger's own signs; the weights stay frozen.
 
-    Fan et al. 2019 (asked for by a reviewer: maximise the distance from the original passport, minimise the loss).
-    Cross-entropy, the sign loss for the forger's bits, and `distance` / MSE(original, forged) of every passport. Half
-    of the signs are new, since the bits follow from the forger's secret; the authors turn a chosen share. Normalisation
-    statistics stay frozen, unlike in the authors' code: the claim is on the model as it was delivered.
-    A passport moves its scale slowly (the derivation is ill-conditioned), hence the large rate; and so many new signs
-    cost accuracy here, which `alpha` trades for bits: fake2, which forgets the original, is the stronger forger.
-    Needs the owner's passports: V1 ships them; for V2 and V3, which don't, see `fake3-oracle`.
+    Fan et al. 2019: cross-entropy, the sign loss for the forger's bits, and `distance` / MSE(original, forged) of every
+    passport. Half of the signs are new, since the bits follow from the forger's secret; the authors turn a chosen
+    share. Normalisation statistics stay frozen, unlike in their code. A passport moves its scale slowly (the derivation
+    is ill-conditioned), hence the large rate; so many new signs cost accuracy, which `alpha` trades for bits: fake2,
+    which forgets the original, is the stronger forger. Only V1 ships the passports that this needs; for V2 and V3 see
+    `fake3-oracle`.
     """
 
     name = "fake3"
@@ -119,7 +117,7 @@ class Fake3(PassportForger):
         key = scheme.calibrated(key, thief.model, thief)
         model = scheme.install(thief.model, key).requires_grad_(False)
         blocks = [block for _, block in wm.conv_blocks(model) if not block.norm.affine]
-        forged = _trainable(model, [one for pair in scheme.passports(model) for one in pair])
+        forged = _trainable(blocks)
         signs = [sign.to(thief.device) for sign in scheme.signs(key)]
 
         def step(batches: Batches) -> Tensor:
@@ -139,10 +137,9 @@ class Fake3(PassportForger):
 
 @dataclass(frozen=True)
 class Fake3Oracle(Fake3, wm.OracleAttack):
-    """fake3 with passports that stayed at home: the owner's key was leaked, and a second owner is made from it.
+    """fake3 with the passports of an owner whose key was leaked, as Fan et al. 2019 forge V2 and V3.
 
-    Fan et al. 2019 forge V2 and V3 like this, on the private branch. Where the private branch has statistics of its own
-    the forger measures his on his images.
+    Where the private branch has statistics of its own the forger measures his on his images.
     """
 
     name = "fake3-oracle"
@@ -158,11 +155,10 @@ class Fake3Oracle(Fake3, wm.OracleAttack):
 class AccessoryBlock(PassportForger):
     """A small fully connected block behind the forger's own derived scales and shifts, trained to make them fit.
 
-    Chen et al. 2023 put such blocks (two layers, beside a direct path) between a passport and the scale it gives;
-    some of the training data suffice. Inputs are the forger's passports by the scheme's recipe, from the plain net
-    that he trains; the blocks alone learn, by cross-entropy and the sign loss for his own bits. The paper's forger
-    shows a net with his blocks in it. A judge installs passports in the delivered model, so the claim is the least
-    passports that derive, through its filters, what the blocks gave. Unlike fake2's, the signs are asked for all along.
+    Chen et al. 2023 put such blocks (two layers, beside a direct path) between a passport and the scale it gives.
+    Inputs are the forger's passports by the scheme's recipe, from the plain net that he trains; the blocks alone learn,
+    by cross-entropy and the sign loss for his own bits. The paper's forger shows a net with his blocks in it. A judge
+    installs passports in the delivered model, so the claim is the least passports that derive what the blocks gave.
     """
 
     name = "accessory-block"
@@ -256,12 +252,10 @@ def _inputs(thief: wm.Thief, model: nn.Module) -> list[Tensor]:
     return wm.entering(model, thief.scheme.places(model), torch.zeros(1, *thief.task.shape, device=thief.device))
 
 
-def _trainable(model: nn.Module, buffers: Sequence[Tensor]) -> list[nn.Parameter]:
-    """Make parameters of some buffers of `model`; in the order given."""
-    made = {id(buffer): nn.Parameter(buffer.clone()) for buffer in buffers}
-    for module in model.modules():
-        for name, buffer in list(module.named_buffers(recurse=False)):
-            if id(buffer) in made:
-                delattr(module, name)
-                setattr(module, name, made[id(buffer)])
-    return [made[id(buffer)] for buffer in buffers]
+def _trainable(blocks: Sequence[wm.ConvBlock]) -> list[nn.Parameter]:
+    """Parameters in place of the passports, which are the only buffers that such blocks have themselves."""
+    for block in blocks:
+        for name, passport in list(block.named_buffers(recurse=False)):
+            delattr(block, name)
+            setattr(block, name, nn.Parameter(passport.clone()))
+    return [one for block in blocks for one in block.parameters(recurse=False)]

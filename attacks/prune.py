@@ -31,9 +31,7 @@ class Prune(wm.Attack):
     settings: ClassVar[tuple[str, ...]] = ("amount=0.3", "amount=0.5")
 
     amount: float = wm.parameter(0.5, "share of the weights set to zero", low=0.0, high=1.0)
-    layers: Literal["all", "conv", "dense"] = wm.parameter(
-        "all", "which weights: of all layers, of convolutions, or of linear (dense) layers"
-    )
+    layers: Literal["all", "conv", "dense"] = wm.parameter("all", "all layers, convolutions, or linear (dense) layers")
 
     @torch.no_grad()
     def run(self, thief: wm.Thief) -> nn.Module:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 
-ADVERSARIAL = 0.01  # weight of the discriminator's opinion beside the error of a pixel, 1 to 100 in the authors' code
+ADVERSARIAL = 0.01  # weight of the discriminator's loss beside the error of a pixel, 1 to 100 in the authors' code
 DENOISED = 0.1  # standard deviation of what the thief's denoiser takes out, of 1
 
 
@@ -35,15 +35,9 @@ class Surrogate(wm.Attack):
     tasks = ("image-to-image",)
     paper = "Zhang et al. 2021, TPAMI (arXiv:2103.04980)"
     settings = (
-        "architecture=unet",
-        "architecture=residual",
-        "architecture=residual,blocks=16",
-        "architecture=plain",
-        "loss=l1",
-        "loss=adversarial",
-        "loss=perceptual",
-        "augment=true",
-    )
+        "architecture=unet", "architecture=residual", "architecture=residual,blocks=16", "architecture=plain",
+        "loss=l1", "loss=adversarial", "loss=perceptual", "augment=true",
+    )  # fmt: skip
 
     architecture: Literal["unet", "residual", "plain"] = wm.parameter("unet", "of the surrogate")
     blocks: int = wm.parameter(9, "residual blocks of the residual net", low=1)

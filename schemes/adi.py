@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -83,7 +83,7 @@ class Adi(wm.Scheme[AdiKey]):
 
     def embed(self, owner: wm.Owner, key: AdiKey) -> wm.Marked:
         model = owner.host if self.mode == "finetune" else owner.build()
-        return self.mark(owner, model, key, replace(owner.context.recipe, epochs=self.epochs, lr=self.lr))
+        return self.mark(owner, model, key, owner.recipe(epochs=self.epochs, lr=self.lr))
 
     def mark(self, owner: wm.Owner, model: nn.Module, key: AdiKey, recipe: wm.Recipe) -> wm.Marked:
         """Train `model` on the owner's images, with `k` triggers in each batch."""

@@ -1,11 +1,11 @@
-"""Zhang et al. 2020 and 2021: every image that leaves the house carries a secret image, and so does a surrogate's."""
+"""Zhang et al. 2020 and 2021: every image that the service sends has a secret image in it, and so has a surrogate's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,8 @@ from schemes.deepmodel_net import EXTRACTOR, SERVICE, MarkedService, reading_los
 
 ATTEMPTS = 3  # some draws of H and R never leave the start, where nothing is embedded and grey is read everywhere
 LEAST_READ = 0.5  # mean projection on the owner's own outputs from which the first stage counts as learnt
+# the papers' optimiser, and images as they are
+PAPERS: Mapping[str, Any] = {"optimiser": "adam", "weight_decay": 0.0, "shift": 0, "flip": False}
 SUCCESS = 0.95  # the papers' threshold on the normalised correlation
 
 
@@ -24,14 +26,13 @@ SUCCESS = 0.95  # the papers' threshold on the normalised correlation
 class DeepModel(wm.Scheme[DeepModelKey]):
     """A secret image in every output, which surrogates of the service learn to output too.
 
-    Zhang et al. 2020 and 2021: an embedder H behind the owner's net M, an extractor R, a discriminator D. First all
-    three together; then R alone, on the outputs of a surrogate that the owner trains himself (the adversarial stage).
-    H learns on what M makes of the owner's images, and an owner who can't read his own images afterwards starts anew.
-    Left out is the perceptual loss, which needs VGG's weights. R is a presence detector: it knows its own secret by
-    heart, and finds it in another owner's marked images too, which no unmarked model can show (a run of two seeds or
-    more prints it beside the false alarms). So a claim shows that such a mark is there, hardly whose. The evidence is
-    the projection, since a correlation ignores how weak an answer is (nearly flat ones reach .7), and the papers' own
-    (`nc_raw`, means left in) is .7 for a grey answer to a half-white image.
+    An embedder H behind the owner's net M, an extractor R, a discriminator D. First all three together; then R alone,
+    on the outputs of a surrogate that the owner trains himself (the adversarial stage). H learns on what M makes of the
+    owner's images, and an owner who can't read his own images afterwards starts anew. Left out is the perceptual loss,
+    which needs VGG's weights. R detects presence: it has learnt its own secret, and finds it in another owner's marked
+    images too (a run of two seeds or more prints this beside the false alarms). So a claim shows that such a mark is
+    there, hardly whose. The evidence is the projection, since a correlation ignores how weak an answer is (nearly flat
+    ones reach .7), and the papers' own (`nc_raw`, means left in) is .7 for a grey answer to a half-white image.
     """
 
     name = "deepmodel"
@@ -78,7 +79,7 @@ class DeepModel(wm.Scheme[DeepModelKey]):
             if float(projection(read, service.image[0]).mean()) > LEAST_READ:
                 break
         if self.adversarial:
-            self._adversarial(owner, service, extractor, pairs)
+            self._fine_tune(owner, service, extractor, pairs)
         return wm.Marked(service, replace(key, extractor=wm.Net.of(extractor)))
 
     def _initial(self, owner: wm.Owner, service: MarkedService, extractor: nn.Module, pairs: wm.BatchSource) -> None:
@@ -97,11 +98,9 @@ class DeepModel(wm.Scheme[DeepModelKey]):
             return self.fidelity * F.mse_loss(marked, b) + 0.01 * convincing + read
 
         both = nn.ModuleList([service.trunk, extractor])
-        owner.fit(both, _recipe(owner, self.epochs, 2e-3), data=pairs, step=step)
+        owner.fit(both, owner.recipe(epochs=self.epochs, lr=2e-3, **PAPERS), data=pairs, step=step)
 
-    def _adversarial(
-        self, owner: wm.Owner, service: MarkedService, extractor: nn.Module, pairs: wm.BatchSource
-    ) -> None:
+    def _fine_tune(self, owner: wm.Owner, service: MarkedService, extractor: nn.Module, pairs: wm.BatchSource) -> None:
         """R alone, H frozen: it also reads what one surrogate of the house architecture answers (squared error)."""
         marked, truths = replace(pairs, targets=_answers(service, pairs.x)), owner.data.y
         surrogate = owner.fit(owner.build(), data=marked)
@@ -113,7 +112,7 @@ class DeepModel(wm.Scheme[DeepModelKey]):
             return reading_loss(extractor(images), service.image, len(ours) + len(theirs))
 
         beside = [replace(pairs, x=marked.targets, targets=stolen), replace(pairs, x=truths, targets=truths)]
-        owner.fit(extractor, _recipe(owner, self.tuning, 1e-3), data=pairs, step=step, beside=beside)
+        owner.fit(extractor, owner.recipe(epochs=self.tuning, lr=1e-3, **PAPERS), data=pairs, step=step, beside=beside)
 
     def observe(self, suspect: wm.Suspect, key: DeepModelKey, court: wm.Court) -> wm.Observations:
         """The projection of R's answer on the secret, for each output on the judge's images.
@@ -172,9 +171,3 @@ def normalised_correlation(read: Tensor, image: Tensor) -> Tensor:
 def _answers(model: nn.Module, images: Tensor) -> Tensor:
     """What a net makes of uint8 images, as the 8-bit images that a service sends."""
     return wm.as_bytes(wm.logits(model, wm.as_float(images)))
-
-
-def _recipe(owner: wm.Owner, epochs: int, lr: float) -> wm.Recipe:
-    """The papers' optimiser, and images as they are."""
-    recipe = owner.context.recipe
-    return replace(recipe, optimiser="adam", epochs=epochs, lr=lr, weight_decay=0.0, shift=0, flip=False)

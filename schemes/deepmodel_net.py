@@ -78,10 +78,9 @@ def reading_loss(read: Tensor, image: Tensor, marked: int) -> Tensor:
 
     L_wm, L_consist and L_clean of the papers; the consistency compares the first with the second half.
     """
-    found, blank = read[:marked], read[marked:]
-    half = marked // 2
-    consistent = F.mse_loss(found[:half], found[half : 2 * half]) if half else found.new_zeros(())
+    found, blank, half = read[:marked], read[marked:], marked // 2
+    loss = F.mse_loss(found, image.expand_as(found))
+    if half:
+        loss = loss + F.mse_loss(found[:half], found[half : 2 * half])
     kinds = len(blank) / marked  # the papers add up the losses of the clean domains
-    return (
-        F.mse_loss(found, image.expand_as(found)) + consistent + kinds * F.mse_loss(blank, torch.full_like(blank, GREY))
-    )
+    return loss + kinds * F.mse_loss(blank, torch.full_like(blank, GREY))

@@ -19,15 +19,14 @@ OTHER_IDENTITIES = 19  # other identities whose signatures the judge tries besid
 _FLOOR = 1e-12  # least probability whose logarithm is taken: a label leaves zeros
 _FOREIGN = 0.15  # share of training carriers that bear the signature of somebody else
 _LEFT = 0.4  # share of a photograph's width that carriers of training are cut from; the judge's come from the rest
-_SIDE = 32  # pixels of the largest patch of which the judge's share of the photographs, as they are, gives 300
+_LARGEST = 32  # pixels of a patch's edge up to which the judge's share of the photographs gives 300 patches
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyNetKey(wm.Key):
-    """The owner's text, its signature by the secret, and the private head.
+    """The owner's text, its signature by the secret, and the private head, from log-probabilities to six scores.
 
-    The head maps log-probabilities to six scores. It is learnt while the mark is embedded; before that it is zero and
-    reads "unsigned" everywhere.
+    The head is learnt while the mark is embedded; before that it is zero and reads "unsigned" everywhere.
     """
 
     identity: str
@@ -42,16 +41,15 @@ class KeyNetKey(wm.Key):
 class KeyNet(wm.Scheme[KeyNetKey]):
     """A second, private task: where on a foreign picture does the owner's 5x5 signature stand?
 
-    Jebreel et al. 2021. Net and private head learn together; carriers are patches of two photographs. Different
-    from the authors' code: the signature is a keyed hash (HMAC-SHA256) of text and secret, all 25 digits kept,
-    since a public hash of a public text could be redrawn by nobody; their three linear layers without activations
-    are one affine layer; wrong signatures in training have the form of right ones, where theirs are coloured noise
-    that any grey patch is told from; the judge's carriers share no pixel with those of training, nor with each
-    other, so that each is an item of its own; the fifth place is the top middle, where their code has three
-    versions. Only signed challenges count: unmarked nets answer "unsigned" more often than not. What a fresh key
-    would score is counted with other identities' signatures in the same places, read by the same head; now and then
-    one of high contrast is read by every net, so this p-value alone is too small in its far tail, and the
-    comparison with unmarked nets, which read it too, makes up for it.
+    Jebreel et al. 2021. Net and private head learn together; carriers are patches of two photographs. Different from
+    the authors' code: the signature is a keyed hash (HMAC-SHA256) of text and secret, all 25 digits kept, since nobody
+    could redraw a public hash of a public text; their three linear layers without activations are one affine layer;
+    wrong signatures in training have the form of right ones, where theirs are coloured noise; the judge's carriers
+    share no pixel with those of training, nor with each other, so that each is an item of its own; the fifth place is
+    the top middle, where their code has three versions. Only signed challenges count: unmarked nets mostly answer
+    "unsigned". What a fresh key would score is counted with other identities' signatures in the same places, read by
+    the same head. Every net reads the odd one of high contrast, so this p-value alone is too small in its far tail;
+    the comparison with unmarked nets makes up for it.
     """
 
     name = "keynet"
@@ -90,7 +88,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
 
     def embed(self, owner: wm.Owner, key: KeyNetKey) -> wm.Marked:
         model = owner.host if self.mode == "finetune" else owner.build()
-        return self.mark(owner, model, key, replace(owner.context.recipe, epochs=self.epochs, lr=self.lr))
+        return self.mark(owner, model, key, owner.recipe(epochs=self.epochs, lr=self.lr))
 
     def mark(self, owner: wm.Owner, model: nn.Module, key: KeyNetKey, recipe: wm.Recipe) -> wm.Marked:
         """The joint loss: alpha x the task's cross-entropy + (1 - alpha) x that of the head's reading of carriers."""
@@ -130,8 +128,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
     def signed_carriers(self, key: KeyNetKey, n: int, shape: tuple[int, int, int], rng: torch.Generator) -> wm.Data:
         """`n` patches uint8 (n, *shape) to train on, and the places int64 (n,) that the head has to name.
 
-        0-5 are equally likely (0: left unsigned), but for every seventh patch or so, which bears the signature of
-        somebody else and counts as unsigned.
+        0-5 are equally likely (0: unsigned), but 15 % of the patches have somebody else's signature: unsigned as well.
         """
         places = torch.randint(PLACES + 1, (n,), generator=rng)
         foreign = torch.rand(n, generator=rng) < _FOREIGN
@@ -185,9 +182,8 @@ def owner_patches(n: int, shape: tuple[int, int, int], rng: torch.Generator) -> 
     """`n` patches uint8 (n, *shape) to train on, from anywhere in the left 40 % of two photographs."""
     _, height, width = shape
     part = _part(shape, right=False)
-    draws = [torch.randint(size, (n,), generator=rng).tolist() for size in (
-        len(part), part.shape[1] - height + 1, part.shape[2] - width + 1,
-    )]  # fmt: skip
+    sizes = len(part), part.shape[1] - height + 1, part.shape[2] - width + 1
+    draws = [torch.randint(size, (n,), generator=rng).tolist() for size in sizes]
     patches = [part[i, y : y + height, x : x + width] for i, y, x in zip(*draws, strict=True)]
     return torch.stack(patches).permute(0, 3, 1, 2)  # channels lie last in memory: nets answer three times as fast
 
@@ -199,9 +195,8 @@ def judge_patches(n: int, shape: tuple[int, int, int], rng: torch.Generator) -> 
     """
     _, height, width = shape
     part = _part(shape, right=True)
-    top, left = (int(torch.randint(have % size + 1, (1,), generator=rng)) for have, size in zip(
-        part.shape[1:3], (height, width), strict=True
-    ))  # fmt: skip
+    top = int(torch.randint(part.shape[1] % height + 1, (1,), generator=rng))
+    left = int(torch.randint(part.shape[2] % width + 1, (1,), generator=rng))
     tiles = part[:, top:, left:].unfold(1, height, height).unfold(2, width, width).flatten(0, 2)
     if len(tiles) < n:
         size = f"{height}x{width}"
@@ -221,6 +216,6 @@ def _part(shape: tuple[int, int, int], *, right: bool) -> Tensor:
         raise ValueError(f"keynet needs images of at least {LEAST}x{LEAST}, not {size}")
     if channels not in (1, 3) or max(sides) > 256:
         raise ValueError(f"keynet cuts grey or RGB patches of at most 256x256, not {channels} channels of {size}")
-    pictures = wm.photographs(channels, -(-max(sides) // _SIDE))
+    pictures = wm.photographs(channels, -(-max(sides) // _LARGEST))
     cut = round(_LEFT * pictures.shape[2])
     return pictures[:, :, cut:] if right else pictures[:, :, :cut]

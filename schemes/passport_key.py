@@ -6,25 +6,24 @@ import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark import contract as wm
-
-Draw = Literal["shuffle", "signed", "random", "image"]
+from schemes.passport_net import Pairs
 
 
 @dataclass(frozen=True, kw_only=True)
 class PassportKey(wm.Key):
     """Per passport layer: its name, own text ("" where it takes a part of `signature`), bits and passports.
 
-    V1 ships the passports with the model. statistics: of the private branch, a mean and a variance per channel of each
-    batch normalisation behind the first passport layer; empty for V1 and for group normalisation. triggers, with labels
-    drawn among `classes`: V3 only, else empty.
+    statistics: of the private branch, mean and variance per channel of each batch normalisation behind the first
+    passport layer; empty for V1 and for group normalisation. triggers, labels among `classes`: V3 only, else empty.
     """
 
     layers: tuple[str, ...] = wm.field(length="L", distinct=True)
@@ -55,32 +54,31 @@ class PassportKey(wm.Key):
         return dict(zip(self.layers, self.passports, strict=True))
 
 
-def drawn(draw: Draw, x: Tensor, rng: torch.Generator) -> Tensor:
-    """One passport (1, C, H, W) out of what enters its layer for some images, (n, C, H, W).
+def drawn(recipe: str, x: Tensor, rng: torch.Generator) -> Tensor:
+    """One passport (1, C, H, W) by a recipe of Passport, out of what enters its layer for images, (n, C, H, W).
 
     image: the first image's. shuffle: slot s takes an unused random channel of image s mod n. signed: the same, each
     channel times a random sign. random: uniform on (-1, 1), whatever the images.
     """
     images, channels = x.shape[:2]
-    if draw == "random":
+    if recipe == "random":
         return (torch.rand(x[:1].shape, generator=rng) * 2 - 1).to(x.device)
-    if draw == "image":
+    if recipe == "image":
         return x[:1].clone()
     order = torch.rand(images, channels, generator=rng).argsort(1)
     slot = torch.arange(channels)
-    channel = order[slot % images, slot // images]
-    passport = x[(slot % images).to(x.device), channel.to(x.device)][None].clone()
-    if draw == "signed":
-        signs = torch.randint(2, (channels, 1, 1), generator=rng) * 2 - 1
-        passport *= signs.to(x.device)
+    image, channel = slot % images, order[slot % images, slot // images]
+    passport = x[image.to(x.device), channel.to(x.device)][None]
+    if recipe == "signed":
+        passport *= (torch.randint(2, (channels, 1, 1), generator=rng) * 2 - 1).to(x.device)
     return passport
 
 
 def read_config(path: str) -> dict[str, str]:
     """The layers that a TOML file gives passports: its keys are their names, its values `true` or the layer's text.
 
-    `"blocks.1" = true` and `blocks.1 = true` are the same; false leaves a layer out; "" stands for true in what is
-    returned. Raises ValueError for a file that can't be read so.
+    Quotes around names are optional; false leaves a layer out; true is returned as "". Raises ValueError for any other
+    file.
     """
     try:
         read = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -119,19 +117,19 @@ def message_bits(text: str, n: int) -> Tensor:
 
 
 def whitened_bits(
-    signature: str, texts: Sequence[str], widths: Sequence[int], secret: bytes, hashed: Sequence[Tensor] = ()
+    signature: str, texts: Sequence[str], widths: Sequence[int], secret: bytes, bound: Pairs = ()
 ) -> tuple[Tensor, ...]:
-    """The bits of layers with `widths` channels: their texts XOR a stream of the secret (and of `hashed` tensors).
+    """The bits of layers with `widths` channels: their texts XOR a stream of the secret (and of passports `bound`).
 
     `signature` is written, repeated, over all layers without a text of their own. Raises ValueError where a text
     doesn't fit.
     """
     label = b"passport bits"
-    if hashed:
+    if bound:
         digest = hashlib.sha256()
-        for tensor in hashed:
-            digest.update(str(tuple(tensor.shape)).encode())
-            digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+        for passport in chain.from_iterable(bound):
+            digest.update(str(tuple(passport.shape)).encode())
+            digest.update(passport.contiguous().numpy().tobytes())
         label += digest.digest()
     common = [width for text, width in zip(texts, widths, strict=True) if not text]
     shared = iter(message_bits(signature, sum(common)).split(common) if common else ())

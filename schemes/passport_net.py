@@ -119,10 +119,11 @@ def statistics(net: PassportNet) -> tuple[Tensor, ...]:
 
 
 def set_statistics(net: PassportNet, given: Sequence[Tensor]) -> None:
-    """Put what `statistics` gives into the net. Raises ValueError when it doesn't fit."""
+    """Put what `statistics` gives into the net. Raises Unreadable when it doesn't fit."""
     norms = _own_norms(net)
     if [one.shape for one in given] != [(2, norm.num_features) for norm in norms]:
-        raise ValueError(f"the key has statistics of {len(given)} normalisations, the net has {len(norms)} or others")
+        has = f"{len(given)} normalisations, the net has {len(norms)} or others"
+        raise wm.Unreadable(f"the key has statistics of {has}")
     for norm, (mean, variance) in zip(norms, given, strict=True):
         cast(Tensor, norm.running_mean).copy_(mean)
         cast(Tensor, norm.running_var).copy_(variance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,13 +31,12 @@ class RoseKey(wm.Key):
 class Rose(wm.Scheme[RoseKey]):
     """In-task images of the training set, relabelled in place by a keyed hash.
 
-    Kallas & Furon 2022. As the paper means and unlike its code: the hash (HMAC-SHA256) is taken over the
-    bytes of all key images together, so one changed pixel redraws every label and a forger can't adapt his
-    images one at a time; labels are uniform (the code's v mod 10 gives classes 0-5 twice the weight of the
-    others); the images are drawn without replacement, and every one of them is trained on. The paper's sizes are
-    s = 40, 64 and 128: as many labels of 4 bits as SHA-1, SHA-256 and SHA-512 give. Here any s goes, for labels
-    are drawn from the hash in counter mode, but each is a wrong label that the task pays for: of 1,000 training
-    images s = 128 are an eighth. The rarity R of m hits, in bits, is -log2 of p_key.
+    Kallas & Furon 2022. As the paper means and unlike its code: the hash (HMAC-SHA256) is taken over the bytes of all
+    key images together, so one changed pixel redraws every label and a forger can't adapt his images one at a time;
+    labels are uniform (the code's v mod 10 gives classes 0-5 twice the weight of the others); the images are drawn
+    without replacement, and every one of them is trained on. The paper's sizes s = 40, 64 and 128 are the labels of
+    4 bits in SHA-1, SHA-256 and SHA-512. Here labels are drawn from the hash in counter mode, so any s is possible,
+    but the task pays for each wrong label. The rarity R of m hits, in bits, is -log2 of p_key.
     """
 
     name = "rose"
@@ -52,10 +52,11 @@ class Rose(wm.Scheme[RoseKey]):
 
     def keygen(self, party: wm.Party, rng: torch.Generator) -> RoseKey:
         data = party.data.to(torch.device("cpu"))
-        index = _first_copies(data.x)
-        if len(index) < self.s:
-            raise ValueError(f"rose needs {self.s} different images, the party has {len(index)}: lower s")
-        chosen = data.take(index[torch.randperm(len(index), generator=rng)[: self.s]])
+        _, first = np.unique(data.x.flatten(1).numpy(), axis=0, return_index=True)
+        different = torch.from_numpy(np.sort(first))
+        if len(different) < self.s:
+            raise ValueError(f"rose needs {self.s} different images, the party has {len(different)}: lower s")
+        chosen = data.take(different[torch.randperm(len(different), generator=rng)[: self.s]])
         return replace(self.trigger_key(chosen.x, wm.secret(rng), party.task.classes), truth=chosen.y)
 
     def trigger_key(self, images: Tensor, secret: bytes, classes: int) -> RoseKey:
@@ -77,7 +78,7 @@ class Rose(wm.Scheme[RoseKey]):
         return replace(self.trigger_key(key.images, secret, key.classes), truth=key.truth)
 
     def embed(self, owner: wm.Owner, key: RoseKey) -> wm.Marked:
-        return self.mark(owner, owner.build(), key, replace(owner.context.recipe, epochs=self.epochs, lr=self.lr))
+        return self.mark(owner, owner.build(), key, owner.recipe(epochs=self.epochs, lr=self.lr))
 
     def mark(self, owner: wm.Owner, model: nn.Module, key: RoseKey, recipe: wm.Recipe) -> wm.Marked:
         """Train `model` on the owner's images, those of `key` with its labels."""
@@ -104,11 +105,3 @@ def relabelled(data: wm.Data, key: wm.Data) -> wm.Data:
             raise ValueError("a key image is not among the owner's training images: draw the key from them")
         labels[copies] = label
     return wm.Data(data.x, labels)
-
-
-def _first_copies(x: Tensor) -> Tensor:
-    """The positions in (N, ...) at which an image stands for the first time, in ascending order."""
-    _, group = torch.unique(x.flatten(1), dim=0, return_inverse=True)
-    first = torch.full((int(group.max()) + 1,), len(x))
-    first.scatter_reduce_(0, group, torch.arange(len(x)), "amin")
-    return first.sort().values

@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from attacks import extraction
 from attacks.extraction import Distill, Extract
 from benchmark.contract import Net, NotApplicable, Thief, logits
 from benchmark.protocol.objects import Service
@@ -58,13 +57,17 @@ def test_the_surrogate_repeats_what_the_service_says_not_what_is_true(lab, attac
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_soft_targets_are_the_softened_logits(lab, monkeypatch, temperature):
+    """A surrogate that answers as the service does has a loss of temperature squared times the targets' entropy."""
     seen = {}
-    monkeypatch.setattr(extraction, "train_surrogate", lambda thief, targets, **given: seen.update(given, y=targets))
     thief = thief_of(lab, lab.null(100).service, "probabilities")
+    monkeypatch.setattr(thief, "build", lambda architecture: lab.null(100).service.net.module())
+    monkeypatch.setattr(thief, "fit", lambda model, recipe, **given: seen.update(given))
     Distill(temperature).run(thief)
-    wanted = (logits(lab.null(100).service.net.module(), lab.splits.thief.images()) / temperature).softmax(1)
-    torch.testing.assert_close(seen["y"], wanted, rtol=0, atol=1e-5)
-    assert seen["temperature"] == temperature
+    x = lab.splits.thief.images()
+    wanted = (logits(lab.null(100).service.net.module(), x) / temperature).softmax(1)
+    torch.testing.assert_close(seen["data"].y, wanted, rtol=0, atol=1e-5)
+    entropy = torch.special.entr(wanted).sum(1).mean()
+    torch.testing.assert_close(seen["step"]([(x, seen["data"].y)]), entropy * temperature**2, rtol=1e-3, atol=1e-5)
 
 
 def test_probabilities_of_zero_leave_the_targets_finite(lab):
