@@ -1,10 +1,10 @@
 """The digest of code in a job's payload: it changes with what the code computes, and with nothing else.
 
 A file counts in its normal form (`benchmark.normal_form`), together with what each of its imports binds. A first-party
-import counts as (local name, the imported definition); a definition is known by the body of the file it is imported from
-and its own name, and a file that has nothing but imports, such as `benchmark.contract`, is followed to its sources. Any other import counts
-as it is written. So neither the name nor the place of a first-party file enters, and files and imports are sorted: what
-moves, is renamed or is offered in one place more keeps every digest. docs/identity.md gives examples.
+import counts as (local name, imported definition). A definition is known by its own name and the body of the file it is
+imported from; a file that has nothing but imports, such as `benchmark.contract`, is followed to where its names come
+from. Any other import counts as it is written. So neither the name nor the place of a first-party file enters, and
+files and imports are sorted: what moves, is renamed or is offered in one place more keeps every digest.
 """
 
 from __future__ import annotations

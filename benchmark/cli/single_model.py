@@ -99,6 +99,3 @@ def verify(
     if seen.left_out:
         lines.append(("note", "the suspect is one of the nulls: it was left out of them, as was any of one lineage"))
     options.print_lines([*lines, *(("note", note) for note in seen.notes)])
-
-
-COMMANDS = (embed, verify)
