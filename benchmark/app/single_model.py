@@ -120,8 +120,8 @@ class Examination:
     """
 
     scheme: str
-    model: standalone_files.Loose
-    key: standalone_files.Loose
+    model: standalone_files.ArtefactFile
+    key: standalone_files.ArtefactFile
     utility: float
     unit: str
     opinion: Opinion
@@ -203,7 +203,7 @@ def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
         return {"well_formed": False, "bound": False, "hash_bound": False, "committed": committed, "reason": reason}
 
 
-def _card(file: standalone_files.Loose) -> Card | None:
+def _card(file: standalone_files.ArtefactFile) -> Card | None:
     """The card beside a file. Raises BenchError where it names another file."""
     card = read_card(file.path.parent)
     if card is not None and card.files.get(file.path.name, file.sha256) != file.sha256:
