@@ -18,6 +18,7 @@ from benchmark.app import standalone_files
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
 from benchmark.code_digest import source_hash
 from benchmark.data.splits import load as load_data
+from benchmark.data.tasks import Task
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
 from benchmark.execution.run import Machine, finish
@@ -99,7 +100,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
             CardScheme(stage.declaration.name, setting.label, stage.parameters, source_hash(stage.declaration.source)),
             CardProfile(profile.name, profile.world(), profile.nulls),
             context.task.data_hash(),
-            CardUtility(cast(float, level(outcomes)), UNITS[context.task.kind]),  # no test set is empty
+            _utility(outcomes, context.task),
             {MODEL: model_hash, KEY: key_hash},
             key_hash,
             key.public() or None,
@@ -116,14 +117,12 @@ class Examination:
 
     admission: of the key, as a judged record keeps it. nulls: how many models each pool of nulls has. left_out: nulls
     that are the suspect itself. card: whether a card beside the key holds its commitment; None where there is no card.
-    utility: the share of right answers, or the mean PSNR, in `unit`.
     """
 
     scheme: str
     model: standalone_files.ArtefactFile
     key: standalone_files.ArtefactFile
-    utility: float
-    unit: str
+    utility: CardUtility
     opinion: Opinion
     admission: Mapping[str, Any]
     nulls: Mapping[str, int]
@@ -182,8 +181,7 @@ def examine_files(
         scheme=setting.label,
         model=model_file,
         key=key_file,
-        utility=cast(float, level(outcomes)),  # no test set is empty
-        unit=UNITS[context.task.kind],
+        utility=_utility(outcomes, context.task),
         opinion=opinion(suspect, seen, admission, court),
         admission=admission,
         nulls={pool: len(members) for pool, members in nulls.items()},
@@ -192,6 +190,10 @@ def examine_files(
         card=committed,
         notes=() if card is None else _differences(card, setting),
     )
+
+
+def _utility(outcomes: Mapping[str, Any], task: Task) -> CardUtility:
+    return CardUtility(cast(float, level(outcomes)), UNITS[task.kind])  # no test set is empty
 
 
 def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:

@@ -65,7 +65,11 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
         hint = did_you_mean(name, {one.name for one in declarations}, "there are")
         raise BenchError(f"no scheme or attack is named {name!r}: {hint}")
     if as_json:
-        options.dump(other or [_declared(declaration) for declaration in matching])
+        kept = ("role", "name", "parameters", "traits", "origin")
+        options.dump(other or [
+            {name: getattr(one, name) for name in kept} | {"doc": one.doc.strip(), "source": str(one.source)}
+            for one in matching
+        ])  # fmt: skip
         return
     for word, value in (other or {}).items():
         click.echo(f"{word}: {value}")
@@ -114,12 +118,6 @@ def _architecture(name: str) -> dict[str, Any] | None:
     one = ARCHITECTURES[name]
     arguments = {p.name: f"{p.default} ({' | '.join(p.choices) or p.type}): {p.doc}" for p in one.arguments}
     return {"architecture": name, "about": one.doc, **arguments}
-
-
-def _declared(declaration: Declaration) -> dict[str, Any]:
-    """A plug-in as it declares itself."""
-    kept = {name: getattr(declaration, name) for name in ("role", "name", "parameters", "traits", "origin")}
-    return {**kept, "doc": declaration.doc.strip(), "source": str(declaration.source)}
 
 
 @click.command()
