@@ -1,22 +1,24 @@
 """The digest of code in a job's payload: it changes with what the code computes, and with nothing else.
 
 A file counts in its normal form (`benchmark.normal_form`), together with what each of its imports binds. A first-party
-import counts as (local name, the imported definition); a definition is known by the body of the file that holds it and
-its own name, and is looked up through files that only pass it on, such as `benchmark.contract`. Any other import counts
-as it is written. So neither the name nor the place of a first-party file enters, and files and imports are sorted: what
-moves, is renamed or is offered in one place more keeps every digest. docs/identity.md gives examples.
+import counts as (local name, imported definition). A definition is known by its own name and the body of the file it is
+imported from; a file that has nothing but imports, such as `benchmark.contract`, is followed to where its names come
+from. Any other import counts as it is written. So neither the name nor the place of a first-party file enters, and
+files and imports are sorted: what moves, is renamed or is offered in one place more keeps every digest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from importlib.machinery import PathFinder
+from itertools import accumulate
 from pathlib import Path
 
 from benchmark.identity import canonical
-from benchmark.normal_form import Import, NormalForm, normal_form
+from benchmark.normal_form import NormalForm, normal_form
 
 FIRST_PARTY = ("benchmark", "schemes", "attacks")
 
@@ -55,10 +57,10 @@ def source_hash(path: Path) -> str:
 
     First-party is everything under `benchmark`, `schemes`, `attacks` and the package the file itself belongs to.
     Imports are read from the source, also those inside functions; modules imported by a computed name don't count.
-    Computed once per process. Raises OSError or SyntaxError when one of the files can't be read.
+    Computed once per process. Raises OSError, SyntaxError or ImportError when one of the files can't be read.
     """
     own = (module_name(path) or FIRST_PARTY[0]).split(".")[0]
-    first, *others = _files([path.resolve()], tuple(dict.fromkeys((*FIRST_PARTY, own)))).values()
+    first, *others = _files([path.resolve()], (*FIRST_PARTY, own)).values()
     return _digest([first, _digest(others)])
 
 
@@ -73,76 +75,56 @@ def _files(paths: Sequence[Path], roots: tuple[str, ...]) -> dict[Path, str]:
     for source, module in queue:
         if source not in found:
             found[source], runs = _entry(source, module, roots)
-            for one in runs:
-                parts = one.split(".")
-                for end in range(1, len(parts) + 1):  # a module's own packages run before it does
-                    name = ".".join(parts[:end])
-                    if (inside := _source(name)) is not None:
-                        queue.append((inside, name))
+            for one in filter(None, (module, *runs)):
+                names = accumulate(one.split("."), lambda package, name: f"{package}.{name}")
+                # a module's own packages run before it does
+                queue += [(inside, name) for name in names if (inside := _source(name)) is not None]
     return found
+
+
+Definition = tuple[str, ...]  # what a name stands for, without the name and the place of a first-party file
 
 
 @cache
 def _entry(source: Path, module: str | None, roots: tuple[str, ...]) -> tuple[str, frozenset[str]]:
     """A file's digest, imports included, and the modules it runs; "" for an empty file, such as an `__init__.py`."""
     form = _form(source)
-    runs = {module} if module else set()
-    bound: tuple[list[list[str]], list[list[str]]] = [], []
-    for imports, into in zip((form.imports, form.inner), bound, strict=True):
-        for one in imports:
-            for local, definition, modules in _bindings(_absolute(one, source, module), form, roots):
-                into.append([local, *definition])
-                runs.update(modules)
-    if form.only_imports and not form.imports:
-        return "", frozenset(runs)
-    bound[0].sort(key=lambda one: one[:1] if one[0] else one)  # where one name is bound twice, the last binding holds
-    entry = canonical([form.body, *bound])
-    return hashlib.sha256(entry.encode()).hexdigest(), frozenset(runs)
+    bound: list[Definition] = []
+    runs: set[str] = set()
+    for one in form.imports:
+        target, names = _absolute(one.module, source, module), [one.name]
+        if target.split(".")[0] in roots:
+            if one.name and _source(f"{target}.{one.name}"):
+                target, names = f"{target}.{one.name}", [""]
+            if names == [""]:  # a module, of which what is used counts
+                names = sorted(form.attributes.get(one.local, [""]))
+        for name in names:
+            definition, modules = _defined(target, name, roots)
+            bound.append((one.local, *definition))
+            runs.update(modules)
+    if not form.body and not bound:
+        return "", frozenset()
+    bound.sort(key=lambda one: one[:1] if one[0] else one)  # where one name is bound twice, the last binding holds
+    return hashlib.sha256(canonical([form.body, bound]).encode()).hexdigest(), frozenset(runs)
 
 
-Definition = tuple[str, ...]  # what a name stands for, without the name and the place of a first-party file
-
-
-def _bindings(
-    one: Import, form: NormalForm, roots: tuple[str, ...]
-) -> Iterator[tuple[str, Definition, tuple[str, ...]]]:
-    """What an import binds: local name, definition, and the modules that run for it."""
-    module = one.module if one.name is None else f"{one.module}.{one.name}"
-    if one.module.split(".")[0] not in roots:
-        yield one.local, ("as written", one.module, one.name or ""), ()
-    elif one.name is not None and (found := _defined(one.module, one.name, roots)) is not None:
-        yield one.local, *found
-    elif attributes := form.used.get(one.local):
-        for name in sorted(attributes):
-            found = _defined(module, name, roots)
-            yield f"{one.local}.{name}", *(found or _module(f"{module}.{name}"))
-    else:
-        yield one.local, *_module(module)
-
-
-def _defined(module: str, name: str, roots: tuple[str, ...]) -> tuple[Definition, tuple[str, ...]] | None:
-    """The definition behind `from module import name`, and the modules that run for it; None for a submodule."""
+def _defined(module: str, name: str, roots: tuple[str, ...]) -> tuple[Definition, tuple[str, ...]]:
+    """The definition behind `from module import name`, or the module where name is ""; and the modules that it runs."""
+    if module.split(".")[0] not in roots:
+        return ("as written", module, name), ()
     if module in NOT_NUMERIC:
         return ("not numeric", name), ()
+    if name and _source(f"{module}.{name}"):
+        return _defined(f"{module}.{name}", "", roots)
     source = _source(module)
     if source is None:
         return ("missing", module, name), ()
     form = _form(source)
-    if name not in form.defined:
-        for one in (_absolute(one, source, module) for one in form.imports if one.local == name):
-            if one.name is not None and one.module.split(".")[0] in roots and one.module != module:
-                found = _defined(one.module, one.name, roots) or _module(f"{one.module}.{one.name}")
-                return found[0], found[1] if form.only_imports else (*found[1], module)
-        if _source(f"{module}.{name}") is not None:
-            return None
+    if name and not form.body:  # it only passes on what it imports
+        for one in reversed(form.imports):
+            if one.local == name:
+                return _defined(_absolute(one.module, source, module), one.name, roots)
     return ("definition", form.body, name), (module,)
-
-
-def _module(module: str) -> tuple[Definition, tuple[str, ...]]:
-    if module in NOT_NUMERIC:
-        return ("not numeric",), ()
-    source = _source(module)
-    return (("module", _form(source).body), (module,)) if source else (("missing", module), ())
 
 
 @cache
@@ -154,13 +136,10 @@ def _form(source: Path) -> NormalForm:
         raise
 
 
-def _absolute(one: Import, source: Path, module: str | None) -> Import:
-    """The import with its leading dots resolved; as written in a file that `import` can't find."""
-    if not one.level or module is None:
-        return one
-    package = module.split(".") if source.name == "__init__.py" else module.split(".")[:-1]
-    parents = package[: len(package) - one.level + 1]
-    return Import(one.local, ".".join([*parents, *([one.module] if one.module else [])]), one.name)
+def _absolute(target: str, source: Path, module: str | None) -> str:
+    """An imported module's name with its leading dots resolved; as written in a file that `import` can't find."""
+    package = module if source.name == "__init__.py" else (module or "").rpartition(".")[0]
+    return importlib.util.resolve_name(target, package) if package else target
 
 
 def module_source(module: str) -> Path | None:
@@ -170,17 +149,12 @@ def module_source(module: str) -> Path | None:
         spec = importlib.util.find_spec(top)  # only the top: a dotted name would import its parents
     except (ImportError, ValueError):
         return None
-    if spec is None:
-        return None
-    if spec.submodule_search_locations is None:
-        is_source = not rest and spec.origin is not None and spec.origin.endswith(".py")
-        return Path(str(spec.origin)).resolve() if is_source else None
-    for folder in spec.submodule_search_locations:
-        inside = Path(folder).joinpath(*rest)
-        for candidate in (inside / "__init__.py", inside.with_name(inside.name + ".py")):
-            if candidate.is_file() and (rest or candidate.name == "__init__.py"):
-                return candidate.resolve()
-    return None
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
+    origin = spec.origin if spec and spec.origin else ""
+    return Path(origin).resolve() if origin.endswith(".py") else None
 
 
 _source = cache(module_source)

@@ -39,7 +39,7 @@ def read(cls: type[Described], table: object, where: str = "", mend: str = "") -
     try:
         made: Described = _fitted(cls, table)
     except _Misfit as wrong:
-        said = str(wrong.within(where) if where else wrong)
+        said = f"{where}{wrong}" if where else str(wrong).removeprefix(":").lstrip()
         raise BenchError(f"{said}: {mend}" if mend else said) from None
     return made
 
@@ -66,18 +66,7 @@ def did_you_mean(name: str, known: Collection[str], otherwise: str = "known are"
 
 
 class _Misfit(Exception):
-    """What is wrong with a value. joint: what stands between the value's name and the sentence."""
-
-    def __init__(self, sentence: str, joint: str = ": ") -> None:
-        super().__init__(sentence)
-        self.joint = joint
-
-    @classmethod
-    def wanted(cls, expected: str, value: object) -> _Misfit:
-        return cls(f"must be {expected}, not {reprlib.repr(value)}", " ")
-
-    def within(self, name: object, joint: str = ": ") -> _Misfit:
-        return _Misfit(f"{name}{self.joint}{self}", joint)
+    """What is wrong with a value; the text begins with what stands between the value's name and the sentence."""
 
 
 def _fitted(hint: Any, value: Any) -> Any:
@@ -99,7 +88,7 @@ def _fitted(hint: Any, value: Any) -> Any:
         return float(value)
     if origin is Literal and value in parts and type(value) in map(type, parts):
         return value
-    raise _Misfit.wanted(_expected(hint), value)
+    raise _Misfit(f" must be {_expected(hint)}, not {reprlib.repr(value)}")
 
 
 @cache
@@ -124,23 +113,23 @@ def _fields(cls: Any) -> tuple[dict[str, Any], frozenset[str]]:
 def _built(cls: Any, table: Mapping[str, Any]) -> Any:
     hints, needed = _fields(cls)
     for name in table.keys() - hints.keys():
-        raise _Misfit(f"unknown key {name!r}: {did_you_mean(name, hints)}")
+        raise _Misfit(f": unknown key {name!r}: {did_you_mean(name, hints)}")
     if missing := sorted(needed - table.keys()):
-        raise _Misfit(f"{', '.join(missing)} is missing")
+        raise _Misfit(f": {', '.join(missing)} is missing")
     found = {name: _named(hints[name], value, name) for name, value in table.items()}
     if is_typeddict(cls):
         return table
     try:
         return cls(**found)
     except (ValueError, BenchError) as error:
-        raise _Misfit(str(error)) from None
+        raise _Misfit(f": {error}") from None
 
 
 def _named(hint: Any, value: Any, name: object, joint: str = ": ") -> Any:
     try:
         return _fitted(hint, value)
     except _Misfit as wrong:
-        raise wrong.within(name, joint) from None
+        raise _Misfit(f"{joint}{name}{wrong}") from None
 
 
 def _item(value: Any, number: int) -> str:
@@ -158,7 +147,7 @@ def _either(parts: tuple[Any, ...], value: Any) -> Any:
         except _Misfit:
             if len(given) == 1:
                 raise
-    raise _Misfit.wanted(" or ".join(map(_expected, given)), value)
+    raise _Misfit(f" must be {' or '.join(map(_expected, given))}, not {reprlib.repr(value)}")
 
 
 def _expected(hint: Any) -> str:

@@ -1,10 +1,11 @@
 """The normal form of a Python file: what of its text can change what it computes.
 
 Left out are comments, docstrings, blank lines and the places of things; `pass`; the bodies of `if TYPE_CHECKING`;
-`from __future__`; the texts of raised exceptions; the description that `parameter` takes; and the traits in which a
-plug-in only describes itself (`PROSE_TRAITS`). Annotations of variables, and of functions without a decorator, are left
-out as well: nothing reads them. Those of a class's fields stay, since a dataclass takes its fields from them, and those
-of decorated functions stay, since a decorator such as `singledispatch.register` may read them.
+`from __future__`, `__all__` and `__version__`; the texts of raised exceptions; the description that `parameter` takes;
+and the traits in which a plug-in only describes itself (`PROSE_TRAITS`). Annotations of variables, and of functions
+without a decorator, are left out as well: nothing reads them. Those of a class's fields stay, since a dataclass takes
+its fields from them, and those of decorated functions stay, since a decorator such as `singledispatch.register` may
+read them.
 
 Imports stand apart from the body, by the names they bind, so that a file that moves keeps the body of those that
 import it. The form is the same under every version of Python that can run the file.
@@ -14,48 +15,42 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 PROSE_TRAITS = frozenset({"paper", "family", "item", "expected_failures", "expected_forgeries", "settings"})
-_PLUGIN_BASES = frozenset({"Scheme", "Attack", "OracleAttack"})
+_PLUGIN_BASES = ("Scheme", "TriggerScheme", "Attack", "OracleAttack")
 _TYPE_MODULES = ("typing", "collections.abc")  # imported for annotations in the main, and free of side effects
-_NO_MEANING = ("ctx", "kind", "type_comment", "type_ignores")
 _WORDING = ast.Constant("")
 
 
-@dataclass(frozen=True)
-class Import:
+class Import(NamedTuple):
     """One name that an import binds: `from module import name as local`, or `import module as local`.
 
-    `local` is "" for `import a.b`, which binds a package and runs a module. `level` counts the leading dots.
+    `name` is "" where the module itself is bound, and `local` for `import a.b`, which binds its package; `module` keeps
+    the leading dots of a relative import.
     """
 
     local: str
     module: str
-    name: str | None
-    level: int = 0
+    name: str
 
 
 @dataclass(frozen=True)
 class NormalForm:
-    """A file without its prose. `body` is the SHA-256 of all statements but the imports at the top level.
+    """A file without its prose.
 
-    `imports` are those at the top level, in no order that counts; `inner` those in functions and branches, in theirs.
-    `defined`: the names that the top level binds without an import. `used`: the attributes that are taken of a name,
-    None where the name is used in another way, too. `only_imports`: it has nothing but imports, `__all__` and
-    `__version__`, which computes nothing.
+    body: SHA-256 of all statements but the imports at the top level, in hexadecimal; "" where there are none, so that
+    the file only passes on what it imports. imports: those at the top level first, then those in functions and
+    branches, in their order. attributes: of each name that is used for nothing else, the attributes taken of it.
     """
 
     body: str
     imports: tuple[Import, ...]
-    inner: tuple[Import, ...]
-    defined: frozenset[str]
-    used: Mapping[str, frozenset[str] | None]
-    only_imports: bool
+    attributes: Mapping[str, frozenset[str]]
 
 
 @cache
@@ -63,17 +58,16 @@ def normal_form(source: bytes) -> NormalForm:
     """The normal form of a file's content, computed once per process. Raises SyntaxError."""
     parsed = ast.parse(source)
     tree = _Stripped(parsed).visit(parsed)
-    used = _uses(tree)
-    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    body = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
-    inner = [node for part in body for node in ast.walk(part) if isinstance(node, ast.Import | ast.ImportFrom)]
+    body = [_plain(node) for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    names = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    taken: dict[str, list[str]] = defaultdict(list)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            taken[node.value.id].append(node.attr)
     return NormalForm(
-        hashlib.sha256(json.dumps(_plain(body), sort_keys=True).encode()).hexdigest(),
-        tuple(_bound(top, used)),
-        tuple(_bound(inner, used)),
-        frozenset(_names(body)),
-        used,
-        all(set(_names([node])) in ({"__all__"}, {"__version__"}) for node in body),
+        hashlib.sha256(ascii(body).encode()).hexdigest() if body else "",
+        tuple(_imports(tree, names)),
+        {name: frozenset(found) for name, found in taken.items() if len(found) == names[name]},
     )
 
 
@@ -89,9 +83,8 @@ class _Stripped(ast.NodeTransformer):
     """Takes the prose out of a tree."""
 
     def __init__(self, tree: ast.Module) -> None:
-        own = (one for one in ast.walk(tree) if isinstance(one, ast.Attribute))
-        read = {one.attr for one in own if _last_name(one.value) in ("self", "cls")}
-        self.prose = PROSE_TRAITS - read  # a trait that the code reads may decide what it does
+        # a trait that the code reads may decide what it does
+        self.prose = PROSE_TRAITS - {one.attr for one in ast.walk(tree) if isinstance(one, ast.Attribute)}
         self.plugins = set(_PLUGIN_BASES)  # and the classes of this file that derive from them
         self.fields: set[ast.stmt] = set()
 
@@ -110,6 +103,11 @@ class _Stripped(ast.NodeTransformer):
     def visit_Pass(self, node: ast.Pass) -> Any:
         return None
 
+    def visit_Assign(self, node: ast.Assign | ast.AugAssign) -> Any:
+        return None if _assigned(node) in ("__all__", "__version__") else self.generic_visit(node)
+
+    visit_AugAssign = visit_Assign
+
     def visit_Raise(self, node: ast.Raise) -> Any:
         if isinstance(node.exc, ast.Call):
             node.exc = _Unworded().visit(node.exc)
@@ -125,19 +123,14 @@ class _Stripped(ast.NodeTransformer):
         bases = (base.value if isinstance(base, ast.Subscript) else base for base in node.bases)
         if not self.plugins.isdisjoint(map(_last_name, bases)):
             self.plugins.add(node.name)
-            node.body = [one for one in node.body if not self._is_prose(one)]
+            node.body = [one for one in node.body if _assigned(one) not in self.prose]
         self.fields.update(node.body)
         return self.generic_visit(node)
-
-    def _is_prose(self, node: ast.stmt) -> bool:
-        return isinstance(node, ast.Assign | ast.AnnAssign) and self.prose.issuperset(_names([node]))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if node in self.fields:
             return self.generic_visit(node)
-        if node.value is None:
-            return None
-        return self.generic_visit(ast.Assign([node.target], node.value))
+        return self.visit_Assign(ast.Assign([node.target], node.value)) if node.value else None
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Any:
         if not node.decorator_list:
@@ -161,62 +154,37 @@ class _Unworded(ast.NodeTransformer):
 
 
 def _plain(node: Any) -> Any:
-    """A tree as JSON: fields by name, without those that are empty, which differ between versions of Python."""
+    """A tree without the fields that are empty, which differ between versions of Python; of imports only the names."""
     if isinstance(node, list):
         return [_plain(one) for one in node]
-    if isinstance(node, ast.Constant):
-        return ["Constant", type(node.value).__name__, ascii(node.value)]
     if isinstance(node, ast.Import | ast.ImportFrom):
-        return ["Import", sorted(one.asname or one.name for one in node.names)]
+        return "Import", sorted(map(_local, node.names))
     if isinstance(node, ast.AST):
-        fields = {
-            name: _plain(value)
-            for name in node._fields
-            if name not in _NO_MEANING and (value := getattr(node, name, None)) is not None and value != []
-        }
-        return [type(node).__name__, fields]
+        fields = [(name, _plain(value)) for name, value in ast.iter_fields(node) if value is not None and value != []]
+        return type(node).__name__, fields
     return node
 
 
-def _bound(statements: Iterable[ast.Import | ast.ImportFrom], used: Mapping[str, object]) -> Iterator[Import]:
-    for node in statements:
-        for alias in node.names:
-            local = alias.asname or alias.name
-            if isinstance(node, ast.Import):
-                yield Import(local if alias.asname or "." not in local else "", alias.name, None)
-            elif node.module not in _TYPE_MODULES or local in used:
-                yield Import(local, node.module or "", alias.name, node.level)
+def _imports(tree: ast.Module, used: Mapping[str, int]) -> Iterator[Import]:
+    """What the imports of a file bind, those at the top level first."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(_local(one), one.name, "") for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            wanted = (one for one in node.names if module not in _TYPE_MODULES or _local(one) in used)
+            yield from (Import(_local(one), module, one.name) for one in wanted)
 
 
-def _names(statements: Iterable[ast.stmt]) -> Iterator[str]:
-    """The names that statements bind, those in branches included, those in functions and classes not."""
-    for node in statements:
-        if _is_definition(node):
-            yield node.name  # type: ignore[attr-defined]
-        elif not isinstance(node, ast.Import | ast.ImportFrom):
-            for one in ast.iter_child_nodes(node):
-                if isinstance(one, ast.stmt | ast.excepthandler | ast.match_case):
-                    yield from _names([one])  # type: ignore[list-item]
-                else:
-                    yield from (x.id for x in ast.walk(one) if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store))
+def _local(alias: ast.alias) -> str:
+    return alias.asname or ("" if "." in alias.name else alias.name)
 
 
-def _is_definition(node: ast.AST) -> bool:
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-
-
-def _uses(tree: ast.AST) -> dict[str, frozenset[str] | None]:
-    attributes: dict[str, set[str]] = {}
-    whole: set[str] = set()
-    queue = [tree]
-    while queue:
-        node = queue.pop()
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            attributes.setdefault(node.value.id, set()).add(node.attr)
-        else:
-            whole.update([node.id] if isinstance(node, ast.Name) else [])
-            queue.extend(ast.iter_child_nodes(node))
-    return {name: None if name in whole else frozenset(attributes[name]) for name in whole | attributes.keys()}
+def _assigned(node: ast.stmt) -> str:
+    """The one name that a statement assigns to; the empty text for anything else."""
+    single = [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign) else []
+    targets = node.targets if isinstance(node, ast.Assign) else single
+    return targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else ""
 
 
 def _last_name(node: ast.expr) -> str:

@@ -15,7 +15,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from benchmark.code_digest import source_hash
@@ -175,44 +175,30 @@ def command(board: Board, cell: Cell) -> str:
 
 def check_files(folder: Path) -> str:
     """The bundle's own SHA-256. Raises BenchError naming the first file that is missing, extra or changed."""
-    data = _read(folder, MANIFEST)
+    try:
+        paths = [path for path in folder.rglob("*") if not path.is_dir()]
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    except OSError as error:
+        raise BenchError(f"{error.filename} can't be read ({error.strerror})") from error
+    if MANIFEST not in files:
+        raise BenchError(f"{folder} holds no {MANIFEST}: give a folder made by `bench bundle`")
+    data = files.pop(MANIFEST)
+    sealed = seal(files)
     try:
         manifest = json.loads(data)
-        names: dict[str, str] = dict(manifest["files"])
-        own = str(manifest["sha256"])
-        if manifest["schema"] == 1:
-            raise BenchError(f"{folder} was made by an older version of watermark-bench: bundle the cell again")
-        if manifest["schema"] != BUNDLE_SCHEMA or not all(map(_is_inside, names)):
-            raise ValueError("schema")
+        names, schema = dict(manifest["files"]), manifest["schema"]
     except (ValueError, KeyError, TypeError) as error:
         raise BenchError(f"{MANIFEST} was tampered with: it is no longer a bundle's manifest") from error
-    sealed = hashlib.sha256(canonical(names).encode()).hexdigest()
-    if own != sealed or data != write_json(manifest) or set(manifest) != set(seal({})):
+    if schema == 1:
+        raise BenchError(f"{folder} was made by an older version of watermark-bench: bundle the cell again")
+    for name in sorted(names.keys() | files.keys()):
+        if names.get(name) != sealed["files"].get(name):
+            changed = f"its SHA-256 is not the one in {MANIFEST}" if name in names else "the bundle has no such file"
+            wrong = changed if name in files else "it is missing from the bundle"
+            raise BenchError(f"{name} was tampered with: {wrong}: fetch a fresh copy")
+    if data != write_json(sealed):
         raise BenchError(f"{MANIFEST} was tampered with: its hashes are not those that were sealed")
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - {MANIFEST}
-    for name in sorted(names.keys() | present):
-        if name not in names:
-            raise BenchError(f"{name} was tampered with: the bundle has no such file: remove it, or fetch a fresh copy")
-        if hashlib.sha256(_read(folder, name)).hexdigest() != names[name]:
-            raise BenchError(f"{name} was tampered with: its SHA-256 is not the one in {MANIFEST}: fetch a fresh copy")
-    return own
-
-
-def _is_inside(name: str) -> bool:
-    """Whether a name stays inside the folder."""
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in name
-
-
-def _read(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except FileNotFoundError:
-        if name == MANIFEST:
-            raise BenchError(f"{folder} holds no {MANIFEST}: give a folder made by `bench bundle`") from None
-        raise BenchError(f"{name} was tampered with: it is missing from the bundle: fetch a fresh copy") from None
-    except OSError as error:
-        raise BenchError(f"{folder / name} can't be read ({error.strerror})") from error
+    return str(sealed["sha256"])
 
 
 def read_bundle(folder: Path) -> tuple[Run, Board, Cell]:

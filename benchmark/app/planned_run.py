@@ -23,12 +23,10 @@ from benchmark.planning.profile import Profile, load_profile
 from benchmark.planning.reproduction import Reproduction
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_attacks, select_schemes
-from benchmark.store.records import FINAL
 from benchmark.store.run_description import DescribedCalibration, DescribedReproduction
 from benchmark.vocabulary import JobKind
 from leaderboard.judge.run import Run, read_run
 
-SCRATCH = "scratch"
 NEIGHBOURS = {"classification": "finetune(mode=ftal)", "image-to-image": "surrogate"}  # of a calibration, by kind
 
 
@@ -86,7 +84,7 @@ class PlannedRun:
 
     def to_do(self) -> ToDo:
         store = self.machine.store
-        left = [job for job in self.plan.jobs if store.status(job.id) not in FINAL]
+        left = [job for job in self.plan.jobs if not store.finished(job.id)]
         planned = Counter(job.kind for job in self.plan.jobs)
         return ToDo(
             planned,
@@ -102,9 +100,8 @@ def plan_run(options: RunOptions, command: str) -> PlannedRun:
     use_data_root(options.data_root)
     names = ("task", "thief_share", "thief_pool", "seeds", "alpha", "budget", "timeout")
     profile = load_profile(options.profile).with_options(**{name: getattr(options, name) for name in names})
-    machine = Machine(
-        options.results, profile.name if options.run_name is None else options.run_name, options.workers, options.device
-    )
+    run = profile.name if options.run_name is None else options.run_name
+    machine = Machine(options.results, run, options.workers, options.device)
     for track in profile.tracks:
         provide(find_task(track.task), offline=options.offline)
     registry = Registry.discover(options.plugins)
@@ -119,7 +116,7 @@ def plan_calibration(
     met = select_attacks(attacks, registry)
     if unfit := [one.label for one in met if one.aware]:
         raise BenchError(f"{unfit[0]} needs a marked model, and nulls have no mark: choose other --attacks")
-    (scratch,) = select_attacks(SCRATCH, registry)
+    (scratch,) = select_attacks("scratch", registry)
     neighbours = {kind: select_attacks(one, registry)[0] for kind, one in NEIGHBOURS.items()}
     selected = select_schemes(schemes, registry)
     fit = [one for one in selected if profile.track(one.tasks) is not None]
@@ -169,11 +166,12 @@ def _check_size(scale: str, device: str) -> None:
 
 def _each(texts: Mapping[str, str], select: Callable[[str], Sequence[Setting]]) -> dict[str, Setting]:
     """The one setting behind every short name. Raises BenchError where a text is several."""
-    found = {name: select(text) for name, text in texts.items()}
-    for name, settings in found.items():
-        if len(settings) != 1:
-            raise BenchError(f"{texts[name]!r} is {len(settings)} settings, and {name!r} must be one")
-    return {name: settings[0] for name, settings in found.items()}
+    found = {}
+    for name, text in texts.items():
+        found[name], *others = select(text)
+        if others:
+            raise BenchError(f"{text!r} is {1 + len(others)} settings, and {name!r} must be one")
+    return found
 
 
 def use_data_root(folder: Path | None) -> None:

@@ -17,20 +17,19 @@ from typing import Any
 from benchmark.app import standalone_files
 from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, plugins, read_bundle
 from benchmark.code_digest import engine_hash, source_hash
-from benchmark.data.splits import Data
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
+from benchmark.execution.job_context import context_of
 from benchmark.normal_form import same_code
 from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
-from benchmark.protocol.objects import Key, Service
-from benchmark.protocol.parties import Court, TaskContext, stream
+from benchmark.protocol.objects import Service
+from benchmark.protocol.parties import Court, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.training.device import device_of
-from benchmark.training.loop import Recipe
 from leaderboard.judge.board import judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
@@ -76,7 +75,7 @@ def replay(folder: Path, registry: Registry, device: str) -> Replay:
         ran = plugins(cell, run.records, registry)
         checks, notes = _plugin_code(folder, ran)
         notes += _differences(run, cell)
-        fresh, anew = _anew(_Examiner.of(folder, run, cell.jobs["judged"], registry, device), cell.jobs)
+        fresh, anew = _anew(_Examiner(folder, run, cell.jobs["judged"], registry, device), cell.jobs)
         (derived,) = judge(fresh).cells
         called = {
             "scheme": "+".join(_label(one) for one, _ in ran if one["role"] == "scheme"),
@@ -100,15 +99,13 @@ def replay(folder: Path, registry: Registry, device: str) -> Replay:
 
 def stated(cell: Cell) -> dict[str, Any]:
     """A cell's verdict without and with commitment, and the p-values behind it."""
+    ends = {"before": cell.before, "after": cell.after}
     return {
         "word": cell.verdict.word,
         "reason": cell.verdict.reason,
         "flags": list(cell.verdict.flags),
         "committed": cell.committed.word if cell.committed else None,
-        "log10_p": {
-            name: None if found is None else round(found.log10_p, 9)
-            for name, found in (("before", cell.before), ("after", cell.after))
-        },
+        "log10_p": {name: found and round(found.log10_p, 9) for name, found in ends.items()},
     }
 
 
@@ -154,53 +151,39 @@ def _differences(run: Run, cell: Cell) -> Iterator[str]:
             yield f"the data of {track['task']} differ from those of the run"
 
 
-@dataclass(frozen=True)
 class _Examiner:
     """Who examines a bundle's models anew: under the installed scheme of the bundled name, on the court's images."""
 
-    folder: Path
-    run: Run
-    registry: Registry
-    declaration: Declaration
-    scheme: Scheme
-    context: TaskContext
-    test: Data
-
-    @classmethod
-    def of(cls, folder: Path, run: Run, judged: str, registry: Registry, device: str) -> _Examiner:
+    def __init__(self, folder: Path, run: Run, judged: str, registry: Registry, device: str) -> None:
+        self.folder, self.run, self.registry = folder, run, registry
         payload = run.records[judged]["job"]
-        described, world = payload["scheme"], payload["world"]
         try:
-            found = registry.find("scheme", described["name"])
+            self.declaration = registry.find("scheme", payload["scheme"]["name"])
         except BenchError as error:
             hint = "a bundle's own code is never run: install the scheme or name it with --plugin"
             raise BenchError(f"{error}; {hint}") from None
-        scheme = load(found)(**found.resolve(described["parameters"]))
-        task, recipe, here = find_task(world["task"]), Recipe(**world["training"]), device_of(device)
-        context = TaskContext(task, world["architecture"], recipe, here, world["precision"])
-        return cls(folder, run, registry, found, scheme, context, load_data(task).test.to(here))
+        parameters = self.declaration.resolve(payload["scheme"]["parameters"])
+        self.scheme: Scheme = load(self.declaration)(**parameters)
+        self.context = context_of(payload["world"], device_of(device))
+        self.test = load_data(self.context.task).test.to(self.context.device)
 
     def service(self, job: str) -> Service:
-        return standalone_files.open_service(self._file(job, "service"), [self.declaration], self.registry)
+        path, _ = self._file(job, "service")
+        return standalone_files.open_service(path, [self.declaration], self.registry)
 
-    def key(self, job: str) -> tuple[Key, str]:
-        """A job's key and its SHA-256."""
-        path, digest = self._file(job, "key"), self.run.records[job]["result"]["artefacts"]["key"]
-        return artefacts.read_key(path, job, digest, self.scheme.key_type), digest
-
-    def _file(self, job: str, role: str) -> Path:
+    def _file(self, job: str, role: str) -> tuple[Path, str]:
+        """A job's artefact and its SHA-256, which is the one in the record."""
         path = self.folder / artefact_name(job, role)
-        if standalone_files.peek(path).sha256 != self.run.records[job]["result"]["artefacts"][role]:
+        digest = standalone_files.peek(path).sha256
+        if digest != self.run.records[job]["result"]["artefacts"][role]:
             raise BenchError(f"{path.name} was tampered with: its SHA-256 is not the one in its record")
-        return path
-
-    def answers(self, job: str) -> dict[str, Any]:
-        return steps.utility(self.service(job), self.test, self.context)
+        return path, digest
 
     def observed(self, judged: str) -> dict[str, Any]:
         """What the court sees now, in the form of a judged record's result."""
         payload = self.run.records[judged]["job"]
-        key, digest = self.key(payload["key"])
+        path, digest = self._file(payload["key"], "key")
+        key = artefacts.read_key(path, payload["key"], digest, self.scheme.key_type)
         ledger = [self.run.result(job) or {} for job in payload["ledger"]]
         admission = steps.admission(self.scheme, key, any(entry.get("commitment") == digest for entry in ledger))
         rng = stream(payload["replicate"], "court", payload["scheme"]["name"], self.context.task.name)
@@ -214,7 +197,8 @@ def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check
     for role, name in (("suspect", "suspect"), ("marked", "delivered model"), ("attacked", "suspect")):
         job = jobs.get(role)
         if job is not None and (examiner.folder / artefact_name(job, "service")).is_file():
-            outcomes, result = examiner.answers(job), records[job]["result"]
+            outcomes = steps.utility(examiner.service(job), examiner.test, examiner.context)
+            result = records[job]["result"]
             checks.append(compared(f"answers of the {name}", result["utility"], outcomes))
             records[job] = {**records[job], "result": {**result, "utility": outcomes}}
     for role, name in (("fresh", "delivered model"), ("judged", "suspect")):
@@ -238,42 +222,31 @@ def _observation(whose: str, recorded: Mapping[str, Any], seen: Mapping[str, Any
         return
     for part in ("channels", "gates"):
         for name in sorted({*recorded[part], *seen[part]}):
-            old, new = recorded[part].get(name), seen[part].get(name)
             what = f"{part.removesuffix('s')} {name} of {whose}"
-            if old is None or new is None:
-                yield Check(what, "different", "it is there only once")
-            else:
-                yield compared(what, old, new)
+            yield compared(what, recorded[part].get(name, {}), seen[part].get(name, {}))
 
 
 def compared(what: str, recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> Check:
     """Compare channels, gates or outcomes: strings item by item, scores by their differences."""
-    if recorded == seen:
-        return Check(what, "equal", "")
-    worst, words = "equal", []
-    for name in sorted({*recorded, *seen}):
-        old, new = recorded.get(name), seen.get(name)
-        if old == new:
-            continue
-        close, detail = _close(old, new)
-        worst = "within tolerance" if close and worst != "different" else "different"
-        words.append(f"{name}: {detail}")
-    return Check(what, worst, "; ".join(words))
+    differing = [name for name in sorted({*recorded, *seen}) if recorded.get(name) != seen.get(name)]
+    found = [(name, *_close(recorded.get(name), seen.get(name))) for name in differing]
+    close = "within tolerance" if found else "equal"
+    detail = "; ".join(f"{name}: {difference}" for name, _, difference in found)
+    return Check(what, close if all(near for _, near, _ in found) else "different", detail)
 
 
 def _close(old: Any, new: Any) -> tuple[bool, str]:
-    """Whether two values of one field differ by no more than TOLERANCE."""
+    """Whether two values of one field differ by no more than TOLERANCE, and how they differ."""
     if type(old) is not type(new):
         return False, "it is there only once"
+    if not isinstance(old, str | list):
+        return False, "it is another null distribution"
+    items = "items" if isinstance(old, str) else "scores"
+    if len(old) != len(new):
+        return False, f"{len(old)} {items} became {len(new)}"
     if isinstance(old, str):
-        if len(old) != len(new):
-            return False, f"{len(old)} items became {len(new)}"
         differ = sum(a != b for a, b in zip(old, new, strict=True))
         return differ <= max(1, TOLERANCE * len(old)), f"{differ} of {len(old)} items differ"
-    if isinstance(old, list):
-        if len(old) != len(new):
-            return False, f"{len(old)} scores became {len(new)}"
-        scale = max((abs(value) for value in old), default=0.0) or 1.0
-        gap = max((abs(a - b) for a, b in zip(old, new, strict=True)), default=0.0)
-        return gap <= TOLERANCE * scale, f"scores differ by up to {gap:.3g}"
-    return False, "it is another law"
+    scale = max((abs(value) for value in old), default=0.0) or 1.0
+    gap = max((abs(a - b) for a, b in zip(old, new, strict=True)), default=0.0)
+    return gap <= TOLERANCE * scale, f"scores differ by up to {gap:.3g}"

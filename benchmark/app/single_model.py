@@ -18,6 +18,7 @@ from benchmark.app import standalone_files
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
 from benchmark.code_digest import source_hash
 from benchmark.data.splits import load as load_data
+from benchmark.data.tasks import Task
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
 from benchmark.execution.run import Machine, carry_out
@@ -32,6 +33,7 @@ from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import Court, Owner, Party, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
+from benchmark.store.records import RecordStore
 from benchmark.training.device import device_of
 from leaderboard.judge.case_file import COUNTED
 from leaderboard.judge.decide import Thresholds
@@ -98,7 +100,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
             CardScheme(stage.declaration.name, setting.label, stage.parameters, source_hash(stage.declaration.source)),
             CardProfile(profile.name, profile.world(), profile.nulls),
             context.task.data_hash(),
-            CardUtility(cast(float, level(outcomes)), UNITS[context.task.kind]),  # no test set is empty
+            _utility(outcomes, context.task),
             {MODEL: model_hash, KEY: key_hash},
             key_hash,
             key.public() or None,
@@ -115,14 +117,12 @@ class Examination:
 
     admission: of the key, as a judged record keeps it. nulls: how many models each pool of nulls has. left_out: nulls
     that are the suspect itself. card: whether a card beside the key holds its commitment; None where there is no card.
-    utility: the share of right answers, or the mean PSNR, in `unit`.
     """
 
     scheme: str
-    model: standalone_files.Loose
-    key: standalone_files.Loose
-    utility: float
-    unit: str
+    model: standalone_files.ArtefactFile
+    key: standalone_files.ArtefactFile
+    utility: CardUtility
     opinion: Opinion
     admission: Mapping[str, Any]
     nulls: Mapping[str, int]
@@ -149,8 +149,10 @@ def examine_files(
     profile = track_of(setting, profile)
     device = device_of(machine.device)
     scheme, declaration = scheme_of(setting), setting.stages[0].declaration
-    card, secret = _card(key), standalone_files.open_key(key, scheme)
-    _card(model)
+    key_file, model_file = standalone_files.peek(key), standalone_files.peek(model)
+    card, secret = _card(key_file), standalone_files.open_key(key, scheme)
+    committed = None if card is None else card.commitment == key_file.sha256
+    _card(model_file)
     service = standalone_files.open_service(model, [declaration], registry)
     context = context_of(profile.world(), device)
     test = load_data(context.task).test.to(device)
@@ -160,9 +162,8 @@ def examine_files(
         raise BenchError(
             f"{model} does not answer the images of {context.task.name} ({error}): see --profile"
         ) from error
-    loose = standalone_files.peek(model)
-    nulls, left_out = null_models(profile, registry, machine, console, loose.sha256)
-    admission = _admission(scheme, secret, committed=bool(card))
+    nulls, left_out = null_models(profile, registry, machine, console, model_file.sha256)
+    admission = _admission(scheme, secret, committed=bool(committed))
 
     def examined(one: Service, outcomes: Mapping[str, Any]) -> Examined:
         if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
@@ -178,18 +179,21 @@ def examine_files(
     seen = {pool: [examined(*null) for null in members] for pool, members in nulls.items()}
     return Examination(
         scheme=setting.label,
-        model=loose,
-        key=standalone_files.peek(key),
-        utility=cast(float, level(outcomes)),  # no test set is empty
-        unit=UNITS[context.task.kind],
+        model=model_file,
+        key=key_file,
+        utility=_utility(outcomes, context.task),
         opinion=opinion(suspect, seen, admission, court),
         admission=admission,
         nulls={pool: len(members) for pool, members in nulls.items()},
         profile=profile.name,
         left_out=left_out,
-        card=card,
-        notes=_differences(key, declaration.source, setting),
+        card=committed,
+        notes=() if card is None else _differences(card, setting),
     )
+
+
+def _utility(outcomes: Mapping[str, Any], task: Task) -> CardUtility:
+    return CardUtility(cast(float, level(outcomes)), UNITS[task.kind])  # no test set is empty
 
 
 def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
@@ -201,29 +205,22 @@ def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
         return {"well_formed": False, "bound": False, "hash_bound": False, "committed": committed, "reason": reason}
 
 
-def _card(file: Path) -> bool | None:
-    """Whether the card beside `file` commits to it; None without a card. Raises BenchError where it names another."""
-    card = read_card(file.parent)
-    if card is None:
-        return None
-    digest = standalone_files.peek(file).sha256
-    named = card.files.get(file.name)
-    if named is not None and named != digest:
-        raise BenchError(f"{file} is damaged or exchanged: its SHA-256 is not the one in {CARD} beside it")
-    return card.commitment == digest
+def _card(file: standalone_files.ArtefactFile) -> Card | None:
+    """The card beside a file. Raises BenchError where it names another file."""
+    card = read_card(file.path.parent)
+    if card is not None and card.files.get(file.path.name, file.sha256) != file.sha256:
+        raise BenchError(f"{file.path} is damaged or exchanged: its SHA-256 is not the one in {CARD} beside it")
+    return card
 
 
-def _differences(key: Path, source: Path, setting: Setting) -> tuple[str, ...]:
-    """How the setting in use differs from the one on the card beside the key, in words."""
-    card = read_card(key.parent)
-    if card is None:
-        return ()
-    notes = []
-    if card.scheme.parameters != setting.stages[0].parameters:
-        notes.append(f"the card beside the key names {card.scheme.label}, and {setting.label} was asked for")
-    elif card.scheme.code != source_hash(source):
-        notes.append(f"the code of {setting.stages[0].declaration.name} has changed since the key was made")
-    return tuple(notes)
+def _differences(card: Card, setting: Setting) -> tuple[str, ...]:
+    """How the setting in use differs from the one on the card, in words."""
+    stage = setting.stages[0]
+    if card.scheme.parameters != stage.parameters:
+        return (f"the card beside the key names {card.scheme.label}, and {setting.label} was asked for",)
+    if card.scheme.code != source_hash(stage.declaration.source):
+        return (f"the code of {stage.declaration.name} has changed since the key was made",)
+    return ()
 
 
 Null = tuple[Service, Mapping[str, Any]]  # a model, and how it does on the test set
@@ -241,25 +238,26 @@ def null_models(
     for _ in range(2):  # the second time only where an artefact was damaged
         if not all(store.finished(job.id) for job in jobs):
             carry_out(jobs, machine, console)
-        found: dict[str, Null] = {}
-        own: list[Job] = []
-        for job in jobs:
-            record = store.read(job.id)
-            if record is None or record["status"] != "ok":
-                why = record["reason"] if record else "it did not run"
-                raise BenchError(f"{job.label} could not be trained ({why}): there is nothing to compare with")
-            digest = record["result"]["artefacts"]["service"]
-            try:
-                service = artefacts.read_service(store.artefact_path(job.id, "service"), job.id, digest)
-            except artefacts.DamagedArtefact as damaged:
-                console.print(f"{damaged}: it is made again", style="yellow", markup=False)
-                store.discard(job.id)
-                break
-            found[job.id] = service, record["result"]["utility"]
-            own += [job] if digest == suspect else []
-        else:
-            stems = {one for job in own for one in (job.id, *job.parents)}
-            kept = [job.id for job in jobs if stems.isdisjoint((job.id, *job.parents))]
-            pools = {pool: roles[role] for pool, role in COUNTED.items() if role in roles}
-            return {pool: [found[id] for id in ids if id in kept] for pool, ids in pools.items()}, len(own)
+        try:
+            found = {job.id: _null(job, store) for job in jobs}
+        except artefacts.DamagedArtefact as damaged:
+            console.print(f"{damaged}: it is made again", style="yellow", markup=False)
+            store.discard(damaged.job)
+            continue
+        own = [job for job in jobs if found[job.id][0] == suspect]
+        lineage = {one for job in own for one in (job.id, *job.parents)}
+        kept = {job.id for job in jobs if lineage.isdisjoint((job.id, *job.parents))}
+        pools = {pool: roles[role] for pool, role in COUNTED.items() if role in roles}
+        return {pool: [found[id][1] for id in ids if id in kept] for pool, ids in pools.items()}, len(own)
     raise BenchError(f"the unmarked models in {store.root} are damaged again and again: choose another --results")
+
+
+def _null(job: Job, store: RecordStore) -> tuple[str, Null]:
+    """The null that a job trained, and the SHA-256 of its file. Raises DamagedArtefact or BenchError."""
+    record = store.read(job.id)
+    if record is None or record["status"] != "ok":
+        why = record["reason"] if record else "it did not run"
+        raise BenchError(f"{job.label} could not be trained ({why}): there is nothing to compare with")
+    digest = record["result"]["artefacts"]["service"]
+    service = artefacts.read_service(store.artefact_path(job.id, "service"), job.id, digest)
+    return digest, (service, record["result"]["utility"])

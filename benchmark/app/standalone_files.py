@@ -21,7 +21,7 @@ from benchmark.store import artefacts
 
 
 @dataclass(frozen=True)
-class Loose:
+class ArtefactFile:
     """A file of tensors: its SHA-256, the job that its header names, and what it says it is."""
 
     path: Path
@@ -30,13 +30,13 @@ class Loose:
     type: str
 
 
-def peek(path: Path) -> Loose:
+def peek(path: Path) -> ArtefactFile:
     """What the file at `path` says it is. Raises BenchError unless it is a model or a key of this benchmark."""
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         with safe_open(path, "pt") as file:
             artefact = json.loads((file.metadata() or {})["artefact"])
-        return Loose(path, digest, str(artefact["job"]), str(artefact["type"]))
+        return ArtefactFile(path, digest, str(artefact["job"]), str(artefact["type"]))
     except OSError as error:
         raise BenchError(f"{path} can't be read ({error.strerror or error}): give the path of a file") from error
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -50,13 +50,13 @@ def open_service(path: Path, plugins: Sequence[Declaration], registry: Registry)
     The code of `plugins` is imported first, and that of the whole `registry` only where a net names a builder
     that is still unknown. Raises BenchError.
     """
-    loose = peek(path)
-    if loose.type != "Service":
-        raise BenchError(f"{path} holds a {loose.type}, not a model: give the model's file")
+    file = peek(path)
+    if file.type != "Service":
+        raise BenchError(f"{path} holds a {file.type}, not a model: give the model's file")
     for plugin in plugins:
         load(plugin)
     try:
-        service = artefacts.read_service(path, loose.job, loose.sha256)
+        service = artefacts.read_service(path, file.job, file.sha256)
         nets = (service.net, *service.filters)
         if not all(known(net.spec) for net in nets):
             for plugin in (*registry.schemes, *registry.attacks):
@@ -73,14 +73,14 @@ def open_service(path: Path, plugins: Sequence[Declaration], registry: Registry)
 
 def open_key(path: Path, scheme: Scheme) -> Key:
     """The key in a file, of the scheme's own type. Raises BenchError for a damaged one and for another scheme's."""
-    loose = peek(path)
+    file = peek(path)
     wanted = scheme.key_type.__name__
-    if loose.type == "Service":
+    if file.type == "Service":
         raise BenchError(f"{path} holds a model, not a key: give the key's file")
-    if loose.type != wanted:
-        raise BenchError(f"{path} holds a {loose.type}, and {scheme.name} needs a {wanted}: name the key's own scheme")
+    if file.type != wanted:
+        raise BenchError(f"{path} holds a {file.type}, and {scheme.name} needs a {wanted}: name the key's own scheme")
     try:
-        return artefacts.read_key(path, loose.job, loose.sha256, scheme.key_type)
+        return artefacts.read_key(path, file.job, file.sha256, scheme.key_type)
     except Exception as error:  # fields from outside may not fit the type in any way
         raise BenchError(f"{path}: its key can't be read ({_short(error)}): it is damaged") from error
 

@@ -34,14 +34,16 @@ def bench(debug: bool) -> None:
     """
 
 
-for module in (run, inspect, single_model, evidence, commitments, calibrate, reproduce):
-    for command in module.COMMANDS:
-        bench.add_command(command)
+for command in (
+    run.run, run.plan, inspect.list_, inspect.describe, inspect.status, inspect.show, inspect.report, inspect.doctor,
+    inspect.speed, single_model.embed, single_model.verify, evidence.compare, evidence.bundle, evidence.replay,
+    commitments.commitment, commitments.moved_open, commitments.moved_check, calibrate.calibrate, reproduce.reproduce,
+):  # fmt: skip
+    bench.add_command(command)
 
 
 def main() -> None:
     """The console script: one clear sentence for every mistake, and the exit codes of `bench --help`."""
-    debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         code = bench.main(arguments, prog_name="bench", standalone_mode=False)
@@ -54,21 +56,18 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted: everything finished is kept; the same command goes on from here.", err=True)
         code = EXIT_INTERRUPTED
-    except BenchError as error:
-        if debug:
-            traceback.print_exc()
-        click.echo(f"Error: {error}", err=True)
-        code = error.exit_code
     except BrokenPipeError:  # `bench list | head`
         sys.stderr.close()
         code = 0
     except Exception as error:
-        if debug:
+        if "--debug" in sys.argv:
             traceback.print_exc()
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}:{frame.lineno}"
-        click.echo(
-            f"Error: {type(error).__name__}: {error} ({place}); run again with --debug for the traceback", err=True
-        )
-        code = 1
+        code, sentence = 1, str(error)
+        if isinstance(error, BenchError):
+            code = error.exit_code
+        else:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(frame.filename).name}:{frame.lineno}"
+            sentence = f"{type(error).__name__}: {error} ({place}); run again with --debug for the traceback"
+        click.echo(f"Error: {sentence}", err=True)
     sys.exit(code if isinstance(code, int) else 0)

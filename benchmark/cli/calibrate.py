@@ -74,6 +74,3 @@ def calibrate(
         click.echo(f"Page: {path}")
     failed = {status for one in found for status, _ in one.faults} - {"not-applicable"}
     return EXIT_INCOMPLETE if failed or error_rates.failures(found) else EXIT_OK
-
-
-COMMANDS = (calibrate,)

@@ -79,4 +79,4 @@ def _moved(old: str, new: str) -> click.Command:
     return moved
 
 
-COMMANDS = (commitment, _moved("open", "open"), _moved("check", "verify"))
+moved_open, moved_check = _moved("open", "open"), _moved("check", "verify")

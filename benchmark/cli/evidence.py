@@ -110,6 +110,3 @@ def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) ->
         ]  # fmt: skip
         options.print_lines(lines)
     return EXIT_WORSE if found.outcome == "different" else EXIT_OK
-
-
-COMMANDS = (compare, bundle, replay)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from benchmark.cli import options
+from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_OK, BenchError
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
@@ -27,8 +28,7 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
 
     registry = Registry.discover(plugins)
     if as_json:
-        rows = [{"role": d.role, "name": d.name, "doc": _headline(d), **d.traits} for d in _all(registry)]
-        options.dump(rows)
+        options.dump([{"role": d.role, "name": d.name, "doc": _headline(d), **d.traits} for d in _all(registry)])
         return
     width = max(len(d.name) for d in _all(registry)) + 2
     for title, declarations in (("Schemes", registry.schemes), ("Attacks", registry.attacks)):
@@ -58,40 +58,38 @@ def _headline(declaration: Declaration) -> str:
 @options.JSON
 def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
     """Show a plug-in's parameters, threat model and source; or a task's images, or an architecture's arguments."""
-    registry = Registry.discover(plugins)
-    known = {declaration.name for declaration in _all(registry)}
-    matching = [d for d in _all(registry) if d.name == name]
-    if not matching and (described := _task(name) or _architecture(name)):
-        lines = "\n".join(f"{word}: {value}" for word, value in described.items())
-        options.dump(described) if as_json else click.echo(lines)
-        return
-    if not matching:
-        from benchmark.plugins.parameters import close_matches
-
-        near = close_matches(name, known) or f": there are {', '.join(sorted(known))}"
-        raise BenchError(f"no scheme or attack is named {name!r}{near}")
+    declarations = _all(Registry.discover(plugins))
+    matching = [one for one in declarations if one.name == name]
+    other = None if matching else _task(name) or _architecture(name)
+    if not matching and other is None:
+        hint = did_you_mean(name, {one.name for one in declarations}, "there are")
+        raise BenchError(f"no scheme or attack is named {name!r}: {hint}")
     if as_json:
-        options.dump([_declared(declaration) for declaration in matching])
+        kept = ("role", "name", "parameters", "traits", "origin")
+        options.dump(other or [
+            {name: getattr(one, name) for name in kept} | {"doc": one.doc.strip(), "source": str(one.source)}
+            for one in matching
+        ])  # fmt: skip
         return
+    for word, value in (other or {}).items():
+        click.echo(f"{word}: {value}")
+    expected = {"expected_failures": "Not found for every seed", "expected_forgeries": "Forged claims stand"}
     for declaration in matching:
         click.echo(f"{declaration.role} {declaration.name}\n")
         click.echo(declaration.doc.strip() + "\n")
         click.echo("Parameters:" if declaration.parameters else "No parameters.")
         for p in declaration.parameters:
-            limits = f" in [{p.low}, {p.high}]" if p.low is not None and p.high is not None else ""
-            limits = limits or (f" >= {p.low}" if p.low is not None else f" <= {p.high}" if p.high is not None else "")
+            low, high = (f" {sign} {end}" if end is not None else "" for sign, end in ((">=", p.low), ("<=", p.high)))
+            limits = f" in [{p.low}, {p.high}]" if low and high else low or high
             kind = " | ".join(map(str, p.choices)) or p.type
             click.echo(f"  {p.name} = {p.default!r}  ({kind}{limits})  {p.doc}")
         click.echo("Threat model:")
         for trait, value in declaration.traits.items():
-            if trait not in ("settings", "expected_failures", "expected_forgeries") and value not in ("", ()):
+            if trait not in ("settings", *expected) and value not in ("", ()):
                 click.echo(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
         shown = " | ".join(setting or "defaults" for setting in declaration.traits["settings"])
         click.echo(f'"all" runs: {shown}')
-        for trait, said in (
-            ("expected_failures", "Not found for every seed"),
-            ("expected_forgeries", "Forged claims stand"),
-        ):
+        for trait, said in expected.items():
             for setting, reason in declaration.traits.get(trait, {}).items():
                 click.echo(f"{said}: {setting or 'defaults'}: {reason}")
         click.echo(f"Source: {declaration.source} ({declaration.origin})")
@@ -122,12 +120,6 @@ def _architecture(name: str) -> dict[str, Any] | None:
     return {"architecture": name, "about": one.doc, **arguments}
 
 
-def _declared(declaration: Declaration) -> dict[str, Any]:
-    """A plug-in as it declares itself."""
-    kept = {name: getattr(declaration, name) for name in ("role", "name", "parameters", "traits", "origin")}
-    return {**kept, "doc": declaration.doc.strip(), "source": str(declaration.source)}
-
-
 @click.command()
 @options.RESULTS
 @options.RUN_NAME
@@ -138,17 +130,16 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
     """Derive every verdict again from the records and rewrite the pages; runs no job."""
     from rich.console import Console
 
+    from leaderboard.pages.board_json import document
     from leaderboard.pages.export import write_pages
     from leaderboard.pages.writers.terminal import show as show_board
 
     machine, board = options.judged_run(results, run_name, alpha, budget)
     write_pages(board, machine.folder, figures=True)
     if as_json:
-        from leaderboard.pages.board_json import document
-
         options.dump(document(board))
-        return options.exit_code(board)
-    show_board(board, machine.folder, Console())
+    else:
+        show_board(board, machine.folder, Console())
     return options.exit_code(board)
 
 
@@ -190,16 +181,15 @@ def show(
     results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
+    from leaderboard.pages.board_json import one_cell
     from leaderboard.pages.cell_facts import describe_cell, find_cells
 
     _, board = options.judged_run(results, run_name, alpha, budget)
+    found = find_cells(board, cell)
     if as_json:
-        from leaderboard.pages.board_json import one_cell
-
-        options.dump([one_cell(board, found) for found in find_cells(board, cell)])
-        return
-    for found in find_cells(board, cell):
-        click.echo(describe_cell(board, found))
+        options.dump([one_cell(board, one) for one in found])
+    else:
+        click.echo("\n".join(describe_cell(board, one) for one in found))
 
 
 @click.command()
@@ -229,6 +219,3 @@ def speed(device: str, seconds: float) -> None:
 
     check_environment(device)
     click.echo(compare(device, seconds))
-
-
-COMMANDS = (list_, describe, status, show, report, doctor, speed)

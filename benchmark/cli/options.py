@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 FILE, FOLDER_PATH = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=False)
 
 
-def _text(name: str, default: str, help: str) -> Callable[..., Any]:
-    return click.option(name, default=default, show_default=True, help=help)
-
-
 def profile_option(default: str) -> Callable[..., Any]:
     return click.option("--profile", default=default, show_default=True, help="A profile's name, or a .toml file.")
 
@@ -64,11 +60,10 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 _PLANNING = (
-    _text("--schemes", "all", "Such as 'adi,passport', 'a*' or 'rose(s=64)'."),
-    _text(
-        "--attacks",
-        "all",
-        "Such as 'finetune*,prune(amount=0.8)' a chain 'prune(amount=0.6)+finetune+jpeg(quality=75)', "
+    click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport', 'a*' or 'rose(s=64)'."),
+    click.option(
+        "--attacks", default="all", show_default=True,
+        help="Such as 'finetune*,prune(amount=0.8)', a chain 'prune(amount=0.6)+finetune+jpeg(quality=75)', "
         "or a sweep 'prune(amount=0.1..0.9:0.1)'.",
     ),
     profile_option("quick"),
@@ -152,6 +147,5 @@ def dump(found: Any) -> None:
 
 def exit_code(board: Board) -> int:
     """Whether every cell of the run has a verdict; a pair that can't be run has one, too."""
-    unfinished = ("crashed", "timeout", "oom", "not-run")
-    done = all(cell.verdict.word not in unfinished for cell in (*board.cells, *board.beside))
-    return EXIT_OK if done else EXIT_INCOMPLETE
+    words = {cell.verdict.word for cell in (*board.cells, *board.beside)}
+    return EXIT_OK if words.isdisjoint(("crashed", "timeout", "oom", "not-run")) else EXIT_INCOMPLETE

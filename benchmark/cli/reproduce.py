@@ -60,6 +60,3 @@ def reproduce(
     else:
         click.echo(f"{reproduction_page.summary(board)}\nPage: {machine.folder / 'reproduction.md'}")
     return options.exit_code(board)
-
-
-COMMANDS = (reproduce,)

@@ -80,6 +80,3 @@ def plan(planned: PlannedRun, as_json: bool) -> int:
             of = f"{len(unfit)} of {len(plan.schemes)} schemes"
             click.echo(f"not applicable: {attack.label} × {of}: {unfit[0].reason}")
     return EXIT_OK
-
-
-COMMANDS = (run, plan)

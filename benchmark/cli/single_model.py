@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from benchmark.cli import options
 from benchmark.planning.profile import load_profile
 
+if TYPE_CHECKING:
+    from benchmark.app.card import CardUtility
 
-def _useful(value: float, unit: str) -> str:
+
+def _useful(utility: CardUtility) -> str:
     """How useful a model is, in words: accuracy, or mean PSNR."""
-    return f"{value:.2f} dB" if unit == "dB" else f"accuracy {100 * value:.1f} %"
+    return f"{utility.value:.2f} dB" if utility.unit == "dB" else f"accuracy {100 * utility.value:.1f} %"
 
 
 @click.command()
@@ -38,10 +42,9 @@ def embed(
     if as_json:
         options.dump(card.as_json())
         return
-    useful = _useful(card.utility.value, card.utility.unit)
     options.print_lines([
         ("scheme", setting.label),
-        ("utility", f"{useful} on the test set of {card.profile.world['task']}"),
+        ("utility", f"{_useful(card.utility)} on the test set of {card.profile.world['task']}"),
         ("model", str(out / MODEL)),
         ("key", f"{out / KEY}: keep it secret"),
         ("card", f"{out / CARD}: publish it before you release the model"),
@@ -84,7 +87,7 @@ def verify(
     seen = examine_files(setting, own, model, key, registry, machine, Console(stderr=True))
     if as_json:
         options.dump({
-            "scheme": seen.scheme, "profile": seen.profile, "utility": {"value": seen.utility, "unit": seen.unit},
+            "scheme": seen.scheme, "profile": seen.profile, "utility": seen.utility,
             "model_sha256": seen.model.sha256, "key_sha256": seen.key.sha256, "card": seen.card,
             "nulls": seen.nulls[OWN_POOL], "surrogate_nulls": seen.nulls.get(SURROGATE_POOL, 0),
             "nulls_left_out": seen.left_out, "notes": list(seen.notes),
@@ -95,10 +98,7 @@ def verify(
             False: "card.json beside the key commits to another key"}[seen.card]  # fmt: skip
     lines = single_model.describe(seen.opinion, seen.admission, own.alpha)
     lines.append(("commitment", f"{seen.key.sha256} ({card})"))
-    lines.append(("model", f"{seen.model.sha256}, {_useful(seen.utility, seen.unit)}, profile {seen.profile}"))
+    lines.append(("model", f"{seen.model.sha256}, {_useful(seen.utility)}, profile {seen.profile}"))
     if seen.left_out:
         lines.append(("note", "the suspect is one of the nulls: it was left out of them, as was any of one lineage"))
     options.print_lines([*lines, *(("note", note) for note in seen.notes)])
-
-
-COMMANDS = (embed, verify)
