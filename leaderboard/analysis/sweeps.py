@@ -69,6 +69,10 @@ def curves(board: Board) -> list[Curve]:
     A curve has at least two points; claims and controls have none, since they leave the model as it is or never had
     it. Points come from cells with evidence in the attacked model and a mark that was there before the attack.
     """
+    return board.run.once(("curves", *board.tracks), lambda: _curves(board))
+
+
+def _curves(board: Board) -> list[Curve]:
     sweeps = list(_sweeps(board.run.described["attacks"]))
     found = [
         curve
@@ -99,11 +103,11 @@ def thief_choice(run: Run, settings: Sequence[tuple[float, Sequence[Cell]]], tra
     return affordable[-1] if affordable else None
 
 
-def choices(board: Board, found: Sequence[Curve]) -> set[tuple[str, str]]:
+def choices(board: Board) -> set[tuple[str, str]]:
     """The squares (scheme, attack label) that are the thief's choice of their curve."""
     chosen = set()
+    value_of = {(curve.scheme, curve.attack, curve.field): curve.choice for curve in curves(board)}
     for swept in _sweeps(board.run.described["attacks"]):
-        value_of = {(curve.scheme, curve.attack, curve.field): curve.choice for curve in found}
         for scheme in board.schemes:
             wanted = value_of.get((scheme.label, swept.attack, swept.field))
             chosen |= {(scheme.label, label) for value, label in swept.settings if value == wanted}

@@ -95,6 +95,11 @@ def changed(delta: float, unit: str) -> str:
     return change(delta, unit) if unit == "points" else f"{change(delta, unit)} {unit}"
 
 
+def gate(found: Utility) -> str:
+    """What a gate of a claim found: the change with its interval, and kept, lost or unclear."""
+    return f"{change_interval(found)} {found.unit}, {found.state}"
+
+
 def utility_state(found: Utility) -> str:
     """kept, lost or unclear; and why, where a model is of no use at all."""
     if found.useless:
@@ -238,6 +243,11 @@ def alarms(found: FalseAlarms) -> list[str]:
 def seed(board: Board, replicate: int) -> str:
     """Which seed a row is of, behind its label; nothing where the run has one."""
     return f" (seed {replicate})" if board.run.profile["seeds"] > 1 else ""
+
+
+def square_name(cell: Cell) -> str:
+    """The scheme and the attack of a cell, such as `adi × prune(amount=0.3)` or `unmarked under adi × none`."""
+    return f"{'unmarked under ' if cell.innocent else ''}{cell.scheme} × {cell.attack}"
 
 
 def verdict(cell: Cell) -> str:

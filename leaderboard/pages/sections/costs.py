@@ -5,15 +5,12 @@ from __future__ import annotations
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import Fidelity, work_share
 from leaderboard.pages import wording
-from leaderboard.pages.section import Section, on_tracks
+from leaderboard.pages.section import Section, per_task
 
 
+@per_task
 def fidelity(board: Board) -> Section:
     """What embedding did to accuracy (or mean PSNR), what it cost, and how strong the fresh mark is."""
-    return on_tracks(board, _fidelity)
-
-
-def _fidelity(board: Board) -> Section:
     rows = [
         [row.label + wording.seed(board, found.replicate), *_embedding(board, found)]
         for row in board.schemes
@@ -53,12 +50,9 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
     ]
 
 
+@per_task
 def costs(board: Board) -> Section:
     """Everything an attack used, medians over the schemes."""
-    return on_tracks(board, _costs)
-
-
-def _costs(board: Board) -> Section:
     rows = []
     for row in board.attacks:
         cost = row.cost

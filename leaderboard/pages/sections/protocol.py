@@ -11,7 +11,7 @@ from leaderboard.analysis.error_rates import ALPHAS
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, Span, on_tracks
+from leaderboard.pages.section import Inline, Section, Span, per_task
 
 OTHER_BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}
 
@@ -33,12 +33,9 @@ def tasks(board: Board) -> Section:
     return Section("Tasks", text, header, rows, "llrrrlrrr")
 
 
+@per_task
 def thresholds(board: Board) -> Section:
     """The records read at other alphas and budgets."""
-    return on_tracks(board, _thresholds)
-
-
-def _thresholds(board: Board) -> Section:
     kinds, track = [kind for kind in board.kinds if kind != "control"], board.track
     settings = [(alpha, track.budget) for alpha in sorted({*ALPHAS, track.alpha}, reverse=True)]
     budgets = sorted({*OTHER_BUDGETS[track.unit], track.budget})

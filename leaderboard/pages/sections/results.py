@@ -7,7 +7,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow, SchemeRow
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
-from leaderboard.pages.section import Section, on_tracks
+from leaderboard.pages.section import Section, per_task
 from leaderboard.stats.seeds import what_seeds_allow
 
 
@@ -61,12 +61,9 @@ def by_board(board: Board) -> Section:
     return Section("Verdicts by board", header=header, rows=rows, align="l" + "r" * len(header))
 
 
+@per_task
 def ranked_schemes(board: Board) -> Section:
     """Schemes by the share that held, board by board in the pages' order; counts, never a sum."""
-    return on_tracks(board, _ranked_schemes)
-
-
-def _ranked_schemes(board: Board) -> Section:
     kinds = board.ranked_kinds
 
     def shares(row: SchemeRow) -> list[tuple[float, float]]:
@@ -93,12 +90,9 @@ def _ranked_schemes(board: Board) -> Section:
     return Section("Schemes in this run", text, [*header, "squares left out"], rows, "l" + "r" * len(header))
 
 
+@per_task
 def ranked_attacks(board: Board) -> Section:
     """One table for each board: attacks by how many marks they removed or claims they forged, then by cost."""
-    return on_tracks(board, _ranked_attacks)
-
-
-def _ranked_attacks(board: Board) -> Section:
     seeds = board.run.profile["seeds"]
     text = (
         f"{what_seeds_allow(seeds)} Counts are of schemes{' and seeds' if seeds > 1 else ''}. "
