@@ -90,7 +90,7 @@ def _main(board: Board, beside: Mapping[str, Beside]) -> str:
 
 def how_to_read(board: Board) -> Inline:
     """What a square says, and how undecided ones are counted."""
-    several = f"{wording.ABOUT_SEEDS} " if board.run.profile["seeds"] > 1 else ""
+    several = f"{wording.about_seeds(board)} ".lstrip()
     useless = f", or, on image-to-image tasks, where a model beats doing nothing by less than {LEAST_GAIN:g} dB"
     return (
         "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, "

@@ -54,10 +54,7 @@ def write_reproduction(board: Board, folder: Path) -> list[Path]:
 def _reproduction(board: Board) -> dict[str, str]:
     if not is_reproduction(board.run):
         return {}
-    return {
-        "reproduction.md": reproduction_page(board),
-        "reproduction.json": reproduction_json(board),
-    }
+    return {"reproduction.md": reproduction_page(board), "reproduction.json": reproduction_json(board)}
 
 
 def page_makers(board: Board) -> dict[str, Callable[[], str]]:

@@ -72,6 +72,11 @@ def total(value: float, n: int, count: bool = True) -> str:
     return f"{value:.0f}/{n}" if count else f"{value:.3g} (n {n})"
 
 
+def theta(found: Evidence, none: str = "–") -> str:
+    """The least total at which the mark counts as present; `none` where no total is enough."""
+    return none if found.theta is None else total(found.theta, found.n, found.kind == "count")
+
+
 def channel(found: ChannelTotal | None) -> str:
     """The total of a printed channel; a dash where it was not seen."""
     return "–" if found is None else total(found.total, found.n, isinstance(found.total, int))
@@ -212,17 +217,17 @@ def probability(value: float) -> str:
 
 def held(tally: Tally) -> str:
     """Held of judged, both ways of counting undecided: `5/7`, or `5–6/7` with one undecided; a dash for none."""
-    if not tally.judged:
-        return "–"
     return _both_ways(tally.held, tally)
 
 
 def broken(tally: Tally) -> str:
     """Broken of judged, both ways of counting undecided."""
-    return _both_ways(tally.broken, tally) if tally.judged else "–"
+    return _both_ways(tally.broken, tally)
 
 
 def _both_ways(count: int, tally: Tally) -> str:
+    if not tally.judged:
+        return "–"
     most = f"–{count + tally.undecided}" if tally.undecided else ""
     return f"{count}{most}/{tally.judged}"
 
@@ -238,6 +243,16 @@ def alarms(found: FalseAlarms) -> list[str]:
         f"{found.null_fired}/{found.nulls}, <= {found.null_bound:.2f}" if found.nulls else "–",
         f"{found.rival_fired}/{found.rivals}" if found.rivals else "–",
     ]
+
+
+def about_seeds(board: Board) -> str:
+    """What a square of several seeds shows; nothing where the run has one."""
+    if board.run.profile["seeds"] == 1:
+        return ""
+    return (
+        "Where there are several seeds, a square counts their verdicts, the most frequent first, and gives the marks "
+        "held with a 95 % interval (Wilson), the smallest and the largest p-value, and the mean change."
+    )
 
 
 def seed(board: Board, replicate: int) -> str:
@@ -280,12 +295,6 @@ def square(cells: Sequence[Cell]) -> list[str]:
     if cell.kind == "function-preserving" and cell.agreement is not None:
         lines.append(agreement(cell.agreement))
     return lines + list(cell.verdict.flags)
-
-
-ABOUT_SEEDS = (
-    "Where there are several seeds, a square counts their verdicts, the most frequent first, and gives the marks held "
-    "with a 95 % interval (Wilson), the smallest and the largest p-value, and the mean change."
-)
 
 
 def _seeds(cells: Sequence[Cell]) -> list[str]:

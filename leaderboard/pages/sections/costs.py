@@ -36,7 +36,6 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
         change = wording.change(found.nulls - found.marked, unit)
     nulls = f"~ {wording.score(found.nulls, unit)}"
     mark = found.evidence
-    count = mark is not None and mark.kind == "count"
     return [
         wording.level(found.host, unit, found.host_ssim) if found.host is not None else nulls,
         wording.level(found.marked, unit, found.marked_ssim),
@@ -45,7 +44,7 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
         wording.seconds(found.cost.seconds) if found.cost else "–",
         wording.of_a_host(work_share(found.cost, board.host_operations)),
         f"{wording.evidence(mark)}, {mark.state}" if mark else "–",
-        wording.total(mark.theta, mark.n, count) if mark and mark.theta is not None else "–",
+        wording.theta(mark) if mark else "–",
         f"{mark.null_mean:.3g}" if mark and mark.null_mean is not None else "–",
     ]
 

@@ -30,16 +30,11 @@ def near_misses(board: Board) -> Section:
     for row in board.schemes:
         seen = [cell for cell in board.cells if cell.innocent and cell.scheme == row.label]
         read = [(cell.after, cell) for cell in seen if cell.after is not None and not wording.is_unreadable(cell.after)]
-        ordered = sorted(read, key=lambda pair: pair[0].log10_p)[:NEAREST]
-        for place, (found, cell) in enumerate(ordered):
+        for place, (found, cell) in enumerate(sorted(read, key=lambda pair: pair[0].log10_p)[:NEAREST]):
             word = cell.verdict.word
-            rows.append([
-                row.label if place == 0 else "",
-                cell.attack + wording.seed(board, cell.replicate),
-                wording.evidence(found),
-                wording.total(found.theta, found.n, found.kind == "count") if found.theta is not None else "–",
-                strong(word) if word == "false-positive" else word,
-            ])  # fmt: skip
+            said = strong(word) if word == "false-positive" else word
+            model = cell.attack + wording.seed(board, cell.replicate)
+            rows.append(["" if place else row.label, model, wording.evidence(found), wording.theta(found), said])
     if not rows:
         return Section("Near misses", "No innocent model was read.")
     text = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -23,9 +23,9 @@ def tasks(board: Board) -> Section:
         useless = board.useless_nulls.get(one.task)
         out = f" ({useless} left out: below 3 dB over doing nothing)" if useless else ""
         nulls = f"{wording.nulls(one.nulls, one.surrogates)}{out}"
-        sizes = f"{one.owner:,}", f"{one.thief:,}", f"{one.test:,}"
-        budget = f"{one.budget:g} {one.unit}"
-        rows.append([one.task, one.kind, *sizes, one.architecture, nulls, budget, wording.probability(one.alpha)])
+        sizes = (f"{count:,}" for count in (one.owner, one.thief, one.test))
+        level = f"{one.budget:g} {one.unit}", wording.probability(one.alpha)
+        rows.append([one.task, one.kind, *sizes, one.architecture, nulls, *level])
     header = ["task", "kind", "owner's images", "thief's", "test", "architecture", "nulls", "budget", "alpha"]
     text = "Each task has its own images, unmarked models (nulls), unit of utility and budget."
     if any(one.surrogates for one in board.shown):
@@ -45,15 +45,10 @@ def thresholds(board: Board) -> Section:
         read = board.at_thresholds(alpha, budget)
         innocent = Tally.of(verdict for cell, verdict in read if cell.innocent)
         owners = {kind: Tally.of(word for c, word in read if c.kind == kind and not c.innocent) for kind in kinds}
-        rows.append(
-            [
-                wording.probability(alpha),
-                f"{budget:g}",
-                *(wording.held(tally) for tally in owners.values()),
-                str(sum(tally.count("embed-failed") for tally in owners.values()) or "–"),
-                f"{innocent.count('false-positive')}/{innocent.count('not-marked', 'false-positive')}",
-            ]
-        )
+        held = (wording.held(tally) for tally in owners.values())
+        failed = str(sum(tally.count("embed-failed") for tally in owners.values()) or "–")
+        accused = f"{innocent.count('false-positive')}/{innocent.count('not-marked', 'false-positive')}"
+        rows.append([wording.probability(alpha), f"{budget:g}", *held, failed, accused])
     header = ["alpha", f"budget, {track.unit}", *(f"{kind}: held" for kind in kinds), "embed-failed", "false positives"]
     text = "The same records, read again. For claims, held means rejected (without commitment)."
     return Section("At other thresholds", text, header, rows, "r" * len(header))
@@ -74,7 +69,7 @@ def how_it_ran(board: Board) -> Section:
         ("jobs", f"{len(board.run.records)} of {len(described['jobs'])} have a record"),
         *((f"plug-in left out: {PurePath(one['path']).name}", one["reason"]) for one in described["broken"]),
     ]
-    return Section("Protocol", header=["what", "value"], rows=[fact for fact in facts if fact[1]])
+    return _facts("Protocol", facts)
 
 
 def protocol(board: Board) -> Section:
@@ -90,8 +85,12 @@ def protocol(board: Board) -> Section:
         *((f"version: {name}", ", ".join(sorted(found))) for name, found in sorted(versions.items())),
         *((f"smallest p, {grade}", p) for grade, p in _smallest(board)),
     ]  # fmt: skip
-    settings = Section("Settings and versions", header=["what", "value"], rows=[fact for fact in facts if fact[1]])
-    return replace(how_it_ran(board), parts=[settings])
+    return replace(how_it_ran(board), parts=[_facts("Settings and versions", facts)])
+
+
+def _facts(title: str, facts: Sequence[tuple[str, str]]) -> Section:
+    """Names and values, without those that have none."""
+    return Section(title, header=["what", "value"], rows=[fact for fact in facts if fact[1]])
 
 
 def _ran(board: Board) -> list[Mapping[str, Any]]:

@@ -58,7 +58,7 @@ def page(board: Board) -> str:
         alpha=wording.probability(board.alpha),
         budget=one_line(wording.budgets(board.shown)),
         units=wording.units(board.shown),
-        several=wording.ABOUT_SEEDS if board.run.profile["seeds"] > 1 else "",
+        several=wording.about_seeds(board),
         boards=boards,
         words=[word for word in wording.LEGEND if any(word in square["words"] for square in squares)],
         sections=[
@@ -99,13 +99,12 @@ def _marked(span: Span) -> Markup:
 
 def _breaks(label: str) -> Markup:
     """A label that a narrow column may break after its signs."""
-    parts = re.split(r"(?<=[(,+=;|/])(?=\w)", piece(label))
-    return Markup("<wbr>").join(parts)
+    return Markup("<wbr>").join(re.split(r"(?<=[(,+=;|/])(?=\w)", piece(label)))
 
 
-def _paragraphs(text: Inline) -> list[Markup]:
+def _paragraphs(text: Inline) -> list[str]:
     """The paragraphs of a section's text."""
-    return [Markup(one) for one in str(inline(text, breaking=False)).split("<br>") if one]
+    return [one for one in inline(text, breaking=False).split(Markup("<br>")) if one]
 
 
 def json_for_script(value: Any) -> str:

@@ -104,7 +104,7 @@ def test_seeds_share_a_square_with_an_interval(case: Any) -> None:
     lines = square(page(case.board()), "### Removal", "prune")
     assert lines[:3] == ["survived 2/3", "**removed 1/3**", "held 2/3 \\[0.21, 0.94\\]"]
     assert " to " in lines[3]
-    assert wording.ABOUT_SEEDS in page(case.board())
+    assert "a square counts their verdicts" in page(case.board())
 
 
 def test_seeds_of_one_p_value_say_it_once(case: Any) -> None:
