@@ -45,7 +45,7 @@ BESIDE = {
         "Other channels",
         "channels beside the evidence, printed and never counted",
         (claims.channels,),
-        claims.has_channels,
+        lambda board: any(cell.channels for cell in board.owners()),
     ),
     "protocol.md": Beside(
         "Protocol",

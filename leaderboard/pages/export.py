@@ -34,7 +34,6 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
     where the folder can't be written.
     """
     pages: dict[str, str | bytes] = {name: make() for name, make in page_makers(board).items()}
-    pages |= _reproduction(board)
     if figures:
         from leaderboard.pages.figures import figures as draw
 
@@ -46,21 +45,12 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
     return [write_page(folder / name, page) for name, page in pages.items()]
 
 
-def write_reproduction(board: Board, folder: Path) -> list[Path]:
-    """Write the page of a run that reproduces a work, without those of the leaderboard."""
-    return [write_page(folder / name, page) for name, page in _reproduction(board).items()]
-
-
-def _reproduction(board: Board) -> dict[str, str]:
-    if not is_reproduction(board.run):
-        return {}
-    return {"reproduction.md": reproduction_page(board), "reproduction.json": reproduction_json(board)}
-
-
 def page_makers(board: Board) -> dict[str, Callable[[], str]]:
     """What writes each page, by file name."""
     from leaderboard.pages.writers import html, latex  # their engines load slowly, and only here
 
+    reproduction = {"reproduction.md": lambda: reproduction_page(board),
+                    "reproduction.json": lambda: reproduction_json(board)}  # fmt: skip
     return {
         **markdown_pages(board),
         "leaderboard.html": lambda: html.page(board),
@@ -69,6 +59,7 @@ def page_makers(board: Board) -> dict[str, Callable[[], str]]:
         "works.bib": lambda: bibliography(board),
         "matrix.csv": lambda: matrix_csv(board),
         "records.jsonl": lambda: records(board.run),
+        **(reproduction if is_reproduction(board.run) else {}),
     }
 
 

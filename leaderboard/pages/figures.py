@@ -77,16 +77,15 @@ def false_positives(board: Board) -> Figure:
         scale = mark.n if mark.kind == "count" else 1
         nulls = list(_null_rates(board, cell, mark))
         spread = [y + 0.12 * ((index % 5) - 2) / 2 for index in range(len(nulls))]
-        axes.scatter(nulls, spread, marker="o", color="#0072b2", s=16, alpha=0.7, linewidths=0,
-                     label="unmarked models" if y == 0 else None)  # fmt: skip
+        axes.scatter(nulls, spread, marker="o", color="#0072b2", s=16, alpha=0.7, linewidths=0, label="unmarked models")
         accused = (c.after for c in board.cells if c.innocent and c.scheme == label and c.after)
         innocents = [seen.rate for seen in accused if not wording.is_unreadable(seen)]
         axes.scatter(innocents, [y + 0.24] * len(innocents), marker="x", color="#505050", s=14, linewidths=0.9,
-                     label="the innocent model, attacked" if y == 0 else None)  # fmt: skip
+                     label="the innocent model, attacked")  # fmt: skip
         if mark.theta is not None:
             axes.plot([mark.theta / scale] * 2, [y - 0.35, y + 0.35], color="#d55e00", linewidth=2,
-                      label="present from (theta)" if y == 0 else None)  # fmt: skip
-        axes.scatter([mark.rate], [y], marker="*", color="#000000", s=60, label="the marked model" if y == 0 else None)
+                      label="present from (theta)")  # fmt: skip
+        axes.scatter([mark.rate], [y], marker="*", color="#000000", s=60, label="the marked model")
     axes.set_yticks(range(len(rows)), [_short(label, 40) for label, _ in rows])
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=f"hits of key items (or mean score), at alpha {board.alpha:g}")
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)

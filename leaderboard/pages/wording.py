@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from benchmark.plugins.parameters import write_value
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
-from leaderboard.judge.false_positives import FalseAlarms
-from leaderboard.judge.summaries import AttackRow, Distortion
+from leaderboard.judge.summaries import AttackRow
 from leaderboard.judge.tracks import Track
 from leaderboard.judge.verdicts import Tally
 from leaderboard.stats.tails import wilson
@@ -158,21 +155,11 @@ def pool(seen: Mapping[str, float | None]) -> str:
     return f"{seen['J']} models{useless}, mean {seen['mean']:.3g}, largest {seen['max']:.3g}"
 
 
-def parameters(values: Mapping[str, Any]) -> str:
-    """A plug-in's parameters as they are written in a label, those of no text as `none`."""
-    return ", ".join(f"{name}={write_value(value) if value != '' else 'none'}" for name, value in values.items())
-
-
 def score(value: float | None, unit: str) -> str:
     """How good a model is: accuracy as per cent, or its mean PSNR; a dash for None."""
     if value is None or unit == "points":
         return percent(value)
     return f"{value:.2f} {unit}"
-
-
-def distortion(found: Distortion | None) -> str:
-    """How close a marked model's images are to its host's, such as `35.30 dB, SSIM 0.968`; a dash for None."""
-    return "–" if found is None else level(found.psnr, "dB", found.ssim)
 
 
 def level(value: float | None, unit: str, ssim: float | None) -> str:
@@ -232,19 +219,6 @@ def _both_ways(count: int, tally: Tally) -> str:
     return f"{count}{most}/{tally.judged}"
 
 
-def alarms(found: FalseAlarms) -> list[str]:
-    """False positives of verdicts, models ever accused, nulls accused by the others, other owners' models accused;
-    dashes for none seen.
-    """
-    seen = found.tally.count("not-marked", "false-positive")
-    return [
-        f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
-        f"{found.fired}/{found.models}, <= {found.bound:.2f}" if found.models else "–",
-        f"{found.null_fired}/{found.nulls}, <= {found.null_bound:.2f}" if found.nulls else "–",
-        f"{found.rival_fired}/{found.rivals}" if found.rivals else "–",
-    ]
-
-
 def about_seeds(board: Board) -> str:
     """What a square of several seeds shows; nothing where the run has one."""
     if board.run.profile["seeds"] == 1:
@@ -288,7 +262,7 @@ def square(cells: Sequence[Cell]) -> list[str]:
     if cell.after is not None:
         lines.append(evidence(cell.after))
     if cell.committed is not None and cell.after is not None:
-        lines += [f"{name} {changed(gate.delta, gate.unit)}" for name, gate in cell.gates.items()]
+        lines += [f"{name} {changed(lost.delta, lost.unit)}" for name, lost in cell.gates.items()]
         lines.append(f"{cell.committed.word} with commitment")
     elif cell.utility is not None:
         lines.append(changed(cell.utility.delta, cell.unit))

@@ -47,10 +47,6 @@ def _row(board: Board, cell: Cell) -> list[Inline]:
     ]
 
 
-def has_channels(board: Board) -> bool:
-    return any(cell.channels for cell in board.owners())
-
-
 @per_task
 def channels(board: Board) -> Section:
     """Channels beside the evidence: printed, never a second chance."""

@@ -35,12 +35,12 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
     elif found.nulls is not None and found.marked is not None:
         change = wording.change(found.nulls - found.marked, unit)
     nulls = f"~ {wording.score(found.nulls, unit)}"
-    mark = found.evidence
+    mark, images = found.evidence, found.distortion
     return [
         wording.level(found.host, unit, found.host_ssim) if found.host is not None else nulls,
         wording.level(found.marked, unit, found.marked_ssim),
         change,
-        *([wording.distortion(found.distortion)] if unit == "dB" else []),
+        *([wording.level(images.psnr, unit, images.ssim) if images else "–"] if unit == "dB" else []),
         wording.seconds(found.cost.seconds) if found.cost else "–",
         wording.of_a_host(work_share(found.cost, board.host_operations)),
         f"{wording.evidence(mark)}, {mark.state}" if mark else "–",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leaderboard.judge.board import Board
+from leaderboard.judge.false_positives import FalseAlarms
 from leaderboard.pages import wording
 from leaderboard.pages.section import Inline, Section, strong
 
@@ -20,8 +21,19 @@ def false_alarms(board: Board) -> Section:
     )
     header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others",
               "other owners' models accused"]  # fmt: skip
-    rows = [[row.label, *wording.alarms(row.false_alarms)] for row in board.schemes]
+    rows = [[row.label, *_counts(row.false_alarms)] for row in board.schemes]
     return Section("False alarms", text, header, rows, "lrrrr")
+
+
+def _counts(found: FalseAlarms) -> list[str]:
+    """Dashes where there was nothing to accuse."""
+    seen = found.tally.count("not-marked", "false-positive")
+    return [
+        f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
+        f"{found.fired}/{found.models}, <= {found.bound:.2f}" if found.models else "–",
+        f"{found.null_fired}/{found.nulls}, <= {found.null_bound:.2f}" if found.nulls else "–",
+        f"{found.rival_fired}/{found.rivals}" if found.rivals else "–",
+    ]
 
 
 def near_misses(board: Board) -> Section:

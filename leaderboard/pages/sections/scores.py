@@ -156,8 +156,8 @@ def _form(unit: str) -> str:
 
 
 def _ranges(found: list[Power], unit: str) -> list[str]:
-    columns = [[one.kept for one in found], [one.lost for one in found], [one.present for one in found]]
-    return [_range(values, form) for values, form in zip(columns, (_form(unit), _form(unit), ".2f"), strict=True)]
+    utility = ([one.kept for one in found], [one.lost for one in found])
+    return [*(_range(values, _form(unit)) for values in utility), _range([one.present for one in found], ".2f")]
 
 
 def _range(values: list[float | None], form: str) -> str:

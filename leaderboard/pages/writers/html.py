@@ -209,4 +209,4 @@ def _data(board: Board, squares: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _given(facts: Facts) -> Facts:
-    return [(name, one_line(value)) for name, value in facts if one_line(value)]
+    return [(name, text) for name, value in facts if (text := one_line(value))]
