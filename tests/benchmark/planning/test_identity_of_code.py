@@ -19,7 +19,7 @@ from benchmark.code_digest import FIRST_PARTY, NOT_NUMERIC, module_source, numer
 ROOT = Path(__file__).resolve().parents[3]
 NUMERIC = [str(path.relative_to(ROOT)) for path, digest in sorted(numeric_files().items()) if digest]
 # parts of the harness that no job body imports, and that count for the plug-ins that do
-LENT = ["benchmark/crypto/prf.py", "benchmark/crypto/commitment.py", "benchmark/data/trigger_images.py"]
+LENT = ["benchmark/crypto/commitment.py", "benchmark/data/trigger_images.py"]
 PLUGINS = ["schemes/adi.py", "attacks/prune.py", "attacks/finetune.py"]
 
 # Plans one small matrix for each variant of the tree, in a process of its own: caches start out as they were.
@@ -249,8 +249,9 @@ def test_another_optimiser_renames_everything(plan: Planner, original: Planned, 
 def test_a_plug_ins_code_renames_its_own_results_and_what_follows_from_them(
     plan: Planner, original: Planned, name: str
 ) -> None:
-    own = {"schemes/adi.py": {"adi"}, "attacks/prune.py": {"prune"}, "attacks/finetune.py": {"finetune"},
-           "benchmark/crypto/prf.py": {"adi", "rose", "keynet"}}.get(name, {"adi"})  # fmt: skip
+    own = {"schemes/adi.py": {"adi"}, "attacks/prune.py": {"prune"}, "attacks/finetune.py": {"finetune"}}.get(
+        name, {"adi"}
+    )
     found = plan({name: with_other_constant(name)})
     assert found["engine"] == original["engine"]
     expected: set[str] = set()
