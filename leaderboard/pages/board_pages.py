@@ -34,7 +34,10 @@ BESIDE = {
         (scores.scores_over_seeds, scores.cost_to_break, scores.power_of_boards, sweeps.curve_tables),
     ),
     "claims.md": Beside(
-        "Claims of thieves", "every claim, with and without commitment", (claims.claims,), claims.has_claims
+        "Claims of thieves",
+        "every claim, with and without commitment",
+        (claims.claims,),
+        lambda board: any(map(claims.is_judged_claim, board.cells)),
     ),
     "innocents.md": Beside(
         "Innocent models",

@@ -150,12 +150,10 @@ def _channels(cell: Cell) -> Iterator[tuple[str, str]]:
 
 
 def _cost(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
-    cost = cell.cost
-    if cost is None:
+    if (cost := cell.cost) is None:
         return
     yield "device time", f"{wording.seconds(cost.seconds)}, peak memory {cost.peak_memory_mb:.0f} MB"
-    relative = work_share(cost, board.part_of(cell).host_operations)
-    if relative is not None:
+    if (relative := work_share(cost, board.part_of(cell).host_operations)) is not None:
         yield "counted work", f"{wording.of_a_host(relative)} of training a host"
     images = f"{cost.labelled:,} labelled and {cost.unlabelled:,} unlabelled images"
     yield "used", f"{cost.steps:,} steps over {cost.samples:,} samples; {images}; {cost.queries:,} queries"

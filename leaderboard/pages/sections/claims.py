@@ -8,11 +8,7 @@ from leaderboard.pages import wording
 from leaderboard.pages.section import Inline, Section, lines, per_task
 
 
-def has_claims(board: Board) -> bool:
-    return any(_is_judged_claim(cell) for cell in board.cells)
-
-
-def _is_judged_claim(cell: Cell) -> bool:
+def is_judged_claim(cell: Cell) -> bool:
     return cell.claim and not cell.innocent and cell.after is not None
 
 
@@ -29,7 +25,7 @@ def claims(board: Board) -> Section:
     parts = []
     for attack in sorted(board.attacks, key=lambda row: board.kinds.index(row.kind)):
         squares = (board.at(scheme.label, attack.label) for scheme in board.schemes)
-        rows = [_row(board, cell) for square in squares for cell in square if _is_judged_claim(cell)]
+        rows = [_row(board, cell) for square in squares for cell in square if is_judged_claim(cell)]
         if rows:
             parts.append(Section(f"{attack.kind.capitalize()}: {attack.label}", header=header, rows=rows))
     return Section("Claims", text, parts=parts)

@@ -74,7 +74,18 @@ def page(board: Board) -> str:
         style=Markup(_own("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=Markup(json_for_script(_data(board, squares))),
+        data=Markup(
+            json_for_script(
+                {
+                    "schemes": [_given(scheme_facts(row.described)) for row in board.schemes],
+                    "attacks": [
+                        _given(attack_facts(row.described, board.run.profile["thief"])) for row in board.attacks
+                    ],
+                    "meaning": MEANING,
+                    "squares": squares,
+                }
+            )
+        ),
     )
 
 
@@ -196,16 +207,6 @@ def _curve(curve: Curve) -> dict[str, Any]:
     ]
     header = [one_line(curve.field), f"utility, {curve.unit}", "evidence", "rate", "verdict"]
     return {"title": f"Curve of {one_line(curve.attack)}", "header": header, "rows": rows}
-
-
-def _data(board: Board, squares: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    thief = board.run.profile["thief"]
-    return {
-        "schemes": [_given(scheme_facts(row.described)) for row in board.schemes],
-        "attacks": [_given(attack_facts(row.described, thief)) for row in board.attacks],
-        "meaning": MEANING,
-        "squares": squares,
-    }
 
 
 def _given(facts: Facts) -> Facts:
