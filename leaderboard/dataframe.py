@@ -6,7 +6,7 @@ docs/data-dictionary.md, all from `COLUMNS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter, methodcaller
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from leaderboard.analysis.sweeps import Curve, choices, curves
+from leaderboard.analysis.sweeps import choices
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import OWN_POOL
@@ -78,12 +78,12 @@ def find_board(source: Board | Run | Path | str, alpha: float | None, budget: fl
     return judge(find_run(published if published.is_dir() and not folder.exists() else folder), alpha, budget)
 
 
-def cells(board: Board, swept: Sequence[Curve] | None = None) -> pd.DataFrame:
+def cells(board: Board) -> pd.DataFrame:
     """One row per judged cell in the plan's order, then those of thieves with other data than the matrix's.
 
-    swept: the board's curves, where they are known already. Words are categories in the order in which they occur.
+    Words are categories in the order in which they occur.
     """
-    chosen = choices(board, curves(board) if swept is None else swept)
+    chosen = choices(board)
     schemes = {row.label: row.described for row in board.schemes}
     attacks = {row.label: row.described for row in board.attacks}
     entries = [

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
-from leaderboard.analysis.sweeps import Curve, curves
 from leaderboard.pages.board_pages import markdown_pages
 
 
-def page(board: Any, swept: Sequence[Curve] | None = None) -> str:
+def page(board: Any) -> str:
     """All markdown pages of a board, one after the other, the main one first."""
-    return "\n".join(make() for make in markdown_pages(board, curves(board) if swept is None else swept).values())
+    return "\n".join(make() for make in markdown_pages(board).values())
 
 
 def rows(text: str, section: str, title: str = "") -> list[list[str]]:

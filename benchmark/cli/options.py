@@ -134,8 +134,9 @@ def print_lines(lines: Sequence[tuple[str, str]]) -> None:
     """Print names and texts in two columns; texts from files and plug-ins can't steer the terminal."""
     from benchmark.execution.progress import printable
 
+    width = max(14, *(len(name) + 2 for name, _ in lines))
     for name, text in lines:
-        click.echo(printable(f"{name:<14}{text}"))
+        click.echo(printable(f"{name:<{width}}{text}"))
 
 
 def dump(found: Any) -> None:

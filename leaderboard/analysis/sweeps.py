@@ -69,6 +69,10 @@ def curves(board: Board) -> list[Curve]:
     A curve has at least two points; claims and controls have none, since they leave the model as it is or never had
     it. Points come from cells with evidence in the attacked model and a mark that was there before the attack.
     """
+    return board.run.once(("curves", *board.tracks), lambda: _curves(board))
+
+
+def _curves(board: Board) -> list[Curve]:
     sweeps = list(_sweeps(board.run.described["attacks"]))
     found = [
         curve
@@ -98,12 +102,12 @@ def thief_choice(run: Run, settings: Sequence[tuple[float, Sequence[Cell]]], tra
     return affordable[-1] if affordable else None
 
 
-def choices(board: Board, found: Sequence[Curve]) -> set[tuple[str, str]]:
+def choices(board: Board) -> set[tuple[str, str]]:
     """The squares (scheme, attack label) that are the thief's choice of their curve."""
     sweeps = {(swept.attack, swept.field): swept.settings for swept in _sweeps(board.run.described["attacks"])}
     return {
         (curve.scheme, label)
-        for curve in found
+        for curve in curves(board)
         for value, label in sweeps.get((curve.attack, curve.field), ())
         if value == curve.choice
     }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from leaderboard.analysis.sweeps import Curve
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.section import Inline, Section, Span, lines, strong
@@ -24,7 +23,7 @@ class Beside:
 
     title: str
     about: str
-    sections: Callable[[Board, Sequence[Curve]], Sequence[Section | None]]
+    sections: Sequence[Callable[[Board], Section | None]]
     wanted: Callable[[Board], bool] = lambda board: True
 
 
@@ -32,81 +31,57 @@ BESIDE = {
     "scores.md": Beside(
         "Scores",
         "scores over seeds with intervals, cost to break, power, and curves of utility against evidence",
-        lambda board, swept: [
-            scores.scores_over_seeds(board),
-            scores.cost_to_break(board),
-            scores.power_of_boards(board),
-            sweeps.curve_tables(board, swept),
-        ],
+        (scores.scores_over_seeds, scores.cost_to_break, scores.power_of_boards, sweeps.curve_tables),
     ),
     "claims.md": Beside(
         "Claims of thieves",
         "every claim, with and without commitment",
-        lambda board, _: [claims.claims(board)],
-        claims.has_claims,
+        (claims.claims,),
+        lambda board: any(map(claims.is_judged_claim, board.cells)),
     ),
     "innocents.md": Beside(
         "Innocent models",
         "how often each scheme accuses models that never saw its mark",
-        lambda board, _: [
-            innocents.false_alarms(board),
-            innocents.near_misses(board),
-            matrix.innocent_models(board),
-        ],
+        (innocents.false_alarms, innocents.near_misses, matrix.innocent_models),
     ),
     "channels.md": Beside(
         "Other channels",
         "channels beside the evidence, printed and never counted",
-        lambda board, _: [claims.channels(board)],
-        claims.has_channels,
+        (claims.channels,),
+        lambda board: any(cell.channels for cell in board.owners()),
     ),
     "protocol.md": Beside(
         "Protocol",
         "threat model, fidelity and costs, other thresholds, data, versions and the command",
-        lambda board, _: [
-            threat_model(board),
-            costs.fidelity(board),
-            costs.costs(board),
-            protocol.thresholds(board),
-            protocol.protocol(board),
-        ],
+        (threat_model, costs.fidelity, costs.costs, protocol.thresholds, protocol.protocol),
     ),
-    "reasons.md": Beside(
-        "Reasons",
-        "why a square has no outcome",
-        lambda board, _: [reasons.reasons(board)],
-        reasons.has_reasons,
-    ),
+    "reasons.md": Beside("Reasons", "why a square has no outcome", (reasons.reasons,), reasons.has_reasons),
 }
 
 
-def markdown_pages(board: Board, swept: Sequence[Curve]) -> dict[str, Callable[[], str]]:
-    """What writes each markdown page of the board, by file name. swept: the board's curves."""
-    run = board.run.described["run"]
-    made: dict[str, Callable[[], str]] = {MAIN: lambda: _main(board, swept)}
-    return made | {name: partial(_beside, BESIDE[name], run, board, swept) for name in _wanted(board)}
+def markdown_pages(board: Board) -> dict[str, Callable[[], str]]:
+    """What writes each markdown page of the board, by file name."""
+    beside = {name: page for name, page in BESIDE.items() if page.wanted(board)}
+    made: dict[str, Callable[[], str]] = {MAIN: partial(_main, board, beside)}
+    return made | {name: partial(_beside, board, page) for name, page in beside.items()}
 
 
-def _wanted(board: Board) -> list[str]:
-    return [name for name, page in BESIDE.items() if page.wanted(board)]
-
-
-def _beside(page: Beside, run: str, board: Board, swept: Sequence[Curve]) -> str:
+def _beside(board: Board, page: Beside) -> str:
     back = Section(text=(f"Read at alpha {wording.probability(board.alpha)}, budget {wording.budgets(board.shown)}. "
                          "The matrix stands in ", Span(MAIN, "link", MAIN), "."))  # fmt: skip
-    sections = [one for one in page.sections(board, swept) if one is not None]
-    return markdown.page(f"{page.title}: {run}", [back, *sections])
+    sections = [section for build in page.sections if (section := build(board)) is not None]
+    return markdown.page(f"{page.title}: {board.run.described['run']}", [back, *sections])
 
 
-def _main(board: Board, swept: Sequence[Curve]) -> str:
-    more: list[list[Inline]] = [[Span(name, "link", name), BESIDE[name].about] for name in _wanted(board)]
+def _main(board: Board, beside: Mapping[str, Beside]) -> str:
+    more: list[list[Inline]] = [[Span(name, "link", name), page.about] for name, page in beside.items()]
     sizes: list[Inline] = [(strong(f"{size}."), f" {numbers}") for size, numbers in results.headlines(board)]
     return markdown.page(
         f"Watermark robustness: {board.run.described['run']}",
         [
             Section(text=lines([*sizes, how_to_read(board)])),
             Section(header=["page", "what it holds"], rows=more),
-            matrix.matrix(board, swept),
+            matrix.matrix(board),
             results.by_board(board),
             results.ranked_schemes(board),
             results.ranked_attacks(board),
@@ -118,7 +93,7 @@ def _main(board: Board, swept: Sequence[Curve]) -> str:
 
 def how_to_read(board: Board) -> Inline:
     """What a square says, and how undecided ones are counted."""
-    several = f"{wording.ABOUT_SEEDS} " if board.run.profile["seeds"] > 1 else ""
+    several = f"{wording.about_seeds(board)} ".lstrip()
     useless = f", or, on image-to-image tasks, where a model beats doing nothing by less than {LEAST_GAIN:g} dB"
     return (
         "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, "

@@ -26,8 +26,7 @@ def sections(run: Run, found: Sequence[Calibrated]) -> list[Section]:
     )
     made = f"Unmarked models of the owner's architecture and data: {nulls}; command: {run.described['command']}"
     parts = [Section(text=made), Section(text=headline(found)), fresh_keys(found), pools(found), power(found)]
-    faults = [[one.scheme, why] for one in found for _, why in one.faults]
-    if faults:
+    if faults := [[one.scheme, why] for one in found for _, why in one.faults]:
         parts.append(Section("Missing", header=["scheme", "why"], rows=faults))
     return parts
 
@@ -46,7 +45,8 @@ def fresh_keys(found: Sequence[Calibrated]) -> Section:
     for one in found:
         drawn = one.fresh_keys
         if drawn is None:
-            rows.append([one.scheme, *["–"] * (2 + 2 * len(ALPHAS)), _no_test(one)])
+            why = "the job failed" if one.no_fresh_keys is None else f"no such test: {one.no_fresh_keys}"
+            rows.append([one.scheme, *["–"] * (2 + 2 * len(ALPHAS)), why])
             continue
         counts = [text for alpha in ALPHAS for text in (_rate(drawn.accused[alpha]), str(drawn.fired[alpha]))]
         within = ("by p: " if drawn.crossed else "", "yes" if drawn.passed else strong("no"))
@@ -62,11 +62,6 @@ def fresh_keys(found: Sequence[Calibrated]) -> Section:
     )
     header = ["scheme", "admissible", "models", *(name for a in _LEVELS for name in (f"p <= {a}", "models")), "within"]
     return Section("Fresh keys", text, header, rows, "lrr" + "rr" * len(ALPHAS) + "l", parts=_crossed(found))
-
-
-def _no_test(one: Calibrated) -> str:
-    """Why there are no counts of fresh keys."""
-    return "the job failed" if one.no_fresh_keys is None else f"no such test: {one.no_fresh_keys}"
 
 
 def _crossed(found: Sequence[Calibrated]) -> list[Section]:

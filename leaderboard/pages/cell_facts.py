@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 
+from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
 from leaderboard.analysis.power import power
 from leaderboard.judge.board import Board
@@ -52,16 +52,13 @@ def _known(what: str, name: str, known: Sequence[str]) -> str:
     begins = [label for label in known if name and label.startswith(name)]
     if len(begins) == 1:
         return begins[0]
-    near = begins or get_close_matches(name, known, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+    hint = f"did you mean {' or '.join(begins)}?" if begins else did_you_mean(name, known, "there are")
     raise BenchError(f"this run has no {what} {name!r}: {hint}")
 
 
 def describe_cell(board: Board, cell: Cell) -> str:
     """The facts of a cell as plain text, and the command that reproduces it."""
-    lines = [
-        one_line(f"{'unmarked under ' if cell.innocent else ''}{cell.scheme} × {cell.attack}, seed {cell.replicate}")
-    ]
+    lines = [one_line(f"{wording.square_name(cell)}, seed {cell.replicate}")]
     for title, facts in cell_facts(board, cell):
         lines += [title, *(f"  {name:<22} {value}" for name, value in facts)]
     return "\n".join([*lines, "Reproduce this cell", f"  {reproduce(board, cell)}"])
@@ -78,8 +75,8 @@ def cell_facts(board: Board, cell: Cell) -> list[tuple[str, Facts]]:
 
 def _sections(board: Board, cell: Cell) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
     yield "Verdict", _verdict(board, cell)
-    yield "Evidence in the suspect", _evidence(cell.after)
-    yield "Evidence in the model as delivered", _evidence(cell.before)
+    yield "Evidence in the suspect", evidence_facts(cell.after)
+    yield "Evidence in the model as delivered", evidence_facts(cell.before)
     yield "Utility", _utility(cell)
     yield "Other channels, printed and never counted", _channels(cell)
     yield "Cost", _cost(board, cell)
@@ -98,7 +95,8 @@ def _verdict(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
     yield "read at", wording.read_at(board.part_of(cell).track)
 
 
-def _evidence(found: Evidence | None) -> Iterator[tuple[str, str]]:
+def evidence_facts(found: Evidence | None) -> Iterator[tuple[str, str]]:
+    """What was seen of a mark and what it weighs, in (name, value) pairs; nothing for None."""
     if found is None:
         return
     if wording.is_unreadable(found):
@@ -143,7 +141,7 @@ def _utility(cell: Cell) -> Iterator[tuple[str, str]]:
     if cell.agreement is not None:
         yield "against the delivered", wording.agreement(cell.agreement)
     for name, gate in cell.gates.items():
-        yield f"gate: {name}", f"{wording.change_interval(gate)} {gate.unit}, {gate.state}"
+        yield f"gate: {name}", wording.gate(gate)
 
 
 def _channels(cell: Cell) -> Iterator[tuple[str, str]]:
@@ -152,12 +150,10 @@ def _channels(cell: Cell) -> Iterator[tuple[str, str]]:
 
 
 def _cost(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
-    cost = cell.cost
-    if cost is None:
+    if (cost := cell.cost) is None:
         return
     yield "device time", f"{wording.seconds(cost.seconds)}, peak memory {cost.peak_memory_mb:.0f} MB"
-    relative = work_share(cost, board.part_of(cell).host_operations)
-    if relative is not None:
+    if (relative := work_share(cost, board.part_of(cell).host_operations)) is not None:
         yield "counted work", f"{wording.of_a_host(relative)} of training a host"
     images = f"{cost.labelled:,} labelled and {cost.unlabelled:,} unlabelled images"
     yield "used", f"{cost.steps:,} steps over {cost.samples:,} samples; {images}; {cost.queries:,} queries"

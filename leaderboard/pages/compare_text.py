@@ -14,16 +14,10 @@ from leaderboard.stats.tails import FAMILY_LEVEL
 
 def as_json(a: Board, b: Board, found: Comparison) -> dict[str, Any]:
     """The comparison as JSON; p-values as they are, Holm's adjusted ones beside them."""
-
-    def change(one: Change) -> dict[str, Any]:
-        return {
-            **_named(one.after), "before": words(one.before), "after": words(one.after), "step": one.step,
-            "beyond_chance": one.beyond_chance,
-            "total": [_total(one.before), _total(one.after)],
-            "accuracy": [one.before.accuracy, one.after.accuracy],
-            "tests": [{"of": t.what, "test": t.name, "p": t.p, "holm": t.adjusted} for t in one.tests],
-        }  # fmt: skip
-
+    changes = {
+        "worse": found.worse, "better": found.better, "unjudged": found.unjudged,
+        "changed_beyond_chance": [one for one in found.changes if one.beyond_chance],
+    }  # fmt: skip
     return {
         "runs": [{"run": board.run.described["run"], "created": board.run.described["created"]} for board in (a, b)],
         "alpha": a.alpha,
@@ -32,22 +26,25 @@ def as_json(a: Board, b: Board, found: Comparison) -> dict[str, Any]:
         "tests": found.tests,
         "same": found.same,
         "compared": len(found.changes) - found.same,
-        "worse": [change(one) for one in found.worse],
-        "better": [change(one) for one in found.better],
-        "unjudged": [change(one) for one in found.unjudged],
-        "changed_beyond_chance": [change(one) for one in found.changes if one.beyond_chance],
+        **{name: [_change(one) for one in some] for name, some in changes.items()},
         "new": [_named(cell) for cell in found.new],
         "gone": [_named(cell) for cell in found.gone],
     }
 
 
+def _change(one: Change) -> dict[str, Any]:
+    return {
+        **_named(one.after), "before": words(one.before), "after": words(one.after), "step": one.step,
+        "beyond_chance": one.beyond_chance,
+        "total": [cell.after and (cell.after.total, cell.after.n) for cell in (one.before, one.after)],
+        "accuracy": [one.before.accuracy, one.after.accuracy],
+        "tests": [{"of": t.what, "test": t.name, "p": t.p, "holm": t.adjusted} for t in one.tests],
+    }  # fmt: skip
+
+
 def _named(cell: Cell) -> dict[str, Any]:
     names = ("scheme", "attack", "innocent", "replicate", "pool", "share")
     return dict(zip(names, key_of(cell), strict=True))
-
-
-def _total(cell: Cell) -> list[float] | None:
-    return None if cell.after is None else [cell.after.total, cell.after.n]
 
 
 def describe(a: Board, b: Board, found: Comparison) -> str:
@@ -74,14 +71,10 @@ def describe(a: Board, b: Board, found: Comparison) -> str:
 
 
 def _name(cell: Cell) -> str:
-    whose = f"{'unmarked under ' if cell.innocent else ''}{cell.scheme}"
-    return f"{whose} × {cell.attack}, seed {cell.replicate}{_thief(cell)}"
-
-
-def _thief(cell: Cell) -> str:
-    """The thief's images, where he is not the usual one."""
+    """The cell, with the thief's images where he is not the usual one."""
     usual = (cell.pool, cell.share) == ("disjoint", 1.0)
-    return "" if usual else f", {100 * cell.share:g} % of the {cell.pool} pool"
+    thief = "" if usual else f", {100 * cell.share:g} % of the {cell.pool} pool"
+    return f"{wording.square_name(cell)}, seed {cell.replicate}{thief}"
 
 
 def _sentence(change: Change) -> str:
@@ -95,10 +88,6 @@ def _sentence(change: Change) -> str:
         else:
             seen = test.what
         chance = "beyond chance" if test.beyond_chance else "within chance"
-        p = f"p {test.p:.2g}" if test.p >= 1e-4 else f"p 10^{_log10(test.p):.1f}"
+        p = wording.p_value(math.log10(test.p) if test.p > 0 else -math.inf)
         found.append(f"{seen} ({test.name} {p}, {chance})")
     return f"{_name(after)}: {'; '.join(found)}"
-
-
-def _log10(p: float) -> float:
-    return math.log10(p) if p > 0 else -math.inf

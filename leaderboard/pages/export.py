@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmark.errors import BenchError
 from benchmark.store import atomic
 from leaderboard.analysis.reproduction import is_reproduction
-from leaderboard.analysis.sweeps import Curve, curves
+from leaderboard.analysis.sweeps import curves
 from leaderboard.judge.board import Board
 from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.run import Run
@@ -33,13 +33,11 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
     such page or its figures are not drawn, so that nothing in the folder contradicts the pages. Raises BenchError
     where the folder can't be written.
     """
-    swept = curves(board)
-    pages: dict[str, str | bytes] = {name: make() for name, make in page_makers(board, swept).items()}
-    pages |= _reproduction(board)
+    pages: dict[str, str | bytes] = {name: make() for name, make in page_makers(board).items()}
     if figures:
         from leaderboard.pages.figures import figures as draw
 
-        pages |= {f"{FIGURES}/{name}": image for name, image in draw(board, swept).items()}
+        pages |= {f"{FIGURES}/{name}": image for name, image in draw(board, curves(board)).items()}
     if figures or not _holds(folder / "matrix.csv", str(pages["matrix.csv"])):
         drawn = (path for name in _FIGURES for path in (folder / FIGURES).glob(name))
         _remove(path for path in drawn if f"{FIGURES}/{path.name}" not in pages)
@@ -47,33 +45,21 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
     return [write_page(folder / name, page) for name, page in pages.items()]
 
 
-def write_reproduction(board: Board, folder: Path) -> list[Path]:
-    """Write the page of a run that reproduces a work, without those of the leaderboard."""
-    return [write_page(folder / name, page) for name, page in _reproduction(board).items()]
-
-
-def _reproduction(board: Board) -> dict[str, str]:
-    if not is_reproduction(board.run):
-        return {}
-    return {
-        "reproduction.md": reproduction_page(board),
-        "reproduction.json": reproduction_json(board),
-    }
-
-
-def page_makers(board: Board, swept: Sequence[Curve] | None = None) -> dict[str, Callable[[], str]]:
-    """What writes each page, by file name. swept: the board's curves, where they are known already."""
+def page_makers(board: Board) -> dict[str, Callable[[], str]]:
+    """What writes each page, by file name."""
     from leaderboard.pages.writers import html, latex  # their engines load slowly, and only here
 
-    found = curves(board) if swept is None else swept
+    reproduction = {"reproduction.md": lambda: reproduction_page(board),
+                    "reproduction.json": lambda: reproduction_json(board)}  # fmt: skip
     return {
-        **markdown_pages(board, found),
-        "leaderboard.html": lambda: html.page(board, found),
+        **markdown_pages(board),
+        "leaderboard.html": lambda: html.page(board),
         "leaderboard.json": lambda: leaderboard_json(board),
         "leaderboard.tex": lambda: latex.page(board),
         "works.bib": lambda: bibliography(board),
-        "matrix.csv": lambda: matrix_csv(board, found),
+        "matrix.csv": lambda: matrix_csv(board),
         "records.jsonl": lambda: records(board.run),
+        **(reproduction if is_reproduction(board.run) else {}),
     }
 
 
@@ -107,17 +93,16 @@ def records(run: Run) -> str:
     return "".join(json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n" for record in ordered)
 
 
-def matrix_csv(board: Board, swept: Sequence[Curve] | None = None) -> str:
+def matrix_csv(board: Board) -> str:
     """`leaderboard.frame` as CSV: one line per cell, innocents among them; fields without a value are empty.
 
-    swept: the run's curves, where they are known already. Whole totals are written as counts. Texts that a spreadsheet
-    would take for a formula start with a quote mark.
+    Whole totals are written as counts. Texts that a spreadsheet would take for a formula start with a quote mark.
     """
     import pandas as pd  # it loads slowly, and only here
 
     from leaderboard.dataframe import COLUMNS, cells
 
-    made = cells(board, swept)
+    made = cells(board)
     for name in (column.name for column in COLUMNS if column.dtype in ("category", "string")):
         made[name] = made[name].astype(object).map(_plain, na_action="ignore")
     for name in (prefix + total for prefix in ("", "fresh_") for total in ("total", "theta", "theta0", "null_max")):

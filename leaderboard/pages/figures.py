@@ -10,7 +10,6 @@ import io
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -44,12 +43,11 @@ def figures(board: Board, curves: Sequence[Curve] = ()) -> dict[str, bytes]:
     There is none of the matrix, which the HTML page shows with more in every square, and none of cost against
     evidence, whose points can't be told apart: the cost to break names the attacks.
     """
-    drawn: dict[str, bytes] = {}
-    with _style():
-        for name, figure in _drawn(board, curves):
-            for kind in ("png", "svg"):
-                drawn[f"{name}.{kind}"] = _encoded(figure, kind)
-    return drawn
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # a name in a script that the font lacks is drawn as boxes: that is not the reader's concern
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        drawn = _drawn(board, curves)
+        return {f"{name}.{kind}": _encoded(figure, kind) for name, figure in drawn for kind in ("png", "svg")}
 
 
 def _drawn(board: Board, curves: Sequence[Curve]) -> Iterator[tuple[str, Figure]]:
@@ -59,14 +57,6 @@ def _drawn(board: Board, curves: Sequence[Curve]) -> Iterator[tuple[str, Figure]
     for number, unit in enumerate(dict.fromkeys(curve.unit for curve in long), start=1):
         suffix = f"-{number}" if number > 1 else ""
         yield f"curves{suffix}", curve_panels(board, [curve for curve in long if curve.unit == unit])
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
-        # a name in a script that the font lacks is drawn as boxes: that is not the reader's concern
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-        yield
 
 
 def _encoded(figure: Figure, kind: str) -> bytes:
@@ -85,18 +75,17 @@ def false_positives(board: Board) -> Figure:
     axes = figure.add_subplot()
     for y, (label, (cell, mark)) in enumerate(rows):
         scale = mark.n if mark.kind == "count" else 1
-        nulls = [rate for seen in _null_rates(board, cell, mark) if (rate := seen) is not None]
+        nulls = list(_null_rates(board, cell, mark))
         spread = [y + 0.12 * ((index % 5) - 2) / 2 for index in range(len(nulls))]
-        axes.scatter(nulls, spread, marker="o", color="#0072b2", s=16, alpha=0.7, linewidths=0,
-                     label="unmarked models" if y == 0 else None)  # fmt: skip
+        axes.scatter(nulls, spread, marker="o", color="#0072b2", s=16, alpha=0.7, linewidths=0, label="unmarked models")
         accused = (c.after for c in board.cells if c.innocent and c.scheme == label and c.after)
         innocents = [seen.rate for seen in accused if not wording.is_unreadable(seen)]
         axes.scatter(innocents, [y + 0.24] * len(innocents), marker="x", color="#505050", s=14, linewidths=0.9,
-                     label="the innocent model, attacked" if y == 0 else None)  # fmt: skip
+                     label="the innocent model, attacked")  # fmt: skip
         if mark.theta is not None:
             axes.plot([mark.theta / scale] * 2, [y - 0.35, y + 0.35], color="#d55e00", linewidth=2,
-                      label="present from (theta)" if y == 0 else None)  # fmt: skip
-        axes.scatter([mark.rate], [y], marker="*", color="#000000", s=60, label="the marked model" if y == 0 else None)
+                      label="present from (theta)")  # fmt: skip
+        axes.scatter([mark.rate], [y], marker="*", color="#000000", s=60, label="the marked model")
     axes.set_yticks(range(len(rows)), [_short(label, 40) for label, _ in rows])
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=f"hits of key items (or mean score), at alpha {board.alpha:g}")
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
@@ -107,25 +96,19 @@ def false_positives(board: Board) -> Figure:
 
 def _fresh(board: Board, scheme: str) -> tuple[Cell, Evidence] | None:
     """The scheme's first cell that knows the evidence in the model as delivered."""
-    cells = (cell for cell in board.owners() if cell.scheme == scheme and not cell.claim and cell.before)
-    for cell in cells:
-        if cell.before is not None and not wording.is_unreadable(cell.before):
-            return cell, cell.before
-    return None
+    seen = ((cell, cell.before) for cell in board.owners() if cell.scheme == scheme and not cell.claim and cell.before)
+    return next(((cell, mark) for cell, mark in seen if not wording.is_unreadable(mark)), None)
 
 
-def _null_rates(board: Board, cell: Cell, mark: Evidence) -> Iterator[float | None]:
-    """Share of hits (or mean score) of each null on the channel that counts; None where it can't be read."""
+def _null_rates(board: Board, cell: Cell, mark: Evidence) -> Iterator[float]:
+    """Share of hits (or mean score) of each null that can be read, on the channel that counts."""
     delivered = observations(board.run, cell.jobs["fresh"])[0]["evidence"]
     for seen in (one for job in counted_pools(cell.jobs).values() for one in observations(board.run, job)):
-        items: Mapping[str, Sequence[float] | str] | None = seen["channels"].get(delivered)
-        if items is None:
-            yield None
-        elif "hits" in items:
-            yield str(items["hits"]).count("1") / mark.n
-        else:
-            values = [float(value) for value in items["values"]]
-            yield sum(values) / len(values)
+        items: Mapping[str, Any] = seen["channels"].get(delivered, {})
+        if "hits" in items:
+            yield items["hits"].count("1") / mark.n
+        elif items:
+            yield sum(items["values"]) / len(items["values"])
 
 
 def curve_panels(board: Board, curves: Sequence[Curve]) -> Figure:

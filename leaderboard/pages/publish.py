@@ -21,13 +21,14 @@ from leaderboard.judge.run import read_run
 from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN
 from leaderboard.pages.calibration_page import calibration_page
-from leaderboard.pages.export import page_makers, records, write_page, write_reproduction
+from leaderboard.pages.export import page_makers, records, write_page
 from leaderboard.pages.section import Inline, Section, lines, strong
 from leaderboard.pages.writers.markdown import table
 
 PUBLISHED = Path(__file__).parents[1] / "published"
 README_FILE = Path(__file__).parents[2] / "README.md"
 PAGES = (MAIN, *BESIDE, "leaderboard.html", "leaderboard.tex", "works.bib", "matrix.csv")
+REPRODUCTION_PAGES = ("reproduction.md", "reproduction.json")
 HARM = (("removed", "forged"), ("undecided",), ("utility-lost",))  # what costs an owner most, the worst first
 BEGIN, END = "<!-- matrix: made by python -m leaderboard.pages.publish -->", "<!-- end of matrix -->"
 
@@ -84,11 +85,10 @@ def write_published(name: str, folder: Path) -> list[Path]:
     Of the boards' pages, those that hold the records once more in another form are left out.
     """
     board = published(name)
-    if is_reproduction(board.run):
-        return write_reproduction(board, folder)
     if "calibration" in board.run.described:
         return [write_page(folder / "calibration.md", calibration_page(board.run, calibrate(board.run)))]
-    return [write_page(folder / page, make()) for page, make in page_makers(board).items() if page in PAGES]
+    wanted = REPRODUCTION_PAGES if is_reproduction(board.run) else PAGES
+    return [write_page(folder / page, make()) for page, make in page_makers(board).items() if page in wanted]
 
 
 def publish(results: Path, name: str) -> None:

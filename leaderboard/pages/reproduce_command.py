@@ -18,11 +18,13 @@ _ONE_CELL = "one-cell"
 def reproduce(board: Board, cell: Cell) -> str:
     """`bench run` of this cell alone, at the board's alpha and budget, in a folder of its own.
 
-    Results folders, workers and devices are left to the reader. The seeds are as many as the cell's replicate
-    needs, and the scratch control comes along where the verdict's flag speaks of it.
+    Results folders, workers and devices are left to the reader. The seeds are as many as the cell's replicate needs,
+    and the scratch control is included where the verdict's flag compares the attack with it.
     """
     options = _options(board.run.described["command"])
-    words = ["bench", "run", "--schemes", cell.scheme, "--attacks", _attacks(board, cell)]
+    flagged = NO_BETTER_THAN_SCRATCH in cell.verdict.flags
+    scratch = board.attacks_by_job.get(cell.jobs["scratch"], []) if flagged else []
+    words = ["bench", "run", "--schemes", cell.scheme, "--attacks", ",".join(dict.fromkeys([cell.attack, *scratch]))]
     words += ["--profile", *(options.get("--profile") or [board.run.profile["name"]])[-1:]]
     for name in _KEPT[1:]:
         values = _thresholds(board).get(name, options.get(name, []))
@@ -35,12 +37,6 @@ def reproduce(board: Board, cell: Cell) -> str:
     if board.run.profile["seeds"] != 1 or "--seeds" in options:
         words += ["--seeds", str(cell.replicate + 1)]
     return " ".join(_quoted(word) for word in [*words, "--run", _ONE_CELL])
-
-
-def _attacks(board: Board, cell: Cell) -> str:
-    if NO_BETTER_THAN_SCRATCH not in cell.verdict.flags:
-        return cell.attack
-    return ",".join(dict.fromkeys([cell.attack, *board.attacks_by_job.get(cell.jobs["scratch"], [])]))
 
 
 def _thresholds(board: Board) -> dict[str, list[str]]:

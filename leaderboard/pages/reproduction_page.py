@@ -5,18 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from benchmark.planning.reproduction import AFTER_TRIAL, QUANTITIES, TAGS
-from leaderboard.analysis.reproduction import (
-    FAILS,
-    HOLDS,
-    NOT_MEASURED,
-    NOT_REPRODUCED,
-    REPRODUCED,
-    Outcome,
-    outcomes,
-)
+from leaderboard.analysis.reproduction import FAILS, HOLDS, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED, Outcome, outcomes
 from leaderboard.judge.board import Board
 from leaderboard.pages.board_json import plain
 from leaderboard.pages.section import Inline, Section, lines, one_line, strong
@@ -34,7 +25,7 @@ def page(board: Board) -> str:
     text: list[Inline] = [strong(_headline(found)), told["about"], *([_SMALL] if small else [])]
     sections = [
         Section("", lines(text), ["", "this run"], _conditions(board)),
-        Section("Reported and measured", "", *_compared(held, small), parts=[_legend(found)]),
+        _compared(held, small, _legend(found)),
     ]
     if len(held) < len(found):
         rows = [[one.claim.id, one.claim.text, _reported(one), one.reason or "–"] for one in found if not one.tolerance]
@@ -55,7 +46,7 @@ _SMALL = (
 def _headline(found: Sequence[Outcome]) -> str:
     """The counts; a bound that a trial had shown beforehand is counted apart."""
     late = [one for one in found if one.claim.declared]
-    said = _counts([one for one in found if not one.claim.declared], "claim")
+    said = _counts([one for one in found if one not in late], "claim")
     return f"{said} Declared {AFTER_TRIAL} and not among them: {_counts(late, 'bound')}" if late else said
 
 
@@ -72,13 +63,14 @@ def _conditions(board: Board) -> list[list[str]]:
     used = {scheme["task"] for scheme in run["schemes"]}
     tracks = [track for track in run["data"] if track["task"] in used]
     budgets = ", ".join(f"{one['budget']:g} {one['unit']}" for one in tracks)
-    machines = sorted({f"{record['run']['hardware']} ({record['run']['device']})" for record in _ran(board)})
+    ran = (record["run"] for record in board.run.records.values() if record["status"] == "ok")
+    machines = sorted({f"{one['hardware']} ({one['device']})" for one in ran})
     return [
         ["paper", told["paper"]],
         ["scale", SMALL if told["scale"] == "small" else "full"],
         ["profile", f"{profile['name']}: {profile['about']}"],
         ["task, architecture", "; ".join(f"{one['task']}, {one['architecture']}" for one in tracks)],
-        ["seeds", f"{profile['seeds']}"],
+        ["seeds", str(profile["seeds"])],
         ["unmarked models", ", ".join(f"{one['nulls']}" for one in tracks)],
         ["alpha, budget", f"{probability(board.alpha)}, {budgets}"],
         ["hardware", "; ".join(machines) or "nothing has run"],
@@ -87,24 +79,21 @@ def _conditions(board: Board) -> list[list[str]]:
     ]
 
 
-def _ran(board: Board) -> list[Any]:
-    return [record for record in board.run.records.values() if record["status"] == "ok"]
-
-
-def _compared(found: Sequence[Outcome], small: bool) -> tuple[list[str], list[list[Inline]]]:
+def _compared(found: Sequence[Outcome], small: bool, legend: Section) -> Section:
+    header = ["claim", "what the paper says", "reported", "measured", "difference", "tolerance", "verdict"]
     rows: list[list[Inline]] = [
         [
             one.claim.id,
             one.claim.text,
             _reported(one),
             _value(one.value, one),
-            "–" if one.difference is None else f"{_number(one.difference, sign=True)}",
+            "–" if one.difference is None else _number(one.difference, "+"),
             one.tolerance.text if one.tolerance else "–",
             _verdict(one, small),
         ]
         for one in found
     ]
-    return ["claim", "what the paper says", "reported", "measured", "difference", "tolerance", "verdict"], rows
+    return Section("Reported and measured", header=header, rows=rows, parts=[legend])
 
 
 def _reported(one: Outcome) -> str:
@@ -122,10 +111,9 @@ def _value(value: float | str | None, one: Outcome) -> str:
     return f"{_number(value)} {one_line(one.claim.unit or QUANTITIES.get(one.claim.quantity, ''))}".strip()
 
 
-def _number(value: float, *, sign: bool = False) -> str:
+def _number(value: float, sign: str = "") -> str:
     """At most two digits behind the point, none that say nothing."""
-    text = f"{value:+.2f}" if sign else f"{value:.2f}"
-    return text.rstrip("0").rstrip(".")
+    return f"{value:{sign}.2f}".rstrip("0").rstrip(".")
 
 
 def _verdict(one: Outcome, small: bool) -> Inline:
@@ -137,8 +125,8 @@ def _verdict(one: Outcome, small: bool) -> Inline:
 
 
 def _legend(found: Sequence[Outcome]) -> Section:
-    tags = dict.fromkeys(one.claim.tag for one in found)
-    rows = [[tag, TAGS[tag]] for tag in TAGS if tag in tags]
+    tags = {one.claim.tag for one in found}
+    rows = [[tag, meaning] for tag, meaning in TAGS.items() if tag in tags]
     if "unconfirmed" in tags:
         about = "the bound is this project's; it says nothing about the unconfirmed figure"
         rows.append([f"{HOLDS}, {FAILS}", about])
@@ -160,9 +148,8 @@ def summary(board: Board) -> str:
     found = outcomes(board)
     lines = [_headline(found)]
     for one in found:
-        measured = "–" if one.value is None else _value(one.value, one)
         why = one.reason or (one.tolerance.text if one.tolerance else "")
-        lines.append(f"{one.verdict:<19}{one_line(one.claim.id):<26}{measured:>12}   {one_line(why)}")
+        lines.append(f"{one.verdict:<19}{one_line(one.claim.id):<26}{_value(one.value, one):>12}   {one_line(why)}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 from typing import Literal
 
 from leaderboard.judge.board import Board
@@ -80,14 +81,19 @@ def piece(text: str) -> str:
     return f"{' ' * text.startswith(' ')}{plain}{' ' * text.endswith(' ')}" if plain else " " * bool(text)
 
 
-def on_tracks(board: Board, build: Callable[[Board], Section]) -> Section:
-    """The section of a board of one task; of several tasks one part each, under one title and one text."""
-    found = [build(part) for part in board.parts]
-    if len(found) == 1:
-        return found[0]
-    common = found[0].text if len({one.text for one in found}) == 1 else ""
-    titles = (f"{part.track.task}, {part.track.kind}" for part in board.parts)
-    parts = [
-        replace(one, title=title, text="" if common else one.text) for one, title in zip(found, titles, strict=True)
-    ]
-    return Section(found[0].title, common, parts=parts)
+def per_task(build: Callable[[Board], Section]) -> Callable[[Board], Section]:
+    """A section built from a board of one task; of several tasks one part each, under one title and one text."""
+
+    @wraps(build)
+    def section(board: Board) -> Section:
+        found = [(part.track, build(part)) for part in board.parts]
+        first = found[0][1]
+        if len(found) == 1:
+            return first
+        common = first.text if len({one.text for _, one in found}) == 1 else ""
+        parts = [
+            replace(one, title=f"{track.task}, {track.kind}", text="" if common else one.text) for track, one in found
+        ]
+        return Section(first.title, common, parts=parts)
+
+    return section

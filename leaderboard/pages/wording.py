@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from benchmark.plugins.parameters import write_value
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
-from leaderboard.judge.false_positives import FalseAlarms
-from leaderboard.judge.summaries import AttackRow, Distortion
+from leaderboard.judge.summaries import AttackRow
 from leaderboard.judge.tracks import Track
 from leaderboard.judge.verdicts import Tally
 from leaderboard.stats.tails import wilson
@@ -72,6 +69,11 @@ def total(value: float, n: int, count: bool = True) -> str:
     return f"{value:.0f}/{n}" if count else f"{value:.3g} (n {n})"
 
 
+def theta(found: Evidence, none: str = "–") -> str:
+    """The least total at which the mark counts as present; `none` where no total is enough."""
+    return none if found.theta is None else total(found.theta, found.n, found.kind == "count")
+
+
 def channel(found: ChannelTotal | None) -> str:
     """The total of a printed channel; a dash where it was not seen."""
     return "–" if found is None else total(found.total, found.n, isinstance(found.total, int))
@@ -93,6 +95,11 @@ def change_interval(found: Utility) -> str:
 def changed(delta: float, unit: str) -> str:
     """The change of utility where there is little room: points are bare, `-1.3`, other units named, `-0.21 dB`."""
     return change(delta, unit) if unit == "points" else f"{change(delta, unit)} {unit}"
+
+
+def gate(found: Utility) -> str:
+    """What a gate of a claim found: the change with its interval, and kept, lost or unclear."""
+    return f"{change_interval(found)} {found.unit}, {found.state}"
 
 
 def utility_state(found: Utility) -> str:
@@ -148,21 +155,11 @@ def pool(seen: Mapping[str, float | None]) -> str:
     return f"{seen['J']} models{useless}, mean {seen['mean']:.3g}, largest {seen['max']:.3g}"
 
 
-def parameters(values: Mapping[str, Any]) -> str:
-    """A plug-in's parameters as they are written in a label, those of no text as `none`."""
-    return ", ".join(f"{name}={write_value(value) if value != '' else 'none'}" for name, value in values.items())
-
-
 def score(value: float | None, unit: str) -> str:
     """How good a model is: accuracy as per cent, or its mean PSNR; a dash for None."""
     if value is None or unit == "points":
         return percent(value)
     return f"{value:.2f} {unit}"
-
-
-def distortion(found: Distortion | None) -> str:
-    """How close a marked model's images are to its host's, such as `35.30 dB, SSIM 0.968`; a dash for None."""
-    return "–" if found is None else level(found.psnr, "dB", found.ssim)
 
 
 def level(value: float | None, unit: str, ssim: float | None) -> str:
@@ -207,37 +204,39 @@ def probability(value: float) -> str:
 
 def held(tally: Tally) -> str:
     """Held of judged, both ways of counting undecided: `5/7`, or `5–6/7` with one undecided; a dash for none."""
-    if not tally.judged:
-        return "–"
     return _both_ways(tally.held, tally)
 
 
 def broken(tally: Tally) -> str:
     """Broken of judged, both ways of counting undecided."""
-    return _both_ways(tally.broken, tally) if tally.judged else "–"
+    return _both_ways(tally.broken, tally)
 
 
 def _both_ways(count: int, tally: Tally) -> str:
+    if not tally.judged:
+        return "–"
     most = f"–{count + tally.undecided}" if tally.undecided else ""
     return f"{count}{most}/{tally.judged}"
 
 
-def alarms(found: FalseAlarms) -> list[str]:
-    """False positives of verdicts, models ever accused, nulls accused by the others, other owners' models accused;
-    dashes for none seen.
-    """
-    seen = found.tally.count("not-marked", "false-positive")
-    return [
-        f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
-        f"{found.fired}/{found.models}, <= {found.bound:.2f}" if found.models else "–",
-        f"{found.null_fired}/{found.nulls}, <= {found.null_bound:.2f}" if found.nulls else "–",
-        f"{found.rival_fired}/{found.rivals}" if found.rivals else "–",
-    ]
+def about_seeds(board: Board) -> str:
+    """What a square of several seeds shows; nothing where the run has one."""
+    if board.run.profile["seeds"] == 1:
+        return ""
+    return (
+        "Where there are several seeds, a square counts their verdicts, the most frequent first, and gives the marks "
+        "held with a 95 % interval (Wilson), the smallest and the largest p-value, and the mean change."
+    )
 
 
 def seed(board: Board, replicate: int) -> str:
     """Which seed a row is of, behind its label; nothing where the run has one."""
     return f" (seed {replicate})" if board.run.profile["seeds"] > 1 else ""
+
+
+def square_name(cell: Cell) -> str:
+    """The scheme and the attack of a cell, such as `adi × prune(amount=0.3)` or `unmarked under adi × none`."""
+    return f"{'unmarked under ' if cell.innocent else ''}{cell.scheme} × {cell.attack}"
 
 
 def verdict(cell: Cell) -> str:
@@ -263,19 +262,13 @@ def square(cells: Sequence[Cell]) -> list[str]:
     if cell.after is not None:
         lines.append(evidence(cell.after))
     if cell.committed is not None and cell.after is not None:
-        lines += [f"{name} {changed(gate.delta, gate.unit)}" for name, gate in cell.gates.items()]
+        lines += [f"{name} {changed(lost.delta, lost.unit)}" for name, lost in cell.gates.items()]
         lines.append(f"{cell.committed.word} with commitment")
     elif cell.utility is not None:
         lines.append(changed(cell.utility.delta, cell.unit))
     if cell.kind == "function-preserving" and cell.agreement is not None:
         lines.append(agreement(cell.agreement))
     return lines + list(cell.verdict.flags)
-
-
-ABOUT_SEEDS = (
-    "Where there are several seeds, a square counts their verdicts, the most frequent first, and gives the marks held "
-    "with a 95 % interval (Wilson), the smallest and the largest p-value, and the mean change."
-)
 
 
 def _seeds(cells: Sequence[Cell]) -> list[str]:

@@ -5,14 +5,10 @@ from __future__ import annotations
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, lines, on_tracks
+from leaderboard.pages.section import Inline, Section, lines, per_task
 
 
-def has_claims(board: Board) -> bool:
-    return any(_is_judged_claim(cell) for cell in board.cells)
-
-
-def _is_judged_claim(cell: Cell) -> bool:
+def is_judged_claim(cell: Cell) -> bool:
     return cell.claim and not cell.innocent and cell.after is not None
 
 
@@ -29,38 +25,27 @@ def claims(board: Board) -> Section:
     parts = []
     for attack in sorted(board.attacks, key=lambda row: board.kinds.index(row.kind)):
         squares = (board.at(scheme.label, attack.label) for scheme in board.schemes)
-        rows = [_row(board, cell) for square in squares for cell in square if _is_judged_claim(cell)]
+        rows = [_row(board, cell) for square in squares for cell in square if is_judged_claim(cell)]
         if rows:
             parts.append(Section(f"{attack.kind.capitalize()}: {attack.label}", header=header, rows=rows))
     return Section("Claims", text, parts=parts)
 
 
 def _row(board: Board, cell: Cell) -> list[Inline]:
-    gates = [f"{name}: {wording.change_interval(gate)} {gate.unit}, {gate.state}" for name, gate in cell.gates.items()]
+    committed = cell.committed.reason if cell.committed else None
     return [
         cell.scheme + wording.seed(board, cell.replicate),
         wording.verdict(cell),
         cell.committed.word if cell.committed else "–",
         wording.evidence(cell.after) if cell.after else "–",
-        lines(gates),
-        cell.verdict.reason or _with_commitment(cell) or "–",
+        lines(f"{name}: {wording.gate(gate)}" for name, gate in cell.gates.items()),
+        cell.verdict.reason or (f"with commitment: {committed}" if committed else "–"),
     ]
 
 
-def _with_commitment(cell: Cell) -> str:
-    return f"with commitment: {cell.committed.reason}" if cell.committed and cell.committed.reason else ""
-
-
-def has_channels(board: Board) -> bool:
-    return any(cell.channels for cell in board.owners())
-
-
+@per_task
 def channels(board: Board) -> Section:
     """Channels beside the evidence: printed, never a second chance."""
-    return on_tracks(board, _channels)
-
-
-def _channels(board: Board) -> Section:
     columns = dict.fromkeys((c.scheme, name) for c in board.owners() for name in c.channels)
     rows: list[list[Inline]] = []
     for attack in board.attacks:

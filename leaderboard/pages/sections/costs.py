@@ -5,15 +5,12 @@ from __future__ import annotations
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import Fidelity, work_share
 from leaderboard.pages import wording
-from leaderboard.pages.section import Section, on_tracks
+from leaderboard.pages.section import Section, per_task
 
 
+@per_task
 def fidelity(board: Board) -> Section:
     """What embedding did to accuracy (or mean PSNR), what it cost, and how strong the fresh mark is."""
-    return on_tracks(board, _fidelity)
-
-
-def _fidelity(board: Board) -> Section:
     rows = [
         [row.label + wording.seed(board, found.replicate), *_embedding(board, found)]
         for row in board.schemes
@@ -38,27 +35,23 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
     elif found.nulls is not None and found.marked is not None:
         change = wording.change(found.nulls - found.marked, unit)
     nulls = f"~ {wording.score(found.nulls, unit)}"
-    mark = found.evidence
-    count = mark is not None and mark.kind == "count"
+    mark, images = found.evidence, found.distortion
     return [
         wording.level(found.host, unit, found.host_ssim) if found.host is not None else nulls,
         wording.level(found.marked, unit, found.marked_ssim),
         change,
-        *([wording.distortion(found.distortion)] if unit == "dB" else []),
+        *([wording.level(images.psnr, unit, images.ssim) if images else "–"] if unit == "dB" else []),
         wording.seconds(found.cost.seconds) if found.cost else "–",
         wording.of_a_host(work_share(found.cost, board.host_operations)),
         f"{wording.evidence(mark)}, {mark.state}" if mark else "–",
-        wording.total(mark.theta, mark.n, count) if mark and mark.theta is not None else "–",
+        wording.theta(mark) if mark else "–",
         f"{mark.null_mean:.3g}" if mark and mark.null_mean is not None else "–",
     ]
 
 
+@per_task
 def costs(board: Board) -> Section:
     """Everything an attack used, medians over the schemes."""
-    return on_tracks(board, _costs)
-
-
-def _costs(board: Board) -> Section:
     rows = []
     for row in board.attacks:
         cost = row.cost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leaderboard.judge.board import Board
+from leaderboard.judge.false_positives import FalseAlarms
 from leaderboard.pages import wording
 from leaderboard.pages.section import Inline, Section, strong
 
@@ -20,8 +21,19 @@ def false_alarms(board: Board) -> Section:
     )
     header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others",
               "other owners' models accused"]  # fmt: skip
-    rows = [[row.label, *wording.alarms(row.false_alarms)] for row in board.schemes]
+    rows = [[row.label, *_counts(row.false_alarms)] for row in board.schemes]
     return Section("False alarms", text, header, rows, "lrrrr")
+
+
+def _counts(found: FalseAlarms) -> list[str]:
+    """Dashes where there was nothing to accuse."""
+    seen = found.tally.count("not-marked", "false-positive")
+    return [
+        f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
+        f"{found.fired}/{found.models}, <= {found.bound:.2f}" if found.models else "–",
+        f"{found.null_fired}/{found.nulls}, <= {found.null_bound:.2f}" if found.nulls else "–",
+        f"{found.rival_fired}/{found.rivals}" if found.rivals else "–",
+    ]
 
 
 def near_misses(board: Board) -> Section:
@@ -30,16 +42,11 @@ def near_misses(board: Board) -> Section:
     for row in board.schemes:
         seen = [cell for cell in board.cells if cell.innocent and cell.scheme == row.label]
         read = [(cell.after, cell) for cell in seen if cell.after is not None and not wording.is_unreadable(cell.after)]
-        ordered = sorted(read, key=lambda pair: pair[0].log10_p)[:NEAREST]
-        for place, (found, cell) in enumerate(ordered):
+        for place, (found, cell) in enumerate(sorted(read, key=lambda pair: pair[0].log10_p)[:NEAREST]):
             word = cell.verdict.word
-            rows.append([
-                row.label if place == 0 else "",
-                cell.attack + wording.seed(board, cell.replicate),
-                wording.evidence(found),
-                wording.total(found.theta, found.n, found.kind == "count") if found.theta is not None else "–",
-                strong(word) if word == "false-positive" else word,
-            ])  # fmt: skip
+            said = strong(word) if word == "false-positive" else word
+            model = cell.attack + wording.seed(board, cell.replicate)
+            rows.append(["" if place else row.label, model, wording.evidence(found), wording.theta(found), said])
     if not rows:
         return Section("Near misses", "No innocent model was read.")
     text = (

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices
+from leaderboard.analysis.sweeps import THIEFS_CHOICE, choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
+from leaderboard.judge.summaries import AttackRow
 from leaderboard.pages import wording
 from leaderboard.pages.bibliography import works_of
-from leaderboard.pages.section import Inline, Section, Span, lines, on_tracks, strong
+from leaderboard.pages.section import Inline, Section, Span, lines, per_task, strong
 
 _ALARMS = ("removed", "forged", "false-positive", "crashed", "timeout", "oom")
 
 
-def matrix(board: Board, swept: Sequence[Curve]) -> Section:
+@per_task
+def matrix(board: Board) -> Section:
     """Every square with its verdict and what backs it."""
-    chosen = choices(board, swept)
+    columns = [scheme.label for scheme in board.schemes]
+    chosen = choices(board)
 
-    def of_track(part: Board) -> Section:
-        columns = [scheme.label for scheme in part.schemes]
-        parts = [
-            Section(
-                kind.capitalize(),
-                header=["attack", *columns],
-                rows=[
-                    [attack.label, *(_square(part, scheme, attack.label, chosen) for scheme in columns)]
-                    for attack in part.attacks
-                    if attack.kind == kind
-                ],
-            )
-            for kind in part.kinds
-        ]
-        return Section("The matrix", parts=parts)
+    def row(attack: AttackRow) -> list[Inline]:
+        return [attack.label, *(_square(board, scheme, attack.label, chosen) for scheme in columns)]
 
-    return on_tracks(board, of_track)
+    header = ["attack", *columns]
+    parts = [Section(kind.capitalize(), header=header, rows=rows) for kind, rows in _by_kind(board, row)]
+    return Section("The matrix", parts=parts)
+
+
+def _by_kind(board: Board, row: Callable[[AttackRow], list[Inline]]) -> Iterator[tuple[str, list[list[Inline]]]]:
+    """The rows of each kind of attack."""
+    for kind in board.kinds:
+        yield kind, [row(attack) for attack in board.attacks if attack.kind == kind]
 
 
 def squares(board: Board) -> Section:
@@ -49,23 +47,20 @@ def squares(board: Board) -> Section:
     return Section(header=["scheme × attack", "verdict, mark left, change of utility"], rows=rows)
 
 
+@per_task
 def innocent_models(board: Board) -> Section:
     """Every verdict on models without a mark, under each scheme's key."""
-
-    def of_track(part: Board) -> Section:
-        labels = dict.fromkeys(cell.attack for cell in part.cells if cell.innocent and cell.jobs)
-        columns = [scheme.label for scheme in part.schemes]
-        rows = [[label, *(_square(part, scheme, label, innocent=True) for scheme in columns)] for label in labels]
-        return Section("Every verdict on an innocent model", header=["unmarked, after", *columns], rows=rows)
-
-    return on_tracks(board, of_track)
+    labels = dict.fromkeys(cell.attack for cell in board.cells if cell.innocent and cell.jobs)
+    columns = [scheme.label for scheme in board.schemes]
+    rows = [[label, *(_square(board, scheme, label, innocent=True) for scheme in columns)] for label in labels]
+    return Section("Every verdict on an innocent model", header=["unmarked, after", *columns], rows=rows)
 
 
 def _square(
-    board: Board, scheme: str, attack: str, chosen: set[tuple[str, str]] | None = None, *, innocent: bool = False
+    board: Board, scheme: str, attack: str, chosen: Collection[tuple[str, str]] = (), *, innocent: bool = False
 ) -> Inline:
     said = wording.square(board.at(scheme, attack, innocent=innocent))
-    choice = [THIEFS_CHOICE] if (scheme, attack) in (chosen or ()) else []
+    choice = [THIEFS_CHOICE] if (scheme, attack) in chosen else []
     return lines([*(strong(line) if line.split(" ")[0] in _ALARMS else line for line in said), *choice])
 
 
@@ -83,22 +78,12 @@ def short_matrix(board: Board) -> Section:
         f"{board.track.budget:g} {board.track.unit}."
     )
     header = ["attack", *(_cited(row.label, row.described["paper"]) for row in board.schemes)]
-    parts = [
-        Section(
-            kind,
-            header=header,
-            rows=[
-                [
-                    _cited(attack.label, attack.described["paper"]),
-                    *(_short(board.at(scheme.label, attack.label), seeds > 1) for scheme in board.schemes),
-                ]
-                for attack in board.attacks
-                if attack.kind == kind
-            ],
-        )
-        for kind in board.kinds
-    ]
-    return Section(title, parts=parts)
+
+    def row(attack: AttackRow) -> list[Inline]:
+        squares = (_short(board.at(scheme.label, attack.label), seeds > 1) for scheme in board.schemes)
+        return [_cited(attack.label, attack.described["paper"]), *squares]
+
+    return Section(title, parts=[Section(kind, header=header, rows=rows) for kind, rows in _by_kind(board, row)])
 
 
 def _cited(label: str, paper: str) -> Inline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -11,7 +11,7 @@ from leaderboard.analysis.error_rates import ALPHAS
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, Span, on_tracks
+from leaderboard.pages.section import Inline, Section, Span, per_task
 
 OTHER_BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}
 
@@ -23,9 +23,9 @@ def tasks(board: Board) -> Section:
         useless = board.useless_nulls.get(one.task)
         out = f" ({useless} left out: below 3 dB over doing nothing)" if useless else ""
         nulls = f"{wording.nulls(one.nulls, one.surrogates)}{out}"
-        sizes = f"{one.owner:,}", f"{one.thief:,}", f"{one.test:,}"
-        budget = f"{one.budget:g} {one.unit}"
-        rows.append([one.task, one.kind, *sizes, one.architecture, nulls, budget, wording.probability(one.alpha)])
+        sizes = (f"{count:,}" for count in (one.owner, one.thief, one.test))
+        level = f"{one.budget:g} {one.unit}", wording.probability(one.alpha)
+        rows.append([one.task, one.kind, *sizes, one.architecture, nulls, *level])
     header = ["task", "kind", "owner's images", "thief's", "test", "architecture", "nulls", "budget", "alpha"]
     text = "Each task has its own images, unmarked models (nulls), unit of utility and budget."
     if any(one.surrogates for one in board.shown):
@@ -33,12 +33,9 @@ def tasks(board: Board) -> Section:
     return Section("Tasks", text, header, rows, "llrrrlrrr")
 
 
+@per_task
 def thresholds(board: Board) -> Section:
     """The records read at other alphas and budgets."""
-    return on_tracks(board, _thresholds)
-
-
-def _thresholds(board: Board) -> Section:
     kinds, track = [kind for kind in board.kinds if kind != "control"], board.track
     settings = [(alpha, track.budget) for alpha in sorted({*ALPHAS, track.alpha}, reverse=True)]
     budgets = sorted({*OTHER_BUDGETS[track.unit], track.budget})
@@ -48,15 +45,10 @@ def _thresholds(board: Board) -> Section:
         read = board.at_thresholds(alpha, budget)
         innocent = Tally.of(verdict for cell, verdict in read if cell.innocent)
         owners = {kind: Tally.of(word for c, word in read if c.kind == kind and not c.innocent) for kind in kinds}
-        rows.append(
-            [
-                wording.probability(alpha),
-                f"{budget:g}",
-                *(wording.held(tally) for tally in owners.values()),
-                str(sum(tally.count("embed-failed") for tally in owners.values()) or "–"),
-                f"{innocent.count('false-positive')}/{innocent.count('not-marked', 'false-positive')}",
-            ]
-        )
+        held = (wording.held(tally) for tally in owners.values())
+        failed = str(sum(tally.count("embed-failed") for tally in owners.values()) or "–")
+        accused = f"{innocent.count('false-positive')}/{innocent.count('not-marked', 'false-positive')}"
+        rows.append([wording.probability(alpha), f"{budget:g}", *held, failed, accused])
     header = ["alpha", f"budget, {track.unit}", *(f"{kind}: held" for kind in kinds), "embed-failed", "false positives"]
     text = "The same records, read again. For claims, held means rejected (without commitment)."
     return Section("At other thresholds", text, header, rows, "r" * len(header))
@@ -77,7 +69,7 @@ def how_it_ran(board: Board) -> Section:
         ("jobs", f"{len(board.run.records)} of {len(described['jobs'])} have a record"),
         *((f"plug-in left out: {PurePath(one['path']).name}", one["reason"]) for one in described["broken"]),
     ]
-    return Section("Protocol", header=["what", "value"], rows=[fact for fact in facts if fact[1]])
+    return _facts("Protocol", facts)
 
 
 def protocol(board: Board) -> Section:
@@ -93,8 +85,12 @@ def protocol(board: Board) -> Section:
         *((f"version: {name}", ", ".join(sorted(found))) for name, found in sorted(versions.items())),
         *((f"smallest p, {grade}", p) for grade, p in _smallest(board)),
     ]  # fmt: skip
-    settings = Section("Settings and versions", header=["what", "value"], rows=[fact for fact in facts if fact[1]])
-    return replace(how_it_ran(board), parts=[settings])
+    return replace(how_it_ran(board), parts=[_facts("Settings and versions", facts)])
+
+
+def _facts(title: str, facts: Sequence[tuple[str, str]]) -> Section:
+    """Names and values, without those that have none."""
+    return Section(title, header=["what", "value"], rows=[fact for fact in facts if fact[1]])
 
 
 def _ran(board: Board) -> list[Mapping[str, Any]]:

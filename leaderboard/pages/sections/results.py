@@ -7,7 +7,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow, SchemeRow
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
-from leaderboard.pages.section import Section, on_tracks
+from leaderboard.pages.section import Section, per_task
 from leaderboard.stats.seeds import what_seeds_allow
 
 
@@ -26,10 +26,8 @@ def _headline(board: Board) -> tuple[str, str]:
         undecided = f" ({tally.undecided} undecided)" if tally.undecided else ""
         if kind in CLAIM_KINDS:
             committed = Tally.of(cell.committed or cell.verdict for cell in cells)
-            said.append(
-                f"{kind}: {tally.broken} of {tally.judged} claims forged{undecided}, "
-                f"{committed.broken} where keys must be committed"
-            )
+            forged = f"{tally.broken} of {tally.judged} claims forged{undecided}"
+            said.append(f"{kind}: {forged}, {committed.broken} where keys must be committed")
         else:
             said.append(f"{kind}: {tally.held} of {tally.judged} marks held{undecided}")
     innocent = Tally.of(cell.verdict for cell in board.cells if cell.innocent)
@@ -49,24 +47,17 @@ def by_board(board: Board) -> Section:
         tallies |= {f"{kind}{on}": Tally.of(cell.verdict for cell in part.owners(kind)) for kind in part.kinds}
         tallies[f"innocent models{on}"] = Tally.of(cell.verdict for cell in part.cells if cell.innocent)
     words = [word for word in wording.LEGEND if any(tally.count(word) for tally in tallies.values())]
-    rows = [
-        [
-            name,
-            *(str(tally.count(word) or "–") for word in words),
-            wording.percent(tally.undecided / tally.judged if tally.judged else None),
-        ]
-        for name, tally in tallies.items()
-    ]
+    rows = []
+    for name, tally in tallies.items():
+        share = wording.percent(tally.undecided / tally.judged if tally.judged else None)
+        rows.append([name, *(str(tally.count(word) or "–") for word in words), share])
     header = ["board", *words, "undecided, of judged"]
     return Section("Verdicts by board", header=header, rows=rows, align="l" + "r" * len(header))
 
 
+@per_task
 def ranked_schemes(board: Board) -> Section:
     """Schemes by the share that held, board by board in the pages' order; counts, never a sum."""
-    return on_tracks(board, _ranked_schemes)
-
-
-def _ranked_schemes(board: Board) -> Section:
     kinds = board.ranked_kinds
 
     def shares(row: SchemeRow) -> list[tuple[float, float]]:
@@ -93,12 +84,9 @@ def _ranked_schemes(board: Board) -> Section:
     return Section("Schemes in this run", text, [*header, "squares left out"], rows, "l" + "r" * len(header))
 
 
+@per_task
 def ranked_attacks(board: Board) -> Section:
     """One table for each board: attacks by how many marks they removed or claims they forged, then by cost."""
-    return on_tracks(board, _ranked_attacks)
-
-
-def _ranked_attacks(board: Board) -> Section:
     seeds = board.run.profile["seeds"]
     text = (
         f"{what_seeds_allow(seeds)} Counts are of schemes{' and seeds' if seeds > 1 else ''}. "
@@ -115,17 +103,14 @@ def _ranked_attacks(board: Board) -> Section:
                 row.label,
                 wording.broken(row.tally),
                 wording.broken(row.committed) if claims else str(row.no_better or "–"),
-                *([] if claims else [str(row.tally.count("utility-lost") or "–"), _change(row, board.track.unit)]),
+                *([] if claims else _utility(row, board.track.unit)),
                 *wording.price(row),
             ]
             for row in sorted((row for row in board.attacks if row.kind == kind), key=_danger)
         ]
-        counts = (
-            ["forged", "… with commitment"]
-            if claims
-            else ["removed", "no better than scratch", "utility lost", f"change, {board.track.unit}"]
-        )
-        header = ["attack", *counts, "cost", "of training a host", "tier"]
+        counts = ["removed", "no better than scratch", "utility lost", f"change, {board.track.unit}"]
+        header = ["attack", *(["forged", "… with commitment"] if claims else counts), "cost", "of training a host",
+                  "tier"]  # fmt: skip
         about = wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""
         parts.append(Section(kind.capitalize(), about, header, rows, "l" + "r" * len(header)))
     return Section("Attacks in this run", text, parts=parts)
@@ -136,8 +121,9 @@ def _danger(row: AttackRow) -> tuple[float, float, float]:
     return -(row.tally.broken / m if m else -1.0), -(row.tally.undecided / m if m else 0.0), row.relative or 0.0
 
 
-def _change(row: AttackRow, unit: str) -> str:
-    return "–" if row.change is None else wording.change(row.change, unit)
+def _utility(row: AttackRow, unit: str) -> list[str]:
+    change = "–" if row.change is None else wording.change(row.change, unit)
+    return [str(row.tally.count("utility-lost") or "–"), change]
 
 
 def by_family(board: Board) -> Section:

@@ -7,7 +7,7 @@ from leaderboard.analysis.power import Power, power
 from leaderboard.analysis.ranking import CostToBreak, Ranked, Scores, SeedScore, Standing
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, lines, on_tracks
+from leaderboard.pages.section import Inline, Section, lines, per_task
 from leaderboard.stats.seeds import what_seeds_allow
 from leaderboard.stats.tails import wilson
 
@@ -16,9 +16,10 @@ TIERS = ("0 (up to 1 %)", "1 (up to 5 %)", "2 (up to 25 %)", "3 (up to 100 %)", 
 
 def scores_over_seeds(board: Board) -> Section | None:
     """Scores and worst cases; None where there is one seed."""
-    return on_tracks(board, _scores) if board.run.profile["seeds"] > 1 else None
+    return _scores(board) if board.run.profile["seeds"] > 1 else None
 
 
+@per_task
 def _scores(board: Board) -> Section:
     scores = Scores(board)
     text = (
@@ -94,12 +95,9 @@ def _worst_by_tier(scores: Scores, kind: str, committed: bool) -> list[Section]:
     return [Section(header=header, rows=rows, align="llrrrr")]
 
 
+@per_task
 def cost_to_break(board: Board) -> Section:
     """One row per scheme, one column per board: the cheapest attack that broke it, or that none did."""
-    return on_tracks(board, _cost_to_break)
-
-
-def _cost_to_break(board: Board) -> Section:
     scores, kinds = Scores(board), board.ranked_kinds
     rows = [[row.label, *(_price(scores.cost_to_break(row.label, kind)) for kind in kinds)] for row in board.schemes]
     text = (
@@ -123,12 +121,9 @@ def _price(found: CostToBreak | None) -> Inline:
     return lines([found.attack, f"{found.broken}/{found.seeds}, {work}{tier}{took}", *scratch])
 
 
+@per_task
 def power_of_boards(board: Board) -> Section:
     """What the cells of each board could have decided at all, from the most to the least sensitive cell."""
-    return on_tracks(board, _power)
-
-
-def _power(board: Board) -> Section:
     unit = board.track.unit
     rows = []
     for kind in board.kinds:
@@ -161,8 +156,8 @@ def _form(unit: str) -> str:
 
 
 def _ranges(found: list[Power], unit: str) -> list[str]:
-    columns = [[one.kept for one in found], [one.lost for one in found], [one.present for one in found]]
-    return [_range(values, form) for values, form in zip(columns, (_form(unit), _form(unit), ".2f"), strict=True)]
+    utility = ([one.kept for one in found], [one.lost for one in found])
+    return [*(_range(values, _form(unit)) for values in utility), _range([one.present for one in found], ".2f")]
 
 
 def _range(values: list[float | None], form: str) -> str:

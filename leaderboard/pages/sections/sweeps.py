@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leaderboard.analysis.sweeps import SHARE, THIEFS_CHOICE, Curve
+from leaderboard.analysis.sweeps import SHARE, THIEFS_CHOICE, Curve, curves
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.section import Inline, Section, lines, strong
 from leaderboard.stats.utility_test import SCALE
 
 
-def curve_tables(board: Board, swept: Sequence[Curve]) -> Section | None:
+def curve_tables(board: Board) -> Section | None:
     """One table for every swept number: its values as rows, schemes as columns; None where nothing is swept."""
     groups: dict[tuple[str, str, str], list[Curve]] = {}
-    for curve in swept:
+    for curve in curves(board):
         groups.setdefault((curve.attack, curve.field, curve.unit), []).append(curve)
     if not groups:
         return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from benchmark.plugins.parameters import write_value
 from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.board import Board
-from leaderboard.pages import wording
 from leaderboard.pages.section import Inline, Section, lines, link, strong
 
 Facts = list[tuple[str, str]]
@@ -21,7 +21,7 @@ def scheme_facts(described: Mapping[str, Any]) -> Facts:
         ("leaves the house", described["release"]),
         ("the court sees", described["court"]),
         ("starts from", "a trained net" if described["host"] else "nothing"),
-        ("parameters", wording.parameters(described["parameters"])),
+        ("parameters", _parameters(described["parameters"])),
         ("source", described["paper"]),
         ("expected, and written down before any run", described.get("expected_failure") or ""),
         ("forgery expected, and written down before any run", described.get("expected_forgery") or ""),
@@ -37,9 +37,14 @@ def attack_facts(described: Mapping[str, Any], thief: Mapping[str, Any]) -> Fact
         ("the thief needs", "his own data only" if described["target"] == "none" else described["access"]),
         ("the thief knows", ", ".join(_knows(described))),
         ("the thief has", f"{100 * thief['share']:g} % of the {thief['pool']} pool of images; {told}"),
-        ("parameters", "; ".join(filter(None, (wording.parameters(one["parameters"]) for one in described["stages"])))),
+        ("parameters", "; ".join(filter(None, (_parameters(one["parameters"]) for one in described["stages"])))),
         ("source", described["paper"]),
     ]
+
+
+def _parameters(values: Mapping[str, Any]) -> str:
+    """As they are written in a label, those of no text as `none`."""
+    return ", ".join(f"{name}={write_value(value) if value != '' else 'none'}" for name, value in values.items())
 
 
 def _knows(described: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark.vocabulary import ORACLE_KINDS
-from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices
+from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices, curves
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.pages import wording
@@ -38,8 +38,8 @@ _SIGNS = {"held": "●", "dear": "◐", "open": "?", "broken": "✕", "none": "�
 _ORDER = ("broken", "open", "dear", "held", "none")
 
 
-def page(board: Board, curves: Sequence[Curve] = ()) -> str:
-    """The whole page. `curves`: utility against evidence, shown in the squares they belong to."""
+def page(board: Board) -> str:
+    """The whole page."""
     environment = Environment(
         loader=PackageLoader("leaderboard.pages"),
         autoescape=True,
@@ -50,7 +50,7 @@ def page(board: Board, curves: Sequence[Curve] = ()) -> str:
     )
     environment.filters |= {"breaks": _breaks, "inline": inline, "paragraphs": _paragraphs}
     squares: list[dict[str, Any]] = []
-    boards = list(_boards(board, curves, squares))
+    boards = list(_boards(board, squares))
     script = _own("page.js")
     return environment.get_template("page.html.j2").render(
         run=one_line(board.run.described["run"]),
@@ -58,7 +58,7 @@ def page(board: Board, curves: Sequence[Curve] = ()) -> str:
         alpha=wording.probability(board.alpha),
         budget=one_line(wording.budgets(board.shown)),
         units=wording.units(board.shown),
-        several=wording.ABOUT_SEEDS if board.run.profile["seeds"] > 1 else "",
+        several=wording.about_seeds(board),
         boards=boards,
         words=[word for word in wording.LEGEND if any(word in square["words"] for square in squares)],
         sections=[
@@ -74,7 +74,18 @@ def page(board: Board, curves: Sequence[Curve] = ()) -> str:
         style=Markup(_own("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=Markup(json_for_script(_data(board, squares))),
+        data=Markup(
+            json_for_script(
+                {
+                    "schemes": [_given(scheme_facts(row.described)) for row in board.schemes],
+                    "attacks": [
+                        _given(attack_facts(row.described, board.run.profile["thief"])) for row in board.attacks
+                    ],
+                    "meaning": MEANING,
+                    "squares": squares,
+                }
+            )
+        ),
     )
 
 
@@ -99,13 +110,12 @@ def _marked(span: Span) -> Markup:
 
 def _breaks(label: str) -> Markup:
     """A label that a narrow column may break after its signs."""
-    parts = re.split(r"(?<=[(,+=;|/])(?=\w)", piece(label))
-    return Markup("<wbr>").join(parts)
+    return Markup("<wbr>").join(re.split(r"(?<=[(,+=;|/])(?=\w)", piece(label)))
 
 
-def _paragraphs(text: Inline) -> list[Markup]:
+def _paragraphs(text: Inline) -> list[str]:
     """The paragraphs of a section's text."""
-    return [Markup(one) for one in str(inline(text, breaking=False)).split("<br>") if one]
+    return [one for one in inline(text, breaking=False).split(Markup("<br>")) if one]
 
 
 def json_for_script(value: Any) -> str:
@@ -118,12 +128,12 @@ def _own(name: str) -> str:
     return files("leaderboard.pages").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _boards(board: Board, curves: Sequence[Curve], data: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _boards(board: Board, data: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The tables of the matrix, each without the schemes that none of its attacks can be run on.
 
     What their squares open is added to `data`.
     """
-    chosen = choices(board, curves)
+    chosen = choices(board)
     for part in board.parts:
         on = f", {one_line(part.track.task)}" if len(board.parts) > 1 else ""
         everyone = [row.label for row in part.schemes]
@@ -143,7 +153,7 @@ def _boards(board: Board, curves: Sequence[Curve], data: list[dict[str, Any]]) -
                     choice = kind != INNOCENT and (scheme, label) in chosen
                     squares.append(_square(cells, len(data), choice) if cells else None)
                     if cells:
-                        data.append(_opened(board, cells, curves))
+                        data.append(_opened(board, cells))
                 rows.append({"attack": one_line(label), "squares": squares})
             about = wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""
             yield {"kind": kind + on, "about": about, "schemes": [one_line(one) for one in schemes], "rows": rows}
@@ -161,13 +171,13 @@ def _square(cells: Sequence[Cell], number: int, chosen: bool) -> dict[str, Any]:
     return {"number": number, "lines": lines, "words": words, "look": look, "sign": sign, "rank": rank}
 
 
-def _opened(board: Board, cells: Sequence[Cell], curves: Sequence[Curve]) -> dict[str, Any]:
+def _opened(board: Board, cells: Sequence[Cell]) -> dict[str, Any]:
     """What a square opens: the facts of its cells, one per seed, and the curves that it is a point of."""
     scheme, attack, innocent = cells[0].scheme, cells[0].attack, cells[0].innocent
-    own = [] if innocent else [one for one in curves if one.scheme == scheme and _is_on(attack, one)]
+    own = [] if innocent else [one for one in curves(board) if one.scheme == scheme and _is_on(attack, one)]
     attacks = [row.label for row in board.attacks]
     return {
-        "title": f"{'unmarked under ' if innocent else ''}{one_line(scheme)} × {one_line(attack)}",
+        "title": one_line(wording.square_name(cells[0])),
         "scheme": [row.label for row in board.schemes].index(scheme),
         "attack": attacks.index(attack) if attack in attacks else -1,
         "words": list(dict.fromkeys(cell.verdict.word for cell in cells)),
@@ -199,15 +209,5 @@ def _curve(curve: Curve) -> dict[str, Any]:
     return {"title": f"Curve of {one_line(curve.attack)}", "header": header, "rows": rows}
 
 
-def _data(board: Board, squares: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    thief = board.run.profile["thief"]
-    return {
-        "schemes": [_given(scheme_facts(row.described)) for row in board.schemes],
-        "attacks": [_given(attack_facts(row.described, thief)) for row in board.attacks],
-        "meaning": MEANING,
-        "squares": squares,
-    }
-
-
 def _given(facts: Facts) -> Facts:
-    return [(name, one_line(value)) for name, value in facts if one_line(value)]
+    return [(name, text) for name, value in facts if (text := one_line(value))]

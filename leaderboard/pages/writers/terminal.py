@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,33 +23,25 @@ def show(board: Board, folder: Path, console: Console) -> None:
     for size, numbers in headlines(board):
         console.print(Text.assemble((f"{one_line(size)}. ", "bold"), one_line(numbers)))
     listed = squares(board)
-    shown = (listed, by_family(board)) if len(listed.rows) <= _FEW else (by_family(board),)
-    write(shown, console)
+    write([*([listed] if len(listed.rows) <= _FEW else []), by_family(board)], console)
     console.print(Text(f"Pages: {one_line(folder / 'leaderboard.html')}, and leaderboard.md beside it"), soft_wrap=True)
 
 
 def write(sections: Iterable[Section], console: Console) -> None:
-    """Print sections one after the other."""
+    """Print sections one after the other; long cells are folded, so that no line is wider than the console."""
     for section in sections:
-        for one in _renderables(section):
-            console.print(one)
-
-
-def _renderables(section: Section) -> Iterator[RenderableType]:
-    """A section as what rich prints; long cells are folded, so that no line is wider than the console."""
-    if section.title:
-        yield Text.assemble("\n", (_text(section.title).plain, "bold"))
-    if section.text:
-        yield _text(section.text)
-    if section.header:
-        table = Table(header_style="bold", box=None, pad_edge=False)
-        for column, name in enumerate(section.header):
-            table.add_column(_text(name), overflow="fold", justify="right" if section.right(column) else "left")
-        for row in section.rows:
-            table.add_row(*(_text(cell) for cell in row))
-        yield table
-    for part in section.parts:
-        yield from _renderables(part)
+        if section.title:
+            console.print(Text.assemble("\n", (_text(section.title).plain, "bold")))
+        if section.text:
+            console.print(_text(section.text))
+        if section.header:
+            table = Table(header_style="bold", box=None, pad_edge=False)
+            for column, name in enumerate(section.header):
+                table.add_column(_text(name), overflow="fold", justify="right" if section.right(column) else "left")
+            for row in section.rows:
+                table.add_row(*(_text(cell) for cell in row))
+            console.print(table)
+        write(section.parts, console)
 
 
 def _text(text: Inline) -> Text:

@@ -71,7 +71,7 @@ def test_a_removed_mark_is_worse_and_beyond_chance(two: tuple[Any, Any]) -> None
     assert evidence.p == pytest.approx(fisher((96, 100), (5, 100)))
     assert evidence.adjusted == pytest.approx(2 * evidence.p)
     assert compare(b, a).better[0].step == 2
-    assert "survived -> removed; 96/100 -> 5/100 (Fisher p 10^" in describe(a, b, found)
+    assert "survived -> removed; 96/100 -> 5/100 (Fisher 10^" in describe(a, b, found)
     json.dumps(as_json(a, b, found), allow_nan=False)
 
 

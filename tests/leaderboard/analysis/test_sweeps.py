@@ -82,9 +82,9 @@ def test_the_thief_chooses_the_strongest_setting_that_he_can_afford_by_his_own_i
     for amount, wrong, held_out in ((0.1, 0, 0), (0.3, 200, 2), (0.5, 4, 3), (0.7, 4, 30)):
         swept(case, shared, amount, 60, wrong, held_out)
     board = case.board()
-    (curve,) = found = curves(board)
+    (curve,) = curves(board)
     assert curve.choice == 0.3
-    assert choices(board, found) == {("adi", "prune(amount=0.3)")}
+    assert choices(board) == {("adi", "prune(amount=0.3)")}
     assert case.board(budget=10).budget == 10
     (wider,) = curves(case.board(budget=10))
     assert wider.choice == 0.5
@@ -135,7 +135,7 @@ def test_other_thieves_draw_a_curve_over_the_share_and_stay_out_of_the_matrix(ca
     (curve,) = curves(board)
     assert (curve.attack, curve.field, curve.choice) == ("tune", "thief share (disjoint pool)", None)
     assert [(point.value, point.rate) for point in curve.points] == [(0.0, 0.96), (0.1, 0.4), (1.0, 0.05)]
-    (part,) = curve_tables(board, curves(board)).parts
+    (part,) = curve_tables(board).parts
     assert part.title == "tune, over the thief share (disjoint pool)"
 
 
@@ -143,7 +143,7 @@ def test_untrusted_names_stay_words(case: Any) -> None:
     shared = case.scheme("<b>|adi")
     for amount in (0.1, 0.5):
         swept(case, shared, amount, 60, 0, name="a|b<i>", scheme="<b>|adi")
-    text = markdown.page("", [curve_tables(case.board(), curves(case.board()))])
+    text = markdown.page("", [curve_tables(case.board())])
     assert "a\\|b&lt;i&gt;" in text
     assert "&lt;b&gt;\\|adi" in text
     assert "<b>" not in text
@@ -153,5 +153,5 @@ def test_untrusted_names_stay_words(case: Any) -> None:
 def test_a_run_without_sweeps_has_no_section(full: Any) -> None:
     board = full.board()
     assert curves(board) == []
-    assert curve_tables(board, curves(board)) is None
+    assert curve_tables(board) is None
     assert "## Curves" not in page(board)

@@ -182,7 +182,7 @@ def test_every_page_names_the_unit(two: Any) -> None:
     row = next(line for line in text.splitlines() if line.startswith("| augmented"))
     assert "-0.10 dB" in row
     assert row.count("|") == 3  # no column of the other track's scheme
-    html = html_page(board, curves(board))
+    html = html_page(board)
     assert "Removal, photos" in html
     assert "0.5 dB on photos" in html
     drawn = latex.page(board)
@@ -198,7 +198,7 @@ def test_ssim_stands_beside_psnr_and_decides_nothing(two: Any) -> None:
     (cell,) = board.at("deepmodel", "augmented")
     assert cell.ssim == pytest.approx(0.9)
     assert re.search(r"mean PSNR +29\.80 dB, SSIM 0\.900", describe_cell(board, cell))
-    assert "29.80 dB, SSIM 0.900" in html_page(board, curves(board))
+    assert "29.80 dB, SSIM 0.900" in html_page(board)
     before = verdicts(board)
     for id in two.run["jobs"]:
         record = two.store.read(id)
@@ -214,7 +214,7 @@ def test_ssim_stands_beside_psnr_and_decides_nothing(two: Any) -> None:
 
 def test_what_embedding_did_to_the_images_stands_with_its_cost(two: Any) -> None:
     board = two.board()
-    for page in (markdown_text.page(board), html_page(board, curves(board))):
+    for page in (markdown_text.page(board), html_page(board)):
         assert page.count("marked against unmarked") == 1  # the other track has no such column
         assert "29.90 dB, SSIM 0.900" in page
         assert "35.00 dB, SSIM 0.970" in page
@@ -273,9 +273,9 @@ def test_the_thief_chooses_by_the_loss_of_his_own_images(case: Any) -> None:
     board = case.board()
     (curve,) = curves(board)
     assert (curve.choice, curve.unit, curve.budget) == (0.5, "dB", 0.5)
-    lines = list(csv.DictReader(io.StringIO(matrix_csv(board, [curve]))))
+    lines = list(csv.DictReader(io.StringIO(matrix_csv(board))))
     assert [line["attack"] for line in lines if line["thiefs_choice"] == "True"] == ["noise(amount=0.5)"]
-    assert html_page(board, [curve]).count("<br>thief&#39;s choice") == 1
+    assert html_page(board).count("<br>thief&#39;s choice") == 1
     assert "at most 0.5 dB" in markdown_text.page(board)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from leaderboard.analysis.sweeps import Curve, Point
 from leaderboard.pages.section import BREAK, Span, strong
 from leaderboard.pages.writers.html import inline, json_for_script, page
 
@@ -104,13 +103,16 @@ def test_seeds_share_a_square_and_keep_their_evidence(case: Any) -> None:
 
 def test_a_square_shows_the_curve_it_lies_on(case: Any) -> None:
     shared = case.scheme("adi")
-    case.hit(shared, "adi", "prune(amount=0.3)", 96)
+    for amount, hits, wrong in ((0.3, 96, 4), (0.5, 60, 8)):
+        label = f"prune(amount={amount})"
+        case.attack(label, stages=[{"name": "prune", "parameters": {"amount": amount}}])
+        case.hit(shared, "adi", label, hits, wrong)
     case.hit(shared, "adi", "jpeg", 96)
-    curve = Curve("adi", "prune(amount=*)", "amount", [Point(0.3, -1.0, -9.4, 0.96, "survived")] * 2)
-    text = page(case.board(), [curve])
-    assert square(text, "adi × prune(amount=0.3)")["curves"][0]["rows"][0] == [
-        "0.3", "-1.0", "10^-9.4", "0.96", "survived",
-    ]  # fmt: skip
+    text = page(case.board())
+    (curve,) = square(text, "adi × prune(amount=0.3)")["curves"]
+    rows = [[value, change, rate, verdict] for value, change, _, rate, verdict in curve["rows"]]
+    assert rows == [["0.3", "-1.0", "0.96", "survived"], ["0.5", "-2.0", "0.6", "survived"]]
+    assert square(text, "adi × prune(amount=0.5)")["curves"] == [curve]
     assert square(text, "adi × jpeg")["curves"] == []
 
 
@@ -178,8 +180,9 @@ def test_marks_and_titles_of_sections_are_escaped() -> None:
 
 def test_a_run_without_a_record_still_makes_a_page(case: Any) -> None:
     case.attack("prune")
-    case.run["schemes"].append({"label": "adi", "doc": "", "paper": "", "release": "weights", "court": "labels",
-                                "host": False, "parameters": {}, "task": "digits"})  # fmt: skip
+    case.run["schemes"].append({"name": "adi", "label": "adi", "doc": "", "paper": "", "release": "weights",
+                                "court": "labels", "item": "trigger", "host": False, "parameters": {},
+                                "task": "digits"})  # fmt: skip
     case.cell("adi", "prune", {"marked": "0" * 64})
     assert square(page(case.board()), "adi × prune")["words"] == ["not-run"]
 

@@ -104,7 +104,7 @@ def test_seeds_share_a_square_with_an_interval(case: Any) -> None:
     lines = square(page(case.board()), "### Removal", "prune")
     assert lines[:3] == ["survived 2/3", "**removed 1/3**", "held 2/3 \\[0.21, 0.94\\]"]
     assert " to " in lines[3]
-    assert wording.ABOUT_SEEDS in page(case.board())
+    assert "a square counts their verdicts" in page(case.board())
 
 
 def test_seeds_of_one_p_value_say_it_once(case: Any) -> None:
@@ -116,8 +116,9 @@ def test_seeds_of_one_p_value_say_it_once(case: Any) -> None:
 
 def test_a_run_without_a_record_still_makes_a_page(case: Any) -> None:
     case.attack("prune")
-    case.run["schemes"].append({"label": "adi", "doc": "", "paper": "", "release": "weights", "court": "labels",
-                                "host": False, "parameters": {}, "task": "digits"})  # fmt: skip
+    case.run["schemes"].append({"name": "adi", "label": "adi", "doc": "", "paper": "", "release": "weights",
+                                "court": "labels", "item": "trigger", "host": False, "parameters": {},
+                                "task": "digits"})  # fmt: skip
     case.cell("adi", "prune", {"marked": "0" * 64})
     text = page(case.board())
     assert square(text, "### Removal", "prune") == ["not-run"]
@@ -188,7 +189,7 @@ def test_tables_have_no_padding() -> None:
 
 
 def test_the_main_page_links_the_pages_beside_it_and_no_other(full: Any, case: Any, tmp_path: Any) -> None:
-    every = markdown_pages(full.board(), [])
+    every = markdown_pages(full.board())
     assert [*every] == [MAIN, *BESIDE]
     case.image_track(attacks=[("augmented", 0.5, 0.1)])
     for name, board in (("full", full.board()), ("small", case.board())):
