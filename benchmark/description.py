@@ -115,7 +115,7 @@ def _built(cls: Any, table: Mapping[str, Any]) -> Any:
     for name in table.keys() - hints.keys():
         raise _Misfit(f": unknown key {name!r}: {did_you_mean(name, hints)}")
     if missing := sorted(needed - table.keys()):
-        raise _Misfit(f": {', '.join(missing)} is missing")
+        raise _Misfit(f": {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
     found = {name: _named(hints[name], value, name) for name, value in table.items()}
     if is_typeddict(cls):
         return table

@@ -44,7 +44,7 @@ class Mine(Attack):
         (["--attacks", "prume"], "no attack is named 'prume': did you mean 'prune'"),
         (["--schemes", "rosse"], "no scheme is named 'rosse': did you mean 'rose'"),
         (["--attacks", "prune(amout=0.3)"], "prune has no parameter 'amout': did you mean 'amount'"),
-        (["--attacks", "prune(amount=lots)"], "prune: amount takes float values, not 'lots'"),
+        (["--attacks", "prune(amount=lots)"], "prune: amount takes a number, not 'lots'"),
         (["--attacks", "prune(amount=1.5)"], "prune: amount must be at most 1.0, not 1.5"),
         (["--attacks", "finetune(mode=all)"], "finetune: mode is one of ftll, ftal, rtll, rtal, not 'all'"),
         (["--attacks", ""], "--attacks selects nothing"),
@@ -61,7 +61,7 @@ class Mine(Attack):
         (["--run", "../elsewhere"], "--run '../elsewhere' can't name a folder"),
         (["--data-root", "nowhere"], "--data-root nowhere is no folder"),
         (["--task", "fashion-mnist", "--data-root", "/", "--offline"], "is missing and --offline forbids to fetch it"),
-        (["--plugin", "nowhere.py"], "nowhere.py: the file can't be read"),
+        (["--plugin", "nowhere.py"], "nowhere.py: the file can't be read: No such file or directory\n"),
     ],
 )
 def test_wrong_options(tmp_path: Path, options: list[str], sentence: str) -> None:
@@ -158,7 +158,7 @@ def test_a_run_that_is_not_there(tmp_path: Path) -> None:
     for command in (["report"], ["status"], ["show", "adi", "prune"]):
         done = bench(*command, "--results", str(tmp_path))
         assert done.returncode == 2
-        assert "holds no run.json" in done.stderr
+        assert f"no run is called 'quick' in {tmp_path}: `bench run` starts one" in done.stderr
 
 
 def test_a_broken_profile(tmp_path: Path) -> None:

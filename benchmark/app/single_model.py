@@ -150,7 +150,7 @@ def examine_files(
     device = device_of(machine.device)
     scheme, declaration = scheme_of(setting), setting.stages[0].declaration
     key_file, model_file = standalone_files.peek(key), standalone_files.peek(model)
-    card, secret = _card(key_file), standalone_files.open_key(key, scheme)
+    card, secret = _card(key_file), standalone_files.open_key(key, scheme, registry)
     committed = None if card is None else card.commitment == key_file.sha256
     _card(model_file)
     service = standalone_files.open_service(model, [declaration], registry)

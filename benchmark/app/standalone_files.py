@@ -41,7 +41,7 @@ def peek(path: Path) -> ArtefactFile:
         raise BenchError(f"{path} can't be read ({error.strerror or error}): give the path of a file") from error
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         what = "it is damaged, or was not written by `bench embed` or `bench run`"
-        raise BenchError(f"{path} is no model and no key ({_short(error)}): {what}") from error
+        raise BenchError(f"{path} is no model and no key: {what}") from error
 
 
 def open_service(path: Path, plugins: Sequence[Declaration], registry: Registry) -> Service:
@@ -52,7 +52,7 @@ def open_service(path: Path, plugins: Sequence[Declaration], registry: Registry)
     """
     file = peek(path)
     if file.type != "Service":
-        raise BenchError(f"{path} holds a {file.type}, not a model: give the model's file")
+        raise BenchError(f"{path} holds a key, not a model: give the model's file")
     for plugin in plugins:
         load(plugin)
     try:
@@ -71,18 +71,29 @@ def open_service(path: Path, plugins: Sequence[Declaration], registry: Registry)
     return service
 
 
-def open_key(path: Path, scheme: Scheme) -> Key:
-    """The key in a file, of the scheme's own type. Raises BenchError for a damaged one and for another scheme's."""
+def open_key(path: Path, scheme: Scheme, registry: Registry) -> Key:
+    """The key in a file, of the scheme's own type. Raises BenchError for a damaged one and for another scheme's.
+
+    Where it is another's, the code of the whole `registry` is imported, to say whose.
+    """
     file = peek(path)
-    wanted = scheme.key_type.__name__
     if file.type == "Service":
         raise BenchError(f"{path} holds a model, not a key: give the key's file")
-    if file.type != wanted:
-        raise BenchError(f"{path} holds a {file.type}, and {scheme.name} needs a {wanted}: name the key's own scheme")
+    if file.type != scheme.key_type.__name__:
+        owners = [one.name for one in registry.schemes if _key_type(one) == file.type]
+        whose = f"of {' or '.join(owners)}" if owners else "of a scheme that is not installed"
+        raise BenchError(f"{path} holds a key {whose}, not of {scheme.name}: name its own with --scheme")
     try:
         return artefacts.read_key(path, file.job, file.sha256, scheme.key_type)
     except Exception as error:  # fields from outside may not fit the type in any way
         raise BenchError(f"{path}: its key can't be read ({_short(error)}): it is damaged") from error
+
+
+def _key_type(scheme: Declaration) -> str | None:
+    try:
+        return str(load(scheme).key_type.__name__)  # type: ignore[attr-defined]
+    except BenchError:  # a plug-in that can't be imported is no answer
+        return None
 
 
 def _short(error: Any) -> str:

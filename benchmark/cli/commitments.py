@@ -18,7 +18,7 @@ def commitment() -> None:
 
 @commitment.command("open")
 @options.SCHEME
-@click.option("--key", type=options.FILE, required=True, help="The owner's key file.")
+@click.option("--key", type=options.PATH, required=True, help="The owner's key file.")
 @click.option("--items", required=True, help="Which to open, counted from 0, such as '3,17,42'.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A new JSON file.")
 @options.PLUGIN
@@ -30,13 +30,13 @@ def open_items(scheme: str, key: Path, items: str, out: Path, plugins: Sequence[
     from benchmark.app import openings, standalone_files
     from benchmark.app.single_model import scheme_of
 
-    setting, _ = options.one_scheme(scheme, plugins)
+    setting, registry = options.one_scheme(scheme, plugins)
     try:
         chosen = sorted({int(item) for item in items.split(",")})
     except ValueError:
         raise BenchError(f"--items takes numbers with commas between them, such as 3,17, not {items!r}") from None
     made = scheme_of(setting)
-    opened = openings.opened(made, standalone_files.open_key(key, made), chosen)
+    opened = openings.opened(made, standalone_files.open_key(key, made, registry), chosen)
     openings.write(out, opened)
     options.print_lines([
         ("opened", f"{len(chosen)} of {opened.committed} items into {out}"),
@@ -45,7 +45,7 @@ def open_items(scheme: str, key: Path, items: str, out: Path, plugins: Sequence[
 
 
 @commitment.command("verify")
-@click.argument("openings", type=options.FILE)
+@click.argument("openings", type=options.PATH)
 @click.option("--root", required=True, help="commitments_root of the card that was published.")
 @options.JSON
 def verify_items(openings: Path, root: str, as_json: bool) -> int:

@@ -13,8 +13,8 @@ from benchmark.plugins.registry import Registry
 
 
 @click.command()
-@click.argument("run_a", type=options.FOLDER_PATH)
-@click.argument("run_b", type=options.FOLDER_PATH)
+@click.argument("run_a", type=options.FOLDER)
+@click.argument("run_b", type=options.FOLDER)
 @options.ALPHA
 @options.BUDGET
 @options.JSON
@@ -44,7 +44,7 @@ def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None,
 
 @click.command()
 @click.argument("cell", nargs=-1, required=True)
-@click.option("--out", type=options.FOLDER_PATH, required=True, help="A new folder.")
+@click.option("--out", type=options.FOLDER, required=True, help="A new folder.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which seed's cell.")
 @options.RESULTS
 @options.RUN_NAME
@@ -56,8 +56,9 @@ def bundle(
     cell: tuple[str, ...], out: Path, seed: int, results: Path, run_name: str | None, plugins: Sequence[Path],
     alpha: float | None, budget: float | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Put one cell into a folder that a reviewer can replay: `bench bundle adi 'prune(amount=0.3)' --out FOLDER_PATH`.
+    """Put one cell into a folder that a reviewer can replay.
 
+    `bench bundle 'rose(s=40)' 'prune(amount=0.3)' --out FOLDER` writes it, `bench replay FOLDER` examines it anew.
     The folder holds the opened key: whoever has it can claim the marked model and remove the mark.
     """
     from benchmark.app.bundle import bundle as write_bundle
@@ -79,7 +80,7 @@ def bundle(
 
 
 @click.command()
-@click.argument("folder", type=options.FOLDER_PATH)
+@click.argument("folder", type=options.FOLDER)
 @options.PLUGIN
 @options.DEVICE
 @options.JSON

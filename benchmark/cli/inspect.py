@@ -62,8 +62,7 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
     matching = [one for one in declarations if one.name == name]
     other = None if matching else _task(name) or _architecture(name)
     if not matching and other is None:
-        hint = did_you_mean(name, {one.name for one in declarations}, "there are")
-        raise BenchError(f"no scheme or attack is named {name!r}: {hint}")
+        raise BenchError(f"no scheme, attack, task or architecture is named {name!r}: {_hint(name, declarations)}")
     if as_json:
         kept = ("role", "name", "parameters", "traits", "origin")
         options.dump(other or [
@@ -93,6 +92,13 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
             for setting, reason in declaration.traits.get(trait, {}).items():
                 click.echo(f"{said}: {setting or 'defaults'}: {reason}")
         click.echo(f"Source: {declaration.source} ({declaration.origin})")
+
+
+def _hint(name: str, declarations: Sequence[Declaration]) -> str:
+    from benchmark.architectures.catalogue import ARCHITECTURES
+    from benchmark.data.tasks import TASKS
+
+    return did_you_mean(name, {*(one.name for one in declarations), *TASKS, *ARCHITECTURES}, "there are")
 
 
 def _task(name: str) -> dict[str, Any] | None:
@@ -153,7 +159,7 @@ def status(results: Path, run_name: str | None, as_json: bool) -> int:
 
     machine, board = options.judged_run(results, run_name)
     records, jobs = board.run.records, board.run.description.jobs
-    states = Counter(records[id]["status"] if id in records else "to do" for id in jobs)
+    states = Counter(map(board.run.state, jobs))
     failed = [
         {"id": id, "label": job.label, "status": records[id]["status"], "reason": records[id]["reason"]}
         for id, job in jobs.items()
@@ -180,7 +186,7 @@ def show(
     cell: tuple[str, ...],
     results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Show everything known of one cell: `bench show adi 'prune(amount=0.3)'`."""
+    """Show everything known of one cell: `bench show 'rose(s=40)' 'prune(amount=0.3)'`."""
     from leaderboard.pages.board_json import one_cell
     from leaderboard.pages.cell_facts import describe_cell, find_cells
 

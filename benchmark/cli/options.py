@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
+from benchmark.plugins.parameters import first_few
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_schemes
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from benchmark.execution.run import Machine
     from leaderboard.judge.board import Board
 
-FILE, FOLDER_PATH = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=False)
+PATH, FOLDER = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=False)
 
 
 def profile_option(default: str) -> Callable[..., Any]:
@@ -30,19 +32,19 @@ def profile_option(default: str) -> Callable[..., Any]:
 
 SCHEME = click.option("--scheme", required=True, help="One scheme, such as 'adi' or 'rose(s=64)'.")
 RESULTS = click.option(
-    "--results", type=FILE, default=Path("results"), show_default=True,
+    "--results", type=PATH, default=Path("results"), show_default=True,
     help="Folder of all runs; finished work in its store serves every later run.",
 )  # fmt: skip
 RUN_NAME = click.option(
     "--run", "run_name", help="Name of the run: its pages lie in RESULTS/NAME.  [default: the profile]"
 )
 PLUGIN = click.option(
-    "--plugin", "plugins", multiple=True, type=FILE, help="A file with a scheme or attack; repeatable."
+    "--plugin", "plugins", multiple=True, type=PATH, help="A file with a scheme or attack; repeatable."
 )
 ALPHA = click.option("--alpha", type=float, help="Present means p <= ALPHA. Changes verdicts, never runs a job.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 BUDGET = click.option("--budget", type=float, help="Points of utility an attack may cost. Changes verdicts only.")
-DATA_FOLDER = click.option("--data-root", type=FILE, help="Folder of data sets that are not embedded.")
+DATA_FOLDER = click.option("--data-root", type=PATH, help="Folder of data sets that are not embedded.")
 OFFLINE = click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing.")
 WORKERS = click.option("--workers", type=int, default=os.cpu_count() or 1, show_default=True, help="Jobs at a time.")
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -113,7 +115,7 @@ def one_scheme(scheme: str, plugins: Sequence[Path]) -> tuple[Setting, Registry]
     registry = Registry.discover(plugins)
     settings = select_schemes(scheme, registry)
     if len(settings) != 1:
-        labels = ", ".join(setting.label for setting in settings)
+        labels = first_few([setting.label for setting in settings])
         raise BenchError(f"--scheme {scheme!r} names {len(settings)} settings ({labels}): name one")
     return settings[0], registry
 
@@ -121,12 +123,15 @@ def one_scheme(scheme: str, plugins: Sequence[Path]) -> tuple[Setting, Registry]
 def judged_run(
     results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None
 ) -> tuple[Machine, Board]:
-    """A run's folder and store, and its board at these thresholds."""
+    """A run's folder and store, and its board at these thresholds. Raises BenchError where no run has the name."""
     from benchmark.execution.run import Machine
     from leaderboard.judge.board import judge
-    from leaderboard.judge.run import read_run
+    from leaderboard.judge.run import read_run, run_names
 
     machine = Machine(results, "quick" if run_name is None else run_name)
+    if machine.run not in (known := run_names(results)):
+        hint = f"{did_you_mean(machine.run, known, 'there are')}; " if known else ""
+        raise BenchError(f"no run is called {machine.run!r} in {results}: {hint}`bench run` starts one")
     return machine, judge(read_run(machine.folder, machine.store), alpha, budget)
 
 

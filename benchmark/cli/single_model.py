@@ -22,7 +22,7 @@ def _useful(utility: CardUtility) -> str:
 
 @click.command()
 @options.SCHEME
-@click.option("--out", type=options.FOLDER_PATH, required=True, help="Folder for model, key and card.")
+@click.option("--out", type=options.FOLDER, required=True, help="Folder for model, key and card.")
 @options.profile_option("quick")
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="For experiments: whoever knows it has the key."
@@ -54,8 +54,8 @@ def embed(
 
 @click.command()
 @options.SCHEME
-@click.option("--model", type=options.FILE, required=True, help="The suspect's file.")
-@click.option("--key", type=options.FILE, required=True, help="The claimant's file.")
+@click.option("--model", type=options.PATH, required=True, help="The suspect's file.")
+@click.option("--key", type=options.PATH, required=True, help="The claimant's file.")
 @options.profile_option("quick")
 @options.ALPHA
 @options.BUDGET

@@ -6,7 +6,7 @@ import ast
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ PluginRole = Literal["scheme", "attack"]
 Origin = Literal["built-in", "entry point", "plugin"]
 
 TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
 
 _PIECE = re.compile(r""" "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | . """, re.DOTALL | re.VERBOSE)
 _INT = re.compile(r"[+-]?[0-9]+")
@@ -48,7 +49,7 @@ class Parameter:
             value = float(value)
         if type(value) is not TYPES[self.type]:
             hint = f": write {self.name}={str(value)!r}" if self.type == "str" else ""
-            raise BenchError(f"{self.name} takes {self.type} values, not {value!r}{hint}")
+            raise BenchError(f"{self.name} takes {_WORDS[self.type]}, not {value!r}{hint}")
         if self.choices and value not in self.choices:
             allowed = ", ".join(write_value(choice) for choice in self.choices)
             raise BenchError(f"{self.name} is one of {allowed}, not {value!r}")
@@ -120,6 +121,11 @@ def close_matches(name: str, known: Iterable[str]) -> str:
     """`: did you mean 'prune'?`, or nothing where no known name is near."""
     near = difflib.get_close_matches(name, sorted(known), n=3)
     return f": did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def first_few(names: Sequence[str]) -> str:
+    """Three names at most, and how many more there are: for a sentence on one line."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def split_text(text: str, separator: str) -> list[str]:

@@ -70,7 +70,7 @@ def read_declarations(path: Path, origin: Origin = "plugin") -> list[Declaration
     except SyntaxError as error:
         raise BenchError(f"{path}:{error.lineno or 1}: this is not valid Python: {error.msg}") from None
     except (OSError, ValueError) as error:
-        raise BenchError(f"{path}: the file can't be read: {error}") from None
+        raise BenchError(f"{path}: the file can't be read: {getattr(error, 'strerror', None) or error}") from None
     classes: dict[str, _Class] = {}
     plugins: dict[tuple[str, str], Declaration] = {}
     for node in tree.body:

@@ -18,6 +18,7 @@ from leaderboard.judge.gc_pause import paused
 T = TypeVar("T")
 
 NOT_RUN = "not-run"
+RUN_FILE = "run.json"
 ANOTHER_VERSION = "if it was written by another version, run the benchmark again to rewrite it"
 
 
@@ -74,6 +75,21 @@ class Run:
                 return record["status"], f"{where}{record['reason'] or record['status']}"
         return NOT_RUN, "the job was not run in this run"
 
+    def state(self, job: str) -> str:
+        """What became of a job: the status of its record, or `to do`.
+
+        One behind a job that did not end ok is never run: it is `not-applicable`, too, or `blocked`.
+        """
+        if (record := self.records.get(job)) is not None:
+            return record["status"]
+        status, _ = self.fault(job) or (NOT_RUN, None)
+        return {NOT_RUN: "to do", "not-applicable": status}.get(status, "blocked")
+
+
+def run_names(results: Path) -> list[str]:
+    """The runs in a results folder, sorted."""
+    return sorted({path.parent.name for name in (RUN_FILE, f"{RUN_FILE}.gz") for path in results.glob(f"*/{name}")})
+
 
 @paused()
 def read_run(folder: Path, store: RecordStore | None = None) -> Run:
@@ -82,9 +98,9 @@ def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     Without a store the records are those of the folder's own `records.jsonl`: a published run. Either file may be
     compressed, with `.gz` at its end. Raises BenchError where one is missing or not what it should be.
     """
-    path = _plain_or_packed(folder / "run.json")
+    path = _plain_or_packed(folder / RUN_FILE)
     if not path.exists():
-        raise BenchError(f"{folder} holds no run.json: give the folder of a finished run, or start one")
+        raise BenchError(f"{folder} holds no {RUN_FILE}: give the folder of a run")
     described = read_json(path, ANOTHER_VERSION)
     kept: dict[Hashable, Any] = {"description": read(RunDescription, described, str(path), ANOTHER_VERSION)}
     if store is None:
@@ -108,5 +124,6 @@ def _published_records(path: Path) -> dict[str, Record]:
     try:
         records = [read(Record, json.loads(line), "a record") for line in content(path).decode().splitlines()]
     except (OSError, EOFError, zlib.error, ValueError, BenchError) as error:
-        raise BenchError(f"{path} can't be read as records ({error}): restore it from the repository") from error
+        reason = getattr(error, "strerror", None) or error
+        raise BenchError(f"{path} can't be read as records ({reason}): restore it from the repository") from error
     return {record["id"]: record for record in records}

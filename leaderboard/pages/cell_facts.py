@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
+from benchmark.plugins.parameters import first_few
 from leaderboard.analysis.power import power
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
@@ -29,8 +31,8 @@ MEANING: Mapping[str, str] = {  # of a fact's name, said once for all cells of a
 def find_cells(board: Board, words: Sequence[str]) -> list[Cell]:
     """The cells that `words` name: a scheme's and an attack's label, apart or joined by ` × ` or ` x `.
 
-    `unmarked SCHEME` in place of the scheme names the innocents under its key. Raises BenchError with the close
-    matches.
+    The beginning of a label will do where no other has it. `unmarked SCHEME` in place of the scheme names the
+    innocents under its key. Raises BenchError with the close matches.
     """
     joined = " × ".join(words) if len(words) == 2 else " ".join(words).replace(" x ", " × ")
     scheme, _, attack = (part.strip() for part in joined.partition("×"))
@@ -38,6 +40,10 @@ def find_cells(board: Board, words: Sequence[str]) -> list[Cell]:
     scheme = scheme.removeprefix("unmarked ").strip()
     schemes = list(dict.fromkeys(cell.scheme for cell in board.cells))
     attacks = list(dict.fromkeys(cell.attack for cell in board.cells))
+    if not board.cells:
+        raise BenchError("this run has no cells")
+    if not (scheme and attack):
+        raise BenchError(f"name a scheme and an attack, such as {shlex.join((schemes[0], attacks[0]))}")
     scheme, attack = _known("scheme", scheme, schemes), _known("attack", attack, attacks)
     found = board.at(scheme, attack, innocent=innocent)
     if not found:
@@ -49,11 +55,13 @@ def _known(what: str, name: str, known: Sequence[str]) -> str:
     """`name`, or the only label that begins with it."""
     if name in known:
         return name
-    begins = [label for label in known if name and label.startswith(name)]
+    begins = [label for label in known if label.startswith(name)]
     if len(begins) == 1:
         return begins[0]
-    hint = f"did you mean {' or '.join(begins)}?" if begins else did_you_mean(name, known, "there are")
-    raise BenchError(f"this run has no {what} {name!r}: {hint}")
+    if begins:
+        several = f"{name!r} is {len(begins)} {what}s of this run"
+        raise BenchError(f"{several}: write one of {first_few([repr(label) for label in begins])}")
+    raise BenchError(f"this run has no {what} {name!r}: {did_you_mean(name, known, 'there are')}")
 
 
 def describe_cell(board: Board, cell: Cell) -> str:

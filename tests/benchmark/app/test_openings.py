@@ -84,8 +84,8 @@ def test_what_can_not_be_opened_or_read_is_told_in_a_sentence(own: Path, tmp_pat
     cases = [
         (opening(own, "3,40", "x.json"), "item 40 can't be opened: there are items 0 to 39"),
         (opening(own, "three", "x.json"), "--items takes numbers"),
-        (opening(own, "3"), "can't be written (File exists)"),
-        (opening(own, "3", "x.json", "rose"), "holds a AdiKey, and rose needs a RoseKey"),
+        (opening(own, "3"), "opened.json exists already: choose another --out"),
+        (opening(own, "3", "x.json", "rose"), "holds a key of adi, not of rose: name its own with --scheme"),
         (bench_here("commitment", "verify", str(tmp_path / "half.json"), "--root", published), "is not valid JSON"),
         (
             bench_here("commitment", "verify", str(tmp_path / "list.json"), "--root", published),
@@ -99,7 +99,13 @@ def test_what_can_not_be_opened_or_read_is_told_in_a_sentence(own: Path, tmp_pat
             bench_here("commitment", "verify", str(tmp_path / "small.json"), "--root", published),
             "item 3 has 256 bytes, not those of shape [1, 16, 15]",
         ),
-        (bench_here("commitment", "verify", str(own / "opened.json"), "--root", "xyz"), "can't be read as openings"),
+        *(
+            (
+                bench_here("commitment", "verify", str(own / "opened.json"), "--root", typed),
+                "--root has 64 hexadecimal digits, as commitments_root in card.json, not ",
+            )
+            for typed in ("abcd", "zz", f"{published[:-1]}x", f"{published}00", f" {published[1:]}")
+        ),
         (
             bench_here("commitment", "verify", str(own / "none.json"), "--root", published),
             "can't be read (No such file",

@@ -133,7 +133,7 @@ def test_a_sweep_is_a_setting_for_each_value(registry: Registry, text: str, expe
         ("prune(amount=0..1:1e-9)", "sweeps more than 100 values"),
         ("prune(amount=1e-999999999..1e999999999:1e-999999999)", "prune"),
         ("prune(amount=0.5..1.5:0.5)", "amount must be at most 1, not 1.5"),
-        ("prune(rounds=1..2:0.5)", "rounds takes int values, not 1.0"),
+        ("prune(rounds=1..2:0.5)", "rounds takes a whole number, not 1.0"),
         ("prune(amount=0..1:0.5,rounds=1..2:1)", "sweeps amount and rounds: sweep one number of an item"),
         ("prune(amount=0..1:0.5)+jpeg(quality=1..2:1)", "sweeps amount and quality"),
         ("prune(amuont=0..1:0.5)", "prune"),
@@ -147,7 +147,7 @@ def test_a_sweep_that_makes_no_sense_is_refused(registry: Registry, text: str, w
 
 
 def test_schemes_are_not_swept(registry: Registry) -> None:
-    with pytest.raises(BenchError, match="triggers takes int values"):
+    with pytest.raises(BenchError, match="triggers takes a whole number"):
         select_schemes("adi(triggers=10..20:10)", registry)
 
 
@@ -227,7 +227,7 @@ def test_traits_of_a_chain(
         ("prune+", "names no attack"),
         ("prune(0.5)", "name=value, not '0.5'"),
         ("prune(amuont=0.5)", "did you mean 'amount'"),
-        ("prune(amount=high)", "prune: amount takes float values, not 'high'"),
+        ("prune(amount=high)", "prune: amount takes a number, not 'high'"),
         ("fine*(epochs=3)", "name one attack"),
         ("fine*+jpeg", "name one attack"),
         ("all()", "name one attack"),

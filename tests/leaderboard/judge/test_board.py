@@ -230,13 +230,28 @@ def test_seeds_are_tallied_together(case: Any) -> None:
 
 @pytest.mark.parametrize(("text", "said"), [
     (None, "holds no run.json"), ("{", "not valid JSON"), ("[]", "must be a table"),
-    ('{"schema": 99}', "another version"), ('{"schema": 1}', "profile, run, schemes, version is missing"),
+    ('{"schema": 99}', "another version"), ('{"schema": 1}', "profile, run, schemes, version are missing"),
 ])  # fmt: skip
 def test_a_folder_without_a_run_is_a_users_mistake(case: Any, text: str | None, said: str) -> None:
     if text is not None:
         (case.folder / "run.json").write_text(text)
     with pytest.raises(BenchError, match=said):
         read_run(case.folder, case.store)
+
+
+def test_a_job_that_waits_for_nothing_is_not_to_do(case: Any) -> None:
+    shared = case.scheme("adi")
+    case.hit(shared, "adi", "unfit", 5, status="not-applicable", reason="v2 ships no passports")
+    case.hit(shared, "adi", "broken", 5, status="crashed", reason="ValueError: wrong shape (prune.py:12)")
+    case.hit(shared, "adi", "later", 5, status=None)
+    case.hit(shared, "adi", "done", 5)
+    run = case.read()
+    states = {one["attack"]: [run.state(one["jobs"][role]) for role in ("attacked", "judged")]
+              for one in run.described["cells"]}  # fmt: skip
+    assert states == {
+        "unfit": ["not-applicable", "not-applicable"], "broken": ["crashed", "blocked"],
+        "later": ["to do", "to do"], "done": ["ok", "ok"],
+    }  # fmt: skip
 
 
 def test_a_damaged_record_is_a_missing_one(full: Any) -> None:
