@@ -186,7 +186,10 @@ def show(
     cell: tuple[str, ...],
     results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Show everything known of one cell: `bench show 'rose(s=40)' 'prune(amount=0.3)'`."""
+    """Show everything known of one cell.
+
+    For example: `bench show 'rose(s=40)' 'prune(amount=0.3)'`.
+    """
     from leaderboard.pages.board_json import one_cell
     from leaderboard.pages.cell_facts import describe_cell, find_cells
 
