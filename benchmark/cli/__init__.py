@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import traceback
 from collections.abc import Iterator
@@ -37,12 +38,12 @@ def _reader_may_leave() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:  # what is left is lost, and Python's own last flush must not fail again
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(0) from None
-        raise
+        output = select.poll()
+        output.register(sys.stdout, 0)  # asks for errors alone, of which a closed reader is one
+        if not output.poll(0):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or else Python's last flush fails, too
+        raise click.exceptions.Exit(0) from None
 
 
 class _Piped(click.Group):

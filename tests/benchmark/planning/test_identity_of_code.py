@@ -313,9 +313,7 @@ def test_whatever_numeric_files_import_is_numeric_or_excused() -> None:
 def test_the_page_names_the_numeric_part() -> None:
     page = (ROOT / "docs/identity.md").read_text()
     (paragraph,) = re.findall(r"^`engine` covers .*?\n\n", page, re.DOTALL | re.MULTILINE)
-    spans = [one.removeprefix("benchmark/") for one in re.findall(r"`([\w/.]+)`", paragraph)]
-    readers = [f"data/{one}" for one in spans if one.endswith(".py") and (ROOT / "benchmark/data" / one).exists()]
-    named = [ROOT / "benchmark" / one for one in [*spans, *readers]]
+    named = [ROOT / "benchmark" / one.removeprefix("benchmark/") for one in re.findall(r"`([\w/.]+)`", paragraph)]
     files = {inside for one in named for inside in ([one] if one.is_file() else one.glob("[!_]*.py"))}
     assert {str(one.relative_to(ROOT)) for one in files} == set(NUMERIC)
 
