@@ -31,11 +31,13 @@ NOT_NUMERIC = {  # counted by the imported name alone, each for its reason
     "benchmark.errors": "the exception and the exit codes of a mistake",
     "benchmark.vocabulary": "words, and whether a release serves an attack: what is refused has no numbers",
     "benchmark.code_digest": "this file decides what a result is called, not what it is",
+    "benchmark.description": "says what is wrong with a file or a name: what it reads is in the payload",
     "benchmark.data.sources": "which files a data set has: their content is in the payload's data hash",
     "benchmark.data.tasks": "declares tasks: every field is in the payload's data hash",
     "benchmark.planning.job": "carries the payload",
     "benchmark.plugins.parameters": "reads settings as written: a plug-in's are in the payload as values",
     "benchmark.plugins.registry": "finds and imports plug-ins, whose own code is in the payload",
+    "benchmark.store.atomic": "writes a file whole or not at all: what is read back is hashed",
     "benchmark.store.records": "keeps JSON, whose floats come back as they were",
 }
 

@@ -50,9 +50,9 @@ class Lab:
             track = replace(track, training=replace(track.training, epochs=track.training.epochs // 2))
         self.context = context_of(track.world(), torch.device("cpu"))
         self.splits = load(self.context.task)
-        self.embed = cache(self._embed)
+        self.embed = cache(self.embed_afresh)
         self.null = cache(self._null)
-        self.attack = cache(self._attack)
+        self.attack = cache(self.attack_afresh)
         self.observe = cache(self._observe)
 
     def _exhibit(self, service: Any, key: Any = None, cost: Any = None) -> Exhibit:
@@ -78,13 +78,13 @@ class Lab:
         rng = stream(index, "null", self.context.task.name, self.context.architecture)
         return self._exhibit(train_unmarked(Party(self.context, self.splits.owner, rng)))
 
-    def _embed(self, scheme: Any, replicate: int = 0) -> Exhibit:
+    def embed_afresh(self, scheme: Any, replicate: int = 0) -> Exhibit:
         from benchmark.protocol.steps import embed
 
         release, key = embed(scheme, self.owner(scheme, replicate), replicate)
         return self._exhibit(release.service, key)
 
-    def _attack(self, attack: Any, exhibit: Exhibit | None, scheme: Any = None, replicate: int = 0) -> Exhibit:
+    def attack_afresh(self, attack: Any, exhibit: Exhibit | None, scheme: Any = None, replicate: int = 0) -> Exhibit:
         from benchmark.protocol.objects import Release
         from benchmark.protocol.steps import steal
 

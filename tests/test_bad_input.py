@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import SCHEME, arguments, bench, bench_here, stamps, verdicts
+from bench import COMMAND, SCHEME, arguments, bench, bench_here, stamps, verdicts
 
 HEAD = """
 from dataclasses import dataclass
@@ -288,3 +288,15 @@ def test_embedding_says_what_does_not_fit(named_files: Path, tmp_path: Path) -> 
     assert done.returncode == 2
     assert "choose an architecture with normalisation" in done.stderr
     assert not Path(out, "key.safetensors").exists()
+
+
+@pytest.mark.parametrize("words", [("list",), ("--help",), ("run", "--help"), ("list", "--json")])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_whoever_reads_the_output_may_leave(words: tuple[str, ...], unbuffered: str) -> None:
+    """As in `bench list | head -1`: it ends with 0, and says nothing."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run([*COMMAND, *words], stdout=writer, stderr=subprocess.PIPE, env=environment, timeout=100)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")

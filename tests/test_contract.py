@@ -135,7 +135,7 @@ def test_what_is_declared_to_fail_does_for_some_seed(lab: Lab, nulls: list[Exhib
     scheme: Scheme = made(label)
 
     def found(replicate: int) -> bool:
-        exhibit = lab._embed(scheme, replicate)
+        exhibit = lab.embed_afresh(scheme, replicate)
         pool = [lab.observe(scheme, null, exhibit.key) for null in nulls[:8]]
         return weigh(lab.observe(scheme, exhibit), {"clean": pool}, ALPHA).state == "present"
 
@@ -290,7 +290,7 @@ def test_a_seed_reproduces_and_leaves_the_host_alone(lab: Lab, label: str) -> No
     owner = lab.owner(scheme)
     host = {name: tensor.clone() for name, tensor in owner.host.state_dict().items()} if scheme.host else {}
     pixels = owner.data.x.clone()
-    first, second = lab._embed(scheme), lab._embed(scheme)
+    first, second = lab.embed_afresh(scheme), lab.embed_afresh(scheme)
     assert same(first.service, second.service)
     assert torch.equal(first.right, second.right)
     assert all(torch.equal(tensor, owner.host.state_dict()[name]) for name, tensor in host.items())
@@ -334,7 +334,7 @@ def test_an_attack_reproduces_and_leaves_the_stolen_model_alone(lab: Lab, label:
     scheme, exhibit = target(lab, attack)
     before = {name: tensor.clone() for name, tensor in exhibit.service.net.state.items()}
     images = lab.splits.thief.x.clone()
-    first, second = lab._attack(attack, exhibit, scheme), lab._attack(attack, exhibit, scheme)
+    first, second = lab.attack_afresh(attack, exhibit, scheme), lab.attack_afresh(attack, exhibit, scheme)
     assert same(first.service, second.service)
     assert first.cost == second.cost
     assert all(torch.equal(tensor, exhibit.service.net.state[name]) for name, tensor in before.items())

@@ -190,7 +190,8 @@ def check_files(folder: Path) -> str:
     except (ValueError, KeyError, TypeError) as error:
         raise BenchError(f"{MANIFEST} was tampered with: it is no longer a bundle's manifest") from error
     if schema == 1:
-        raise BenchError(f"{folder} was made by an older version of watermark-bench: bundle the cell again")
+        hint = "replay it with watermark-bench 0.1.0, or ask its author for a new bundle"
+        raise BenchError(f"{folder} was made by an older version of watermark-bench, which this one can't read: {hint}")
     for name in sorted(names.keys() | files.keys()):
         if names.get(name) != sealed["files"].get(name):
             changed = f"its SHA-256 is not the one in {MANIFEST}" if name in names else "the bundle has no such file"

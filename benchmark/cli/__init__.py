@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,7 +29,38 @@ Exit codes: 0 every cell has a verdict (or the command did what it was asked)
 """
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """End with 0 where whoever reads the output has closed it, as `bench list | head -1` does; click would end with 1.
+
+    A pipe that breaks elsewhere, such as one to a worker, stays an error.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        output = select.poll()
+        output.register(sys.stdout, 0)  # asks for errors alone, of which a closed reader is one
+        if not output.poll(0):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or else Python's last flush fails, too
+        raise click.exceptions.Exit(0) from None
+
+
+class _Piped(click.Group):
+    """A group whose output may be cut short: that of a command, and its own help."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _reader_may_leave():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_leave():
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=_Piped, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="bench")
 @click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
 def bench(debug: bool) -> None:
@@ -56,9 +92,6 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted: everything finished is kept; the same command goes on from here.", err=True)
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:  # `bench list | head`
-        sys.stderr.close()
-        code = 0
     except Exception as error:
         if "--debug" in sys.argv:
             traceback.print_exc()

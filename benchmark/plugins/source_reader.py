@@ -86,12 +86,22 @@ def read_declarations(path: Path, origin: Origin = "plugin") -> list[Declaration
 
 
 def read_builders(path: Path) -> tuple[str, ...]:
-    """The names under which a file registers nets and filters with `@builder("name")`, in its order."""
-    names = []
-    for node in ast.parse(path.read_bytes(), filename=str(path)).body:
-        for mark in getattr(node, "decorator_list", ()):
-            if isinstance(mark, ast.Call) and _last_name(mark.func) == "builder" and mark.args:
-                names.append(str(_literal(mark.args[0])))
+    """The names under which a file registers nets and filters with `@builder("name")`, in its order.
+
+    Raises BenchError, with file and line, for a name that is no literal text, and for one that is there twice.
+    """
+    names: list[str] = []
+    marks = (mark for node in ast.walk(ast.parse(path.read_bytes())) for mark in getattr(node, "decorator_list", ()))
+    for mark in marks:
+        if isinstance(mark, ast.Call) and _last_name(mark.func) == "builder":
+            given = [*mark.args, *(one.value for one in mark.keywords if one.arg == "name")]
+            name = _literal(given[0]) if given else _CODE
+            if not isinstance(name, str):
+                wrong = f"the name of a builder must be a literal text, not `{ast.unparse(mark)}`"
+                raise BenchError(f'{path}:{mark.lineno}: {wrong}: write `@builder("my-net")`')
+            if name in names:
+                raise BenchError(f"{path}:{mark.lineno}: two builders are named {name!r}: rename one")
+            names.append(name)
     return tuple(names)
 
 

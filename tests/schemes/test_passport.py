@@ -8,7 +8,7 @@ import torch
 
 from benchmark.architectures.blocks import conv_blocks, plain
 from benchmark.architectures.net import Net, build
-from benchmark.protocol.parties import Unreadable
+from benchmark.protocol.parties import Owner, Unreadable, stream
 from benchmark.training.loop import logits
 from schemes.passport import Passport
 from schemes.passport_key import message_bits
@@ -54,8 +54,7 @@ def test_passports_find_their_layers_in_a_residual_net(lab: Any) -> None:
     """The last three convolutions are the last residual block, as in DeepIPR's small ResNet."""
     scheme = Passport(layers=3, signature="(c) us")
     host = build(lab.context.spec("resnet8")).eval()
-    owner = lab.owner(scheme)
-    owner._host = Net.of(host)
+    owner = Owner(lab.context, lab.splits.owner, stream("owner"), Net.of(host))
     key = scheme.keygen(owner, torch.Generator().manual_seed(1))
     assert key.layers == ("blocks.2.first", "blocks.2.second", "blocks.2.shortcut")
     net = scheme.install(host, key)

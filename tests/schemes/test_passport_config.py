@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmark.contract import build
-from benchmark.protocol.parties import stream
+from benchmark.protocol.parties import Owner, stream
 from schemes.passport import Passport
 from schemes.passport_key import drawn, message_bits, read_config, whitened_bits
 
@@ -101,7 +101,6 @@ def test_every_recipe_can_be_marked(lab: Any, recipe: Any) -> None:
 
 
 def test_too_few_images_for_a_passport_are_said_so(lab: Any) -> None:
-    owner = lab.owner(Passport())
-    owner._data = owner.data.take(torch.arange(1))
+    owner = Owner(lab.context, lab.splits.owner.take(torch.arange(1)), stream("owner"))
     with pytest.raises(ValueError, match="need an image each, and the party has fewer than 2"):
         Passport(recipe="image").keygen(owner, stream("image"))

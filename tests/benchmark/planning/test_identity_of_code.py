@@ -5,24 +5,30 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from benchmark.code_digest import FIRST_PARTY, NOT_NUMERIC, module_source, numeric_files
+from benchmark.plugins.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[3]
 NUMERIC = [str(path.relative_to(ROOT)) for path, digest in sorted(numeric_files().items()) if digest]
 # parts of the harness that no job body imports, and that count for the plug-ins that do
 LENT = ["benchmark/crypto/commitment.py", "benchmark/data/trigger_images.py"]
-PLUGINS = ["schemes/adi.py", "attacks/prune.py", "attacks/finetune.py"]
+PLUGINS = [str(path.relative_to(ROOT)) for package in ("schemes", "attacks")
+           for path in sorted((ROOT / package).glob("[!_]*.py"))]  # fmt: skip
+SOURCES = {(one.role, one.name): str(one.source.relative_to(ROOT)) for role in ("scheme", "attack")
+           for one in Registry.discover().of(role)}  # fmt: skip
+SMALL, WHOLE = ("adi(),rose(),keynet()", "none,prune(amount=0.5),finetune(mode=ftal)"), ("all", "all")
 
-# Plans one small matrix for each variant of the tree, in a process of its own: caches start out as they were.
+# Plans one matrix for each variant of the tree, in a process of its own: caches start out as they were.
 PLANNER = """
 import json, os, sys
 from pathlib import Path
@@ -36,15 +42,14 @@ from benchmark.plugins.selection import select_attacks, select_schemes
 for path in Path().rglob("*.py"):
     normal_form(path.read_bytes())
 for line in sys.stdin:
-    variant = json.loads(line)
+    variant, schemes, attacks = json.loads(line)
     before = {name: Path(name).read_bytes() for name in variant if Path(name).exists()}
     for name, text in variant.items():
         Path(name).unlink(missing_ok=True) if text is None else Path(name).write_text(text)
     if not (child := os.fork()):
         registry = Registry.discover()
         profile = load_profile("quick").with_options(seeds=1)
-        attacks = select_attacks("none,prune(amount=0.5),finetune(mode=ftal)", registry)
-        plan = make_plan(profile, select_schemes("adi(),rose(),keynet()", registry), attacks, {})
+        plan = make_plan(profile, select_schemes(schemes, registry), select_attacks(attacks, registry), {})
         jobs = {job.id: [job.label, json.dumps(job.payload)] for job in plan.jobs}
         print(json.dumps({"engine": engine_hash(), "jobs": jobs}), flush=True)
         os._exit(0)
@@ -59,7 +64,10 @@ for line in sys.stdin:
 
 Variant = Mapping[str, str | None]  # file: its text, or None where there is none
 Planned = Mapping[str, Any]
-Planner = Callable[[Variant], Planned]
+
+
+class Planner(Protocol):
+    def __call__(self, variant: Variant, matrix: tuple[str, str] = SMALL) -> Planned: ...
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +79,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planner]:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", PLANNER], cwd=tree, env=environment, **pipes) as process:  # type: ignore[call-overload]
 
-        def planned(variant: Variant) -> Planned:
-            process.stdin.write(json.dumps(variant) + "\n")
+        def planned(variant: Variant, matrix: tuple[str, str] = SMALL) -> Planned:
+            process.stdin.write(json.dumps([variant, *matrix]) + "\n")
             process.stdin.flush()
             found: Planned = json.loads(process.stdout.readline())
             assert found is not None, "the plan of this variant failed"
@@ -85,6 +93,12 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planner]:
 @pytest.fixture(scope="module")
 def original(plan: Planner) -> Planned:
     return plan({})
+
+
+@pytest.fixture(scope="module")
+def whole(plan: Planner) -> Planned:
+    """Every scheme crossed with every attack."""
+    return plan({}, WHOLE)
 
 
 def tree_of(name: str) -> ast.Module:
@@ -127,12 +141,9 @@ def is_text(node: ast.AST) -> bool:
 
 def test_other_words_rename_nothing(plan: Planner, original: Planned) -> None:
     """Docstrings, texts of exceptions, comments, blank lines and line breaks, in every file that counts, at once."""
-    plugins = [
-        str(path.relative_to(ROOT)) for package in ("schemes", "attacks") for path in (ROOT / package).glob("*.py")
-    ]
     variant = {
         name: "# a remark\n\n\n" + ast.unparse(ast.fix_missing_locations(Reworded().visit(tree_of(name))))
-        for name in [*NUMERIC, *LENT, *plugins]
+        for name in [*NUMERIC, *LENT, *PLUGINS]
     }
     assert sum("Said in other words" in text for text in variant.values()) == len(variant)
     assert sum("'other words'" in text for text in variant.values()) > 20
@@ -245,23 +256,37 @@ def test_another_optimiser_renames_everything(plan: Planner, original: Planned, 
     assert found["jobs"].keys().isdisjoint(original["jobs"])
 
 
+def relies_on(name: str) -> set[tuple[str, str]]:
+    """The plug-ins, by role and name, whose file imports this one, directly or not."""
+    passed_on = {one.name for node in tree_of("benchmark/contract.py").body if isinstance(node, ast.ImportFrom)
+                 if f"{node.module}".replace(".", "/") + ".py" == name for one in node.names}  # fmt: skip
+    users = {name, *(one for one in PLUGINS if passed_on & set(re.findall(r"\bwm\.(\w+)", (ROOT / one).read_text())))}
+    while more := {one for one in PLUGINS if users & {f"{to.replace('.', '/')}.py" for to in imported(one)}} - users:
+        users |= more
+    return {plugin for plugin, source in SOURCES.items() if source in users}
+
+
+def with_other(change: str, name: str) -> str:
+    return with_other_constant(name) if change == "constant" else with_other_import(name, first_party=change == "house")
+
+
+@pytest.mark.parametrize("change", ["constant", "house", "library"])
 @pytest.mark.parametrize("name", [*LENT, *PLUGINS])
 def test_a_plug_ins_code_renames_its_own_results_and_what_follows_from_them(
-    plan: Planner, original: Planned, name: str
+    plan: Planner, whole: Planned, name: str, change: str
 ) -> None:
-    own = {"schemes/adi.py": {"adi"}, "attacks/prune.py": {"prune"}, "attacks/finetune.py": {"finetune"}}.get(
-        name, {"adi"}
-    )
-    found = plan({name: with_other_constant(name)})
-    assert found["engine"] == original["engine"]
+    own = relies_on(name)
+    found = plan({name: with_other(change, name)}, WHOLE)
+    assert found["engine"] == whole["engine"]
     expected: set[str] = set()
-    for id, (_, text) in original["jobs"].items():  # parents before children
+    for id, (_, text) in whole["jobs"].items():  # parents before children
         payload = json.loads(text)
-        plugins = {one["name"] for one in [*payload.get("stages", ()), payload.get("scheme")] if one}
-        if plugins & own or any(parent in text for parent in expected):
+        plugins = {("attack", one["name"]) for one in payload.get("stages", ())}
+        plugins |= {("scheme", payload["scheme"]["name"])} if payload.get("scheme") else set()
+        if plugins & own or not expected.isdisjoint(re.findall("[0-9a-f]{64}", text)):
             expected.add(id)
-    assert original["jobs"].keys() - found["jobs"].keys() == expected
-    assert 0 < len(expected) < len(original["jobs"])
+    assert whole["jobs"].keys() - found["jobs"].keys() == expected
+    assert 0 < len(expected) < len(whole["jobs"])
 
 
 # -- what the numeric part is ----------------------------------------------------------------------------------------
@@ -283,6 +308,14 @@ def test_whatever_numeric_files_import_is_numeric_or_excused() -> None:
     assert files <= set(NUMERIC)
     assert NOT_NUMERIC.keys() <= used, "an excuse that nobody needs"
     assert all(module_source(one) for one in NOT_NUMERIC)
+
+
+def test_the_page_names_the_numeric_part() -> None:
+    page = (ROOT / "docs/identity.md").read_text()
+    (paragraph,) = re.findall(r"^`engine` covers .*?\n\n", page, re.DOTALL | re.MULTILINE)
+    named = [ROOT / "benchmark" / one.removeprefix("benchmark/") for one in re.findall(r"`([\w/.]+)`", paragraph)]
+    files = {inside for one in named for inside in ([one] if one.is_file() else one.glob("[!_]*.py"))}
+    assert {str(one.relative_to(ROOT)) for one in files} == set(NUMERIC)
 
 
 def test_rooms_that_compute_are_numeric_as_a_whole() -> None:

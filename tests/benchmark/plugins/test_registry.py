@@ -87,6 +87,24 @@ def test_a_named_file_must_be_right(tmp_path: Path, content: str, words: str) ->
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        ('@wm.builder("resnet18")', "the builder name 'resnet18' is taken by"),
+        ('@wm.builder(name="resnet18")', "the builder name 'resnet18' is taken by"),
+        ("@wm.builder(NAME)", "plugin.py:6: the name of a builder must be a literal text, not `wm.builder(NAME)`"),
+        ("@wm.builder(7)", "plugin.py:6: the name of a builder must be a literal text"),
+        ('@wm.builder("mine")', "plugin.py:9: two builders are named 'mine': rename one"),
+    ],
+)
+def test_a_builder_s_name_is_literal_and_its_own(tmp_path: Path, mark: str, words: str) -> None:
+    net = f"{mark}\nclass First: ...\n"
+    top = f'NAME = "resnet18"\n{net}\n{net}' if "mine" in mark else f'NAME = "resnet18"\n{net}'
+    with pytest.raises(BenchError) as caught:
+        Registry.discover([plugin(tmp_path / "plugin.py", top="\n" + top)])
+    assert words in str(caught.value)
+
+
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"absent\.py"):
         Registry.discover([tmp_path / "absent.py"])

@@ -46,7 +46,8 @@ def test_workers_embed_verify_and_replay_use_the_rule_and_nothing_else_does_with
     callers, makers = set(), set()
     for path in HARNESS.rglob("*.py"):
         calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
-        callers |= {path.stem} if "device_of" in calls else set()
-        makers |= {path.stem} if calls & {"torch.device", "torch.set_num_threads"} else set()
-    assert callers >= {"job_runner", "single_model", "replay"}
-    assert makers == {"device"}
+        name = path.relative_to(HARNESS).as_posix()
+        callers |= {name} if "device_of" in calls else set()
+        makers |= {name} if calls & {"torch.device", "torch.set_num_threads"} else set()
+    assert callers >= {"execution/job_runner.py", "app/single_model.py", "app/replay.py"}
+    assert makers == {"training/device.py"}

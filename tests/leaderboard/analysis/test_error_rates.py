@@ -13,7 +13,7 @@ from leaderboard.analysis.half_reset import half_reset_power
 from leaderboard.judge.evidence import OWN_POOL
 from leaderboard.pages.calibration_page import as_json, calibration_page
 
-NULLS = (9, 7, 11, 8, 10, 6, 12, 9, 8, 10, 7, 9, 11, 8, 13, 4)
+from ..conftest import NULL_HITS
 
 
 def seen(hits: int, law: float | None = 0.1) -> dict[str, Any]:
@@ -87,11 +87,11 @@ def test_each_model_is_left_out_of_its_own_nulls(case: Any) -> None:
 @pytest.mark.parametrize(("hits", "law"), [(96, 0.1), (40, 0.1), (60, None)])
 def test_the_power_of_a_half_erased_mark_is_that_of_a_simulation(hits: int, law: float | None) -> None:
     rng = np.random.default_rng(5)
-    nulls = [seen(hit, law) for hit in NULLS]
+    nulls = [seen(hit, law) for hit in NULL_HITS]
     power = half_reset_power(seen(hits, law), {OWN_POOL: nulls}, ALPHAS)
     from leaderboard.judge.evidence import weigh
 
-    chance = 0.1 if law else float(np.mean(NULLS)) / 100
+    chance = 0.1 if law else float(np.mean(NULL_HITS)) / 100
     for alpha in ALPHAS:
         theta = weigh(seen(hits, law), {"clean": nulls}, alpha).theta
         assert theta is not None

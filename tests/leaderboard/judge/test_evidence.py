@@ -16,8 +16,8 @@ from leaderboard.stats.tails import (
     wilson,
 )
 
-NULLS_100 = [9, 7, 11, 8, 10, 6, 12, 9, 8, 10, 7, 9, 11, 8, 13, 4]
-NULLS_400 = [93, 101, 88, 110, 97, 120, 92, 105, 99, 113, 128, 90, 95, 107, 102, 98]
+from ..conftest import NULL_HITS, NULL_HITS_400
+
 NULLS_REAL = [0.03, 0.04, 0.04, 0.02, 0.06, 0.01, 0.05, 0.03]
 UNIFORM = {"kind": "binomial", "p": 0.1}
 
@@ -43,16 +43,16 @@ def count_pool(totals: list[int], n: int) -> list[dict[str, Any]]:
 
 
 def trigger_set(total: int, alpha: float = 1e-3, **options: Any) -> Evidence:
-    return weigh(hits(total, 100, UNIFORM), {"clean": count_pool(NULLS_100, 100)}, alpha, **options)
+    return weigh(hits(total, 100, UNIFORM), {"clean": count_pool(NULL_HITS, 100)}, alpha, **options)
 
 
 def test_thresholds_of_a_trigger_set() -> None:
     found = trigger_set(96)
     assert (found.theta, found.theta0) == (23, 21)
     assert found.log10_p_key == binomial_tails(100, 0.1)[96]
-    assert found.log10_p_null == found.log10_p == log10_prediction(96, NullPool.of_counts(NULLS_100, 100), 1e-3)
+    assert found.log10_p_null == found.log10_p == log10_prediction(96, NullPool.of_counts(NULL_HITS, 100), 1e-3)
     assert (found.total, found.n, found.rate, found.kind, found.grade) == (96, 100, 0.96, "count", "exact")
-    assert found.null_mean == sum(NULLS_100) / 16
+    assert found.null_mean == sum(NULL_HITS) / 16
 
 
 def test_states_of_a_trigger_set() -> None:
@@ -70,10 +70,10 @@ def test_states_of_a_trigger_set() -> None:
 
 
 def test_thresholds_without_a_key_test() -> None:
-    found = weigh(hits(398, 400), {"clean": count_pool(NULLS_400, 400)}, 1e-3)
+    found = weigh(hits(398, 400), {"clean": count_pool(NULL_HITS_400, 400)}, 1e-3)
     assert (found.theta, found.theta0) == (147, 138)
     assert found.log10_p_key is None
-    assert found.log10_p == found.log10_p_null == log10_prediction(398, NullPool.of_counts(NULLS_400, 400), 1e-3)
+    assert found.log10_p == found.log10_p_null == log10_prediction(398, NullPool.of_counts(NULL_HITS_400, 400), 1e-3)
     assert found.grade == "extrapolated"
 
 
@@ -126,9 +126,9 @@ def test_excluded_class() -> None:
 
 
 def test_fresh_keys_answer_by_the_prediction_rule() -> None:
-    law = {"kind": "redrawn", "totals": NULLS_100}
+    law = {"kind": "redrawn", "totals": NULL_HITS}
     found = weigh(hits(96, 100, law), {"clean": count_pool([9] * 16, 100)}, 1e-3)
-    assert found.log10_p_key == log10_prediction(96, NullPool.of_counts(NULLS_100, 100), 1e-3)
+    assert found.log10_p_key == log10_prediction(96, NullPool.of_counts(NULL_HITS, 100), 1e-3)
     assert found.grade == "extrapolated"
     assert found.theta0 == 23  # p_key as it is reaches 1e-3 at 23, p_null in its N(0,1) form before that
     assert weigh(hits(96, 100, law), {"clean": count_pool([9] * 16, 100)}, 0.06).grade == "ranked"
@@ -145,7 +145,7 @@ def test_the_larger_p_counts() -> None:
 
 
 def test_other_pools_only_add() -> None:
-    clean = count_pool(NULLS_100, 100)
+    clean = count_pool(NULL_HITS, 100)
     high = count_pool([30, 28, 33, 31, 29, 35, 27, 30], 100)
     alone = weigh(hits(40, 100, UNIFORM), {"clean": clean}, 1e-3)
     both = weigh(hits(40, 100, UNIFORM), {"clean": clean, "ftal": high}, 1e-3)
@@ -158,7 +158,7 @@ def test_other_pools_only_add() -> None:
 
 
 def test_a_small_pool_is_printed_and_does_not_count() -> None:
-    pools = {"clean": count_pool(NULLS_100, 100), "ftal": count_pool([38] * 7, 100)}
+    pools = {"clean": count_pool(NULL_HITS, 100), "ftal": count_pool([38] * 7, 100)}
     found = weigh(hits(40, 100, UNIFORM), pools, 1e-3)
     assert found.state == "present"
     ranked = pytest.approx(math.log10(1 / 8))
@@ -167,7 +167,7 @@ def test_a_small_pool_is_printed_and_does_not_count() -> None:
 
 
 def test_other_pools_never_replace_the_clean_one() -> None:
-    pools = {"clean": [], "ftal": count_pool(NULLS_100, 100)}
+    pools = {"clean": [], "ftal": count_pool(NULL_HITS, 100)}
     found = weigh(hits(96, 100), pools, 1e-3)
     assert (found.log10_p_null, found.log10_p) == (None, 0.0)
     assert (found.state, found.reason) == ("unclear", "too few nulls")
@@ -176,7 +176,7 @@ def test_other_pools_never_replace_the_clean_one() -> None:
 
 
 def test_few_clean_nulls_only_rank() -> None:
-    pools = {"clean": count_pool(NULLS_100[:7], 100)}
+    pools = {"clean": count_pool(NULL_HITS[:7], 100)}
     found = weigh(hits(96, 100, UNIFORM), pools, 1e-3)
     assert found.log10_p == pytest.approx(math.log10(1 / 8))
     assert (found.theta, found.state, found.reason) == (None, "unclear", "too few nulls")
@@ -199,7 +199,7 @@ def test_without_nulls_and_key_nothing_is_known() -> None:
 
 def test_an_unreadable_suspect_is_no_evidence() -> None:
     suspect = {"evidence": "bits", "channels": {}, "gates": {}, "unreadable": "the layer's shape changed"}
-    found = weigh(suspect, {"clean": count_pool(NULLS_100, 100)}, 1e-3)
+    found = weigh(suspect, {"clean": count_pool(NULL_HITS, 100)}, 1e-3)
     assert (found.total, found.n, found.log10_p, found.state) == (0, 100, 0.0, "absent")
     assert found.reason == "the layer's shape changed"
     assert found.pools["clean"]["J"] == 16
@@ -207,7 +207,7 @@ def test_an_unreadable_suspect_is_no_evidence() -> None:
 
 def test_unreadable_nulls_are_left_out() -> None:
     unreadable = {"evidence": "bits", "channels": {}, "gates": {}, "unreadable": "another architecture"}
-    pools = {"clean": [*count_pool(NULLS_100, 100), unreadable]}
+    pools = {"clean": [*count_pool(NULL_HITS, 100), unreadable]}
     assert weigh(hits(96, 100), pools, 1e-3).pools["clean"]["J"] == 16
 
 
@@ -251,7 +251,7 @@ def test_search_is_charged_to_the_key() -> None:
 
 
 def test_search_is_charged_to_the_nulls_where_there_is_no_key_test() -> None:
-    pools = {"clean": count_pool(NULLS_400, 400)}
+    pools = {"clean": count_pool(NULL_HITS_400, 400)}
     assert weigh(hits(398, 400), pools, 1e-3).state == "present"
     charged = weigh(hits(398, 400), pools, 1e-3, search_bits=64)
     assert charged.log10_p == charged.log10_p_null == 0.0
@@ -265,9 +265,9 @@ def test_a_key_too_short_for_any_proof_is_absent() -> None:
 
 def test_scarce_fresh_keys_do_not_manufacture_a_removal() -> None:
     law = {"kind": "redrawn", "totals": [9, 8, 10]}
-    found = weigh(hits(96, 100, law), {"clean": count_pool(NULLS_100, 100)}, 1e-3)
+    found = weigh(hits(96, 100, law), {"clean": count_pool(NULL_HITS, 100)}, 1e-3)
     assert (found.theta, found.state, found.reason) == (None, "unclear", "too few nulls")
-    assert weigh(hits(9, 100, law), {"clean": count_pool(NULLS_100, 100)}, 1e-3).state == "absent"
+    assert weigh(hits(9, 100, law), {"clean": count_pool(NULL_HITS, 100)}, 1e-3).state == "absent"
 
 
 def test_interval_of_a_count_is_wilsons() -> None:

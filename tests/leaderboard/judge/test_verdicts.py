@@ -18,7 +18,8 @@ from leaderboard.judge.verdicts import (
 )
 from leaderboard.stats.utility_test import Utility, utility
 
-NULLS = [9, 7, 11, 8, 10, 6, 12, 9, 8, 10, 7, 9, 11, 8, 13, 4]
+from ..conftest import NULL_HITS
+
 KEPT, LOST, OPEN = (utility(losses, gains, 397, 0.02) for losses, gains in [(3, 2), (20, 4), (5, 1)])
 
 
@@ -28,7 +29,7 @@ def observed(total: int) -> dict[str, Any]:
 
 
 def evidence(total: int) -> Evidence:
-    return weigh(observed(total), {"clean": [observed(null) for null in NULLS]}, 1e-3)
+    return weigh(observed(total), {"clean": [observed(null) for null in NULL_HITS]}, 1e-3)
 
 
 PRESENT, NEAR, SCARCE, ABSENT = evidence(96), evidence(16), evidence(22), evidence(9)
@@ -67,7 +68,7 @@ def test_a_mark_that_was_never_there_comes_first(before: Evidence) -> None:
 
 def test_unreadable_counts_as_removed_and_says_why() -> None:
     unreadable = {**observed(0), "channels": {}, "unreadable": "the layer's shape changed"}
-    after = weigh(unreadable, {"clean": [observed(null) for null in NULLS]}, 1e-3)
+    after = weigh(unreadable, {"clean": [observed(null) for null in NULL_HITS]}, 1e-3)
     assert cell_verdict(PRESENT, after, KEPT) == Verdict("removed", "the layer's shape changed")
 
 

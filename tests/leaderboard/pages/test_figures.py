@@ -14,6 +14,8 @@ from leaderboard.analysis.sweeps import Curve, Point
 from leaderboard.pages import figures as drawing
 from leaderboard.pages.figures import figures
 
+from ..conftest import NULL_HITS
+
 CURVE = Curve("adi", "prune(amount=*)", "amount", [
     Point(0.1, 0.0, -9.0, 0.96, "survived"), Point(0.5, -3.0, -4.0, 0.4, "survived"),
     Point(0.9, -60.0, 0.0, 0.1, "utility-lost"),
@@ -36,7 +38,7 @@ def test_every_figure_is_there_and_repeats_to_the_byte(full: Any) -> None:
 def test_the_false_positive_panel_shows_nulls_theta_and_mark(full: Any) -> None:
     axes = drawing.false_positives(full.board()).axes[0]
     nulls = axes.collections[0].get_offsets()[:, 0].tolist()
-    assert sorted(round(100 * rate) for rate in nulls) == sorted((9, 7, 11, 8, 10, 6, 12, 9, 8, 10, 7, 9, 11, 8, 13, 4))
+    assert sorted(round(100 * rate) for rate in nulls) == sorted(NULL_HITS)
     assert list(axes.lines[0].get_xdata()) == [0.23, 0.23]
 
 

@@ -82,13 +82,9 @@ def test_the_readme_names_the_attack_that_cost_most(case: Any) -> None:
     assert worst() == "**removed 1/1**<br>finetune"
 
 
-def test_the_readme_s_links_lead_somewhere_and_its_seeds_are_those_of_the_board() -> None:
-    text = README_FILE.read_text()
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith(("http", "#"))]
-    assert links
-    assert [link for link in links if not (README_FILE.parent / link).exists()] == []
+def test_the_readme_s_seeds_are_those_of_the_board() -> None:
     assert board_of("quick").run.profile["seeds"] == 5
-    assert "verdicts over five seeds" in " ".join(text.split())
+    assert "verdicts over five seeds" in " ".join(README_FILE.read_text().split())
 
 
 def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:

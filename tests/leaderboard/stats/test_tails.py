@@ -22,8 +22,7 @@ from leaderboard.stats.tails import (
     wilson,
 )
 
-NULLS_100 = [9, 7, 11, 8, 10, 6, 12, 9, 8, 10, 7, 9, 11, 8, 13, 4]
-NULLS_400 = [93, 101, 88, 110, 97, 120, 92, 105, 99, 113, 128, 90, 95, 107, 102, 98]
+from ..conftest import NULL_HITS, NULL_HITS_400
 
 
 @pytest.mark.parametrize(
@@ -101,7 +100,7 @@ def test_tails_of_infinity() -> None:
 
 
 def test_prediction_where_the_floor_rules() -> None:
-    pool = NullPool.of_counts(NULLS_100, 100)
+    pool = NullPool.of_counts(NULL_HITS, 100)
     assert pool.centre == pytest.approx(0.30558, abs=5e-6)
     assert pool.sd == pytest.approx(0.04106, abs=5e-6)
     assert pool.spread == anscombe_floor(100) == pytest.approx(0.04988, abs=5e-6)
@@ -111,7 +110,7 @@ def test_prediction_where_the_floor_rules() -> None:
 
 
 def test_prediction_where_the_nulls_spread_more() -> None:
-    pool = NullPool.of_counts(NULLS_400, 400)
+    pool = NullPool.of_counts(NULL_HITS_400, 400)
     assert pool.centre == pytest.approx(0.53045, abs=5e-6)
     assert pool.sd == pool.spread == pytest.approx(0.03128, abs=5e-6)
     assert 10 ** log10_prediction(140, pool, 1e-3) == pytest.approx(3.038e-3, rel=3e-4)
