@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -111,8 +112,10 @@ def write(path: Path, opened: OpenedItems) -> None:
 def verify(path: Path, published: str) -> Verified:
     """Whether the openings in a file are those of the `published` root (64 hexadecimal digits).
 
-    Raises BenchError for a file of another form.
+    Raises BenchError for a root or a file of another form.
     """
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", published):
+        raise BenchError(f"--root has 64 hexadecimal digits, as {ROOT} in card.json, not {published!r}")
     file = read(OpenedItems, read_json(path, HINT), str(path), HINT)
     try:
         openings = [item.opening() for item in file.items]
@@ -120,5 +123,5 @@ def verify(path: Path, published: str) -> Verified:
         reason = commitment.verify(openings, leaves, root)
         even = label_counts_fit(openings, file.classes) if openings and reason is None else None
     except (ValueError, OverflowError) as error:
-        raise BenchError(f"{path} or the root can't be read as openings ({error}): {HINT}") from None
+        raise BenchError(f"{path} can't be read as openings ({error}): {HINT}") from None
     return Verified(reason is None, reason, len(openings), file.committed, even)

@@ -92,7 +92,7 @@ def _judged(context: JobContext) -> dict[str, Any]:
 
 
 def _drawn(context: JobContext) -> dict[str, Any]:
-    """Fresh admissible keys on innocent models: what `metrics.md` section 5 counts false accusations by."""
+    """Fresh admissible keys on innocent models: the false accusations among them are counted by `bench calibrate`."""
     payload, scheme, test = context.payload, context.scheme, context.test()
     key, suspects = context.key(payload["key"]), payload["suspects"]
     rng = stream(context.replicate, "fresh-keys", payload["scheme"]["name"], context.task_context.task.name)

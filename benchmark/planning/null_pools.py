@@ -1,7 +1,7 @@
 """The pools of nulls of a track: clean ones and, for nets that map images, surrogates of them.
 
 Such nets are stolen by surrogates, and a mark in images has no law of a fresh key: p_null alone accuses. So it is asked
-of surrogates of unmarked models, too, and the larger p counts (metrics.md, sections 1 and 3).
+of surrogates of unmarked models, too, and the larger p counts (docs/decisions.md, Evidence).
 """
 
 from __future__ import annotations

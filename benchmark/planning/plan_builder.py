@@ -29,7 +29,7 @@ from benchmark.vocabulary import RECORD_SCHEMA, JobKind, JobRole
 ROLES: dict[JobKind, JobRole] = {
     "host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court", "drawn": "court",
 }  # fmt: skip
-SURROGATES = 8  # of clean nulls: the fewest that count as a pool, metrics.md, section 1
+SURROGATES = 8  # of clean nulls: the fewest that count as a pool (docs/decisions.md, Evidence)
 PoolShare = tuple[str, float]  # the pool that a thief's images are from, and his share of it in [0, 1]
 
 

@@ -77,7 +77,10 @@ class ImageTrack:
     training: Training
 
 
-LEAST_NULLS = {"classification": 16, "image-to-image": 8}  # metrics.md, section 3: nets that map images cost more
+LEAST_NULLS = {
+    "classification": 16,
+    "image-to-image": 8,
+}  # docs/decisions.md: nets that map images cost more
 
 
 @dataclass(frozen=True)

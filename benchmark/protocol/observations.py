@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class NullDistribution:
-    """How a key's total is distributed under a fresh key, where that is known (metrics.md, section 1)."""
+    """How a key's total is distributed under a fresh key, where that is known."""
 
     kind: Literal["binomial", "poisson-binomial", "redrawn"]
     parameters: Mapping[str, float | list[float]]
