@@ -14,6 +14,8 @@ import pytest
 from test_rooms import ORDER, floor, graph
 
 from benchmark.cli import bench
+from benchmark.data.tasks import TASKS
+from benchmark.plugins.registry import Registry
 from leaderboard import frame
 
 ROOT = Path(__file__).parents[1]
@@ -115,6 +117,21 @@ def test_the_glossary_has_thirty_terms_in_alphabetical_order() -> None:
     terms = re.findall(r"^- \*\*(.+?)\*\*: ", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
     assert len(terms) == 30
     assert terms == sorted(terms, key=str.lower)
+
+
+def test_the_changelog_counts_the_attacks_of_the_first_version() -> None:
+    later, first = (ROOT / "CHANGELOG.md").read_text().split("## [0.1.0]")
+    added = "".join(re.findall(r"^### Added\n(.*?)^##", later, re.DOTALL | re.MULTILINE))
+    attacks = {one.name: one.traits["family"] for one in Registry.discover().attacks if f"`{one.name}`" not in added}
+    families = [family for family in attacks.values() if family != "control"]
+    assert f"{len(families)} attacks in {len(set(families))} families" in first
+
+
+def test_tasks_without_validation_images_are_named() -> None:
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    named = re.search(r"have no validation images:\*\* (.*?) are too small", text)
+    assert named
+    assert set(re.findall(r"`(\w+)`", named[1])) == {name for name, task in TASKS.items() if not task.validation}
 
 
 def test_what_the_readme_says_was_found_is_what_the_board_holds() -> None:

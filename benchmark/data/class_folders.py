@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.atomic import replaced
 from benchmark.data.sources import IMAGE_SUFFIXES, DataSet
 from benchmark.errors import BenchError
 from benchmark.identity import canonical
-from benchmark.store.atomic import replaced
 
 if TYPE_CHECKING:
     import numpy as np

@@ -28,7 +28,7 @@ def photographs(channels: int, times: int = 1) -> Tensor:
     for name, digest in SHA256.items():
         path = package_folder("sklearn") / "datasets" / "images" / name
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise ValueError(f"{path} is missing, or is not the picture that scikit-learn brings: reinstall it")
+            raise ValueError(f"{path} is missing, or is not the picture of scikit-learn's package: reinstall it")
         with Image.open(path) as picture:
             pixels = picture.convert("L" if channels == 1 else "RGB")
         size = pixels.width * times, pixels.height * times

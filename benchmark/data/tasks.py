@@ -25,7 +25,8 @@ class Task:
     """What is learnt, and who holds which images.
 
     `shape` is (channels, height, width); `owner`, `thief` and `test` count the images of three disjoint splits, the
-    last of which only the judge sees. `validation` images are in none: no job reads them, recipes are chosen on them.
+    last of which only the judge sees. `validation` images are in none: no job reads them, recipes are chosen on them;
+    0 where a task has none to spare.
     """
 
     name: str

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 
 from leaderboard.judge.board import Board
-from leaderboard.pages.section import one_line
+from leaderboard.pages.page_model import one_line
 from leaderboard.pages.writers.tex_escape import escape
 
 

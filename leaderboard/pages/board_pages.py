@@ -8,7 +8,7 @@ from functools import partial
 
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, Span, lines, strong
+from leaderboard.pages.page_model import Inline, Section, Span, lines, strong
 from leaderboard.pages.sections import claims, costs, innocents, matrix, protocol, reasons, results, scores, sweeps
 from leaderboard.pages.sections.threat_model import threat_model
 from leaderboard.pages.writers import markdown

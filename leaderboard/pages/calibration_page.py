@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from leaderboard.analysis.error_rates import ALPHAS, CHANCE, Calibrated, Rate, allowed, failures
 from leaderboard.judge.run import Run
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, strong
+from leaderboard.pages.page_model import Inline, Section, strong
 from leaderboard.pages.writers import markdown
 
 _LEVELS = [wording.probability(alpha) for alpha in ALPHAS]

@@ -14,8 +14,8 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.summaries import work_share
 from leaderboard.pages import wording
+from leaderboard.pages.page_model import one_line
 from leaderboard.pages.reproduce_command import reproduce
-from leaderboard.pages.section import one_line
 from leaderboard.pages.sections import scores
 from leaderboard.pages.sections.threat_model import Facts
 from leaderboard.stats.tails import rarity

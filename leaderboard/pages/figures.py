@@ -25,7 +25,7 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import observations
 from leaderboard.pages import wording
-from leaderboard.pages.section import one_line
+from leaderboard.pages.page_model import one_line
 
 _DEEPEST = 20.0  # powers of ten: beyond it no reader tells p-values apart, and the axis says so
 _LEAST_POINTS = 3  # a line through two settings says less than the matrix does

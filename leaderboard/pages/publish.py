@@ -22,7 +22,7 @@ from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN
 from leaderboard.pages.calibration_page import calibration_page
 from leaderboard.pages.export import page_makers, records, write_page
-from leaderboard.pages.section import Inline, Section, lines, strong
+from leaderboard.pages.page_model import Inline, Section, lines, strong
 from leaderboard.pages.writers.markdown import table
 
 PUBLISHED = Path(__file__).parents[1] / "published"

@@ -10,7 +10,7 @@ from benchmark.planning.reproduction import AFTER_TRIAL, QUANTITIES, TAGS
 from leaderboard.analysis.reproduction import FAILS, HOLDS, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED, Outcome, outcomes
 from leaderboard.judge.board import Board
 from leaderboard.pages.board_json import plain
-from leaderboard.pages.section import Inline, Section, lines, one_line, strong
+from leaderboard.pages.page_model import Inline, Section, lines, one_line, strong
 from leaderboard.pages.wording import probability
 from leaderboard.pages.writers import markdown
 

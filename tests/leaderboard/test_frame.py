@@ -49,6 +49,9 @@ def test_what_a_cell_lacks_is_missing_and_never_zero(full: Any) -> None:
     crashed = found.loc["crashed"]
     assert crashed.reason == "ValueError: wrong shape (prune.py:12)"
     assert crashed[["total", "log10_p", "utility_change", "verdict_with_commitment", "utility_losses"]].isna().all()
+    dtypes = {column.name: column.dtype for column in COLUMNS}
+    kinds = {(dtypes[str(name)], value is pd.NA) for name, value in crashed.items() if pd.isna(value)}
+    assert kinds == {("float64", False), ("category", False), ("string", True), ("Int64", True)}
     unreadable = found.loc["unreadable"]
     assert (unreadable.total, unreadable.log10_p) == (0.0, 0.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, lines, per_task
+from leaderboard.pages.page_model import Inline, Section, lines, per_task
 
 
 def is_judged_claim(cell: Cell) -> bool:

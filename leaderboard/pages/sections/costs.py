@@ -5,7 +5,7 @@ from __future__ import annotations
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import Fidelity, work_share
 from leaderboard.pages import wording
-from leaderboard.pages.section import Section, per_task
+from leaderboard.pages.page_model import Section, per_task
 
 
 @per_task

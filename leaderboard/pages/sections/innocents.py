@@ -5,7 +5,7 @@ from __future__ import annotations
 from leaderboard.judge.board import Board
 from leaderboard.judge.false_positives import FalseAlarms
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, strong
+from leaderboard.pages.page_model import Inline, Section, strong
 
 NEAREST = 3  # innocents shown for every scheme
 

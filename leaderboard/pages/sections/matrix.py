@@ -10,7 +10,7 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.summaries import AttackRow
 from leaderboard.pages import wording
 from leaderboard.pages.bibliography import works_of
-from leaderboard.pages.section import Inline, Section, Span, lines, per_task, strong
+from leaderboard.pages.page_model import Inline, Section, Span, lines, per_task, strong
 
 _ALARMS = ("removed", "forged", "false-positive", "crashed", "timeout", "oom")
 

@@ -11,7 +11,7 @@ from leaderboard.analysis.error_rates import ALPHAS
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, Span, per_task
+from leaderboard.pages.page_model import Inline, Section, Span, per_task
 
 OTHER_BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
-from leaderboard.pages.section import Section
+from leaderboard.pages.page_model import Section
 
 
 def has_reasons(board: Board) -> bool:

@@ -7,7 +7,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow, SchemeRow
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
-from leaderboard.pages.section import Section, per_task
+from leaderboard.pages.page_model import Section, per_task
 from leaderboard.stats.seeds import what_seeds_allow
 
 

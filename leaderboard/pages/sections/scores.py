@@ -7,7 +7,7 @@ from leaderboard.analysis.power import Power, power
 from leaderboard.analysis.ranking import CostToBreak, Ranked, Scores, SeedScore, Standing
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, lines, per_task
+from leaderboard.pages.page_model import Inline, Section, lines, per_task
 from leaderboard.stats.seeds import what_seeds_allow
 from leaderboard.stats.tails import wilson
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from leaderboard.analysis.sweeps import SHARE, THIEFS_CHOICE, Curve, curves
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.section import Inline, Section, lines, strong
+from leaderboard.pages.page_model import Inline, Section, lines, strong
 from leaderboard.stats.utility_test import SCALE
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from benchmark.plugins.parameters import write_value
 from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.board import Board
-from leaderboard.pages.section import Inline, Section, lines, link, strong
+from leaderboard.pages.page_model import Inline, Section, lines, link, strong
 
 Facts = list[tuple[str, str]]
 

@@ -23,8 +23,8 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.pages import wording
 from leaderboard.pages.cell_facts import MEANING, cell_facts
+from leaderboard.pages.page_model import Inline, Span, one_line, piece, spans
 from leaderboard.pages.reproduce_command import reproduce
-from leaderboard.pages.section import Inline, Span, one_line, piece, spans
 from leaderboard.pages.sections import costs, innocents, protocol, results
 from leaderboard.pages.sections.threat_model import Facts, attack_facts, scheme_facts
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from leaderboard.judge.board import Board
-from leaderboard.pages.section import Inline, Section, Span, spans
+from leaderboard.pages.page_model import Inline, Section, Span, spans
 from leaderboard.pages.sections.matrix import short_matrix
 from leaderboard.pages.writers.tex_escape import escape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from leaderboard.pages.section import Inline, Section, Span, one_line, piece, spans
+from leaderboard.pages.page_model import Inline, Section, Span, one_line, piece, spans
 
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")  # within a word, _ is no markup
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})

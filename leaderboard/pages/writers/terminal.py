@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboard.judge.board import Board
-from leaderboard.pages.section import Inline, Section, one_line, piece, spans
+from leaderboard.pages.page_model import Inline, Section, one_line, piece, spans
 from leaderboard.pages.sections.matrix import squares
 from leaderboard.pages.sections.results import by_family, headlines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from leaderboard.pages.section import piece
+from leaderboard.pages.page_model import piece
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}", "~": r"\textasciitilde{}",

@@ -117,6 +117,13 @@ def test_what_can_not_be_opened_or_read_is_told_in_a_sentence(own: Path, tmp_pat
         assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize("published", ["abcd", "zz", "z" * 64, "00 " * 32, "0" * 63, ""])
+def test_a_root_of_another_form_accuses_nobody(own: Path, published: str) -> None:
+    code, output, error = bench_here("commitment", "verify", str(own / "opened.json"), "--root", published)
+    assert (code, output) == (2, "")
+    assert "--root has 64 hexadecimal digits, as commitments_root in card.json" in error
+
+
 @pytest.mark.parametrize(
     ("what", "sentence"),
     [

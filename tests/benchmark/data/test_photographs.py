@@ -19,5 +19,5 @@ def test_both_are_there_in_grey_and_in_colour_and_enlarged() -> None:
 def test_other_photographs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     photographs.cache_clear()
     monkeypatch.setitem(SHA256, "china.jpg", "0" * 64)
-    with pytest.raises(ValueError, match=r"china.jpg is missing, or is not the picture that scikit-learn brings"):
+    with pytest.raises(ValueError, match=r"china.jpg is missing, or is not the picture of scikit-learn's package"):
         photographs(1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard.pages.section import BREAK, Span, strong
+from leaderboard.pages.page_model import BREAK, Span, strong
 from leaderboard.pages.writers.html import inline, json_for_script, page
 
 HOSTILE = (

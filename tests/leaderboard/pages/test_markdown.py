@@ -13,7 +13,7 @@ from markdown_text import page, rows
 from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN, markdown_pages
 from leaderboard.pages.export import write_pages
-from leaderboard.pages.section import BREAK, Section, Span, link, strong
+from leaderboard.pages.page_model import BREAK, Section, Span, link, strong
 from leaderboard.pages.writers.markdown import escape, inline, table
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PROFILE = Path(__file__).parent / "small.toml"
+PROFILE = Path(__file__).parents[1] / "small.toml"
 SCHEME = "adi(n=40,k=16,epochs=8)"
 ATTACKS = "none,scratch,prune(amount=0.3),quantize(bits=8),jpeg,fresh-key,finetune(epochs=1)+prune(amount=0.2)"
 COMMAND = (sys.executable, "-c", "from benchmark.cli import main; main()")
