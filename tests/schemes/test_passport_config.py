@@ -101,6 +101,7 @@ def test_every_recipe_can_be_marked(lab: Any, recipe: Any) -> None:
 
 
 def test_too_few_images_for_a_passport_are_said_so(lab: Any) -> None:
-    owner = Owner(lab.context, lab.splits.owner.take(torch.arange(1)), stream("owner"))
+    host = lab.null(0).service.net
+    owner = Owner(lab.context, lab.splits.owner.take(torch.arange(1)), stream("owner"), host)
     with pytest.raises(ValueError, match="need an image each, and the party has fewer than 2"):
         Passport(recipe="image").keygen(owner, stream("image"))
