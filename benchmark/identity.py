@@ -1,6 +1,6 @@
 """What a result's name is made of: canonical JSON and its SHA-256; and the seeds of random streams, made alike.
 
-The code in a name is digested by `benchmark.code_digest`.
+The code in a name is digested by `benchmark.digest.code_digest`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ ORDER = (  # docs/architecture.md shows the same order as a picture
         "benchmark.description",
         "benchmark.atomic",
     ),
-    ("benchmark.normal_form", "benchmark.code_digest"),
+    ("benchmark.digest",),
     ("benchmark.crypto",),
     ("leaderboard.stats",),
     ("benchmark.plugins",),

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.code_digest import source_hash
+from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.identity import canonical, job_id
 from benchmark.plugins.parameters import Declaration

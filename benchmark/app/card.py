@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmark import atomic
 from benchmark.description import read, read_json
-from benchmark.store import atomic
 
 CARD = "card.json"
 

@@ -16,12 +16,12 @@ from typing import Any
 
 from benchmark.app import standalone_files
 from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, plugins, read_bundle
-from benchmark.code_digest import engine_hash, source_hash
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
+from benchmark.digest.code_digest import engine_hash, source_hash
+from benchmark.digest.normal_form import same_code
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
-from benchmark.normal_form import same_code
 from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps

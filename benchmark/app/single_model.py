@@ -16,9 +16,9 @@ from rich.console import Console
 
 from benchmark.app import standalone_files
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
-from benchmark.code_digest import source_hash
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import Task
+from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
 from benchmark.execution.run import Machine, carry_out

@@ -1,7 +1,7 @@
 """What each kind of job computes, from its payload and its parents' artefacts.
 
-This file and all that it imports are the numeric part, which decides every result: see `benchmark.code_digest`. What
-surrounds a job (time, memory, mishaps) is in `benchmark.execution.job_runner`.
+This file and all that it imports are the numeric part, which decides every result (`benchmark.digest`). What surrounds
+a job (time, memory, mishaps) is in `benchmark.execution.job_runner`.
 """
 
 from __future__ import annotations

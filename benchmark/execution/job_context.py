@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from benchmark.architectures.net import known
-from benchmark.code_digest import source_hash
 from benchmark.data.splits import Data, Splits, load, thief_data
 from benchmark.data.tasks import Task, find_task
+from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.identity import content_hash
 from benchmark.planning.job import Job, PluginSource

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmark.code_digest import engine_hash
+from benchmark.digest.code_digest import engine_hash
 from benchmark.execution.doctor import version
 from benchmark.execution.job_bodies import compute
 from benchmark.execution.job_context import Changed, JobContext

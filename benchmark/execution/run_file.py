@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmark import __version__
+from benchmark import __version__, atomic
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.planning.plan import Plan
 from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import Broken
 from benchmark.plugins.selection import Setting
-from benchmark.store import atomic, run_description
+from benchmark.store import run_description
 from benchmark.vocabulary import RECORD_SCHEMA
 
 

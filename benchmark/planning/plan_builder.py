@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark.code_digest import engine_hash, source_hash
 from benchmark.data.tasks import find_task
+from benchmark.digest.code_digest import engine_hash, source_hash
 from benchmark.errors import BenchError
 from benchmark.identity import content_hash, job_id
 from benchmark.planning.durations import TYPICAL_SECONDS, work_key

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from benchmark.code_digest import module_name, module_source
+from benchmark.digest.code_digest import module_name, module_source
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Declaration, Origin, PluginRole, close_matches
 from benchmark.plugins.source_reader import read_builders, read_declarations

@@ -13,9 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from benchmark import atomic
 from benchmark.architectures.net import Net
 from benchmark.protocol.objects import Key, Service
-from benchmark.store import atomic
 
 
 class DamagedArtefact(Exception):

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict, get_args
 
+from benchmark import atomic
 from benchmark.description import read
 from benchmark.errors import BenchError
-from benchmark.store import atomic
 
 Status = Literal["ok", "not-applicable", "crashed", "timeout", "oom", "killed"]
 STATUSES = frozenset(get_args(Status))

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from benchmark import atomic
 from benchmark.errors import BenchError
-from benchmark.store import atomic
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.analysis.sweeps import curves
 from leaderboard.judge.board import Board

@@ -54,7 +54,7 @@ def test_stream_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["plugins.parameters", "plugins.registry", "plugins.selection", "planning.plan", "code_digest"]
+    "module", ["plugins.parameters", "plugins.registry", "plugins.selection", "planning.plan", "digest.code_digest"]
 )
 def test_nothing_heavy_is_imported(module: str) -> None:
     script = (

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from benchmark.code_digest import FIRST_PARTY, NOT_NUMERIC, module_source, numeric_files
+from benchmark.digest.code_digest import FIRST_PARTY, NOT_NUMERIC, module_source, numeric_files
 from benchmark.plugins.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,8 +32,8 @@ SMALL, WHOLE = ("adi(),rose(),keynet()", "none,prune(amount=0.5),finetune(mode=f
 PLANNER = """
 import json, os, sys
 from pathlib import Path
-from benchmark.code_digest import engine_hash
-from benchmark.normal_form import normal_form
+from benchmark.digest.code_digest import engine_hash
+from benchmark.digest.normal_form import normal_form
 from benchmark.planning.plan import make_plan
 from benchmark.planning.profile import load_profile
 from benchmark.plugins.registry import Registry

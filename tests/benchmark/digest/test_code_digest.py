@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.code_digest import module_name, module_source, source_hash
+from benchmark.digest.code_digest import module_name, module_source, source_hash
 
-ROOT = Path(__file__).resolve().parents[2]
-HASH = "import sys, pathlib, benchmark.code_digest as i; print(i.source_hash(pathlib.Path(sys.argv[1])))"
+ROOT = Path(__file__).resolve().parents[3]
+HASH = "import sys, pathlib, benchmark.digest.code_digest as i; print(i.source_hash(pathlib.Path(sys.argv[1])))"
 
 
 def test_module_source_and_name_mirror_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ FILES = {
 def hashed(root: Path, target: str, changes: dict[str, str] | None = None) -> str:
     """The hash of `target` in a fresh process in which FILES are all the first-party code there is."""
     own = {f"benchmark/{name}.py": (ROOT / f"benchmark/{name}.py").read_text()
-           for name in ("identity", "normal_form", "code_digest")}  # fmt: skip
+           for name in ("identity", "digest/__init__", "digest/normal_form", "digest/code_digest")}  # fmt: skip
     for name, text in (own | FILES | (changes or {})).items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from benchmark.normal_form import NormalForm, normal_form, same_code
+from benchmark.digest.normal_form import NormalForm, normal_form, same_code
 
 
 def form(text: str) -> NormalForm:

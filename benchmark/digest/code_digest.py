@@ -1,7 +1,7 @@
 """The digest of code in a job's payload: it changes with what the code computes, and with nothing else.
 
-A file counts in its normal form (`benchmark.normal_form`), together with what each of its imports binds. A first-party
-import counts as (local name, imported definition). A definition is known by its own name and the body of the file it is
+A file counts in its normal form (`normal_form`), together with what each of its imports binds. A first-party import
+counts as (local name, imported definition). A definition is known by its own name and the body of the file it is
 imported from; a file that has nothing but imports, such as `benchmark.contract`, is followed to where its names come
 from. Any other import counts as it is written. So neither the name nor the place of a first-party file enters, and
 files and imports are sorted: what moves, is renamed or is offered in one place more keeps every digest.
@@ -17,8 +17,8 @@ from importlib.machinery import PathFinder
 from itertools import accumulate
 from pathlib import Path
 
+from benchmark.digest.normal_form import NormalForm, normal_form
 from benchmark.identity import canonical
-from benchmark.normal_form import NormalForm, normal_form
 
 FIRST_PARTY = ("benchmark", "schemes", "attacks")
 
@@ -30,7 +30,7 @@ ENGINE = (
 NOT_NUMERIC = {  # counted by the imported name alone, each for its reason
     "benchmark.errors": "the exception and the exit codes of a mistake",
     "benchmark.vocabulary": "words, and whether a release serves an attack: what is refused has no numbers",
-    "benchmark.code_digest": "this file decides what a result is called, not what it is",
+    "benchmark.digest.code_digest": "this file decides what a result is called, not what it is",
     "benchmark.description": "says what is wrong with a file or a name: what it reads is in the payload",
     "benchmark.data.sources": "which files a data set has: their content is in the payload's data hash",
     "benchmark.data.tasks": "declares tasks: every field is in the payload's data hash",
