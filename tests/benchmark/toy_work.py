@@ -39,9 +39,10 @@ def job(
 
 
 def alive(pid: int) -> bool:
-    """Whether a process still runs; one that is dead but not yet reaped does not."""
+    """Whether a process still runs; one that is dead but not yet reaped does not, once all its threads have ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return not zombie or len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
     except (FileNotFoundError, ProcessLookupError):
         return False
 
