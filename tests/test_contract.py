@@ -234,8 +234,8 @@ def test_a_key_with_a_field_of_another_form_is_not_well_formed(lab: Lab, label: 
         tried.add((name, what))
     for name, (hint, form) in forms(type(key)).items():
         ways = {"type"} | ({"dtype", "dimensions"} if hint is torch.Tensor else set())
-        ways |= {"length"} if form.length is not None else set()
-        ways |= {"twice"} if form.distinct else set()
+        ways |= {"length"} if "length" in form else set()
+        ways |= {"twice"} if form.get("distinct") else set()
         assert ways <= {what for one, what in tried if one == name}, name
 
 
@@ -244,27 +244,27 @@ def misshapen(scheme: Scheme, key: Key) -> Iterator[tuple[str, str, Any]]:
     shared = Counter(
         (word, isinstance(getattr(key, name), tuple))
         for name, (_, form) in forms(type(key)).items()
-        for word in form.shape or ()
+        for word in form.get("shape", ())
     )
     for name, (_, form) in forms(type(key)).items():
         value = getattr(key, name)
         yield name, "type", None
-        if form.length is not None:
+        if "length" in form:
             yield name, "length", value + value[:1]
-        if form.distinct:
+        if form.get("distinct"):
             first = [value[0], *value[:-1]]
             yield name, "twice", torch.stack(first) if isinstance(value, torch.Tensor) else tuple(first)
-        if isinstance(value, int) and form.low is not None:
-            yield name, "less", form.low - 1
+        if isinstance(value, int) and "low" in form:
+            yield name, "less", form["low"] - 1
         for place, one in enumerate(value if isinstance(value, tuple) else [value]):
             if not isinstance(one, torch.Tensor):
                 continue
             bound = {
                 axis
-                for axis, word in enumerate(form.shape or ())
+                for axis, word in enumerate(form.get("shape", ()))
                 if isinstance(word, int) or hasattr(scheme, word) or shared[word, isinstance(value, tuple)] > 1
             }
-            for what, wrong in spoiled(one, form, bound, getattr(key, form.below, None)):
+            for what, wrong in spoiled(one, form, bound, getattr(key, form.get("below", ""), None)):
                 yield name, what, (*value[:place], wrong, *value[place + 1 :]) if isinstance(value, tuple) else wrong
 
 
@@ -277,7 +277,7 @@ def spoiled(one: torch.Tensor, form: Form, bound: set[int], below: int | None) -
         yield f"axis {axis}", torch.cat([one, more], axis)
     if not one.numel():
         return
-    for what, value in (("less", None if form.low is None else form.low - 1), ("more", below), ("NaN", float("nan"))):
+    for what, value in (("less", form["low"] - 1 if "low" in form else None), ("more", below), ("NaN", float("nan"))):
         if value is not None and (what != "NaN" or one.is_floating_point()):
             wrong = one.clone()
             wrong.view(-1)[0] = value
