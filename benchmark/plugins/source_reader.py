@@ -90,8 +90,10 @@ def read_builders(path: Path) -> tuple[str, ...]:
 
     Raises BenchError, with file and line, for a name that is no literal text, and for one that is there twice.
     """
-    names: list[str] = []
-    marks = (mark for node in ast.walk(ast.parse(path.read_bytes())) for mark in getattr(node, "decorator_list", ()))
+    source, names = path.read_bytes(), list[str]()
+    if b"builder" not in source:  # most plug-ins: a whole tree is long to walk
+        return ()
+    marks = (mark for node in ast.walk(ast.parse(source)) for mark in getattr(node, "decorator_list", ()))
     for mark in marks:
         if isinstance(mark, ast.Call) and _last_name(mark.func) == "builder":
             given = [*mark.args, *(one.value for one in mark.keywords if one.arg == "name")]
