@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
-from benchmark.plugins.parameters import Parameter, read_arguments
-
-_WRITTEN = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
+from benchmark.plugins.parameters import SETTING, Parameter, read_arguments
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def read_architecture(text: str) -> tuple[str, Mapping[str, Any]]:
 
     Raises BenchError in one sentence.
     """
-    match = _WRITTEN.fullmatch(text.strip())
+    match = SETTING.fullmatch(text.strip())
     name = match["name"] if match else text
     if match is None or name not in ARCHITECTURES:
         raise BenchError(f"no architecture is called {name!r}: {did_you_mean(name, ARCHITECTURES, 'there are')}")

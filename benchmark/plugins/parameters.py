@@ -24,6 +24,7 @@ _PIECE = re.compile(r""" "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | . """, re.DOTAL
 _INT = re.compile(r"[+-]?[0-9]+")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:-]*")
+SETTING = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)  # prune, or prune(amount=0.5)
 
 
 def parameter(default: Any, doc: str, *, low: float | None = None, high: float | None = None) -> Any:

@@ -11,11 +11,10 @@ from functools import cached_property
 from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.plugins.parameters import Declaration, PluginRole, split_text
+from benchmark.plugins.parameters import SETTING, Declaration, PluginRole, split_text
 from benchmark.plugins.registry import Registry
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS, Access, least
 
-_STAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<arguments>.*)\))?", re.DOTALL)
 _SWEEP = re.compile(r"\s*(?P<field>\w+)\s*=\s*(?P<low>[^=\s]+?)\.\.(?P<high>[^:\s]+)(?::(?P<step>\S+))?\s*")
 _MOST = 100  # settings of one sweep
 
@@ -161,7 +160,7 @@ def _swept(item: str, registry: Registry) -> list[str]:
 
 def _parts(stage: str) -> tuple[str, str]:
     """A plug-in's name, and what stands in the parentheses behind it; no name where the text has another form."""
-    match = _STAGE.fullmatch(stage)
+    match = SETTING.fullmatch(stage)
     return (match["name"].strip(), match["arguments"] or "") if match else ("", "")
 
 

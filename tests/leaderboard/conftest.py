@@ -157,16 +157,20 @@ class Case:
         result = {"observations": seen, "admission": admission}
         return self.job("judged", label, [key, *suspects], result, suspects=suspects, **options)
 
-    def scheme(
-        self, label: str, hits: int = 96, replicate: int = 0, nulls: tuple[int, ...] = NULL_HITS
-    ) -> dict[str, str]:
-        """A marked model that shows `hits`, and the jobs that all its cells share."""
+    def row(self, label: str) -> None:
+        """A scheme of the run, whatever was recorded of it."""
         if label not in [scheme["label"] for scheme in self.run["schemes"]]:
             self.run["schemes"].append({
                 "label": label, "name": label, "doc": "A scheme.", "paper": "https://example.org/paper",
                 "release": "weights", "court": "labels", "item": "trigger", "host": True,
                 "parameters": {"n": ITEMS}, "task": self.task,
             })  # fmt: skip
+
+    def scheme(
+        self, label: str, hits: int = 96, replicate: int = 0, nulls: tuple[int, ...] = NULL_HITS
+    ) -> dict[str, str]:
+        """A marked model that shows `hits`, and the jobs that all its cells share."""
+        self.row(label)
         models = [self.model("null", f"null {index}", [], wrong=8) for index in range(len(nulls))]
         host = self.model("host", f"host {replicate}", [], wrong=8)
         marked = self.model("marked", f"marked {label} {replicate}", [host], seconds=8.0)

@@ -64,8 +64,6 @@ def test_names_are_neither_formulas_nor_markup(case: Any) -> None:
 
 def test_a_run_without_a_record_draws_nothing(case: Any) -> None:
     case.attack("prune")
-    case.run["schemes"].append({"name": "adi", "label": "adi", "doc": "", "paper": "", "release": "weights",
-                                "court": "labels", "item": "trigger", "host": False, "parameters": {},
-                                "task": "digits"})  # fmt: skip
+    case.row("adi")
     case.cell("adi", "prune", {"marked": "0" * 64})
     assert figures(case.board()) == {}

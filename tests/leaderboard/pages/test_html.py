@@ -180,9 +180,7 @@ def test_marks_and_titles_of_sections_are_escaped() -> None:
 
 def test_a_run_without_a_record_still_makes_a_page(case: Any) -> None:
     case.attack("prune")
-    case.run["schemes"].append({"name": "adi", "label": "adi", "doc": "", "paper": "", "release": "weights",
-                                "court": "labels", "item": "trigger", "host": False, "parameters": {},
-                                "task": "digits"})  # fmt: skip
+    case.row("adi")
     case.cell("adi", "prune", {"marked": "0" * 64})
     assert square(page(case.board()), "adi × prune")["words"] == ["not-run"]
 

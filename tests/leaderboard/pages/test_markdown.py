@@ -116,9 +116,7 @@ def test_seeds_of_one_p_value_say_it_once(case: Any) -> None:
 
 def test_a_run_without_a_record_still_makes_a_page(case: Any) -> None:
     case.attack("prune")
-    case.run["schemes"].append({"name": "adi", "label": "adi", "doc": "", "paper": "", "release": "weights",
-                                "court": "labels", "item": "trigger", "host": False, "parameters": {},
-                                "task": "digits"})  # fmt: skip
+    case.row("adi")
     case.cell("adi", "prune", {"marked": "0" * 64})
     text = page(case.board())
     assert square(text, "### Removal", "prune") == ["not-run"]
