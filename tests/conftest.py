@@ -79,9 +79,11 @@ class Lab:
         return self._exhibit(train_unmarked(Party(self.context, self.splits.owner, rng)))
 
     def embed_afresh(self, scheme: Any, replicate: int = 0) -> Exhibit:
+        from benchmark.protocol.parties import stream
         from benchmark.protocol.steps import embed
 
-        release, key = embed(scheme, self.owner(scheme, replicate), replicate)
+        rng = stream(replicate, "owner-key", scheme.name, self.context.task.name)
+        release, key = embed(scheme, self.owner(scheme, replicate), rng)
         return self._exhibit(release.service, key)
 
     def attack_afresh(self, attack: Any, exhibit: Exhibit | None, scheme: Any = None, replicate: int = 0) -> Exhibit:

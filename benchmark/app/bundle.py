@@ -1,7 +1,7 @@
 """A cell as a folder that a reviewer can replay on another machine: what it holds, how it is written and read.
 
     MANIFEST.json        the SHA-256 of every other file, and one over them all
-    bundle.json          the form of the bundle, and why a plug-in's code is not in it
+    bundle.json          the form of the bundle, why a plug-in's code is not in it, and the key of the court's stream
     run.json, records.jsonl     a published run with this one cell: every page command reads it
     artefacts/JOB.service.safetensors, JOB.key.safetensors    delivered and attacked model, opened keys
     code/*.py.txt        plug-in code as text: to be read and compared by hash, never executed
@@ -18,12 +18,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmark.crypto.secret_streams import SecretStreams
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
+from benchmark.execution.job_context import court_stream
 from benchmark.identity import canonical, job_id
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 from benchmark.store.records import Record, RecordStore
+from benchmark.store.secret import digest_of, known_secret
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run, read_run
@@ -88,11 +91,22 @@ def _files(board: Board, cell: Cell, store: RecordStore, registry: Registry) -> 
             left_out[code_name(plugin)] = "the installed code is not the code that ran"
         else:
             yield code_name(plugin), declaration.source.read_bytes()
-    yield BUNDLE, write_json({"schema": BUNDLE_SCHEMA, "left_out": left_out})
+    yield BUNDLE, write_json({"schema": BUNDLE_SCHEMA, "left_out": left_out} | _court_key(kept, cell, store))
     yield RUN, write_json(_one_cell(board, cell, jobs))
     lines = [json.dumps(record, sort_keys=True, separators=(",", ":")) for record in kept.values()]
     yield RECORDS, "".join(f"{line}\n" for line in sorted(lines)).encode()
     yield "README.txt", LEAFLET.encode()
+
+
+def _court_key(records: Mapping[str, Record], cell: Cell, store: RecordStore) -> dict[str, str]:
+    """The key of the court's stream in this cell, by which its draws can be made again: it opens no other stream."""
+    payload = records[cell.jobs["judged"]]["job"]
+    if "secret" not in payload:  # made before stores had a secret
+        return {}
+    secret = known_secret(store.root)
+    if secret is None or digest_of(secret) != payload["secret"]:
+        raise BenchError(f"the secret that this run was made under is not in {store.root}: bundle it where it was run")
+    return {"court": SecretStreams(secret).key(*court_stream(payload)).hex()}
 
 
 def artefact_name(job: str, role: str) -> str:
@@ -200,6 +214,12 @@ def check_files(folder: Path) -> str:
     if data != write_json(sealed):
         raise BenchError(f"{MANIFEST} was tampered with: its hashes are not those that were sealed")
     return str(sealed["sha256"])
+
+
+def court_key(folder: Path) -> bytes | None:
+    """The key of the court's stream; None in a bundle of a run from before stores had a secret."""
+    key = json.loads((folder / BUNDLE).read_bytes()).get("court")
+    return None if key is None else bytes.fromhex(key)
 
 
 def read_bundle(folder: Path) -> tuple[Run, Board, Cell]:

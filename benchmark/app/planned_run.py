@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
 
+from benchmark.app.run_secret import run_secret
 from benchmark.data.download import provide
 from benchmark.data.tasks import DATA_ROOT, find_task
 from benchmark.errors import BenchError
@@ -24,6 +25,7 @@ from benchmark.planning.reproduction import Reproduction
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_attacks, select_schemes
 from benchmark.store.run_description import DescribedCalibration, DescribedReproduction
+from benchmark.store.secret import digest_of, store_secret
 from benchmark.vocabulary import JobKind
 from leaderboard.judge.run import Run, read_run
 
@@ -48,6 +50,7 @@ class RunOptions:
     timeout: float | None
     results: Path
     run_name: str | None
+    secret: str | None
     plugins: Sequence[Path]
     workers: int
     device: str
@@ -66,17 +69,22 @@ class ToDo:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A plan, the machine it runs on, and what `run.json` says beside the plan. command: as it was typed."""
+    """A plan, the machine it runs on, and what `run.json` says beside the plan.
+
+    command: as it was typed. secret: of the store, which keeps it from the first job on.
+    """
 
     plan: Plan
     machine: Machine
     registry: Registry
     command: str
+    secret: bytes = field(repr=False)
     calibration: tuple[DescribedCalibration, ...] | None = None
     reproduction: DescribedReproduction | None = None
 
     def carry_out(self, console: Console, *, fresh: bool = False, retry: Sequence[str] = ()) -> Run:
         """Run what has no final record, and read the whole; fresh, retry: see `execution.run.carry_out`."""
+        store_secret(self.machine.store.root, self.secret)
         described = describe(self.plan, self.machine.run, self.command, self.registry.broken)
         described = replace(described, calibration=self.calibration, reproduction=self.reproduction)
         carry_out(self.plan.jobs, self.machine, console, described, fresh=fresh, retry=retry)
@@ -106,7 +114,9 @@ def plan_run(options: RunOptions, command: str) -> PlannedRun:
         provide(find_task(track.task), offline=options.offline)
     registry = Registry.discover(options.plugins)
     schemes, attacks = select_schemes(options.schemes, registry), select_attacks(options.attacks, registry)
-    return PlannedRun(_crossed(profile, schemes, attacks, registry, machine), machine, registry, command)
+    secret = run_secret(machine.store.root, options.secret)
+    plan = _crossed(profile, schemes, attacks, registry, machine, secret)
+    return PlannedRun(plan, machine, registry, command, secret)
 
 
 def plan_calibration(
@@ -123,14 +133,16 @@ def plan_calibration(
     if not fit:
         raise BenchError(f"profile {profile.name} has no track for any of the --schemes: choose others, or a profile")
     others = scratch, neighbours, null_attacks(profile, fit, registry)
-    plan, entries = calibration_plan(profile, fit, met, *others, draws, history(machine.store.root))
+    secret = run_secret(machine.store.root, None)
+    plan, entries = calibration_plan(profile, fit, met, *others, draws, history(machine.store.root), digest_of(secret))
     described = tuple(DescribedCalibration(**entry) for entry in entries)
-    return PlannedRun(plan, machine, registry, command, described), [one for one in selected if one not in fit]
+    return PlannedRun(plan, machine, registry, command, secret, described), [one for one in selected if one not in fit]
 
 
 def plan_reproduction(
-    work: Reproduction, scale: str, registry: Registry, machine: Machine, command: str, *, offline: bool
-) -> PlannedRun:
+    work: Reproduction, scale: str, registry: Registry, machine: Machine, command: str, *, offline: bool,
+    wanted_secret: str | None = None,
+) -> PlannedRun:  # fmt: skip
     """The work's own schemes and attacks at one scale; fetches missing data sets. Raises BenchError."""
     _check_size(scale, machine.device)
     wanted = work.scales[scale]
@@ -139,17 +151,20 @@ def plan_reproduction(
     profile = load_profile(wanted.profile)
     for task in {track.task for one in schemes.values() if (track := profile.track(one.tasks))}:
         provide(find_task(task), offline=offline)
-    plan = _crossed(profile, schemes.values(), attacks.values(), registry, machine)
+    secret = run_secret(machine.store.root, wanted_secret)
+    plan = _crossed(profile, schemes.values(), attacks.values(), registry, machine, secret)
     labels = [{name: setting.label for name, setting in chosen.items()} for chosen in (schemes, attacks)]
-    return PlannedRun(plan, machine, registry, command, reproduction=work.described(scale, *labels))
+    return PlannedRun(plan, machine, registry, command, secret, reproduction=work.described(scale, *labels))
 
 
 def _crossed(
-    profile: Profile, schemes: Iterable[Setting], attacks: Iterable[Setting], registry: Registry, machine: Machine
-) -> Plan:
+    profile: Profile, schemes: Iterable[Setting], attacks: Iterable[Setting], registry: Registry, machine: Machine,
+    secret: bytes,
+) -> Plan:  # fmt: skip
     """Each setting once, in their order."""
     rows, columns = (list({one.label: one for one in some}.values()) for some in (schemes, attacks))
-    return make_plan(profile, rows, columns, null_attacks(profile, rows, registry), history(machine.store.root))
+    others, took = null_attacks(profile, rows, registry), history(machine.store.root)
+    return make_plan(profile, rows, columns, others, took, digest_of(secret))
 
 
 def _check_size(scale: str, device: str) -> None:

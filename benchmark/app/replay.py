@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.app import standalone_files
-from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, plugins, read_bundle
+from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, court_key, plugins, read_bundle
+from benchmark.crypto.secret_streams import keyed_generator
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
 from benchmark.digest.code_digest import engine_hash, source_hash
 from benchmark.digest.normal_form import same_code
 from benchmark.errors import BenchError
-from benchmark.execution.job_context import context_of
+from benchmark.execution.job_context import context_of, court_stream
 from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
@@ -186,7 +187,8 @@ class _Examiner:
         key = artefacts.read_key(path, payload["key"], digest, self.scheme.key_type)
         ledger = [self.run.result(job) or {} for job in payload["ledger"]]
         admission = steps.admission(self.scheme, key, any(entry.get("commitment") == digest for entry in ledger))
-        rng = stream(payload["replicate"], "court", payload["scheme"]["name"], self.context.task.name)
+        drawn = court_key(self.folder)
+        rng = stream(*court_stream(payload)) if drawn is None else keyed_generator(drawn)
         court, service = Court(self.context, self.test, rng), self.service(payload["suspects"][0])
         return {"observations": [steps.examine(self.scheme, key, service, court)], "admission": admission}
 

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from benchmark.app import standalone_files
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
+from benchmark.crypto.secret_streams import SECRET_BYTES, SecretStreams
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import Task
 from benchmark.digest.code_digest import source_hash
@@ -30,10 +31,11 @@ from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
 from benchmark.protocol.objects import Key, Service
-from benchmark.protocol.parties import Court, Owner, Party, stream
+from benchmark.protocol.parties import Court, Owner, Party
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.store.records import RecordStore
+from benchmark.store.secret import store_secret
 from benchmark.training.device import device_of
 from leaderboard.judge.case_file import COUNTED
 from leaderboard.judge.decide import Thresholds
@@ -77,17 +79,17 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     there = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):  # before minutes of training, not after
         raise BenchError(f"{out} can't be written, for {there} is no folder that can: choose another --out")
-    replicate = secrets.randbits(63) if seed is None else seed
+    streams = SecretStreams(secrets.token_bytes(SECRET_BYTES) if seed is None else seed.to_bytes(SECRET_BYTES, "big"))
     context = context_of(profile.world(), device_of(device))
     splits = load_data(context.task)
     owner_data = splits.owner.to(context.device)
     host = None
     if scheme.host:
-        rng = stream(replicate, "host", context.task.name, context.architecture)
+        rng = streams.stream("host", context.task.name, context.architecture)
         host = steps.train_unmarked(Party(context, owner_data, rng)).net
-    rng = stream(replicate, "owner", scheme.name, context.task.name)
+    owner = Owner(context, owner_data, streams.stream("owner", scheme.name, context.task.name), host)
     try:
-        release, key = steps.embed(scheme, Owner(context, owner_data, rng, host), replicate)
+        release, key = steps.embed(scheme, owner, streams.stream("owner-key", scheme.name, context.task.name))
     except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
@@ -154,7 +156,7 @@ def examine_files(
     committed = None if card is None else card.commitment == key_file.sha256
     _card(model_file)
     service = standalone_files.open_service(model, [declaration], registry)
-    context = context_of(profile.world(), device)
+    context, streams = context_of(profile.world(), device), SecretStreams(store_secret(machine.store.root))
     test = load_data(context.task).test.to(device)
     try:
         outcomes = steps.utility(service, test, context)
@@ -169,7 +171,7 @@ def examine_files(
         if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
             reason = f"the key is not well formed: {admission['reason']}"
             return Examined({"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}, outcomes)
-        court = Court(context, test, stream(0, "court", scheme.name, context.task.name))
+        court = Court(context, test, streams.stream(0, "court", scheme.name, context.task.name))
         try:
             return Examined(steps.examine(scheme, secret, one, court), outcomes)
         except Exception as error:

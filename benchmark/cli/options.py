@@ -46,6 +46,10 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 BUDGET = click.option("--budget", type=float, help="Points of utility an attack may cost. Changes verdicts only.")
 DATA_FOLDER = click.option("--data-root", type=PATH, help="Folder of data sets that are not embedded.")
 OFFLINE = click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing.")
+SECRET = click.option(
+    "--secret", metavar="FILE|published:NAME",
+    help="Reproduce a run under its secret.  [default: the store's own, drawn at its first run]",
+)  # fmt: skip
 WORKERS = click.option("--workers", type=int, default=os.cpu_count() or 1, show_default=True, help="Jobs at a time.")
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 
@@ -86,6 +90,7 @@ _PLANNING = (
     click.option("--timeout", type=float, help="Seconds a single job may take."),
     RESULTS,
     RUN_NAME,
+    SECRET,
     PLUGIN,
     WORKERS,
     DEVICE,

@@ -21,6 +21,7 @@ from benchmark.cli import options
 )
 @options.RESULTS
 @options.RUN_NAME
+@options.SECRET
 @options.PLUGIN
 @options.DATA_FOLDER
 @options.OFFLINE
@@ -28,8 +29,8 @@ from benchmark.cli import options
 @options.DEVICE
 @options.JSON
 def reproduce(
-    work: str, scale: str, results: Path, run_name: str | None, plugins: Sequence[Path], data_root: Path | None,
-    offline: bool, workers: int, device: str, as_json: bool,
+    work: str, scale: str, results: Path, run_name: str | None, secret: str | None, plugins: Sequence[Path],
+    data_root: Path | None, offline: bool, workers: int, device: str, as_json: bool,
 ) -> int:  # fmt: skip
     """Reproduce WORK (adi, rose, keynet, passport or deepmodel): reported and measured side by side.
 
@@ -51,7 +52,13 @@ def reproduce(
     use_data_root(data_root)
     machine = Machine(results, declared.run_name(scale) if run_name is None else run_name, workers, device)
     planned = plan_reproduction(
-        declared, scale, Registry.discover(plugins), machine, options.typed_command(), offline=offline
+        declared,
+        scale,
+        Registry.discover(plugins),
+        machine,
+        options.typed_command(),
+        offline=offline,
+        wanted_secret=secret,
     )
     board = judge(planned.carry_out(Console(stderr=as_json)))
     write_pages(board, machine.folder)

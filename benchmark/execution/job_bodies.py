@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmark.data.splits import Data
-from benchmark.execution.job_context import JobContext
+from benchmark.execution.job_context import JobContext, court_stream
 from benchmark.identity import stream_seed
 from benchmark.protocol import steps
 from benchmark.protocol.objects import Release, Service
@@ -29,7 +30,8 @@ def compute(context: JobContext) -> dict[str, Any]:
     """
     payload = context.payload
     names = [stage["name"] for stage in payload.get("stages", ())] or [(payload.get("scheme") or {}).get("name", "")]
-    seed = stream_seed(context.replicate, "global", context.job.kind, names, payload["world"]["task"])
+    name = (context.replicate, "global", context.job.kind, names, payload["world"]["task"])
+    seed = context.streams.seed(*name) if "secret" in payload else stream_seed(*name)
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
@@ -49,9 +51,10 @@ def _unmarked(context: JobContext) -> dict[str, Any]:
 def _marked(context: JobContext) -> dict[str, Any]:
     scheme, task_context, meter = context.scheme, context.task_context, Meter()
     host = context.service(context.payload["host"]) if scheme.host else None
-    rng = stream(context.replicate, "owner", scheme.name, task_context.task.name)
+    drawn = partial(context.streams.stream, context.replicate)
+    rng = drawn("owner", scheme.name, task_context.task.name)
     owner = Owner(task_context, context.owner_data(), rng, host.net if host else None, meter)
-    release, key = steps.embed(scheme, owner, context.replicate)
+    release, key = steps.embed(scheme, owner, drawn("owner-key", scheme.name, task_context.task.name))
     result = _result(context, release.service, meter.record(), context.test())
     if host and (found := steps.distortion(host, release.service, context.test(), task_context)):
         result["embedding"] = found
@@ -95,7 +98,8 @@ def _drawn(context: JobContext) -> dict[str, Any]:
     """Fresh admissible keys on innocent models: what `bench calibrate` counts false accusations by."""
     payload, scheme, test = context.payload, context.scheme, context.test()
     key, suspects = context.key(payload["key"]), payload["suspects"]
-    rng = stream(context.replicate, "fresh-keys", payload["scheme"]["name"], context.task_context.task.name)
+    name = (context.replicate, "fresh-keys", payload["scheme"]["name"], context.task_context.task.name)
+    rng = context.streams.stream(*name)
     each, more = divmod(payload["draws"], len(suspects))
     models: list[int] = []
     observations: list[dict[str, Any]] = []
@@ -111,8 +115,7 @@ def _drawn(context: JobContext) -> dict[str, Any]:
 
 def _court(context: JobContext, test: Data) -> Court:
     """A court that draws the same numbers for every suspect."""
-    name = (context.replicate, "court", context.payload["scheme"]["name"], context.task_context.task.name)
-    return Court(context.task_context, test, stream(*name))
+    return Court(context.task_context, test, context.streams.stream(*court_stream(context.payload)))
 
 
 def _result(context: JobContext, service: Service, cost: dict[str, int], test: Data) -> dict[str, Any]:

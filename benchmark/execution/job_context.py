@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmark.architectures.net import known
+from benchmark.crypto.secret_streams import SecretStreams
 from benchmark.data.splits import Data, Splits, load, thief_data
 from benchmark.data.tasks import Task, find_task
 from benchmark.digest.code_digest import source_hash
@@ -24,7 +25,13 @@ from benchmark.protocol.parties import TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.store.records import RecordStore
+from benchmark.store.secret import digest_of, read_secret, secret_path
 from benchmark.training.loop import Recipe
+
+
+def court_stream(payload: Mapping[str, Any]) -> tuple[int, str, str, str]:
+    """The name of the stream that a judged job's court draws from: the same numbers for every suspect."""
+    return payload["replicate"], "court", payload["scheme"]["name"], payload["world"]["task"]
 
 
 class Changed(Exception):
@@ -79,6 +86,16 @@ class JobContext:
         for name, digest in described.get("files", {}).items():
             _check_content(Path(described["parameters"][name]), digest)
         return load_source(self.job.sources[role])(**described["parameters"])
+
+    @cached_property
+    def streams(self) -> SecretStreams:
+        """Streams that follow from the store's secret. Raises PermissionError in a thief's job."""
+        if self.job.role not in ("owner", "court"):
+            raise PermissionError(f"the job {self.job.label!r} is the {self.job.role}'s and may draw no secret stream")
+        secret = read_secret(secret_path(self.store.root))
+        if digest_of(secret) != self.payload["secret"]:
+            raise _changed(secret_path(self.store.root))
+        return SecretStreams(secret)
 
     def result(self, job: str) -> dict[str, Any]:
         """What a parent found. Raises DamagedArtefact where its record is gone."""

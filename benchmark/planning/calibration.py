@@ -34,16 +34,19 @@ def calibration_plan(
     null_attacks: Mapping[str, Setting],
     draws: int = DRAWS,
     history: Mapping[str, float] | None = None,
+    secret: str = "",
 ) -> tuple[Plan, list[dict[str, Any]]]:
     """The jobs, and which of them stand for what: one entry per scheme, as run.json's `calibration`.
 
     Every scheme is calibrated on its track. attacks: each clean null meets one of those that serve its track, in turn.
     scratch: trains on the thief's split, so its models are the pool of disjoint data. neighbours: by kind of task, what
-    other people with other data do to the owner's own host. null_attacks: as in `make_plan`. Raises BenchError where no
-    attack serves a track.
+    other people with other data do to the owner's own host. null_attacks, secret: as in `make_plan`. Raises BenchError
+    where no attack serves a track.
     """
     jobs: dict[str, Job] = {}
-    drafts = {track: PlanBuilder(track, history or {}, jobs, null_attacks.get(track.task)) for track in profile.tracks}
+    drafts = {
+        track: PlanBuilder(track, history or {}, jobs, null_attacks.get(track.task), secret) for track in profile.tracks
+    }
     pools: dict[Profile, dict[str, list[str]]] = {}
     described = []
     for scheme in schemes:

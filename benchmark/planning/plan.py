@@ -32,14 +32,17 @@ def make_plan(
     attacks: Sequence[Setting],
     null_attacks: Mapping[str, Setting],
     history: Mapping[str, float] | None = None,
+    secret: str = "",
 ) -> Plan:
     """Cross `schemes` with `attacks`.
 
     null_attacks: what makes the second pool of nulls, by task (`benchmark.planning.null_pools`). history: the seconds a
-    kind of work took before, by `work_key`.
+    kind of work took before, by `work_key`. secret: see `PlanBuilder`.
     """
     jobs: dict[str, Job] = {}
-    builders = {one: PlanBuilder(one, history or {}, jobs, null_attacks.get(one.task)) for one in profile.tracks}
+    builders = {
+        one: PlanBuilder(one, history or {}, jobs, null_attacks.get(one.task), secret) for one in profile.tracks
+    }
     cells = [
         cell
         for replicate in range(profile.seeds)

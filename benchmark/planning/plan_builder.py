@@ -34,15 +34,20 @@ PoolShare = tuple[str, float]  # the pool that a thief's images are from, and hi
 
 
 class PlanBuilder:
-    """Adds jobs to `jobs`, which several tracks share: by id, parents before children."""
+    """Adds jobs to `jobs`, which several tracks share: by id, parents before children.
+
+    secret: the SHA-256 of the store's, which the jobs of owners and courts name; "" in a plan that is read and not run.
+    """
 
     def __init__(
-        self, profile: Profile, history: Mapping[str, float], jobs: dict[str, Job], null_attack: Setting | None
-    ) -> None:
+        self, profile: Profile, history: Mapping[str, float], jobs: dict[str, Job], null_attack: Setting | None,
+        secret: str = "",
+    ) -> None:  # fmt: skip
         self.profile = profile
         self.history = history
         self.jobs = jobs
         self.null_attack = null_attack
+        self.secret = secret
         self.task = find_task(profile.task)
         self.world = profile.world()
 
@@ -93,7 +98,7 @@ class PlanBuilder:
         host = self.host(replicate) if scheme.traits["host"] else None
         return self.add(
             "marked", f"marked {scheme.label}", [host] if host else [], _scheme_source(scheme),
-            scheme=described(scheme.stages[0]), replicate=replicate, host=host,
+            scheme=described(scheme.stages[0]), replicate=replicate, host=host, secret=self.secret,
         )  # fmt: skip
 
     def attacked(
@@ -128,7 +133,7 @@ class PlanBuilder:
         return self.add(
             "judged", label, [key, *suspects, marked], sources | _scheme_source(scheme),
             scheme=described(scheme.stages[0]), key=key, suspects=list(suspects), replicate=replicate,
-            ledger=[marked],
+            ledger=[marked], secret=self.secret,
         )  # fmt: skip
 
     def judged_nulls(self, scheme: Setting, key: str, replicate: int, marked: str) -> dict[str, str]:
@@ -140,6 +145,7 @@ class PlanBuilder:
         return self.add(
             "drawn", f"drawn {draws} fresh keys of {scheme.label}", [marked, *suspects], _scheme_source(scheme),
             scheme=described(scheme.stages[0]), key=marked, suspects=list(suspects), replicate=replicate, draws=draws,
+            secret=self.secret,
         )  # fmt: skip
 
 

@@ -30,10 +30,10 @@ def train_unmarked(party: Party) -> Service:
         return Service(Net.of(party.fit(party.build())))
 
 
-def embed(scheme: Scheme, owner: Owner, replicate: int) -> tuple[Release, Key]:
-    """Draw a key from the owner's own stream and mark a model with it."""
+def embed(scheme: Scheme, owner: Owner, rng: torch.Generator) -> tuple[Release, Key]:
+    """Draw a key from `rng`, which nobody else can, and mark a model with it."""
     with counted(owner.meter):
-        key = scheme.keygen(owner, stream(replicate, "owner-key", scheme.name, owner.task.name))
+        key = scheme.keygen(owner, rng)
         marked = scheme.embed(owner, key)
     return Release(Service(Net.of(marked.model)), scheme.release), marked.key
 

@@ -57,6 +57,11 @@ def observations(run: Run, job: str | None) -> list[Observation]:
     return [] if result is None else result["observations"]
 
 
+def secrets_of(run: Run) -> set[str]:
+    """The SHA-256 of the secret that the keys of a run were drawn under; none of a run from before there was one."""
+    return {record["job"]["secret"] for record in run.records.values() if "secret" in record["job"]}
+
+
 def null_models(run: Run, judged: str) -> list[str]:
     """The job ids of the models behind a judged job's observations, in their order."""
     suspects: list[str] = run.records[judged]["job"]["suspects"]

@@ -8,6 +8,7 @@ from typing import Any
 from leaderboard.analysis.compare import Change, Comparison, key_of, words
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
+from leaderboard.judge.results import secrets_of
 from leaderboard.pages import wording
 from leaderboard.stats.tails import FAMILY_LEVEL
 
@@ -20,6 +21,7 @@ def as_json(a: Board, b: Board, found: Comparison) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "runs": [{"run": board.run.described["run"], "created": board.run.described["created"]} for board in (a, b)],
+        "same_secret": secrets_of(a.run) == secrets_of(b.run),
         "alpha": a.alpha,
         "budgets": {track.task: {"budget": track.budget, "unit": track.unit} for track in a.tracks},
         "level": FAMILY_LEVEL,
@@ -53,6 +55,7 @@ def describe(a: Board, b: Board, found: Comparison) -> str:
     lines = [
         *(f"{letter}  {board.run.described['run']}, {board.run.described['created']}" for letter, board in
           (("A", a), ("B", b))),
+        *_secrets(a, b),
         f"at alpha {a.alpha:g}, budget {wording.budgets(a.tracks)}",
         f"{both} cells in both: {found.same} from the same records, {both - found.same} compared "
         f"({found.tests} tests, Holm at {FAMILY_LEVEL:g})",
@@ -68,6 +71,12 @@ def describe(a: Board, b: Board, found: Comparison) -> str:
     for title, cells in (("new", found.new), ("gone", found.gone)):
         lines += [f"{title}: {len(cells)}", *(f"  {_name(cell)}: {words(cell)}" for cell in cells)]
     return "\n".join(lines)
+
+
+def _secrets(a: Board, b: Board) -> list[str]:
+    if secrets_of(a.run) == secrets_of(b.run):
+        return []
+    return ["made under different secrets: keys and the court's draws differ; see `bench run --secret`"]
 
 
 def _name(cell: Cell) -> str:

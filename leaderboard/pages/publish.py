@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.store.records import RecordStore
+from benchmark.store.secret import read_secret, secret_path
 from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.judge.board import Board, judge
+from leaderboard.judge.results import secrets_of
 from leaderboard.judge.run import read_run
 from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN
@@ -94,11 +96,14 @@ def write_published(name: str, folder: Path) -> list[Path]:
 def publish(results: Path, name: str) -> None:
     """Take a finished run out of the folder `results` into the repository as `name`: its description and its records.
 
-    Both are compressed without a date, so that equal runs give equal files.
+    Both are compressed without a date, so that equal runs give equal files. The secret goes with them: everybody can
+    draw its keys again (`bench run --secret published:NAME`), so its store is not to be used for another board.
     """
     run = read_run(results, RecordStore(results.parent / "store"))
     for file, text in (("run.json", json.dumps(run.described, indent=1)), ("records.jsonl", records(run))):
         write_page(PUBLISHED / name / f"{file}.gz", gzip.compress(text.encode(), mtime=0))
+    if secrets_of(run):
+        write_page(PUBLISHED / name / "secret.txt", f"{read_secret(secret_path(results.parent / 'store')).hex()}\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PROFILE = Path(__file__).parents[1] / "small.toml"
+SECRET = Path(__file__).parent / "secret.txt"  # the same in every store, so that two runs can be compared
 SCHEME = "adi(n=40,k=16,epochs=8)"
 ATTACKS = "none,scratch,prune(amount=0.3),quantize(bits=8),jpeg,fresh-key,finetune(epochs=1)+prune(amount=0.2)"
 COMMAND = (sys.executable, "-c", "from benchmark.cli import main; main()")
@@ -16,7 +17,7 @@ COMMAND = (sys.executable, "-c", "from benchmark.cli import main; main()")
 
 def arguments(results: Path, *options: str, schemes: str = SCHEME, attacks: str = ATTACKS) -> list[str]:
     """`bench run` of the small profile."""
-    fixed = ["--profile", str(PROFILE), "--results", str(results), "--device", "cpu"]
+    fixed = ["--profile", str(PROFILE), "--results", str(results), "--device", "cpu", "--secret", str(SECRET)]
     return ["run", "--schemes", schemes, "--attacks", attacks, *fixed, *options]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import COMMAND, bench, bench_here, bundle
+from bench import COMMAND, SECRET, bench, bench_here, bundle
 
 from benchmark.errors import BenchError
 
@@ -122,9 +122,10 @@ def test_missing_and_extra_files_are_named(bundled: Path, tmp_path: Path) -> Non
 
 def test_the_owners_stream_draws_the_key_anew(bundled: Path) -> None:
     """The seed and the names in the records are all that the bundled key follows from, bit for bit."""
+    from benchmark.crypto.secret_streams import SecretStreams
     from benchmark.data.tasks import find_task
-    from benchmark.protocol.parties import stream
     from benchmark.store import artefacts
+    from benchmark.store.secret import read_secret
     from schemes.adi import Adi, AdiKey
 
     (path,) = (bundled / "artefacts").glob("*.key.safetensors")
@@ -135,7 +136,8 @@ def test_the_owners_stream_draws_the_key_anew(bundled: Path) -> None:
     class Party:
         task = find_task("digits")
 
-    drawn = Adi(n=40, k=16, epochs=8).keygen(Party(), stream(0, "owner-key", "adi", "digits"))  # type: ignore[arg-type]
+    rng = SecretStreams(read_secret(SECRET)).stream(0, "owner-key", "adi", "digits")
+    drawn = Adi(n=40, k=16, epochs=8).keygen(Party(), rng)  # type: ignore[arg-type]
     assert isinstance(key, AdiKey)
     assert drawn.secret == key.secret
     assert bool((drawn.images == key.images).all())

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.execution.job_context import JobContext
+from benchmark.crypto.secret_streams import SecretStreams
+from benchmark.execution.job_context import Changed, JobContext
 from benchmark.planning.job import Job
 from benchmark.planning.plan import make_plan
 from benchmark.planning.profile import load_profile
@@ -16,6 +17,7 @@ from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import select_attacks, select_schemes
 from benchmark.store import artefacts
 from benchmark.store.records import RecordStore
+from benchmark.store.secret import digest_of, read_secret, secret_path, store_secret
 from benchmark.vocabulary import JobRole
 from schemes.adi import Adi
 
@@ -32,7 +34,7 @@ def judged(store: RecordStore) -> Job:
     """A court's job, with the key of its marked model in the store."""
     registry = Registry.discover()
     rows = select_schemes("adi()", registry), select_attacks("none", registry)
-    plan = make_plan(load_profile("quick").with_options(seeds=1), *rows, {})
+    plan = make_plan(load_profile("quick").with_options(seeds=1), *rows, {}, secret=digest_of(store_secret(store.root)))
     job = next(job for job in plan.jobs if job.kind == "judged")
     marked = next(one for one in plan.jobs if one.id == job.payload["key"])
     checksum = artefacts.write(store.artefact_path(marked.id, "key"), marked.id, KEY)
@@ -52,6 +54,23 @@ def test_courts_and_insiders_read_keys(role: JobRole, judged: Job, store: Record
     found = read_as(role, judged, store)
     assert isinstance(found, type(KEY))
     assert torch.equal(Adi().triggers(found).x, Adi().triggers(KEY).x)
+
+
+def test_owner_and_court_draw_from_the_secret(judged: Job, store: RecordStore) -> None:
+    owner, court = (JobContext(replace(judged, role=role), store, torch.device("cpu")) for role in ("owner", "court"))
+    assert owner.streams == court.streams == SecretStreams(read_secret(secret_path(store.root)))
+
+
+@pytest.mark.parametrize("role", ["thief", "insider"])
+def test_a_thief_draws_no_secret_stream(role: JobRole, judged: Job, store: RecordStore) -> None:
+    with pytest.raises(PermissionError, match=f"is the {role}'s and may draw no secret stream"):
+        _ = JobContext(replace(judged, role=role), store, torch.device("cpu")).streams
+
+
+def test_an_exchanged_secret_is_no_seed(judged: Job, store: RecordStore) -> None:
+    secret_path(store.root).write_text("ab" * 32)
+    with pytest.raises(Changed, match="changed after the plan was made"):
+        _ = JobContext(judged, store, torch.device("cpu")).streams
 
 
 @pytest.mark.parametrize("role", ["thief", "owner"])

@@ -1,0 +1,43 @@
+"""Whose secret a run is made under: the store's own, one in a file, or that of a published board."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from benchmark.errors import BenchError
+from benchmark.store.secret import BYTES, known_secret, read_secret
+
+PREFIX, FILE = "published:", "secret.txt"
+
+
+def run_secret(store: Path, wanted: str | None) -> bytes:
+    """The secret that a plan for `store` is made under; a new one, which nothing keeps yet, where there is none.
+
+    wanted: a file, or "published:NAME". Raises BenchError, also for a board that was made before boards had a secret.
+    """
+    own = known_secret(store)
+    given = None if wanted is None else _given(wanted)
+    if own and given and own != given:
+        raise BenchError(f"the store {store} has a secret of its own: choose another --results for that of --secret")
+    return given or own or secrets.token_bytes(BYTES)
+
+
+def _given(wanted: str) -> bytes:
+    if not wanted.startswith(PREFIX):
+        return read_secret(Path(wanted))
+    from leaderboard.judge.run import read_run  # only here: they load pandas
+    from leaderboard.pages.publish import PUBLISHED
+
+    name = wanted.removeprefix(PREFIX)
+    boards = sorted(path.parent.name for path in PUBLISHED.glob("*/run.json.gz"))
+    if name not in boards:
+        there = ", ".join(boards) or "none, for published boards are not part of an installed package"
+        raise BenchError(f"no published board is called {name!r}: there are {there}")
+    if (path := PUBLISHED / name / FILE).exists():
+        return read_secret(path)
+    version = read_run(PUBLISHED / name).described["version"]
+    raise BenchError(
+        f"the board {name} was made before boards had a secret: "
+        f"install watermark-bench {version}, the version that made it, to reproduce it"
+    )
