@@ -42,7 +42,7 @@ def store_secret(store: Path, given: bytes | None = None) -> bytes:
         if not path.exists():
             _draw(path, given or secrets.token_bytes(BYTES))
     except OSError as error:
-        raise BenchError(f"the store {store} can't be written ({error.strerror}): choose another --results") from error
+        raise BenchError(f"the store {store} can't be used ({error.strerror}): choose another --results") from error
     secret = read_secret(path)
     if given not in (None, secret):  # it had none when the plan was made
         raise BenchError(f"another run has just drawn the secret of the store {store}: run the same command again")
