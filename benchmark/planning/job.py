@@ -11,11 +11,15 @@ from benchmark.vocabulary import JobKind, JobRole
 
 @dataclass(frozen=True)
 class PluginSource:
-    """Where a plug-in class lies, and the hash its code had when the plan was made."""
+    """Where a plug-in class lies, and the hash its code had when the plan was made.
+
+    trusted: a built-in, not a file of somebody else's, even if that holds a built-in's text.
+    """
 
     path: str
     class_name: str
     code: str
+    trusted: bool = True
 
 
 @dataclass(frozen=True)
@@ -35,3 +39,15 @@ class Job:
     sources: Mapping[str, PluginSource] = field(default_factory=dict)
     seconds: float = 1.0  # expected duration on one CPU core, for the order and the time left
     timeout: float = 600.0  # seconds after which the process is killed
+    # what a process that may read no record is told of its parents: the SHA-256 of their artefacts, by role
+    given: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What is done one after another: a new model is made by its maker, and the court asks it its images."""
+        return ("judge",) if self.role == "court" else ("make", "answer")
+
+    @property
+    def foreign(self) -> bool:
+        """Whether code runs in it that is not the benchmark's own."""
+        return any(not source.trusted for source in self.sources.values())
