@@ -35,7 +35,10 @@ def execute(job: Job, machine: Mapping[str, Any]) -> dict[str, Any]:
     try:
         if engine_hash() != job.payload["engine"]:
             raise Changed("the benchmark's own code changed after the plan was made: run the same command again")
-        outcome["result"] = compute(JobContext(job, RecordStore(Path(machine["root"])), device))
+        context, made = JobContext(job, RecordStore(Path(machine["root"])), device), {}
+        for step in job.steps:
+            made = compute(context, step, made)
+        outcome["result"] = made
     except NotApplicable as reason:
         outcome |= {"status": "not-applicable", "reason": str(reason)}
     except DamagedArtefact as damaged:
