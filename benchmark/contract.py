@@ -41,8 +41,8 @@ from benchmark.vocabulary import Access
 __all__ = [
     "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "ConvBlock", "Court",
     "Critic", "Data", "Draws", "Gate", "Insider", "Key", "Marked", "Net", "NotApplicable", "Observations",
-    "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec", "Suspect",
-    "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images", "as_bytes", "as_float",
+    "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec",
+    "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images", "as_bytes", "as_float",
     "binomial", "build", "builder", "commit", "conv3x3", "conv_blocks", "entering", "field", "head", "logits",
     "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels",
     "redrawn", "root_of", "secret",

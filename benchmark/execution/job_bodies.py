@@ -129,7 +129,7 @@ def _judged(context: JobContext) -> dict[str, Any]:
 
 
 def _overlap(context: JobContext, scheme: Scheme, key: Key) -> dict[str, Any]:
-    """How many of the owner's key images the thief who made the suspect had; nothing for a claim or for many suspects."""
+    """How many of the owner's key images the thief who made the suspect had; nothing for claims and many suspects."""
     payload = context.payload
     suspect, *others = map(context.described, payload["suspects"])
     if others or suspect["kind"] != "attacked" or payload["key"] not in payload["ledger"]:

@@ -38,12 +38,10 @@ def checked(outputs: Tensor, images: Tensor, kind: str) -> Tensor:
     """
     outputs = outputs.detach().float().cpu()
     if kind == "image-to-image":
-        fits, wanted = outputs.shape == images.shape, tuple(images.shape)
+        fits, wanted = outputs.shape == images.shape, str(tuple(images.shape))
     else:
-        fits, wanted = (
-            outputs.dim() == 2 and len(outputs) == len(images) and outputs.shape[1] > 0,
-            (len(images), "classes"),
-        )
+        fits = outputs.dim() == 2 and len(outputs) == len(images) and outputs.shape[1] > 0
+        wanted = f"({len(images)}, classes)"
         outputs = outputs.clamp(min=torch.finfo(torch.float32).min)
     if not fits:
         raise ValueError(f"the model answers with shape {tuple(outputs.shape)}, expected {wanted}")

@@ -55,7 +55,7 @@ class Court:
         return Answers(self.ask(service, nothing, self._own(len(self.probe)))[: len(self.probe)])
 
     def ask(self, service: Asked, x: Tensor, own: Tensor) -> Tensor:
-        """The outputs, float32 on the CPU, for images (N, C, H, W) in [0, 1] and behind them the probe's of index `own`.
+        """Outputs, float32 on the CPU, for images (N, C, H, W) in [0, 1] and behind them the probe's of index `own`.
 
         Raises ValueError where one of the images is not answered.
         """
@@ -112,8 +112,8 @@ class Suspect:
         """Labels (N,), probabilities (N, classes) or outputs for images (N, C, H, W) in [0, 1].
 
         A label is the likeliest of all classes that the suspect knows, so it may be none of the task's; probabilities
-        are those of the task's classes. keyed: how many of `x` bear the key, where the rest is the court's own and bears
-        none; by default all do. Raises Inconsistent where it fails at images that it has answered before.
+        are those of the task's classes. keyed: how many of `x` bear the key, where the rest is the court's own and
+        bears none; by default all do. Raises Inconsistent where it fails at images that it has answered before.
         """
         return self._shown(self._outputs(x, keyed)).to(x.device)
 

@@ -30,7 +30,7 @@ _WEIGHT, _BIAS = -2, -1  # where the scale and the shift of a normalisation are 
 
 @dataclass(frozen=True)
 class Operator:
-    """One use of a standard operator: conv2d, linear, batch_norm or group_norm, and its tensors; None where it has none.
+    """One use of conv2d, linear, batch_norm or group_norm, and its tensors; None where it has none.
 
     A scale and a shift that follow a normalisation without its own count as its weight and bias.
     """

@@ -2,7 +2,7 @@
 
     root/records/<id[:2]>/<id>.json                       what a job found
     root/artefacts/<id[:2]>/<id>.service.safetensors      the model it left
-    root/keys/<id[:2]>/<id>.<role>.safetensors            its key, and its answers: keyholders' alone, modes 0700 and 0600
+    root/keys/<id[:2]>/<id>.<role>.safetensors            key and answers, its keyholders' alone: modes 0700 and 0600
     root/work/<id>.<role>.safetensors                     what the first step of a job hands to the second
     root/lock                                             held while a run writes
 
