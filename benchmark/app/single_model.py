@@ -29,8 +29,10 @@ from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
-from benchmark.protocol.objects import Key, Service
-from benchmark.protocol.parties import Court, Owner, Party, stream
+from benchmark.protocol.answers import Answers
+from benchmark.protocol.court import Court, Suspect
+from benchmark.protocol.objects import Asked, Key, Service
+from benchmark.protocol.parties import Owner, Party, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.store.records import RecordStore
@@ -87,15 +89,15 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
         host = steps.train_unmarked(Party(context, owner_data, rng)).net
     rng = stream(replicate, "owner", scheme.name, context.task.name)
     try:
-        release, key = steps.embed(scheme, Owner(context, owner_data, rng, host), replicate)
+        keys = stream(replicate, "owner-key", scheme.name, context.task.name)
+        release, key = steps.embed(scheme, Owner(context, owner_data, rng, host), keys)
     except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
     try:
         model_hash = artefacts.write(out / MODEL, "embed", release.service)
         key_hash = artefacts.write(out / KEY, "embed", key)
-        (out / KEY).chmod(0o600)
-        outcomes = steps.utility(release.service, splits.test.to(context.device), context)
+        outcomes = steps.useful(release.service, splits.test.to(context.device), context)
         card = Card(
             CardScheme(stage.declaration.name, setting.label, stage.parameters, source_hash(stage.declaration.source)),
             CardProfile(profile.name, profile.world(), profile.nulls),
@@ -156,8 +158,9 @@ def examine_files(
     service = standalone_files.open_service(model, [declaration], registry)
     context = context_of(profile.world(), device)
     test = load_data(context.task).test.to(device)
+    running = service.running(device)
     try:
-        outcomes = steps.utility(service, test, context)
+        answers = Court(context, test, stream("answers", context.task.name)).answers(running)
     except Exception as error:  # a net from outside may fail in any way at its first image
         raise BenchError(
             f"{model} does not answer the images of {context.task.name} ({error}): see --profile"
@@ -165,23 +168,25 @@ def examine_files(
     nulls, left_out = null_models(profile, registry, machine, console, model_file.sha256)
     admission = _admission(scheme, secret, committed=bool(committed))
 
-    def examined(one: Service, outcomes: Mapping[str, Any]) -> Examined:
+    def examined(one: Service, running: Asked, answers: Answers) -> Examined:
+        outcomes = steps.utility(answers.outputs, test)
         if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
             reason = f"the key is not well formed: {admission['reason']}"
             return Examined({"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}, outcomes)
         court = Court(context, test, stream(0, "court", scheme.name, context.task.name))
+        suspect = Suspect(one, running, answers, scheme.court, court, [context.spec()])
         try:
-            return Examined(steps.examine(scheme, secret, one, court), outcomes)
+            return Examined(steps.examine(scheme, secret, suspect, court), outcomes)
         except Exception as error:
             raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
 
-    suspect, court = examined(service, outcomes), Thresholds(profile.alpha, profile.budget)
-    seen = {pool: [examined(*null) for null in members] for pool, members in nulls.items()}
+    suspect, court = examined(service, running, answers), Thresholds(profile.alpha, profile.budget)
+    seen = {pool: [examined(one, one.running(device), its) for one, its in members] for pool, members in nulls.items()}
     return Examination(
         scheme=setting.label,
         model=model_file,
         key=key_file,
-        utility=_utility(outcomes, context.task),
+        utility=_utility(suspect.outcomes, context.task),
         opinion=opinion(suspect, seen, admission, court),
         admission=admission,
         nulls={pool: len(members) for pool, members in nulls.items()},
@@ -223,7 +228,7 @@ def _differences(card: Card, setting: Setting) -> tuple[str, ...]:
     return ()
 
 
-Null = tuple[Service, Mapping[str, Any]]  # a model, and how it does on the test set
+Null = tuple[Service, Answers]  # a model, and what it answers to the judge's images
 
 
 def null_models(
@@ -258,6 +263,7 @@ def _null(job: Job, store: RecordStore) -> tuple[str, Null]:
     if record is None or record["status"] != "ok":
         why = record["reason"] if record else "it did not run"
         raise BenchError(f"{job.label} could not be trained ({why}): there is nothing to compare with")
-    digest = record["result"]["artefacts"]["service"]
-    service = artefacts.read_service(store.artefact_path(job.id, "service"), job.id, digest)
-    return digest, (service, record["result"]["utility"])
+    digests = record["result"]["artefacts"]
+    service = artefacts.read_service(store.artefact_path(job.id, "service"), job.id, digests["service"])
+    answers = artefacts.read_answers(store.artefact_path(job.id, "answers"), job.id, digests["answers"])
+    return digests["service"], (service, answers)

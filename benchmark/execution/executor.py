@@ -24,7 +24,7 @@ from benchmark.execution.lease import Lease, Zygote
 from benchmark.execution.outcomes import death, joined_results, joined_runs, read_outcome
 from benchmark.execution.walls import FOLDERS, Side, own_images, walls
 from benchmark.planning.job import Job
-from benchmark.vocabulary import JobRole
+from benchmark.vocabulary import JobRole, JobStep
 
 _HERE = "benchmark.execution"
 START_SECONDS = 300.0  # for a process to start, the import of torch from a cold disk included
@@ -51,19 +51,19 @@ def side_of(role: JobRole) -> Side:
     return role if role in ("thief", "insider") else "keyholder"
 
 
-def side_of_step(job: Job, step: str) -> Side:
+def side_of_step(job: Job, step: JobStep) -> Side:
     """Who carries out a step: whoever makes a model, and the court whatever comes after."""
     return side_of(job.role) if step == "make" else "keyholder"
 
 
-def foreign(job: Job, step: str) -> bool:
+def foreign(job: Job, step: JobStep) -> bool:
     """Whether a step runs somebody else's code in its own process: for the court, that of the scheme alone."""
     if step == "make":
         return job.foreign
     return "scheme" in job.sources and not job.sources["scheme"].trusted
 
 
-def has_foreign_suspect(job: Job, step: str) -> bool:
+def has_foreign_suspect(job: Job, step: JobStep) -> bool:
     """Whether the court may meet a model that needs somebody else's code, which then runs in a process beside it."""
     return step != "make" and any(role != "scheme" and not one.trusted for role, one in job.sources.items())
 
@@ -78,7 +78,7 @@ class _Task:
 
     job: Job
     attempt: int
-    steps: tuple[str, ...]  # still to do
+    steps: tuple[JobStep, ...]  # still to do
     left: float
     made: dict[str, Any] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class _Task:
     suspect: Lease | None = None
 
     @property
-    def step(self) -> str:
+    def step(self) -> JobStep:
         return self.steps[0]
 
 
@@ -122,7 +122,9 @@ class LocalExecutor:
     ) -> None:
         if workers < 1:
             raise BenchError("At least one worker is needed: ask for 1 or more.")
-        self._context = dict(context)
+        self._machine = dict(context)
+        self._data = self._machine.pop("data", {})
+        self._memory_mb = self._machine.pop("memory_mb", None)
         self._entry = entry
         self._root = Path(context["root"])
         self._slots = [_Slot(number) for number in range(workers)]
@@ -262,14 +264,14 @@ class LocalExecutor:
     def _start(self, side: Side, number: int, job: Job | None) -> Lease:
         """A process for `side`: for this job alone, or for many."""
         log = self._root / "logs" / f"{side}-{number}.log"
-        call, arguments = f"{_HERE}.worker:serve", {"entry": self._entry, "machine": self._context}
+        call, arguments = f"{_HERE}.worker:serve", {"entry": self._entry, "machine": self._machine}
         if side == "suspect":
-            call, arguments = f"{_HERE}.suspect_process:serve_suspect", {"device": self._context["device"]}
+            call, arguments = f"{_HERE}.suspect_process:serve_suspect", {"device": self._machine["device"]}
         try:
             for name, mode in FOLDERS.items():
                 (self._root / name).mkdir(mode, parents=True, exist_ok=True)
-            around = walls(side, self._root, self._context.get("data", {}), job)
-            return self._zygote.fork(call, arguments, log, around, self._context.get("memory_mb"))
+            around = walls(side, self._root, self._data, job)
+            return self._zygote.fork(call, arguments, log, around, self._memory_mb)
         except OSError as error:
             hint = ": raise the limit (ulimit -n) or use fewer --workers" if error.errno == errno.EMFILE else ""
             where = f" ({error.filename})" if error.filename else ""

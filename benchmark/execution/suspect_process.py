@@ -46,10 +46,11 @@ def serve_suspect(pipe: Connection, device: str) -> None:
             request = json.loads(pipe.recv_bytes())
             x = _tensor(pipe.recv_bytes(), **request["array"]) if "array" in request else None
             found: list[Tensor] = []
+            reply: dict[str, Any] = {}
             try:
                 on = device_of(device)
                 if request["do"] == "load":
-                    running, reply = _load(request, on), {}
+                    running = _load(request, on)
                 elif running is None:
                     raise ValueError("no suspect was loaded")
                 elif x is not None:
@@ -60,13 +61,13 @@ def serve_suspect(pipe: Connection, device: str) -> None:
                     operators = running.graph(request["shape"])
                     found = [one.float() for operator in operators for one in operator.tensors if one is not None]
                     reply = {"operators": [_described(one) for one in operators]}
-                message = {"ok": True, **reply}
+                reply["ok"] = True
             except BaseException as error:  # sys.exit() in a filter, too
                 traceback.print_exc()
                 changed = ("killed", str(error)) if isinstance(error, Changed) else None
                 status, reason = changed or mishap(error) or ("crashed", f"{type(error).__name__}: {error}"[:500])
-                message, found = {"ok": False, "error": reason, "status": status}, []
-            pipe.send_bytes(json.dumps(message).encode())
+                reply, found = {"ok": False, "error": reason, "status": status}, []
+            pipe.send_bytes(json.dumps(reply).encode())
             for one in found:
                 pipe.send_bytes(_bytes(one))
 

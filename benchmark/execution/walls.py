@@ -37,18 +37,18 @@ def walls(side: Side, root: Path, data: TaskFiles, job: Job | None) -> Walls | N
     if side == "keyholder":
         return None
     root = root.resolve()
-    denied = [root / "records", root / "logs", root / "keys"]
-    readable = []
+    keys = root / "keys"
+    denied, readable = [root / "records", root / "logs", keys], []
     if side == "insider" and job is None:
-        denied[-1] /= "secret"
-    elif side == "insider":
+        denied[-1] = keys / "secret"
+    elif side == "insider" and job is not None:
         key = job.payload.get("key") or ""
-        readable.append(root / "keys" / key[:2] / f"{key}.key.safetensors")
-    task = job.payload.get("world", {}).get("task") if job else None
+        readable = [keys / key[:2] / f"{key}.key.safetensors"]
+    task = job.payload.get("world", {}).get("task") if job is not None else None
     for name, files in data.items():
         free = set() if name == task else {"source"}
         if side != "suspect" and (job is None or name == task):
-            free.add(own_images(job) if job else "thief")
+            free.add(own_images(job) if job is not None else "thief")
         denied += [Path(path).resolve() for role, paths in files.items() if role not in free for path in paths]
     writable = [] if side == "suspect" else [root / "work"]
     return Walls(*(tuple(map(str, paths)) for paths in (denied, readable, writable)))

@@ -106,7 +106,8 @@ class _Server:
             return
         code = 1
         try:
-            for held in (self.control, line, *(fork.line for fork in self.forks.values())):
+            self.control.close()
+            for held in (line, *(fork.line for fork in self.forks.values())):
                 held.close()
             _become(order, pipe, folder, server)
             code = 0

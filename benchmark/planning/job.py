@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.vocabulary import JobKind, JobRole
+from benchmark.vocabulary import JobKind, JobRole, JobStep
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Job:
     """One step of the benchmark.
 
     `payload` holds everything that decides the result and nothing else, so that `id`, its SHA-256, names the
-    result: device, worker count and paths stay out of it. `sources`: where the code of its plug-ins is.
+    result: device, worker count and paths stay out of it. `sources`: where the code of its plug-ins is. `given`: by the
+    id of a parent, the SHA-256 of its artefacts by role, for a process that may read no record.
     """
 
     id: str
@@ -39,13 +40,12 @@ class Job:
     sources: Mapping[str, PluginSource] = field(default_factory=dict)
     seconds: float = 1.0  # expected duration on one CPU core, for the order and the time left
     timeout: float = 600.0  # seconds after which the process is killed
-    # what a process that may read no record is told of its parents: the SHA-256 of their artefacts, by role
     given: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
-    def steps(self) -> tuple[str, ...]:
-        """What is done one after another: a new model is made by its maker, and the court asks it its images."""
-        return ("judge",) if self.role == "court" else ("make", "answer")
+    def steps(self) -> tuple[JobStep, ...]:
+        """What is done one after another: a model is made by its party and then asked by the court."""
+        return ("judge",) if self.kind in ("judged", "drawn") else ("make", "answer")
 
     @property
     def foreign(self) -> bool:

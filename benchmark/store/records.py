@@ -1,7 +1,9 @@
 """The store of records: one immutable JSON file per finished job, and the lock that gives a run the store.
 
     root/records/<id[:2]>/<id>.json                       what a job found
-    root/artefacts/<id[:2]>/<id>.<role>.safetensors       the tensors it left
+    root/artefacts/<id[:2]>/<id>.service.safetensors      the model it left
+    root/keys/<id[:2]>/<id>.<role>.safetensors            key and answers, its keyholders' alone: modes 0700 and 0600
+    root/work/<id>.<role>.safetensors                     what the first step of a job hands to the second
     root/lock                                             held while a run writes
 
 A record appears whole or not at all.
@@ -25,6 +27,7 @@ from benchmark.errors import BenchError
 Status = Literal["ok", "not-applicable", "crashed", "timeout", "oom", "killed"]
 STATUSES = frozenset(get_args(Status))
 FINAL = frozenset({"ok", "not-applicable", "crashed"})  # the others are tried again by the next run
+SECRET = frozenset({"key", "answers"})  # artefacts of keyholders alone
 
 
 class Record(TypedDict):
@@ -59,7 +62,12 @@ class RecordStore:
         return self.root / "records" / id[:2] / f"{id}.json"
 
     def artefact_path(self, id: str, role: str) -> Path:
-        return self.root / "artefacts" / id[:2] / f"{id}.{role}.safetensors"
+        folder = "keys" if role in SECRET else "artefacts"
+        return self.root / folder / id[:2] / f"{id}.{role}.safetensors"
+
+    def work_path(self, id: str, role: str) -> Path:
+        """Where the party that makes an artefact leaves it, until the court puts it in its place."""
+        return self.root / "work" / f"{id}.{role}.safetensors"
 
     def read(self, id: str) -> Record | None:
         """The record of a job, or None where there is none.

@@ -82,7 +82,15 @@ def _measure(board: Board, claim: ReportedClaim, declared: Mapping[str, Any]) ->
     role, measure = _MEASURES[claim.quantity]
     readings = []
     for cell in cells:
-        if cell.verdict.word in ("not-applicable", "not-run", "crashed", "timeout", "oom"):
+        if cell.verdict.word in (
+            "inconsistent",
+            "unreadable",
+            "not-applicable",
+            "not-run",
+            "crashed",
+            "timeout",
+            "oom",
+        ):
             return f"{cell.verdict.word}: {cell.verdict.reason or 'no reason given'}"
         value = measure(board.run, claim, cell)
         if value is None:

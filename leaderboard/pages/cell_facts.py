@@ -97,6 +97,8 @@ def _verdict(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
         yield "reason", cell.verdict.reason
     for flag in cell.verdict.flags:
         yield "flag", flag
+    if cell.overlap is not None:
+        yield "key images held", f"{cell.overlap.held} of {cell.overlap.of} were among the thief's own images"
     if cell.committed is not None:
         why = f": {cell.committed.reason}" if cell.committed.reason else ""
         yield "with commitment", f"{cell.committed.word}{why}"
