@@ -35,7 +35,7 @@ class Lease:
     def __init__(self, pipe: Connection, line: socket.socket, log: Path) -> None:
         self.pipe, self.line, self.log = pipe, line, log
         self.exitcode: int | None = None  # negative for a signal; None also where nobody can tell
-        self._over, self._inbox = False, b""
+        self._over, self._inbox = False, bytearray()
 
     def ended(self) -> bool:
         """Whether the process is gone, and everything that it started."""
@@ -56,19 +56,20 @@ class Lease:
 
         Raises EOFError where it hung up, OverflowError where a line is longer than LONGEST_MESSAGE.
         """
+        start = 0
         with socket_of(self.pipe) as mailbox, suppress(BlockingIOError, ConnectionError):
-            while b"\n" not in self._inbox:
-                if len(self._inbox) > LONGEST_MESSAGE:
+            while (end := self._inbox.find(b"\n", start)) < 0:
+                start = len(self._inbox)
+                if start > LONGEST_MESSAGE:
                     raise OverflowError(f"a message of more than {LONGEST_MESSAGE >> 20} MB")
                 more = mailbox.recv(1 << 20, socket.MSG_DONTWAIT)
                 if not more:
                     raise EOFError
                 self._inbox += more
-        line, found, rest = self._inbox.partition(b"\n")
-        if not found:
-            return None
-        self._inbox = rest
-        return line
+            line = bytes(self._inbox[:end])
+            del self._inbox[: end + 1]
+            return line
+        return None
 
     def end(self) -> None:
         """Kill it and whatever it started, and wait until they are gone."""
