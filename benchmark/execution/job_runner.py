@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # the first step of an optimiser imports it, for seconds: here it is once for all forks
 
 from benchmark.digest.code_digest import engine_hash
 from benchmark.execution.doctor import version

@@ -15,6 +15,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from inspect import unwrap
 from operator import is_
 from types import ModuleType
 from typing import Any
@@ -61,15 +62,14 @@ class ProcessState:
         found = [name for name, value in self._settings.items() if name not in settings or settings[name] != value]
         for where, names, before in self._names:
             if not all(map(is_, before.values(), names.values())):  # what was added stands behind
-                found += [
-                    f"{where}.{name}" for name, one in before.items() if _counts(one) and names.get(name) is not one
-                ]
+                found += [f"{where}.{name}" for name, one in before.items() if _replaced(one, names.get(name))]
         return found
 
 
-def _counts(value: object) -> bool:
-    """Whether it is code, which nobody has a reason to replace."""
-    return callable(value) or isinstance(value, property | classmethod | staticmethod)
+def _replaced(before: object, now: object) -> bool:
+    """Whether code was replaced, but for an optimiser's `step`, which torch wraps when it is first used."""
+    is_code = callable(before) or isinstance(before, property | classmethod | staticmethod)
+    return is_code and now is not before and not (getattr(now, "hooked", False) and unwrap(now) is before)
 
 
 def _settings() -> Iterator[tuple[str, object]]:
