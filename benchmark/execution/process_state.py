@@ -15,7 +15,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from inspect import unwrap
 from operator import is_
 from types import ModuleType
 from typing import Any
@@ -66,10 +65,10 @@ class ProcessState:
         return found
 
 
-def _replaced(before: object, now: object) -> bool:
+def _replaced(before: object, now: Any) -> bool:
     """Whether code was replaced, but for an optimiser's `step`, which torch wraps when it is first used."""
     is_code = callable(before) or isinstance(before, property | classmethod | staticmethod)
-    return is_code and now is not before and not (getattr(now, "hooked", False) and unwrap(now) is before)
+    return is_code and now is not before and not (getattr(now, "hooked", False) and now.__wrapped__ is before)
 
 
 def _settings() -> Iterator[tuple[str, object]]:
