@@ -30,7 +30,8 @@ _PYTHON: dict[str, Callable[[], object]] = {
     "the recursion limit": sys.getrecursionlimit,
     "sys.stdout": lambda: (sys.stdout, sys.stderr),
     "warnings that are errors": lambda: [one for one in warnings.filters if one[0] == "error"],
-    "signal handlers": lambda: [signal.getsignal(one) for one in signal.valid_signals()],
+    # torch's DataLoader sets that of SIGCHLD for good
+    "signal handlers": lambda: [signal.getsignal(one) for one in signal.valid_signals() - {signal.SIGCHLD}],
     "threads": lambda: set(threading.enumerate()),
     "garbage collection": lambda: (gc.isenabled(), gc.get_threshold(), len(gc.callbacks)),
     "the decimal context": lambda: str(decimal.getcontext()),

@@ -35,6 +35,7 @@ from benchmark.vocabulary import Access
 LONGEST_HEADER = 4 << 20  # bytes
 MOST_WEIGHTS = 4 << 30  # bytes of all tensors of a graph
 _DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "int64": torch.int64}
+_ENDED = "the suspect's own process ended while it was asked"
 _CAUSES: Mapping[str, type[Exception]] = {"oom": MemoryError, "killed": Passing}
 
 
@@ -131,8 +132,8 @@ class RemoteService:
             if reply["ok"] is True:
                 return dict(reply)
             reason, cause = str(reply["error"]), _CAUSES.get(str(reply.get("status")))
-        except (EOFError, OSError) as error:
-            raise _ended() from error
+        except (EOFError, OSError):
+            raise ServiceFailed(_ENDED) from Passing(_ENDED)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ServiceFailed("the suspect's process sent something that is no answer") from error
         raise ServiceFailed(reason) from (cause(reason) if cause else None)
@@ -145,17 +146,10 @@ class RemoteService:
             if form["dtype"] != dtype or min(shape, default=0) < 0 or not size <= most or len(shape) > 8:
                 raise ValueError("another form than was asked for")
             return _tensor(self._pipe.recv_bytes(size), dtype, shape)
-        except (EOFError, OSError) as error:
-            raise _ended() from error
+        except (EOFError, OSError):
+            raise ServiceFailed(_ENDED) from Passing(_ENDED)
         except (ValueError, TypeError, KeyError, RuntimeError) as error:
             raise ServiceFailed(f"the suspect's process sent an array that is none: {error}") from error
-
-
-def _ended() -> ServiceFailed:
-    reason = "the suspect's own process ended while it was asked"
-    failed = ServiceFailed(reason)
-    failed.__cause__ = Passing(reason)
-    return failed
 
 
 @contextmanager
