@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.execution.lease import Lease, Zygote
 from benchmark.execution.outcomes import death, joined_results, joined_runs, read_outcome
+from benchmark.execution.processes.lease import Lease, Zygote
 from benchmark.execution.walls import FOLDERS, Side, own_images, walls
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobRole, JobStep

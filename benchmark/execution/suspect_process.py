@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from benchmark.execution.job_context import Changed, load_source
-from benchmark.execution.lease import Zygote
 from benchmark.execution.mishaps import Passing, mishap
+from benchmark.execution.processes.lease import Zygote
 from benchmark.execution.walls import Walls
 from benchmark.planning.job import PluginSource
 from benchmark.protocol.graph import Operator

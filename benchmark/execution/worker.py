@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.execution.mishaps import mishap
-from benchmark.execution.process_state import ProcessState
+from benchmark.execution.processes.process_state import ProcessState
 from benchmark.planning.job import Job
 from benchmark.store.records import STATUSES
 

@@ -12,7 +12,7 @@ import pytest
 from benchmark.errors import BenchError
 from benchmark.execution import executor as executor_module
 from benchmark.execution.executor import Finished, LocalExecutor
-from benchmark.execution.lease import WORKER_ENVIRONMENT
+from benchmark.execution.processes.lease import WORKER_ENVIRONMENT
 from benchmark.planning.job import Job
 
 TOY = "toy_work:execute"

@@ -16,9 +16,9 @@ import pytest
 import toy_intruder
 
 from benchmark.errors import BenchError
-from benchmark.execution import landlock
 from benchmark.execution.executor import Finished, LocalExecutor
-from benchmark.execution.zygote import LONGEST_LOG
+from benchmark.execution.processes import landlock
+from benchmark.execution.processes.zygote import LONGEST_LOG
 from benchmark.planning.job import Job
 
 ENTRY = "toy_intruder:execute"

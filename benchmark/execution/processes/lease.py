@@ -25,7 +25,7 @@ LONGEST_MESSAGE = 64 << 20  # bytes
 END_SECONDS = 60.0  # for a killed process to be gone
 _BOOT = """import sys
 control, modules, *sys.path = sys.argv[1:]
-from benchmark.execution.zygote import main
+from benchmark.execution.processes.zygote import main
 main(control, modules)"""
 
 

@@ -28,9 +28,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmark.execution.landlock import confine
-from benchmark.execution.lease import socket_of
-from benchmark.execution.process_tree import end_tree, own_children
+from benchmark.execution.processes.landlock import confine
+from benchmark.execution.processes.lease import socket_of
+from benchmark.execution.processes.process_tree import end_tree, own_children
 
 LONGEST_LOG, KEPT_HEAD, KEPT_TAIL = 16 << 20, 8 << 20, 4 << 20  # bytes
 _LOOK_SECONDS = 0.1
