@@ -35,7 +35,7 @@ def execute(job: Job, machine: Mapping[str, Any]) -> dict[str, Any]:
     try:
         if engine_hash() != job.payload["engine"]:
             raise Changed("the benchmark's own code changed after the plan was made: run the same command again")
-        context, made = JobContext(job, RecordStore(Path(machine["root"])), device), {}
+        context, made = JobContext(job, RecordStore(Path(machine["root"])), device), dict[str, Any]()
         for step in job.steps:
             made = compute(context, step, made)
         outcome["result"] = made
