@@ -97,6 +97,7 @@ def test_queries_count_one_forward_pass(lab) -> None:
 
 def test_an_owners_work_is_counted_too(lab) -> None:
     owner = lab.owner(ADI)
+    from benchmark.protocol.parties import stream
     from benchmark.protocol.steps import embed
 
     embed(ADI, owner, stream("key"))
