@@ -13,7 +13,7 @@ from benchmark.vocabulary import JobKind, JobRole, JobStep
 class PluginSource:
     """Where a plug-in class lies, and the hash its code had when the plan was made.
 
-    trusted: whether it is a built-in that the registry found; a file that a user names is not, whatever is in it.
+    trusted: a built-in, not a file of somebody else's, even if that holds a built-in's text.
     """
 
     path: str
@@ -46,3 +46,8 @@ class Job:
     def steps(self) -> tuple[JobStep, ...]:
         """What is done one after another: a model is made by its party and then asked by the court."""
         return ("judge",) if self.kind in ("judged", "drawn") else ("make", "answer")
+
+    @property
+    def foreign(self) -> bool:
+        """Whether code runs in it that is not the benchmark's own."""
+        return any(not source.trusted for source in self.sources.values())

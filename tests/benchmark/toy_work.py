@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,20 @@ def gone(pids: set[int], seconds: float = 15.0) -> bool:
 
 def journal(root: Path) -> list[dict[str, Any]]:
     """One entry per attempt at a job that came to its end: label, pid, begin and end."""
-    return [json.loads(line) for line in (root / "journal").read_text().splitlines()]
+    return [json.loads(line) for line in (notes(root) / "journal").read_text().splitlines()]
 
 
-def execute(job: Job, context: dict[str, Any]) -> dict[str, Any]:
-    root = Path(context["root"])
+def notes(root: Path) -> Path:
+    """Where jobs leave traces: in the one folder of a store that every process may write to."""
+    return root / "work"
+
+
+def execute(
+    job: Job, step: str, made: dict[str, Any], context: dict[str, Any], suspects: Connection | None
+) -> dict[str, Any]:
+    if step == "answer":  # what is odd about a job happens once
+        return {"status": "ok"}
+    root = notes(Path(context["root"]))
     began = time.monotonic()
     (root / f"{job.label}.pid").write_text(str(os.getpid()))
     try:
@@ -96,7 +106,7 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
         case "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
         case "sigint":
-            result["blocked"] = signal.SIGINT in signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            result["session"] = os.getsid(0)
             os.kill(os.getpid(), signal.SIGINT)
         case "memory":
             raise MemoryError("toy")

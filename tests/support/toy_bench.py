@@ -59,4 +59,6 @@ class Bench:
         return None if record is None else record["status"]
 
     def spoil(self, job: Job) -> None:
-        (self.root / f"{job.id}.artefact").write_text("nonsense")
+        import toy_work
+
+        (toy_work.notes(self.root) / f"{job.id}.artefact").write_text("nonsense")

@@ -193,7 +193,7 @@ def test_an_interrupted_run_abandons_what_runs_and_keeps_the_rest(
     with pytest.raises(KeyboardInterrupt):
         run_jobs([quick, stuck], bench.store, executor, bench.events)
     assert executor.free_slots == 2
-    assert not any(toy_work.alive(int(path.read_text())) for path in bench.root.glob("*.pid"))
+    assert not any(toy_work.alive(int(path.read_text())) for path in toy_work.notes(bench.root).glob("*.pid"))
     assert (bench.status(quick), bench.status(stuck)) == ("ok", None)
 
 
@@ -212,6 +212,9 @@ def start_driver(root: Path) -> subprocess.Popen[str]:
 
 def wait_for_pids(root: Path, driver: subprocess.Popen[str], store: RecordStore, quick: Job) -> set[int]:
     """The workers' process ids, once two jobs hang and one is on disk."""
+    import toy_work
+
+    root = toy_work.notes(root)
     paths = [root / "stuck.pid", root / "stuck thief.pid"]
     end = time.monotonic() + 30
     while not (store.finished(quick.id) and all(path.exists() and path.read_text() for path in paths)):
