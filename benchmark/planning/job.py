@@ -23,7 +23,8 @@ class Job:
     """One step of the benchmark.
 
     `payload` holds everything that decides the result and nothing else, so that `id`, its SHA-256, names the
-    result: device, worker count and paths stay out of it. `sources`: where the code of its plug-ins is.
+    result: device, worker count and paths stay out of it. `sources`: where the code of its plug-ins is. `given`: the
+    SHA-256 of its parents' artefacts, by parent and role, filled in when the job is started.
     """
 
     id: str
@@ -35,3 +36,4 @@ class Job:
     sources: Mapping[str, PluginSource] = field(default_factory=dict)
     seconds: float = 1.0  # expected duration on one CPU core, for the order and the time left
     timeout: float = 600.0  # seconds after which the process is killed
+    given: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
