@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmark.identity import job_id
 from benchmark.planning.job import Job, PluginSource
 from benchmark.vocabulary import JobRole
 
@@ -25,12 +25,13 @@ def job(
     timeout: float = 60.0,
     **payload: Any,
 ) -> Job:
+    payload = {"label": label, "do": do, **payload}
     return Job(
-        id=hashlib.sha256(label.encode()).hexdigest(),
+        id=job_id(payload),
         kind="attacked" if role == "thief" else "judged" if role == "court" else "host",
         role=role,
         label=label,
-        payload={"do": do, **payload},
+        payload=payload,
         parents=tuple(parent.id for parent in parents),
         sources={"toy": PluginSource(__file__, "Toy", "")},
         seconds=seconds,
@@ -82,6 +83,9 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
             time.sleep(job.payload.get("sleep", 0.0))
         case "hang":
             while True:
+                time.sleep(0.05)
+        case "hang once":
+            while first:
                 time.sleep(0.05)
         case "hang with a child":
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
