@@ -138,6 +138,20 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
             if not first:
                 raise RuntimeError("the second time fails")
             (root / f"{job.id}.artefact").write_text(job.id)
+        case "ok, then exit":
+            if not first:
+                os._exit(3)
+        case "count":
+            result = {"count": _count(root, job)}
+        case "leave":
+            result["artefacts"] = {"service": job.payload["value"]}
+        case "leave counted":
+            result["artefacts"] = {"service": str(_count(root, job))}
+        case "given":
+            result["given"] = dict(job.given)
+        case "damaged once":
+            if first:
+                return {"status": "damaged", "damaged": job.parents[0], "reason": "the checksum is wrong"}
         case "always damaged":
             return {"status": "damaged", "damaged": job.parents[0], "reason": "the checksum is wrong"}
         case "wrongly damaged":
@@ -151,3 +165,10 @@ def _first_attempt(root: Path, job: Job) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _count(root: Path, job: Job) -> int:
+    """How many attempts at a job there have been."""
+    with (root / f"{job.id}.count").open("a+") as file:
+        file.write("x")
+        return file.tell()
