@@ -103,6 +103,10 @@ class RecordStore:
         folder = "keys" if role in SECRET_ROLES else "artefacts"
         return self.root / folder / id[:2] / f"{id}.{role}.safetensors"
 
+    def work_path(self, id: str, role: str) -> Path:
+        """Where the party that makes an artefact leaves it, until the court puts it in its place."""
+        return self.root / "work" / f"{id}.{role}.safetensors"
+
     def artefacts(self, record: Record) -> dict[Path, str]:
         """The files that a record says its job left, with their SHA-256."""
         kept: Mapping[str, str] = record["result"].get("artefacts", {})
