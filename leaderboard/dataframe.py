@@ -213,7 +213,7 @@ COLUMNS = (
     Column("thief_pool", "category", "", "Whose images the thief trains on: his own (disjoint) or the owner's (owner).",
            "cell.pool"),
     Column("thief_share", "float64", "fraction", "Share of that pool which the thief holds.", "cell.share"),
-    Column("key_images", "Int64", "images", "Images of the owner's key, where they were looked for in the thief's pool.",
+    Column("key_images", "Int64", "images", "Images of the owner's key, if they were looked for in the thief's pool.",
            "cell.overlap.of"),
     Column("key_images_held", "Int64", "images", "How many of them the thief held.", "cell.overlap.held"),
     _cost("seconds", "float64", "s", "Time of the job that made the examined model."),

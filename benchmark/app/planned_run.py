@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +33,10 @@ NEIGHBOURS = {"classification": "finetune(mode=ftal)", "image-to-image": "surrog
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What `bench run` and `bench plan` are asked for; where None, the profile says it. timeout: seconds per job."""
+    """What `bench run` and `bench plan` are asked for; where None, the profile says it. timeout: seconds per job.
+
+    memory: MB that each worker may take; None: as much as there is.
+    """
 
     schemes: str
     attacks: str
@@ -51,6 +55,7 @@ class RunOptions:
     plugins: Sequence[Path]
     workers: int
     device: str
+    memory: int | None
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,17 @@ class PlannedRun:
     calibration: tuple[DescribedCalibration, ...] | None = None
     reproduction: DescribedReproduction | None = None
 
-    def carry_out(self, console: Console, *, fresh: bool = False, retry: Sequence[str] = ()) -> Run:
-        """Run what has no final record, and read the whole; fresh, retry: see `execution.run.carry_out`."""
+    @contextmanager
+    def carried_out(self, console: Console, *, fresh: bool = False, retry: Sequence[str] = ()) -> Iterator[Run]:
+        """Run what has no final record, and read the whole; the store is held until the caller has written its pages.
+
+        fresh, retry: see `execution.run.carry_out`.
+        """
         described = describe(self.plan, self.machine.run, self.command, self.registry.broken)
         described = replace(described, calibration=self.calibration, reproduction=self.reproduction)
-        carry_out(self.plan.jobs, self.machine, console, described, fresh=fresh, retry=retry)
-        return read_run(self.machine.folder, self.machine.store)
+        with self.machine.lock(console):
+            carry_out(self.plan.jobs, self.machine, console, described, fresh=fresh, retry=retry)
+            yield read_run(self.machine.folder, self.machine.store)
 
     def to_do(self) -> ToDo:
         store = self.machine.store
@@ -101,7 +111,7 @@ def plan_run(options: RunOptions, command: str) -> PlannedRun:
     names = ("task", "thief_share", "thief_pool", "seeds", "alpha", "budget", "timeout")
     profile = load_profile(options.profile).with_options(**{name: getattr(options, name) for name in names})
     run = profile.name if options.run_name is None else options.run_name
-    machine = Machine(options.results, run, options.workers, options.device)
+    machine = Machine(options.results, run, options.workers, options.device, options.memory)
     for track in profile.tracks:
         provide(find_task(track.task), offline=options.offline)
     registry = Registry.discover(options.plugins)

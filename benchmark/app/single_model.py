@@ -240,14 +240,15 @@ def null_models(
     """
     store = machine.store
     roles, jobs = null_jobs(profile, registry, history(store.root))
-    for _ in range(2):  # the second time only where an artefact was damaged
-        if not all(store.finished(job.id) for job in jobs):
-            carry_out(jobs, machine, console)
+    retries: tuple[tuple[str, ...], ...] = ((), ("damaged",))
+    for retry in retries:  # the second time only where an artefact was damaged
+        if retry or not all(store.finished(job.id) for job in jobs):
+            with machine.lock(console):
+                carry_out(jobs, machine, console, retry=retry)
         try:
             found = {job.id: _null(job, store) for job in jobs}
         except artefacts.DamagedArtefact as damaged:
             console.print(f"{damaged}: it is made again", style="yellow", markup=False)
-            store.discard(damaged.job)
             continue
         own = [job for job in jobs if found[job.id][0] == suspect]
         lineage = {one for job in own for one in (job.id, *job.parents)}

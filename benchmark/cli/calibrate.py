@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from benchmark.cli import options
+from benchmark.cli.output import outlives_its_reader
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 from benchmark.planning.calibration import DRAWS
 
@@ -35,10 +36,11 @@ from benchmark.planning.calibration import DRAWS
 @options.PLUGIN
 @options.WORKERS
 @options.DEVICE
+@options.RETRY
 @options.JSON
 def calibrate(
     schemes: str, attacks: str, profile: str, nulls: int | None, draws: int, results: Path, run_name: str | None,
-    plugins: Sequence[Path], workers: int, device: str, as_json: bool,
+    plugins: Sequence[Path], workers: int, device: str, retry: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
     """Count false accusations by fresh keys and on innocent models, and write RESULTS/NAME/calibration.md.
 
@@ -64,9 +66,10 @@ def calibrate(
     for one in left_out:
         click.echo(f"left out: {one.label} marks {' or '.join(one.tasks)} nets, and {own.name} has none", err=True)
     console = Console(stderr=as_json)
-    run = planned.carry_out(console)
-    found = error_rates.calibrate(run)
-    path = write_page(machine.folder / "calibration.md", calibration_page.calibration_page(run, found))
+    with outlives_its_reader(), planned.carried_out(console, retry=retry) as run:
+        found = error_rates.calibrate(run)
+        path = write_page(machine.folder / "calibration.md", calibration_page.calibration_page(run, found))
+    options.advise_retry(run)
     if as_json:
         click.echo(json.dumps(calibration_page.as_json(found), indent=1))
     else:

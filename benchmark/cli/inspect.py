@@ -142,6 +142,7 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
 
     machine, board = options.judged_run(results, run_name, alpha, budget)
     write_pages(board, machine.folder, figures=True)
+    options.advise_retry(board.run)
     if as_json:
         options.dump(document(board))
     else:
@@ -166,6 +167,7 @@ def status(results: Path, run_name: str | None, as_json: bool) -> int:
         if id in records and records[id]["status"] not in ("ok", "not-applicable")
     ]
     code = options.exit_code(board)
+    options.advise_retry(board.run)
     if as_json:
         options.dump({"folder": str(machine.folder), "complete": code == EXIT_OK, "jobs": states, "failed": failed})
         return code

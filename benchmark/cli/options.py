@@ -22,6 +22,7 @@ from benchmark.plugins.selection import Setting, select_schemes
 if TYPE_CHECKING:
     from benchmark.execution.run import Machine
     from leaderboard.judge.board import Board
+    from leaderboard.judge.run import Run
 
 PATH, FOLDER = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=False)
 
@@ -47,6 +48,11 @@ BUDGET = click.option("--budget", type=float, help="Points of utility an attack 
 DATA_FOLDER = click.option("--data-root", type=PATH, help="Folder of data sets that are not embedded.")
 OFFLINE = click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing.")
 WORKERS = click.option("--workers", type=int, default=os.cpu_count() or 1, show_default=True, help="Jobs at a time.")
+MEMORY = click.option("--memory", type=click.IntRange(min=1), metavar="MB", help="What each worker may take at most.")
+RETRY = click.option(
+    "--retry", multiple=True, type=click.Choice(["crashed", "not-applicable", "damaged"]),
+    help="Run jobs that ended so anew; damaged: those whose model or key in the store is not what was written.",
+)  # fmt: skip
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 
 
@@ -89,6 +95,7 @@ _PLANNING = (
     PLUGIN,
     WORKERS,
     DEVICE,
+    MEMORY,
 )  # fmt: skip
 
 
@@ -124,15 +131,30 @@ def judged_run(
     results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None
 ) -> tuple[Machine, Board]:
     """A run's folder and store, and its board at these thresholds. Raises BenchError where no run has the name."""
+    from benchmark.execution.progress import printable
     from benchmark.execution.run import Machine
     from leaderboard.judge.board import judge
-    from leaderboard.judge.run import read_run, run_names
+    from leaderboard.judge.run import find_run, run_names
 
     machine = Machine(results, "quick" if run_name is None else run_name)
     if machine.run not in (known := run_names(results)):
         hint = f"{did_you_mean(machine.run, known, 'there are')}; " if known else ""
         raise BenchError(f"no run is called {machine.run!r} in {results}: {hint}`bench run` starts one")
-    return machine, judge(read_run(machine.folder, machine.store), alpha, budget)
+    store = machine.store
+    run = find_run(machine.folder, store)
+    for path, reason in store.damaged:
+        again = f"{reason}; it is left out, and `{run.described['command']}` makes it again"
+        click.echo(printable(f"{path}: {again}"), err=True)
+    return machine, judge(run, alpha, budget)
+
+
+def advise_retry(run: Run) -> None:
+    """Say how jobs that crashed are run again: a crash is final until somebody asks for it."""
+    from benchmark.store.run_description import retrying
+
+    if crashed := sum(record["status"] == "crashed" for record in run.records.values()):
+        again = retrying(run.described["command"], "crashed")
+        click.echo(f"{crashed} jobs crashed, and stay so until you run: {again}", err=True)
 
 
 def print_lines(lines: Sequence[tuple[str, str]]) -> None:

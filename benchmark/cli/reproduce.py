@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from benchmark.cli import options
+from benchmark.cli.output import outlives_its_reader
 
 
 @click.command()
@@ -26,10 +27,11 @@ from benchmark.cli import options
 @options.OFFLINE
 @options.WORKERS
 @options.DEVICE
+@options.RETRY
 @options.JSON
 def reproduce(
     work: str, scale: str, results: Path, run_name: str | None, plugins: Sequence[Path], data_root: Path | None,
-    offline: bool, workers: int, device: str, as_json: bool,
+    offline: bool, workers: int, device: str, retry: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
     """Reproduce WORK (adi, rose, keynet, passport or deepmodel): reported and measured side by side.
 
@@ -53,8 +55,10 @@ def reproduce(
     planned = plan_reproduction(
         declared, scale, Registry.discover(plugins), machine, options.typed_command(), offline=offline
     )
-    board = judge(planned.carry_out(Console(stderr=as_json)))
-    write_pages(board, machine.folder)
+    with outlives_its_reader(), planned.carried_out(Console(stderr=as_json), retry=retry) as run:
+        board = judge(run)
+        write_pages(board, machine.folder)
+    options.advise_retry(run)
     if as_json:
         click.echo(reproduction_page.reproduction_json(board))
     else:

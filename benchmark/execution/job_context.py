@@ -23,7 +23,7 @@ from benchmark.protocol.objects import Asked, Key, Remote, Service
 from benchmark.protocol.parties import TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
-from benchmark.store.records import SECRET, Record, RecordStore
+from benchmark.store.records import SECRET_ROLES, Record, RecordStore
 from benchmark.training.loop import Recipe
 
 
@@ -162,7 +162,7 @@ class JobContext:
         """
         for role, digest in made.items():
             work, place = self.store.work_path(self.job.id, role), self.store.artefact_path(self.job.id, role)
-            artefacts.settle(work, place, digest, secret=role in SECRET)
+            artefacts.settle(work, place, digest, secret=role in SECRET_ROLES)
         place = self.store.artefact_path(self.job.id, "service")
         service = artefacts.read_service(place, self.job.id, made["service"])
         return self._asked(service, self.job.id, made["service"])[1]

@@ -33,8 +33,7 @@ class Answers:
 def checked(outputs: Tensor, images: Tensor, kind: str) -> Tensor:
     """`outputs` of a service for `images` (N, C, H, W) of a task of this kind, float32 on the CPU.
 
-    A class that can't win, for its logit is minus infinity, gets the least number there is. Raises ValueError unless
-    every image is answered with finite scores, or with an image of its own shape.
+    Raises ValueError unless every image is answered with finite scores, or with an image of its own shape.
     """
     outputs = outputs.detach().float().cpu()
     if kind == "image-to-image":
@@ -42,7 +41,6 @@ def checked(outputs: Tensor, images: Tensor, kind: str) -> Tensor:
     else:
         fits = outputs.dim() == 2 and len(outputs) == len(images) and outputs.shape[1] > 0
         wanted = f"({len(images)}, classes)"
-        outputs = outputs.clamp(min=torch.finfo(torch.float32).min)
     if not fits:
         raise ValueError(f"the model answers with shape {tuple(outputs.shape)}, expected {wanted}")
     if not bool(torch.isfinite(outputs).all()):

@@ -126,6 +126,8 @@ class Suspect:
         try:
             outputs = self._court.ask(self._running, x, own)
         except (ServiceFailed, ValueError) as error:
+            if isinstance(error, ServiceFailed) and error.passing:
+                raise
             self.inconsistent = f"the service fails beside other images at those it has answered before: {error}"
             raise Inconsistent(self.inconsistent) from error
         differ = differing(Answers(self._before.outputs[own]), outputs[len(x) :])
@@ -153,6 +155,8 @@ class Suspect:
         try:
             operators = self._running.graph(shape)
         except ServiceFailed as error:
+            if error.passing:
+                raise
             raise Opaque(f"the net of the builder {builder!r} can't be traced: {error}") from error
         for spec in self._delivered:
             model = fitted(operators, spec, shape)

@@ -64,8 +64,8 @@ class _Trace(TorchFunctionMode):
     def _write(self, name: str, args: Sequence[Any], kwargs: Any, given: Sequence[Tensor], result: Any) -> None:
         normalised, self._last = self._last, None
         if name in _TENSORS:
-            tensors = tuple(args[at] if at < len(args) else kwargs.get(called) for at, called in _TENSORS[name])
-            self.operators.append(Operator(name, tensors))
+            used = (args[at] if at < len(args) else kwargs.get(called) for at, called in _TENSORS[name])
+            self.operators.append(Operator(name, tuple(used)))
             self._last = result if name.endswith("norm") else None
         elif normalised is not None and any(one is normalised for one in given):
             constant = [one for one in given if one is not normalised]

@@ -37,6 +37,12 @@ class Service:
 class ServiceFailed(Exception):
     """A service in a process of its own raised an error, ended, or answered nonsense; the message says which."""
 
+    @property
+    def passing(self) -> bool:
+        """Whether the machine is to blame, or the process ended, so that another run may not meet it."""
+        blamed = (ValueError, TypeError, KeyError, RuntimeError)
+        return self.__cause__ is not None and not isinstance(self.__cause__, blamed)
+
 
 class Asked(Protocol):
     """What a court asks: a service in this process, or one in a process of its own."""
@@ -74,6 +80,8 @@ class Running:
         for stage in self.filters:
             x = stage(x, draws) if takes_draws(stage) else stage(x)
         answer = logits(self.model, x)
+        if answer.dim() == 2:  # a class that can't win may stand at minus infinity
+            answer = answer.clamp(min=torch.finfo(answer.dtype).min)
         if access == "labels":
             return answer.argmax(1)
         return answer if access == "outputs" else answer.softmax(1)

@@ -32,7 +32,8 @@ class Opinion:
 
     evidence, uncommitted: the latter is charged the keys that a claimant may have tried behind a hash. claim,
     claim_uncommitted: accepted, refused or unclear, or inadmissible: then p-values mean nothing and are not shown.
-    reason: why `claim` is not accepted. unjudged: inconsistent or unreadable, of a model that can't be judged. gain: of an image-to-image model over doing nothing, in dB.
+    reason: why `claim` is not accepted. unjudged: inconsistent or unreadable, of a model that can't be judged. gain: of
+    an image-to-image model over doing nothing, in dB.
     """
 
     evidence: Evidence
@@ -75,12 +76,8 @@ def opinion(
     gates, fault = court.gates(suspect.seen), inadmissible(admission)
     (evidence, claim), (uncommitted, alone) = (answer(case, court, gates, committed=early) for early in (True, False))
     unjudged = misread(suspect.seen)
-    if fault:
-        words, reason = (INADMISSIBLE, INADMISSIBLE), fault
-    elif unjudged:
-        words, reason = ("unclear", "unclear"), unjudged.reason
-    else:
-        words, reason = (claim.word, alone.word), claim.reason
+    words = (INADMISSIBLE,) * 2 if fault else ("unclear",) * 2 if unjudged else (claim.word, alone.word)
+    reason = fault or (unjudged.reason if unjudged else claim.reason)
     benefit = gain(suspect.outcomes)
     return Opinion(evidence, uncommitted, gates, *words, reason, not fault, unjudged, benefit)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmark.identity import job_id
 from benchmark.planning.job import Job, PluginSource
 from benchmark.vocabulary import JobRole
 
@@ -26,12 +26,13 @@ def job(
     timeout: float = 60.0,
     **payload: Any,
 ) -> Job:
+    payload = {"label": label, "do": do, **payload}
     return Job(
-        id=hashlib.sha256(label.encode()).hexdigest(),
+        id=job_id(payload),
         kind="attacked" if role == "thief" else "judged" if role == "court" else "host",
         role=role,
         label=label,
-        payload={"do": do, **payload},
+        payload=payload,
         parents=tuple(parent.id for parent in parents),
         sources={"toy": PluginSource(__file__, "Toy", "")},
         seconds=seconds,
@@ -93,6 +94,9 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
         case "hang":
             while True:
                 time.sleep(0.05)
+        case "hang once":
+            while first:
+                time.sleep(0.05)
         case "hang with a child":
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             (root / "child.pid").write_text(str(child.pid))
@@ -144,6 +148,20 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
             if not first:
                 raise RuntimeError("the second time fails")
             (root / f"{job.id}.artefact").write_text(job.id)
+        case "ok, then exit":
+            if not first:
+                os._exit(3)
+        case "count":
+            result = {"count": _count(root, job)}
+        case "leave":
+            result["artefacts"] = {"service": job.payload["value"]}
+        case "leave counted":
+            result["artefacts"] = {"service": str(_count(root, job))}
+        case "given":
+            result["given"] = dict(job.given)
+        case "damaged once":
+            if first:
+                return {"status": "damaged", "damaged": job.parents[0], "reason": "the checksum is wrong"}
         case "always damaged":
             return {"status": "damaged", "damaged": job.parents[0], "reason": "the checksum is wrong"}
         case "wrongly damaged":
@@ -157,3 +175,10 @@ def _first_attempt(root: Path, job: Job) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _count(root: Path, job: Job) -> int:
+    """How many attempts at a job there have been."""
+    with (root / f"{job.id}.count").open("a+") as file:
+        file.write("x")
+        return file.tell()

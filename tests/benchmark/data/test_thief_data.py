@@ -120,7 +120,7 @@ def test_a_thief_with_too_few_images_for_a_key_gets_the_schemes_own_reason(
         with pytest.raises(NotApplicable, match=f"^the thief can't draw a key of his own: {sentence}"):
             steal(stages, lab.context, one, 0, Release(service, mark.release), mark)
     with pytest.raises(ValueError, match=f"^{sentence}"):  # the owner's own mistake
-        embed(mark, Owner(lab.context, one, stream("few"), service.net), 0)
+        embed(mark, Owner(lab.context, one, stream("few"), service.net), stream("key"))
 
 
 def test_the_first_share_is_the_matrix_and_the_others_only_add_cells() -> None:
