@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmark.architectures.net import known
-from benchmark.data.splits import Data, Splits, load, thief_data
-from benchmark.data.tasks import Task, find_task
+from benchmark.data.splits import Data, load_split, thief_data
+from benchmark.data.tasks import find_task
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.identity import content_hash
@@ -112,27 +111,22 @@ class JobContext:
         return artefacts.write(self.store.artefact_path(self.job.id, role), self.job.id, value)
 
     def owner_data(self) -> Data:
-        return self._splits().owner.to(self.device)
+        return self._split("owner").to(self.device)
 
     def test(self) -> Data:
         """The judge's images."""
-        return self._splits().test.to(self.device)
+        return self._split("test").to(self.device)
 
     def thief_data(self) -> tuple[Data, Data]:
         """What the thief trains on, and what he holds out: copies, so that nothing else of the task stays with him."""
         thief = self.payload["thief"]
         rng = stream(self.replicate, "thief-data", self.task_context.task.name)
-        training, held_out = thief_data(self._splits(), thief["pool"], thief["share"], rng)
+        whole = self._split("thief" if thief["pool"] == "disjoint" else "owner")
+        training, held_out = thief_data(whole, thief["share"], rng)
         return training.to(self.device), held_out.to(self.device)
 
-    def _splits(self) -> Splits:
-        read = load if self.job.kind == "attacked" else _kept  # a process that attacks forgets them at once
+    def _split(self, role: str) -> Data:
         try:
-            return read(self.task_context.task)
-        except BenchError as error:  # they were whole when the plan was made
+            return load_split(self.task_context.task, role, self.payload["data"])
+        except BenchError as error:  # it was whole when the plan was made
             raise Changed(str(error)) from error
-
-
-@cache
-def _kept(task: Task) -> Splits:
-    return load(task)
