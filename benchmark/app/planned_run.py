@@ -104,12 +104,12 @@ def plan_run(options: RunOptions, command: str) -> PlannedRun:
     profile = load_profile(options.profile).with_options(**{name: getattr(options, name) for name in names})
     run = profile.name if options.run_name is None else options.run_name
     machine = Machine(options.results, run, options.workers, options.device)
-    for track in profile.tracks:
-        provide(find_task(track.task), offline=options.offline)
     registry = Registry.discover(options.plugins)
     schemes, attacks = select_schemes(options.schemes, registry), select_attacks(options.attacks, registry)
     if options.task is not None:
         _check_task(options.task, profile, schemes)
+    for track in profile.tracks:
+        provide(find_task(track.task), offline=options.offline)
     return PlannedRun(_crossed(profile, schemes, attacks, registry, machine), machine, registry, command)
 
 
@@ -127,9 +127,9 @@ def _check_task(name: str, profile: Profile, schemes: Sequence[Setting]) -> None
             f"{mend.get(others[0].tasks[0], 'choose another task')}, or leave --task out"
         )
     track = profile.track(others[0].tasks)
-    where = f"run on {track.task}, the profile's task of that kind" if track else "have no task in this profile"
+    where = f"the profile's {track.task} serves" if track else "the profile has no task for"
     names = ", ".join(dict.fromkeys(one.stages[0].declaration.name for one in others))
-    say(f"--task {name} is {task.kind}: {names} ({kinds}) {where}")
+    say(f"--task {name} is {task.kind}: {where} {names}, which marks {kinds} nets")
 
 
 def plan_calibration(

@@ -63,12 +63,12 @@ class Shelf:
     reader: str  # digest of the code that reads the data: another version keeps its own arrays
 
     @classmethod
-    def of(cls, task: str, root: Path, origin: Path) -> Shelf:
-        """root: the data root. origin: the folder that the data come from, which tells tasks of one name apart."""
+    def of(cls, task: str, root: Path, package: str = "") -> Shelf:
+        """root: the data root, which tells tasks of one name apart unless a package carries the data."""
         name = re.sub(r"[^a-z0-9.-]+", "-", task.lower())[-60:]
         if name != task:
             name += f"-{_short(task)}"
-        cache = _cache() / "prepared" / _short(str(origin.resolve())) / name
+        cache = _cache() / "prepared" / _short(package or str(root.resolve())) / name
         places = (root / "prepared" / name, cache) if root.is_dir() else (cache,)
         return cls(places, source_hash(Path(__file__).with_name("rows.py"))[:12])
 

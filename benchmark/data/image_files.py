@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # what PIL may decode: others hand a file to programs outside (EPS), or are no pictures of pixels
-FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 PIXELS = 89_478_485  # of one picture: PIL's own limit, beyond which it warns
 
 

@@ -20,16 +20,24 @@ WORDS = {"train", "training", "val", "valid", "validation", "test", "testing"}  
 
 @dataclass(frozen=True)
 class Named:
-    """A name, read. kind: CLASSES or PAIRS. folder: as the data root needs it. size: pixels of each side."""
+    """A name, read: one spelling for one folder. data_set: without the size. size: pixels of each side."""
 
-    kind: str
-    folder: str
+    name: str
+    data_set: str
     size: int
+
+    @property
+    def kind(self) -> str:
+        return CLASSES if self.data_set.startswith(CLASSES) else PAIRS
+
+    @property
+    def folder(self) -> str:
+        return self.data_set.removeprefix(self.kind)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What lies in a folder. parts: folders below it, of pairs input and target in turn. test: 0 where none is apart."""
+    """What lies in a folder. parts: folders below it, inputs and targets in turn. test: 0 where none lie apart."""
 
     parts: tuple[str, ...]
     classes: int
@@ -44,9 +52,9 @@ def is_own(name: str) -> bool:
 def read_name(name: str) -> Named:
     """Raises BenchError for a name without a folder, or a size that can't be."""
     kind = CLASSES if name.startswith(CLASSES) else PAIRS
-    folder, _, size = name.removeprefix(kind).rpartition(":")
-    if not size.isdecimal():
-        folder, size = name.removeprefix(kind), str(SIZES[kind])
+    folder, colon, size = name.removeprefix(kind).rpartition(":")
+    if not (colon and size.isdecimal()):
+        folder, colon, size = name.removeprefix(kind), "", str(SIZES[kind])
     step = 1 if kind == CLASSES else 4  # nets from image to image halve the sides twice
     if not folder.strip("/ ") or len(size) > 4 or not 8 <= int(size) <= 1024 or int(size) % step:
         shape = "" if step == 1 else ", SIZE a multiple of 4"
@@ -54,9 +62,10 @@ def read_name(name: str) -> Named:
             f"task {name!r}: write {kind}NAME or {kind}NAME:SIZE, such as {kind}photos:64 (8 to 1024 pixels{shape})"
         )
     try:
-        return Named(kind, str(Path(folder).expanduser()), int(size))
+        data_set = f"{kind}{Path(folder).expanduser()}"
     except RuntimeError as error:  # no such user
         raise BenchError(f"task {name!r}: {folder} is no folder ({error}): write its path in full") from None
+    return Named(f"{data_set}:{int(size)}" if colon else data_set, data_set, int(size))
 
 
 def look(name: str, named: Named, root: Path) -> Found:
@@ -133,8 +142,13 @@ def stems(folder: Path) -> dict[str, Path]:
 def _parts(folder: Path, wanted: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     """The folders for train and val, for train alone, or none. Raises BenchError where they are called otherwise."""
     there = {path.name for path in class_folders.classes(folder).values()}
-    if not wanted.keys() <= there and (stray := sorted(one for one in there - {"train"} if one.lower() in WORDS)):
-        raise BenchError(f"{folder / stray[0]}: call the folders of training and of the judge's pictures train and val")
+    if missing := sorted(wanted.keys() - there):
+        if stray := sorted(one for one in there - wanted.keys() if one.lower() in WORDS):
+            raise BenchError(
+                f"{folder / stray[0]} is no class: call the folders of training and of the judge's pictures train and val"
+            )
+        if missing == ["train"]:
+            raise BenchError(f"{folder / 'train'} is missing: pictures to train on belong there, beside val")
     return tuple(part for name, parts in wanted.items() if name in there for part in parts)
 
 

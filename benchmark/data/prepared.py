@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmark.data import array_files
@@ -20,43 +21,50 @@ def prepare_splits(task: Task) -> None:
     Every file is read once to the end, so that damage is found, and made again. Runs that share a data root wait for
     one another. Raises BenchError: a file that is missing or can't be read, no folder that can be written.
     """
-    data, shelf = task.data_hash(), task.shelf
-    if _whole(task, data):
+    data, seen, shelf = task.data_hash(), task.last_seen(), task.shelf
+    if _fault(task, data, seen) is None:
         return
     with shelf.locked(say) as place:
-        if _whole(task, data):  # another run was faster
+        if (fault := _fault(task, data, seen)) is None:  # another run was faster
             return
-        seen = task.last_seen()
-        from benchmark.data.rows import rows  # only here: with everything prepared, a run starts without torch
-
-        say(f"task {task.name}: preparing its images once, in {place}")
-        files: dict[str, str] = {}
         try:
             for stray in place.glob(".*.tmp"):  # of a run that was killed
                 stray.unlink()
-            for role, pieces in rows(task).items():
-                paths = [shelf.array(place, data, role, side) for side in SIDES]
-                files |= array_files.save(paths, forms(task, role), pieces)
+            files = _written(task, data, place, fault)
             shelf.describe(place, Description(task.declaration(), data, seen, files))
         except OSError as error:
             raise array_files.unwritable(place, error) from error
 
 
-def _whole(task: Task, data: str) -> bool:
-    """Whether everything is prepared and as it was written."""
+def _written(task: Task, data: str, place: Path, fault: str) -> Mapping[str, str]:
+    """The files in `place` with their checksums, written unless they are there. Raises OSError."""
+    found = task.shelf.find()
+    if found and found[0] == place and _fault(task, data, found[1].last_seen) is None:
+        return found[1].files  # the pictures were touched, and not changed
+    from benchmark.data.rows import rows  # only here: with everything prepared, a run starts without torch
+
+    say(f"task {task.name}: preparing its images once, in {place}{fault}")
+    files: dict[str, str] = {}
+    for role, pieces in rows(task).items():
+        paths = [task.shelf.array(place, data, role, side) for side in SIDES]
+        files |= array_files.save(paths, forms(task, role), pieces)
+    return files
+
+
+def _fault(task: Task, data: str, seen: str) -> str | None:
+    """None where everything was prepared from these data, and is as it was written; else what a person should know."""
     found = task.shelf.find()
     if found is None:
-        return False
+        return ""
     place, known = found
-    if (known.task, known.data) != (task.declaration(), data):
-        return False
-    try:
-        for name, sha256 in known.files.items():
+    if (known.task, known.data, known.last_seen) != (task.declaration(), data, seen):
+        return ""
+    for name, sha256 in known.files.items():
+        try:
             array_files.check(place / name, sha256)
-    except DamagedArray as damaged:
-        say(f"{place / name} is damaged ({damaged}): it is made again")
-        return False
-    return known.last_seen == task.last_seen()
+        except DamagedArray as damaged:
+            return f", for {place / name} is damaged ({damaged})"
+    return None
 
 
 def forms(task: Task, role: str) -> tuple[Form, Form]:
@@ -78,7 +86,7 @@ def arrays(task: Task, role: str, data: str | None = None) -> list[Path]:
 
 
 def split_files(task: Task) -> dict[str, list[Path]]:
-    """The files of each role, which hold its images and nothing of another's. Raises BenchError where there are none."""
+    """The two files of each role, which hold nothing of another's. Raises BenchError where nothing is prepared."""
     return {role: arrays(task, role) for role in ROLES}
 
 

@@ -63,7 +63,7 @@ class Task:
     @property
     def shelf(self) -> Shelf:
         """Where the splits are kept once they are prepared."""
-        return Shelf.of(self.name, data_root(), self.folder)
+        return Shelf.of(self.name, data_root(), self.package)
 
     def paths(self) -> list[Path]:
         """The files of the data, or the folders of pictures. Raises BenchError where one is missing."""
@@ -196,7 +196,7 @@ TASKS = {task.name: task for task in (_degraded("derain"), _degraded("denoise"),
 
 
 def find_task(name: str) -> Task:
-    """The task called `name`, or that of the user's own pictures (`own_images`). Raises BenchError for close matches."""
+    """The task called `name`, or that of the user's own pictures. Raises BenchError with the close matches."""
     if name in TASKS:
         return TASKS[name]
     if own_images.is_own(name):
@@ -211,23 +211,24 @@ def _own_task(name: str, root: Path) -> Task:
     The judge's are a fifth of all where none lie apart; the rest is the owner's.
     """
     named = own_images.read_name(name)
-    data_set, size = named.kind + named.folder, named.size
     try:
         found = own_images.look(name, named, root)
     except PermissionError as error:
         return _own_task_as_prepared(name, root, error)
     tenth, test = found.train // 10, found.test or found.train // 5
-    kind = dict(kind="image-to-image", unit="dB") if named.kind == own_images.PAIRS else {}
+    pairs = named.kind == own_images.PAIRS
+    mean, std = ((), ()) if pairs else _NATURAL
     return Task(
-        name, found.classes, (3, size, size), *(((), ()) if kind else _NATURAL),
+        name, found.classes, (3, named.size, named.size), mean, std,
         owner=found.train - 2 * tenth - (0 if found.test else test), thief=tenth, test=test,
-        files=found.parts, data_set=data_set, validation=tenth, **kind,
+        kind="image-to-image" if pairs else "classification", unit="dB" if pairs else "points",
+        files=found.parts, data_set=named.data_set, validation=tenth,
     )  # fmt: skip
 
 
 def _own_task_as_prepared(name: str, root: Path, error: PermissionError) -> Task:
     """The task of pictures that lie closed to this process, such as a thief's, from what was prepared of them."""
-    known = Shelf.of(name, root, root).find()
+    known = Shelf.of(name, root).find()
     if known is None:
         raise BenchError(f"task {name}: {error.filename} can't be read ({error.strerror}): mend it") from error
     return read(Task, known[1].task, f"task {name}")
