@@ -65,7 +65,7 @@ class Shelf:
     @classmethod
     def of(cls, task: str, root: Path, package: str = "") -> Shelf:
         """root: the data root, which tells tasks of one name apart unless a package carries the data."""
-        name = re.sub(r"[^a-z0-9.-]+", "-", task.lower())[-60:]
+        name = re.sub(r"[^a-z0-9.-]+", "-", task.lower())[-60:].strip("-")
         if name != task:
             name += f"-{_short(task)}"
         cache = _cache() / "prepared" / _short(package or str(root.resolve())) / name

@@ -124,7 +124,9 @@ def _hash(task: Task, root: Path) -> str:
         try:
             whole = content(path) if md5 else path.read_bytes()
         except OSError as error:
-            raise BenchError(f"task {task.name}: {path} can't be read ({error}): remove it and run again") from error
+            raise BenchError(
+                f"task {task.name}: {path} can't be read ({error}): remove it, and it is fetched anew"
+            ) from error
         digest.update(whole)
         if md5 and hashlib.md5(whole, usedforsecurity=False).hexdigest() != md5:
             raise BenchError(f"task {task.name}: {path} is not the published file: remove it, and it is fetched anew")

@@ -88,7 +88,12 @@ def test_each_role_has_files_of_its_own_with_nothing_of_another(pets: Task, root
     assert len(set(paths)) == 8
     assert all(path.is_relative_to(root / "prepared") for path in paths)
     images = {role: {one.tobytes() for one in np.load(files[role][0])} for role in files}
-    assert {role: len(some) for role, some in images.items()} == {"owner": 88, "thief": 11, "validation": 11, "test": 10}
+    assert {role: len(some) for role, some in images.items()} == {
+        "owner": 88,
+        "thief": 11,
+        "validation": 11,
+        "test": 10,
+    }
     assert len(set().union(*images.values())) == 120
     assert source_files(pets) == [root / "pets" / "train", root / "pets" / "val"]
     for role in ("owner", "test", "validation"):

@@ -46,15 +46,18 @@ def test_pixels_keep_their_bytes() -> None:
 def overlap(name: str) -> int:
     """How many images of the four parts are in more than one."""
     splits = load(find_task(name))
-    parts = [rows(part) for part in (splits.owner, splits.thief, splits.test, load_split(find_task(name), "validation"))]
+    parts = [
+        rows(part) for part in (splits.owner, splits.thief, splits.test, load_split(find_task(name), "validation"))
+    ]
     return sum(map(len, parts)) - len(set().union(*parts))
 
 
-def test_fashion_mnist_is_unpacked_in_the_data_root(fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fashion_mnist_is_read_out_of_its_archives(fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATA_ROOT, str(fashion_mnist))
     small = find_task("fashion-mnist-small")
     provide(small, offline=True)
     check_splits("fashion-mnist-small")
+    assert {path.suffix for path in (fashion_mnist / "FashionMNIST" / "raw").iterdir()} == {".gz"}
     assert overlap("fashion-mnist-small") == 0
     assert len(load_split(small, "validation")) == small.validation == 1000
     assert len({small.data_hash(), find_task("fashion-mnist").data_hash(), find_task("digits").data_hash()}) == 3
