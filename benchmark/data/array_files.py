@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
-Form = tuple[tuple[int, ...], str]  # shape and dtype of an array
+ArrayForm = tuple[tuple[int, ...], str]  # shape and dtype of an array
 
 
 class DamagedArray(Exception):
@@ -94,15 +94,15 @@ class Shelf:
                 try:
                     place.mkdir(parents=True, exist_ok=True)
                     lock = stack.enter_context((place / "lock").open("w"))
+                    try:
+                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        say(f"waiting for another run, which prepares {place}")
+                        fcntl.flock(lock, fcntl.LOCK_EX)
                 except OSError as error:
                     if error.errno not in CLOSED or place == self.places[-1]:
                         raise unwritable(place, error) from error
                     continue
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    say(f"waiting for another run, which prepares {place}")
-                    fcntl.flock(lock, fcntl.LOCK_EX)
                 yield place
                 return
 
@@ -137,7 +137,7 @@ def _cache() -> Path:
 class _Writer:
     """An .npy file that is written row by row, with its SHA-256."""
 
-    def __init__(self, file: BinaryIO, form: Form) -> None:
+    def __init__(self, file: BinaryIO, form: ArrayForm) -> None:
         import numpy as np
 
         self.file, self.digest, (shape, self.dtype) = file, hashlib.sha256(), form
@@ -152,7 +152,7 @@ class _Writer:
         self.write(rows.astype(self.dtype, copy=False).tobytes())
 
 
-def save(paths: Sequence[Path], forms: Sequence[Form], rows: Iterable[Sequence[np.ndarray]]) -> dict[str, str]:
+def save(paths: Sequence[Path], forms: Sequence[ArrayForm], rows: Iterable[Sequence[np.ndarray]]) -> dict[str, str]:
     """Write arrays side by side from rows that come in pieces; the SHA-256 of the files by name. Raises OSError."""
     with ExitStack() as stack:
         files = [stack.enter_context(atomic.replaced(path)) for path in paths]
@@ -174,7 +174,7 @@ def check(path: Path, sha256: str) -> None:
         raise DamagedArray("its SHA-256 is another one")
 
 
-def mapped(path: Path, form: Form) -> np.ndarray:
+def mapped(path: Path, form: ArrayForm) -> np.ndarray:
     """The array, read as it is used; whoever writes into it changes his own copy of the page, never the file.
 
     Raises DamagedArray where it is not of this form.

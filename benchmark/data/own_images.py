@@ -14,8 +14,8 @@ from benchmark.errors import BenchError
 
 CLASSES, PAIRS = "folder:", "folder-pairs:"
 SIZES = {CLASSES: 224, PAIRS: 64}  # pixels, where the name has none
-LEAST = 100  # pictures to train on: a tenth is the thief's, and he holds out a tenth of that
-WORDS = {"train", "training", "val", "valid", "validation", "test", "testing"}  # that mean a split, not a class
+LEAST_PICTURES = 100  # pictures to train on: a tenth is the thief's, and he holds out a tenth of that
+SPLIT_WORDS = {"train", "training", "val", "valid", "validation", "test", "testing"}  # that mean a split, not a class
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ def look(name: str, named: Named, root: Path) -> Found:
     if not folder.is_dir():
         raise BenchError(f"task {name}: {folder} is missing: a folder of pictures belongs there, or give its path")
     found = _classes(folder) if named.kind == CLASSES else _pairs(folder)
-    if found.train < LEAST:
+    if found.train < LEAST_PICTURES:
         raise BenchError(
-            f"task {name}: {folder} holds {found.train} pictures to train on, and {LEAST} are needed: "
+            f"task {name}: {folder} holds {found.train} pictures to train on, and {LEAST_PICTURES} are needed: "
             "a tenth is the thief's, who holds out a tenth of that"
         )
     return found
@@ -143,10 +143,8 @@ def _parts(folder: Path, wanted: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     """The folders for train and val, for train alone, or none. Raises BenchError where they are called otherwise."""
     there = {path.name for path in class_folders.classes(folder).values()}
     if missing := sorted(wanted.keys() - there):
-        if stray := sorted(one for one in there - wanted.keys() if one.lower() in WORDS):
-            raise BenchError(
-                f"{folder / stray[0]} is no class: call the folders of training and of the judge's pictures train and val"
-            )
+        if stray := sorted(one for one in there - wanted.keys() if one.lower() in SPLIT_WORDS):
+            raise BenchError(f"{folder / stray[0]} is no class: call the folder to train on train, and the judge's val")
         if missing == ["train"]:
             raise BenchError(f"{folder / 'train'} is missing: pictures to train on belong there, beside val")
     return tuple(part for name, parts in wanted.items() if name in there for part in parts)

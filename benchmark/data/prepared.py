@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmark.data import array_files
-from benchmark.data.array_files import DamagedArray, Description, Form
+from benchmark.data.array_files import ArrayForm, DamagedArray, Description
 from benchmark.data.tasks import Task
 from benchmark.errors import BenchError
 
@@ -67,7 +67,7 @@ def _fault(task: Task, data: str, seen: str) -> str | None:
     return None
 
 
-def forms(task: Task, role: str) -> tuple[Form, Form]:
+def forms(task: Task, role: str) -> tuple[ArrayForm, ArrayForm]:
     """Shape and dtype of a role's images and of what is right for each."""
     images = (getattr(task, role), *task.shape), "uint8"
     return images, images if task.kind == "image-to-image" else (images[0][:1], "int64")

@@ -55,8 +55,8 @@ def test_offline_names_the_file_and_where_its_archive_belongs(root: Path) -> Non
         provide(find_task("cifar10-small"), offline=True)
     assert str(error.value) == (
         f"task cifar10-small: {root}/cifar-10-batches-py/data_batch_1 is missing and --offline forbids to fetch it; "
-        f"cifar-10-python.tar.gz is not there: put cifar-10-python.tar.gz from https://www.cs.toronto.edu/~kriz/ into {root}, "
-        "or give their folder with --data-root"
+        "cifar-10-python.tar.gz is not there: put cifar-10-python.tar.gz from https://www.cs.toronto.edu/~kriz/ into "
+        f"{root}, or give their folder with --data-root"
     )
     assert not list(root.iterdir())
 
@@ -161,7 +161,7 @@ def test_archives_that_must_be_unpacked_where_nobody_may_write(root: Path, monke
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(datasets, "CIFAR10", refuse)
-    with pytest.raises(BenchError, match="can't be written .*copy its archives into another folder, and give that"):
+    with pytest.raises(BenchError, match=r"can't be written .*copy its archives into another folder, and give that"):
         provide(find_task("cifar10-small"))
 
 

@@ -1,4 +1,4 @@
-"""Prepared splits: a file for each role, equal to what was read, found damaged, shared, and made where one may write."""
+"""Prepared splits: a file for each role, equal to what was read, found damaged, shared, and made where one may."""
 
 from __future__ import annotations
 
@@ -28,15 +28,23 @@ from benchmark.plugins.selection import select_attacks, select_schemes
 
 # SHA-256, the first 16 digits, of dtype, shape and bytes of x and y, by role: as version 0.2.0 gave them
 OF_0_2_0 = {
-    "digits": "155c89b7913ea03c 0b67bd9003c19140 fe067e8debe70843 4fa2a667022a1490 2d4975e3ccbca029 fa0c0d29429383a9",
-    "derain": "aa863522c261bff1 03785665f260d842 fe85a4ae987df010 5aae04673ee08f50 11564d79e26ae3d2 00d825e1268241d0",
-    "denoise": "1c75ea496e83035c 03785665f260d842 1def3f1026874e72 7cbe6212e8b8cd53 84b589bb0b065da7 d4ab0125be131384",
-    "cifar10-small": "d7bcd13136eb9a7d 013017b006e15c94 7889038c3294d429 ea59e299e5ce7442 06568a41bbe9df2b b8805cac9df890f3 "
-    "81ec5a2170e312d1 115155d92d219747",
-    "fashion-mnist-small": "5f95240ab2159c76 cf7ea70748bcd6bd 6d6b9b3c0908d2a5 29574d4b9ef3c642 60178f5c1fd43efe "
-    "186e4adaecc522ba 3e483ff4e39f96a0 71c60794e148040a",
-    "fmnist5-small": "88d106ec6f7824d1 f2de230dae3a69ad 31f504611a520555 26cedb7a4eaa65ea 2eb6469fbd6cec48 1a40dc006e3e2bf9 "
-    "d1393d570c24ef99 f1b5f2dd9e401a8a",
+    "digits": ("155c89b7913ea03c 0b67bd9003c19140 fe067e8debe70843 4fa2a667022a1490 2d4975e3ccbca029 fa0c0d29429383a9"),
+    "derain": ("aa863522c261bff1 03785665f260d842 fe85a4ae987df010 5aae04673ee08f50 11564d79e26ae3d2 00d825e1268241d0"),
+    "denoise": (
+        "1c75ea496e83035c 03785665f260d842 1def3f1026874e72 7cbe6212e8b8cd53 84b589bb0b065da7 d4ab0125be131384"
+    ),
+    "cifar10-small": (
+        "d7bcd13136eb9a7d 013017b006e15c94 7889038c3294d429 ea59e299e5ce7442 "
+        "06568a41bbe9df2b b8805cac9df890f3 81ec5a2170e312d1 115155d92d219747"
+    ),
+    "fashion-mnist-small": (
+        "5f95240ab2159c76 cf7ea70748bcd6bd 6d6b9b3c0908d2a5 29574d4b9ef3c642 "
+        "60178f5c1fd43efe 186e4adaecc522ba 3e483ff4e39f96a0 71c60794e148040a"
+    ),
+    "fmnist5-small": (
+        "88d106ec6f7824d1 f2de230dae3a69ad 31f504611a520555 26cedb7a4eaa65ea "
+        "2eb6469fbd6cec48 1a40dc006e3e2bf9 d1393d570c24ef99 f1b5f2dd9e401a8a"
+    ),
 }
 HASHES = {  # of the data, in the payload of every job and on published boards
     "digits": "35e3bb0731b33094ccbcbc2a81b5d8734160e409cad0bf8b29329673f289e38c",
@@ -220,6 +228,29 @@ def test_what_a_killed_run_left_is_removed(root: Path, pets: Task) -> None:
     split_files(pets)["owner"][0].unlink()
     prepare_splits(pets)
     assert not list(folder.glob(".*"))
+
+
+CLOSED = """
+import pathlib
+from benchmark.data import splits, tasks
+
+def closed(path):
+    raise PermissionError(13, "Permission denied", str(path))
+
+pathlib.Path.iterdir = closed
+task = tasks.find_task("folder:pets:16")
+print(task.owner, len(splits.load_split(task, "thief")))
+"""
+
+
+def test_a_process_that_may_not_look_into_the_folder_finds_its_images(pets: Task) -> None:
+    """Such as a thief's, to whom the pictures of the others are closed."""
+    done = subprocess.run([sys.executable, "-c", CLOSED], capture_output=True, text=True, check=False)
+    assert done.stdout == "88 11\n", done.stderr
+    for path in split_files(pets)["owner"][0].parent.glob("*.json"):
+        path.unlink()
+    done = subprocess.run([sys.executable, "-c", CLOSED], capture_output=True, text=True, check=False)
+    assert "can't be read (Permission denied): mend it" in done.stderr
 
 
 def unwritable(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
