@@ -12,6 +12,8 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmark.data.download import provide
+from benchmark.data.own_images import CLASSES, PAIRS
+from benchmark.data.prepared import say
 from benchmark.data.tasks import DATA_ROOT, find_task
 from benchmark.errors import BenchError
 from benchmark.execution.run import Machine, carry_out
@@ -112,11 +114,32 @@ def plan_run(options: RunOptions, command: str) -> PlannedRun:
     profile = load_profile(options.profile).with_options(**{name: getattr(options, name) for name in names})
     run = profile.name if options.run_name is None else options.run_name
     machine = Machine(options.results, run, options.workers, options.device, options.memory)
-    for track in profile.tracks:
-        provide(find_task(track.task), offline=options.offline)
     registry = Registry.discover(options.plugins)
     schemes, attacks = select_schemes(options.schemes, registry), select_attacks(options.attacks, registry)
+    if options.task is not None:
+        _check_task(options.task, profile, schemes)
+    for track in profile.tracks:
+        provide(find_task(track.task), offline=options.offline)
     return PlannedRun(_crossed(profile, schemes, attacks, registry, machine), machine, registry, command)
+
+
+def _check_task(name: str, profile: Profile, schemes: Sequence[Setting]) -> None:
+    """Say which schemes run on another task than the one asked for. Raises BenchError where all of them do."""
+    task = find_task(name)
+    others = [one for one in schemes if task.kind not in one.tasks]
+    if not others:
+        return
+    kinds = " or ".join(others[0].tasks)
+    mend = {"image-to-image": f"give pairs of images with --task {PAIRS}NAME", "classification": f"see {CLASSES}NAME"}
+    if len(others) == len(schemes):
+        raise BenchError(
+            f"--task {name} is {task.kind}, and {others[0].label} marks {kinds} nets: "
+            f"{mend.get(others[0].tasks[0], 'choose another task')}, or leave --task out"
+        )
+    track = profile.track(others[0].tasks)
+    where = f"the profile's {track.task} serves" if track else "the profile has no task for"
+    names = ", ".join(dict.fromkeys(one.stages[0].declaration.name for one in others))
+    say(f"--task {name} is {task.kind}: {where} {names}, which marks {kinds} nets")
 
 
 def plan_calibration(
@@ -132,6 +155,8 @@ def plan_calibration(
     fit = [one for one in selected if profile.track(one.tasks) is not None]
     if not fit:
         raise BenchError(f"profile {profile.name} has no track for any of the --schemes: choose others, or a profile")
+    for task in {track.task for one in fit if (track := profile.track(one.tasks))}:
+        provide(find_task(task))
     others = scratch, neighbours, null_attacks(profile, fit, registry)
     plan, entries = calibration_plan(profile, fit, met, *others, draws, history(machine.store.root))
     described = tuple(DescribedCalibration(**entry) for entry in entries)

@@ -31,6 +31,7 @@ from benchmark.planning.calibration import DRAWS
 @click.option(
     "--draws", type=click.IntRange(min=1), default=DRAWS, show_default=True, help="Fresh keys for each scheme."
 )
+@options.DATA_FOLDER
 @options.RESULTS
 @options.RUN_NAME
 @options.PLUGIN
@@ -39,8 +40,8 @@ from benchmark.planning.calibration import DRAWS
 @options.RETRY
 @options.JSON
 def calibrate(
-    schemes: str, attacks: str, profile: str, nulls: int | None, draws: int, results: Path, run_name: str | None,
-    plugins: Sequence[Path], workers: int, device: str, retry: tuple[str, ...], as_json: bool,
+    schemes: str, attacks: str, profile: str, nulls: int | None, draws: int, data_root: Path | None, results: Path,
+    run_name: str | None, plugins: Sequence[Path], workers: int, device: str, retry: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
     """Count false accusations by fresh keys and on innocent models, and write RESULTS/NAME/calibration.md.
 
@@ -50,7 +51,7 @@ def calibrate(
     """
     from rich.console import Console
 
-    from benchmark.app.planned_run import plan_calibration
+    from benchmark.app.planned_run import plan_calibration, use_data_root
     from benchmark.execution.run import Machine
     from benchmark.planning.profile import load_profile
     from benchmark.plugins.registry import Registry
@@ -59,6 +60,7 @@ def calibrate(
     from leaderboard.pages.export import write_page
     from leaderboard.pages.writers import terminal
 
+    use_data_root(data_root)
     own = load_profile(profile).with_options(nulls=nulls)
     machine = Machine(results, own.name if run_name is None else run_name, workers, device)
     registry = Registry.discover(plugins)

@@ -75,7 +75,9 @@ _PLANNING = (
         "or a sweep 'prune(amount=0.1..0.9:0.1)'.",
     ),
     profile_option("quick"),
-    click.option("--task", help="Data set to train on, in place of the profile's."),
+    click.option(
+        "--task", help="Data set to train on, in place of the profile's; folder:NAME, folder-pairs:NAME for your own."
+    ),
     DATA_FOLDER,
     OFFLINE,
     click.option(

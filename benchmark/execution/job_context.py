@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmark.data.splits import Data, Splits, load, thief_data
-from benchmark.data.tasks import Task, find_task
+from benchmark.data.splits import Data, load_split, thief_data
+from benchmark.data.tasks import find_task
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.identity import content_hash
@@ -172,26 +171,21 @@ class JobContext:
         return artefacts.write(self.store.artefact_path(self.job.id, "answers"), self.job.id, value)
 
     def owner_data(self) -> Data:
-        return self._splits(_kept).owner.to(self.device)
+        return self._split("owner").to(self.device)
 
     def test(self) -> Data:
         """The judge's images."""
-        return self._splits(_kept).test.to(self.device)
+        return self._split("test").to(self.device)
 
     def thief_data(self, thief: Mapping[str, Any], replicate: int) -> tuple[Data, Data]:
         """What a `thief` of a payload trains on, and what he holds out: copies, so that no more of the task stays."""
         rng = stream(replicate, "thief-data", self.task_context.task.name)
-        splits = self._splits(load if self.job.kind == "attacked" else _kept)
-        training, held_out = thief_data(splits, thief["pool"], thief["share"], rng)
+        whole = self._split("thief" if thief["pool"] == "disjoint" else "owner")
+        training, held_out = thief_data(whole, thief["share"], rng)
         return training.to(self.device), held_out.to(self.device)
 
-    def _splits(self, read: Callable[[Task], Splits]) -> Splits:
+    def _split(self, role: str) -> Data:
         try:
-            return read(self.task_context.task)
-        except BenchError as error:  # they were whole when the plan was made
+            return load_split(self.task_context.task, role, self.payload["data"])
+        except BenchError as error:  # it was whole when the plan was made
             raise Changed(str(error)) from error
-
-
-@cache
-def _kept(task: Task) -> Splits:
-    return load(task)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.progress import note, progress_for
 from benchmark.execution.run_file import keep_other_board, write_run_file
 from benchmark.execution.scheduler import Summary, run_jobs
+from benchmark.execution.walls import task_files
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
 from benchmark.store.run_description import RunDescription
@@ -74,15 +76,21 @@ def carry_out(
     """
     store = machine.store
     again = {job.id for job in jobs if _repeat(job, store, fresh, retry)}
+    context: dict[str, Any] = {"root": str(store.root.absolute())}
+    context |= {"device": machine.device, "memory_mb": machine.memory}
+        "root": str(store.root.absolute()),
+        "device": machine.device,
+        "memory_mb": machine.memory,
+    }
     if again or not all(store.finished(job.id) for job in jobs):
         check_environment(machine.device)
+        context["data"] = task_files(jobs)
     if described is not None:
         if kept := keep_other_board(machine.folder, described):
             note(console, f"{machine.folder} held the board of another selection, which is now in {kept}")
         write_run_file(machine.folder, described)
     for path, reason in store.damaged:
         note(console, f"{path}: {reason}; it is set aside and will be made again")
-    context = {"root": str(store.root.absolute()), "device": machine.device, "memory_mb": machine.memory}
     try:
         with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
             return run_jobs(jobs, store, executor, progress, again)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from benchmark.data.prepared import source_files, split_files
+from benchmark.data.tasks import find_task
 from benchmark.planning.job import Job
 
 Side = Literal["keyholder", "thief", "insider", "suspect"]
@@ -21,6 +23,16 @@ class Walls:
     denied: tuple[str, ...]
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+
+
+def task_files(jobs: Iterable[Job]) -> TaskFiles:
+    """The files of every task of a plan's jobs, as they lie prepared."""
+    found = {}
+    for name in sorted({job.payload["world"]["task"] for job in jobs}):
+        task = find_task(name)
+        files = {**split_files(task), "source": source_files(task)}
+        found[name] = {role: [str(path) for path in paths] for role, paths in files.items()}
+    return found
 
 
 def own_images(job: Job) -> str:

@@ -29,7 +29,9 @@ def split(share: float, pool: str = "disjoint", replicate: int = 0) -> tuple[set
     from benchmark.data.tasks import find_task
     from benchmark.protocol.parties import stream
 
-    parts = thief_data(load(find_task("digits")), pool, share, stream(replicate, "thief-data", "digits"))
+    splits = load(find_task("digits"))
+    whole = splits.owner if pool == "owner" else splits.thief
+    parts = thief_data(whole, share, stream(replicate, "thief-data", "digits"))
     both: Any = tuple({image.numpy().tobytes() for image in part.x} for part in parts)
     return both
 
