@@ -78,10 +78,6 @@ def carry_out(
     again = {job.id for job in jobs if _repeat(job, store, fresh, retry)}
     context: dict[str, Any] = {"root": str(store.root.absolute())}
     context |= {"device": machine.device, "memory_mb": machine.memory}
-        "root": str(store.root.absolute()),
-        "device": machine.device,
-        "memory_mb": machine.memory,
-    }
     if again or not all(store.finished(job.id) for job in jobs):
         check_environment(machine.device)
         context["data"] = task_files(jobs)
