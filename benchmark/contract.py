@@ -5,7 +5,7 @@
 | a scheme | Scheme, parameter, Marked; capabilities: TriggerScheme, OverwriteScheme, PassportScheme, CarrierScheme |
 | its key | Key, field (the form of a field), secret, prf_bits, prf_labels, commit, root_of |
 | what it observes | Observations, Channel, Gate; null distributions: binomial, poisson_binomial, redrawn; Admission |
-| an attack | Attack, OracleAttack, AttackResult, Access |
+| an attack | Attack, OracleAttack, AttackResult, Access; Draws, what a random filter draws from |
 | the parties | Party, Owner, Thief, Insider, Suspect, Court |
 | what can't be done | NotApplicable (an attack or a redraw), Unreadable (a suspect) |
 | training | Recipe, BatchSource, logits |
@@ -27,10 +27,12 @@ from benchmark.data.splits import Data, as_bytes, as_float
 from benchmark.data.trigger_images import abstract_images
 from benchmark.plugins.parameters import parameter
 from benchmark.protocol.attack import Attack, OracleAttack
+from benchmark.protocol.court import Court, Suspect
+from benchmark.protocol.draws import Draws
 from benchmark.protocol.key_form import field
 from benchmark.protocol.objects import AttackResult, Key, Marked
 from benchmark.protocol.observations import Admission, Channel, Gate, Observations, binomial, poisson_binomial, redrawn
-from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, Unreadable
+from benchmark.protocol.parties import NotApplicable, Owner, Party, Unreadable
 from benchmark.protocol.scheme import CarrierScheme, OverwriteScheme, PassportScheme, Scheme, TriggerScheme
 from benchmark.protocol.thief import Insider, Thief
 from benchmark.training.loop import BatchSource, Recipe, logits
@@ -38,9 +40,9 @@ from benchmark.vocabulary import Access
 
 __all__ = [
     "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "ConvBlock", "Court",
-    "Critic", "Data", "Gate", "Insider", "Key", "Marked", "Net", "NotApplicable", "Observations", "OracleAttack",
-    "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec", "Suspect",
-    "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images", "as_bytes", "as_float",
+    "Critic", "Data", "Draws", "Gate", "Insider", "Key", "Marked", "Net", "NotApplicable", "Observations",
+    "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec",
+    "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images", "as_bytes", "as_float",
     "binomial", "build", "builder", "commit", "conv3x3", "conv_blocks", "entering", "field", "head", "logits",
     "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels",
     "redrawn", "root_of", "secret",

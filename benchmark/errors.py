@@ -6,10 +6,18 @@ EXIT_OK = 0  # every cell has a verdict
 EXIT_USAGE = 2  # the command, a parameter, a file or a folder is wrong
 EXIT_INCOMPLETE = 3  # some cells crashed or timed out
 EXIT_WORSE = 4  # compare: a verdict got worse for the owner; replay: the result is different
-EXIT_INTERRUPTED = 130  # Ctrl-C
+EXIT_INTERRUPTED = 130  # Ctrl-C; another signal ends with 128 and its number
 
 
 class BenchError(Exception):
     """A mistake the user can mend. The message is one clear sentence that says how."""
 
     exit_code = EXIT_USAGE
+
+
+class Stopped(BaseException):
+    """A signal that asks the process to end, raised where it was at work. Like Ctrl-C, it is no error to be caught."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number

@@ -16,9 +16,10 @@ CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")  # of attacks who
 
 JobKind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
 JobRole = Literal["owner", "thief", "insider", "court"]
+JobStep = Literal["make", "answer", "judge"]
 
 RECORD_SCHEMA: Final = 1  # the form of a record and of the payload that its id is made of
-IDENTITY = 2  # by which rule that payload digests code (docs/identity.md); a record that states none is of rule 1
+IDENTITY = 3  # by which rule that payload digests code (docs/identity.md); a record that states none is of rule 1
 
 
 def may(grants: Access, wanted: Access) -> bool:

@@ -121,9 +121,7 @@ class DeepModel(wm.Scheme[DeepModelKey]):
         judge's degraded and clean images and in flat grey ones, where nobody embedded anything.
         """
         device, degraded, clean = court.context.device, court.probe.images(), wm.as_float(court.probe.y)
-        outputs = suspect.ask(degraded)
-        if outputs.shape != clean.shape:
-            raise wm.Unreadable(f"the suspect answers with shape {tuple(outputs.shape)}, not {tuple(clean.shape)}")
+        outputs = suspect.answers.to(device)
         extractor, image = key.extractor.module(device), wm.as_float(key.image).to(device)
         levels = torch.linspace(0, 1, len(clean), device=device).view(-1, 1, 1, 1).expand_as(clean)
         read = wm.logits(extractor, outputs.clamp(0, 1))

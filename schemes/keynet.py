@@ -112,15 +112,15 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         places = turn % PLACES + 1
         others = [signature(key.identity, wm.secret(court.rng)) for _ in range(OTHER_IDENTITIES)]
 
-        def read(patches: Tensor) -> Tensor:
-            return self._read(suspect, key, wm.as_float(patches).to(court.context.device))
-
-        foreign = torch.stack([read(pasted(carriers, places, other)) for other in others])
+        patches = [pasted(carriers, places, sign) for sign in (key.signature, *others)]
+        images = wm.as_float(torch.cat([*patches, carriers])).to(court.context.device)
+        signed, *foreigners, unsigned = self._read(suspect, key, images).split(self.challenges)
+        foreign = torch.stack(foreigners)
         fresh = wm.redrawn((foreign == places).sum(1).tolist())
         channels = {
-            "challenges": wm.Channel(read(pasted(carriers, places, key.signature)) == places, fresh),
+            "challenges": wm.Channel(signed == places, fresh),
             # a hit: taken for what it is; printed, never counted
-            "unsigned": wm.Channel(read(carriers) == 0),
+            "unsigned": wm.Channel(unsigned == 0),
             "wrongly_signed": wm.Channel(foreign[turn % OTHER_IDENTITIES, turn] == 0),
         }
         return wm.Observations("challenges", channels)
@@ -141,17 +141,18 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         return replace(key, weight=weight.detach().cpu().clone(), bias=bias.detach().cpu().clone())
 
     def _read(self, suspect: wm.Suspect, key: KeyNetKey, x: Tensor) -> Tensor:
-        """The places (N,), 0 for unsigned, that the head reads from the suspect's answers to `x` (N, C, H, W)."""
+        """The places (N,), 0 for unsigned, that the head reads from the suspect's answers to `x` (N, C, H, W).
+
+        The first `challenges` of `x` bear the key. A class that the head doesn't know tells it nothing.
+        """
         classes = key.weight.shape[1]
         if self.answers == "labels":
-            labels = suspect.labels(x).cpu()
-            if int(labels.max()) >= classes:
-                raise wm.Unreadable(f"the suspect names a class beyond the {classes} that the head reads")
-            answers = F.one_hot(labels, classes).float()
+            labels = suspect.labels(x, keyed=self.challenges).cpu()
+            answers = F.one_hot(labels.clamp(max=classes), classes + 1)[:, :classes].float()
         else:
-            answers = suspect.ask(x).cpu()
+            answers = suspect.ask(x, keyed=self.challenges).cpu()
             if answers.shape[1] != classes:
-                raise wm.Unreadable(f"the suspect knows {answers.shape[1]} classes, the head reads {classes}")
+                raise wm.Unreadable(f"the task has {answers.shape[1]} classes, the head reads {classes}")
         return F.linear(answers.clamp_min(_FLOOR).log(), key.weight, key.bias).argmax(1)
 
 

@@ -60,7 +60,7 @@ class Lab:
 
         from benchmark.protocol.steps import utility
 
-        found = utility(service, self.splits.test, self.context)
+        found = utility(self.answers(service).outputs, self.splits.test)
         right = torch.tensor(found["psnr"] if "psnr" in found else [c == "1" for c in found["correct"]])
         return Exhibit(service, key, right, cost)
 
@@ -82,8 +82,8 @@ class Lab:
         from benchmark.protocol.parties import stream
         from benchmark.protocol.steps import embed
 
-        rng = stream(replicate, "owner-key", scheme.name, self.context.task.name)
-        release, key = embed(scheme, self.owner(scheme, replicate), rng)
+        keys = stream(replicate, "owner-key", scheme.name, self.context.task.name)
+        release, key = embed(scheme, self.owner(scheme, replicate), keys)
         return self._exhibit(release.service, key)
 
     def attack_afresh(self, attack: Any, exhibit: Exhibit | None, scheme: Any = None, replicate: int = 0) -> Exhibit:
@@ -96,13 +96,34 @@ class Lab:
         service, claim, cost = steal(stages, self.context, self.splits.thief, replicate, release, scheme, key)
         return self._exhibit(service, claim, cost)
 
+    def court(self, *name: object) -> Any:
+        """A court whose stream has this name."""
+        from benchmark.protocol.court import Court
+        from benchmark.protocol.parties import stream
+
+        return Court(self.context, self.splits.test, stream("court", *name))
+
+    def answers(self, service: Any) -> Any:
+        """What a service answers to the judge's images."""
+        return self.court("answers").answers(service.running())
+
+    def suspect(self, service: Any, access: str, court: Any, running: Any = None) -> Any:
+        """A service that is asked in this process, or that `running` answers for."""
+        from benchmark.protocol.court import Suspect
+
+        running = running or service.running()
+        return Suspect(service, running, court.answers(running), access, court)
+
     def _observe(self, scheme: Any, exhibit: Exhibit, key: Any = None) -> dict[str, Any]:
         """The observation of `exhibit` under its own key, or under `key`."""
-        from benchmark.protocol.parties import Court, stream
+        from benchmark.protocol.court import Court, Suspect
+        from benchmark.protocol.parties import stream
         from benchmark.protocol.steps import examine
 
         court = Court(self.context, self.splits.test, stream(0, "court", scheme.name, self.context.task.name))
-        return examine(scheme, exhibit.key if key is None else key, exhibit.service, court)
+        service = exhibit.service
+        suspect = Suspect(service, service.running(), self.answers(service), scheme.court, court)
+        return examine(scheme, exhibit.key if key is None else key, suspect, court)
 
     @staticmethod
     def total(observation: dict[str, Any]) -> int:

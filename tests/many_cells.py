@@ -11,13 +11,15 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from benchmark.identity import job_id
 from benchmark.store.records import RecordStore
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.gc_pause import paused
-from leaderboard.judge.run import read_run
+from leaderboard.judge.run import Run, read_run
 from leaderboard.pages.export import page_makers
 from leaderboard.pages.publish import PUBLISHED
 
@@ -29,6 +31,7 @@ def copies(folder: Path, cells: int) -> tuple[dict[str, Any], Iterator[dict[str,
     run = read_run(folder)
     described = run.described
     count = -(-cells // len(described["cells"]))
+    ids = [_ids(run, copy) for copy in range(count)]
     made: dict[str, Any] = {
         **described,
         "schemes": [
@@ -40,34 +43,42 @@ def copies(folder: Path, cells: int) -> tuple[dict[str, Any], Iterator[dict[str,
             {
                 **cell,
                 "scheme": _label(cell["scheme"], copy),
-                "jobs": {role: _id(job, copy) for role, job in cell["jobs"].items()},
+                "jobs": {role: ids[copy][job] for role, job in cell["jobs"].items()},
             }
             for copy in range(count)
             for cell in described["cells"]
         ],
         "jobs": {
-            _id(job, copy): {**entry, "parents": [_id(parent, copy) for parent in entry["parents"]]}
+            ids[copy][job]: {**entry, "parents": [ids[copy][parent] for parent in entry["parents"]]}
             for copy in range(count)
             for job, entry in described["jobs"].items()
         },
     }
-    return made, (_copied(record, copy) for copy in range(count) for record in run.records.values())
+    return made, (_copied(record, ids[copy], copy) for copy in range(count) for record in run.records.values())
 
 
 def _label(label: str, group: int) -> str:
     return f"{label} {group}" if group else label
 
 
-def _id(job: str, copy: int) -> str:
-    """Another id of the same length."""
-    return f"{copy:04x}{job[4:]}"
+def _ids(run: Run, copy: int) -> dict[str, str]:
+    """The id of every job's copy: that of its payload, or of its old id where it has no record."""
+    jobs = run.described["jobs"]
+    ids: dict[str, str] = {}
+    for job in TopologicalSorter({job: entry["parents"] for job, entry in jobs.items()}).static_order():
+        payload = run.records[job]["job"] if job in run.records else {"id": job}
+        ids[job] = job_id(_renamed(payload, ids, copy))
+    return ids
 
 
-def _copied(record: Mapping[str, Any], copy: int) -> dict[str, Any]:
+def _renamed(payload: Mapping[str, Any], ids: Mapping[str, str], copy: int) -> dict[str, Any]:
+    return {**payload, "suspects": [ids[one] for one in payload.get("suspects", [])], "copy": copy}
+
+
+def _copied(record: Mapping[str, Any], ids: Mapping[str, str], copy: int) -> dict[str, Any]:
     rng = random.Random(f"{record['id']} {copy}")
-    job = {**record["job"], "suspects": [_id(one, copy) for one in record["job"].get("suspects", [])]}
-    parents = [_id(parent, copy) for parent in record["parents"]]
-    return {**record, "id": _id(record["id"], copy), "job": job, "parents": parents,
+    parents = [ids[parent] for parent in record["parents"]]
+    return {**record, "id": ids[record["id"]], "job": _renamed(record["job"], ids, copy), "parents": parents,
             "result": _perturbed(record["result"], rng)}  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from benchmark.plugins.selection import Setting, select_attacks, select_schemes
 from benchmark.protocol.key_form import Form, forms
 from benchmark.protocol.objects import Key, Release, Service
 from benchmark.protocol.parties import stream
-from benchmark.protocol.steps import steal, utility
+from benchmark.protocol.steps import steal, useful
 from benchmark.store import artefacts
 from benchmark.vocabulary import CLAIM_KINDS
 from leaderboard.judge.evidence import weigh
@@ -349,7 +349,7 @@ def test_what_an_attack_declares_is_all_it_needs(lab: Lab, label: str) -> None:
     release = Release(exhibit.service, "labels" if attack.access == "none" else attack.access)
     told = exhibit.key if isinstance(attack, OracleAttack) else None
     service, claim, _ = steal([attack], lab.context, lab.splits.thief, 0, release, scheme, told)
-    each = next(iter(utility(service, lab.splits.test, lab.context).values()))
+    each = next(iter(useful(service, lab.splits.test, lab.context).values()))
     assert len(each) == len(lab.splits.test)
     assert (claim is not None) == (attack.kind in CLAIM_KINDS)
 

@@ -22,10 +22,11 @@ from benchmark.crypto.secret_streams import SecretStreams
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import court_stream
-from benchmark.identity import canonical, job_id
+from benchmark.identity import canonical
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
-from benchmark.store.records import Record, RecordStore
+from benchmark.store.records import Record, RecordStore, with_checksum
+from benchmark.store.run_description import retrying
 from benchmark.store.secret import digest_of, known_secret
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
@@ -82,7 +83,8 @@ def _files(board: Board, cell: Cell, store: RecordStore, registry: Registry) -> 
     jobs = list(dict.fromkeys(one for job in cell.jobs.values() for one in run.ancestors(job)))
     kept = {job: _portable(run.records[job]) for job in jobs if job in run.records}
     for job, role in _artefacts(cell, run.records):
-        yield artefact_name(job, role), _artefact(store, job, role, run.records[job]["result"]["artefacts"][role])
+        checksum = run.records[job]["result"]["artefacts"][role]
+        yield artefact_name(job, role), _artefact(store.artefact_path(job, role), checksum, run.described["command"])
     left_out = {}
     for plugin, declaration in plugins(cell, kept, registry):
         if declaration is None:
@@ -130,20 +132,21 @@ def _artefacts(cell: Cell, records: Mapping[str, Record]) -> Iterator[tuple[str,
         yield job, "key"
 
 
-def _artefact(store: RecordStore, job: str, role: str, checksum: str) -> bytes:
-    path = store.artefact_path(job, role)
+def _artefact(path: Path, checksum: str, command: str) -> bytes:
+    mend = f"`{retrying(command, 'damaged')}` makes it again"
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BenchError(f"{path.name} is no longer in the store: run the cell again with --fresh") from error
+        raise BenchError(f"{path.name} is no longer in the store: {mend}") from error
     if hashlib.sha256(data).hexdigest() != checksum:
-        raise BenchError(f"{path.name} in the store is damaged: run the benchmark again, then bundle the cell")
+        raise BenchError(f"{path.name} in the store is damaged: {mend}")
     return data
 
 
 def _portable(record: Record) -> Record:
     """A record without what names this machine's folders."""
-    return {**record, "run": {name: value for name, value in record["run"].items() if name != "traceback"}}
+    run = {name: value for name, value in record["run"].items() if name != "traceback"}
+    return with_checksum({**record, "run": run}) if "checksum" in record else {**record, "run": run}
 
 
 def plugins(
@@ -228,9 +231,6 @@ def read_bundle(folder: Path) -> tuple[Run, Board, Cell]:
         if json.loads((folder / BUNDLE).read_bytes())["schema"] != BUNDLE_SCHEMA:
             raise ValueError(f"{BUNDLE} is of another schema")
         run = read_run(folder)
-        for id, record in run.records.items():
-            if job_id(record["job"]) != id:
-                raise BenchError(f"records.jsonl was tampered with: the job of record {id[:8]} has another id")
         board = judge(run)
         (cell,) = board.cells
         if cell.verdict.word in NO_VERDICT:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmark.app.run_secret import run_secret
 from benchmark.data.download import provide
+from benchmark.data.own_images import CLASSES, PAIRS
+from benchmark.data.prepared import say
 from benchmark.data.tasks import DATA_ROOT, find_task
 from benchmark.errors import BenchError
 from benchmark.execution.run import Machine, carry_out
@@ -25,7 +28,7 @@ from benchmark.planning.reproduction import Reproduction
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_attacks, select_schemes
 from benchmark.store.run_description import DescribedCalibration, DescribedReproduction
-from benchmark.store.secret import digest_of, store_secret
+from benchmark.store.secret import digest_of
 from benchmark.vocabulary import JobKind
 from leaderboard.judge.run import Run, read_run
 
@@ -34,7 +37,10 @@ NEIGHBOURS = {"classification": "finetune(mode=ftal)", "image-to-image": "surrog
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What `bench run` and `bench plan` are asked for; where None, the profile says it. timeout: seconds per job."""
+    """What `bench run` and `bench plan` are asked for; where None, the profile says it. timeout: seconds per job.
+
+    memory: MB that each worker may take; None: as much as there is.
+    """
 
     schemes: str
     attacks: str
@@ -54,6 +60,7 @@ class RunOptions:
     plugins: Sequence[Path]
     workers: int
     device: str
+    memory: int | None
 
 
 @dataclass(frozen=True)
@@ -69,26 +76,26 @@ class ToDo:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A plan, the machine it runs on, and what `run.json` says beside the plan.
-
-    command: as it was typed. secret: of the store, which keeps it from the first job on.
-    """
+    """A plan, the machine it runs on, and what `run.json` says beside the plan. command: as it was typed."""
 
     plan: Plan
     machine: Machine
     registry: Registry
     command: str
-    secret: bytes = field(repr=False)
     calibration: tuple[DescribedCalibration, ...] | None = None
     reproduction: DescribedReproduction | None = None
 
-    def carry_out(self, console: Console, *, fresh: bool = False, retry: Sequence[str] = ()) -> Run:
-        """Run what has no final record, and read the whole; fresh, retry: see `execution.run.carry_out`."""
-        store_secret(self.machine.store.root, self.secret)
+    @contextmanager
+    def carried_out(self, console: Console, *, fresh: bool = False, retry: Sequence[str] = ()) -> Iterator[Run]:
+        """Run what has no final record, and read the whole; the store is held until the caller has written its pages.
+
+        fresh, retry: see `execution.run.carry_out`.
+        """
         described = describe(self.plan, self.machine.run, self.command, self.registry.broken)
         described = replace(described, calibration=self.calibration, reproduction=self.reproduction)
-        carry_out(self.plan.jobs, self.machine, console, described, fresh=fresh, retry=retry)
-        return read_run(self.machine.folder, self.machine.store)
+        with self.machine.lock(console):
+            carry_out(self.plan.jobs, self.machine, console, described, fresh=fresh, retry=retry)
+            yield read_run(self.machine.folder, self.machine.store)
 
     def to_do(self) -> ToDo:
         store = self.machine.store
@@ -103,20 +110,44 @@ class PlannedRun:
         )
 
 
-def plan_run(options: RunOptions, command: str) -> PlannedRun:
-    """Cross the schemes with the attacks; fetches missing data sets. Raises BenchError in one sentence."""
+def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> PlannedRun:
+    """Cross the schemes with the attacks; fetches missing data sets. Raises BenchError in one sentence.
+
+    keep: whether a store without a secret gets one; see `run_secret`.
+    """
     use_data_root(options.data_root)
     names = ("task", "thief_share", "thief_pool", "seeds", "alpha", "budget", "timeout")
     profile = load_profile(options.profile).with_options(**{name: getattr(options, name) for name in names})
     run = profile.name if options.run_name is None else options.run_name
-    machine = Machine(options.results, run, options.workers, options.device)
-    for track in profile.tracks:
-        provide(find_task(track.task), offline=options.offline)
+    machine = Machine(options.results, run, options.workers, options.device, options.memory)
     registry = Registry.discover(options.plugins)
     schemes, attacks = select_schemes(options.schemes, registry), select_attacks(options.attacks, registry)
-    secret = run_secret(machine.store.root, options.secret)
+    if options.task is not None:
+        _check_task(options.task, profile, schemes)
+    for track in profile.tracks:
+        provide(find_task(track.task), offline=options.offline)
+    secret = run_secret(machine.store.root, options.secret, keep=keep)
     plan = _crossed(profile, schemes, attacks, registry, machine, secret)
-    return PlannedRun(plan, machine, registry, command, secret)
+    return PlannedRun(plan, machine, registry, command)
+
+
+def _check_task(name: str, profile: Profile, schemes: Sequence[Setting]) -> None:
+    """Say which schemes run on another task than the one asked for. Raises BenchError where all of them do."""
+    task = find_task(name)
+    others = [one for one in schemes if task.kind not in one.tasks]
+    if not others:
+        return
+    kinds = " or ".join(others[0].tasks)
+    mend = {"image-to-image": f"give pairs of images with --task {PAIRS}NAME", "classification": f"see {CLASSES}NAME"}
+    if len(others) == len(schemes):
+        raise BenchError(
+            f"--task {name} is {task.kind}, and {others[0].label} marks {kinds} nets: "
+            f"{mend.get(others[0].tasks[0], 'choose another task')}, or leave --task out"
+        )
+    track = profile.track(others[0].tasks)
+    where = f"the profile's {track.task} serves" if track else "the profile has no task for"
+    names = ", ".join(dict.fromkeys(one.stages[0].declaration.name for one in others))
+    say(f"--task {name} is {task.kind}: {where} {names}, which marks {kinds} nets")
 
 
 def plan_calibration(
@@ -132,11 +163,13 @@ def plan_calibration(
     fit = [one for one in selected if profile.track(one.tasks) is not None]
     if not fit:
         raise BenchError(f"profile {profile.name} has no track for any of the --schemes: choose others, or a profile")
+    for task in {track.task for one in fit if (track := profile.track(one.tasks))}:
+        provide(find_task(task))
     others = scratch, neighbours, null_attacks(profile, fit, registry)
-    secret = run_secret(machine.store.root, None)
+    secret = run_secret(machine.store.root)
     plan, entries = calibration_plan(profile, fit, met, *others, draws, history(machine.store.root), digest_of(secret))
     described = tuple(DescribedCalibration(**entry) for entry in entries)
-    return PlannedRun(plan, machine, registry, command, secret, described), [one for one in selected if one not in fit]
+    return PlannedRun(plan, machine, registry, command, described), [one for one in selected if one not in fit]
 
 
 def plan_reproduction(
@@ -154,7 +187,7 @@ def plan_reproduction(
     secret = run_secret(machine.store.root, wanted_secret)
     plan = _crossed(profile, schemes.values(), attacks.values(), registry, machine, secret)
     labels = [{name: setting.label for name, setting in chosen.items()} for chosen in (schemes, attacks)]
-    return PlannedRun(plan, machine, registry, command, secret, reproduction=work.described(scale, *labels))
+    return PlannedRun(plan, machine, registry, command, reproduction=work.described(scale, *labels))
 
 
 def _crossed(

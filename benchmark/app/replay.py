@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmark.app import standalone_files
 from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, court_key, plugins, read_bundle
+from benchmark.architectures.blocks import Spec
 from benchmark.crypto.secret_streams import keyed_generator
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
@@ -26,8 +27,10 @@ from benchmark.execution.job_context import context_of, court_stream
 from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
-from benchmark.protocol.objects import Service
-from benchmark.protocol.parties import Court, stream
+from benchmark.protocol.answers import Answers
+from benchmark.protocol.court import Court, Suspect
+from benchmark.protocol.objects import Asked, Service
+from benchmark.protocol.parties import stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.training.device import device_of
@@ -167,10 +170,25 @@ class _Examiner:
         self.scheme: Scheme = load(self.declaration)(**parameters)
         self.context = context_of(payload["world"], device_of(device))
         self.test = load_data(self.context.task).test.to(self.context.device)
+        self._answers: dict[str, Answers] = {}
 
-    def service(self, job: str) -> Service:
+    def asked(self, job: str) -> tuple[Service, Asked]:
+        """What a job's model serves: at rest, and ready to be asked."""
         path, _ = self._file(job, "service")
-        return standalone_files.open_service(path, [self.declaration], self.registry)
+        service = standalone_files.open_service(path, [self.declaration], self.registry)
+        return service, service.running(self.context.device)
+
+    def answers(self, job: str) -> Answers:
+        """What a job's model answers to the judge's images: asked once."""
+        if job not in self._answers:
+            court = Court(self.context, self.test, stream("answers", self.context.task.name))
+            self._answers[job] = court.answers(self.asked(job)[1])
+        return self._answers[job]
+
+    def delivered(self, payload: Mapping[str, Any]) -> list[Spec]:
+        """What the net of a judged job may have been made from, where it is in the bundle."""
+        there = [job for job in payload["ledger"] if (self.folder / artefact_name(job, "service")).is_file()]
+        return [*(self.asked(job)[0].net.spec for job in there), self.context.spec()]
 
     def _file(self, job: str, role: str) -> tuple[Path, str]:
         """A job's artefact and its SHA-256, which is the one in the record."""
@@ -189,8 +207,10 @@ class _Examiner:
         admission = steps.admission(self.scheme, key, any(entry.get("commitment") == digest for entry in ledger))
         drawn = court_key(self.folder)
         rng = stream(*court_stream(payload)) if drawn is None else keyed_generator(drawn)
-        court, service = Court(self.context, self.test, rng), self.service(payload["suspects"][0])
-        return {"observations": [steps.examine(self.scheme, key, service, court)], "admission": admission}
+        court, job = Court(self.context, self.test, rng), payload["suspects"][0]
+        service, running = self.asked(job)
+        suspect = Suspect(service, running, self.answers(job), self.scheme.court, court, self.delivered(payload))
+        return {"observations": [steps.examine(self.scheme, key, suspect, court)], "admission": admission}
 
 
 def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check]]:
@@ -199,7 +219,7 @@ def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check
     for role, name in (("suspect", "suspect"), ("marked", "delivered model"), ("attacked", "suspect")):
         job = jobs.get(role)
         if job is not None and (examiner.folder / artefact_name(job, "service")).is_file():
-            outcomes = steps.utility(examiner.service(job), examiner.test, examiner.context)
+            outcomes = steps.utility(examiner.answers(job).outputs, examiner.test)
             result = records[job]["result"]
             checks.append(compared(f"answers of the {name}", result["utility"], outcomes))
             records[job] = {**records[job], "result": {**result, "utility": outcomes}}

@@ -6,21 +6,21 @@ import secrets
 from pathlib import Path
 
 from benchmark.errors import BenchError
-from benchmark.store.secret import BYTES, known_secret, read_secret
+from benchmark.store.secret import BYTES, known_secret, read_secret, store_secret
 
 PREFIX, FILE = "published:", "secret.txt"
 
 
-def run_secret(store: Path, wanted: str | None) -> bytes:
-    """The secret that a plan for `store` is made under; a new one, which nothing keeps yet, where there is none.
+def run_secret(store: Path, wanted: str | None = None, *, keep: bool = True) -> bytes:
+    """The secret that a plan for `store` is made under. Where it has none, one is drawn and kept there.
 
-    wanted: a file, or "published:NAME". Raises BenchError, also for a board that was made before boards had a secret.
+    wanted: a file, or "published:NAME". keep: False where the plan is only looked at and nothing is written. Raises BenchError, also for a board that was made before boards had a secret.
     """
     own = known_secret(store)
     given = None if wanted is None else _given(wanted)
     if own and given and own != given:
         raise BenchError(f"the store {store} has a secret of its own: choose another --results for that of --secret")
-    return given or own or secrets.token_bytes(BYTES)
+    return store_secret(store, given) if keep else given or own or secrets.token_bytes(BYTES)
 
 
 def _given(wanted: str) -> bytes:

@@ -30,8 +30,10 @@ from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
-from benchmark.protocol.objects import Key, Service
-from benchmark.protocol.parties import Court, Owner, Party
+from benchmark.protocol.answers import Answers
+from benchmark.protocol.court import Court, Suspect
+from benchmark.protocol.objects import Asked, Key, Service
+from benchmark.protocol.parties import Owner, Party, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.store.records import RecordStore
@@ -96,8 +98,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     try:
         model_hash = artefacts.write(out / MODEL, "embed", release.service)
         key_hash = artefacts.write(out / KEY, "embed", key)
-        (out / KEY).chmod(0o600)
-        outcomes = steps.utility(release.service, splits.test.to(context.device), context)
+        outcomes = steps.useful(release.service, splits.test.to(context.device), context)
         card = Card(
             CardScheme(stage.declaration.name, setting.label, stage.parameters, source_hash(stage.declaration.source)),
             CardProfile(profile.name, profile.world(), profile.nulls),
@@ -158,8 +159,9 @@ def examine_files(
     service = standalone_files.open_service(model, [declaration], registry)
     context, streams = context_of(profile.world(), device), SecretStreams(store_secret(machine.store.root))
     test = load_data(context.task).test.to(device)
+    running = service.running(device)
     try:
-        outcomes = steps.utility(service, test, context)
+        answers = Court(context, test, stream("answers", context.task.name)).answers(running)
     except Exception as error:  # a net from outside may fail in any way at its first image
         raise BenchError(
             f"{model} does not answer the images of {context.task.name} ({error}): see --profile"
@@ -167,23 +169,25 @@ def examine_files(
     nulls, left_out = null_models(profile, registry, machine, console, model_file.sha256)
     admission = _admission(scheme, secret, committed=bool(committed))
 
-    def examined(one: Service, outcomes: Mapping[str, Any]) -> Examined:
+    def examined(one: Service, running: Asked, answers: Answers) -> Examined:
+        outcomes = steps.utility(answers.outputs, test)
         if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
             reason = f"the key is not well formed: {admission['reason']}"
             return Examined({"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}, outcomes)
         court = Court(context, test, streams.stream(0, "court", scheme.name, context.task.name))
+        suspect = Suspect(one, running, answers, scheme.court, court, [context.spec()])
         try:
-            return Examined(steps.examine(scheme, secret, one, court), outcomes)
+            return Examined(steps.examine(scheme, secret, suspect, court), outcomes)
         except Exception as error:
             raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
 
-    suspect, court = examined(service, outcomes), Thresholds(profile.alpha, profile.budget)
-    seen = {pool: [examined(*null) for null in members] for pool, members in nulls.items()}
+    suspect, court = examined(service, running, answers), Thresholds(profile.alpha, profile.budget)
+    seen = {pool: [examined(one, one.running(device), its) for one, its in members] for pool, members in nulls.items()}
     return Examination(
         scheme=setting.label,
         model=model_file,
         key=key_file,
-        utility=_utility(outcomes, context.task),
+        utility=_utility(suspect.outcomes, context.task),
         opinion=opinion(suspect, seen, admission, court),
         admission=admission,
         nulls={pool: len(members) for pool, members in nulls.items()},
@@ -225,7 +229,7 @@ def _differences(card: Card, setting: Setting) -> tuple[str, ...]:
     return ()
 
 
-Null = tuple[Service, Mapping[str, Any]]  # a model, and how it does on the test set
+Null = tuple[Service, Answers]  # a model, and what it answers to the judge's images
 
 
 def null_models(
@@ -237,14 +241,15 @@ def null_models(
     """
     store = machine.store
     roles, jobs = null_jobs(profile, registry, history(store.root))
-    for _ in range(2):  # the second time only where an artefact was damaged
-        if not all(store.finished(job.id) for job in jobs):
-            carry_out(jobs, machine, console)
+    retries: tuple[tuple[str, ...], ...] = ((), ("damaged",))
+    for retry in retries:  # the second time only where an artefact was damaged
+        if retry or not all(store.finished(job.id) for job in jobs):
+            with machine.lock(console):
+                carry_out(jobs, machine, console, retry=retry)
         try:
             found = {job.id: _null(job, store) for job in jobs}
         except artefacts.DamagedArtefact as damaged:
             console.print(f"{damaged}: it is made again", style="yellow", markup=False)
-            store.discard(damaged.job)
             continue
         own = [job for job in jobs if found[job.id][0] == suspect]
         lineage = {one for job in own for one in (job.id, *job.parents)}
@@ -260,6 +265,7 @@ def _null(job: Job, store: RecordStore) -> tuple[str, Null]:
     if record is None or record["status"] != "ok":
         why = record["reason"] if record else "it did not run"
         raise BenchError(f"{job.label} could not be trained ({why}): there is nothing to compare with")
-    digest = record["result"]["artefacts"]["service"]
-    service = artefacts.read_service(store.artefact_path(job.id, "service"), job.id, digest)
-    return digest, (service, record["result"]["utility"])
+    digests = record["result"]["artefacts"]
+    service = artefacts.read_service(store.artefact_path(job.id, "service"), job.id, digests["service"])
+    answers = artefacts.read_answers(store.artefact_path(job.id, "answers"), job.id, digests["answers"])
+    return digests["service"], (service, answers)

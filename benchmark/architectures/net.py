@@ -13,8 +13,9 @@ from benchmark.architectures.blocks import BUILDERS, Spec
 
 
 def known(spec: Spec) -> bool:
-    """Whether the builder of `spec` is registered in this process."""
-    return spec["builder"] in BUILDERS
+    """Whether every builder that `spec` names, also for a net inside, is registered in this process."""
+    inside = (value for value in spec.values() if isinstance(value, Mapping) and "builder" in value)
+    return spec["builder"] in BUILDERS and all(map(known, inside))
 
 
 def build(spec: Spec) -> nn.Module:

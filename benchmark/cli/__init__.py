@@ -7,15 +7,16 @@ import select
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from benchmark import __version__
-from benchmark.cli import calibrate, commitments, evidence, inspect, reproduce, run, single_model
-from benchmark.errors import EXIT_INTERRUPTED, BenchError
+from benchmark.cli import calibrate, commitments, evidence, inspect, reproduce, run, single_model, store
+from benchmark.cli.output import prepare
+from benchmark.errors import EXIT_INTERRUPTED, BenchError, Stopped
 
 EPILOG = """
 \b
@@ -24,8 +25,8 @@ Exit codes: 0 every cell has a verdict (or the command did what it was asked)
             2 the command, a parameter, a file or a folder is wrong
             3 some cells crashed, timed out or have not run; calibrate: also fresh keys that accuse too often
             4 compare: a verdict got worse for the owner; replay: the result is different;
-              commitment verify: an item does not open
-            130 interrupted: everything finished is kept
+              commitment verify: an item does not open; store verify: a file is not as it should be
+            130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP: everything finished is kept
 """
 
 
@@ -74,12 +75,14 @@ for command in (
     run.run, run.plan, inspect.list_, inspect.describe, inspect.status, inspect.show, inspect.report, inspect.doctor,
     inspect.speed, single_model.embed, single_model.verify, evidence.compare, evidence.bundle, evidence.replay,
     commitments.commitment, commitments.moved_open, commitments.moved_check, calibrate.calibrate, reproduce.reproduce,
+    store.store,
 ):  # fmt: skip
     bench.add_command(command)
 
 
 def main() -> None:
     """The console script: one clear sentence for every mistake, and the exit codes of `bench --help`."""
+    prepare()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         code = bench.main(arguments, prog_name="bench", standalone_mode=False)
@@ -89,9 +92,10 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted: everything finished is kept; the same command goes on from here.", err=True)
-        code = EXIT_INTERRUPTED
+    except (KeyboardInterrupt, click.Abort, Stopped) as stopped:
+        with suppress(OSError):  # a terminal that hung up
+            click.echo("Interrupted: everything finished is kept; the same command goes on from here.", err=True)
+        code = getattr(stopped, "exit_code", EXIT_INTERRUPTED)
     except Exception as error:
         if "--debug" in sys.argv:
             traceback.print_exc()

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from benchmark.cli import options
+from benchmark.cli.output import outlives_its_reader
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 from benchmark.planning.calibration import DRAWS
 
@@ -30,15 +31,17 @@ from benchmark.planning.calibration import DRAWS
 @click.option(
     "--draws", type=click.IntRange(min=1), default=DRAWS, show_default=True, help="Fresh keys for each scheme."
 )
+@options.DATA_FOLDER
 @options.RESULTS
 @options.RUN_NAME
 @options.PLUGIN
 @options.WORKERS
 @options.DEVICE
+@options.RETRY
 @options.JSON
 def calibrate(
-    schemes: str, attacks: str, profile: str, nulls: int | None, draws: int, results: Path, run_name: str | None,
-    plugins: Sequence[Path], workers: int, device: str, as_json: bool,
+    schemes: str, attacks: str, profile: str, nulls: int | None, draws: int, data_root: Path | None, results: Path,
+    run_name: str | None, plugins: Sequence[Path], workers: int, device: str, retry: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
     """Count false accusations by fresh keys and on innocent models, and write RESULTS/NAME/calibration.md.
 
@@ -48,7 +51,7 @@ def calibrate(
     """
     from rich.console import Console
 
-    from benchmark.app.planned_run import plan_calibration
+    from benchmark.app.planned_run import plan_calibration, use_data_root
     from benchmark.execution.run import Machine
     from benchmark.planning.profile import load_profile
     from benchmark.plugins.registry import Registry
@@ -57,6 +60,7 @@ def calibrate(
     from leaderboard.pages.export import write_page
     from leaderboard.pages.writers import terminal
 
+    use_data_root(data_root)
     own = load_profile(profile).with_options(nulls=nulls)
     machine = Machine(results, own.name if run_name is None else run_name, workers, device)
     registry = Registry.discover(plugins)
@@ -64,9 +68,10 @@ def calibrate(
     for one in left_out:
         click.echo(f"left out: {one.label} marks {' or '.join(one.tasks)} nets, and {own.name} has none", err=True)
     console = Console(stderr=as_json)
-    run = planned.carry_out(console)
-    found = error_rates.calibrate(run)
-    path = write_page(machine.folder / "calibration.md", calibration_page.calibration_page(run, found))
+    with outlives_its_reader(), planned.carried_out(console, retry=retry) as run:
+        found = error_rates.calibrate(run)
+        path = write_page(machine.folder / "calibration.md", calibration_page.calibration_page(run, found))
+    options.advise_retry(run)
     if as_json:
         click.echo(json.dumps(calibration_page.as_json(found), indent=1))
     else:

@@ -81,17 +81,20 @@ def bundle(
 
 @click.command()
 @click.argument("folder", type=options.FOLDER)
+@options.DATA_FOLDER
 @options.PLUGIN
 @options.DEVICE
 @options.JSON
-def replay(folder: Path, plugins: Sequence[Path], device: str, as_json: bool) -> int:
+def replay(folder: Path, data_root: Path | None, plugins: Sequence[Path], device: str, as_json: bool) -> int:
     """Examine a bundle's models anew with the installed scheme: equal, within tolerance, or different.
 
     Ends with 0 for the first two, with 4 for different, with 2 where a file of the bundle was tampered with.
     """
+    from benchmark.app.planned_run import use_data_root
     from benchmark.app.replay import in_words
     from benchmark.app.replay import replay as play
 
+    use_data_root(data_root)
     found = play(folder, Registry.discover(plugins), device)
     if as_json:
         options.dump(found)

@@ -36,7 +36,7 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
         for d in declarations:
             kind = f"{d.traits['kind']:<20}" if d.role == "attack" else ""
             click.echo(f"  {d.name:<{width}}{kind}{_headline(d)}")
-    click.echo(f"Tasks: {', '.join(sorted(TASKS))}, folder:NAME")
+    click.echo(f"Tasks: {', '.join(sorted(TASKS))}, folder:NAME, folder-pairs:NAME")
     click.echo(f"Architectures: {', '.join(sorted(ARCHITECTURES))}")
     click.echo(f"Profiles: {', '.join(profile_names())}")
     click.echo(f"Reproductions: {', '.join(works())}")
@@ -103,14 +103,19 @@ def _hint(name: str, declarations: Sequence[Declaration]) -> str:
 
 def _task(name: str) -> dict[str, Any] | None:
     """A task's images and who holds them; None where no task has the name."""
-    from benchmark.data.tasks import OWN_IMAGES, TASKS, data_root, find_task
+    from benchmark.data.own_images import is_own
+    from benchmark.data.tasks import TASKS, find_task
 
-    if name not in TASKS and not name.startswith(OWN_IMAGES):
+    if name not in TASKS and not is_own(name):
         return None
     task = find_task(name)
     parts = {part: getattr(task, part) for part in ("owner", "thief", "validation", "test")}
-    fetched = f"{data_root()}, fetched from {task.source.url or 'nowhere'}" if not task.package else ""
-    where = fetched or f"the package {task.package}"
+    if task.package:
+        where = f"the package {task.package}"
+    elif is_own(name):
+        where = ", ".join(map(str, task.paths()))
+    else:
+        where = f"{task.folder}, fetched from {task.source.url}"
     shape = "x".join(map(str, task.shape))
     return {"task": name, "kind": task.kind, "classes": task.classes, "images": shape, **parts, "files": where}
 
@@ -142,6 +147,7 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
 
     machine, board = options.judged_run(results, run_name, alpha, budget)
     write_pages(board, machine.folder, figures=True)
+    options.advise_retry(board.run)
     if as_json:
         options.dump(document(board))
     else:
@@ -166,6 +172,7 @@ def status(results: Path, run_name: str | None, as_json: bool) -> int:
         if id in records and records[id]["status"] not in ("ok", "not-applicable")
     ]
     code = options.exit_code(board)
+    options.advise_retry(board.run)
     if as_json:
         options.dump({"folder": str(machine.folder), "complete": code == EXIT_OK, "jobs": states, "failed": failed})
         return code

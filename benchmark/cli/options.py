@@ -22,6 +22,7 @@ from benchmark.plugins.selection import Setting, select_schemes
 if TYPE_CHECKING:
     from benchmark.execution.run import Machine
     from leaderboard.judge.board import Board
+    from leaderboard.judge.run import Run
 
 PATH, FOLDER = click.Path(path_type=Path), click.Path(path_type=Path, file_okay=False)
 
@@ -51,6 +52,11 @@ SECRET = click.option(
     help="Reproduce a run under its secret.  [default: the store's own, drawn at its first run]",
 )  # fmt: skip
 WORKERS = click.option("--workers", type=int, default=os.cpu_count() or 1, show_default=True, help="Jobs at a time.")
+MEMORY = click.option("--memory", type=click.IntRange(min=1), metavar="MB", help="What each worker may take at most.")
+RETRY = click.option(
+    "--retry", multiple=True, type=click.Choice(["crashed", "not-applicable", "damaged"]),
+    help="Run jobs that ended so anew; damaged: those whose model or key in the store is not what was written.",
+)  # fmt: skip
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 
 
@@ -73,7 +79,9 @@ _PLANNING = (
         "or a sweep 'prune(amount=0.1..0.9:0.1)'.",
     ),
     profile_option("quick"),
-    click.option("--task", help="Data set to train on, in place of the profile's."),
+    click.option(
+        "--task", help="Data set to train on, in place of the profile's; folder:NAME, folder-pairs:NAME for your own."
+    ),
     DATA_FOLDER,
     OFFLINE,
     click.option(
@@ -94,18 +102,19 @@ _PLANNING = (
     PLUGIN,
     WORKERS,
     DEVICE,
+    MEMORY,
 )  # fmt: skip
 
 
-def planning(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that makes a plan, which it is given as a `PlannedRun`."""
+def planning(command: Callable[..., Any], *, keep: bool = True) -> Callable[..., Any]:
+    """The options of every command that makes a plan, which it is given as a `PlannedRun`; keep: see `plan_run`."""
 
     @wraps(command)
     def planned(**given: Any) -> Any:
         from benchmark.app.planned_run import RunOptions, plan_run
 
         own = {name: given.pop(name) for name in RunOptions.__dataclass_fields__}
-        return command(plan_run(RunOptions(**own), typed_command()), **given)
+        return command(plan_run(RunOptions(**own), typed_command(), keep=keep), **given)
 
     return reduce(lambda inner, option: option(inner), reversed(_PLANNING), planned)
 
@@ -129,15 +138,30 @@ def judged_run(
     results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None
 ) -> tuple[Machine, Board]:
     """A run's folder and store, and its board at these thresholds. Raises BenchError where no run has the name."""
+    from benchmark.execution.progress import printable
     from benchmark.execution.run import Machine
     from leaderboard.judge.board import judge
-    from leaderboard.judge.run import read_run, run_names
+    from leaderboard.judge.run import find_run, run_names
 
     machine = Machine(results, "quick" if run_name is None else run_name)
     if machine.run not in (known := run_names(results)):
         hint = f"{did_you_mean(machine.run, known, 'there are')}; " if known else ""
         raise BenchError(f"no run is called {machine.run!r} in {results}: {hint}`bench run` starts one")
-    return machine, judge(read_run(machine.folder, machine.store), alpha, budget)
+    store = machine.store
+    run = find_run(machine.folder, store)
+    for path, reason in store.damaged:
+        again = f"{reason}; it is left out, and `{run.described['command']}` makes it again"
+        click.echo(printable(f"{path}: {again}"), err=True)
+    return machine, judge(run, alpha, budget)
+
+
+def advise_retry(run: Run) -> None:
+    """Say how jobs that crashed are run again: a crash is final until somebody asks for it."""
+    from benchmark.store.run_description import retrying
+
+    if crashed := sum(record["status"] == "crashed" for record in run.records.values()):
+        again = retrying(run.described["command"], "crashed")
+        click.echo(f"{crashed} jobs crashed, and stay so until you run: {again}", err=True)
 
 
 def print_lines(lines: Sequence[tuple[str, str]]) -> None:

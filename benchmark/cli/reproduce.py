@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from benchmark.cli import options
+from benchmark.cli.output import outlives_its_reader
 
 
 @click.command()
@@ -27,10 +28,11 @@ from benchmark.cli import options
 @options.OFFLINE
 @options.WORKERS
 @options.DEVICE
+@options.RETRY
 @options.JSON
 def reproduce(
     work: str, scale: str, results: Path, run_name: str | None, secret: str | None, plugins: Sequence[Path],
-    data_root: Path | None, offline: bool, workers: int, device: str, as_json: bool,
+    data_root: Path | None, offline: bool, workers: int, device: str, retry: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
     """Reproduce WORK (adi, rose, keynet, passport or deepmodel): reported and measured side by side.
 
@@ -60,8 +62,10 @@ def reproduce(
         offline=offline,
         wanted_secret=secret,
     )
-    board = judge(planned.carry_out(Console(stderr=as_json)))
-    write_pages(board, machine.folder)
+    with outlives_its_reader(), planned.carried_out(Console(stderr=as_json), retry=retry) as run:
+        board = judge(run)
+        write_pages(board, machine.folder)
+    options.advise_retry(run)
     if as_json:
         click.echo(reproduction_page.reproduction_json(board))
     else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from benchmark.cli import options
+from benchmark.cli.output import outlives_its_reader
 from benchmark.errors import EXIT_OK, EXIT_USAGE
 
 if TYPE_CHECKING:
@@ -16,9 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.planning
 @click.option("--fresh", is_flag=True, help="Run every job of this plan anew.")
-@click.option(
-    "--retry", multiple=True, type=click.Choice(["crashed", "not-applicable"]), help="Run jobs that ended so anew."
-)
+@options.RETRY
 def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...]) -> int:
     """Cross schemes with attacks, judge every cell and write the leaderboard.
 
@@ -34,9 +34,11 @@ def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...]) -> int:
     console, machine = Console(), planned.machine
     for broken in planned.registry.broken:
         console.print(f"left out: {broken.reason}", style="yellow", markup=False)
-    board = judge(planned.carry_out(console, fresh=fresh, retry=retry))
-    write_pages(board, machine.folder)
-    show(board, machine.folder, console)
+    with outlives_its_reader(), planned.carried_out(console, fresh=fresh, retry=retry) as done:
+        board = judge(done)
+        write_pages(board, machine.folder)
+        show(board, machine.folder, console)
+    options.advise_retry(done)
     refused = refusals(planned.plan.jobs, machine.store)
     for sentence in refused:
         click.echo(f"Error: {sentence}", err=True)
@@ -44,7 +46,7 @@ def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...]) -> int:
 
 
 @click.command()
-@options.planning
+@partial(options.planning, keep=False)
 @options.JSON
 def plan(planned: PlannedRun, as_json: bool) -> int:
     """Show the cells of a run, what is finished already, and the time and disk the rest would take."""

@@ -27,16 +27,20 @@ def _useful(utility: CardUtility) -> str:
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="For experiments: whoever knows it has the key."
 )
+@options.DATA_FOLDER
 @options.PLUGIN
 @options.DEVICE
 @options.JSON
 def embed(
-    scheme: str, out: Path, profile: str, seed: int | None, plugins: Sequence[Path], device: str, as_json: bool
-) -> None:
+    scheme: str, out: Path, profile: str, seed: int | None, data_root: Path | None, plugins: Sequence[Path],
+    device: str, as_json: bool,
+) -> None:  # fmt: skip
     """Mark one new model, with no matrix: model.safetensors, key.safetensors (secret) and card.json (to publish)."""
     from benchmark.app.card import CARD
+    from benchmark.app.planned_run import use_data_root
     from benchmark.app.single_model import KEY, MODEL, embed_model
 
+    use_data_root(data_root)
     setting, _ = options.one_scheme(scheme, plugins)
     card = embed_model(setting, load_profile(profile), out, seed, device)
     if as_json:
@@ -59,14 +63,15 @@ def embed(
 @options.profile_option("quick")
 @options.ALPHA
 @options.BUDGET
+@options.DATA_FOLDER
 @options.RESULTS
 @options.PLUGIN
 @options.WORKERS
 @options.DEVICE
 @options.JSON
 def verify(
-    scheme: str, model: Path, key: Path, profile: str, alpha: float | None, budget: float | None, results: Path,
-    plugins: Sequence[Path], workers: int, device: str, as_json: bool,
+    scheme: str, model: Path, key: Path, profile: str, alpha: float | None, budget: float | None,
+    data_root: Path | None, results: Path, plugins: Sequence[Path], workers: int, device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Examine one model under one key: a verdict with its evidence, and no matrix.
 
@@ -76,11 +81,13 @@ def verify(
     """
     from rich.console import Console
 
+    from benchmark.app.planned_run import use_data_root
     from benchmark.app.single_model import examine_files
     from benchmark.execution.run import Machine
     from leaderboard.pages import single_model
     from leaderboard.stats.null_tests import OWN_POOL, SURROGATE_POOL
 
+    use_data_root(data_root)
     setting, registry = options.one_scheme(scheme, plugins)
     own = load_profile(profile).with_options(alpha=alpha, budget=budget)
     machine = Machine(results, own.name, workers, device)

@@ -1,128 +1,100 @@
-"""Image folders, one subfolder per class: read once, cut square, and kept as one file of arrays in the data root.
+"""Folders of pictures: which files count, of which class, in which order, and by what they are known again.
 
-numpy and PIL are imported where images are read, so that whoever merely names a task doesn't wait for them.
+Hidden files and folders and what systems leave behind are no pictures and no classes. Pure: nothing is decoded here.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from benchmark.atomic import replaced
-from benchmark.data.sources import IMAGE_SUFFIXES, DataSet
+from benchmark.data.sources import IMAGE_SUFFIXES
 from benchmark.errors import BenchError
 from benchmark.identity import canonical
 
-if TYPE_CHECKING:
-    import numpy as np
-
-PARTS = ("train", "test")  # of a prepared file, in the order of `DataSet.images`
-
-
-class DamagedImages(Exception):
-    """A prepared file is not what was written; the message says how it shows."""
+LEFT_BEHIND = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
 
 
 @cache
-def classes(folder: Path, left_out: str = "") -> tuple[str, ...]:
-    """The names of the subfolders, sorted: class numbers follow their order."""
-    return tuple(sorted(path.name for path in _inside(folder) if path.is_dir() and path.name != left_out))
+def classes(folder: Path, left_out: str = "") -> dict[str, Path]:
+    """The subfolders by name, sorted: class numbers follow their order.
+
+    Names are in Unicode's composed form, for macOS writes the same name in another.
+    """
+    there = (path for path in _inside(folder) if path.name != left_out and path.is_dir())
+    return dict(sorted((unicodedata.normalize("NFC", path.name), path) for path in there))
 
 
 @cache
 def images(folder: Path, left_out: str = "") -> tuple[tuple[Path, int], ...]:
-    """Every image with its class, in a fixed order. Raises BenchError when a class has none."""
+    """Every picture with its class, in a fixed order. Raises BenchError when a class has none."""
     found = []
-    for number, name in enumerate(classes(folder, left_out)):
-        paths = sorted(path for path in _inside(folder / name) if path.suffix.lower() in IMAGE_SUFFIXES)
-        if not paths:
-            raise BenchError(f"{folder / name} holds no image ({', '.join(IMAGE_SUFFIXES)}): every class needs some")
-        found += [(path, number) for path in paths]
+    for number, path in enumerate(classes(folder, left_out).values()):
+        if not (paths := files(path)):
+            raise BenchError(f"{path} holds no image ({', '.join(IMAGE_SUFFIXES)}): every class needs some")
+        found += [(one, number) for one in paths]
     return tuple(found)
 
 
+@cache
+def files(folder: Path) -> tuple[Path, ...]:
+    """Every picture in a folder and the folders below it, links followed, sorted."""
+    return tuple(sorted(path for path in _walk(folder, ()) if path.suffix.lower() in IMAGE_SUFFIXES))
+
+
+def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real not in above:  # a link to a folder that it lies in
+        for path in _inside(folder):
+            yield from _walk(path, (*above, real)) if path.is_dir() else (path,)
+
+
 def _inside(folder: Path) -> list[Path]:
+    """What a person put into a folder. Raises PermissionError where this process may not look, else BenchError."""
     try:
-        return list(folder.iterdir())
+        return [path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in LEFT_BEHIND]
+    except PermissionError:
+        raise
     except OSError as error:
         raise BenchError(f"{folder} can't be read ({error.strerror}): mend it or remove it") from error
 
 
-def prepared(name: str, data_set: DataSet, size: int, root: Path) -> Path:
-    """Where the arrays of these images lie, by names and sizes of the files. Raises BenchError for a broken link."""
-    listing = [
-        [str(path.relative_to(root)), _bytes(path)]
-        for folder in data_set.images
-        for path, _ in images(root / folder, data_set.left_out)
-    ]
-    digest = hashlib.sha256(canonical(listing).encode()).hexdigest()[:12]
-    return root / "prepared" / f"{name.replace(':', '-')}-{size}-{digest}.npz"
+def last_seen(folder: Path, paths: Sequence[Path]) -> str:
+    """A digest of names, sizes and times: while it stays the same, so does the content. Raises BenchError."""
+    return hashlib.sha256(canonical([[name_in(folder, path), *_times(path)] for path in paths]).encode()).hexdigest()
 
 
-def _bytes(path: Path) -> int:
+def content(folder: Path, paths: Sequence[Path]) -> Iterator[bytes]:
+    """Name and SHA-256 of each picture. Raises BenchError for one that can't be read."""
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise _unreadable(path, error.strerror) from error
+        yield canonical([name_in(folder, path), digest]).encode()
+
+
+def name_in(folder: Path, path: Path) -> str:
+    """A path below `folder` as a digest knows it."""
+    return unicodedata.normalize("NFC", path.relative_to(folder).as_posix())
+
+
+def _times(path: Path) -> tuple[int, int, int]:
+    """A copy may keep the time of its writing, but not that of its change. Raises BenchError for what is no file."""
     try:
-        return path.stat().st_size
+        found = os.stat(path)
     except OSError as error:
-        raise BenchError(f"{path} can't be read as a picture: {error.strerror}: mend it or remove it") from error
+        raise _unreadable(path, error.strerror) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise _unreadable(path, "it is no regular file")
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def prepare(name: str, data_set: DataSet, size: int, root: Path, say: Callable[[str], None]) -> None:
-    """Read every image into the prepared file, uint8 (N, 3, size, size). Raises BenchError for one that can't be read.
-
-    The shorter side is scaled to `size` (antialiased, bilinear) and the middle is kept. A prepared file that is damaged
-    is set aside and made anew.
-    """
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    from benchmark.data.image_files import picture
-
-    def square(path: Path) -> np.ndarray:
-        fitted = ImageOps.fit(picture(path, "RGB"), (size, size), Image.Resampling.BILINEAR)
-        return np.asarray(fitted).transpose(2, 0, 1)
-
-    target = prepared(name, data_set, size, root)
-    try:
-        if target.is_file():
-            try:
-                arrays_of(name, data_set, size, root)
-                return
-            except DamagedImages as damaged:
-                aside = target.replace(target.with_name(f"{target.name}.damaged"))
-                say(f"set aside {aside.name}: {damaged}; it will be made again")
-        arrays: dict[str, Any] = {}
-        for part, folder in zip(PARTS, data_set.images, strict=False):
-            listed = images(root / folder, data_set.left_out)
-            say(f"{root / folder}: reading {len(listed)} images once")
-            arrays[f"{part}_x"] = np.stack([square(path) for path, _ in listed])
-            arrays[f"{part}_y"] = np.array([number for _, number in listed], np.int64)
-        with replaced(target) as file:
-            np.savez(file, **arrays)
-    except OSError as error:
-        raise BenchError(
-            f"{target} can't be written ({error.strerror}): free some space, or give another folder with --data-root"
-        ) from error
-
-
-def arrays_of(name: str, data_set: DataSet, size: int, root: Path) -> dict[str, np.ndarray]:
-    """The arrays of the prepared file: `train_x`, `train_y` and, where the set has its own, `test_x`, `test_y`.
-
-    Raises DamagedImages unless number and size are those of the images, and the zip archive's checksums fit.
-    """
-    import numpy as np
-
-    wanted: dict[str, tuple[tuple[int, ...], type]] = {}
-    for part, folder in zip(PARTS, data_set.images, strict=False):
-        count = len(images(root / folder, data_set.left_out))
-        wanted |= {f"{part}_x": ((count, 3, size, size), np.uint8), f"{part}_y": ((count,), np.int64)}
-    try:
-        with np.load(prepared(name, data_set, size, root), allow_pickle=False) as file:
-            found = {key: file[key] for key in file.files}
-    except Exception as error:  # zipfile, zlib, tokenize and struct have an exception each for what they can't read
-        raise DamagedImages(" ".join(str(error).split()) or type(error).__name__) from error
-    if {key: (array.shape, array.dtype.type) for key, array in found.items()} != wanted:
-        raise DamagedImages(f"it holds {', '.join(sorted(found)) or 'nothing'}, not the arrays of these images")
-    return found
+def _unreadable(path: Path, reason: str | None) -> BenchError:
+    return BenchError(f"{path} can't be read as a picture: {reason}: mend it or remove it")

@@ -1,51 +1,76 @@
-"""Provides a task's files in the data root before any job starts: from archives there, or downloaded by torchvision."""
+"""Provides a task's splits before any job starts: from files or archives in the data root, or what is downloaded."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from benchmark.data import class_folders
-from benchmark.data.sources import md5_of
+from benchmark.data import class_folders, own_images
+from benchmark.data.array_files import CLOSED
+from benchmark.data.prepared import prepare_splits, say
+from benchmark.data.sources import DATA_SETS, md5_of
 from benchmark.data.tasks import Task, data_root
 from benchmark.errors import BenchError
 
 
 def provide(task: Task, *, offline: bool = False) -> None:
-    """Download what is missing, with progress, or unpack archives that lie in the data root already.
+    """Prepare a task's splits; download what is missing, with progress, or unpack archives that are there already.
 
     Files that are there are never touched: `Task.data_hash` checks them. Raises BenchError: offline and missing, no
     connection, a broken archive or image.
     """
-    if not task.data_set:
-        return
-    data_set, root = task.source, data_root()
-    if missing := list(data_set.missing(root)):
-        if not data_set.torchvision:
-            raise BenchError(
-                f"task {task.name}: {missing[0]} is missing: one subfolder of images per class belongs there"
-            )
-        archives = [(root / name, md5) for name, md5 in data_set.archives.items()]
-        there = all(path.is_file() and md5_of(path) == md5 for path, md5 in archives)
-        by_hand = f"put {' and '.join(data_set.archives)} from {data_set.url} into {root}"
-        if offline and not there:
-            raise BenchError(
-                f"task {task.name}: {missing[0]} is missing and --offline forbids to fetch it: "
-                f"{by_hand}, or give their folder with --data-root"
-            )
-        verb = "unpacking" if there else f"fetching from {data_set.url}"
-        _say(f"task {task.name}: {verb} into {root}: {data_set.torchvision}")
-        try:
-            from torchvision import datasets  # only here: a run with all its files starts without it
+    if task.data_set and (missing := next(task.source.missing(data_root()), None)):
+        _fetch(task, missing, offline)
+    if task.data_set in DATA_SETS and task.source.images:
+        _check_count(task, data_root())
+    if own_images.is_own(task.name):
+        _say_shares(task)
+    prepare_splits(task)
 
-            root.mkdir(parents=True, exist_ok=True)
-            getattr(datasets, data_set.torchvision)(root, download=True)
-        except (OSError, RuntimeError, EOFError) as error:
-            reason = f"{data_set.torchvision} could not be fetched ({' '.join(str(error).split())})"
-            raise BenchError(f"task {task.name}: {reason}: {by_hand}") from error
-    if data_set.images:
-        _check_count(task, root)
-        class_folders.prepare(task.data_set, data_set, task.shape[1], root, _say)
+
+def _fetch(task: Task, missing: Path, offline: bool) -> None:
+    data_set, root = task.source, data_root()
+    if not data_set.torchvision:
+        raise BenchError(f"task {task.name}: {missing} is missing: pictures belong there")
+    by_hand = f"put {' and '.join(data_set.archives)} from {data_set.url} into {root}"
+    faults = list(filter(None, (_fault(root / name, md5) for name, md5 in data_set.archives.items())))
+    if offline and faults:
+        raise BenchError(
+            f"task {task.name}: {missing} is missing and --offline forbids to fetch it; {', '.join(faults)}: "
+            f"{by_hand}, or give their folder with --data-root"
+        )
+    verb = f"fetching from {data_set.url}" if faults else "unpacking"
+    say(f"task {task.name}: {verb} into {root}: {data_set.torchvision}")
+    try:
+        from torchvision import datasets  # only here: a run with all its files starts without it
+
+        root.mkdir(parents=True, exist_ok=True)
+        getattr(datasets, data_set.torchvision)(root, download=True)
+    except (OSError, RuntimeError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        if isinstance(error, OSError) and error.errno in CLOSED:
+            raise BenchError(
+                f"task {task.name}: {root} can't be written ({error.strerror}), and its files belong there unpacked: "
+                "copy its archives into another folder, and give that with --data-root"
+            ) from error
+        raise BenchError(
+            f"task {task.name}: {data_set.torchvision} could not be fetched ({reason}): {by_hand}"
+        ) from error
+
+
+def _fault(archive: Path, md5: str) -> str:
+    """What is wrong with an archive, in words; "" where it is the published one."""
+    if not archive.is_file():
+        return f"{archive.name} is not there"
+    return "" if md5_of(archive) == md5 else f"{archive.name} is damaged"
+
+
+def _say_shares(task: Task) -> None:
+    """Whose the user's own images are, since nobody wrote it down."""
+    apart = len(task.files) > (1 if task.kind == "classification" else 2)
+    whose = (
+        f"{task.owner} are the owner's, {task.thief} the thief's, {task.validation} no job's, {task.test} the judge's"
+    )
+    say(f"task {task.name}: {whose}" + ("" if apart else ", a fifth of all, since there is no folder val"))
 
 
 def _check_count(task: Task, root: Path) -> None:
@@ -59,7 +84,3 @@ def _check_count(task: Task, root: Path) -> None:
             f"task {task.name}: {parts[0]} holds {count} images of {classes} classes, not {wanted} of {task.classes}: "
             "remove it, and it is fetched anew"
         )
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,35 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+# what PIL may decode: others hand a file to programs outside (EPS), or are no pictures of pixels
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+PIXELS = 89_478_485  # of one picture: PIL's own limit, beyond which it warns
+
+
 def picture(file: Path, mode: str) -> Image.Image:
-    """An image file, decoded, as "L" (grey) or "RGB". Raises BenchError for one that can't be read."""
-    from PIL import Image  # only here and below: schemes are imported where no picture is read
+    """An image file as a person sees it, as "L" (grey) or "RGB": upright, on white where it is transparent.
+
+    Of a picture that moves, the first one; 16 bits are scaled to 8. Raises BenchError for one that can't be read, is
+    too large, or has numbers of which nobody knows what white is.
+    """
+    from PIL import Image, ImageOps  # only here and below: schemes are imported where no picture is read
 
     try:
-        with Image.open(file) as opened:
-            return opened.convert(mode)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(file, formats=FORMATS)
+        with opened:
+            if opened.width * opened.height > PIXELS:
+                raise ValueError(f"it has {opened.width}x{opened.height} pixels, and {PIXELS} are the most")
+            if opened.mode in ("F", "I"):
+                raise ValueError("its numbers have no known white: save it with 8 or 16 bits")
+            upright = ImageOps.exif_transpose(opened)
+            if upright.mode.startswith("I;16"):
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            if upright.has_transparency_data:
+                upright = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+            return upright.convert(mode)
     except Exception as error:  # decoders raise what they like: SyntaxError, struct.error, EOFError and others
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BenchError(f"{file} can't be read as a picture: {reason}: mend it or remove it") from error
@@ -37,7 +60,8 @@ def picture_files(folder: str | Path) -> list[Path]:
     path = Path(folder)
     if not path.is_dir():
         raise BenchError(f"there is no folder {str(folder)!r}: give the path of one that holds pictures")
-    return sorted((file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
+    there = (file for file in path.iterdir() if not file.name.startswith("."))
+    return sorted((file for file in there if file.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
 
 
 def pictures(folder: str | Path, n: int, shape: tuple[int, int, int]) -> Tensor:

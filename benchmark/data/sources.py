@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +15,8 @@ class DataSet:
     """What is read, and what torchvision's class of that name downloads.
 
     `files` and `archives` give paths below the data root with their MD5. `images` are folders with one subfolder of
-    images per class, for training and for the judge: sets of that form are read once into a prepared file
-    (`benchmark.data.class_folders`). A set without `torchvision` is the user's own.
+    images per class, for training and for the judge; of pairs, inputs and targets in turn. A set without `torchvision`
+    is the user's own.
     """
 
     torchvision: str = ""
@@ -24,13 +26,30 @@ class DataSet:
     images: tuple[str, ...] = ()
     left_out: str = ""  # a subfolder that is no class
 
+    def file(self, root: Path, name: str) -> Path:
+        """Where one of `files` lies: as it is read, or else in an archive of its own."""
+        packed = root / f"{name}.gz"
+        return packed if f"{name}.gz" in self.archives and packed.is_file() > (root / name).is_file() else root / name
+
     def missing(self, root: Path) -> Iterator[Path]:
         """What is not in `root`."""
-        yield from (root / name for name in self.files if not (root / name).is_file())
+        yield from (path for name in self.files if not (path := self.file(root, name)).is_file())
         yield from (root / name for name in self.images if not (root / name).is_dir())
 
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp")
+IMAGE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+LARGEST = 1 << 28  # bytes of a file of a published data set, unpacked: no archive is read beyond that
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a published file, out of its own archive where it is packed. Raises OSError where it is damaged."""
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    try:
+        with gzip.open(path) as file:
+            return file.read(LARGEST)
+    except (EOFError, zlib.error) as error:
+        raise OSError(str(error)) from error
 
 
 def md5_of(path: Path) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.data.degraded_photos import crops
-from benchmark.data.tasks import SPLIT_SEED, Task
-from benchmark.data.torchvision_sets import read
+from benchmark.data import prepared
+from benchmark.data.array_files import DamagedArray, mapped
+from benchmark.data.prepared import prepare_splits as prepare_splits
+from benchmark.data.prepared import source_files as source_files
+from benchmark.data.prepared import split_files as split_files
+from benchmark.data.tasks import Task
 from benchmark.errors import BenchError
 
 HELD_OUT = 10  # a thief trains on all but every tenth of his images, and chooses his settings on those
@@ -60,50 +61,32 @@ class Splits:
     test: Data
 
 
-def _digits(task: Task) -> Data:
-    rows = np.loadtxt(task.paths()[0], delimiter=",", dtype=np.float32)
-    pixels = torch.from_numpy(rows[:, :-1]).view(-1, 1, 8, 8) / 16
-    enlarged = as_bytes(F.interpolate(pixels, task.shape[1:], mode="bilinear"))
-    return Data(enlarged, torch.from_numpy(rows[:, -1]).long())
+def load_split(task: Task, role: str, data: str | None = None) -> Data:
+    """The images of one role ("owner", "thief", "test" or "validation") on the CPU, from that role's files alone.
 
-
-def _read(task: Task) -> list[Data]:
-    """The whole, and the data set's own test part unless the judge's images come out of the whole."""
-    return [_digits(task)] if task.name == "digits" else [Data(*part) for part in read(task)]
+    They are mapped into memory, and shared by all who do so until somebody writes into his; prepared first where nobody
+    did so. data: the data hash that a plan was made with. Raises BenchError where the files are damaged or made from
+    other data.
+    """
+    if task.shelf.find() is None:
+        prepare_splits(task)
+    try:
+        x, y = map(mapped, prepared.arrays(task, role, data), prepared.forms(task, role))
+    except DamagedArray as error:
+        raise BenchError(
+            f"task {task.name}: its {role} images are damaged ({error}): bench run makes them anew"
+        ) from error
+    return Data(torch.from_numpy(x), torch.from_numpy(y))
 
 
 def load(task: Task) -> Splits:
-    """Read and split `task` on the CPU: one fixed permutation, cut into owner, thief and test.
-
-    Crops of photographs come split already, by where they lie. Raises BenchError where the data set is too small.
-    """
-    if task.kind == "image-to-image":
-        return Splits(*(Data(degraded, clean) for degraded, clean in crops(task)))
-    whole, *own_test = _read(task)
-    needed = task.owner + task.thief + task.validation + (0 if own_test else task.test)
-    if len(whole) < needed or any(len(part) < task.test for part in own_test):
-        raise BenchError(f"task {task.name}: {needed} images are needed and {len(whole)} are there: fetch them anew")
-    rng = torch.Generator().manual_seed(SPLIT_SEED)
-    order = torch.randperm(len(whole), generator=rng)
-    owner, thief, rest = order.tensor_split([task.owner, task.owner + task.thief])
-    judges = torch.randperm(len(own_test[0]), generator=rng) if own_test else rest
-    test = (own_test or [whole])[0].take(judges[: task.test])
-    return Splits(whole.take(owner), whole.take(thief), test)
+    """The three splits of `task` on the CPU, prepared first where they are not. Raises BenchError."""
+    prepare_splits(task)
+    return Splits(*(load_split(task, role) for role in ("owner", "thief", "test")))
 
 
-def validation(task: Task) -> Data:
-    """The images on which a recipe is chosen: the last of the same permutation, so in no split. No job reads them."""
-    whole = _read(task)[0]
-    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(SPLIT_SEED))
-    return whole.take(order[len(order) - task.validation :])
-
-
-def thief_data(splits: Splits, pool: str, share: float, rng: torch.Generator) -> tuple[Data, Data]:
-    """What the thief trains on and what he holds out, of `share` in [0, 1] of the pool; nested in the share.
-
-    `pool` is "disjoint" (the thief's own split) or "owner" (the owner's training set, as many papers grant it).
-    """
-    whole = splits.thief if pool == "disjoint" else splits.owner
-    order = torch.randperm(len(whole), generator=rng)[: round(share * len(whole))]
+def thief_data(pool: Data, share: float, rng: torch.Generator) -> tuple[Data, Data]:
+    """What the thief trains on and what he holds out, of `share` in [0, 1] of his pool; nested in the share."""
+    order = torch.randperm(len(pool), generator=rng)[: round(share * len(pool))]
     held_out = torch.arange(len(order)) % HELD_OUT == HELD_OUT - 1
-    return whole.take(order[~held_out]), whole.take(order[held_out])
+    return pool.take(order[~held_out]), pool.take(order[held_out])

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
-from benchmark.data import class_folders
-from benchmark.data.sources import DATA_SETS, DataSet, md5_of
-from benchmark.description import did_you_mean
+from benchmark.data import class_folders, own_images
+from benchmark.data.array_files import Shelf
+from benchmark.data.sources import DATA_SETS, DataSet, content
+from benchmark.description import did_you_mean, read
 from benchmark.errors import BenchError
 from benchmark.identity import canonical
 
 DATA_ROOT = "BENCH_DATA_ROOT"
-OWN_IMAGES = "folder:"
 SPLIT_SEED = 20180213  # one fixed permutation for everybody: a split is part of the task, not of a seed
 
 
@@ -41,27 +44,44 @@ class Task:
     unit: str = "points"
     package: str = ""  # the installed package that carries the files; "" where they lie in the data root
     files: tuple[str, ...] = ()
-    data_set: str = ""  # which of `DATA_SETS` in the data root, or "folder:NAME"; "" where a package carries it
+    data_set: str = ""  # of `DATA_SETS`, or the user's own, such as "folder:NAME"; "" where a package carries it
     validation: int = 0
 
     @property
     def source(self) -> DataSet:
         """Where the files of a task without a package come from."""
-        return source_of(self.data_set)
+        if not own_images.is_own(self.data_set):
+            return DATA_SETS[self.data_set]
+        folder = self.data_set.partition(":")[2]
+        return DataSet(images=tuple(f"{folder}/{part}" for part in self.files))
+
+    @property
+    def folder(self) -> Path:
+        """What the data lie in."""
+        return package_folder(self.package) if self.package else data_root()
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where the splits are kept once they are prepared."""
+        return Shelf.of(self.name, data_root(), self.package)
 
     def paths(self) -> list[Path]:
-        """The files of the data. Raises BenchError where one is missing."""
+        """The files of the data, or the folders of pictures. Raises BenchError where one is missing."""
         source = self.source if self.data_set else DataSet(files=dict.fromkeys(self.files, ""))
-        folder = package_folder(self.package) if self.package else data_root()
-        if missing := next(source.missing(folder), None):
+        if missing := next(source.missing(self.folder), None):
             mend = f"reinstall {self.package}" if self.package else "bench run fetches it, or give --data-root"
             raise BenchError(f"task {self.name}: {missing} is missing: {mend}")
-        if not source.images:
-            return [folder / name for name in self.files]
-        path = class_folders.prepared(self.data_set, source, self.shape[1], folder)
-        if not path.is_file():
-            raise BenchError(f"task {self.name}: {path} is missing: bench run makes it from the images")
-        return [path]
+        return [*(source.file(self.folder, name) for name in source.files), *map(self.folder.joinpath, source.images)]
+
+    def pictures(self) -> list[tuple[Path, list[Path]]]:
+        """The folders of pictures, and the pictures in each of them, in order; none where the data are no pictures."""
+        source, read = (self.source if self.data_set else DataSet()), own_images.pictures
+        return [(path, read(path, self.kind, source.left_out)) for path in map(self.folder.joinpath, source.images)]
+
+    def last_seen(self) -> str:
+        """By what pictures are known to be the same without being read; "" where the data are no pictures."""
+        seen = [class_folders.last_seen(*part) for part in self.pictures()]
+        return hashlib.sha256(canonical(seen).encode()).hexdigest() if seen else ""
 
     def data_hash(self) -> str:
         """SHA-256 over the data's files and the declaration of its splits, so equal hashes mean equal images.
@@ -69,6 +89,11 @@ class Task:
         Raises BenchError for a file that is missing, or is not the published one.
         """
         return _hash(self, data_root())
+
+    def declaration(self) -> dict[str, Any]:
+        """Every field, as JSON gives it back."""
+        found: dict[str, Any] = json.loads(canonical(asdict(self)))
+        return found
 
 
 def data_root() -> Path:
@@ -82,21 +107,28 @@ def package_folder(package: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations or ()), package)) if spec else Path(package)
 
 
-def source_of(data_set: str) -> DataSet:
-    """The data set of that name; "folder:NAME" is the user's own, in NAME/train and NAME/val."""
-    if not data_set.startswith(OWN_IMAGES):
-        return DATA_SETS[data_set]
-    name = data_set.removeprefix(OWN_IMAGES)
-    return DataSet(images=(f"{name}/train", f"{name}/val"))
-
-
 @cache
 def _hash(task: Task, root: Path) -> str:
+    """root: that of the data, which the task's files lie in."""
     digest = hashlib.sha256(canonical({**asdict(task), "split_seed": SPLIT_SEED}).encode())
-    published = {root / name: md5 for name, md5 in task.source.files.items()} if task.data_set else {}
-    for path in task.paths():
-        digest.update(path.read_bytes())
-        if path in published and md5_of(path) != published[path]:
+    published = list(task.source.files.values()) if task.data_set else []
+    pictures = task.pictures()
+    if pictures and (known := task.shelf.find()):
+        description = known[1]
+        if (description.task, description.last_seen) == (task.declaration(), task.last_seen()):
+            return description.data
+    for part in pictures:
+        for piece in class_folders.content(*part):
+            digest.update(piece)
+    for path, md5 in zip_longest([] if pictures else task.paths(), published):
+        try:
+            whole = content(path) if md5 else path.read_bytes()
+        except OSError as error:
+            raise BenchError(
+                f"task {task.name}: {path} can't be read ({error}): remove it, and it is fetched anew"
+            ) from error
+        digest.update(whole)
+        if md5 and hashlib.md5(whole, usedforsecurity=False).hexdigest() != md5:
             raise BenchError(f"task {task.name}: {path} is not the published file: remove it, and it is fetched anew")
     return digest.hexdigest()
 
@@ -166,33 +198,39 @@ TASKS = {task.name: task for task in (_degraded("derain"), _degraded("denoise"),
 
 
 def find_task(name: str) -> Task:
-    """The task called `name`, also `folder:NAME` and `folder:NAME:SIZE`. Raises BenchError with the close matches."""
+    """The task called `name`, or that of the user's own pictures. Raises BenchError with the close matches."""
     if name in TASKS:
         return TASKS[name]
-    if name.startswith(OWN_IMAGES):
-        return _folder_task(name, data_root())
+    if own_images.is_own(name):
+        return _own_task(name, data_root())
     raise BenchError(f"no task is called {name!r}: {did_you_mean(name, TASKS, 'the tasks are')}")
 
 
 @cache
-def _folder_task(name: str, root: Path) -> Task:
-    """The user's own images in root/NAME/train and root/NAME/val, 224x224 unless the name ends in another size.
+def _own_task(name: str, root: Path) -> Task:
+    """The user's own pictures. A tenth of those for training is the thief's, a tenth is for validation.
 
-    A tenth of the training images is the thief's, a tenth is for validation, the rest is the owner's.
+    The judge's are a fifth of all where none lie apart; the rest is the owner's.
     """
-    folder, _, written = name.removeprefix(OWN_IMAGES).partition(":")
-    size = written or "224"
-    if not folder or not size.isdecimal() or not 8 <= int(size) <= 1024:
-        raise BenchError(f"task {name!r}: write folder:NAME or folder:NAME:SIZE, such as folder:imagenette:64")
-    data_set = OWN_IMAGES + folder
-    source = source_of(data_set)
-    if missing := next(source.missing(root), None):
-        raise BenchError(f"task {name}: {missing} is missing: one subfolder of images per class belongs there")
-    train, val = (root / part for part in source.images)
-    if class_folders.classes(train) != class_folders.classes(val):
-        raise BenchError(f"task {name}: {train} and {val} have different subfolders: each class needs both")
-    count, tenth = len(class_folders.images(train)), len(class_folders.images(train)) // 10
+    named = own_images.read_name(name)
+    try:
+        found = own_images.look(name, named, root)
+    except PermissionError as error:
+        return _own_task_as_prepared(name, root, error)
+    tenth, test = found.train // 10, found.test or found.train // 5
+    pairs = named.kind == own_images.PAIRS
+    mean, std = ((), ()) if pairs else _NATURAL
     return Task(
-        name, len(class_folders.classes(train)), (3, int(size), int(size)), *_NATURAL,
-        owner=count - 2 * tenth, thief=tenth, test=len(class_folders.images(val)), data_set=data_set, validation=tenth,
+        name, found.classes, (3, named.size, named.size), mean, std,
+        owner=found.train - 2 * tenth - (0 if found.test else test), thief=tenth, test=test,
+        kind="image-to-image" if pairs else "classification", unit="dB" if pairs else "points",
+        files=found.parts, data_set=named.data_set, validation=tenth,
     )  # fmt: skip
+
+
+def _own_task_as_prepared(name: str, root: Path, error: PermissionError) -> Task:
+    """The task of pictures that lie closed to this process, such as a thief's, from what was prepared of them."""
+    known = Shelf.of(name, root).find()
+    if known is None:
+        raise BenchError(f"task {name}: {error.filename} can't be read ({error.strerror}): mend it") from error
+    return read(Task, known[1].task, f"task {name}")

@@ -9,22 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.data import class_folders
-from benchmark.data.sources import DATA_SETS
-from benchmark.data.tasks import Task, data_root
+from benchmark.data.sources import DATA_SETS, content
+from benchmark.data.tasks import Task
 from benchmark.errors import BenchError
 
 Labelled = tuple[Tensor, Tensor]  # images uint8 (N, C, H, W), classes int64 (N,)
 
 
 def read(task: Task) -> list[Labelled]:
-    """The training images of a data set and, where it has some, its own test images. Raises BenchError if damaged."""
+    """The training images of a data set, and its own test images. Raises BenchError if damaged."""
     paths = task.paths()
     try:
-        parts = _prepared(task) if task.source.images else _torchvision(task, paths)
-    except class_folders.DamagedImages as error:
-        raise BenchError(f"task {task.name}: {paths[0]} is damaged ({error}): bench run makes it anew") from error
-    except (RuntimeError, ValueError, EOFError, KeyError) as error:
+        parts = _torchvision(task, paths)
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
         raise BenchError(f"task {task.name}: {paths[0].parent} can't be read: {error}: fetch its files anew") from error
     return [_fitted(*part, task) for part in parts]
 
@@ -32,6 +29,8 @@ def read(task: Task) -> list[Labelled]:
 def _torchvision(task: Task, paths: list[Path]) -> list[Labelled]:
     if task.data_set == "stl10":  # by hand: torchvision hashes 2.8 GB of unlabelled images each time
         return [read_stl10(paths[0], paths[1]), read_stl10(paths[2], paths[3])]
+    if paths[0].name.partition(".")[0].endswith("ubyte"):  # by hand: torchvision reads no archives
+        return [read_idx(paths[0], paths[1]), read_idx(paths[2], paths[3])]
     from torchvision import datasets  # only here: it takes a second to import
 
     depth = len(Path(task.files[0]).parts) - 1
@@ -39,21 +38,22 @@ def _torchvision(task: Task, paths: list[Path]) -> list[Labelled]:
     return [_tensors(make(paths[0].parents[depth], train=part, download=False)) for part in (True, False)]
 
 
+def read_idx(images: Path, labels: Path) -> Labelled:
+    """Files of the MNIST family: four bytes of type, the sizes as four bytes each, and the numbers."""
+    x = np.frombuffer(content(images), np.uint8, offset=16).reshape(-1, 1, 28, 28)
+    y = np.frombuffer(content(labels), np.uint8, offset=8).astype(np.int64)
+    return torch.from_numpy(x.copy()), torch.from_numpy(y)
+
+
 def _tensors(found: object) -> Labelled:
     data, targets = torch.as_tensor(found.data), torch.as_tensor(found.targets)  # type: ignore[attr-defined]
-    return data[:, None] if data.dim() == 3 else data.permute(0, 3, 1, 2).contiguous(), targets.long()
+    return data.permute(0, 3, 1, 2).contiguous(), targets.long()
 
 
 def read_stl10(images: Path, labels: Path) -> Labelled:
     x = np.fromfile(images, np.uint8).reshape(-1, 3, 96, 96).transpose(0, 1, 3, 2)  # stored column by column
     y = np.fromfile(labels, np.uint8).astype(np.int64) - 1
     return torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y)
-
-
-def _prepared(task: Task) -> list[Labelled]:
-    arrays = class_folders.arrays_of(task.data_set, task.source, task.shape[1], data_root())
-    parts = class_folders.PARTS[: len(task.source.images)]
-    return [(torch.from_numpy(arrays[f"{part}_x"]), torch.from_numpy(arrays[f"{part}_y"])) for part in parts]
 
 
 def _fitted(x: Tensor, y: Tensor, task: Task) -> Labelled:

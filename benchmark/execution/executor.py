@@ -1,36 +1,33 @@
 """Running single jobs in processes of their own, each with a role and a time limit.
 
 A process serves either keyholders (owner and court), thieves, or insiders (the key-oracle lane) for its whole life,
-so no attack outside that lane ever runs in a process that held a key. A job that raises, hangs, exits or takes its
-process down costs no other job.
+so no attack outside that lane ever runs in a process that held a key. A step of a job that runs somebody else's code
+has a process of its own, which ends with it. A job that raises, hangs, exits or takes its process down costs no other.
 """
 
 from __future__ import annotations
 
+import errno
 import json
-import multiprocessing
-import os
-import signal
+import secrets
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import connection, resource_tracker
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing import connection
+from multiprocessing.reduction import send_handle
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.execution.worker import serve
+from benchmark.execution.outcomes import death, joined_results, joined_runs, read_outcome
+from benchmark.execution.processes.lease import Lease, Zygote
+from benchmark.execution.walls import FOLDERS, Side, own_images, walls
 from benchmark.planning.job import Job
-from benchmark.vocabulary import JobRole
+from benchmark.vocabulary import JobRole, JobStep
 
-START_SECONDS = 300.0  # for a process to start and load the entry module, torch from a cold disk included
-# One thread each, so that a sum has one order; one hash seed, so that a set of names has one order.
-WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-
-Side = Literal["keyholder", "thief", "insider"]
+_HERE = "benchmark.execution"
+START_SECONDS = 300.0  # for a process to start, the import of torch from a cold disk included
 
 
 @dataclass(frozen=True)
@@ -54,41 +51,70 @@ def side_of(role: JobRole) -> Side:
     return role if role in ("thief", "insider") else "keyholder"
 
 
-@dataclass
-class _Worker:
-    process: SpawnProcess
-    pipe: Connection
-    log: Path
-    ready: bool = False
+def side_of_step(job: Job, step: JobStep) -> Side:
+    """Who carries out a step: whoever makes a model, and the court whatever comes after."""
+    return side_of(job.role) if step == "make" else "keyholder"
+
+
+def foreign(job: Job, step: JobStep) -> bool:
+    """Whether a step runs somebody else's code in its own process: for the court, that of the scheme alone."""
+    if step == "make":
+        return job.foreign
+    return "scheme" in job.sources and not job.sources["scheme"].trusted
+
+
+def has_foreign_suspect(job: Job, step: JobStep) -> bool:
+    """Whether the court may meet a model that needs somebody else's code, which then runs in a process beside it."""
+    return step != "make" and any(role != "scheme" and not one.trusted for role, one in job.sources.items())
 
 
 @dataclass
 class _Task:
+    """A job on its way, and the process of the step that is its next.
+
+    made: what the steps behind it found. left: seconds that it may still take. own: the process serves this step alone.
+    waiting: for the process to start.
+    """
+
     job: Job
     attempt: int
-    side: Side
-    worker: _Worker
-    began: float
-    deadline: float
+    steps: tuple[JobStep, ...]  # still to do
+    left: float
+    made: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+    side: Side = field(init=False)
+    worker: Lease = field(init=False)
+    own: bool = field(init=False)
+    waiting: bool = field(init=False)
+    nonce: str = field(init=False)
+    began: float = field(init=False)
+    deadline: float = field(init=False)
+    suspect: Lease | None = None
+
+    @property
+    def step(self) -> JobStep:
+        return self.steps[0]
 
 
 class _Slot:
     def __init__(self, number: int) -> None:
         self.number = number
-        self.workers: dict[Side, _Worker] = {}
+        self.workers: dict[Side, Lease] = {}  # idle, or busy with the slot's task
         self.task: _Task | None = None
 
 
 class LocalExecutor:
-    """Spawned processes on this machine: `workers` slots, each with at most one process per side.
+    """Processes on this machine: `workers` slots, each with at most one lasting process per side.
 
-    `entry` names the function that does the work, `module:function`, called as `execute(job, context)` with a
-    copy of `context`. It returns {"status", "reason", "result", "run"}, all JSON without NaN; or {"status":
-    "damaged", "damaged": parent id, "reason"}. An exception means crashed, a MemoryError oom. Importing torch
-    and setting its threads is the entry's part. Output goes to `<context["root"]>/logs/<side>-<slot>.log`.
+    `entry` names the function that does the work, `module:function`, called as `execute(job, step, made, context,
+    suspects)` for each of the job's steps, with the result of the step before, a copy of `context`, and where the
+    suspect may need somebody else's code a connection to its process (`suspect_process`). It returns {"status",
+    "reason", "result", "run"}, all JSON without NaN; or {"status": "damaged", "damaged": parent id, "reason"}. An
+    exception means crashed, or oom. Setting torch's threads is the entry's part. Output goes to
+    `<context["root"]>/logs/<side>-<slot>.log`.
 
-    Create and use it from a thread that lives as long as it does: on Linux workers die with that thread. It never
-    writes records.
+    context: root, the store's folder; `data`, by task and split the files that only their party may read, with the raw
+    ones as "source"; memory_mb, what each process may take beyond its imports, or None. It never writes records.
     """
 
     def __init__(
@@ -96,10 +122,15 @@ class LocalExecutor:
     ) -> None:
         if workers < 1:
             raise BenchError("At least one worker is needed: ask for 1 or more.")
-        self._context = dict(context)
+        self._machine = dict(context)
+        self._data = self._machine.pop("data", {})
+        self._memory_mb = self._machine.pop("memory_mb", None)
         self._entry = entry
-        self._logs = Path(context["root"]) / "logs"
+        self._root = Path(context["root"])
         self._slots = [_Slot(number) for number in range(workers)]
+        self._zygote = Zygote(
+            [entry.partition(":")[0], "benchmark.execution.worker"], self._root / "logs" / "zygote.log"
+        )
 
     def __enter__(self) -> LocalExecutor:
         return self
@@ -114,20 +145,16 @@ class LocalExecutor:
     def submit(self, job: Job, attempt: int) -> None:
         """Start a job; only while `free_slots` is positive.
 
-        `attempt` 2 means that it ran out of memory before: nothing else runs, and nothing may hold memory.
+        `attempt` 2 means that it ran out of memory before: nothing else runs, and nothing may hold memory. Raises
+        BenchError where no process can be started.
         """
         free = [slot for slot in self._slots if slot.task is None]
         if attempt > 1:
             self._stop_all(free)  # an idle process keeps the device memory of its last job
-        side = side_of(job.role)
-        slot = next((slot for slot in free if side in slot.workers), free[0])
-        worker = slot.workers.get(side)
-        if worker is None or worker.process.exitcode is not None:  # none yet, or it died while it was idle
-            worker = slot.workers[side] = self._start(side, slot.number)
-        now = time.monotonic()
-        slot.task = _Task(job, attempt, side, worker, now, now + START_SECONDS)
-        if worker.ready:
-            _hand_over(slot.task)
+        slot = next((slot for slot in free if side_of(job.role) in slot.workers), free[0])
+        task = _Task(job, attempt, job.steps, job.timeout)
+        self._begin(slot, task)
+        slot.task = task
 
     def wait(self, timeout: float) -> list[Finished]:
         """The jobs that ended, at the latest after `timeout` seconds; none while nothing has."""
@@ -135,126 +162,130 @@ class LocalExecutor:
         if not busy:
             return []
         left = min([timeout, *(task.deadline - time.monotonic() for _, task in busy)])
-        signs = [sign for _, task in busy for sign in (task.worker.pipe, task.worker.process.sentinel)]
+        signs = [sign for _, task in busy for sign in (task.worker.pipe, task.worker.line)]
         connection.wait(signs, max(0.0, left))
         ended = []
         for slot, task in busy:
-            finished = _look(task)
-            if finished is None:
-                continue
-            slot.task = None
-            ended.append(finished)
-            # What failed may leave the process unfit, as a failed CUDA kernel does: start afresh.
-            if finished.status not in ("ok", "not-applicable", "damaged"):
-                _stop(slot.workers.pop(task.side))
+            outcome = self._look(slot, task)
+            if outcome is not None and (finished := self._settle(slot, task, outcome)):
+                ended.append(finished)
         return ended
 
     def close(self) -> None:
         """Abandon what is running and free everything. Safe to call twice."""
         for slot in self._slots:
-            slot.task = None
+            if slot.task is not None:
+                _end_own(slot.task)
+                slot.task = None
         self._stop_all(self._slots)
+        self._zygote.close()
+
+    def _begin(self, slot: _Slot, task: _Task) -> None:
+        """Find or start the process of a task's next step."""
+        job = task.job
+        task.side = side_of_step(job, task.step)
+        # a lasting thief's walls are around the owner's images, so whoever may have those needs others
+        task.own = foreign(job, task.step) or (task.side != "keyholder" and own_images(job) == "owner")
+        task.nonce = secrets.token_hex(16)
+        idle = None if task.own else slot.workers.pop(task.side, None)
+        if idle is not None and (idle.ended() or idle.pipe.poll()):  # it died, or said what nobody asked
+            idle.end()
+            idle = None
+        task.worker = idle or self._start(task.side, slot.number, job if task.own else None)
+        if not task.own:
+            slot.workers[task.side] = task.worker
+        task.began, task.waiting = time.monotonic(), idle is None
+        task.deadline = task.began + START_SECONDS
+        if idle is not None:
+            self._hand_over(slot, task)
+
+    def _hand_over(self, slot: _Slot, task: _Task) -> None:
+        """Give a process that is ready its step, with a connection to the suspect's process where there is one."""
+        if has_foreign_suspect(task.job, task.step):
+            task.suspect = self._start("suspect", slot.number, task.job)
+        task.began, task.waiting = time.monotonic(), False
+        task.deadline = task.began + task.left
+        with suppress(ConnectionError):  # it died just now: the next look finds it dead
+            task.worker.pipe.send((task.job, task.step, task.made, task.nonce, task.suspect is not None))
+            if task.suspect is not None:
+                send_handle(task.worker.pipe, task.suspect.pipe.fileno(), None)
+                task.suspect.pipe.close()
+
+    def _look(self, slot: _Slot, task: _Task) -> dict[str, Any] | None:
+        """The outcome of a task's step, or None while it goes on. One that arrived counts, however late."""
+        worker = task.worker
+        dead = worker.ended()  # asked before reading, so that nothing it sent is missed
+        try:
+            line = worker.read()
+            if line is not None and task.waiting and json.loads(line) == {"ready": True}:
+                self._hand_over(slot, task)
+                return None
+            if line is not None:
+                return read_outcome(line, task.job, task.nonce)
+        except EOFError:
+            connection.wait([worker.line], 1.0)  # for how it ended
+            worker.ended()
+            dead = True
+        except (ValueError, OverflowError):
+            return _mishap(task, "killed", "The worker process sent something that is no outcome of this job.")
+        if dead:
+            return _mishap(task, "killed", death(worker.exitcode))
+        if time.monotonic() < task.deadline:
+            return None
+        if task.waiting:
+            return _mishap(task, "killed", f"The worker process did not start within {START_SECONDS:g} s.")
+        return _mishap(task, "timeout", f"It was stopped after its time limit of {task.job.timeout:g} s.")
+
+    def _settle(self, slot: _Slot, task: _Task, outcome: dict[str, Any]) -> Finished | None:
+        """Take the outcome of a task's step: begin the next one, or return how the job ended."""
+        status, log = outcome["status"], task.worker.log.name
+        _end_own(task)
+        # What failed may leave the process unfit, as a failed CUDA kernel does: start afresh.
+        if not task.own and status not in ("ok", "not-applicable", "damaged"):
+            slot.workers.pop(task.side).end()
+        task.left -= time.monotonic() - task.began
+        task.run = joined_runs(task.run, {**outcome["run"], "log": log})
+        task.made = joined_results(task.made, outcome["result"])
+        task.steps = task.steps[1:]
+        if status == "ok" and task.steps:
+            self._begin(slot, task)
+            return None
+        slot.task = None
+        if status == "ok":
+            return Finished(task.job, task.attempt, status, result=task.made, run=task.run)
+        run = {**task.run, "log": log}  # of the step that failed
+        return Finished(task.job, task.attempt, status, outcome["reason"], run=run, damaged=outcome["damaged"])
 
     def _stop_all(self, slots: list[_Slot]) -> None:
         for slot in slots:
             while slot.workers:
-                _stop(slot.workers.popitem()[1])
+                slot.workers.popitem()[1].end()
 
-    def _start(self, side: Side, number: int) -> _Worker:
+    def _start(self, side: Side, number: int, job: Job | None) -> Lease:
+        """A process for `side`: for this job alone, or for many."""
+        log = self._root / "logs" / f"{side}-{number}.log"
+        call, arguments = f"{_HERE}.worker:serve", {"entry": self._entry, "machine": self._machine}
+        if side == "suspect":
+            call, arguments = f"{_HERE}.suspect_process:serve_suspect", {"device": self._machine["device"]}
         try:
-            self._logs.mkdir(parents=True, exist_ok=True)
+            for name, mode in FOLDERS.items():
+                (self._root / name).mkdir(mode, parents=True, exist_ok=True)
+            around = walls(side, self._root, self._data, job)
+            return self._zygote.fork(call, arguments, log, around, self._memory_mb)
         except OSError as error:
-            raise BenchError(f"The folder {self._logs} can't be made: {error.strerror}.") from error
-        log = self._logs / f"{side}-{number}.log"
-        spawn = multiprocessing.get_context("spawn")
-        ours, theirs = spawn.Pipe()
-        arguments = (theirs, self._entry, self._context, log, os.getpid())
-        process = spawn.Process(target=serve, args=arguments, name=log.stem, daemon=True)
-        with _environment(WORKER_ENVIRONMENT), _interrupts_held():
-            process.start()
-        theirs.close()
-        return _Worker(process, ours, log)
+            hint = ": raise the limit (ulimit -n) or use fewer --workers" if error.errno == errno.EMFILE else ""
+            where = f" ({error.filename})" if error.filename else ""
+            raise BenchError(f"A worker process can't be started: {error.strerror}{where}{hint}.") from error
 
 
-def _hand_over(task: _Task) -> None:
-    task.began = time.monotonic()
-    task.deadline = task.began + task.job.timeout
-    with suppress(BrokenPipeError):  # it died just now: the next look finds it dead
-        task.worker.pipe.send(task.job)
+def _end_own(task: _Task) -> None:
+    """End what serves a task's step and nothing else."""
+    for one in (task.suspect, task.worker if task.own else None):
+        if one is not None:
+            one.end()
+    task.suspect = None
 
 
-def _look(task: _Task) -> Finished | None:
-    """What became of a task, or None while it goes on. A result that arrived counts, however late."""
-    worker = task.worker
-    dead = worker.process.exitcode is not None  # asked before reading, so that nothing it sent is missed
-    message: dict[str, Any] = {}
-    try:
-        if worker.pipe.poll():
-            message = json.loads(worker.pipe.recv_bytes())
-    except (EOFError, OSError):
-        worker.process.join(1.0)
-        dead = True
-    if "outcome" in message:
-        outcome = message["outcome"]
-        outcome["run"]["log"] = worker.log.name
-        return Finished(task.job, task.attempt, **outcome)
-    if message.get("ready"):
-        worker.ready = True
-        _hand_over(task)
-        return None
-    run = {"seconds": time.monotonic() - task.began, "log": worker.log.name}
-    if dead:
-        return Finished(task.job, task.attempt, "killed", _death(worker.process.exitcode), run=run)
-    if time.monotonic() < task.deadline:
-        return None
-    if not worker.ready:
-        reason = f"The worker process did not start within {START_SECONDS:g} s."
-        return Finished(task.job, task.attempt, "killed", reason, run=run)
-    reason = f"It was stopped after its time limit of {task.job.timeout:g} s."
-    return Finished(task.job, task.attempt, "timeout", reason, run=run)
-
-
-def _death(exitcode: int | None) -> str:
-    if exitcode is None:
-        return "The worker process closed its connection in the middle of the job."
-    if exitcode >= 0:
-        return f"The worker process exited with code {exitcode} in the middle of the job."
-    name = signal.Signals(-exitcode).name
-    hint = ", often a sign that the machine ran out of memory" if name == "SIGKILL" else ""
-    return f"The worker process was killed by {name}{hint}."
-
-
-def _stop(worker: _Worker) -> None:
-    """End a process and whatever it started: once it serves, it leads a process group."""
-    pid = worker.process.pid
-    with suppress(ProcessLookupError):
-        if pid is not None and os.getpgid(pid) == pid:
-            os.killpg(pid, signal.SIGKILL)
-    worker.process.kill()
-    worker.process.join()
-    worker.pipe.close()
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while a process starts: the child inherits the mask, so it never sees one."""
-    resource_tracker.ensure_running()  # its own first start would lift the mask
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+def _mishap(task: _Task, status: str, reason: str) -> dict[str, Any]:
+    seconds = {"seconds": time.monotonic() - task.began}
+    return {"status": status, "reason": reason, "result": {}, "run": seconds, "damaged": None}

@@ -7,24 +7,29 @@ a job (time, memory, mishaps) is in `benchmark.execution.job_runner`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
 
-from benchmark.data.splits import Data
+from benchmark.architectures.blocks import Spec
+from benchmark.architectures.net import known
+from benchmark.description import read
 from benchmark.execution.job_context import JobContext, court_stream
 from benchmark.identity import stream_seed
 from benchmark.protocol import steps
-from benchmark.protocol.objects import Release, Service
-from benchmark.protocol.parties import Court, Owner, Party, stream
+from benchmark.protocol.court import Court, Suspect
+from benchmark.protocol.objects import Key, Release
+from benchmark.protocol.parties import Owner, Party, stream
+from benchmark.protocol.scheme import Scheme, TriggerScheme
 from benchmark.training.loop import Meter
+from benchmark.vocabulary import JobStep
 
 
-def compute(context: JobContext) -> dict[str, Any]:
-    """The result of a job: JSON, beside the artefacts that it wrote.
+def compute(context: JobContext, step: JobStep, made: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of a step of a job, JSON beside the artefacts that it wrote; `made`: that of the step before.
 
     Seeds first what a plug-in may use beside its own stream: by name, as streams are, never by code or strength.
     """
@@ -35,7 +40,7 @@ def compute(context: JobContext) -> dict[str, Any]:
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
-    return _BODIES[context.job.kind](context)
+    return _answer(context, made) if step == "answer" else _BODIES[context.job.kind](context)
 
 
 def _unmarked(context: JobContext) -> dict[str, Any]:
@@ -45,58 +50,100 @@ def _unmarked(context: JobContext) -> dict[str, Any]:
     rng = stream(number, kind, task_context.task.name, task_context.architecture)
     party = Party(task_context, context.owner_data(), rng)
     service = steps.train_unmarked(party)
-    return _result(context, service, party.meter.record(), context.test())
+    return {"cost": party.meter.record(), "artefacts": {"service": context.leave("service", service)}}
 
 
 def _marked(context: JobContext) -> dict[str, Any]:
     scheme, task_context, meter = context.scheme, context.task_context, Meter()
-    host = context.service(context.payload["host"]) if scheme.host else None
+    host = context.service(context.payload["host"]).net if scheme.host else None
     drawn = partial(context.streams.stream, context.replicate)
-    rng = drawn("owner", scheme.name, task_context.task.name)
-    owner = Owner(task_context, context.owner_data(), rng, host.net if host else None, meter)
+    owner = Owner(task_context, context.owner_data(), drawn("owner", scheme.name, task_context.task.name), host, meter)
     release, key = steps.embed(scheme, owner, drawn("owner-key", scheme.name, task_context.task.name))
-    result = _result(context, release.service, meter.record(), context.test())
-    if host and (found := steps.distortion(host, release.service, context.test(), task_context)):
-        result["embedding"] = found
-    result["artefacts"]["key"] = commitment = context.keep("key", key)
-    return result | {"commitment": commitment}
+    left = {"service": context.leave("service", release.service), "key": context.leave("key", key)}
+    return {"cost": meter.record(), "artefacts": left, "commitment": left["key"]}
 
 
 def _attacked(context: JobContext) -> dict[str, Any]:
+    """What the thief does, in a process where nothing of the judge's is."""
     payload, task_context, stages = context.payload, context.task_context, context.stages
     target: str | None = payload["target"]
     release = Release(context.service(target), payload["grants"]) if target else None
     scheme = context.scheme if payload["scheme"] else None
-    training, held_out = context.thief_data()
+    training, held_out = context.thief_data(payload["thief"], context.replicate)
     if release is None:  # he attacks no release, so he has no strength to choose by what he held out
         training = training.joined(held_out)
     key = context.key(payload["key"]) if payload.get("key") else None
     service, claim, cost = steps.steal(stages, task_context, training, context.replicate, release, scheme, key)
-    test = context.test()  # read after the thief is done
-    result = _result(context, service, cost.record(), test)
-    if release is not None:
-        result["agreement"] = steps.agreement(release.service, service, test, task_context)
-        if len(held_out):  # by which he would choose the strength of his attack
-            before, after = (steps.utility(one, held_out, task_context) for one in (release.service, service))
-            result["thief_utility"] = {"before": before, "after": after}
+    left = {"service": context.leave("service", service)}
     if claim is not None:
-        result["artefacts"]["key"] = context.keep("key", claim)
+        left["key"] = context.leave("key", claim)
+    result: dict[str, Any] = {"cost": cost.record(), "artefacts": left}
+    if release is not None and len(held_out):  # by which he would choose the strength of his attack
+        before, after = (steps.useful(one, held_out, task_context) for one in (release.service, service))
+        result["thief_utility"] = {"before": before, "after": after}
+    return result
+
+
+class _Made(TypedDict):
+    """What a party says of a model that it made. artefacts: SHA-256 of what it left, by role."""
+
+    cost: Mapping[str, int]
+    artefacts: _Left
+    commitment: NotRequired[str]
+    thief_utility: NotRequired[Mapping[str, Mapping[str, str | list[float]]]]
+
+
+class _Left(TypedDict):
+    service: str
+    key: NotRequired[str]
+
+
+def _answer(context: JobContext, made: Mapping[str, Any]) -> dict[str, Any]:
+    """The court takes the new model, and asks it the judge's images once: all that anybody reads of them later."""
+    payload, test, task_context = context.payload, context.test(), context.task_context
+    made = read(_Made, made, "what the job made")  # by a process that may be anybody's
+    running = context.take(made["artefacts"])
+    court = Court(task_context, test, stream("answers", task_context.task.name))
+    answers = court.answers(running)
+    result: dict[str, Any] = {
+        **made,
+        "utility": steps.utility(answers.outputs, test),
+        "artefacts": {**made["artefacts"], "answers": context.keep(answers)},
+    }
+    if context.job.kind == "attacked" and payload["target"]:
+        result["agreement"] = steps.agreement(context.answers(payload["target"]), answers)
+    if payload.get("host") and (found := steps.distortion(context.answers(payload["host"]), answers)):
+        result["embedding"] = found
     return result
 
 
 def _judged(context: JobContext) -> dict[str, Any]:
-    payload, scheme, test = context.payload, context.scheme, context.test()
+    payload, scheme = context.payload, context.scheme
     key, digest = context.key(payload["key"]), context.result(payload["key"])["artefacts"]["key"]
     committed = any(context.result(job)["commitment"] == digest for job in payload["ledger"])
-    observations = [
-        steps.examine(scheme, key, context.service(job), _court(context, test)) for job in payload["suspects"]
-    ]
-    return {"observations": observations, "admission": steps.admission(scheme, key, committed)}
+    observations = []
+    for job in payload["suspects"]:
+        court = _court(context)
+        observations.append(steps.examine(scheme, key, _suspect(context, job, court), court))
+    result = {"observations": observations, "admission": steps.admission(scheme, key, committed)}
+    return result | _overlap(context, scheme, key)
+
+
+def _overlap(context: JobContext, scheme: Scheme, key: Key) -> dict[str, Any]:
+    """How many of the owner's key images the thief who made the suspect had; nothing for claims and many suspects."""
+    payload = context.payload
+    suspect, *others = map(context.described, payload["suspects"])
+    if others or suspect["kind"] != "attacked" or payload["key"] not in payload["ledger"]:
+        return {}
+    if not isinstance(scheme, TriggerScheme):  # its key has no images
+        return {}
+    training, held_out = context.thief_data(suspect["thief"], suspect["replicate"])
+    return {"overlap": steps.overlap(scheme.triggers(key), training.joined(held_out))}
 
 
 def _drawn(context: JobContext) -> dict[str, Any]:
     """Fresh admissible keys on innocent models: what `bench calibrate` counts false accusations by."""
-    payload, scheme, test = context.payload, context.scheme, context.test()
+    payload, scheme = context.payload, context.scheme
     key, suspects = context.key(payload["key"]), payload["suspects"]
     name = (context.replicate, "fresh-keys", payload["scheme"]["name"], context.task_context.task.name)
     rng = context.streams.stream(*name)
@@ -105,25 +152,27 @@ def _drawn(context: JobContext) -> dict[str, Any]:
     observations: list[dict[str, Any]] = []
     admissible = 0
     for number, job in enumerate(suspects):
-        draws = each + (number < more)
-        seen, admitted = steps.redrawn(scheme, key, context.service(job), _court(context, test), rng, draws)
+        draws, court = each + (number < more), _court(context)
+        seen, admitted = steps.redrawn(scheme, key, _suspect(context, job, court), court, rng, draws)
         observations += seen
         models += [number] * len(seen)
         admissible += admitted
     return {"models": models, "observations": observations, "admissible": admissible}
 
 
-def _court(context: JobContext, test: Data) -> Court:
+def _court(context: JobContext) -> Court:
     """A court that draws the same numbers for every suspect."""
-    return Court(context.task_context, test, context.streams.stream(*court_stream(context.payload)))
+    return Court(context.task_context, context.test(), context.streams.stream(*court_stream(context.payload)))
 
 
-def _result(context: JobContext, service: Service, cost: dict[str, int], test: Data) -> dict[str, Any]:
-    return {
-        "utility": steps.utility(service, test, context.task_context),
-        "cost": cost,
-        "artefacts": {"service": context.keep("service", service)},
-    }
+def _suspect(context: JobContext, job: str, court: Court) -> Suspect:
+    """A model under examination. Read as what was delivered, or as a house net, where nobody knows how it is built."""
+    service, running = context.asked(job)
+    delivered: list[Spec] = []
+    if not known(service.net.spec):
+        ledger = (context.asked(one)[0].net.spec for one in context.payload.get("ledger", ()))
+        delivered = [*ledger, context.task_context.spec()]
+    return Suspect(service, running, context.answers(job), context.scheme.court, court, delivered)
 
 
 _BODIES: dict[str, Callable[[JobContext], dict[str, Any]]] = {

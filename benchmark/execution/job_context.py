@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmark.architectures.net import known
 from benchmark.crypto.secret_streams import SecretStreams
-from benchmark.data.splits import Data, Splits, load, thief_data
-from benchmark.data.tasks import Task, find_task
+from benchmark.data.splits import Data, load_split, thief_data
+from benchmark.data.tasks import find_task
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.identity import content_hash
 from benchmark.planning.job import Job, PluginSource
 from benchmark.plugins.registry import load_class
+from benchmark.protocol.answers import Answers
 from benchmark.protocol.attack import Attack
-from benchmark.protocol.objects import Key, Service
+from benchmark.protocol.objects import Asked, Key, Remote, Service
 from benchmark.protocol.parties import TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
-from benchmark.store.records import RecordStore
+from benchmark.store.records import SECRET_ROLES, Record, RecordStore
 from benchmark.store.secret import digest_of, read_secret, secret_path
 from benchmark.training.loop import Recipe
 
@@ -64,10 +64,13 @@ def _changed(path: str | Path) -> Changed:
 
 
 class JobContext:
-    """One job's view of the store and the data. Only a court and an insider may read a key."""
+    """One job's view of the store and the data. Only a court and an insider may read a key.
 
-    def __init__(self, job: Job, store: RecordStore, device: torch.device) -> None:
-        self.job, self.store, self.device = job, store, device
+    remote: a process beside the court's, which serves suspects that others' code has a part in.
+    """
+
+    def __init__(self, job: Job, store: RecordStore, device: torch.device, remote: Remote | None = None) -> None:
+        self.job, self.store, self.device, self.remote = job, store, device, remote
         self.payload = job.payload
         self.task_context = context_of(self.payload["world"], device)
         self.replicate: int = self.payload["replicate"]
@@ -97,22 +100,63 @@ class JobContext:
             raise _changed(secret_path(self.store.root))
         return SecretStreams(secret)
 
+    def described(self, job: str) -> Mapping[str, Any]:
+        """The payload of a parent. Raises DamagedArtefact where its record is gone."""
+        return self._record(job)["job"]
+
     def result(self, job: str) -> dict[str, Any]:
         """What a parent found. Raises DamagedArtefact where its record is gone."""
+        return self._record(job)["result"]
+
+    def _record(self, job: str) -> Record:
         record = self.store.read(job)
         if record is None:
             raise artefacts.DamagedArtefact(job, "the record of a parent is gone")
-        found: dict[str, Any] = record["result"]
-        return found
+        return record
+
+    def _digest(self, job: str, role: str) -> str:
+        """The SHA-256 of a parent's artefact: from the driver in a process that may read no record, else from there."""
+        given = self.job.given.get(job) or self.result(job)["artefacts"]
+        return str(given[role])
 
     def service(self, job: str) -> Service:
-        """What a finished job serves. Plug-in code is imported only where the net needs a builder of its own."""
-        checksum = self.result(job)["artefacts"]["service"]
-        service = artefacts.read_service(self.store.artefact_path(job, "service"), job, checksum)
-        if not all(known(net.spec) for net in (service.net, *service.filters)):
+        """What a finished job serves, for the party that attacks or marks it.
+
+        Plug-in code is imported only where the net needs a builder of its own.
+        """
+        service = self._service(job)
+        if not service.known:
             for source in self.job.sources.values():
                 load_source(source)
         return service
+
+    def asked(self, job: str) -> tuple[Service, Asked]:
+        """What a finished job serves, for the court: at rest, and ready to be asked.
+
+        The court imports the code of the benchmark's own plug-ins and of the scheme. What needs another's is served by
+        the process beside it. Raises ValueError where there is none.
+        """
+        return self._asked(self._service(job), job, self._digest(job, "service"))
+
+    def _asked(self, service: Service, job: str, digest: str) -> tuple[Service, Asked]:
+        if not service.known:
+            for role, source in self.job.sources.items():
+                if role == "scheme" or source.trusted:
+                    load_source(source)
+        if service.known:
+            return service, service.running(self.device)
+        if self.remote is None:
+            raise ValueError("the model needs a builder that none of its job's plug-ins has")
+        path, sources = self.store.artefact_path(job, "service"), list(self.job.sources.values())
+        self.remote.load(path, job, digest, sources)
+        return service, self.remote
+
+    def _service(self, job: str) -> Service:
+        return artefacts.read_service(self.store.artefact_path(job, "service"), job, self._digest(job, "service"))
+
+    def answers(self, job: str) -> Answers:
+        """What a finished job's model answers to the judge's images, asked when it was made."""
+        return artefacts.read_answers(self.store.artefact_path(job, "answers"), job, self._digest(job, "answers"))
 
     def key(self, job: str) -> Key:
         """The key of a marked job, or the claim of an attacked one.
@@ -121,35 +165,45 @@ class JobContext:
         """
         if self.job.role not in ("court", "insider"):
             raise PermissionError(f"the job {self.job.label!r} is the {self.job.role}'s and may not read a key")
-        checksum = self.result(job)["artefacts"]["key"]
-        return artefacts.read_key(self.store.artefact_path(job, "key"), job, checksum, self.scheme.key_type)
+        path, digest = self.store.artefact_path(job, "key"), self._digest(job, "key")
+        return artefacts.read_key(path, job, digest, self.scheme.key_type)
 
-    def keep(self, role: str, value: Service | Key) -> str:
-        """Write an artefact of this job; returns the file's SHA-256."""
-        return artefacts.write(self.store.artefact_path(self.job.id, role), self.job.id, value)
+    def leave(self, role: str, value: Service | Key) -> str:
+        """Leave what this job makes in the working folder, for the court to take; returns the file's SHA-256."""
+        return artefacts.write(self.store.work_path(self.job.id, role), self.job.id, value)
+
+    def take(self, made: Mapping[str, str]) -> Asked:
+        """Put what this job's party left, by role, in its place; the model is ready to be asked.
+
+        Raises ValueError where a file is not what the party said.
+        """
+        for role, digest in made.items():
+            work, place = self.store.work_path(self.job.id, role), self.store.artefact_path(self.job.id, role)
+            artefacts.settle(work, place, digest, secret=role in SECRET_ROLES)
+        place = self.store.artefact_path(self.job.id, "service")
+        service = artefacts.read_service(place, self.job.id, made["service"])
+        return self._asked(service, self.job.id, made["service"])[1]
+
+    def keep(self, value: Answers) -> str:
+        """Write what this job's model answers; returns the file's SHA-256."""
+        return artefacts.write(self.store.artefact_path(self.job.id, "answers"), self.job.id, value)
 
     def owner_data(self) -> Data:
-        return self._splits().owner.to(self.device)
+        return self._split("owner").to(self.device)
 
     def test(self) -> Data:
         """The judge's images."""
-        return self._splits().test.to(self.device)
+        return self._split("test").to(self.device)
 
-    def thief_data(self) -> tuple[Data, Data]:
-        """What the thief trains on, and what he holds out: copies, so that nothing else of the task stays with him."""
-        thief = self.payload["thief"]
-        rng = stream(self.replicate, "thief-data", self.task_context.task.name)
-        training, held_out = thief_data(self._splits(), thief["pool"], thief["share"], rng)
+    def thief_data(self, thief: Mapping[str, Any], replicate: int) -> tuple[Data, Data]:
+        """What a `thief` of a payload trains on, and what he holds out: copies, so that no more of the task stays."""
+        rng = stream(replicate, "thief-data", self.task_context.task.name)
+        whole = self._split("thief" if thief["pool"] == "disjoint" else "owner")
+        training, held_out = thief_data(whole, thief["share"], rng)
         return training.to(self.device), held_out.to(self.device)
 
-    def _splits(self) -> Splits:
-        read = load if self.job.kind == "attacked" else _kept  # a process that attacks forgets them at once
+    def _split(self, role: str) -> Data:
         try:
-            return read(self.task_context.task)
-        except BenchError as error:  # they were whole when the plan was made
+            return load_split(self.task_context.task, role, self.payload["data"])
+        except BenchError as error:  # it was whole when the plan was made
             raise Changed(str(error)) from error
-
-
-@cache
-def _kept(task: Task) -> Splits:
-    return load(task)

@@ -1,33 +1,45 @@
-"""One job in a worker process: its body, the circumstances it ran under, and mishaps as a status and a sentence."""
+"""One step of a job in a worker process: its body, the circumstances it ran under, and mishaps as a status and a
+sentence."""
 
 from __future__ import annotations
 
-import errno
+import os
 import platform
 import resource
 import time
 from collections.abc import Mapping
 from functools import cache
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # the first step of an optimiser imports it, for seconds: here it is once for all forks
 
 from benchmark.digest.code_digest import engine_hash
 from benchmark.execution.doctor import version
 from benchmark.execution.job_bodies import compute
 from benchmark.execution.job_context import Changed, JobContext
+from benchmark.execution.mishaps import mishap
+from benchmark.execution.suspect_process import RemoteService
 from benchmark.planning.job import Job
 from benchmark.protocol.parties import NotApplicable
 from benchmark.store.artefacts import DamagedArtefact
 from benchmark.store.records import RecordStore
 from benchmark.training.device import device_of
+from benchmark.vocabulary import JobStep
+
+# what narrows the instructions that a library chooses, which decides the last bits of a sum
+_INSTRUCTION_LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
 
 
-def execute(job: Job, machine: Mapping[str, Any]) -> dict[str, Any]:
-    """Carry out `job`; machine: root (the store), device. Returns the outcome the scheduler records.
+def execute(
+    job: Job, step: JobStep, made: Mapping[str, Any], machine: Mapping[str, Any], suspects: Connection | None
+) -> dict[str, Any]:
+    """Carry out a step of `job`, after one that found `made`; machine: root (the store), device. Returns the outcome.
 
-    A killed job is tried again by the next run: a full disk and a file that changed are not the plug-in's fault.
+    suspects: a process beside this one that serves suspects with somebody else's code. A killed job is tried again by
+    the next run: a full disk and a file that changed are not the plug-in's fault.
     """
     device = device_of(machine["device"])
     started, used = time.perf_counter(), time.process_time()
@@ -35,19 +47,19 @@ def execute(job: Job, machine: Mapping[str, Any]) -> dict[str, Any]:
     try:
         if engine_hash() != job.payload["engine"]:
             raise Changed("the benchmark's own code changed after the plan was made: run the same command again")
-        outcome["result"] = compute(JobContext(job, RecordStore(Path(machine["root"])), device))
+        remote = RemoteService(suspects) if suspects else None
+        context = JobContext(job, RecordStore(Path(machine["root"])), device, remote)
+        outcome["result"] = compute(context, step, made)
     except NotApplicable as reason:
         outcome |= {"status": "not-applicable", "reason": str(reason)}
     except DamagedArtefact as damaged:
         return {"status": "damaged", "damaged": damaged.job, "reason": str(damaged)}
     except Changed as changed:
         outcome |= {"status": "killed", "reason": str(changed)}
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if (found := mishap(error)) is None:
             raise
-        outcome |= {"status": "killed", "reason": "the disk is full: free some space and run the same command again"}
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        outcome |= {"status": "oom", "reason": f"out of memory: {(str(error) or job.label).splitlines()[0]}"}
+        outcome |= dict(zip(("status", "reason"), found, strict=True))
     outcome["run"] = {
         "seconds": round(time.perf_counter() - started, 4),
         "cpu_seconds": round(time.process_time() - used, 4),
@@ -67,6 +79,7 @@ def _circumstances(device: torch.device) -> dict[str, Any]:
         "peak_memory_mb": round(peak, 1),
         "device": device.type,
         "hardware": _hardware(device),
+        "cpu": _instructions(),
         "versions": _versions(),
     }
 
@@ -78,6 +91,13 @@ def _hardware(device: torch.device) -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+@cache
+def _instructions() -> str:
+    """The instruction set that torch chose for this CPU, and what of the environment narrows the libraries' choice."""
+    limits = (f"{name}={os.environ[name]}" for name in _INSTRUCTION_LIMITS if name in os.environ)
+    return ", ".join((torch.backends.cpu.get_cpu_capability(), *limits))
 
 
 @cache

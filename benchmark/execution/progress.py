@@ -59,11 +59,11 @@ class JobCounts:
         """It ran out of memory, or its parent is made again first: it will be run once more."""
         self._began.pop(job.id, None)
 
-    def rebuilt(self, parent: Job, reason: str) -> None:
-        """The artefact of `parent` is damaged: its record is discarded and it will be run again."""
-        self._left[parent.id] = parent
-        if parent.id in self._known:
-            self._known.remove(parent.id)
+    def rebuilt(self, job: Job, reason: str) -> None:
+        """`job` was finished and will be run again: its artefact is damaged, or a parent came out different."""
+        self._left[job.id] = job
+        if job.id in self._known:
+            self._known.remove(job.id)
             self.total += 1
 
     @property
@@ -117,9 +117,9 @@ class PlainProgress(JobCounts):
         super().postponed(job, reason)
         self._say(Text(f"{printable(job.label)}: {printable(reason)}", style="yellow"))
 
-    def rebuilt(self, parent: Job, reason: str) -> None:
-        super().rebuilt(parent, reason)
-        self._say(Text(f"{printable(parent.label)} runs again: {printable(reason)}", style="yellow"))
+    def rebuilt(self, job: Job, reason: str) -> None:
+        super().rebuilt(job, reason)
+        self._say(Text(f"{printable(job.label)} runs again: {printable(reason)}", style="yellow"))
 
     def _settled(self, job: Job, status: str, seconds: float | None, reason: str | None) -> None:
         total = str(self.total)
@@ -176,6 +176,11 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     minutes = round(whole / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d}"
+
+
+def note(console: Console, sentence: str) -> None:
+    """Tell the person something that is no job's."""
+    console.print(Text(printable(sentence), style="yellow"), soft_wrap=True)
 
 
 def printable(text: str) -> str:

@@ -1,22 +1,27 @@
-"""Carrying out a plan: run file, lock, workers, records. The pages are made from what this leaves."""
+"""Carrying out a plan: run file, workers, records. The pages are made from what this leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from benchmark.errors import BenchError
 from benchmark.execution.doctor import check_environment
 from benchmark.execution.executor import LocalExecutor
-from benchmark.execution.progress import progress_for
-from benchmark.execution.run_file import write_run_file
+from benchmark.execution.progress import note, progress_for
+from benchmark.execution.run_file import keep_other_board, write_run_file
 from benchmark.execution.scheduler import Summary, run_jobs
+from benchmark.execution.walls import task_files
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
 from benchmark.store.run_description import RunDescription
+from benchmark.store.verify import whole
 
 STORE = "store"  # the folder of records and artefacts, shared by every run under one results folder
 
@@ -25,13 +30,14 @@ STORE = "store"  # the folder of records and artefacts, shared by every run unde
 class Machine:
     """Where a plan runs; nothing here enters a result's name. Raises BenchError for a name that is no folder's.
 
-    run: the folder of the pages, below `results`. device: auto, cpu or cuda.
+    run: the folder of the pages, below `results`. device: auto, cpu or cuda. memory: MB that each worker may take.
     """
 
     results: Path
     run: str
     workers: int = 1
     device: str = "auto"
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if not self.run or self.run in (".", "..", STORE) or "/" in self.run:
@@ -47,6 +53,12 @@ class Machine:
     def store(self) -> RecordStore:
         return RecordStore(self.results / STORE)
 
+    @contextmanager
+    def lock(self, console: Console) -> Iterator[None]:
+        """Hold the store, from the first job to the last page; says so where another run has to end first."""
+        with self.store.lock(partial(note, console)):
+            yield
+
 
 def carry_out(
     jobs: Sequence[Job],
@@ -59,22 +71,36 @@ def carry_out(
 ) -> Summary:
     """Run the jobs that have no final record, and write `described`, if they are a run's, as its run file.
 
-    `fresh` forgets every record of them first, `retry` those with these statuses.
+    `fresh` runs all of them anew, `retry` those whose records have these statuses, or are "damaged": an artefact is not
+    what was written. A record is replaced when the new one is there. The caller holds `machine.lock()`.
     """
     store = machine.store
-    with store.lock():
-        if described is not None:
-            write_run_file(machine.folder, described)
-        for job in jobs:
-            if fresh or (retry and store.status(job.id) in retry):
-                store.discard(job.id)
-        if not all(store.finished(job.id) for job in jobs):
-            check_environment(machine.device)
-        for path, reason in store.damaged:
-            console.print(f"set aside {path.name}: {reason}; it will be made again", style="yellow", markup=False)
-        context = {"root": str(store.root.absolute()), "device": machine.device}
+    again = {job.id for job in jobs if _repeat(job, store, fresh, retry)}
+    context: dict[str, Any] = {"root": str(store.root.absolute())}
+    context |= {"device": machine.device, "memory_mb": machine.memory}
+    if again or not all(store.finished(job.id) for job in jobs):
+        check_environment(machine.device)
+        context["data"] = task_files(jobs)
+    if described is not None:
+        if kept := keep_other_board(machine.folder, described):
+            note(console, f"{machine.folder} held the board of another selection, which is now in {kept}")
+        write_run_file(machine.folder, described)
+    for path, reason in store.damaged:
+        note(console, f"{path}: {reason}; it is set aside and will be made again")
+    try:
         with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
-            return run_jobs(jobs, store, executor, progress)
+            return run_jobs(jobs, store, executor, progress, again)
+    finally:
+        if again:
+            note(console, f"{len(again)} jobs were not made anew: their earlier records stay, and count until they are")
+
+
+def _repeat(job: Job, store: RecordStore, fresh: bool, retry: Sequence[str]) -> bool:
+    """Whether to run a job anew although it has a record."""
+    record = store.read(job.id) if fresh or retry else None
+    if record is None:
+        return False
+    return fresh or record["status"] in retry or ("damaged" in retry and not whole(store, record))
 
 
 def refusals(jobs: Sequence[Job], store: RecordStore) -> list[str]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from benchmark import __version__, atomic
 from benchmark.data.tasks import find_task
+from benchmark.description import read_json
 from benchmark.errors import BenchError
 from benchmark.planning.plan import Plan
 from benchmark.planning.profile import Profile
@@ -80,10 +84,45 @@ def _first_line(doc: str) -> str:
     return doc.strip().split("\n\n")[0].replace("\n", " ")
 
 
+RUN_FILE = "run.json"
+_THRESHOLDS = frozenset({"about", "alpha", "budget", "seeds", "timeout"})  # of a profile: they select nothing
+
+
+def keep_other_board(folder: Path, described: run_description.RunDescription) -> Path | None:
+    """Rename a folder whose pages show what the run to come does not, and return its new path; or None.
+
+    A board that the new one includes is no other: more rows and columns, more seeds, other thresholds or edited code.
+    Raises BenchError where the folder can't be renamed.
+    """
+    path = folder / RUN_FILE
+    if not path.is_file() or {one.name for one in folder.iterdir()} == {RUN_FILE}:
+        return None
+    with suppress(BenchError, KeyError, TypeError, AttributeError):  # damaged, or of another version: any board's
+        (ground, cells), (ground_to_come, to_come) = _selection(read_json(path, "")), _selection(described.as_json())
+        if ground == ground_to_come and cells <= to_come:
+            return None
+    aside = next(one for number in count(1) if not (one := folder.with_name(f"{folder.name}-{number}")).exists())
+    try:
+        return folder.rename(aside)
+    except OSError as error:
+        reason = f"holds the board of another selection and can't be renamed ({error.strerror})"
+        raise BenchError(f"{folder} {reason}: choose another --run") from error
+
+
+def _selection(described: Mapping[str, Any]) -> tuple[str, set[str]]:
+    """What a run.json says of the ground that a board stands on, and what is on it."""
+    ground = {name: value for name, value in described["profile"].items() if name not in _THRESHOLDS}
+    kind = ["calibration" in described, (described.get("reproduction") or {}).get("scale")]
+    cells = [[cell.get(name) for name in ("scheme", "attack", "replicate", "innocent", "pool", "share")]
+             for cell in described["cells"]]  # fmt: skip
+    on_it = [*cells, *(one["label"] for role in ("schemes", "attacks") for one in described[role])]
+    return json.dumps([ground, kind], sort_keys=True), {json.dumps(one) for one in on_it}
+
+
 def write_run_file(folder: Path, described: run_description.RunDescription) -> None:
     """Write `run.json`. Raises BenchError where the folder can't be written."""
     try:
-        atomic.write(folder / "run.json", json.dumps(described.as_json(), indent=1, ensure_ascii=False).encode())
+        atomic.write(folder / RUN_FILE, json.dumps(described.as_json(), indent=1).encode())
     except OSError as error:
         raise BenchError(
             f"the folder {folder} can't be written ({error.strerror}): choose another --results"

@@ -5,7 +5,7 @@ The driver process does this. It alone writes records, so no worker ever needs t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
@@ -14,7 +14,7 @@ from typing import cast
 from benchmark.execution.executor import Finished, LocalExecutor
 from benchmark.execution.progress import JobCounts
 from benchmark.planning.job import Job
-from benchmark.store.records import FINAL, Record, RecordStore, Status
+from benchmark.store.records import FINAL, Record, RecordStore, Status, fingerprint
 from benchmark.vocabulary import IDENTITY, RECORD_SCHEMA
 
 WAIT_SECONDS = 1.0
@@ -30,31 +30,46 @@ class Summary:
     rebuilt: set[str] = field(default_factory=set)  # run again because their artefact was damaged
 
 
-def run_jobs(jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: JobCounts) -> Summary:
+def run_jobs(
+    jobs: Sequence[Job],
+    store: RecordStore,
+    executor: LocalExecutor,
+    events: JobCounts,
+    again: set[str] | None = None,
+) -> Summary:
     """Run every job that has no final record and whose parents end ok; write a record for each.
 
     Among the jobs that could run, the one with the longest estimated way to the end of the plan goes first;
     ties go by plan order. A job that runs out of memory is run once more at the end, with nothing beside it.
-    Where a job finds a parent's artefact damaged, the parent is made again, once.
+    Where a job finds a parent's artefact damaged, the parent is made again, once. Where a parent comes out with other
+    artefacts than its children were given, they are made again.
+
+    again: jobs to run although their record is final. Each is taken out of the set when its new record takes the
+    place of the old one, which stays where the new attempt comes to no final end.
 
     `jobs` must hold every parent it names, also those finished long ago: ValueError otherwise, and
     graphlib.CycleError for a circle. Any exception, KeyboardInterrupt included, closes the executor: running
     jobs are abandoned, what finished is on disk. The caller holds `store.lock()`.
     """
     try:
-        return _Run(jobs, store, executor, events).to_end()
+        return _Run(jobs, store, executor, events, set() if again is None else again).to_end()
     except BaseException:
         executor.close()
         raise
 
 
 class _Run:
-    def __init__(self, jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: JobCounts) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: JobCounts, again: set[str]
+    ) -> None:
         self.jobs = {job.id: job for job in jobs}
         self.store = store
         self.executor = executor
         self.events = events
+        self.again = again
         self.summary = Summary()
+        self.made: dict[str, Mapping[str, str]] = {}  # the artefacts of the jobs with a record, by role
+        self.given: dict[str, str] = {}  # what finished jobs say they were given
         self.children: dict[str, list[str]] = {id: [] for id in self.jobs}
         for job in self.jobs.values():
             for parent in job.parents:
@@ -69,9 +84,11 @@ class _Run:
         statuses, cached = self.summary.statuses, self.summary.cached
         for job in self.jobs.values():
             record = self.store.read(job.id)
-            if record is not None and record["status"] in FINAL:
-                statuses[job.id] = record["status"]
+            if record is not None and record["status"] in FINAL and job.id not in self.again:
+                self._note(record)
                 cached.add(job.id)
+        for id in [id for id in self.jobs if id in cached and self._outdated(id)]:
+            self._forget(id)
         self._queue([id for id in self.jobs if id not in cached])
         done = [self.jobs[id] for id in self.jobs if id in cached]
         self.events.planned(list(self.jobs.values()), done, self.executor.free_slots)
@@ -82,6 +99,31 @@ class _Run:
             for finished in self.executor.wait(WAIT_SECONDS):
                 self._settle(finished)
         return self.summary
+
+    def _note(self, record: Record) -> None:
+        id = record["id"]
+        self.summary.statuses[id] = record["status"]
+        self.made[id] = record["result"].get("artefacts", {})
+        if "given" in record:
+            self.given[id] = record["given"]
+
+    def _forget(self, id: str) -> None:
+        """Let a finished job count as one that has to run. Its record stays until there is a new one."""
+        self.summary.statuses.pop(id, None)
+        self.summary.cached.discard(id)
+
+    def _given_now(self, id: str) -> dict[str, Mapping[str, str]]:
+        return {parent: self.made[parent] for parent in self.jobs[id].parents}
+
+    def _outdated(self, id: str) -> bool:
+        """Whether a job ended ok with other artefacts of its parents than there are now.
+
+        Where a parent is still to be made, that is seen when it has been.
+        """
+        statuses = self.summary.statuses
+        if statuses.get(id) != "ok" or any(statuses.get(parent) != "ok" for parent in self.jobs[id].parents):
+            return False
+        return id in self.given and self.given[id] != fingerprint(self._given_now(id))
 
     def _queue(self, ids: Sequence[str]) -> None:
         """Make these the waiting jobs, those with the longest estimated way to a leaf first."""
@@ -114,7 +156,7 @@ class _Run:
 
     def _start(self, id: str, attempt: int) -> None:
         self.running[id] = frozenset(self.summary.rebuilt)
-        self.executor.submit(self.jobs[id], attempt)
+        self.executor.submit(replace(self.jobs[id], given=self._given_now(id)), attempt)
         self.events.started(self.jobs[id])
 
     def _settle(self, finished: Finished) -> None:
@@ -131,20 +173,25 @@ class _Run:
                 return
             finished = replace(finished, status="crashed", reason=self._beyond_repair(finished))
         record = _record(finished)
-        self.store.write(record)
-        self.summary.statuses[job.id] = finished.status
+        if finished.status in FINAL or not self.store.finished(job.id):
+            self.store.write(record)
+            self.again.discard(job.id)
+        self._note(record)
         self.events.finished(job, record)
         if finished.status != "ok":
             self._block_children(job.id)
+            return
+        for id in [id for id in (job.id, *self.children[job.id]) if self._outdated(id)]:
+            self._forget(id)
+            self._queue([*self.waiting, id])
+            self.events.rebuilt(self.jobs[id], "a model that it was made from came out different")
 
     def _rebuild(self, parent: str, job: Job, reason: str | None) -> None:
         """Have `parent` made again, unless a sibling asked for it while `job` ran, then run `job` again."""
         self._queue([*self.waiting, job.id])
         self.events.postponed(job, f"{self.jobs[parent].label} is made again first")
         if parent not in self.summary.rebuilt:
-            self.store.discard(parent)
-            self.summary.statuses.pop(parent)
-            self.summary.cached.discard(parent)
+            self._forget(parent)
             self.summary.rebuilt.add(parent)
             self._queue([*self.waiting, parent])
             self.events.rebuilt(self.jobs[parent], reason or "its artefact is damaged")
@@ -183,6 +230,7 @@ def _record(finished: Finished) -> Record:
         "reason": None if ok else finished.reason,
         "job": dict(job.payload),
         "parents": list(job.parents),
+        "given": fingerprint(job.given),
         "result": finished.result if ok else {},
         "run": {**finished.run, "finished": datetime.now(UTC).isoformat(timespec="seconds")},
     }

@@ -1,89 +1,71 @@
-"""A worker process's whole life: jobs in, outcomes out, until the driver hangs up or dies."""
+"""A worker process's whole life: steps of jobs in, outcomes out, until the driver hangs up or ends it."""
 
 from __future__ import annotations
 
-import ctypes
-import faulthandler
 import importlib
-import io
 import json
-import multiprocessing
 import os
-import signal
-import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
 from pathlib import Path
 from typing import Any
 
+from benchmark.execution.mishaps import mishap
+from benchmark.execution.processes.process_state import ProcessState
 from benchmark.planning.job import Job
 from benchmark.store.records import STATUSES
 
-Entry = Callable[[Job, dict[str, Any]], dict[str, Any]]
+Entry = Callable[[Job, str, dict[str, Any], dict[str, Any], Connection | None], dict[str, Any]]
 
 
-def serve(pipe: Connection, entry: str, context: dict[str, Any], log: Path, driver: int) -> None:
-    """Answer the driver's jobs. `entry` is `module:function`; output goes to `log`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
-    os.setsid()
-    _die_with(driver)
-    _redirect(log)
-    faulthandler.enable()
+def serve(pipe: Connection, entry: str, machine: dict[str, Any]) -> None:
+    """Answer the driver's steps. `entry` is `module:function`."""
     module, _, name = entry.partition(":")
     execute: Entry = getattr(importlib.import_module(module), name)
-    pipe.send_bytes(b'{"ready": true}')
+    out, own = os.fdopen(os.dup(pipe.fileno()), "wb"), os.getpid()
+
+    def say(message: dict[str, Any]) -> None:
+        out.write(json.dumps(message, allow_nan=False).encode() + b"\n")
+        out.flush()
+
+    say({"ready": True})
     with suppress(EOFError):
         while True:
-            job: Job = pipe.recv()
-            print(f"--- {job.label!a}", flush=True)
-            pipe.send_bytes(_outcome(execute, job, dict(context)))
+            job, step, made, nonce, suspect = pipe.recv()
+            suspects = Connection(recv_handle(pipe)) if suspect else None
+            print(f"--- {job.label!a}: {step}", flush=True)
+            outcome = _outcome(execute, job, step, made, dict(machine), suspects)
+            if os.getpid() != own:  # a copy that the job made of this process
+                os._exit(1)
+            say({"job": job.id, "nonce": nonce, "outcome": outcome})
+            if suspects is not None:
+                suspects.close()
 
 
-def _die_with(driver: int) -> None:
-    """End this process when the driver ends, by whatever means, even in the middle of a job."""
-
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-    if sys.platform == "linux":  # also while native code holds the interpreter and no thread can run
-        set_death_signal = 1
-        ctypes.CDLL(None, use_errno=True).prctl(set_death_signal, signal.SIGKILL)
-        if os.getppid() != driver:  # it ended before the call
-            os._exit(1)
-
-
-def _redirect(log: Path) -> None:
-    """Send what the job prints, native code included, to the log and away from the driver's display."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # a killed process flushes nothing
-
-
-def _outcome(execute: Entry, job: Job, context: dict[str, Any]) -> bytes:
-    began = time.perf_counter()
+def _outcome(
+    execute: Entry, job: Job, step: str, made: dict[str, Any], machine: dict[str, Any], suspects: Connection | None
+) -> dict[str, Any]:
+    began, before = time.perf_counter(), ProcessState()
     try:
-        outcome = dict(execute(job, context))
+        outcome = {"reason": None, "result": {}, "run": {}, **execute(job, step, made, machine, suspects)}
         if outcome.get("status") not in STATUSES | {"damaged"}:
             raise ValueError(f"the job ended with the unknown status {outcome.get('status')!r}")
-        run = {"seconds": time.perf_counter() - began, **(outcome.get("run") or {})}
-        return json.dumps({"outcome": {**outcome, "run": run}}, allow_nan=False).encode()
+        json.dumps(outcome, allow_nan=False)
     except BaseException as error:  # sys.exit() in a plug-in is a crash too
         traceback.print_exc()
-        run = {"seconds": time.perf_counter() - began, "traceback": traceback.format_exc()}
-        status = "oom" if isinstance(error, MemoryError) else "crashed"
-        outcome = {"status": status, "reason": _reason(error, job), "run": run}
-        return json.dumps({"outcome": outcome}).encode()
+        status, reason = mishap(error) or ("crashed", _reason(error, job))
+        outcome = {"status": status, "reason": reason, "result": {}, "run": {"traceback": traceback.format_exc()}}
+    outcome["run"] = {"seconds": time.perf_counter() - began, **outcome["run"]}
+    if changed := before.changed():
+        outcome["run"]["changed"] = changed
+        if not job.foreign:  # others come after it in this process
+            reason = f"it changed {', '.join(changed[:5])} for the jobs after it"
+            outcome |= {"status": "crashed", "reason": reason, "result": {}}
+    return outcome
 
 
 def _reason(error: BaseException, job: Job) -> str:

@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.vocabulary import JobKind, JobRole
+from benchmark.vocabulary import JobKind, JobRole, JobStep
 
 
 @dataclass(frozen=True)
 class PluginSource:
-    """Where a plug-in class lies, and the hash its code had when the plan was made."""
+    """Where a plug-in class lies, and the hash its code had when the plan was made.
+
+    trusted: a built-in, not a file of somebody else's, even if that holds a built-in's text.
+    """
 
     path: str
     class_name: str
     code: str
+    trusted: bool = True
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class Job:
     """One step of the benchmark.
 
     `payload` holds everything that decides the result and nothing else, so that `id`, its SHA-256, names the
-    result: device, worker count and paths stay out of it. `sources`: where the code of its plug-ins is.
+    result: device, worker count and paths stay out of it. `sources`: where the code of its plug-ins is. `given`: by the
+    id of a parent, the SHA-256 of its artefacts by role, for a process that may read no record.
     """
 
     id: str
@@ -35,3 +40,14 @@ class Job:
     sources: Mapping[str, PluginSource] = field(default_factory=dict)
     seconds: float = 1.0  # expected duration on one CPU core, for the order and the time left
     timeout: float = 600.0  # seconds after which the process is killed
+    given: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> tuple[JobStep, ...]:
+        """What is done one after another: a model is made by its party and then asked by the court."""
+        return ("judge",) if self.kind in ("judged", "drawn") else ("make", "answer")
+
+    @property
+    def foreign(self) -> bool:
+        """Whether code runs in it that is not the benchmark's own."""
+        return any(not source.trusted for source in self.sources.values())

@@ -168,8 +168,8 @@ def public(stage: Stage) -> dict[str, Any]:
 
 
 def _source(stage: Stage) -> PluginSource:
-    path = stage.declaration.source
-    return PluginSource(str(path), stage.declaration.class_name, source_hash(path))
+    one = stage.declaration
+    return PluginSource(str(one.source), one.class_name, source_hash(one.source), trusted=one.origin == "built-in")
 
 
 def _scheme_source(scheme: Setting) -> dict[str, PluginSource]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from benchmark.architectures.catalogue import read_architecture
+from benchmark.data.own_images import is_own, read_name
 from benchmark.data.tasks import find_task
 from benchmark.description import did_you_mean, read
 from benchmark.errors import BenchError
@@ -140,6 +141,8 @@ class Profile:
     ) -> Profile:
         """This profile with the command line's values; None means not given. Raises BenchError."""
         task = options.get("task")
+        if task is not None and is_own(task):
+            task = options["task"] = read_name(task).name
         if self.image is not None and task is not None and find_task(task).kind == "image-to-image":
             options |= {"task": None, "image": replace(self.image, task=task)}
         thief = _with(self.thief, f"profile {self.name}: thief", pool=thief_pool, share=thief_share)

@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -60,9 +60,10 @@ class Registry:
                 _add(found, builders, path, origin)
             except BenchError as error:
                 broken.append(Broken(path, str(error)))
-        usable = {declaration.source for declaration in found.values()}
         for path in dict.fromkeys(plugin.resolve() for plugin in plugins):
-            if path not in usable:
+            known = {key: one for key, one in found.items() if one.source == path}
+            found.update({key: replace(one, origin="plugin") for key, one in known.items()})  # not trusted as built-in
+            if not known:
                 _add(found, builders, path, "plugin")
         ordered = sorted(found.values(), key=lambda declaration: declaration.name)
         schemes = tuple(declaration for declaration in ordered if declaration.role == "scheme")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.architectures.net import Net
+from benchmark.architectures.net import Net, known
 from benchmark.protocol import key_form
+from benchmark.protocol.draws import Draws, seeds_of, takes_draws
+from benchmark.protocol.graph import Operator, traced
 from benchmark.training.loop import logits
 from benchmark.vocabulary import Access
 
@@ -20,8 +25,40 @@ class Service:
     net: Net
     filters: tuple[Net, ...] = ()
 
+    @property
+    def known(self) -> bool:
+        """Whether this process has every builder that the net and its filters need."""
+        return all(known(net.spec) for net in (self.net, *self.filters))
+
     def running(self, device: torch.device | str = "cpu") -> Running:
         return Running(self.net.module(device), tuple(f.module(device) for f in self.filters))
+
+
+class ServiceFailed(Exception):
+    """A service in a process of its own raised an error, ended, or answered nonsense; the message says which."""
+
+    @property
+    def passing(self) -> bool:
+        """Whether the machine is to blame, or the process ended, so that another run may not meet it."""
+        blamed = (ValueError, TypeError, KeyError, RuntimeError)
+        return self.__cause__ is not None and not isinstance(self.__cause__, blamed)
+
+
+class Asked(Protocol):
+    """What a court asks: a service in this process, or one in a process of its own."""
+
+    def ask(self, x: Tensor, access: Access, seeds: Sequence[int] | None = None) -> Tensor:
+        """See `Running.ask`. Raises ServiceFailed."""
+
+    def graph(self, shape: Sequence[int]) -> list[Operator]:
+        """See `Running.graph`. Raises ServiceFailed."""
+
+
+class Remote(Asked, Protocol):
+    """A process that serves one model after another, and only ever gets images."""
+
+    def load(self, path: Path, job: str, sha256: str, sources: Sequence[Any]) -> None:
+        """Serve from now on the artefact of a job, for which it may import `sources`. Raises ServiceFailed."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +68,27 @@ class Running:
     model: nn.Module
     filters: tuple[nn.Module, ...] = ()
 
-    def ask(self, x: Tensor, access: Access) -> Tensor:
+    def ask(self, x: Tensor, access: Access, seeds: Sequence[int] | None = None) -> Tensor:
         """Answers to images (N, C, H, W) in [0, 1]: labels (N,), probabilities (N, classes) or raw outputs.
 
-        Raw outputs are logits (N, classes), or the images (N, C, H, W) that an image-to-image net makes.
+        Raw outputs are logits (N, classes), or the images (N, C, H, W) that an image-to-image net makes. seeds: of what
+        a random filter draws, one for each image (by default those that follow from the images).
         """
+        draws = (
+            Draws(seeds_of(x) if seeds is None else seeds, x.device) if any(map(takes_draws, self.filters)) else None
+        )
         for stage in self.filters:
-            x = stage(x)
+            x = stage(x, draws) if takes_draws(stage) else stage(x)
         answer = logits(self.model, x)
+        if answer.dim() == 2:  # a class that can't win may stand at minus infinity
+            answer = answer.clamp(min=torch.finfo(answer.dtype).min)
         if access == "labels":
             return answer.argmax(1)
         return answer if access == "outputs" else answer.softmax(1)
+
+    def graph(self, shape: Sequence[int]) -> list[Operator]:
+        """The net behind the filters as standard operators with their tensors, traced on images of `shape`."""
+        return traced(self.model, shape)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""Owner, suspect and court: what each may see, and what every party that trains can do."""
+"""What every party that trains can do, and the owner; what everybody knows, and what can't be done."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,9 +15,7 @@ from benchmark.architectures.net import Net, build
 from benchmark.data.splits import Data
 from benchmark.data.tasks import Task
 from benchmark.identity import stream_seed
-from benchmark.protocol.objects import Running
-from benchmark.training.loop import BatchSource, Meter, Recipe, Step, fit, logits
-from benchmark.vocabulary import Access
+from benchmark.training.loop import BatchSource, Meter, Recipe, Step, fit
 
 
 @dataclass(frozen=True)
@@ -146,37 +143,3 @@ class Owner(Party):
         if callable(self._host):
             self._host = self._host()
         return self._host.module(self.device)
-
-
-class Suspect:
-    """A service under examination. `ask` answers as the court's access allows; `net` only with weights."""
-
-    def __init__(self, running: Running, access: Access) -> None:
-        self._running, self.access = running, access
-
-    def ask(self, x: Tensor) -> Tensor:
-        """Labels (N,), probabilities (N, classes) or outputs for images (N, C, H, W) in [0, 1]."""
-        return self._running.ask(x, "probabilities" if self.access == "weights" else self.access)
-
-    def labels(self, x: Tensor) -> Tensor:
-        """Labels (N,), whatever more the court may see."""
-        return self._running.ask(x, "labels")
-
-    def net(self) -> nn.Module:
-        """The suspect's net, a copy. Raises Unreadable unless the court sees weights."""
-        if self.access != "weights":
-            raise Unreadable(f"the court sees {self.access}, not weights")
-        return copy.deepcopy(self._running.model)
-
-
-@dataclass(frozen=True)
-class Court:
-    """The judge's own data (nobody else's) and randomness."""
-
-    context: TaskContext
-    probe: Data
-    rng: torch.Generator
-
-    def right(self, model: nn.Module) -> Tensor:
-        """Which probe images `model` classifies correctly, boolean (N,)."""
-        return logits(model, self.probe.images()).argmax(1) == self.probe.y

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from benchmark.crypto.prf import secret
 from benchmark.data.splits import Data
 from benchmark.protocol import key_form
+from benchmark.protocol.court import Court, Suspect
 from benchmark.protocol.objects import Key, Marked
 from benchmark.protocol.observations import Admission, Observations
-from benchmark.protocol.parties import Court, Owner, Party, Suspect
+from benchmark.protocol.parties import Owner, Party
 from benchmark.training.loop import Recipe
 from benchmark.vocabulary import Access
 

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, as_float
+from benchmark.protocol.answers import Answers, checked
 from benchmark.protocol.attack import Attack, OracleAttack
+from benchmark.protocol.court import Court, Opaque, Suspect, gaps
 from benchmark.protocol.objects import Key, Release, Service
 from benchmark.protocol.observations import Observations, bits
-from benchmark.protocol.parties import Court, NotApplicable, Owner, Party, Suspect, TaskContext, Unreadable, stream
+from benchmark.protocol.parties import NotApplicable, Owner, Party, TaskContext, Unreadable, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.protocol.thief import Insider, Thief, ThiefCost
 from benchmark.training.flops import counted
@@ -76,66 +78,64 @@ def steal(
     return service, claim, cost
 
 
-def utility(service: Service, data: Data, context: TaskContext) -> dict[str, Any]:
-    """How useful a service is, item by item, on `data`.
+def useful(service: Service, data: Data, context: TaskContext) -> dict[str, Any]:
+    """The `utility` of a service on images that its owner, or a thief, holds out for himself."""
+    images = data.images()
+    return utility(checked(service.running(context.device).ask(images, "outputs"), images, context.task.kind), data)
 
-    Classification: `correct`, one character an image. Image-to-image: `psnr` in dB and `ssim` of every answer against
-    the clean image, and the PSNR of the degraded input itself (`identity`). Raises ValueError unless every image is
-    answered with one finite score per class, or an image of its own shape.
+
+def utility(outputs: Tensor, data: Data) -> dict[str, Any]:
+    """How useful a service is that answers `data` with `outputs`, item by item.
+
+    Classification: `correct`, one character an image; whoever names a class that the task hasn't is wrong.
+    Image-to-image: `psnr` in dB and `ssim` of every answer against the clean image, and the PSNR of the degraded input
+    itself (`identity`).
     """
-    answer = _outputs(service, data, context)
-    images = context.task.kind == "image-to-image"
-    wanted = data.y.shape if images else (len(data), context.task.classes)
-    if answer.shape != wanted:
-        raise ValueError(f"the model answers with shape {tuple(answer.shape)}, expected {tuple(wanted)}")
-    if not bool(torch.isfinite(answer).all()):
-        raise ValueError("the model answers with NaN or infinity")
-    if not images:
-        return {"correct": bits(answer.argmax(1) == data.y)}
+    outputs = outputs.to(data.x.device)
+    if outputs.dim() == 2:
+        return {"correct": bits(outputs.argmax(1) == data.y)}
     clean = as_float(data.y)
-    return quality(answer, clean) | {"identity": psnr(data.images(), clean).tolist()}
+    return quality(outputs, clean) | {"identity": psnr(data.images(), clean).tolist()}
 
 
-def distortion(host: Service, marked: Service, data: Data, context: TaskContext) -> dict[str, Any] | None:
-    """What embedding did to the images of an image-to-image net: `psnr` in dB and `ssim` of what `marked` answers on
-    `data` against what its `host` answers, image by image. None for other tasks.
+def distortion(host: Answers, marked: Answers) -> dict[str, Any] | None:
+    """What embedding did to the images of an image-to-image net: `psnr` in dB and `ssim` of what it answers when marked
+    against what its host answers, image by image. None for other tasks.
     """
-    if context.task.kind != "image-to-image":
-        return None
-    before, after = (_outputs(one, data, context) for one in (host, marked))
-    return quality(after, before.clamp(0, 1))
+    return quality(marked.outputs, host.outputs.clamp(0, 1)) if host.outputs.dim() == 4 else None
 
 
-def agreement(delivered: Service, attacked: Service, data: Data, context: TaskContext) -> dict[str, float]:
-    """How alike two services answer `data`: the largest gap between their outputs, and the share of equal labels."""
-    one, other = (_outputs(service, data, context) for service in (delivered, attacked))
-    gap = {"largest_gap": float((one - other).abs().max())}
-    if context.task.kind == "image-to-image":
+def agreement(delivered: Answers, attacked: Answers) -> dict[str, float]:
+    """How alike two services answer: the largest gap between their outputs, and the share of equal labels."""
+    one, other = delivered.outputs, attacked.outputs
+    gap = {"largest_gap": gaps(one, other)}
+    if one.dim() == 4:
         return gap
     return {"labels": float((one.argmax(1) == other.argmax(1)).float().mean()), **gap}
 
 
-def _outputs(service: Service, data: Data, context: TaskContext) -> Tensor:
-    return service.running(context.device).ask(data.images(), "outputs")
+def examine(scheme: Scheme, key: Key, suspect: Suspect, court: Court) -> dict[str, Any]:
+    """The stored form of what the court observed of one suspect, or why the suspect is unreadable.
 
-
-def examine(scheme: Scheme, key: Key, service: Service, court: Court) -> dict[str, Any]:
-    """The stored form of what the court observed of one suspect, or why the suspect is unreadable."""
-    suspect = Suspect(service.running(court.context.device), scheme.court)
+    `inconsistent`: why its answers are not those of one model. `opaque`: why nobody but its maker can read its net.
+    """
     try:
-        return scheme.observe(suspect, key, court).record()
+        seen = scheme.observe(suspect, key, court).record()
     except Unreadable as reason:
-        return Observations("", {}, unreadable=str(reason)).record()
+        seen = Observations("", {}, unreadable=str(reason)).record()
+        if isinstance(reason, Opaque):
+            seen["opaque"] = str(reason)
+    return seen | ({"inconsistent": suspect.inconsistent} if suspect.inconsistent else {})
 
 
 def redrawn(
-    scheme: Scheme, key: Key, service: Service, court: Court, rng: torch.Generator, draws: int
+    scheme: Scheme, key: Key, suspect: Suspect, court: Court, rng: torch.Generator, draws: int
 ) -> tuple[list[dict[str, Any]], int]:
     """Observations of one suspect under `draws` fresh keys in place of `key`, and how many of those are admissible.
 
     The evidence channel alone: gates could only lower the number of accusations.
     """
-    suspect, seen, admitted = Suspect(service.running(court.context.device), scheme.court), [], 0
+    seen, admitted = [], 0
     for _ in range(draws):
         fresh = scheme.redraw(key, rng)
         found = scheme.admissible(fresh)
@@ -143,6 +143,15 @@ def redrawn(
         one = scheme.observe(suspect, fresh, court)
         seen.append(Observations(one.evidence, {one.evidence: one.channels[one.evidence]}).record())
     return seen, admitted
+
+
+def overlap(triggers: Data, pool: Data) -> dict[str, int]:
+    """How many `of` a key's images a thief has `held` whose pool is `pool`, to the last pixel."""
+    if triggers.x.shape[1:] != pool.x.shape[1:]:
+        return {"held": 0, "of": len(triggers)}
+    images, sums = pool.x.cpu(), pool.x.flatten(1).sum(1).cpu()
+    alike = ((image, images[sums == image.sum()]) for image in triggers.x.cpu())
+    return {"held": sum(bool((some == image).flatten(1).all(1).any()) for image, some in alike), "of": len(triggers)}
 
 
 def admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:

@@ -1,9 +1,12 @@
-"""Services and keys at rest: safetensors with a JSON header. Nothing that is loaded can run code."""
+"""Services, keys and answers at rest: safetensors with a JSON header. Nothing that is loaded can run code."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +18,10 @@ from torch import Tensor
 
 from benchmark import atomic
 from benchmark.architectures.net import Net
+from benchmark.protocol.answers import Answers
 from benchmark.protocol.objects import Key, Service
+
+SECRETS = "keys"  # the folder of a store that nobody but its keyholders enters
 
 
 class DamagedArtefact(Exception):
@@ -36,8 +42,8 @@ def _unpack_net(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Net
     return Net(header["spec"], {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
 
 
-def write(path: Path, job: str, value: Service | Key) -> str:
-    """Write atomically; returns the file's SHA-256."""
+def write(path: Path, job: str, value: Service | Key | Answers) -> str:
+    """Write atomically, what is no service for its owner's eyes alone; returns the file's SHA-256."""
     tensors: dict[str, Tensor] = {}
     header: dict[str, Any]
     if isinstance(value, Service):
@@ -49,8 +55,40 @@ def write(path: Path, job: str, value: Service | Key) -> str:
         header = {f.name: _pack_field(f.name, getattr(value, f.name), tensors) for f in fields(value)}
     # one entry only: safetensors writes several in a random order, and equal artefacts must have equal bytes
     data = save(tensors, {"artefact": json.dumps({"job": job, "type": type(value).__name__, "header": header})})
-    atomic.write(path, data)
+    _put(path, data, secret=not isinstance(value, Service))
     return hashlib.sha256(data).hexdigest()
+
+
+def _put(path: Path, data: bytes, *, secret: bool) -> None:
+    """Write a file; where it lies in a store's folder of secrets, nobody else enters that folder."""
+    if secret and path.parent.parent.name == SECRETS:
+        path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    atomic.write(path, data, secret=secret)
+
+
+def settle(work: Path, path: Path, digest: str, *, secret: bool) -> None:
+    """Move what a party made out of the working folder, where others may write, into its place.
+
+    Raises ValueError unless it is a plain file with this SHA-256.
+    """
+    try:
+        with open(work, "rb", opener=_plainly) as file:
+            data = file.read()
+    except OSError as error:
+        raise ValueError(f"what the job made can't be read: {error}") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ValueError(f"{work.name} is not what the job made: its checksum differs")
+    _put(path, data, secret=secret)
+    work.unlink(missing_ok=True)
+
+
+def _plainly(path: str, flags: int) -> int:
+    """Open a file, but no link and nothing that blocks. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no plain file", path)
 
 
 def _pack_field(name: str, value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -97,6 +135,12 @@ def read_service(path: Path, job: str, checksum: str) -> Service:
     """Raises DamagedArtefact unless the file's SHA-256 is `checksum`."""
     header, tensors = _read(path, job, checksum)
     return Service(_unpack_net(header["net"], tensors), tuple(_unpack_net(f, tensors) for f in header["filters"]))
+
+
+def read_answers(path: Path, job: str, checksum: str) -> Answers:
+    """Raises DamagedArtefact unless the file's SHA-256 is `checksum`."""
+    header, tensors = _read(path, job, checksum)
+    return Answers(_unpack_field(header["outputs"], tensors))
 
 
 def read_key(path: Path, job: str, checksum: str, key_type: type[Key]) -> Key:

@@ -1,20 +1,25 @@
 """The store of records: one immutable JSON file per finished job, and the lock that gives a run the store.
 
     root/records/<id[:2]>/<id>.json                       what a job found
-    root/artefacts/<id[:2]>/<id>.<role>.safetensors       the tensors it left
+    root/artefacts/<id[:2]>/<id>.<role>.safetensors       the models it left
+    root/keys/<id[:2]>/<id>.<role>.safetensors            keys and answers, for owners and courts alone
+    root/work/<id>.<role>.safetensors                     what one step of a job leaves to the next
+    root/logs/                                            what the workers print
     root/lock                                             held while a run writes
 
-A record appears whole or not at all.
+A record appears whole or not at all, and carries a checksum over everything in it.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict, get_args
 
@@ -25,27 +30,63 @@ from benchmark.errors import BenchError
 Status = Literal["ok", "not-applicable", "crashed", "timeout", "oom", "killed"]
 STATUSES = frozenset(get_args(Status))
 FINAL = frozenset({"ok", "not-applicable", "crashed"})  # the others are tried again by the next run
+UNSEALED = 2  # the last rule of naming whose records carry no checksum
+SECRET_ROLES = frozenset({"key", "answers"})  # artefacts that no thief may open
 
 
 class Record(TypedDict):
     """What one job found, as its file holds it.
 
-    identity: the number of the rule by which `job` names code; absent where it is 1. id: SHA-256 of `job`, the payload,
-    64 hexadecimal digits. reason: a sentence, unless the status is ok. parents: ids of the jobs whose artefacts it
-    read. result: what its kind of job found. run: when and on what machine it ran, in seconds and MB, which decides
-    nothing.
+    identity: the number of the rule by which `job` names code; absent where it is 1. checksum: SHA-256 of all the rest
+    as canonical JSON; absent up to identity 2. id: SHA-256 of `job`, the payload, 64 hexadecimal digits. reason: a
+    sentence, unless the status is ok. parents: ids of the jobs whose artefacts it read; given: SHA-256 of what these
+    artefacts were, as `fingerprint` makes it. result: what its kind of job found. run: when and on what machine it
+    ran, in seconds and MB, which decides nothing.
     """
 
     schema: Literal[1]
     identity: NotRequired[int]
+    checksum: NotRequired[str]
     id: str
     kind: str
     status: Status
     reason: str | None
     job: dict[str, Any]
     parents: list[str]
+    given: NotRequired[str]
     result: dict[str, Any]
     run: dict[str, Any]
+
+
+def fingerprint(value: object) -> str:
+    """SHA-256 of what JSON holds, 64 hexadecimal digits. Raises ValueError for NaN and infinities.
+
+    The text that is hashed is that of `identity.canonical`, which takes five times as long to be strict about types.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def fault(record: Record) -> str:
+    """What is wrong with a record of the right form, as a sentence; "" where nothing is."""
+    try:
+        if "checksum" in record:
+            if record["checksum"] != _checksum(record):
+                return "its content does not fit its checksum"
+        elif record.get("identity", 1) > UNSEALED:
+            return "its checksum is missing"
+        return "" if fingerprint(record["job"]) == record["id"] else "its id is not that of the job in it"
+    except ValueError:  # a number that has no canonical form, such as 1e999
+        return "it holds a number that is none"
+
+
+def with_checksum(record: Record) -> Record:
+    """The record with the checksum of what it holds. Raises ValueError for NaN and infinities."""
+    return {**record, "checksum": _checksum(record)}
+
+
+def _checksum(record: Record) -> str:
+    return fingerprint({name: value for name, value in record.items() if name != "checksum"})
 
 
 class RecordStore:
@@ -59,25 +100,40 @@ class RecordStore:
         return self.root / "records" / id[:2] / f"{id}.json"
 
     def artefact_path(self, id: str, role: str) -> Path:
-        return self.root / "artefacts" / id[:2] / f"{id}.{role}.safetensors"
+        folder = "keys" if role in SECRET_ROLES else "artefacts"
+        return self.root / folder / id[:2] / f"{id}.{role}.safetensors"
+
+    def work_path(self, id: str, role: str) -> Path:
+        """Where the party that makes an artefact leaves it, until the court puts it in its place."""
+        return self.root / "work" / f"{id}.{role}.safetensors"
+
+    def artefacts(self, record: Record) -> dict[Path, str]:
+        """The files that a record says its job left, with their SHA-256."""
+        kept: Mapping[str, str] = record["result"].get("artefacts", {})
+        if "checksum" not in record:  # before there were checksums, keys lay among the models
+            return {
+                self.root / "artefacts" / path.parent.name / path.name: one
+                for path, one in ((self.artefact_path(record["id"], role), one) for role, one in kept.items())
+            }
+        return {self.artefact_path(record["id"], role): one for role, one in kept.items()}
 
     def read(self, id: str) -> Record | None:
         """The record of a job, or None where there is none.
 
-        A file that is not this job's record is renamed to `<name>.damaged`, noted in `damaged`, and counts as
-        missing. Raises BenchError where the folder can't be read.
+        A file that is not this job's record is renamed to `<name>.damaged` where the folder can be written, noted in
+        `damaged`, and counts as missing. Raises BenchError where the folder can't be read.
         """
         path = self.record_path(id)
         with self._explained():
             try:
-                data = path.read_bytes()
+                record, wrong = examine(path, id)
             except FileNotFoundError:
                 return None
-            record, fault = _parse(data, id)
-            if fault:
+            if wrong:
                 aside = path.with_name(f"{path.name}.damaged")
-                os.replace(path, aside)
-                self.damaged.append((aside, fault))
+                with suppress(OSError):  # a store that can only be read
+                    path = path.replace(aside)
+                self.damaged.append((path, wrong))
             return record
 
     def status(self, id: str) -> Status | None:
@@ -90,29 +146,23 @@ class RecordStore:
         return self.status(id) in FINAL
 
     def write(self, record: Record) -> None:
-        """Put a record in its place, at once and for good.
+        """Put a record in its place, with its checksum, at once: the one that was there before stays until then.
 
-        Raises BenchError where the folder can't be written or the disk is full (what was there before stays),
-        ValueError or TypeError for a record that would be damaged when read: NaN, not JSON, wrong schema.
+        Raises BenchError where the folder can't be written or the disk is full, ValueError or TypeError for a record
+        that would be damaged when read: NaN, not JSON, wrong schema, or an id that is another job's.
         """
-        data = json.dumps(record, indent=1, sort_keys=True, allow_nan=False).encode()
-        _, fault = _parse(data, record["id"])
-        if fault:
-            raise ValueError(f"not a record: {fault}")
-        path = self.record_path(record["id"])
+        data = json.dumps(with_checksum(record), indent=1, sort_keys=True, allow_nan=False).encode()
+        _, wrong = _parse(data, record["id"])
+        if wrong:
+            raise ValueError(f"not a record: {wrong}")
         with self._explained():
-            atomic.write(path, data)
-
-    def discard(self, id: str) -> None:
-        """Forget a job's record, so that the next run makes it again."""
-        with self._explained():
-            self.record_path(id).unlink(missing_ok=True)
+            atomic.write(self.record_path(record["id"]), data)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the store for one run. Raises BenchError naming the process that holds it already.
+    def lock(self, say: Callable[[str], object]) -> Iterator[None]:
+        """Hold the store for one run; where another one holds it, `say` so once and wait until it ends.
 
-        The kernel frees the lock when its holder dies, however it dies.
+        The kernel frees the lock when its holder dies, however it dies. Raises BenchError.
         """
         with self._explained():
             self.root.mkdir(parents=True, exist_ok=True)
@@ -123,12 +173,13 @@ class RecordStore:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     holder = os.read(descriptor, 32).decode(errors="replace").strip()
-                    raise BenchError(
-                        f"The store {self.root} is in use by another run (process {holder or 'unknown'}): "
-                        "wait until it ends, or choose another store."
-                    ) from None
+                    say(
+                        f"The store {self.root} is in use by another run (process {holder or 'unknown'}): waiting "
+                        "until it ends, and going on with what it has finished. Ctrl-C leaves."
+                    )
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
                 os.ftruncate(descriptor, 0)
-                os.write(descriptor, str(os.getpid()).encode())
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
         finally:
             os.close(descriptor)  # frees the lock; the file stays, since removing it would race
@@ -149,6 +200,13 @@ class RecordStore:
             ) from error
 
 
+def examine(path: Path, id: str) -> tuple[Record | None, str]:
+    """The record of a job in its file, or what is wrong with the file. Raises OSError."""
+    if not stat.S_ISREG(path.stat().st_mode):  # reading a FIFO would never end
+        return None, "it is no file"
+    return _parse(path.read_bytes(), id)
+
+
 def _parse(data: bytes, id: str) -> tuple[Record | None, str]:
     """The record in `data`, or what is wrong with it."""
     try:
@@ -157,4 +215,5 @@ def _parse(data: bytes, id: str) -> tuple[Record | None, str]:
         return None, "it is not a whole JSON object"
     except BenchError as error:
         return None, str(error)
-    return (record, "") if record["id"] == id else (None, "it belongs to another job")
+    wrong = "it belongs to another job" if record["id"] != id else fault(record)
+    return (None, wrong) if wrong else (record, "")

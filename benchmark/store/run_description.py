@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -199,3 +200,11 @@ class RunDescription:
         """What `run.json` holds."""
         optional = ("calibration", "reproduction")
         return {name: one for name, one in asdict(self).items() if one is not None or name not in optional}
+
+
+def retrying(command: str, what: str) -> str:
+    """The command of a run.json, made to run again what is `what`: crashed, not-applicable or damaged."""
+    words = shlex.split(command)
+    kept = [word for before, word in zip(["", *words], words, strict=False)
+            if word not in ("--fresh", "--retry") and before != "--retry"]  # fmt: skip
+    return shlex.join([*kept, "--retry", what])

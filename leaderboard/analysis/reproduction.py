@@ -82,7 +82,7 @@ def _measure(board: Board, claim: ReportedClaim, declared: Mapping[str, Any]) ->
     role, measure = _MEASURES[claim.quantity]
     readings = []
     for cell in cells:
-        if cell.verdict.word in ("not-applicable", "not-run", "crashed", "timeout", "oom"):
+        if cell.verdict.word in _UNMEASURED:
             return f"{cell.verdict.word}: {cell.verdict.reason or 'no reason given'}"
         value = measure(board.run, claim, cell)
         if value is None:
@@ -184,6 +184,8 @@ def _psnr_gain(run: Run, claim: ReportedClaim, cell: Cell) -> float | None:
     return _psnr(run, claim, cell, fmean(untouched)) if untouched else None
 
 
+# verdicts on models of which nothing can be measured
+_UNMEASURED = ("inconsistent", "unreadable", "not-applicable", "not-run", "crashed", "timeout", "oom")
 # by quantity: the role of the job whose record holds the value, and how it is read
 _MEASURES: dict[str, tuple[str, Measure]] = {
     "accuracy": ("attacked", lambda run, claim, cell: _accuracy(run, cell, "attacked")),

@@ -24,7 +24,7 @@ class CaseFile:
     fresh, seen: what the court saw of the model as delivered, and of the suspect. before, after: the same, weighed
     against the nulls; searched: `after`, charged with the keys that a claimant may have tried, where his key is behind
     a hash. admission: of a claimed key; None for owners' marks and innocents. agreement: between delivered model and
-    suspect.
+    suspect. overlap: how many `of` the key's images the thief `held`; None where that was not counted.
     """
 
     innocent: bool = False
@@ -40,6 +40,7 @@ class CaseFile:
     searched: Weighing | None = None
     admission: Mapping[str, Any] | None = None
     agreement: Mapping[str, Any] | None = None
+    overlap: Mapping[str, int] | None = None
 
 
 def read_case(run: Run, jobs: Mapping[str, str], *, innocent: bool, claim: bool) -> CaseFile:
@@ -80,7 +81,8 @@ def _examined(run: Run, jobs: Mapping[str, str], case: CaseFile) -> CaseFile:
     case = replace(case, seen=seen, after=weighing(run, judged, pools))
     if not case.claim:
         scratch = outcomes(run, jobs.get("scratch")) if jobs.get("scratch") != jobs["attacked"] else None
-        return replace(case, fresh=observations(run, jobs["fresh"])[0], scratch=scratch)
+        overlap = (run.result(judged) or {}).get("overlap")
+        return replace(case, fresh=observations(run, jobs["fresh"])[0], scratch=scratch, overlap=overlap)
     admission = (run.result(judged) or {})["admission"]
     charge = SEARCH_BITS if admission["hash_bound"] else 0
     searched = weighing(run, judged, pools, search_bits=charge) if charge else None

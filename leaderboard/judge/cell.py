@@ -36,13 +36,22 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """How many `of` the images of the owner's key the thief `held`, to the last pixel."""
+
+    held: int
+    of: int
+
+
+@dataclass(frozen=True)
 class Cell:
     """A verdict and what backs it; None or empty where the jobs did not get that far.
 
     committed: the verdict of a court that asks for commitment (claims only). before, after: evidence in the
     model as delivered and in the suspect. utility: suspect against delivered model. gates: the suspect's.
     channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
-    where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. pool, share: the thief's images.
+    where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. pool, share: the thief's images;
+    overlap: those of the key among them.
     """
 
     task: str
@@ -67,6 +76,7 @@ class Cell:
     cost: Cost | None = None
     pool: str = "disjoint"
     share: float = 1.0
+    overlap: Overlap | None = None
 
 
 def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], track: Track) -> Cell:
@@ -120,6 +130,7 @@ def _judged(case: CaseFile, court: Thresholds) -> dict[str, Any]:
         "accuracy": level(case.suspect),
         "ssim": similarity(case.suspect),
         "agreement": Agreement(alike.get("labels"), alike["largest_gap"]) if alike else None,
+        "overlap": Overlap(case.overlap["held"], case.overlap["of"]) if case.overlap else None,
         "channels": {} if case.innocent or case.seen is None else _channels(case.fresh, case.seen),
     }
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from leaderboard.judge import verdicts
 from leaderboard.judge.case_file import CaseFile
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import Observation
 from leaderboard.judge.tracks import Track
-from leaderboard.judge.verdicts import SEARCHED, Acceptance, Verdict, acceptance
+from leaderboard.judge.verdicts import KEY_IN_POOL, SEARCHED, Acceptance, Verdict, acceptance
 from leaderboard.stats.utility_test import ItemOutcomes, Utility, compare
 
 
@@ -58,21 +58,24 @@ def decide(case: CaseFile, court: Thresholds) -> Decision:
         return Decision(case.missing, case.missing if case.claim else None, before, None, utility)
     assert case.seen is not None
     assert case.after is not None
-    gates, committed = court.gates(case.seen), None
+    gates, committed, unjudged = court.gates(case.seen), None, verdicts.misread(case.seen)
     if case.admission is not None:
         after, accepted = answer(case, court, gates, committed=case.admission["committed"])
         verdict, committed = (
-            verdicts.claim_verdict(case.admission, accepted, commitment_required=required) for required in (False, True)
+            verdicts.claim_verdict(case.admission, accepted, commitment_required=required, unjudged=unjudged)
+            for required in (False, True)
         )
     elif case.innocent:
         after = case.after.at(court.alpha)
-        verdict = verdicts.innocent_verdict(after, gates)
+        verdict = verdicts.innocent_verdict(after, gates, unjudged=unjudged)
     else:
         assert before is not None
         assert utility is not None
         after = case.after.at(court.alpha)
         scratch = court.compare(case.suspect, case.scratch) if case.suspect and case.scratch else None
-        verdict = verdicts.cell_verdict(before, after, utility, gates=gates, scratch=scratch)
+        verdict = verdicts.cell_verdict(before, after, utility, gates=gates, scratch=scratch, unjudged=unjudged)
+        if case.overlap and case.overlap["held"]:
+            verdict = replace(verdict, flags=(*verdict.flags, KEY_IN_POOL))
     return Decision(verdict, committed, before, after, utility, gates)
 
 

@@ -12,7 +12,7 @@ from leaderboard.judge.decide import Thresholds, answer
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import Observation
 from leaderboard.judge.run import Run
-from leaderboard.judge.verdicts import inadmissible
+from leaderboard.judge.verdicts import Verdict, inadmissible, misread
 from leaderboard.stats.utility_test import ItemOutcomes, Utility, gain, is_useless
 
 INADMISSIBLE = "inadmissible"
@@ -32,7 +32,8 @@ class Opinion:
 
     evidence, uncommitted: the latter is charged the keys that a claimant may have tried behind a hash. claim,
     claim_uncommitted: accepted, refused or unclear, or inadmissible: then p-values mean nothing and are not shown.
-    reason: why `claim` is not accepted. gain: of an image-to-image model over doing nothing, in dB.
+    reason: why `claim` is not accepted. unjudged: inconsistent or unreadable, of a model that can't be judged. gain: of
+    an image-to-image model over doing nothing, in dB.
     """
 
     evidence: Evidence
@@ -42,12 +43,15 @@ class Opinion:
     claim_uncommitted: str
     reason: str | None
     admissible: bool
+    unjudged: Verdict | None = None
     gain: float | None = None
 
     @property
     def verdict(self) -> str:
-        """present, absent or unclear; inadmissible where the key is."""
-        return self.evidence.state if self.admissible else INADMISSIBLE
+        """present, absent or unclear; inadmissible where the key is; inconsistent or unreadable where the model is."""
+        if not self.admissible:
+            return INADMISSIBLE
+        return self.unjudged.word if self.unjudged else self.evidence.state
 
     @property
     def useless(self) -> bool:
@@ -71,8 +75,11 @@ def opinion(
     case = read_case(Run({"jobs": {}}, records), jobs, innocent=False, claim=True)
     gates, fault = court.gates(suspect.seen), inadmissible(admission)
     (evidence, claim), (uncommitted, alone) = (answer(case, court, gates, committed=early) for early in (True, False))
-    words = (INADMISSIBLE, INADMISSIBLE) if fault else (claim.word, alone.word)
-    return Opinion(evidence, uncommitted, gates, *words, fault or claim.reason, not fault, gain(suspect.outcomes))
+    unjudged = misread(suspect.seen)
+    words = (INADMISSIBLE,) * 2 if fault else ("unclear",) * 2 if unjudged else (claim.word, alone.word)
+    reason = fault or (unjudged.reason if unjudged else claim.reason)
+    benefit = gain(suspect.outcomes)
+    return Opinion(evidence, uncommitted, gates, *words, reason, not fault, unjudged, benefit)
 
 
 def _record(suspects: Sequence[str] = (), **result: Any) -> Record:

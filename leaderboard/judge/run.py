@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmark.description import content, read, read_json
 from benchmark.errors import BenchError
-from benchmark.store.records import Record, RecordStore
+from benchmark.store.records import Record, RecordStore, fault
 from benchmark.store.run_description import RunDescription
 from leaderboard.judge.gc_pause import paused
 
 T = TypeVar("T")
 
 NOT_RUN = "not-run"
-RUN_FILE = "run.json"
+RUN_FILE, RECORDS = "run.json", "records.jsonl"
 ANOTHER_VERSION = "if it was written by another version, run the benchmark again to rewrite it"
 
 
@@ -98,21 +98,42 @@ def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     Without a store the records are those of the folder's own `records.jsonl`: a published run. Either file may be
     compressed, with `.gz` at its end. Raises BenchError where one is missing or not what it should be.
     """
-    path = _plain_or_packed(folder / RUN_FILE)
-    if not path.exists():
-        raise BenchError(f"{folder} holds no {RUN_FILE}: give the folder of a run")
-    described = read_json(path, ANOTHER_VERSION)
-    kept: dict[Hashable, Any] = {"description": read(RunDescription, described, str(path), ANOTHER_VERSION)}
+    described, description = _described(folder)
+    kept: dict[Hashable, Any] = {"description": description}
     if store is None:
-        return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl")), kept)
+        return Run(described, _published_records(_plain_or_packed(folder / RECORDS)), kept)
     records = ((job, store.read(job)) for job in described["jobs"])
     return Run(described, {job: record for job, record in records if record is not None}, kept)
 
 
-def find_run(folder: Path) -> Run:
-    """The run of a results folder with the store beside it, or of a published folder with its own records."""
-    store = folder.absolute().parent / "store"
-    return read_run(folder, RecordStore(store) if (store / "records").is_dir() else None)
+def find_run(folder: Path, store: RecordStore | None = None) -> Run:
+    """The run of a results folder with the records of its store, or of a published folder with its own records.
+
+    Where the store is gone, or lacks a record that the folder's own `records.jsonl` has, that one serves. store: by
+    default the one beside the folder.
+    """
+    beside, own = store or RecordStore(folder.absolute().parent / "store"), _plain_or_packed(folder / RECORDS)
+    if not (beside.root / "records").is_dir() and (store is None or own.exists()):
+        return read_run(folder)
+    run = read_run(folder, beside)
+    missing = run.described["jobs"].keys() - run.records.keys()
+    if not missing or not own.exists():
+        return run
+    kept = {id: record for id, record in _published_records(own).items() if id in missing}
+    return replace(run, records={**run.records, **kept})
+
+
+def described_run(folder: Path) -> Mapping[str, Any]:
+    """What `run.json` holds, after a check of its form. Raises BenchError where there is none, or it is damaged."""
+    return _described(folder)[0]
+
+
+def _described(folder: Path) -> tuple[Mapping[str, Any], RunDescription]:
+    path = _plain_or_packed(folder / RUN_FILE)
+    if not path.exists():
+        raise BenchError(f"{folder} holds no {RUN_FILE}: give the folder of a run")
+    described = read_json(path, ANOTHER_VERSION)
+    return described, read(RunDescription, described, str(path), ANOTHER_VERSION)
 
 
 def _plain_or_packed(path: Path) -> Path:
@@ -123,6 +144,9 @@ def _plain_or_packed(path: Path) -> Path:
 def _published_records(path: Path) -> dict[str, Record]:
     try:
         records = [read(Record, json.loads(line), "a record") for line in content(path).decode().splitlines()]
+        for record in records:
+            if wrong := fault(record):
+                raise BenchError(f"record {record['id'][:8]}: {wrong}")
     except (OSError, EOFError, zlib.error, ValueError, BenchError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BenchError(f"{path} can't be read as records ({reason}): restore it from the repository") from error

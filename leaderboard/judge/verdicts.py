@@ -2,7 +2,9 @@
 
 Three questions have three sets of words. A cell of a removal-like attack: has the owner's mark survived? A
 claim on a marked model (ambiguity) or on an innocent one (false claim): does the court believe it? An
-innocent model: is it accused? A job that did not finish has its own word in all three.
+innocent model: is it accused? A job that did not finish has its own word in all three, and so has a suspect that a
+court can't judge: `inconsistent`, since its answers are not those of one model, or `unreadable`, since nobody but its
+maker can read its net. Neither was removed, and neither held.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from leaderboard.stats.utility_test import Utility
 SEARCH_BITS = 64  # keys a claimant is taken to have tried behind a hash that was not committed in time
 SEARCHED = f"not enough for a search over 2^{SEARCH_BITS} secrets"
 NO_BETTER_THAN_SCRATCH = "no-better-than-scratch"
+KEY_IN_POOL = "key-in-pool"
 HELD = ("survived", "utility-lost", "rejected")
 BROKEN = ("removed", "forged")
 
@@ -62,7 +65,7 @@ class Tally:
 
     @property
     def judged(self) -> int:
-        """Everything with an outcome; embed-failed, not-applicable, crashed, timeout and the like are left out."""
+        """Everything with an outcome; embed-failed, unreadable, not-applicable, crashed and the like are left out."""
         return self.held + self.broken + self.undecided
 
     @property
@@ -112,6 +115,14 @@ def acceptance(evidence: Evidence, gates: Gates) -> Acceptance:
     return Acceptance("accepted")
 
 
+def misread(seen: Mapping[str, Any]) -> Verdict | None:
+    """inconsistent or unreadable, from what a court saw of a suspect; None for one that it can judge."""
+    for word, field in (("inconsistent", "inconsistent"), ("unreadable", "opaque")):
+        if reason := seen.get(field):
+            return Verdict(word, reason)
+    return None
+
+
 def cell_verdict(
     before: Evidence,
     after: Evidence,
@@ -119,13 +130,14 @@ def cell_verdict(
     *,
     gates: Gates | None = None,
     scratch: Utility | None = None,
+    unjudged: Verdict | None = None,
 ) -> Verdict:
     """survived, utility-lost, removed, undecided or embed-failed, for one (scheme, attack setting, seed).
 
     before, after: evidence in the marked and in the attacked model. utility: attacked against marked model.
     scratch: the scratch control against the attacked model (kept: the attack does no better than training
     anew, flagged beside removed). undecided has the reason evidence, utility, both or nulls (evidence unclear
-    for want of nulls alone).
+    for want of nulls alone). unjudged: what `misread` says of the attacked model.
 
     Gates do not enter the word: it answers whether the owner's mark is still there, p being that of the bits
     alone, and an attack that leaves every bit has removed nothing. But an owner whose gate fails would lose
@@ -133,6 +145,8 @@ def cell_verdict(
     """
     if before.state != "present":
         return Verdict("embed-failed", before.reason or f"evidence {before.state} before the attack")
+    if unjudged is not None:
+        return unjudged
     if after.state == "present":
         claim = acceptance(after, gates or {})
         return Verdict("survived", claim.reason, () if claim.word == "accepted" else (f"claim-{claim.word}",))
@@ -156,7 +170,9 @@ def inadmissible(admission: Mapping[str, Any]) -> str | None:
     return admission["reason"] or f"the key is not {fault}"
 
 
-def claim_verdict(admission: Mapping[str, Any], claim: Acceptance, *, commitment_required: bool) -> Verdict:
+def claim_verdict(
+    admission: Mapping[str, Any], claim: Acceptance, *, commitment_required: bool, unjudged: Verdict | None = None
+) -> Verdict:
     """rejected, forged or undecided, for a claim that is false (ambiguity, false claim).
 
     Admissibility comes first: the p-value of a key made after seeing the model means nothing by itself. A key
@@ -168,16 +184,20 @@ def claim_verdict(admission: Mapping[str, Any], claim: Acceptance, *, commitment
         return Verdict("rejected", fault)
     if commitment_required and not admission["committed"]:
         return Verdict("rejected", "the key was not committed before the suspect existed")
+    if unjudged is not None:
+        return unjudged
     if claim.word == "refused":
         return Verdict("rejected", claim.reason)
     return Verdict("forged") if claim.word == "accepted" else Verdict("undecided", claim.reason)
 
 
-def innocent_verdict(evidence: Evidence, gates: Gates | None = None) -> Verdict:
+def innocent_verdict(evidence: Evidence, gates: Gates | None = None, *, unjudged: Verdict | None = None) -> Verdict:
     """false-positive if the owner's claim on an innocent model would be accepted, otherwise not-marked.
 
     Evidence that is present and stopped by a gate is not-marked with the gate as the reason.
     """
+    if unjudged is not None:
+        return unjudged
     if evidence.state != "present":
         return Verdict("not-marked", evidence.reason)
     claim = acceptance(evidence, gates or {})

@@ -86,7 +86,7 @@ def _main(board: Board, beside: Mapping[str, Beside]) -> str:
             results.ranked_schemes(board),
             results.ranked_attacks(board),
             protocol.tasks(board),
-            protocol.legend(),
+            protocol.legend(board),
         ],
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import first_few
+from benchmark.store.run_description import retrying
 from leaderboard.analysis.power import power
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
@@ -69,6 +70,8 @@ def describe_cell(board: Board, cell: Cell) -> str:
     lines = [one_line(f"{wording.square_name(cell)}, seed {cell.replicate}")]
     for title, facts in cell_facts(board, cell):
         lines += [title, *(f"  {name:<22} {value}" for name, value in facts)]
+    if cell.verdict.word == "crashed":
+        lines += ["Run it again", f"  {retrying(board.run.described['command'], 'crashed')}"]
     return "\n".join([*lines, "Reproduce this cell", f"  {reproduce(board, cell)}"])
 
 
@@ -97,6 +100,8 @@ def _verdict(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
         yield "reason", cell.verdict.reason
     for flag in cell.verdict.flags:
         yield "flag", flag
+    if cell.overlap is not None:
+        yield "key images held", f"{cell.overlap.held} of {cell.overlap.of} were among the thief's own images"
     if cell.committed is not None:
         why = f": {cell.committed.reason}" if cell.committed.reason else ""
         yield "with commitment", f"{cell.committed.word}{why}"

@@ -23,6 +23,7 @@ from leaderboard.pages.reproduction_page import reproduction_json
 FIGURES = "figures"  # the folder of the figures, beside the pages
 _FIGURES = ("false-positives*.png", "false-positives*.svg", "curves*.png", "curves*.svg")
 _FORMULA = ("=", "+", "-", "@")
+_NEWER = ("key_images", "key_images_held")  # columns that older boards have nothing for
 
 
 @paused()
@@ -96,6 +97,7 @@ def records(run: Run) -> str:
 def matrix_csv(board: Board) -> str:
     """`leaderboard.frame` as CSV: one line per cell, innocents among them; fields without a value are empty.
 
+    Boards from before the key's images were looked for in the thief's pool have no columns for them.
     Whole totals are written as counts. Texts that a spreadsheet would take for a formula start with a quote mark.
     """
     import pandas as pd  # it loads slowly, and only here
@@ -103,6 +105,7 @@ def matrix_csv(board: Board) -> str:
     from leaderboard.dataframe import COLUMNS, cells
 
     made = cells(board)
+    made = made.drop(columns=[name for name in _NEWER if made[name].isna().all()])
     for name in (column.name for column in COLUMNS if column.dtype in ("category", "string")):
         made[name] = made[name].astype(object).map(_plain, na_action="ignore")
     for name in (prefix + total for prefix in ("", "fresh_") for total in ("total", "theta", "theta0", "null_max")):

@@ -13,14 +13,15 @@ from leaderboard.stats.utility_test import LEAST_GAIN
 
 
 def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: float) -> dict[str, Any]:
-    """The opinion as JSON: `verdict` is present, absent, unclear or inadmissible; p-values are log10.
+    """The opinion as JSON: `verdict` is present, absent, unclear, inadmissible, inconsistent or unreadable; p-values
+    are log10.
 
     Under an inadmissible key there is no evidence: `evidence` is null, as is the p-value without commitment. `useless`:
     the suspect gains less than 3 dB over doing nothing; `gain` in dB, null on classification tasks.
     """
     return {
         "verdict": found.verdict,
-        "reason": found.evidence.reason if found.admissible else found.reason,
+        "reason": found.reason if found.unjudged or not found.admissible else found.evidence.reason,
         "alpha": alpha,
         "budget_points": budget,
         "evidence": found.evidence if found.admissible else None,
@@ -59,8 +60,9 @@ def describe(found: Opinion, admission: Mapping[str, Any], alpha: float) -> list
 def _weighed(found: Opinion, alpha: float, hash_bound: bool) -> list[tuple[str, str]]:
     charge = f" (charged 2^{SEARCH_BITS} tries)" if hash_bound else ""
     alone = f"{found.uncommitted.state} {wording.p_value(found.uncommitted.log10_p)}"
+    why = found.reason if found.unjudged else found.evidence.reason
     return [
-        ("verdict", f"{found.evidence.state}{_because(found.evidence.reason)}, at alpha {wording.probability(alpha)}"),
+        ("verdict", f"{found.verdict}{_because(why)}, at alpha {wording.probability(alpha)}"),
         *evidence_facts(found.evidence),
         *((f"gate: {name}", wording.gate(gate)) for name, gate in found.gates.items()),
         ("key", "admissible"),

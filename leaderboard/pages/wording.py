@@ -25,6 +25,8 @@ LEGEND = {
     "rejected": "a thief's claim that the court would not believe",
     "not-marked": "an innocent model that the owner's key does not accuse",
     "false-positive": "an innocent model that the owner's key accuses",
+    "inconsistent": "the service answers the same images otherwise among others: its answers are those of no one model",
+    "unreadable": "only the maker of the net can read how it is built: neither removed nor held",
     "not-applicable": "this pair can't be run; the reason is given",
     "crashed": "a job raised an error, or its worker was killed",
     "timeout": "a job ran past its time limit",
@@ -33,7 +35,9 @@ LEGEND = {
     "no-better-than-scratch": "flag of removed: training anew on the thief's own data gives as useful a model",
     "claim-refused": "flag of survived: the evidence is there, but a gate (a separate test) is lost",
     "claim-unclear": "flag of survived: the evidence is there, and a gate is unclear",
+    "key-in-pool": "flag: the thief had some of the key's own images, as many as the cell says",
 }
+RARE = ("inconsistent", "unreadable", "key-in-pool")  # explained only where they occur
 DIGITS = {"points": 1, "dB": 2}
 LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
 GRADES = {

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmark.identity import job_id
 from benchmark.planning.job import Job, PluginSource
 from benchmark.vocabulary import JobRole
 
@@ -25,12 +26,13 @@ def job(
     timeout: float = 60.0,
     **payload: Any,
 ) -> Job:
+    payload = {"label": label, "do": do, **payload}
     return Job(
-        id=hashlib.sha256(label.encode()).hexdigest(),
+        id=job_id(payload),
         kind="attacked" if role == "thief" else "judged" if role == "court" else "host",
         role=role,
         label=label,
-        payload={"do": do, **payload},
+        payload=payload,
         parents=tuple(parent.id for parent in parents),
         sources={"toy": PluginSource(__file__, "Toy", "")},
         seconds=seconds,
@@ -59,11 +61,20 @@ def gone(pids: set[int], seconds: float = 15.0) -> bool:
 
 def journal(root: Path) -> list[dict[str, Any]]:
     """One entry per attempt at a job that came to its end: label, pid, begin and end."""
-    return [json.loads(line) for line in (root / "journal").read_text().splitlines()]
+    return [json.loads(line) for line in (notes(root) / "journal").read_text().splitlines()]
 
 
-def execute(job: Job, context: dict[str, Any]) -> dict[str, Any]:
-    root = Path(context["root"])
+def notes(root: Path) -> Path:
+    """Where jobs leave traces: in the one folder of a store that every process may write to."""
+    return root / "work"
+
+
+def execute(
+    job: Job, step: str, made: dict[str, Any], context: dict[str, Any], suspects: Connection | None
+) -> dict[str, Any]:
+    if step == "answer":  # what is odd about a job happens once
+        return {"status": "ok"}
+    root = notes(Path(context["root"]))
     began = time.monotonic()
     (root / f"{job.label}.pid").write_text(str(os.getpid()))
     try:
@@ -83,6 +94,9 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
         case "hang":
             while True:
                 time.sleep(0.05)
+        case "hang once":
+            while first:
+                time.sleep(0.05)
         case "hang with a child":
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             (root / "child.pid").write_text(str(child.pid))
@@ -96,7 +110,7 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
         case "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
         case "sigint":
-            result["blocked"] = signal.SIGINT in signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            result["session"] = os.getsid(0)
             os.kill(os.getpid(), signal.SIGINT)
         case "memory":
             raise MemoryError("toy")
@@ -134,6 +148,20 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
             if not first:
                 raise RuntimeError("the second time fails")
             (root / f"{job.id}.artefact").write_text(job.id)
+        case "ok, then exit":
+            if not first:
+                os._exit(3)
+        case "count":
+            result = {"count": _count(root, job)}
+        case "leave":
+            result["artefacts"] = {"service": job.payload["value"]}
+        case "leave counted":
+            result["artefacts"] = {"service": str(_count(root, job))}
+        case "given":
+            result["given"] = dict(job.given)
+        case "damaged once":
+            if first:
+                return {"status": "damaged", "damaged": job.parents[0], "reason": "the checksum is wrong"}
         case "always damaged":
             return {"status": "damaged", "damaged": job.parents[0], "reason": "the checksum is wrong"}
         case "wrongly damaged":
@@ -147,3 +175,10 @@ def _first_attempt(root: Path, job: Job) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _count(root: Path, job: Job) -> int:
+    """How many attempts at a job there have been."""
+    with (root / f"{job.id}.count").open("a+") as file:
+        file.write("x")
+        return file.tell()

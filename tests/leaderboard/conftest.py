@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.identity import job_id
 from benchmark.store.records import RecordStore
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.run import Run, read_run
@@ -72,12 +72,14 @@ class Case:
         status: str | None = "ok", reason: str | None = None, suspects: list[str] | None = None, seconds: float = 2.0,
     ) -> str:  # fmt: skip
         """Add a job and its record; status None: it was never run."""
-        id = hashlib.sha256(f"{kind} {label}".encode()).hexdigest()
+        job = {"label": f"{kind} {label}", "suspects": suspects or [], "world": {"task": self.task}}
+        if kind == "judged":
+            job |= {"key": parents[0], "scheme": {"name": "toy", "code": ""}}
+        id = job_id(job)
         self.run["jobs"][id] = {"kind": kind, "label": label, "parents": parents}
         if status is not None:
             ran = {"seconds": seconds, "peak_memory_mb": 300.0, "device": "cpu", "hardware": "a cpu",
                    "versions": {"torch": "2"}, "finished": "2026-01-01T00:00:00"}  # fmt: skip
-            job = {"suspects": suspects or [], "world": {"task": self.task}}
             self.store.write({
                 "schema": 1, "id": id, "kind": kind, "status": status, "reason": reason, "parents": parents,
                 "job": job, "result": result if status == "ok" and result else {}, "run": ran,

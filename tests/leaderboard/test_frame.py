@@ -99,9 +99,10 @@ def test_published_boards_have_names() -> None:
 def test_the_csv_holds_the_same_numbers(full: Any) -> None:
     board = full.board()
     read, made = pd.read_csv(io.StringIO(matrix_csv(board))), frame(board)
-    assert list(read) == list(made)
+    missing = {"key_images", "key_images_held"}  # on a board of which no record counted them
+    assert list(read) == [name for name in made if name not in missing]
     for column in COLUMNS:
-        if column.dtype in ("float64", "Int64", "int64"):
+        if column.name not in missing and column.dtype in ("float64", "Int64", "int64"):
             pd.testing.assert_series_equal(read[column.name].astype("float64"), made[column.name].astype("float64"))
 
 

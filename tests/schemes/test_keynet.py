@@ -6,7 +6,8 @@ import torch
 from scipy import stats
 
 from benchmark.contract import CarrierScheme, OverwriteScheme, Unreadable, as_float, photographs, secret
-from benchmark.protocol.parties import Court, Suspect, stream
+from benchmark.protocol.court import Court
+from benchmark.protocol.parties import stream
 from leaderboard.judge.evidence import weigh
 from schemes.keynet import KeyNet, judge_patches, owner_patches, pasted, signature
 
@@ -55,17 +56,17 @@ def test_without_probabilities_the_head_sees_less(lab):
     assert hits(bare) < 0.75 * hits(full)
     suspect = OnlyLabels()
     LABELS.observe(suspect, marked.key, court(lab))
-    assert suspect.asked == 300 * 21
+    assert suspect.asked == [(300 * 21, 300)]  # in one question: among them those that bear the key
 
 
 class OnlyLabels:
     """A service that answers with the class 3, and with nothing else."""
 
     def __init__(self):
-        self.asked = 0
+        self.asked = []
 
-    def labels(self, x):
-        self.asked += len(x)
+    def labels(self, x, keyed):
+        self.asked.append((len(x), keyed))
         return torch.full((len(x),), 3)
 
 
@@ -112,7 +113,9 @@ def test_the_law_is_that_of_other_signatures_in_the_same_places(lab):
             answers = model(as_float(pasted(carriers, places, sign))).log_softmax(1)
         return int(((answers @ key.weight.T + key.bias).argmax(1) == places).sum())
 
-    seen = SCHEME.observe(Suspect(marked.service.running(), "probabilities"), key, court(lab)).record()
+    judge = court(lab)
+    suspect = lab.suspect(marked.service, "probabilities", court(lab))
+    seen = SCHEME.observe(suspect, key, judge).record()
     assert [hits(seen), *others(seen)] == [total(sign) for sign in signs]
 
 
@@ -240,8 +243,21 @@ def test_malformed_keys_are_refused_with_the_reason(key, change, reason):
     assert reason in admission.reason
 
 
-@pytest.mark.parametrize("scheme", [SCHEME, LABELS], ids=lambda scheme: scheme.answers)
-def test_a_suspect_with_more_classes_is_unreadable(lab, scheme, key):
+def test_a_head_for_other_classes_reads_nothing(lab, key):
     narrow = replace(key, weight=torch.zeros(6, 2))
-    with pytest.raises(Unreadable, match="head reads"):
-        scheme.observe(Suspect(lab.null(0).service.running(), "probabilities"), narrow, court(lab))
+    with pytest.raises(Unreadable, match="the task has 10 classes, the head reads 2"):
+        SCHEME.observe(lab.suspect(lab.null(0).service, "probabilities", court(lab)), narrow, court(lab))
+
+
+@pytest.mark.parametrize("scheme", [SCHEME, LABELS], ids=lambda scheme: scheme.answers)
+def test_a_class_that_never_wins_hides_nothing(lab, scheme):
+    marked = lab.embed(SCHEME)
+
+    class Dummy:
+        def ask(self, x, access, seeds=None):
+            return torch.nn.functional.pad(marked.service.running().ask(x, access), (0, 1), value=-1e4)
+
+    def read(running=None):
+        return scheme.observe(lab.suspect(marked.service, "probabilities", court(lab), running), marked.key, court(lab))
+
+    assert read(Dummy()).record() == read().record()

@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmark.protocol.parties import Court, NotApplicable, stream
+from benchmark.protocol.court import Court
+from benchmark.protocol.parties import NotApplicable, stream
 from benchmark.protocol.steps import redrawn
 from schemes.adi import Adi
 from schemes.keynet import KeyNet
@@ -52,7 +53,8 @@ def test_fresh_keys_hit_an_innocent_model_by_chance(lab, scheme, chance) -> None
     """The total over many fresh keys is binomial at the law's rate, whatever the model answers."""
     key, rng = key_of(lab, scheme), stream("many")
     court = Court(lab.context, lab.splits.test.take(torch.arange(8)), stream("court"))
-    seen, admitted = redrawn(scheme, key, lab.null(0).service, court, rng, 100)
+    suspect = lab.suspect(lab.null(0).service, scheme.court, court)
+    seen, admitted = redrawn(scheme, key, suspect, court, rng, 100)
     assert (len(seen), admitted) == (100, 100)
     hits = "".join(one["channels"][one["evidence"]]["hits"] for one in seen)
     low, high = stats.binom.interval(0.999, len(hits), chance)

@@ -53,7 +53,7 @@ def records(results: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for path in (results / "store" / "records").glob("*/*.json"):
         record = json.loads(path.read_text())
-        found[record["id"]] = {name: value for name, value in record.items() if name != "run"}
+        found[record["id"]] = {name: value for name, value in record.items() if name not in ("run", "checksum")}
     return found
 
 

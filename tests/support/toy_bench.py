@@ -34,8 +34,8 @@ class Recorder(JobCounts):
     def postponed(self, job: Job, reason: str) -> None:
         self.seen.append(("postponed", job.label))
 
-    def rebuilt(self, parent: Job, reason: str) -> None:
-        self.seen.append(("rebuilt", parent.label, reason))
+    def rebuilt(self, job: Job, reason: str) -> None:
+        self.seen.append(("rebuilt", job.label, reason))
 
     def of(self, name: str) -> list[str]:
         return [event[1] for event in self.seen if event[0] == name]
@@ -49,14 +49,16 @@ class Bench:
         self.store = RecordStore(root)
         self.events = Recorder()
 
-    def run(self, *jobs: Job, workers: int = 1) -> Summary:
+    def run(self, *jobs: Job, workers: int = 1, again: set[str] | None = None) -> Summary:
         self.events = Recorder()
         with LocalExecutor(workers, {"root": str(self.root)}, "toy_work:execute") as executor:
-            return run_jobs(jobs, self.store, executor, self.events)
+            return run_jobs(jobs, self.store, executor, self.events, again)
 
     def status(self, job: Job) -> str | None:
         record = self.store.read(job.id)
         return None if record is None else record["status"]
 
     def spoil(self, job: Job) -> None:
-        (self.root / f"{job.id}.artefact").write_text("nonsense")
+        import toy_work
+
+        (toy_work.notes(self.root) / f"{job.id}.artefact").write_text("nonsense")

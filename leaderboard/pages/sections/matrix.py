@@ -12,7 +12,7 @@ from leaderboard.pages import wording
 from leaderboard.pages.bibliography import works_of
 from leaderboard.pages.page_model import Inline, Section, Span, lines, per_task, strong
 
-_ALARMS = ("removed", "forged", "false-positive", "crashed", "timeout", "oom")
+_ALARMS = ("removed", "forged", "false-positive", "inconsistent", "unreadable", "crashed", "timeout", "oom")
 
 
 @per_task

@@ -110,11 +110,13 @@ def _smallest(board: Board) -> list[tuple[str, str]]:
     return [*((grade, wording.p_value(found[grade])) for grade in wording.GRADES if grade in found), ranks]
 
 
-def legend() -> Section:
+def legend(board: Board) -> Section:
     """What every verdict, flag and grade means."""
+    met = {word for cell in (*board.cells, *board.beside) for word in (cell.verdict.word, *cell.verdict.flags)}
+    words = {word: meaning for word, meaning in wording.LEGEND.items() if word in met or word not in wording.RARE}
 
     def coded(words: Mapping[str, str]) -> list[list[Inline]]:
         return [[Span(word, "code"), meaning] for word, meaning in words.items()]
 
     grades = Section(header=["grade of a p-value", "meaning"], rows=coded(wording.GRADES))
-    return Section("Legend", header=["verdict or flag", "meaning"], rows=coded(wording.LEGEND), parts=[grades])
+    return Section("Legend", header=["verdict or flag", "meaning"], rows=coded(words), parts=[grades])

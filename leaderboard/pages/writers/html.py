@@ -32,6 +32,7 @@ INNOCENT = "innocent models"
 # what an outcome means for the owner: a tint and a sign beside the word, never instead of it
 _LOOKS = {
     "survived": "held", "rejected": "held", "not-marked": "held", "utility-lost": "dear", "undecided": "open",
+    "inconsistent": "open", "unreadable": "open",
     "removed": "broken", "forged": "broken", "false-positive": "broken",
 }  # fmt: skip
 _SIGNS = {"held": "●", "dear": "◐", "open": "?", "broken": "✕", "none": "–"}
@@ -68,7 +69,7 @@ def page(board: Board) -> str:
             costs.fidelity(board),
             protocol.tasks(board),
             protocol.how_it_ran(board),
-            protocol.legend(),
+            protocol.legend(board),
         ],
         version=one_line(board.run.described["version"]),
         style=Markup(_own("page.css")),

@@ -25,6 +25,7 @@ def resealed(copy: Path) -> Path:
 def edit(copy: Path, role: str, change: Callable[[dict[str, Any]], object]) -> Path:
     """The folder with a changed record of one role's job, named and sealed anew."""
     from benchmark.identity import job_id
+    from benchmark.store.records import with_checksum
 
     described = json.loads((copy / "run.json").read_text())
     old = described["cells"][0]["jobs"][role]
@@ -32,6 +33,7 @@ def edit(copy: Path, role: str, change: Callable[[dict[str, Any]], object]) -> P
     (record,) = (line for line in lines if line["id"] == old)
     change(record)
     record["id"] = job_id(record["job"])
+    record |= with_checksum(record)
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (copy / "records.jsonl").write_text(text)
     (copy / "run.json").write_text(json.dumps(described).replace(old, record["id"]))
@@ -75,12 +77,18 @@ def test_an_admission_is_given_anew(bundled: Path, tmp_path: Path) -> None:
 
 
 def test_a_job_that_is_not_the_one_of_its_name_is_refused(bundled: Path, tmp_path: Path) -> None:
+    from benchmark.store.records import with_checksum
+
     copy = shutil.copytree(bundled, tmp_path / "copy")
     text = (copy / "records.jsonl").read_text()
     assert '"amount":0.3' in text
     (copy / "records.jsonl").write_text(text.replace('"amount":0.3', '"amount":0.9'))
     code, _, error = bench_here("replay", str(resealed(copy)), "--device", "cpu")
-    assert (code, "has another id" in error) == (2, True)
+    assert (code, "its content does not fit its checksum" in error) == (2, True)
+    lines = [with_checksum(json.loads(line)) for line in (copy / "records.jsonl").read_text().splitlines()]
+    (copy / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code, _, error = bench_here("replay", str(resealed(copy)), "--device", "cpu")
+    assert (code, "its id is not that of the job in it" in error) == (2, True)
 
 
 def test_a_false_name_in_run_json_is_not_repeated(bundled: Path, tmp_path: Path) -> None:

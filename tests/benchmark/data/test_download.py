@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import gzip
 import http.server
 import shutil
 import threading
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from bench import PROFILE, bench_here
 
+from benchmark.data import sources
 from benchmark.data.download import provide
 from benchmark.data.sources import DATA_SETS
 from benchmark.data.tasks import DATA_ROOT, find_task
@@ -51,9 +54,9 @@ def test_offline_names_the_file_and_where_its_archive_belongs(root: Path) -> Non
     with pytest.raises(BenchError) as error:
         provide(find_task("cifar10-small"), offline=True)
     assert str(error.value) == (
-        f"task cifar10-small: {root}/cifar-10-batches-py/data_batch_1 is missing and --offline forbids to fetch it: "
-        f"put cifar-10-python.tar.gz from https://www.cs.toronto.edu/~kriz/ into {root}, "
-        "or give their folder with --data-root"
+        f"task cifar10-small: {root}/cifar-10-batches-py/data_batch_1 is missing and --offline forbids to fetch it; "
+        "cifar-10-python.tar.gz is not there: put cifar-10-python.tar.gz from https://www.cs.toronto.edu/~kriz/ into "
+        f"{root}, or give their folder with --data-root"
     )
     assert not list(root.iterdir())
 
@@ -109,24 +112,57 @@ def test_no_connection_is_one_sentence(root: Path, monkeypatch: pytest.MonkeyPat
     assert "\n" not in str(e.value)
 
 
-@pytest.mark.parametrize("harm", ["cut short", "one bit"])
-def test_a_damaged_file_ends_the_run_with_one_sentence(root: Path, fashion_mnist: Path, harm: str) -> None:
-    shutil.copytree(fashion_mnist, root, dirs_exist_ok=True)
-    task = find_task("fashion-mnist-small")
-    provide(task, offline=True)
-    path = task.paths()[3]
+@pytest.mark.parametrize("form", ["packed", "unpacked"])
+@pytest.mark.parametrize("harm", ["cut short", "one bit", "another one"])
+def test_a_damaged_file_ends_the_run_with_one_sentence(root: Path, fashion_mnist: Path, harm: str, form: str) -> None:
+    folder = root / "FashionMNIST" / "raw"
+    shutil.copytree(fashion_mnist / "FashionMNIST" / "raw", folder)
+    path = folder / "t10k-labels-idx1-ubyte.gz"
+    if form == "unpacked":
+        path = path.with_suffix("")
+        path.write_bytes(gzip.decompress((folder / f"{path.name}.gz").read_bytes()))
     content = bytearray(path.read_bytes())
     if harm == "one bit":
         content[500] ^= 1
-    path.write_bytes(content[:-1] if harm == "cut short" else content)
+    other = gzip.compress(bytes(10_008)) if form == "packed" else bytes(10_008)
+    path.write_bytes({"cut short": content[:-1], "one bit": content, "another one": other}[harm])
     code, _, sentence = bench_here(
-        "run", "--profile", str(PROFILE), "--task", task.name, "--data-root", str(root),
-        "--results", str(root / "results"),
+        "run", "--profile", str(PROFILE), "--task", "fashion-mnist-small", "--data-root", str(root), "--offline",
+        "--schemes", "adi", "--results", str(root / "results"),
     )  # fmt: skip
     assert code == 2
-    assert sentence == f"task {task.name}: {path} is not the published file: remove it, and it is fetched anew"
+    assert sentence.startswith(f"task fashion-mnist-small: {path} ")
+    assert sentence.endswith(": remove it, and it is fetched anew")
     assert path.is_file()
     assert not (root / "results").exists()
+
+
+def test_an_archive_that_never_ends_is_read_to_its_limit(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "LARGEST", 1000)
+    (root / "bomb.gz").write_bytes(gzip.compress(bytes(1 << 24)))
+    assert len(sources.content(root / "bomb.gz")) == 1000
+
+
+def test_offline_names_each_archive_that_is_missing_or_damaged(root: Path, fashion_mnist: Path) -> None:
+    shutil.copytree(fashion_mnist / "FashionMNIST", root / "FashionMNIST")
+    folder = root / "FashionMNIST" / "raw"
+    (folder / "train-images-idx3-ubyte.gz").unlink()
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(b"half")
+    with pytest.raises(BenchError) as error:
+        provide(find_task("fashion-mnist-small"), offline=True)
+    assert "train-images-idx3-ubyte.gz is not there, train-labels-idx1-ubyte.gz is damaged: put" in str(error.value)
+    assert "t10k" not in str(error.value).partition(": put")[0]
+
+
+def test_archives_that_must_be_unpacked_where_nobody_may_write(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision import datasets
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(datasets, "CIFAR10", refuse)
+    with pytest.raises(BenchError, match=r"can't be written .*copy its archives into another folder, and give that"):
+        provide(find_task("cifar10-small"))
 
 
 def test_stl10_images_stand_upright(root: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.image_files import picture_files, pictures
+from benchmark.data.image_files import picture, picture_files, pictures
 from benchmark.errors import BenchError
 
 
@@ -64,3 +64,57 @@ def test_a_folder_that_will_not_do_is_told_in_a_sentence(folder: Path) -> None:
         (folder / "2.png").write_bytes(broken)
         with pytest.raises(BenchError, match=r"2\.png can't be read as a picture"):
             pictures(folder, 2, (1, 4, 4))
+
+
+def seen(path: Path, image: Image.Image, **options: object) -> list[int]:
+    """The colour of a picture that has one, as it is read."""
+    image.save(path, **options)
+    read = picture(path, "RGB")
+    assert read.mode == "RGB"
+    (colour,) = {read.getpixel((x, y)) for x in range(read.width) for y in range(read.height)}
+    return list(colour)
+
+
+def test_every_mode_is_read_as_a_person_sees_it(tmp_path: Path) -> None:
+    size = (4, 4)
+    grey16 = Image.fromarray(np.full(size, 128 << 8, np.uint16))
+    assert seen(tmp_path / "a.png", grey16) == [128, 128, 128]
+    assert seen(tmp_path / "a.tif", grey16) == [128, 128, 128]
+    assert seen(tmp_path / "big-endian.png", Image.new("I;16B", size, 255 << 8)) == [255, 255, 255]
+    assert seen(tmp_path / "bits.png", Image.new("1", size, 1)) == [255, 255, 255]
+    assert seen(tmp_path / "palette.gif", Image.new("RGB", size, (9, 8, 7)).quantize(2)) == [9, 8, 7]
+    assert seen(tmp_path / "alpha.png", Image.new("RGBA", size, (200, 0, 0, 0))) == [255, 255, 255]
+    assert seen(tmp_path / "half.png", Image.new("LA", size, (0, 128))) == [127, 127, 127]
+    assert seen(tmp_path / "opaque.webp", Image.new("RGBA", size, (0, 0, 0, 255)), lossless=True) == [0, 0, 0]
+    red, green, blue = seen(tmp_path / "cmyk.jpg", Image.new("CMYK", size, (0, 255, 255, 0)))
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+@pytest.mark.parametrize(("mode", "value"), [("F", 0.5), ("I", 70_000)])
+def test_numbers_without_a_known_white_are_refused(tmp_path: Path, mode: str, value: float) -> None:
+    Image.new(mode, (4, 4), value).save(tmp_path / "float.tif")
+    with pytest.raises(BenchError, match=r"float\.tif can't be read as a picture: its numbers have no known white"):
+        picture(tmp_path / "float.tif", "RGB")
+
+
+def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path: Path) -> None:
+    upright = Image.fromarray(np.repeat([[0, 255]], 4, 0).repeat(4, 1).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it clockwise to see it upright: what is left in the file comes to the top
+    upright.save(tmp_path / "a.png", exif=exif)
+    assert np.asarray(picture(tmp_path / "a.png", "L"))[[0, -1]].mean(1).tolist() == [0, 255]
+
+
+def test_of_a_picture_that_moves_the_first_counts(tmp_path: Path) -> None:
+    frames = [Image.new("L", (4, 4), grey) for grey in (10, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert picture(tmp_path / "a.gif", "L").getpixel((0, 0)) == 10
+
+
+def test_no_program_outside_is_asked_to_decode(tmp_path: Path) -> None:
+    """PIL hands PostScript to Ghostscript, whatever the file is called."""
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    with pytest.raises(BenchError, match="cannot identify image file"):
+        picture(tmp_path / "a.png", "RGB")

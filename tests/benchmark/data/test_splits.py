@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmark.data.download import provide
-from benchmark.data.splits import Data, as_bytes, as_float, load, validation
+from benchmark.data.splits import Data, as_bytes, as_float, load, load_split
 from benchmark.data.tasks import DATA_ROOT, TASKS, find_task
 
 
@@ -46,17 +46,20 @@ def test_pixels_keep_their_bytes() -> None:
 def overlap(name: str) -> int:
     """How many images of the four parts are in more than one."""
     splits = load(find_task(name))
-    parts = [rows(part) for part in (splits.owner, splits.thief, splits.test, validation(find_task(name)))]
+    parts = [
+        rows(part) for part in (splits.owner, splits.thief, splits.test, load_split(find_task(name), "validation"))
+    ]
     return sum(map(len, parts)) - len(set().union(*parts))
 
 
-def test_fashion_mnist_is_unpacked_in_the_data_root(fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fashion_mnist_is_read_out_of_its_archives(fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATA_ROOT, str(fashion_mnist))
     small = find_task("fashion-mnist-small")
     provide(small, offline=True)
     check_splits("fashion-mnist-small")
+    assert {path.suffix for path in (fashion_mnist / "FashionMNIST" / "raw").iterdir()} == {".gz"}
     assert overlap("fashion-mnist-small") == 0
-    assert len(validation(small)) == small.validation == 1000
+    assert len(load_split(small, "validation")) == small.validation == 1000
     assert len({small.data_hash(), find_task("fashion-mnist").data_hash(), find_task("digits").data_hash()}) == 3
 
 
@@ -66,7 +69,7 @@ def test_the_full_training_set_is_shared_out_to_the_last_image(
     monkeypatch.setenv(DATA_ROOT, str(fashion_mnist))
     for name in ("fashion-mnist", "fashion-mnist-whole", "fmnist5-whole"):
         provide(find_task(name), offline=True)
-        splits, held_out = load(find_task(name)), validation(find_task(name))
+        splits, held_out = load(find_task(name)), load_split(find_task(name), "validation")
         whole = 6_000 * find_task(name).classes
         assert len(splits.owner) + len(splits.thief) + len(held_out) == whole
         assert len(splits.test) == whole // 6

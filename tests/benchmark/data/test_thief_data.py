@@ -29,7 +29,9 @@ def split(share: float, pool: str = "disjoint", replicate: int = 0) -> tuple[set
     from benchmark.data.tasks import find_task
     from benchmark.protocol.parties import stream
 
-    parts = thief_data(load(find_task("digits")), pool, share, stream(replicate, "thief-data", "digits"))
+    splits = load(find_task("digits"))
+    whole = splits.owner if pool == "owner" else splits.thief
+    parts = thief_data(whole, share, stream(replicate, "thief-data", "digits"))
     both: Any = tuple({image.numpy().tobytes() for image in part.x} for part in parts)
     return both
 
@@ -120,7 +122,7 @@ def test_a_thief_with_too_few_images_for_a_key_gets_the_schemes_own_reason(
         with pytest.raises(NotApplicable, match=f"^the thief can't draw a key of his own: {sentence}"):
             steal(stages, lab.context, one, 0, Release(service, mark.release), mark)
     with pytest.raises(ValueError, match=f"^{sentence}"):  # the owner's own mistake
-        embed(mark, Owner(lab.context, one, stream("few"), service.net), stream("few-key"))
+        embed(mark, Owner(lab.context, one, stream("few"), service.net), stream("key"))
 
 
 def test_the_first_share_is_the_matrix_and_the_others_only_add_cells() -> None:

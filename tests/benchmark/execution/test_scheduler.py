@@ -21,7 +21,7 @@ from benchmark.errors import BenchError
 from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.scheduler import Summary, run_jobs
 from benchmark.planning.job import Job
-from benchmark.store.records import Record, RecordStore
+from benchmark.store.records import Record, RecordStore, fingerprint
 
 HERE = Path(__file__).parents[1]
 DRIVER = """
@@ -38,7 +38,7 @@ if __name__ == "__main__":
     root = Path(sys.argv[1])
     store = RecordStore(root)
     jobs = [job("quick", seconds=9), job("stuck", sys.argv[2]), job("stuck thief", sys.argv[2], role="thief")]
-    with store.lock(), LocalExecutor(2, {"root": str(root)}, "toy_work:execute") as executor:
+    with store.lock(print), LocalExecutor(2, {"root": str(root)}, "toy_work:execute") as executor:
         run_jobs(jobs, store, executor, PlainProgress(Console()))
 """
 
@@ -66,13 +66,15 @@ def test_a_record_holds_the_job_and_what_came_of_it(bench: Bench, job: Callable[
     assert record.pop("run").keys() == {"seconds", "device", "log", "finished"}
     assert record == {
         "schema": 1,
-        "identity": 2,
+        "identity": 3,
+        "checksum": record["checksum"],
         "id": marked.id,
         "kind": "host",
         "status": "ok",
         "reason": None,
-        "job": {"do": "ok", "amount": 0.3},
+        "job": {"label": "marked", "do": "ok", "amount": 0.3},
         "parents": [host.id],
+        "given": fingerprint({host.id: {}}),
         "result": {"pid": record["result"]["pid"]},
     }
     record = bench.store.read(crash.id)
@@ -193,13 +195,13 @@ def test_an_interrupted_run_abandons_what_runs_and_keeps_the_rest(
     with pytest.raises(KeyboardInterrupt):
         run_jobs([quick, stuck], bench.store, executor, bench.events)
     assert executor.free_slots == 2
-    assert not any(toy_work.alive(int(path.read_text())) for path in bench.root.glob("*.pid"))
+    assert not any(toy_work.alive(int(path.read_text())) for path in toy_work.notes(bench.root).glob("*.pid"))
     assert (bench.status(quick), bench.status(stuck)) == ("ok", None)
 
 
 def start_driver(root: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1]), *sys.path])}
-    command = [sys.executable, "-c", DRIVER, str(root), "hang"]
+    command = [sys.executable, "-c", DRIVER, str(root), "hang once"]
     return subprocess.Popen(
         command,
         env=environment,
@@ -212,6 +214,9 @@ def start_driver(root: Path) -> subprocess.Popen[str]:
 
 def wait_for_pids(root: Path, driver: subprocess.Popen[str], store: RecordStore, quick: Job) -> set[int]:
     """The workers' process ids, once two jobs hang and one is on disk."""
+    import toy_work
+
+    root = toy_work.notes(root)
     paths = [root / "stuck.pid", root / "stuck thief.pid"]
     end = time.monotonic() + 30
     while not (store.finished(quick.id) and all(path.exists() and path.read_text() for path in paths)):
@@ -227,7 +232,7 @@ def test_a_run_that_is_stopped_leaves_its_records_and_no_process(
 ) -> None:
     import toy_work
 
-    quick, stuck, thief = job("quick"), job("stuck"), job("stuck thief", role="thief")
+    quick, stuck, thief = job("quick"), job("stuck", "hang once"), job("stuck thief", "hang once", role="thief")
     driver = start_driver(bench.root)
     try:
         pids = wait_for_pids(bench.root, driver, bench.store, quick)
@@ -241,7 +246,7 @@ def test_a_run_that_is_stopped_leaves_its_records_and_no_process(
     assert errors.count("Traceback") == (1 if sign == signal.SIGINT else 0)  # none from the workers
     assert bench.store.read(stuck.id) is None
 
-    with bench.store.lock():
+    with bench.store.lock(print):
         summary = bench.run(quick, stuck, thief)
     assert summary.cached == {quick.id}
     assert summary.statuses == {quick.id: "ok", stuck.id: "ok", thief.id: "ok"}
@@ -261,7 +266,7 @@ def test_the_number_of_workers_changes_no_record(tmp_path: Path, job: Callable[.
         bench.run(host, *marked, *attacked, crash, workers=workers)
         read = {path.name: json.loads(path.read_text()) for path in (root / "records").rglob("*.json")}
         for record in read.values():
-            record.pop("run")
+            del record["run"], record["checksum"]
             record["result"].pop("pid", None)
         return read
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.planning.job import Job
 from benchmark.planning.null_pools import null_attacks, null_jobs
 from benchmark.planning.plan import SURROGATES, Plan, make_plan
 from benchmark.planning.profile import load_profile
@@ -116,3 +117,19 @@ def test_a_claim_is_judged_with_every_pool_under_its_own_key() -> None:
         assert (owners["key"], theirs["key"]) == (cell.jobs["marked"], cell.jobs["attacked"])
         assert owners["suspects"] == theirs["suspects"]
         assert len(theirs["suspects"]) == models
+
+
+def test_a_built_in_file_that_the_user_names_is_trusted_like_any_other_and_keeps_its_ids() -> None:
+    source = REGISTRY.find("attack", "prune").source
+
+    def jobs(registry: Registry) -> dict[str, Job]:
+        chosen = select_schemes("adi()", registry), select_attacks("none,prune(amount=0.3)", registry)
+        return {job.id: job for job in make_plan(load_profile("quick"), *chosen, {}).jobs}
+
+    built_in, named = jobs(REGISTRY), jobs(Registry.discover([source]))
+    assert built_in.keys() == named.keys()
+    assert not any(job.foreign for job in built_in.values())
+    ran = {id for id, job in named.items() if any(one.path == str(source) for one in job.sources.values())}
+    assert ran
+    assert {id for id, job in named.items() if job.foreign} == ran
+    assert all(named[id].sources["scheme"].trusted for id in ran if "scheme" in named[id].sources)

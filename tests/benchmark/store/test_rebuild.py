@@ -61,7 +61,7 @@ def test_a_rebuild_that_fails_blocks_its_children(bench: Bench, job: Callable[..
 def test_a_rebuild_may_be_blocked_itself(bench: Bench, job: Callable[..., Job]) -> None:
     host = job("host", "raise")
     marked = job("marked", "artefact", parents=(host,))
-    rest = {"kind": "marked", "reason": None, "job": {}, "parents": [], "result": {}, "run": {}}
+    rest = {"kind": "marked", "reason": None, "job": marked.payload, "parents": [], "result": {}, "run": {}}
     bench.store.write({"schema": 1, "id": marked.id, "status": "ok", **rest})  # its host was forgotten since
     judged = job("judged", "artefact", parents=(marked,), seconds=9.0)
     late = job("late", "artefact", parents=(marked,), seconds=9.0, pause=0.5)

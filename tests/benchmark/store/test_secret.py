@@ -29,14 +29,18 @@ def test_nobody_else_can_read_it(tmp_path: Path) -> None:
 
 
 def test_a_plan_writes_none(tmp_path: Path) -> None:
-    assert run_secret(tmp_path, None) != run_secret(tmp_path, None)
+    assert run_secret(tmp_path, keep=False) != run_secret(tmp_path, keep=False)
     assert not secret_path(tmp_path).exists()
+
+
+def test_a_run_keeps_the_one_it_draws(tmp_path: Path) -> None:
+    assert run_secret(tmp_path) == run_secret(tmp_path) == run_secret(tmp_path, keep=False) == known_secret(tmp_path)
 
 
 def test_the_one_given_is_kept(tmp_path: Path) -> None:
     file = tmp_path / "secret.txt"
     file.write_text(GIVEN.hex())
-    assert run_secret(tmp_path, str(file)) == GIVEN == store_secret(tmp_path, GIVEN) == run_secret(tmp_path, None)
+    assert run_secret(tmp_path, str(file)) == GIVEN == store_secret(tmp_path, GIVEN) == run_secret(tmp_path)
 
 
 def test_a_store_keeps_its_own(tmp_path: Path) -> None:

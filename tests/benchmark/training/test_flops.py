@@ -97,9 +97,10 @@ def test_queries_count_one_forward_pass(lab) -> None:
 
 def test_an_owners_work_is_counted_too(lab) -> None:
     owner = lab.owner(ADI)
+    from benchmark.protocol.parties import stream
     from benchmark.protocol.steps import embed
 
-    embed(ADI, owner, 0)
+    embed(ADI, owner, stream("key"))
     assert (
         owner.meter.operations > owner.meter.samples * 1.2e6
     )  # a forward pass takes 1.25 M/2 multiply-adds, both gradients twice as much less the input's

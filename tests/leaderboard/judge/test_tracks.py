@@ -310,9 +310,8 @@ def test_a_bundle_is_judged_at_the_thresholds_of_its_own_cells_track(
     digest = hashlib.sha256(b"tensors").hexdigest()
     for role in ("marked", "attacked", "judged", "fresh"):
         record = two.store.read(jobs[role])
-        job = record["job"] | {"scheme": {"name": "toy", "code": ""}, "key": jobs["marked"], "stages": []}
         artefacts = {"artefacts": {"service": digest, "key": digest}}
-        two.store.write(record | {"job": job, "result": record["result"] | artefacts})
+        two.store.write(record | {"result": record["result"] | artefacts})
         for kind in ("service", "key"):
             path = two.store.artefact_path(jobs[role], kind)
             path.parent.mkdir(parents=True, exist_ok=True)

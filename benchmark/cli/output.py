@@ -1,0 +1,79 @@
+"""Terminals, pipes and signals as a command may meet them: nothing of these may cost what a run has finished."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TextIO, cast
+
+from benchmark.errors import Stopped
+
+
+def prepare() -> None:
+    """Make this process fit for whatever started it. SIGTERM and SIGHUP raise `Stopped`, where they are not ignored."""
+    for _ in range(3):  # a closed descriptor would go to the next file, and what libraries print into that file
+        if (descriptor := os.open(os.devnull, os.O_RDWR)) > 2:
+            os.close(descriptor)
+            break
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what the terminal has no sign for is no reason to stop
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(sign) is not signal.SIG_IGN:  # nohup
+            signal.signal(sign, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+class _Outlived:
+    """An output that may break, after which what is written to it is lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        with self._survived():
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._survived():
+            self.stream.flush()
+
+    @contextmanager
+    def _survived(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())  # for what is written later, Python's last flush included
+            os.close(nowhere)
+            print(f"The output is gone ({error.strerror}): the run goes on and writes its pages.", file=sys.stderr)
+
+
+@contextmanager
+def outlives_its_reader() -> Iterator[None]:
+    """Let a run go on where whoever reads its output has closed it, as `bench run | head -1` does.
+
+    Also where the output is a file on a full disk, or a terminal that hung up.
+    """
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast(TextIO, _Outlived(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.stdout, sys.stderr = before

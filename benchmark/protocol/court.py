@@ -1,0 +1,181 @@
+"""The court: the judge's images, and how a suspect is asked so that it can't tell a key from what it is asked anyway.
+
+Whoever serves a model may answer as he likes, but not by what else he is asked. So everything is asked in shuffled
+batches of one size, in which what bears a key travels among several times as many images of the judge's own. Those it
+has answered before, and it must answer them alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.architectures.blocks import Spec
+from benchmark.architectures.net import known
+from benchmark.data.splits import Data, as_float
+from benchmark.protocol.answers import Answers, checked, differing, probabilities
+from benchmark.protocol.draws import seeds_of
+from benchmark.protocol.graph import fitted
+from benchmark.protocol.objects import Asked, Service, ServiceFailed
+from benchmark.protocol.parties import TaskContext, Unreadable
+from benchmark.training.loop import logits
+from benchmark.vocabulary import Access
+
+BATCH = 100  # images in every question
+OWN = 3  # of the judge's own images, to each that bears a key
+REBUILT = 1e-3  # the largest gap between the outputs of a net and of the one that was rebuilt from its operators
+
+
+class Inconsistent(Unreadable):
+    """The suspect answers an image by what else it is asked; the message says what was seen."""
+
+
+class Opaque(Unreadable):
+    """The court can't read the suspect's net, for nobody but its maker knows how it is built."""
+
+
+@dataclass(frozen=True)
+class Court:
+    """The judge's own data (nobody else's) and randomness."""
+
+    context: TaskContext
+    probe: Data
+    rng: torch.Generator
+
+    def right(self, model: nn.Module) -> Tensor:
+        """Which probe images `model` classifies correctly, boolean (N,)."""
+        return logits(model, self.probe.images()).argmax(1) == self.probe.y
+
+    def answers(self, service: Asked) -> Answers:
+        """What a new service answers to the judge's images, asked once. Raises ValueError where it doesn't answer."""
+        nothing = self.probe.x[:0].float()
+        return Answers(self.ask(service, nothing, self._own(len(self.probe)))[: len(self.probe)])
+
+    def ask(self, service: Asked, x: Tensor, own: Tensor) -> Tensor:
+        """Outputs, float32 on the CPU, for images (N, C, H, W) in [0, 1] and behind them the probe's of index `own`.
+
+        Raises ValueError where one of the images is not answered.
+        """
+        outputs: list[Tensor] = []
+        order = torch.randperm(len(x) + len(own), generator=self.rng)
+        for part in order.split(BATCH):
+            batch = torch.empty(len(part), *self.probe.x.shape[1:], device=self.probe.x.device)
+            foreign = part < len(x)
+            batch[foreign] = x[part[foreign]].to(batch)
+            batch[~foreign] = as_float(self.probe.x[own[part[~foreign] - len(x)]])
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            outputs.append(checked(service.ask(batch, "outputs", seeds_of(batch)), batch, self.context.task.kind))
+        if len({one.shape[1:] for one in outputs}) > 1:
+            raise ValueError("the model answers with another shape from batch to batch")
+        return torch.cat(outputs)[order.argsort()]
+
+    def beside(self, asked: int, keyed: int) -> Tensor:
+        """Which of the probe's images go beside `asked` others, of which `keyed` bear a key: their index.
+
+        `OWN` times as many as bear a key, less those of the others that bear none, and as many as bear one at least.
+        They fill the last batch; only where the judge has too few does an image come twice.
+        """
+        wanted = max(keyed, OWN * keyed - (asked - keyed))
+        return self._own(min(wanted, len(self.probe)), asked)
+
+    def _own(self, wanted: int, asked: int = 0) -> Tensor:
+        """`wanted` different images of the probe, and as many more as fill the last batch beside `asked` others."""
+        count = -(-(wanted + asked) // BATCH) * BATCH - asked
+        order = torch.randperm(len(self.probe), generator=self.rng) if asked else torch.arange(len(self.probe))
+        return order.repeat(-(-count // len(order)))[:count]
+
+
+class Suspect:
+    """A service under examination. `ask` answers as the court's access allows; `net` only with weights.
+
+    running: the service, which is asked; `answers`: what it answered to the judge's images before. delivered: specs of
+    nets that it may have been made from, by which a net of an unknown builder is read.
+    """
+
+    def __init__(
+        self, service: Service, running: Asked, answers: Answers, access: Access, court: Court,
+        delivered: Sequence[Spec] = (),
+    ) -> None:  # fmt: skip
+        self.access, self._court, self._service, self._running = access, court, service, running
+        self._before, self._delivered = answers, delivered
+        self.inconsistent: str | None = None  # why its answers are no answers of one model, once that is seen
+
+    @property
+    def answers(self) -> Tensor:
+        """What it answers to the judge's images, in their order, as the court's access allows: see `ask`."""
+        return self._shown(self._before.outputs)
+
+    def ask(self, x: Tensor, keyed: int | None = None) -> Tensor:
+        """Labels (N,), probabilities (N, classes) or outputs for images (N, C, H, W) in [0, 1].
+
+        A label is the likeliest of all classes that the suspect knows, so it may be none of the task's; probabilities
+        are those of the task's classes. keyed: how many of `x` bear the key, where the rest is the court's own and
+        bears none; by default all do. Raises Inconsistent where it fails at images that it has answered before.
+        """
+        return self._shown(self._outputs(x, keyed)).to(x.device)
+
+    def labels(self, x: Tensor, keyed: int | None = None) -> Tensor:
+        """Labels (N,), whatever more the court may see."""
+        return self._outputs(x, keyed).argmax(1).to(x.device)
+
+    def _outputs(self, x: Tensor, keyed: int | None) -> Tensor:
+        own = self._court.beside(len(x), len(x) if keyed is None else keyed)
+        try:
+            outputs = self._court.ask(self._running, x, own)
+        except (ServiceFailed, ValueError) as error:
+            if isinstance(error, ServiceFailed) and error.passing:
+                raise
+            self.inconsistent = f"the service fails beside other images at those it has answered before: {error}"
+            raise Inconsistent(self.inconsistent) from error
+        differ = differing(Answers(self._before.outputs[own]), outputs[len(x) :])
+        if bool(differ.any()):
+            seen = f"{int(differ.sum())} of {len(own)} of the judge's images"
+            self.inconsistent = f"the service answers {seen} otherwise among other images"
+        return outputs[: len(x)]
+
+    def _shown(self, outputs: Tensor) -> Tensor:
+        if self._court.context.task.kind == "image-to-image":
+            return outputs
+        if self.access == "labels":
+            return outputs.argmax(1)
+        return probabilities(outputs, self._court.context.task.classes)
+
+    def net(self) -> nn.Module:
+        """The suspect's net, a copy. Raises Unreadable unless the court sees weights, and can read them."""
+        if self.access != "weights":
+            raise Unreadable(f"the court sees {self.access}, not weights")
+        device = self._court.context.device
+        if known(self._service.net.spec):
+            return self._service.net.module(device)
+        builder = self._service.net.spec["builder"]
+        shape = (2, *self._court.probe.x.shape[1:])
+        try:
+            operators = self._running.graph(shape)
+        except ServiceFailed as error:
+            if error.passing:
+                raise
+            raise Opaque(f"the net of the builder {builder!r} can't be traced: {error}") from error
+        for spec in self._delivered:
+            model = fitted(operators, spec, shape)
+            if model is not None and self._same(model.to(device)):
+                return model
+        raise Opaque(f"no net that the court knows computes what the net of the builder {builder!r} does")
+
+    def _same(self, model: nn.Module) -> bool:
+        """Whether `model` answers the judge's images as the suspect did."""
+        before = self._before
+        try:
+            outputs = logits(model, self._court.probe.images()).cpu()
+        except RuntimeError:  # shapes that don't fit together
+            return False
+        gap = gaps(before.outputs, outputs)
+        return gap <= REBUILT and not bool((before.clear & (before.outputs.argmax(1) != outputs.argmax(1))).any())
+
+
+def gaps(one: Tensor, other: Tensor) -> float:
+    """The largest gap between two services' outputs, of the classes or the images that both give."""
+    classes = min(one.shape[1], other.shape[1])
+    return float((one[:, :classes] - other[:, :classes]).abs().max())

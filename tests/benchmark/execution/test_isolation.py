@@ -1,0 +1,268 @@
+"""What one job can do to the others, to the driver and to the disk: nothing that lasts."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import toy_intruder
+
+from benchmark.errors import BenchError
+from benchmark.execution.executor import Finished, LocalExecutor
+from benchmark.execution.processes import landlock
+from benchmark.execution.processes.zygote import LONGEST_LOG
+from benchmark.planning.job import Job
+
+ENTRY = "toy_intruder:execute"
+DRIVER = """
+import sys, toy_intruder
+from toy_work import job
+from benchmark.execution.executor import LocalExecutor
+executor = LocalExecutor(1, {"root": sys.argv[1], "device": "cpu"}, "toy_intruder:execute")
+executor.submit(toy_intruder.foreign(job("stuck", "leave a process", role="thief", stay=600.0)), 1)
+while True:
+    executor.wait(1.0)
+"""
+confined = pytest.mark.skipif(not landlock.version(), reason="the kernel has no Landlock")
+
+
+@pytest.fixture(autouse=True)
+def _toy_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Iterator[LocalExecutor]:
+    with LocalExecutor(1, {"root": str(tmp_path), "device": "cpu"}, ENTRY) as local:
+        yield local
+
+
+def run(executor: LocalExecutor, job: Job) -> Finished:
+    executor.submit(job, 1)
+    ended: list[Finished] = []
+    while not ended:
+        ended = executor.wait(1.0)
+    return ended[0]
+
+
+def test_foreign_code_has_a_process_of_its_own(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    own = [run(executor, toy_intruder.foreign(job(label, role="thief"))).result for label in "abc"]
+    lasting = [run(executor, job(label, role="thief")).result for label in "def"]
+    assert len({found["pid"] for found in own}) == 3
+    assert len({found["pid"] for found in lasting} | {found["pid"] for found in own}) == 4
+    assert len({found["answered by"] for found in own + lasting}) == 1  # by one court, in which nothing foreign ran
+    assert own[0]["made"]["label"] == "a"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_job_that_forks_and_returns_twice_shifts_no_result(
+    executor: LocalExecutor, job: Callable[..., Job], trusted: bool
+) -> None:
+    twice = job("twice", "fork and return twice", role="thief")
+    results = [run(executor, twice if trusted else toy_intruder.foreign(twice))]
+    results += [run(executor, job(label, role="thief")) for label in ("next", "after next")]
+    assert [found.result["label"] for found in results] == ["twice", "next", "after next"]
+
+
+def test_what_a_job_leaves_running_ends_with_it(
+    executor: LocalExecutor, job: Callable[..., Job], tmp_path: Path
+) -> None:
+    import toy_work
+
+    assert run(executor, toy_intruder.foreign(job("a", "leave a process", role="thief"))).status == "ok"
+    assert not toy_work.alive(int((tmp_path / "work" / "left.pid").read_text()))
+
+
+def test_what_a_job_leaves_running_ends_with_a_killed_driver(tmp_path: Path) -> None:
+    import toy_work
+
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path)], env=environment)
+    left, end = tmp_path / "work" / "left.pid", time.monotonic() + 60
+    try:
+        while not left.exists() or not left.read_text():
+            assert driver.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    finally:
+        driver.kill()
+        driver.wait()
+    assert toy_work.gone({int(left.read_text())})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "garbage", '{"ready": true}', "[]", "9" * 5000, "[" * 100_000, "null",
+        '{"job": "x", "nonce": "y", "outcome": {"status": "ok", "result": {}, "run": {}}}',
+    ],
+)  # fmt: skip
+def test_what_a_job_writes_into_pipes_costs_itself_alone(
+    executor: LocalExecutor, job: Callable[..., Job], text: str
+) -> None:
+    bad = run(executor, toy_intruder.foreign(job("bad", "write everywhere", role="thief", text=text, stay=0.5)))
+    assert bad.status == "killed"
+    assert bad.reason == "The worker process sent something that is no outcome of this job."
+    assert run(executor, job("good", role="thief")).status == "ok"
+
+
+def test_a_flooded_pipe_ends_the_worker(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    assert run(executor, toy_intruder.foreign(job("bad", "flood", role="thief"))).status == "killed"
+
+
+def test_numbers_that_json_has_none_for_are_no_outcome(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    from benchmark.execution.outcomes import read_outcome
+
+    def line(number: str) -> bytes:
+        run = json.dumps({"seconds": 1.0})
+        outcome = f'{{"status": "ok", "result": {{"loss": {number}}}, "run": {run}}}'
+        return f'{{"job": "{job("a").id}", "nonce": "n", "outcome": {outcome}}}'.encode()
+
+    assert read_outcome(line("1.5"), job("a"), "n")["result"] == {"loss": 1.5}
+    for number in ("NaN", "Infinity", "1e999"):
+        with pytest.raises(ValueError, match="no outcome"):
+            read_outcome(line(number), job("a"), "n")
+    with pytest.raises(ValueError, match="no outcome of this job"):
+        read_outcome(line("1.5"), job("a"), "another nonce")
+    with pytest.raises(ValueError, match="no outcome of this job"):
+        read_outcome(line("1.5"), job("b"), "n")
+
+
+@confined
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_thief_reads_no_record_no_key_and_nobody_elses_images(
+    tmp_path: Path, job: Callable[..., Job], trusted: bool
+) -> None:
+    files = {name: tmp_path / "data" / f"{name}.npy" for name in ("owner", "thief", "test", "source")}
+    store = tmp_path / "store"
+    secret = [store / "records" / "ab" / "r.json", store / "keys" / "ab" / "k", store / "logs" / "l"]
+    free = [store / "artefacts" / "ab" / "m", store / "work" / "w", Path(toy_intruder.__file__)]
+    link = tmp_path / "link"
+    for path in (*files.values(), *secret, *free[:2]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    link.symlink_to(secret[1])
+    paths = [str(path) for path in (*files.values(), *secret, *free, link)]
+    thief = job("thief", "read", role="thief", paths=paths, world={"task": "toy"})
+    context = {
+        "root": str(store),
+        "device": "cpu",
+        "data": {"toy": {name: [str(path)] for name, path in files.items()}},
+    }
+    with LocalExecutor(1, context, ENTRY) as executor:
+        seen = run(executor, thief if trusted else toy_intruder.foreign(thief)).result["read"]
+    allowed = {path for path, said in seen.items() if said == "done"}
+    # a lasting process serves jobs of every task, whose schemes may draw on raw files
+    own = {str(files["thief"]), *map(str, free)} | ({str(files["source"])} if trusted else set())
+    assert allowed == own
+    assert {seen[path] for path in set(seen) - allowed} == {"PermissionError"}
+
+
+@confined
+def test_a_thief_with_the_owners_images_reads_no_others(tmp_path: Path, job: Callable[..., Job]) -> None:
+    files = {name: str(tmp_path / f"{name}.npy") for name in ("owner", "thief", "test")}
+    for path in files.values():
+        Path(path).write_text("x")
+    context = {
+        "root": str(tmp_path / "store"),
+        "device": "cpu",
+        "data": {"toy": {name: [path] for name, path in files.items()}},
+    }
+    granted = {"world": {"task": "toy"}, "thief": {"pool": "owner"}}
+    with LocalExecutor(1, context, ENTRY) as executor:
+        plain = run(executor, job("plain", "read", role="thief", paths=list(files.values()))).result
+        seen = run(executor, job("thief", "read", role="thief", paths=list(files.values()), **granted)).result
+    assert plain["pid"] != seen["pid"]
+    assert [name for name, path in files.items() if seen["read"][path] == "done"] == ["owner"]
+
+
+@confined
+def test_a_thief_writes_to_the_working_folder_and_his_own_temporary_one(
+    executor: LocalExecutor, job: Callable[..., Job], tmp_path: Path
+) -> None:
+    (tmp_path / "artefacts").mkdir()
+    paths = {name: str(tmp_path / name / "x") for name in ("work", "artefacts", "keys", "records")}
+    paths["beside"] = str(tmp_path / "x")
+    thief = toy_intruder.foreign(job("a", "write", role="thief", paths=list(paths.values())))
+    said = run(executor, thief).result["wrote"]
+    assert [name for name, path in paths.items() if said[path] == "done"] == ["work"]
+    found = run(executor, toy_intruder.foreign(job("b", "temporary", role="thief")))
+    assert not Path(found.result["temporary"]).parent.exists()  # it goes with the process
+
+
+@confined
+@pytest.mark.skipif(landlock.version() < 6, reason="the kernel's Landlock doesn't hold signals back")
+def test_a_thief_reaches_no_process_outside(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    said = run(executor, toy_intruder.foreign(job("a", "attack the driver", role="thief", driver=os.getpid()))).result
+    assert {name: said[name] for name in ("signal", "memory", "driver's")} == dict.fromkeys(
+        ("signal", "memory", "driver's"), "PermissionError"
+    )
+
+
+def test_a_signal_without_a_name_is_a_sentence(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    assert run(executor, job("a", "signal 40")).reason == "The worker process was killed by signal 40."
+
+
+def test_printed_gigabytes_are_cut(executor: LocalExecutor, job: Callable[..., Job], tmp_path: Path) -> None:
+    log, sizes = tmp_path / "logs" / "thief-0.log", [0]
+    executor.submit(job("a", "print much", role="thief", megabytes=200, stay=1.0), 1)
+    ended: list[Finished] = []
+    while not ended:
+        ended = executor.wait(0.2)
+        sizes.append(log.stat().st_size if log.exists() else 0)
+    assert sizes[-2] <= LONGEST_LOG  # before it ended
+    text = log.read_bytes()
+    assert len(text) <= LONGEST_LOG
+    assert b"the first words" in text
+    assert b"was cut" in text
+    assert text.rstrip().endswith(b"the last words")
+
+
+def test_what_a_job_changes_for_the_next_ones_is_a_crash(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    before = run(executor, job("before")).result["pid"]
+    changed = run(executor, job("a", "change Python"))
+    assert changed.status == "crashed"
+    assert changed.reason == "it changed the recursion limit, os.environ['PATH'], math.sqrt for the jobs after it"
+    assert run(executor, job("after")).result["pid"] != before
+
+
+def test_what_foreign_code_changes_is_noted(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    changed = run(executor, toy_intruder.foreign(job("a", "change Python", role="thief")))
+    assert (changed.status, changed.run["changed"][-1]) == ("ok", "math.sqrt")
+
+
+def test_a_passing_fault_is_tried_again(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    found = run(executor, job("a", "open too many"))
+    assert found.status == "killed"
+    assert found.reason == "the machine could not do it just now (Too many open files): run the same command again"
+
+
+def test_too_few_open_files_are_a_sentence(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    run(executor, job("a"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        with pytest.raises(BenchError, match=r"can't be started: Too many open files.*ulimit -n"):
+            run(executor, job("b", role="thief"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert run(executor, job("c", role="thief")).status == "ok"
+
+
+def test_a_fork_server_that_was_killed_is_started_again(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    server = executor._zygote._process
+    run(executor, job("a"))
+    server = executor._zygote._process
+    assert server is not None
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    assert run(executor, job("b", role="thief")).status == "ok"
