@@ -14,7 +14,8 @@ PREFIX, FILE = "published:", "secret.txt"
 def run_secret(store: Path, wanted: str | None = None, *, keep: bool = True) -> bytes:
     """The secret that a plan for `store` is made under. Where it has none, one is drawn and kept there.
 
-    wanted: a file, or "published:NAME". keep: False where the plan is only looked at and nothing is written. Raises BenchError, also for a board that was made before boards had a secret.
+    wanted: a file, or "published:NAME". keep: False where the plan is only looked at and nothing is written. Raises
+    BenchError, also for a board that was made before boards had a secret.
     """
     own = known_secret(store)
     given = None if wanted is None else _given(wanted)
