@@ -54,7 +54,12 @@ def net(builder: str, **arguments: Any) -> nn.Module:
 def test_wrapped_weights_are_found_in_every_architecture(model: nn.Module) -> None:
     found = fitted(traced(Wrapper(model), SHAPE), model.spec(), SHAPE)  # type: ignore[operator]
     assert found is not None
-    assert all(torch.equal(one, model.state_dict()[name]) for name, one in found.state_dict().items())
+    assert weights(found) == weights(model)
+
+
+def weights(model: nn.Module) -> dict[str, Any]:
+    """Every tensor but the counters of batches."""
+    return {name: one.tolist() for name, one in model.state_dict().items() if "num_batches" not in name}
 
 
 def test_scales_that_passports_derive_are_folded_into_the_norm() -> None:
@@ -100,7 +105,7 @@ def suspect(lab: Any, model: nn.Module, running: Any = None) -> Any:
 def test_a_court_reads_a_wrapped_net_and_believes_only_what_answers_alike(lab: Any) -> None:
     model = lab.null(0).service.net.module()
     read = suspect(lab, Wrapper(model)).net()
-    assert all(torch.equal(one, model.state_dict()[name]) for name, one in read.state_dict().items())
+    assert weights(read) == weights(model)
 
     class Liar:
         """Answers like one net and shows another."""
@@ -117,30 +122,21 @@ def test_a_court_reads_a_wrapped_net_and_believes_only_what_answers_alike(lab: A
 
 def test_weights_that_a_net_hides_from_the_court_are_not_read(lab: Any) -> None:
     class Coded(nn.Module):
-        """Negates its weights at rest, which is read; and computes by its own arithmetic, which is not."""
+        """Its last layer is negated at rest, which is read; or computed by its own arithmetic, which is not."""
 
         def __init__(self, plainly: bool) -> None:
             super().__init__()
-            self.net, self.plainly = lab.null(0).service.net.module(), plainly
-            self.head = -self.net.head.weight.detach()
+            self.body, self.plainly = lab.null(0).service.net.module(), plainly
+            self.negated, self.bias = -self.body.head.weight.detach(), self.body.head.bias
+            self.body.head = nn.Identity()
 
         def forward(self, x: Tensor) -> Tensor:
-            last: list[Tensor] = []
-            hook = self.net.head.register_forward_pre_hook(lambda _, inputs: last.append(inputs[0]))
-            self.net(x)
-            hook.remove()
             if self.plainly:
-                return nn.functional.linear(last[0], -self.head, self.net.head.bias)
-            return (last[0][:, None] * -self.head).sum(2) + self.net.head.bias
+                return nn.functional.linear(self.body(x), -self.negated, self.bias)
+            return (self.body(x)[:, None] * -self.negated).sum(2) + self.bias
 
     plain = lab.null(0).service.net.module()
     assert torch.equal(suspect(lab, Coded(True)).net()(X), plain(X))
-    lab.null(0)
-
-    class Own(Coded):
-        def forward(self, x: Tensor) -> Tensor:
-            answer = super().forward(x)
-            return answer + (self.head.sum() * x.flatten(1).sum(1, keepdim=True)).tanh()
 
     with pytest.raises(Opaque):
-        suspect(lab, Own(False)).net()
+        suspect(lab, Coded(False)).net()
