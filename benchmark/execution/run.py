@@ -40,6 +40,9 @@ class Machine:
     def __post_init__(self) -> None:
         if not self.run or self.run in (".", "..", STORE) or "/" in self.run:
             raise BenchError(f"--run {self.run!r} can't name a folder of results: use letters, digits, - and _")
+        if not str(self.results.absolute()).isprintable():
+            letters = "has letters that this Python can't read, or signs that are none"
+            raise BenchError(f"--results {self.results} {letters}: set PYTHONUTF8=1, or choose another folder")
         if self.workers < 1:
             raise BenchError(f"--workers must be at least 1, not {self.workers}")
 
