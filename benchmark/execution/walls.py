@@ -49,7 +49,7 @@ def walls(side: Side, root: Path, data: TaskFiles, job: Job | None) -> Walls | N
     if side == "keyholder":
         return None
     root = root.resolve()
-    keys = root / "keys"
+    keys, work = root / "keys", root / "work"
     denied, readable = [root / "records", root / "logs", keys], []
     if side == "insider" and job is None:
         denied[-1] = keys / "secret"
@@ -62,5 +62,8 @@ def walls(side: Side, root: Path, data: TaskFiles, job: Job | None) -> Walls | N
         if side != "suspect" and (job is None or name == task):
             free.add(own_images(job) if job is not None else "thief")
         denied += [Path(path).resolve() for role, paths in files.items() if role not in free for path in paths]
-    writable = [] if side == "suspect" else [root / "work"]
+    writable = [] if side == "suspect" else [work]
+    if job is not None:  # in the folder of another job lies what the court is about to take, keys too
+        denied.append(work)
+        writable = [one / job.id for one in writable]
     return Walls(*(tuple(map(str, paths)) for paths in (denied, readable, writable)))
