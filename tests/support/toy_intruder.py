@@ -66,9 +66,7 @@ def _act(job: Job, work: Path) -> dict[str, Any]:
         case "read":
             return {"read": {path: _said(Path(path).read_bytes) for path in payload["paths"]}}
         case "write":
-            return {
-                "wrote": {path: _said(lambda path=path: Path(work, path).write_text("x")) for path in payload["paths"]}
-            }
+            return {"wrote": {path: _said(partial(Path(work, path).write_text, "x")) for path in payload["paths"]}}
         case "temporary":
             with tempfile.NamedTemporaryFile(delete=False) as file:
                 return {"temporary": file.name}
