@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from bench import arguments, bench, records
 from safetensors import safe_open
+
+from benchmark.store.records import RecordStore
 
 SPY = '''
 import gc
@@ -55,23 +58,24 @@ SCHEMES = "adi(n=40,k=16,epochs=4),rose(epochs=2),passport,passport(version=v3,r
 
 
 def test_the_spy_finds_what_is_there_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin, report, results = tmp_path / "spy.py", tmp_path / "report", tmp_path / "results"
+    plugin, results = tmp_path / "spy.py", tmp_path / "results"
+    report = Path("/dev/shm") / f"{tmp_path.parent.name}-{os.getpid()}"  # outside of the walls around a thief
     plugin.write_text(SPY)
     monkeypatch.setenv("SPY_REPORT", str(report))
     done = bench(*arguments(results, "--plugin", str(plugin), schemes=SCHEMES, attacks="fresh-key,spy"))
     assert done.returncode in (0, 3), done.stdout + done.stderr
     seen = report.read_bytes()
+    report.unlink()
     marked = [record for record in records(results).values() if record["kind"] == "marked"]
     assert len(marked) == 4
     spied = [r for r in records(results).values() if r["kind"] == "attacked" and r["job"]["stages"][0]["name"] == "spy"]
     assert [record["status"] for record in spied] == ["ok"] * 5
     for record in marked:
-        folder = results / "store" / "artefacts" / record["id"][:2]
-        name = record["job"]["scheme"]["name"]
-        with safe_open(folder / f"{record['id']}.service.safetensors", "pt") as file:  # the spy can see at all
+        store, name = RecordStore(results / "store"), record["job"]["scheme"]["name"]
+        with safe_open(store.artefact_path(record["id"], "service"), "pt") as file:  # the spy can see at all
             weights = file.get_tensor(next(k for k in file.keys() if k.endswith("head.weight")))  # noqa: SIM118
         assert weights.numpy().tobytes() in seen, f"the spy missed the released weights of {name}"
-        for field, secret in secrets(folder / f"{record['id']}.key.safetensors").items():
+        for field, secret in secrets(store.artefact_path(record["id"], "key")).items():
             if record["job"]["scheme"]["parameters"].get("version") == "v1" and field.startswith(("p_gamma", "p_beta")):
                 continue  # V1 ships its passports
             assert secret not in seen, f"the thief's process holds {field} of {name}'s key"

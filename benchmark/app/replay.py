@@ -10,6 +10,7 @@ the unmarked models are taken as recorded: the bundle holds no nulls, and the co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
 from benchmark.protocol.answers import Answers
 from benchmark.protocol.court import Court, Suspect
-from benchmark.protocol.objects import Asked, Service
+from benchmark.protocol.objects import Asked, Service, ServiceFailed
 from benchmark.protocol.parties import stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
@@ -79,7 +80,9 @@ def replay(folder: Path, registry: Registry, device: str) -> Replay:
         ran = plugins(cell, run.records, registry)
         checks, notes = _plugin_code(folder, ran)
         notes += _differences(run, cell)
-        fresh, anew = _anew(_Examiner(folder, run, cell.jobs["judged"], registry, device), cell.jobs)
+        with ExitStack() as processes:
+            examiner = _Examiner(folder, run, cell.jobs["judged"], registry, device, processes)
+            fresh, anew = _anew(examiner, cell.jobs)
         (derived,) = judge(fresh).cells
         called = {
             "scheme": "+".join(_label(one) for one, _ in ran if one["role"] == "scheme"),
@@ -88,7 +91,7 @@ def replay(folder: Path, registry: Registry, device: str) -> Replay:
             "replicate": run.records[cell.jobs["judged"]]["job"]["replicate"],
             "alpha": board.alpha, "budget": board.track.budget, "unit": cell.unit,
         }  # fmt: skip
-    except MALFORMED as error:  # its models, keys and payloads come from outside
+    except (*MALFORMED, ServiceFailed) as error:  # its models, keys and payloads come from outside
         why = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise BenchError(f"the bundle's models can't be examined ({why}): fetch a fresh copy") from error
     outcomes = {check.outcome for check in (*checks, *anew)}
@@ -158,8 +161,10 @@ def _differences(run: Run, cell: Cell) -> Iterator[str]:
 class _Examiner:
     """Who examines a bundle's models anew: under the installed scheme of the bundled name, on the court's images."""
 
-    def __init__(self, folder: Path, run: Run, judged: str, registry: Registry, device: str) -> None:
-        self.folder, self.run, self.registry = folder, run, registry
+    def __init__(
+        self, folder: Path, run: Run, judged: str, registry: Registry, device: str, processes: ExitStack
+    ) -> None:
+        self.folder, self.run, self.registry, self.device, self._processes = folder, run, registry, device, processes
         payload = run.records[judged]["job"]
         try:
             self.declaration = registry.find("scheme", payload["scheme"]["name"])
@@ -171,12 +176,17 @@ class _Examiner:
         self.context = context_of(payload["world"], device_of(device))
         self.test = load_data(self.context.task).test.to(self.context.device)
         self._answers: dict[str, Answers] = {}
+        self._asked: dict[str, tuple[Service, Asked]] = {}
 
     def asked(self, job: str) -> tuple[Service, Asked]:
         """What a job's model serves: at rest, and ready to be asked."""
-        path, _ = self._file(job, "service")
-        service = standalone_files.open_service(path, [self.declaration], self.registry)
-        return service, service.running(self.context.device)
+        if job not in self._asked:
+            path, _ = self._file(job, "service")
+            service = standalone_files.open_service(path, self.declaration, self.registry)
+            keys = [*path.parent.glob("*.key.safetensors")]
+            running = standalone_files.served(path, service, self.registry, self.device, keys)
+            self._asked[job] = service, self._processes.enter_context(running)
+        return self._asked[job]
 
     def answers(self, job: str) -> Answers:
         """What a job's model answers to the judge's images: asked once."""

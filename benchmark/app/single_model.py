@@ -156,17 +156,9 @@ def examine_files(
     card, secret = _card(key_file), standalone_files.open_key(key, scheme, registry)
     committed = None if card is None else card.commitment == key_file.sha256
     _card(model_file)
-    service = standalone_files.open_service(model, [declaration], registry)
+    service = standalone_files.open_service(model, declaration, registry)
     context, streams = context_of(profile.world(), device), SecretStreams(store_secret(machine.store.root))
     test = load_data(context.task).test.to(device)
-    running = service.running(device)
-    try:
-        answers = Court(context, test, stream("answers", context.task.name)).answers(running)
-    except Exception as error:  # a net from outside may fail in any way at its first image
-        raise BenchError(
-            f"{model} does not answer the images of {context.task.name} ({error}): see --profile"
-        ) from error
-    nulls, left_out = null_models(profile, registry, machine, console, model_file.sha256)
     admission = _admission(scheme, secret, committed=bool(committed))
 
     def examined(one: Service, running: Asked, answers: Answers) -> Examined:
@@ -181,8 +173,18 @@ def examine_files(
         except Exception as error:
             raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
 
-    suspect, court = examined(service, running, answers), Thresholds(profile.alpha, profile.budget)
+    hidden = [key, machine.store.root / "keys", machine.store.root / "records"]
+    with standalone_files.served(model, service, registry, machine.device, hidden) as running:
+        try:
+            answers = Court(context, test, stream("answers", context.task.name)).answers(running)
+        except Exception as error:  # a net from outside may fail in any way at its first image
+            raise BenchError(
+                f"{model} does not answer the images of {context.task.name} ({error}): see --profile"
+            ) from error
+        nulls, left_out = null_models(profile, registry, machine, console, model_file.sha256)
+        suspect = examined(service, running, answers)
     seen = {pool: [examined(one, one.running(device), its) for one, its in members] for pool, members in nulls.items()}
+    court = Thresholds(profile.alpha, profile.budget)
     return Examination(
         scheme=setting.label,
         model=model_file,

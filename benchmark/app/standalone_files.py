@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from benchmark.architectures.net import build, known
+from benchmark.architectures.net import build
+from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
+from benchmark.execution.suspect_process import suspect_process
+from benchmark.planning.job import PluginSource
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
-from benchmark.protocol.objects import Key, Service
+from benchmark.protocol.objects import Asked, Key, Service
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
+from benchmark.training.device import device_of
 
 
 @dataclass(frozen=True)
@@ -44,31 +49,57 @@ def peek(path: Path) -> ArtefactFile:
         raise BenchError(f"{path} is no model and no key: {what}") from error
 
 
-def open_service(path: Path, plugins: Sequence[Declaration], registry: Registry) -> Service:
-    """The model in a file, rebuilt once to see that it can be.
+def open_service(path: Path, scheme: Declaration, registry: Registry) -> Service:
+    """The model in a file, rebuilt once to see that it can be, where the court may have the code that it needs.
 
-    The code of `plugins` is imported first, and that of the whole `registry` only where a net names a builder
-    that is still unknown. Raises BenchError.
+    That is the scheme's, and of the `registry` the benchmark's own: other code is imported by no court (see `served`).
+    Raises BenchError.
     """
     file = peek(path)
     if file.type != "Service":
         raise BenchError(f"{path} holds a key, not a model: give the model's file")
-    for plugin in plugins:
-        load(plugin)
-    try:
+    load(scheme)
+    with _rebuilt(path):
         service = artefacts.read_service(path, file.job, file.sha256)
-        nets = (service.net, *service.filters)
-        if not all(known(net.spec) for net in nets):
+        if not service.known:
             for plugin in (*registry.schemes, *registry.attacks):
-                load(plugin)
-        for net in nets:
-            build(net.spec).load_state_dict(dict(net.state))
+                if plugin.origin == "built-in":
+                    load(plugin)
+        if service.known:
+            for net in (service.net, *service.filters):
+                build(net.spec).load_state_dict(dict(net.state))
+        return service
+
+
+@contextmanager
+def served(
+    path: Path, service: Service, registry: Registry, device: str, denied: Sequence[Path]
+) -> Iterator[Asked]:  # fmt: skip
+    """The model in a file, ready to be asked: where it needs code of others, in a process that can't read `denied`.
+
+    Raises BenchError where no plug-in knows how it is built.
+    """
+    if service.known:
+        yield service.running(device_of(device))
+        return
+    file, plugins = peek(path), (*registry.schemes, *registry.attacks)
+    sources = [PluginSource(str(one.source), one.class_name, source_hash(one.source), False) for one in plugins]
+    with suspect_process(device, denied) as remote:
+        with _rebuilt(path):
+            remote.load(path, file.job, file.sha256, sources)
+        yield remote
+
+
+@contextmanager
+def _rebuilt(path: Path) -> Iterator[None]:
+    """A model from outside may fail in any way a constructor can: that is said in one sentence."""
+    try:
+        yield
     except BenchError:
         raise
-    except Exception as error:  # a spec from outside may fail in any way a constructor can
+    except Exception as error:
         hint = "it is damaged, or needs the --plugin that built it"
         raise BenchError(f"{path}: its model can't be rebuilt ({_short(error)}): {hint}") from error
-    return service
 
 
 def open_key(path: Path, scheme: Scheme, registry: Registry) -> Key:

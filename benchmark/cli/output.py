@@ -20,6 +20,7 @@ def prepare() -> None:
         if (descriptor := os.open(os.devnull, os.O_RDWR)) > 2:
             os.close(descriptor)
             break
+        os.set_inheritable(descriptor, True)  # workers need it as well
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):

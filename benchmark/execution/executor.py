@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import secrets
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -251,6 +252,7 @@ class LocalExecutor:
             self._begin(slot, task)
             return None
         slot.task = None
+        shutil.rmtree(self._work(task.job), ignore_errors=True)
         if status == "ok":
             return Finished(task.job, task.attempt, status, result=task.made, run=task.run)
         run = {**task.run, "log": log}  # of the step that failed
@@ -261,6 +263,10 @@ class LocalExecutor:
             while slot.workers:
                 slot.workers.popitem()[1].end()
 
+    def _work(self, job: Job) -> Path:
+        """Where a job's party leaves what the court takes."""
+        return self._root / "work" / job.id
+
     def _start(self, side: Side, number: int, job: Job | None) -> Lease:
         """A process for `side`: for this job alone, or for many."""
         log = self._root / "logs" / f"{side}-{number}.log"
@@ -270,6 +276,8 @@ class LocalExecutor:
         try:
             for name, mode in FOLDERS.items():
                 (self._root / name).mkdir(mode, parents=True, exist_ok=True)
+            if job is not None:
+                self._work(job).mkdir(exist_ok=True)
             around = walls(side, self._root, self._data, job)
             return self._zygote.fork(call, arguments, log, around, self._memory_mb)
         except OSError as error:

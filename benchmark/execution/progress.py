@@ -107,7 +107,10 @@ class PlainProgress(JobCounts):
 
     def finished(self, job: Job, record: Record) -> None:
         super().finished(job, record)
-        self._settled(job, record["status"], record["run"].get("seconds"), record["reason"])
+        reason, log = record["reason"], record["run"].get("log")
+        if record["status"] in ("crashed", "killed") and log:  # which worker it ran in is no part of the reason
+            reason = f"{reason}; what it printed is in logs/{log}"
+        self._settled(job, record["status"], record["run"].get("seconds"), reason)
 
     def blocked(self, job: Job, ancestor: Job) -> None:
         super().blocked(job, ancestor)

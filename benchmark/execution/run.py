@@ -42,6 +42,9 @@ class Machine:
     def __post_init__(self) -> None:
         if not self.run or self.run in (".", "..", STORE) or "/" in self.run:
             raise BenchError(f"--run {self.run!r} can't name a folder of results: use letters, digits, - and _")
+        if any("\ud800" <= letter <= "\udfff" for letter in str(self.results.absolute())):
+            reason = "has letters that this Python can't read"
+            raise BenchError(f"--results {self.results} {reason}: set PYTHONUTF8=1, or choose another folder")
         if self.workers < 1:
             raise BenchError(f"--workers must be at least 1, not {self.workers}")
 

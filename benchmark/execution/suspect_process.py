@@ -45,17 +45,18 @@ def serve_suspect(pipe: Connection, device: str) -> None:
     with suppress(EOFError, ConnectionError):
         while True:
             request = json.loads(pipe.recv_bytes())
-            x = _tensor(pipe.recv_bytes(), **request["array"]) if "array" in request else None
+            data = pipe.recv_bytes() if "array" in request else b""
             found: list[Tensor] = []
             reply: dict[str, Any] = {}
             try:
                 on = device_of(device)
                 if request["do"] == "load":
-                    running = _load(request, on)
+                    running = _load(request, data, on)
                 elif running is None:
                     raise ValueError("no suspect was loaded")
-                elif x is not None:
-                    answer = running.ask(x.to(on), request["access"], request["seeds"]).detach()
+                elif request["do"] == "ask":
+                    x = _tensor(data, **request["array"]).to(on)
+                    answer = running.ask(x, request["access"], request["seeds"]).detach()
                     found = [answer if request["access"] == "labels" else answer.float()]
                     reply = {"array": _form(found[0])}
                 else:
@@ -73,10 +74,13 @@ def serve_suspect(pipe: Connection, device: str) -> None:
                 pipe.send_bytes(_bytes(one))
 
 
-def _load(request: Mapping[str, Any], device: torch.device) -> Running:
+def _load(request: Mapping[str, Any], data: bytes, device: torch.device) -> Running:
     for source in request["sources"]:
         load_source(PluginSource(**source))
-    return artefacts.read_service(Path(request["path"]), request["job"], request["sha256"]).running(device)
+    with tempfile.NamedTemporaryFile() as file:  # this process opens nothing of the store
+        file.write(data)
+        file.flush()
+        return artefacts.read_service(Path(file.name), request["job"], request["sha256"]).running(device)
 
 
 class RemoteService:
@@ -90,8 +94,10 @@ class RemoteService:
 
     def load(self, path: Path, job: str, sha256: str, sources: Sequence[PluginSource]) -> None:
         """Serve from now on the artefact of a job, for which `sources` may be imported there."""
+        data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
         described = [asdict(source) for source in sources]
-        self._asked({"do": "load", "path": str(path.absolute()), "job": job, "sha256": sha256, "sources": described})
+        request = {"do": "load", "job": job, "sha256": sha256, "sources": described, "array": _form(data)}
+        self._asked(request, data)
 
     def ask(self, x: Tensor, access: Access, seeds: Sequence[int] | None = None) -> Tensor:
         """See `Running.ask`: one finite answer for each image."""

@@ -43,24 +43,32 @@ def own_images(job: Job) -> str:
 def walls(side: Side, root: Path, data: TaskFiles, job: Job | None) -> Walls | None:
     """The walls of a process that serves `side` for the store `root`; None for keyholders.
 
-    `job`: the only one that it will carry out, None where there will be many. A thief is left his own images of his
-    own task. The raw files of other tasks stay readable: a scheme may draw on them, as KeyNet does on photographs.
+    `job`: the only one that it will carry out, None where there will be many, all of the benchmark's own code. A thief
+    is left his own images of his own task, the models that his job starts from, and a folder for what it makes; a
+    suspect is left nothing. The raw files of other tasks stay readable: a scheme may draw on them, as KeyNet does on
+    photographs.
     """
     if side == "keyholder":
         return None
     root = root.resolve()
-    keys = root / "keys"
-    denied, readable = [root / "records", root / "logs", keys], []
-    if side == "insider" and job is None:
-        denied[-1] = keys / "secret"
-    elif side == "insider" and job is not None:
-        key = job.payload.get("key") or ""
-        readable = [keys / key[:2] / f"{key}.key.safetensors"]
-    task = job.payload.get("world", {}).get("task") if job is not None else None
+    keys, work, models = (root / name for name in ("keys", "work", "artefacts"))
+    runs = [found.parent for found in root.parent.glob("*/run.json")]
+    denied, readable, writable = [root / "records", root / "logs", keys, *runs], [], [work]
+    task = None
+    if job is None and side == "insider":
+        denied[2] = keys / "secret"
+    elif job is not None:
+        task = job.payload.get("world", {}).get("task")
+        denied += [work, models]
+        writable = [work / job.id]
+        readable = [models / one[:2] / f"{one}.service.safetensors" for one in job.parents]
+        if side == "insider" and (key := job.payload.get("key")):
+            readable.append(keys / key[:2] / f"{key}.key.safetensors")
+    if side == "suspect":
+        readable, writable = [], []
     for name, files in data.items():
         free = set() if name == task else {"source"}
         if side != "suspect" and (job is None or name == task):
             free.add(own_images(job) if job is not None else "thief")
         denied += [Path(path).resolve() for role, paths in files.items() if role not in free for path in paths]
-    writable = [] if side == "suspect" else [root / "work"]
     return Walls(*(tuple(map(str, paths)) for paths in (denied, readable, writable)))

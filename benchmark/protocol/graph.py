@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -93,7 +94,7 @@ def fitted(operators: Sequence[Operator], spec: Spec, shape: Sequence[int]) -> n
     """
     model = plain(build(spec))
     uses = traced(model, shape)
-    for same in (_same_shapes, _same_kind):
+    for same in (_same_shapes, _same_kernels):
         if (chosen := _matched(operators, uses, same)) is not None:
             break
     else:
@@ -130,15 +131,16 @@ def _put(layer: nn.Module, leaf: str, tensor: Tensor) -> None:
         layer.out_features, layer.in_features = kept.shape
 
 
-def _same_kind(one: Operator, other: Operator) -> bool:
-    return one.name == other.name
+def _same_shapes(one: Operator, other: Operator, first: int = 0) -> bool:
+    """Whether both are one kind of operator, with tensors alike from their dimension `first` on."""
 
-
-def _same_shapes(one: Operator, other: Operator) -> bool:
     def shapes(operator: Operator) -> list[torch.Size | None]:
-        return [None if tensor is None else tensor.shape for tensor in operator.tensors]
+        return [None if tensor is None else tensor.shape[first:] for tensor in operator.tensors]
 
     return one.name == other.name and shapes(one) == shapes(other)
+
+
+_same_kernels = partial(_same_shapes, first=2)  # of any width
 
 
 def _matched(

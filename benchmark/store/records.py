@@ -3,7 +3,7 @@
     root/records/<id[:2]>/<id>.json                       what a job found
     root/artefacts/<id[:2]>/<id>.<role>.safetensors       the models it left
     root/keys/<id[:2]>/<id>.<role>.safetensors            keys and answers, for owners and courts alone
-    root/work/<id>.<role>.safetensors                     what one step of a job leaves to the next
+    root/work/<id>/<role>.safetensors                     what one step of a job leaves to the next
     root/logs/                                            what the workers print
     root/lock                                             held while a run writes
 
@@ -105,7 +105,7 @@ class RecordStore:
 
     def work_path(self, id: str, role: str) -> Path:
         """Where the party that makes an artefact leaves it, until the court puts it in its place."""
-        return self.root / "work" / f"{id}.{role}.safetensors"
+        return self.root / "work" / id / f"{role}.safetensors"
 
     def artefacts(self, record: Record) -> dict[Path, str]:
         """The files that a record says its job left, with their SHA-256."""

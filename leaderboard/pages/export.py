@@ -66,7 +66,7 @@ def page_makers(board: Board) -> dict[str, Callable[[], str]]:
 
 def _holds(path: Path, text: str) -> bool:
     try:
-        return path.read_bytes() == text.encode()
+        return path.read_bytes() == _encoded(text)
     except OSError:
         return False
 
@@ -82,10 +82,15 @@ def _remove(those: Iterable[Path]) -> None:
 def write_page(path: Path, page: str | bytes) -> Path:
     """Write a page, text or image, whole or not at all. Raises BenchError where it can't be written."""
     try:
-        atomic.write(path, page.encode() if isinstance(page, str) else page)
+        atomic.write(path, _encoded(page) if isinstance(page, str) else page)
     except OSError as error:
         raise BenchError(f"{path} can't be written ({error.strerror}): choose another folder or free space") from error
     return path
+
+
+def _encoded(text: str) -> bytes:
+    """UTF-8, in which half a letter, as a name that is no UTF-8 leaves, is written out."""
+    return text.encode(errors="backslashreplace")
 
 
 def records(run: Run) -> str:

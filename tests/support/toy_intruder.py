@@ -10,6 +10,7 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ def execute(
 ) -> dict[str, Any]:
     if step == "answer":
         return {"status": "ok", "result": {"answered by": os.getpid(), "made": made}}
-    result = _act(job, Path(context["root"]) / "work")
+    work = Path(context["root"]) / "work" / job.id  # where its process may write
+    work.mkdir(exist_ok=True)
+    result = _act(job, work)
     return {"status": "ok", "result": {"label": job.label, "pid": os.getpid(), **result}}
 
 
@@ -46,9 +49,10 @@ def _act(job: Job, work: Path) -> dict[str, Any]:
                     (work / "left.pid").write_text(str(os.getpid()))
                     time.sleep(MINUTES)
                 os._exit(0)
-            while not (work / "left.pid").exists():
+            while not (work / "left.pid").exists() or not (work / "left.pid").read_text():
                 time.sleep(0.01)
             time.sleep(payload.get("stay", 0.0))
+            return {"left": int((work / "left.pid").read_text())}
         case "write everywhere":
             for descriptor in range(3, 64):
                 with suppress(OSError):
@@ -60,9 +64,9 @@ def _act(job: Job, work: Path) -> dict[str, Any]:
                     while True:
                         os.write(descriptor, b"x" * 2**20)
         case "read":
-            return {"read": {path: _said(lambda path=path: Path(path).read_bytes()) for path in payload["paths"]}}
+            return {"read": {path: _said(Path(path).read_bytes) for path in payload["paths"]}}
         case "write":
-            return {"wrote": {path: _said(lambda path=path: Path(path).write_text("x")) for path in payload["paths"]}}
+            return {"wrote": {path: _said(partial(Path(work, path).write_text, "x")) for path in payload["paths"]}}
         case "temporary":
             with tempfile.NamedTemporaryFile(delete=False) as file:
                 return {"temporary": file.name}

@@ -72,21 +72,20 @@ def test_a_job_that_forks_and_returns_twice_shifts_no_result(
     assert [found.result["label"] for found in results] == ["twice", "next", "after next"]
 
 
-def test_what_a_job_leaves_running_ends_with_it(
-    executor: LocalExecutor, job: Callable[..., Job], tmp_path: Path
-) -> None:
+def test_what_a_job_leaves_running_ends_with_it(executor: LocalExecutor, job: Callable[..., Job]) -> None:
     import toy_work
 
-    assert run(executor, toy_intruder.foreign(job("a", "leave a process", role="thief"))).status == "ok"
-    assert not toy_work.alive(int((tmp_path / "work" / "left.pid").read_text()))
+    found = run(executor, toy_intruder.foreign(job("a", "leave a process", role="thief")))
+    assert not toy_work.alive(found.result["left"])
 
 
-def test_what_a_job_leaves_running_ends_with_a_killed_driver(tmp_path: Path) -> None:
+def test_what_a_job_leaves_running_ends_with_a_killed_driver(tmp_path: Path, job: Callable[..., Job]) -> None:
     import toy_work
 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path)], env=environment)
-    left, end = tmp_path / "work" / "left.pid", time.monotonic() + 60
+    stuck = job("stuck", "leave a process", stay=600.0)
+    left, end = tmp_path / "work" / stuck.id / "left.pid", time.monotonic() + 60
     try:
         while not left.exists() or not left.read_text():
             assert driver.poll() is None
@@ -142,16 +141,20 @@ def test_a_thief_reads_no_record_no_key_and_nobody_elses_images(
     tmp_path: Path, job: Callable[..., Job], trusted: bool
 ) -> None:
     files = {name: tmp_path / "data" / f"{name}.npy" for name in ("owner", "thief", "test", "source")}
-    store = tmp_path / "store"
+    store = tmp_path / "results" / "store"
     secret = [store / "records" / "ab" / "r.json", store / "keys" / "ab" / "k", store / "logs" / "l"]
-    free = [store / "artefacts" / "ab" / "m", store / "work" / "w", Path(toy_intruder.__file__)]
-    link = tmp_path / "link"
-    for path in (*files.values(), *secret, *free[:2]):
+    run_folder = tmp_path / "results" / "small"
+    secret += [run_folder / "run.json", run_folder / "records.jsonl"]
+    target = job("target")
+    model = store / "artefacts" / target.id[:2] / f"{target.id}.service.safetensors"
+    others = [store / "work" / "other" / "key", store / "artefacts" / "ab" / "host"]
+    free, link = [model, Path(toy_intruder.__file__)], tmp_path / "link"
+    for path in (*files.values(), *secret, *others, model):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
     link.symlink_to(secret[1])
-    paths = [str(path) for path in (*files.values(), *secret, *free, link)]
-    thief = job("thief", "read", role="thief", paths=paths, world={"task": "toy"})
+    paths = [str(path) for path in (*files.values(), *secret, *others, *free, link)]
+    thief = job("thief", "read", (target,), role="thief", paths=paths, world={"task": "toy"})
     context = {
         "root": str(store),
         "device": "cpu",
@@ -160,9 +163,9 @@ def test_a_thief_reads_no_record_no_key_and_nobody_elses_images(
     with LocalExecutor(1, context, ENTRY) as executor:
         seen = run(executor, thief if trusted else toy_intruder.foreign(thief)).result["read"]
     allowed = {path for path, said in seen.items() if said == "done"}
-    # a lasting process serves jobs of every task, whose schemes may draw on raw files
-    own = {str(files["thief"]), *map(str, free)} | ({str(files["source"])} if trusted else set())
-    assert allowed == own
+    # a lasting process serves many jobs, whose targets lie anywhere and whose schemes may draw on raw files
+    own = {files["thief"], *free} | ({files["source"], *others} if trusted else set())
+    assert allowed == set(map(str, own))
     assert {seen[path] for path in set(seen) - allowed} == {"PermissionError"}
 
 
@@ -185,15 +188,12 @@ def test_a_thief_with_the_owners_images_reads_no_others(tmp_path: Path, job: Cal
 
 
 @confined
-def test_a_thief_writes_to_the_working_folder_and_his_own_temporary_one(
+def test_a_thief_writes_to_the_folder_of_his_job_and_a_temporary_one(
     executor: LocalExecutor, job: Callable[..., Job], tmp_path: Path
 ) -> None:
-    (tmp_path / "artefacts").mkdir()
-    paths = {name: str(tmp_path / name / "x") for name in ("work", "artefacts", "keys", "records")}
-    paths["beside"] = str(tmp_path / "x")
-    thief = toy_intruder.foreign(job("a", "write", role="thief", paths=list(paths.values())))
-    said = run(executor, thief).result["wrote"]
-    assert [name for name, path in paths.items() if said[path] == "done"] == ["work"]
+    paths = ["own", "../another", *(str(tmp_path / name / "x") for name in (".", "artefacts", "keys", "records"))]
+    said = run(executor, toy_intruder.foreign(job("a", "write", role="thief", paths=paths))).result["wrote"]
+    assert said == {path: "done" if path == "own" else "PermissionError" for path in paths}
     found = run(executor, toy_intruder.foreign(job("b", "temporary", role="thief")))
     assert not Path(found.result["temporary"]).parent.exists()  # it goes with the process
 

@@ -105,6 +105,16 @@ def test_one_plain_line_for_each_settled_job() -> None:
     ]
 
 
+def test_a_crash_names_the_log_of_its_worker() -> None:
+    progress, file = plain()
+    with progress:
+        progress.planned([job("a")], [], workers=1)
+        crashed = record("crashed", 0.04, "ValueError: no (prune.py:3)")
+        progress.finished(job("a"), {**crashed, "run": {**crashed["run"], "log": "thief-0.log"}})
+    line = file.getvalue().splitlines()[-1]
+    assert line.endswith("ValueError: no (prune.py:3); what it printed is in logs/thief-0.log")
+
+
 def test_the_live_display_shows_what_runs_and_what_is_left() -> None:
     progress, _ = live(clock := Clock())
     jobs = [job("host", 60.0), job("marked", 600.0), job("done", 60.0), job("old")]

@@ -127,7 +127,7 @@ def test_a_lost_record_leaves_artefacts_that_nobody_needs(store: RecordStore) ->
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        (f"work/{ONE}.service.safetensors", "leftover"),
+        (f"work/{ONE}/service.safetensors", "leftover"),
         (f"records/{ONE[:2]}/.{ONE}.json.4711.tmp", "leftover"),
         (f"artefacts/{ONE[:2]}/.{ONE}.service.safetensors.4711.tmp", "leftover"),
         (f"records/{ONE[:2]}/{ONE}.json.damaged", "leftover"),
@@ -176,11 +176,11 @@ def test_keys_of_older_records_are_looked_for_among_the_models(store: RecordStor
 def test_what_no_job_needs_is_freed_and_nothing_else(store: RecordStore) -> None:
     before = {path for path in store.root.rglob("*") if path.is_file() and TWO not in path.name}
     for name in (
-        f"work/{ONE}.key.safetensors",
+        f"work/{ONE}/key.safetensors",
         f"records/{ONE[:2]}/.{ONE}.json.1.tmp",
         f"keys/{ONE[:2]}/{ONE}.json.damaged",
     ):
-        (store.root / name).parent.mkdir(exist_ok=True)
+        (store.root / name).parent.mkdir(parents=True, exist_ok=True)
         (store.root / name).write_text("left over")
     files = unneeded(store, {ONE})
     assert len(files) == 7  # three leftovers, a record and its three artefacts

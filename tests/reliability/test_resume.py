@@ -9,7 +9,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from bench import COMMAND, arguments, bench, records, stamps
+
+SENTENCE = "Interrupted: everything finished is kept; the same command goes on from here."
+ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 def start(results: Path) -> subprocess.Popen[str]:
@@ -57,13 +61,46 @@ def test_killed_three_times_and_finished(finished: Path, tmp_path: Path) -> None
     assert {name: stamps(results)[name] for name in before} == before
 
 
-def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", ENDS)
+def test_a_signal_to_end_keeps_what_is_finished(tmp_path: Path, sign: signal.Signals) -> None:
     results = tmp_path / "results"
     run = start(results)
     wait_for(results, 2)
-    os.kill(run.pid, signal.SIGINT)
+    os.kill(run.pid, sign)
     _, errors = run.communicate(timeout=60)
-    assert run.returncode == 130
-    assert errors.strip() == "Interrupted: everything finished is kept; the same command goes on from here."
+    assert run.returncode == ENDS[sign]
+    assert errors.strip() == SENTENCE
     assert len(stamps(results)) >= 2
     assert workers_of(results) == []
+
+
+PLANNING = """
+import os, sys, time
+from benchmark.app import planned_run
+from benchmark.cli import main
+
+def plan_run(*arguments):
+    os.kill(os.getpid(), int(os.environ["SIGN"]))
+    time.sleep(60)
+
+planned_run.plan_run = plan_run
+main()
+"""
+
+
+@pytest.mark.parametrize("sign", ENDS)
+def test_so_does_one_that_comes_while_the_run_is_planned(tmp_path: Path, sign: signal.Signals) -> None:
+    words = [COMMAND[0], "-c", PLANNING, *arguments(tmp_path / "results")]
+    environment = os.environ | {"SIGN": str(int(sign))}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert (done.returncode, done.stderr.strip()) == (ENDS[sign], SENTENCE)
+
+
+def test_nohup_keeps_a_run_that_its_terminal_leaves(finished: Path, tmp_path: Path) -> None:
+    words = ["nohup", *COMMAND, "store", "verify", "--results", str(finished)]
+    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(20):
+        os.kill(run.pid, signal.SIGHUP)
+        time.sleep(0.02)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode in (0, 4), output

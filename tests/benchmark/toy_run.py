@@ -1,0 +1,29 @@
+"""A run of 45 toy jobs, about 15 seconds on two workers: `python tests/benchmark/toy_run.py FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from toy_work import job
+
+from benchmark.execution.executor import LocalExecutor
+from benchmark.execution.progress import PlainProgress
+from benchmark.execution.scheduler import run_jobs
+from benchmark.planning.job import Job
+from benchmark.store.records import RecordStore
+
+
+def plan() -> list[Job]:
+    """Five hosts, four marked models of each, and a thief of every marked model."""
+    hosts = [job(f"host {n}", "artefact", sleep=0.6) for n in range(5)]
+    marked = [job(f"marked {m} of {host.label}", "artefact", (host,), sleep=0.6) for host in hosts for m in range(4)]
+    return [*hosts, *marked, *(job(f"attacked {one.label}", "artefact", (one,), "thief", sleep=0.6) for one in marked)]
+
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    store = RecordStore(root)
+    with store.lock(print), LocalExecutor(2, {"root": str(root)}, "toy_work:execute") as executor:
+        run_jobs(plan(), store, executor, PlainProgress(Console()))
