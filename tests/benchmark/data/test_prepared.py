@@ -173,7 +173,13 @@ def test_a_file_that_is_not_the_jobs_leaves_it_to_the_next_run(root: Path, pets:
         load_split(pets, "owner", "0" * 64)
 
 
-PREPARE = "from benchmark.data import prepared as p, tasks; p.prepare_splits(tasks.find_task('folder:pets:16'))"
+PREPARE = """
+import sys
+from benchmark.data import prepared, tasks
+
+prepared.prepare_splits(tasks.find_task("folder:pets:16"))
+print("torch" in sys.modules)
+"""
 
 
 def test_pictures_that_change_at_equal_size_and_time_are_noticed(root: Path) -> None:
@@ -182,6 +188,7 @@ def test_pictures_that_change_at_equal_size_and_time_are_noticed(root: Path) -> 
     def look() -> tuple[set[str], str]:
         done = subprocess.run([sys.executable, "-c", PREPARE], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{'preparing' in done.stderr}\n"  # torch is for those who read
         return {path.name for path in (root / "prepared").glob("folder-*/*.npy")}, done.stderr
 
     first, said = look()
