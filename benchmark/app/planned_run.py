@@ -120,7 +120,10 @@ def _check_task(name: str, profile: Profile, schemes: Sequence[Setting]) -> None
     if not others:
         return
     kinds = " or ".join(others[0].tasks)
-    mend = {"image-to-image": f"give pairs of images with --task {PAIRS}NAME", "classification": f"see {CLASSES}NAME"}
+    mend = {
+        "image-to-image": f"give pairs of images with --task {PAIRS}NAME",
+        "classification": f"give --task {CLASSES}NAME",
+    }
     if len(others) == len(schemes):
         raise BenchError(
             f"--task {name} is {task.kind}, and {others[0].label} marks {kinds} nets: "
