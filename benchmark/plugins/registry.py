@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.machinery
 import importlib.metadata
-import importlib.util
-import re
-import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from types import ModuleType
 
-from benchmark.digest.code_digest import module_name, module_source
+from benchmark.digest.modules import HOME, module_source
 from benchmark.errors import BenchError
+from benchmark.plugins import plugin_import
 from benchmark.plugins.parameters import Declaration, Origin, PluginRole, close_matches
 from benchmark.plugins.source_reader import read_builders, read_declarations
 
@@ -61,7 +57,7 @@ class Registry:
             except BenchError as error:
                 broken.append(Broken(path, str(error)))
         usable = {declaration.source for declaration in found.values()}
-        for path in dict.fromkeys(plugin.resolve() for plugin in plugins):
+        for path in dict.fromkeys(map(_resolved, plugins)):
             if path not in usable:
                 _add(found, builders, path, "plugin")
         ordered = sorted(found.values(), key=lambda declaration: declaration.name)
@@ -85,24 +81,42 @@ class Registry:
         raise BenchError(f"no {role} is named {name!r}{near}")
 
 
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a zero byte
+        raise BenchError(f"{str(path)!r} leads to no file: name one that holds a plug-in") from None
+
+
 def _built_in_files() -> Iterator[tuple[Path, Origin]]:
-    for package in PACKAGES:
-        spec = importlib.util.find_spec(package)
-        for folder in (spec.submodule_search_locations or ()) if spec else ():
-            for path in sorted(Path(folder).glob("*.py")):
-                yield path.resolve(), "built-in"
+    for package in PACKAGES:  # beside the benchmark, whatever else is called so
+        for path in sorted((HOME / package).glob("*.py")):
+            yield path.resolve(), "built-in"
 
 
 def _entry_point_files(broken: list[Broken]) -> Iterator[tuple[Path, Origin]]:
-    for group in GROUPS:
-        points = importlib.metadata.entry_points(group=group)
-        for point in sorted(points, key=lambda point: (point.name, point.value)):
-            module = point.value.partition(":")[0].strip()
-            if source := module_source(module):
-                yield source, "entry point"
-            else:
-                reason = f"the entry point {point.name!r} of {group} names the module {module!r}"
-                broken.append(Broken(Path(module), f"{reason}, which has no source file here"))
+    packages: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    for one in importlib.metadata.distributions():
+        try:
+            if points := _points(one):  # of two versions, the one that `import` finds
+                packages.setdefault(one.metadata["Name"], points)
+        except Exception as error:  # whatever a damaged file makes of the parser
+            where = Path(str(one.locate_file("")))
+            reason = f"what a package in {where} says of its entry points can't be read ({error})"
+            broken.append(Broken(where, f"{reason}: install it again"))
+    for point in sorted(chain(*packages.values()), key=lambda point: (point.group, point.name, point.value)):
+        module = point.value.partition(":")[0].strip()
+        if source := module_source(module):
+            yield source, "entry point"
+        else:
+            reason = f"the entry point {point.name!r} of {point.group} names the module {module!r}"
+            broken.append(Broken(Path(module), f"{reason}, which has no source file here: install its package again"))
+
+
+def _points(package: importlib.metadata.Distribution) -> list[importlib.metadata.EntryPoint]:
+    """The entry points of an installed package that name plug-ins."""
+    text = package.read_text("entry_points.txt") or ""
+    return [one for one in package.entry_points if one.group in GROUPS] if "watermark_bench." in text else []
 
 
 def _add(
@@ -133,13 +147,11 @@ def load(declaration: Declaration) -> type:
 def load_class(source: Path, class_name: str) -> type:
     """The class `class_name` of a plug-in file, for a process that knows nothing else of it.
 
-    A file on the import path is imported under its own dotted name, any other under a name derived from its
-    path; either way at most once. Raises BenchError with file and line when the import fails.
+    It is imported at most once, under its `module_name`. Raises BenchError with file and line when the import fails.
     """
     source = source.resolve()
-    name = module_name(source)
     try:
-        module = _import_file(source) if name is None else importlib.import_module(name)
+        module = plugin_import.module_of(source)
     except (Exception, SystemExit) as error:
         where, what = f"{source}:{_failing_line(source, error)}", f"{type(error).__name__}: {error}"
         raise BenchError(f"{where}: the plug-in can't be imported: {what}") from error
@@ -154,21 +166,3 @@ def _failing_line(source: Path, error: BaseException) -> int:
     if isinstance(error, SyntaxError) and error.filename:
         lines.append((error.filename, error.lineno))
     return next((line for name, line in reversed(lines) if line and Path(name).resolve() == source), 1)
-
-
-def _import_file(source: Path) -> ModuleType:
-    digest = hashlib.sha256(str(source).encode()).hexdigest()[:12]
-    name = f"watermark_bench_plugin_{re.sub(r'[^A-Za-z0-9_]', '_', source.stem)}_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
-    loader = importlib.machinery.SourceFileLoader(name, str(source))
-    spec = importlib.machinery.ModuleSpec(name, loader, origin=str(source))
-    spec.has_location = True  # gives the module its __file__
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # before it runs: dataclasses look their module up there
-    try:
-        loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
