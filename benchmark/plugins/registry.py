@@ -7,7 +7,6 @@ import importlib.metadata
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from benchmark.digest.modules import HOME, module_source
@@ -95,28 +94,22 @@ def _built_in_files() -> Iterator[tuple[Path, Origin]]:
 
 
 def _entry_point_files(broken: list[Broken]) -> Iterator[tuple[Path, Origin]]:
-    packages: dict[str, list[importlib.metadata.EntryPoint]] = {}
-    for one in importlib.metadata.distributions():
+    points: set[tuple[str, str, str]] = set()
+    for package in importlib.metadata.distributions():
         try:
-            if points := _points(one):  # of two versions, the one that `import` finds
-                packages.setdefault(one.metadata["Name"], points)
+            if "watermark_bench." in (package.read_text("entry_points.txt") or ""):
+                points |= {(one.group, one.name, one.value) for one in package.entry_points if one.group in GROUPS}
         except Exception as error:  # whatever a damaged file makes of the parser
-            where = Path(str(one.locate_file("")))
+            where = Path(str(package.locate_file("")))
             reason = f"what a package in {where} says of its entry points can't be read ({error})"
             broken.append(Broken(where, f"{reason}: install it again"))
-    for point in sorted(chain(*packages.values()), key=lambda point: (point.group, point.name, point.value)):
-        module = point.value.partition(":")[0].strip()
+    for group, name, value in sorted(points):
+        module = value.partition(":")[0].strip()
         if source := module_source(module):
             yield source, "entry point"
         else:
-            reason = f"the entry point {point.name!r} of {point.group} names the module {module!r}"
-            broken.append(Broken(Path(module), f"{reason}, which has no source file here: install its package again"))
-
-
-def _points(package: importlib.metadata.Distribution) -> list[importlib.metadata.EntryPoint]:
-    """The entry points of an installed package that name plug-ins."""
-    text = package.read_text("entry_points.txt") or ""
-    return [one for one in package.entry_points if one.group in GROUPS] if "watermark_bench." in text else []
+            reason = f"the entry point {name!r} of {group} names the module {module!r}, which has no source file here"
+            broken.append(Broken(Path(module), f"{reason}: install its package again"))
 
 
 def _add(

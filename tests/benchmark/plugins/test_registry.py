@@ -111,6 +111,27 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         Registry.discover([tmp_path / "absent.py"])
 
 
+def test_a_link_is_followed_and_a_circle_of_links_is_named(tmp_path: Path) -> None:
+    (tmp_path / "link.py").symlink_to(plugin(tmp_path / "there" / "a.py"))
+    (tmp_path / "circle.py").symlink_to(tmp_path / "circle.py")
+    assert Registry.discover([tmp_path / "link.py"]).find("attack", "toy-prune").source == tmp_path / "there" / "a.py"
+    with pytest.raises(BenchError, match=r"circle\.py.* leads to no file|circle\.py: the file can't be read"):
+        Registry.discover([tmp_path / "circle.py"])
+
+
+@pytest.mark.parametrize("line", [b"toy", b"toy = \xff"])
+def test_a_damaged_installation_is_left_out_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
+    info = tmp_path / "toyhurt-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_bytes(b"[watermark_bench.attacks]\n" + line)
+    monkeypatch.syspath_prepend(tmp_path)
+    (broken,) = Registry.discover().broken
+    assert str(tmp_path) in broken.reason
+    assert broken.reason.endswith("install it again")
+
+
 def test_a_clash_names_both_files(tmp_path: Path) -> None:
     first, second = plugin(tmp_path / "a.py"), plugin(tmp_path / "b.py")
     with pytest.raises(BenchError) as caught:
