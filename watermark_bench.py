@@ -1,31 +1,43 @@
-"""The command `bench`, in a module whose name nobody else has: what runs are the packages that lie beside it."""
+"""The command `bench`, in a module whose name nobody else has. It imports next to nothing before it has seen to it that
+`import` finds Python's modules, the packages beside this file and those they need, whatever else is called so.
+"""
 
-from __future__ import annotations
-
+import os
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 PACKAGES = ("benchmark", "schemes", "attacks", "leaderboard")
-HOME = Path(__file__).resolve().parent
+NEEDED = {  # by the name of a package, the name of its module
+    "torch": "torch", "torchvision": "torchvision", "torch-pruning": "torch_pruning", "numpy": "numpy",
+    "scipy": "scipy", "pandas": "pandas", "scikit-learn": "sklearn", "safetensors": "safetensors", "pillow": "PIL",
+    "click": "click", "rich": "rich", "jinja2": "jinja2", "matplotlib": "matplotlib",
+}  # fmt: skip
+HOME = os.path.dirname(os.path.realpath(__file__))
 
 
-def others() -> Iterator[tuple[str, str]]:
-    """The folders of the import path that hold another package of one of our names, each with the name."""
-    for folder in sys.path:
-        if Path(folder).resolve() != HOME:
-            for name in PACKAGES:
-                if Path(folder, name, "__init__.py").is_file() or Path(folder, f"{name}.py").is_file():
-                    yield folder, name
+def namesakes() -> list[tuple[str, str]]:
+    """The folders of the import path with a module called like one of the benchmark's, each with the module's file; so
+    with Python's and the needed packages' names, where it isn't a folder of installed packages.
+    """
+    found = []
+    for folder in dict.fromkeys(sys.path):
+        there = set(os.listdir(folder or ".")) if os.path.isdir(folder or ".") else set()
+        if os.path.realpath(folder) in (HOME, os.path.dirname(os.path.realpath(os.__file__))):
+            continue
+        installed = any(name.endswith(".dist-info") for name in there)
+        for name in PACKAGES if installed else {*PACKAGES, *NEEDED.values(), *sys.stdlib_module_names}:
+            for file in {f"{name}.py", name} & there:
+                path = os.path.join(folder, file if file.endswith(".py") else os.path.join(file, "__init__.py"))
+                if os.path.isfile(path):
+                    found.append((folder, path))
+    return sorted(found)
 
 
 def main() -> None:
-    """The console script. Folders with another `attacks`, such as PYTHONPATH's, go to the end of the import path, which
-    the processes that it starts inherit.
+    """The console script. Folders with namesakes, such as PYTHONPATH's, go to the end of the import path, which the
+    processes that run jobs inherit.
     """
-    for folder in dict.fromkeys(folder for folder, _ in others()):
-        sys.path.remove(folder)
-        sys.path.append(folder)
+    behind = {folder for folder, _ in namesakes()}
+    sys.path.sort(key=behind.__contains__)
     from benchmark.cli import main as bench
 
     bench()
