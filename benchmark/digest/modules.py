@@ -100,7 +100,11 @@ def beside(importer: str, module: str) -> str | None:
     if not in_plugin_folder(folder) or top in (*FIRST_PARTY, "leaderboard", *sys.stdlib_module_names):
         return None
     for place in (folder, importer.rpartition(".")[0]):
-        spec = _spec(f"{place}.{top}")
-        if spec and ((place == folder and spec.origin) or _spec(top) is None):
+        spec, other = _spec(f"{place}.{top}"), _spec(top)
+        if spec and ((place == folder and spec.origin) or other is None or _places(other) == _places(spec)):
             return f"{place}.{module}"
     return None
+
+
+def _places(spec: ModuleSpec) -> set[Path]:
+    return {Path(one).resolve() for one in ([spec.origin] if spec.origin else spec.submodule_search_locations or ())}

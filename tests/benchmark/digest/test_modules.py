@@ -62,11 +62,17 @@ def test_another_package_of_a_built_in_s_name_is_nobody_s_source(
     assert module_name(tmp_path / "attacks/prune.py") != "attacks.prune"
 
 
-def test_what_a_plugin_finds_beside_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("on_the_import_path", [False, True])
+def test_what_a_plugin_finds_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_the_import_path: bool
+) -> None:
     write(
         tmp_path, "plugin.py", "helper.py", "click.py", "random.py", "attacks/__init__.py", "lib/part.py", "rich/a.py"
     )
     write(tmp_path, "pack/__init__.py", "pack/plugin.py", "pack/near.py", "pack/click.py")
+    if on_the_import_path:
+        monkeypatch.syspath_prepend(tmp_path / "pack")
+        monkeypatch.syspath_prepend(tmp_path)
     plain, packed = (module_name(tmp_path / name) for name in ("plugin.py", "pack/plugin.py"))
     folder = plain.removesuffix(".plugin")
     found = {name: beside(plain, name) for name in ("helper", "click", "lib.part", "pack.near", "pack")}
