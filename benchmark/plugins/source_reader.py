@@ -99,9 +99,9 @@ def _imported(
     node: ast.Import | ast.ImportFrom, wanted: Set[str], path: Path, readers: tuple[Path, ...]
 ) -> Iterator[tuple[str, _Class]]:
     """The `wanted` classes, written as in `prune.Prune`, that an import statement of `path` binds."""
-    importer = module_name(path)
     for holder, _, name in (text.rpartition(".") for text in wanted):
         for module, class_name in _bound(node, holder, name):
+            importer = module_name(path)
             full = absolute(module, path, importer)
             known = full.partition(".")[0] in ("schemes", "attacks", importer.partition(".")[0])
             source = module_source(full) if known else None

@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
+
+from benchmark.execution import doctor
 
 ROOT = Path(__file__).resolve().parents[3]
 BENCH = "from watermark_bench import main; main()"
@@ -78,3 +80,26 @@ def test_doctor_names_variables_that_matter(tmp_path: Path) -> None:
     ok, said = findings(cwd=tmp_path, NVIDIA_TF32_OVERRIDE="1")["environment"]
     assert not ok
     assert "NVIDIA_TF32_OVERRIDE='1' changes the arithmetic of a GPU: unset it" in said
+
+
+def test_doctor_compares_an_installation_with_its_list_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [f"{package}/__init__.py" for package in doctor.PACKAGES] + ["attacks/prune.py"]
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(doctor, "HOME", str(tmp_path))
+
+    def said() -> tuple[bool, str]:
+        return next((one.ok, one.detail) for one in doctor.examine(tmp_path) if one.what == "own packages")
+
+    assert said() == (True, str(tmp_path))
+    monkeypatch.setattr(doctor.importlib.metadata, "files", lambda _: [PurePath(name) for name in files])
+    monkeypatch.setattr(doctor, "version", lambda _: "1.0")
+    assert said() == (True, str(tmp_path))
+    (tmp_path / "attacks/mine.py").touch()  # of another package called attacks, installed over this one
+    again = "install watermark-bench again"
+    assert said() == (False, f"attacks/mine.py in {tmp_path}: somebody else's: {again}")
+    (tmp_path / "attacks/prune.py").unlink()
+    assert said() == (False, f"attacks/prune.py in {tmp_path}: missing: {again}")

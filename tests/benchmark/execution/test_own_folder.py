@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from bench import COMMAND, arguments, records, stamps, verdicts
 
+from benchmark.execution.job_context import Changed, load_source
+from benchmark.planning.job import PluginSource
+
 ROOT = Path(__file__).resolve().parents[3]
 HEAD = "from dataclasses import dataclass\nimport torch\nfrom benchmark import contract as wm\n"
 FILES = {
@@ -65,3 +68,13 @@ def test_plugins_of_a_user_s_folder_run_to_verdicts(finished: Path, folder: Path
     assert {one["name"] for record in again if record["kind"] == "attacked" for one in record["job"]["stages"]} == {
         "weaken"
     }
+
+
+@pytest.mark.parametrize(
+    "texts", [{}, {"toy.py": "x = = 1\n"}, {"toy.py": "import helper\n", "helper.py": "x = = 1\n"}]
+)
+def test_what_is_gone_or_torn_has_changed_since_the_plan(tmp_path: Path, texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(Changed, match=r"toy\.py changed after the plan was made"):
+        load_source(PluginSource(str(tmp_path / "toy.py"), "Toy", "0" * 64))
