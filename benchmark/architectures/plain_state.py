@@ -65,8 +65,8 @@ def _derived(part: nn.Module) -> Iterator[tuple[str, list[str], Tensor]]:
             yield name, stored, getattr(part, name)
     for hook in part._forward_pre_hooks.values():
         if isinstance(hook, BasePruningMethod):
-            name: str = hook._tensor_name  # type: ignore[attr-defined]
-            yield name, [f"{name}_orig", f"{name}_mask"], hook.apply_mask(part)
+            pruned = hook._tensor_name
+            yield pruned, [f"{pruned}_orig", f"{pruned}_mask"], hook.apply_mask(part)
         elif isinstance(hook, WeightNorm):
             yield hook.name, [f"{hook.name}_g", f"{hook.name}_v"], hook.compute_weight(part)
         elif isinstance(hook, SpectralNorm):
