@@ -34,9 +34,10 @@ def names(wheel: Path) -> set[str]:
         return set(file.namelist())
 
 
-def test_it_holds_the_four_packages_whole_and_no_published_board(wheel: Path) -> None:
+def test_it_holds_the_four_packages_whole_and_the_command_and_no_published_board(wheel: Path) -> None:
     there = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
     expected = {path.relative_to(ROOT).as_posix() for path in there if "__pycache__" not in path.parts}
+    expected.add("watermark_bench.py")
     installed = {name for name in names(wheel) if ".dist-info/" not in name}
     assert installed == {name for name in expected if not name.startswith("leaderboard/published/")}
 
@@ -57,7 +58,7 @@ def test_its_metadata_are_those_of_the_repository(wheel: Path) -> None:
         assert file.read(f"{info}/licenses/LICENSE").decode() == (ROOT / "LICENSE").read_text()
     assert metadata["Version"] == __version__
     assert metadata["License-Expression"] == "MIT"
-    assert "bench = benchmark.cli:main" in commands
+    assert "bench = watermark_bench:main" in commands
     wanted = {re.split(r"[>=\s]", line)[0] for line in metadata.get_all("Requires-Dist", []) if "extra" not in line}
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert wanted == {re.split(r"[>=\s]", line)[0] for line in declared}

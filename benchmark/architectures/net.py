@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.architectures import convnets, image_to_image, resnets  # noqa: F401  # every builder is registered here
 from benchmark.architectures.blocks import BUILDERS, Spec
+from benchmark.architectures.plain_state import plain_state, unwrapped
 
 
 def known(spec: Spec) -> bool:
@@ -34,11 +35,14 @@ class Net:
 
     @classmethod
     def of(cls, module: nn.Module) -> Net:
-        """Spec and tensors of `module`. Raises TypeError when it has no `spec()`."""
+        """Spec and tensors of `module`, as it computes with them.
+
+        Raises TypeError when it has no `spec()`, or does what spec and tensors can't describe.
+        """
+        module = unwrapped(module)
         if not hasattr(module, "spec"):
             raise TypeError(f"{type(module).__name__} has no spec(): build it with a function under @builder")
-        state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
-        return cls(module.spec(), state)  # type: ignore[operator]
+        return cls(module.spec(), plain_state(module))  # type: ignore[operator]
 
     def module(self, device: torch.device | str = "cpu") -> nn.Module:
         """A new module in eval mode; each call gives its own copy."""

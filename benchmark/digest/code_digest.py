@@ -10,17 +10,14 @@ files and imports are sorted: what moves, is renamed or is offered in one place 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Iterable, Sequence
 from functools import cache
-from importlib.machinery import PathFinder
 from itertools import accumulate
 from pathlib import Path
 
-from benchmark.digest.normal_form import NormalForm, normal_form
+from benchmark.digest.modules import FIRST_PARTY, absolute, module_name, module_source
+from benchmark.digest.normal_form import NormalForm, normal_form, reading
 from benchmark.identity import canonical
-
-FIRST_PARTY = ("benchmark", "schemes", "attacks")
 
 # the numeric part, which decides every result: these files and all that they import, but for what is in NOT_NUMERIC
 ENGINE = (
@@ -58,11 +55,12 @@ def numeric_files() -> dict[Path, str]:
 def source_hash(path: Path) -> str:
     """SHA-256 over a file and the first-party files that it runs, directly or not; 64 hexadecimal digits.
 
-    First-party is everything under `benchmark`, `schemes`, `attacks` and the package the file itself belongs to.
+    First-party is everything under `benchmark`, `schemes`, `attacks` and the package the file itself belongs to, which
+    for a plug-in that is not installed is its folder.
     Imports are read from the source, also those inside functions; modules imported by a computed name don't count.
-    Computed once per process. Raises OSError, SyntaxError or ImportError when one of the files can't be read.
+    Computed once per process. Raises BenchError when one of the files can't be read.
     """
-    own = (module_name(path) or FIRST_PARTY[0]).split(".")[0]
+    own = module_name(path).split(".")[0]
     first, *others = _files([path.resolve()], (*FIRST_PARTY, own)).values()
     return _digest([first, _digest(others)])
 
@@ -78,7 +76,7 @@ def _files(paths: Sequence[Path], roots: tuple[str, ...]) -> dict[Path, str]:
     for source, module in queue:
         if source not in found:
             found[source], runs = _entry(source, module, roots)
-            for one in filter(None, (module, *runs)):
+            for one in (module, *runs):
                 names = accumulate(one.split("."), lambda package, name: f"{package}.{name}")
                 # a module's own packages run before it does
                 queue += [(inside, name) for name in names if (inside := _source(name)) is not None]
@@ -89,13 +87,13 @@ Definition = tuple[str, ...]  # what a name stands for, without the name and the
 
 
 @cache
-def _entry(source: Path, module: str | None, roots: tuple[str, ...]) -> tuple[str, frozenset[str]]:
+def _entry(source: Path, module: str, roots: tuple[str, ...]) -> tuple[str, frozenset[str]]:
     """A file's digest, imports included, and the modules it runs; "" for an empty file, such as an `__init__.py`."""
     form = _form(source)
     bound: list[Definition] = []
     runs: set[str] = set()
     for one in form.imports:
-        target, names = _absolute(one.module, source, module), [one.name]
+        target, names = absolute(one.module, source, module), [one.name]
         if target.split(".")[0] in roots:
             if one.name and _source(f"{target}.{one.name}"):
                 target, names = f"{target}.{one.name}", [""]
@@ -121,55 +119,19 @@ def _defined(module: str, name: str, roots: tuple[str, ...]) -> tuple[Definition
         return _defined(f"{module}.{name}", "", roots)
     source = _source(module)
     if source is None:
-        return ("missing", module, name), ()
+        return ("missing", module.rpartition(".")[2], name), ()  # compiled, perhaps
     form = _form(source)
     if name and not form.body:  # it only passes on what it imports
         for one in reversed(form.imports):
             if one.local == name:
-                return _defined(_absolute(one.module, source, module), one.name, roots)
+                return _defined(absolute(one.module, source, module), one.name, roots)
     return ("definition", form.body, name), (module,)
 
 
 @cache
 def _form(source: Path) -> NormalForm:
-    try:
+    with reading(source):
         return normal_form(source.read_bytes())
-    except SyntaxError as error:
-        error.filename = str(source)
-        raise
-
-
-def _absolute(target: str, source: Path, module: str | None) -> str:
-    """An imported module's name with its leading dots resolved; as written in a file that `import` can't find."""
-    package = module if source.name == "__init__.py" else (module or "").rpartition(".")[0]
-    return importlib.util.resolve_name(target, package) if package else target
-
-
-def module_source(module: str) -> Path | None:
-    """The source file of a dotted module name, found without importing anything; None if there is none."""
-    top, *rest = module.split(".")
-    try:
-        spec = importlib.util.find_spec(top)  # only the top: a dotted name would import its parents
-    except (ImportError, ValueError):
-        return None
-    for part in rest:
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
-    origin = spec.origin if spec and spec.origin else ""
-    return Path(origin).resolve() if origin.endswith(".py") else None
 
 
 _source = cache(module_source)
-
-
-def module_name(source: Path) -> str | None:
-    """The dotted name by which `import` finds this very file; None outside the import path."""
-    source = source.resolve()
-    parts = [] if source.name == "__init__.py" else [source.stem]
-    folder = source.parent
-    while (folder / "__init__.py").is_file() or folder.name in FIRST_PARTY:
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    name = ".".join(parts)
-    return name if name and module_source(name) == source else None

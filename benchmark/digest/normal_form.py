@@ -17,9 +17,13 @@ import ast
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from benchmark.errors import BenchError
 
 PROSE_TRAITS = frozenset({"paper", "family", "item", "expected_failures", "expected_forgeries", "settings"})
 _PLUGIN_BASES = ("Scheme", "TriggerScheme", "Attack", "OracleAttack")
@@ -69,6 +73,24 @@ def normal_form(source: bytes) -> NormalForm:
         tuple(_imports(tree, names)),
         {name: frozenset(found) for name, found in taken.items() if len(found) == names[name]},
     )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around whatever reads a file as Python: what can be wrong with the file becomes a BenchError."""
+    try:
+        if path.is_dir():
+            raise BenchError(f"{path} is a folder: name the file in it that holds the plug-in")
+        if path.exists() and not path.is_file():  # a pipe or a device, which may never end
+            raise BenchError(f"{path} is no regular file: name one that holds a plug-in")
+        yield
+    except SyntaxError as error:
+        cure = ": save it as UTF-8" if "'utf-8' codec" in str(error.msg) else ""
+        raise BenchError(f"{path}:{error.lineno or 1}: this is not valid Python: {error.msg}{cure}") from None
+    except (RecursionError, MemoryError):
+        raise BenchError(f"{path}: its expressions are nested too deeply to be read") from None
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path}: the file can't be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def same_code(one: bytes, other: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -15,11 +16,25 @@ from pathlib import Path
 from benchmark.data.sources import DATA_SETS
 from benchmark.data.tasks import data_root
 from benchmark.errors import BenchError
+from benchmark.plugins.parameters import first_few
+from watermark_bench import HOME, NEEDED, PACKAGES, namesakes
 
-NEEDED = (
-    "torch", "torchvision", "torch-pruning", "numpy", "scipy", "pandas", "scikit-learn", "safetensors", "pillow",
-    "click", "rich",
-)  # fmt: skip
+TELLING = {  # variables of the environment that decide what is computed, or with which code
+    "CUDA_VISIBLE_DEVICES": "says which GPUs are seen",
+    "CUBLAS_WORKSPACE_CONFIG": "says how a GPU adds up",
+    "ATEN_CPU_CAPABILITY": "says which instructions of the processor torch uses",
+    "ONEDNN_MAX_CPU_ISA": "says which instructions of the processor torch uses",
+    "MKL_ENABLE_INSTRUCTIONS": "says which instructions of the processor torch uses",
+    "PYTHONPATH": "is searched before installed packages",
+    "LD_LIBRARY_PATH": "is searched before the libraries that torch brings",
+    "LD_PRELOAD": "replaces parts of programs",
+}
+HARMFUL = {  # those that nobody should set for a benchmark
+    "NVIDIA_TF32_OVERRIDE": "changes the arithmetic of a GPU: unset it",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "changes the arithmetic of a GPU: unset it",
+    "PYTHONWARNINGS": "can turn warnings into crashes: unset it",
+    "PYTHONOPTIMIZE": "leaves out what a plug-in asserts: unset it",
+}
 REINSTALL = "install both anew from one place: pip install --force-reinstall torch torchvision"
 
 
@@ -77,6 +92,9 @@ def examine(results: Path) -> Iterator[Finding]:
     missing = [name for name in NEEDED if version(name) is None]
     detail = f"missing: {', '.join(missing)}: run pip install -e ." if missing else f"{len(NEEDED)} found"
     yield Finding(not missing, "packages", detail)
+    yield _own_packages()
+    yield _import_path()
+    yield _environment()
     mismatch = torch_mismatch()
     versions = f"{version('torch')}, {version('torchvision')}"
     yield Finding(mismatch is None, "torch and torchvision", mismatch or versions)
@@ -87,13 +105,46 @@ def examine(results: Path) -> Iterator[Finding]:
     yield Finding(True, "processor", f"{cores} cores: --workers {cores} is the default")
 
 
+def _own_packages() -> Finding:
+    """Whether the benchmark's packages are whole, as far as an installation tells."""
+    listed = importlib.metadata.files("watermark-bench") or [] if version("watermark-bench") else []
+    installed = {Path(one) for one in listed if one.parts[0] in PACKAGES}  # none where it runs from its repository
+    there = {path.relative_to(HOME) for package in PACKAGES for path in Path(HOME, package).rglob("*.py")}
+    missing = [*(Path(one) for one in PACKAGES if not Path(HOME, one).is_dir()), *sorted(installed - there)]
+    strange = sorted(there - installed) if installed else []
+    for files, fault in ((missing, "missing"), (strange, "somebody else's")):
+        if files:
+            detail = f"{first_few([*map(str, files)])} in {HOME}: {fault}: install watermark-bench again"
+            return Finding(False, "own packages", detail)
+    return Finding(True, "own packages", HOME)
+
+
+def _import_path() -> Finding:
+    """Whether something on the import path is taken for a module of the same name."""
+    taken, left = list[str](), list[str]()
+    for folder, path in namesakes():
+        spec = importlib.util.find_spec(Path(path).relative_to(folder).parts[0].removesuffix(".py"))
+        (taken if spec and spec.origin and Path(spec.origin).samefile(path) else left).append(path)
+    if taken:
+        cure = "rename what is yours, take its folder off PYTHONPATH, or start the benchmark as bench"
+        return Finding(False, "import path", f"{first_few(taken)} is imported in place of what is called so: {cure}")
+    return Finding(True, "import path", f"not used: {first_few(left)}" if left else "every name stands for one module")
+
+
+def _environment() -> Finding:
+    """The variables of the environment that matter."""
+    said = [f"{name}={os.environ[name]!r} {what}" for name, what in (TELLING | HARMFUL).items() if name in os.environ]
+    return Finding(os.environ.keys().isdisjoint(HARMFUL), "environment", "; ".join(said) or "nothing set that matters")
+
+
 def _imports() -> Finding:
     """Import both in a process of their own: what metadata can't show (a broken wheel, a missing driver)."""
     code = (
         "import torch, torchvision; "
         "print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'no GPU: everything runs on the CPU')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    path = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # that of the processes that run jobs
+    done = subprocess.run([sys.executable, "-P", "-c", code], env=path, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return Finding(True, "device", done.stdout.strip())
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]

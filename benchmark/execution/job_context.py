@@ -46,7 +46,10 @@ def context_of(world: Mapping[str, Any], device: torch.device) -> TaskContext:
 
 def load_source(source: PluginSource) -> type:
     """The plug-in class of a plan. Raises Changed when its code has been edited since: the job's id would be wrong."""
-    if source_hash(Path(source.path)) != source.code:
+    code = None
+    with suppress(BenchError):  # gone, or no longer Python: changed as well
+        code = source_hash(Path(source.path))
+    if code != source.code:
         raise _changed(source.path)
     return load_class(Path(source.path), source.class_name)
 

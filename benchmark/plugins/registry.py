@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.machinery
 import importlib.metadata
-import importlib.util
-import re
-import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 
-from benchmark.digest.code_digest import module_name, module_source
+from benchmark.digest.modules import HOME, module_source
 from benchmark.errors import BenchError
+from benchmark.plugins import plugin_import
 from benchmark.plugins.parameters import Declaration, Origin, PluginRole, close_matches
 from benchmark.plugins.source_reader import read_builders, read_declarations
 
@@ -60,7 +55,7 @@ class Registry:
                 _add(found, builders, path, origin)
             except BenchError as error:
                 broken.append(Broken(path, str(error)))
-        for path in dict.fromkeys(plugin.resolve() for plugin in plugins):
+        for path in dict.fromkeys(map(_resolved, plugins)):
             known = {key: one for key, one in found.items() if one.source == path}
             found.update({key: replace(one, origin="plugin") for key, one in known.items()})  # not trusted as built-in
             if not known:
@@ -86,24 +81,36 @@ class Registry:
         raise BenchError(f"no {role} is named {name!r}{near}")
 
 
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a zero byte
+        raise BenchError(f"{str(path)!r} leads to no file: name one that holds a plug-in") from None
+
+
 def _built_in_files() -> Iterator[tuple[Path, Origin]]:
-    for package in PACKAGES:
-        spec = importlib.util.find_spec(package)
-        for folder in (spec.submodule_search_locations or ()) if spec else ():
-            for path in sorted(Path(folder).glob("*.py")):
-                yield path.resolve(), "built-in"
+    for package in PACKAGES:  # beside the benchmark, whatever else is called so
+        for path in sorted((HOME / package).glob("*.py")):
+            yield path.resolve(), "built-in"
 
 
 def _entry_point_files(broken: list[Broken]) -> Iterator[tuple[Path, Origin]]:
-    for group in GROUPS:
-        points = importlib.metadata.entry_points(group=group)
-        for point in sorted(points, key=lambda point: (point.name, point.value)):
-            module = point.value.partition(":")[0].strip()
-            if source := module_source(module):
-                yield source, "entry point"
-            else:
-                reason = f"the entry point {point.name!r} of {group} names the module {module!r}"
-                broken.append(Broken(Path(module), f"{reason}, which has no source file here"))
+    points: set[tuple[str, str, str]] = set()
+    for package in importlib.metadata.distributions():
+        try:
+            if "watermark_bench." in (package.read_text("entry_points.txt") or ""):
+                points |= {(one.group, one.name, one.value) for one in package.entry_points if one.group in GROUPS}
+        except Exception as error:  # whatever a damaged file makes of the parser
+            where = Path(str(package.locate_file("")))
+            reason = f"what a package in {where} says of its entry points can't be read ({error})"
+            broken.append(Broken(where, f"{reason}: install it again"))
+    for group, name, value in sorted(points):
+        module = value.partition(":")[0].strip()
+        if source := module_source(module):
+            yield source, "entry point"
+        else:
+            reason = f"the entry point {name!r} of {group} names the module {module!r}, which has no source file here"
+            broken.append(Broken(Path(module), f"{reason}: install its package again"))
 
 
 def _add(
@@ -134,13 +141,11 @@ def load(declaration: Declaration) -> type:
 def load_class(source: Path, class_name: str) -> type:
     """The class `class_name` of a plug-in file, for a process that knows nothing else of it.
 
-    A file on the import path is imported under its own dotted name, any other under a name derived from its
-    path; either way at most once. Raises BenchError with file and line when the import fails.
+    It is imported at most once, under its `module_name`. Raises BenchError with file and line when the import fails.
     """
     source = source.resolve()
-    name = module_name(source)
     try:
-        module = _import_file(source) if name is None else importlib.import_module(name)
+        module = plugin_import.module_of(source)
     except (Exception, SystemExit) as error:
         where, what = f"{source}:{_failing_line(source, error)}", f"{type(error).__name__}: {error}"
         raise BenchError(f"{where}: the plug-in can't be imported: {what}") from error
@@ -155,21 +160,3 @@ def _failing_line(source: Path, error: BaseException) -> int:
     if isinstance(error, SyntaxError) and error.filename:
         lines.append((error.filename, error.lineno))
     return next((line for name, line in reversed(lines) if line and Path(name).resolve() == source), 1)
-
-
-def _import_file(source: Path) -> ModuleType:
-    digest = hashlib.sha256(str(source).encode()).hexdigest()[:12]
-    name = f"watermark_bench_plugin_{re.sub(r'[^A-Za-z0-9_]', '_', source.stem)}_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
-    loader = importlib.machinery.SourceFileLoader(name, str(source))
-    spec = importlib.machinery.ModuleSpec(name, loader, origin=str(source))
-    spec.has_location = True  # gives the module its __file__
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # before it runs: dataclasses look their module up there
-    try:
-        loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module

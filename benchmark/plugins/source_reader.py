@@ -6,11 +6,13 @@ import ast
 import dataclasses
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from benchmark.digest.modules import absolute, module_name, module_source
+from benchmark.digest.normal_form import reading
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import TYPES, Declaration, Origin, Parameter, PluginRole
 from benchmark.vocabulary import ACCESS, ATTACK_KINDS, ORACLE_KINDS
@@ -61,22 +63,13 @@ _SHAPES = {
 def read_declarations(path: Path, origin: Origin = "plugin") -> list[Declaration]:
     """The plug-ins a file declares, in its order: classes with a name that derive from Scheme, Attack or OracleAttack.
 
-    A class inherits parameters and traits from plug-in classes above it in the same file, never the name.
+    A class inherits parameters and traits from the plug-in classes it derives from, never the name. These stand above
+    it in the same file, or are imported from schemes, attacks or a file beside it.
     Raises BenchError for a file that isn't Python, and, with file and line, for code where a literal is needed.
     """
     path = path.resolve()
-    try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
-    except SyntaxError as error:
-        raise BenchError(f"{path}:{error.lineno or 1}: this is not valid Python: {error.msg}") from None
-    except (OSError, ValueError) as error:
-        raise BenchError(f"{path}: the file can't be read: {getattr(error, 'strerror', None) or error}") from None
-    classes: dict[str, _Class] = {}
     plugins: dict[tuple[str, str], Declaration] = {}
-    for node in tree.body:
-        if not isinstance(node, ast.ClassDef) or (found := _Class.of(node, classes, path)) is None:
-            continue
-        classes[node.name] = found
+    for found in (one for _, one in _classes(path, set()) if one.path == path):
         if found.name is not None:
             one = found.declaration(found.name, origin)
             if (one.role, one.name) in plugins:
@@ -85,15 +78,65 @@ def read_declarations(path: Path, origin: Origin = "plugin") -> list[Declaration
     return list(plugins.values())
 
 
+def _classes(path: Path, wanted: Set[str], readers: tuple[Path, ...] = ()) -> list[tuple[str, _Class]]:
+    """The plug-in classes of a file, by name: its own, and of the imported ones those that it derives from or that are
+    `wanted`. `readers` are the files that are being read for its sake: a circle of imports ends there.
+    """
+    with reading(path):
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    found: list[tuple[str, _Class]] = []
+    bases = (base for node in tree.body if isinstance(node, ast.ClassDef) for base in node.bases)
+    wanted |= {ast.unparse(base.value if isinstance(base, ast.Subscript) else base) for base in bases}
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found += _imported(node, wanted, path, (*readers, path))
+        elif isinstance(node, ast.ClassDef) and (one := _Class.of(node, dict(found), path)) is not None:
+            found.append((node.name, one))
+    return found
+
+
+def _imported(
+    node: ast.Import | ast.ImportFrom, wanted: Set[str], path: Path, readers: tuple[Path, ...]
+) -> Iterator[tuple[str, _Class]]:
+    """The `wanted` classes, written as in `prune.Prune`, that an import statement of `path` binds."""
+    for holder, _, name in (text.rpartition(".") for text in wanted):
+        for module, class_name in _bound(node, holder, name):
+            importer = module_name(path)
+            full = absolute(module, path, importer)
+            known = full.partition(".")[0] in ("schemes", "attacks", importer.partition(".")[0])
+            source = module_source(full) if known else None
+            if source and source not in readers:
+                classes = dict(_classes(source, {class_name}, readers))
+                yield from ((name, one) for local, one in classes.items() if local == class_name)
+
+
+def _bound(node: ast.Import | ast.ImportFrom, holder: str, name: str) -> Iterator[tuple[str, str]]:
+    """The module and the name in it that `holder.name`, or `name` where `holder` is empty, stands for: by an import."""
+    for alias in node.names:
+        local = alias.asname or alias.name
+        if isinstance(node, ast.Import):
+            if local == holder:
+                yield alias.name, name
+        else:
+            module = "." * node.level + (node.module or "")
+            if not holder and local in (name, "*"):
+                yield module, name if local == "*" else alias.name
+            elif local == holder:
+                yield f"{module}.{alias.name}" if node.module else f"{module}{alias.name}", name
+
+
 def read_builders(path: Path) -> tuple[str, ...]:
     """The names under which a file registers nets and filters with `@builder("name")`, in its order.
 
     Raises BenchError, with file and line, for a name that is no literal text, and for one that is there twice.
     """
-    source, names = path.read_bytes(), list[str]()
-    if b"builder" not in source:  # most plug-ins: a whole tree is long to walk
-        return ()
-    marks = (mark for node in ast.walk(ast.parse(source)) for mark in getattr(node, "decorator_list", ()))
+    names: list[str] = []
+    with reading(path):
+        source = path.read_bytes()
+        if b"builder" not in source:  # most plug-ins: a whole tree is long to walk
+            return ()
+        tree = ast.parse(source)
+    marks = (mark for node in ast.walk(tree) for mark in getattr(node, "decorator_list", ()))
     for mark in marks:
         if isinstance(mark, ast.Call) and _last_name(mark.func) == "builder":
             given = [*mark.args, *(one.value for one in mark.keywords if one.arg == "name")]

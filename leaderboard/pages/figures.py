@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+# A notebook leaves the name of its display in the environment, which matplotlib refuses where the display is not
+# installed; it is put back for whoever draws there.
+# ruff: noqa: E402
+_display = os.environ.pop("MPLBACKEND", None)
 import matplotlib as mpl
+
+if _display is not None:
+    os.environ["MPLBACKEND"] = _display
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,7 +37,7 @@ from leaderboard.pages.page_model import one_line
 
 _DEEPEST = 20.0  # powers of ten: beyond it no reader tells p-values apart, and the axis says so
 _LEAST_POINTS = 3  # a line through two settings says less than the matrix does
-_STYLE: Any = {
+_STYLE: Any = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"} | {  # no matplotlibrc
     "svg.hashsalt": "watermark-bench", "svg.fonttype": "path", "text.parse_math": False, "text.usetex": False,
     "font.family": "DejaVu Sans", "font.size": 8.0, "axes.spines.top": False, "axes.spines.right": False,
     "figure.dpi": 100.0, "savefig.dpi": 150.0,

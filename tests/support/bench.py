@@ -12,7 +12,7 @@ PROFILE = Path(__file__).parents[1] / "small.toml"
 SECRET = Path(__file__).parent / "secret.txt"  # the same in every store, so that two runs can be compared
 SCHEME = "adi(n=40,k=16,epochs=8)"
 ATTACKS = "none,scratch,prune(amount=0.3),quantize(bits=8),jpeg,fresh-key,finetune(epochs=1)+prune(amount=0.2)"
-COMMAND = (sys.executable, "-c", "from benchmark.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from watermark_bench import main; main()")
 
 
 def arguments(results: Path, *options: str, schemes: str = SCHEME, attacks: str = ATTACKS) -> list[str]:

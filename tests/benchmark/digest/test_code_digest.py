@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmark.digest.code_digest import module_name, module_source, source_hash
+from benchmark.digest.code_digest import source_hash
+from benchmark.errors import BenchError
 
 ROOT = Path(__file__).resolve().parents[3]
 HASH = "import sys, pathlib, benchmark.digest.code_digest as i; print(i.source_hash(pathlib.Path(sys.argv[1])))"
-
-
-def test_module_source_and_name_mirror_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "toypack" / "inner"
-    package.mkdir(parents=True)
-    for path in (package.parent / "__init__.py", package / "__init__.py", package / "part.py"):
-        path.write_text("raise SystemExit('imported')\n")
-    (tmp_path / "toysingle.py").write_text("raise SystemExit('imported')\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    for name, path in {
-        "toypack": package.parent / "__init__.py",
-        "toypack.inner": package / "__init__.py",
-        "toypack.inner.part": package / "part.py",
-        "toysingle": tmp_path / "toysingle.py",
-    }.items():
-        assert module_source(name) == path.resolve()
-        assert module_name(path) == name
-        assert name not in sys.modules
-    for absent in ("toypack.gone", "toysingle.part", "toygone", "toygone.part", "sys", ""):
-        assert module_source(absent) is None
-    stray = tmp_path / "elsewhere" / "stray.py"
-    stray.parent.mkdir()
-    stray.write_text("")
-    assert module_name(stray) is None
 
 
 FILES = {
@@ -66,13 +44,22 @@ FILES = {
     "acme/tool.py": "y = 1\n",
     "acme/mark.py": "from acme.tool import y\n",
     "plugin.py": "from attacks.prune import f\n",
+    "box/mine.py": "import helper\nfrom lib.part import p\ndef f():\n    from pack.inner import i\nx = helper.h\n",
+    "box/helper.py": "from third import h\nk = 1\n",
+    "box/third.py": "h = 1\n",
+    "box/lib/part.py": "p = 1\n",
+    "box/pack/__init__.py": "",
+    "box/pack/inner.py": "from .deeper import i\n",
+    "box/pack/deeper.py": "i = 1\n",
+    "box/pack/inside.py": "from .deeper import i\nimport helper\n",
+    "box/alone.py": "x = 1\n",
 }
 
 
 def hashed(root: Path, target: str, changes: dict[str, str] | None = None) -> str:
     """The hash of `target` in a fresh process in which FILES are all the first-party code there is."""
-    own = {f"benchmark/{name}.py": (ROOT / f"benchmark/{name}.py").read_text()
-           for name in ("identity", "digest/__init__", "digest/normal_form", "digest/code_digest")}  # fmt: skip
+    digest = ("digest/__init__", "digest/modules", "digest/normal_form", "digest/code_digest")
+    own = {f"benchmark/{name}.py": (ROOT / f"benchmark/{name}.py").read_text() for name in ("identity", *digest)}
     for name, text in (own | FILES | (changes or {})).items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -103,6 +90,12 @@ def hashed(root: Path, target: str, changes: dict[str, str] | None = None) -> st
         ("acme/mark.py", "acme/tool.py", True),  # the plug-in's own package
         ("plugin.py", "benchmark/deep.py", True),
         ("plugin.py", "attacks/other.py", False),
+        *(
+            ("box/mine.py", f"box/{name}.py", name != "alone")  # what lies beside a plug-in
+            for name in ("helper", "third", "lib/part", "pack/__init__", "pack/inner", "pack/deeper", "alone")
+        ),
+        ("box/pack/inside.py", "box/pack/deeper.py", True),
+        ("box/pack/inside.py", "box/third.py", True),
     ],
 )
 def test_source_hash_follows_the_imports(tmp_path: Path, target: str, changed: str, matters: bool) -> None:
@@ -152,6 +145,11 @@ def test_of_two_imports_of_one_name_the_last_holds(tmp_path: Path) -> None:
     assert one == two != three
 
 
+def test_a_plugin_s_folder_may_move(tmp_path: Path) -> None:
+    moved = {name.replace("box/", "elsewhere/"): text for name, text in FILES.items() if name.startswith("box/")}
+    assert hashed(tmp_path, "box/mine.py") == hashed(tmp_path, "elsewhere/mine.py", moved)
+
+
 def test_source_hash_of_a_circle_ends(tmp_path: Path) -> None:
     assert hashed(tmp_path, "attacks/round.py") == hashed(tmp_path, "attacks/trip.py")  # their text is one
     other = {"attacks/trip.py": FILES["attacks/trip.py"] + "x = 1\n"}
@@ -167,9 +165,12 @@ def test_source_hash_is_read_once(tmp_path: Path) -> None:
     assert len(first) == 64
 
 
-def test_a_file_that_is_not_python_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("x = 1\ny = = 1\n", ":2: this is not valid Python"), ("from .. import x\n", "leads out of the package")],
+)
+def test_a_file_that_is_wrong_is_named(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "plugin.py"
-    path.write_text("x = = 1\n")
-    with pytest.raises(SyntaxError) as caught:
+    path.write_text(text)
+    with pytest.raises(BenchError, match=re.escape(str(path)) + f".*{words}"):
         source_hash(path)
-    assert caught.value.filename == str(path)

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from benchmark.digest.code_digest import FIRST_PARTY, NOT_NUMERIC, module_source, numeric_files
+from benchmark.digest.code_digest import NOT_NUMERIC, numeric_files
+from benchmark.digest.modules import FIRST_PARTY, module_source
 from benchmark.plugins.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -35,10 +35,11 @@ def plugin(path: Path, name: str = "toy-prune", *, base: str = "Attack", top: st
 
 def python(script: str, folder: Path) -> str:
     """What `script` prints in a fresh process in which `folder` holds the built-ins."""
+    (folder / "benchmark").symlink_to(ROOT / "benchmark")
     for package in ("attacks", "schemes"):
         (folder / package).mkdir(exist_ok=True)
         (folder / package / "__init__.py").touch()
-    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
     run = [sys.executable, "-c", script]
     done = subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -108,6 +109,27 @@ def test_a_builder_s_name_is_literal_and_its_own(tmp_path: Path, mark: str, word
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"absent\.py"):
         Registry.discover([tmp_path / "absent.py"])
+
+
+def test_a_link_is_followed_and_a_circle_of_links_is_named(tmp_path: Path) -> None:
+    (tmp_path / "link.py").symlink_to(plugin(tmp_path / "there" / "a.py"))
+    (tmp_path / "circle.py").symlink_to(tmp_path / "circle.py")
+    assert Registry.discover([tmp_path / "link.py"]).find("attack", "toy-prune").source == tmp_path / "there" / "a.py"
+    with pytest.raises(BenchError, match=r"circle\.py.* leads to no file|circle\.py: the file can't be read"):
+        Registry.discover([tmp_path / "circle.py"])
+
+
+@pytest.mark.parametrize("line", [b"toy", b"toy = \xff"])
+def test_a_damaged_installation_is_left_out_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
+    info = tmp_path / "toyhurt-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_bytes(b"[watermark_bench.attacks]\n" + line)
+    monkeypatch.syspath_prepend(tmp_path)
+    (broken,) = Registry.discover().broken
+    assert str(tmp_path) in broken.reason
+    assert broken.reason.endswith("install it again")
 
 
 def test_a_clash_names_both_files(tmp_path: Path) -> None:
@@ -232,7 +254,7 @@ def test_an_import_that_fails_names_the_line(tmp_path: Path, top: str, words: st
     before = set(sys.modules)
     with pytest.raises(BenchError, match=rf"plugin\.py{words}"):
         load_class(path, "Toy")
-    assert not any("watermark_bench_plugin" in name for name in set(sys.modules) - before)
+    assert not any(name.endswith(".plugin") for name in set(sys.modules) - before)
 
 
 def test_a_class_that_is_gone_after_the_import(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import textwrap
 from pathlib import Path
 from typing import Literal
@@ -9,6 +11,7 @@ from typing import Literal
 import pytest
 from plugin_files import PRUNE, only, write
 
+import attacks.prune as built_in
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Parameter
 from benchmark.plugins.source_reader import read_declarations
@@ -168,12 +171,71 @@ def test_one_name_twice_in_a_file(tmp_path: Path) -> None:
         read_declarations(write(tmp_path, attack("") + attack("").replace("Toy", "Again")))
 
 
-@pytest.mark.parametrize("content", [b"class Toy(Attack:\n", b"x = 1\x00\n", b'x = "\xff"\n'])
-def test_a_file_that_is_not_python(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("imports", "base"),
+    [
+        ("from attacks.prune import Prune", "Prune"),
+        ("from attacks.prune import Prune as Theirs", "Theirs"),
+        ("from attacks import prune", "prune.Prune"),
+        ("import attacks.prune", "attacks.prune.Prune"),
+        ("import attacks.prune as theirs", "theirs.Prune"),
+        ("from helper import Prune", "Prune"),
+        ("from helper import *", "Prune"),
+        ("import helper", "helper.Mine"),
+        ("from .helper import Mine", "Mine"),
+        ("from . import helper as h", "h.Mine"),
+    ],
+)
+def test_inheritance_from_a_built_in_or_a_file_beside(tmp_path: Path, imports: str, base: str) -> None:
+    mine = 'class Mine(Prune):\n    family = "mine"\n'
+    (tmp_path / "helper.py").write_text(f"import plugin\nfrom attacks.prune import Prune\n{mine}")
+    body = f"{imports}\nclass Half({base}):\n    name = 'half'\n    amount: float = parameter(0.5, 'share')\n"
+    (half,) = read_declarations(write(tmp_path, body))
+    (prune,) = (one for one in read_declarations(Path(built_in.__file__)) if one.class_name == "Prune")
+    assert (half.name, half.role, half.source) == ("half", "attack", tmp_path / "plugin.py")
+    assert [one.name for one in half.parameters] == [one.name for one in prune.parameters]
+    assert half.traits == prune.traits | ({"family": "mine"} if "Mine" in base else {})
+    assert half.resolve({})["amount"] == 0.5
+
+
+def test_files_that_import_one_another_are_read_once_each(tmp_path: Path) -> None:
+    for one, two in (("left", "right"), ("right", "left")):
+        (tmp_path / f"{one}.py").write_text(f"from {two} import Base\nclass Toy(Base):\n    name = 'toy'\n")
+    assert read_declarations(tmp_path / "left.py") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"class Toy(Attack:\n", "plugin.py:1: this is not valid Python"),
+        (b"x = 1\x00\n", "plugin.py:1: this is not valid Python"),
+        (b'x = "\xff"\n', "save it as UTF-8"),
+        ("x = 1\n".encode("utf-16"), "plugin.py:1: this is not valid Python"),
+        (b"(" * 1000, "plugin.py:1: this is not valid Python"),
+        (b"-" * 50_000 + b"1", "plugin.py: its expressions are nested too deeply"),
+        (b"x = " + b"+".join([b"1"] * 50_000), "plugin.py: its expressions are nested too deeply"),
+    ],
+)
+def test_a_file_that_is_not_python(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "plugin.py"
     path.write_bytes(content)
-    with pytest.raises(BenchError, match=r"plugin\.py:"):
+    with pytest.raises(BenchError, match=re.escape(words)):
         read_declarations(path)
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf{}", b"# coding: latin-1\n# \xe9\n{}"])
+def test_a_file_may_say_how_it_is_encoded(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "plugin.py"
+    path.write_bytes(content.replace(b"{}", attack("").replace("\n", "\r\n").encode()))
+    assert [one.name for one in read_declarations(path)] == ["toy"]
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="is a folder: name the file in it"):
+        read_declarations(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BenchError, match="is no regular file"):
+        read_declarations(tmp_path / "pipe")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

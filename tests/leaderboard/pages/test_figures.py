@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from leaderboard.pages.figures import figures
 
 from ..conftest import NULL_HITS
 
+ROOT = Path(__file__).resolve().parents[3]
 CURVE = Curve("adi", "prune(amount=*)", "amount", [
     Point(0.1, 0.0, -9.0, 0.96, "survived"), Point(0.5, -3.0, -4.0, 0.4, "survived"),
     Point(0.9, -60.0, 0.0, 0.1, "utility-lost"),
@@ -33,6 +38,25 @@ def test_every_figure_is_there_and_repeats_to_the_byte(full: Any) -> None:
         )
         assert b"dc:date" not in image
         assert b"Software" not in image
+
+
+@pytest.mark.parametrize("display", ["module://matplotlib_inline.backend_inline", "nonsense"])
+def test_neither_a_notebook_s_display_nor_a_style_file_matters(full: Any, tmp_path: Path, display: str) -> None:
+    expected = figures(full.board(), [])
+    (tmp_path / "matplotlibrc").write_text("axes.facecolor: red\nfont.size: 30\n")
+    script = (
+        "import os, sys; from pathlib import Path; from leaderboard.judge.board import judge\n"
+        "from benchmark.store.records import RecordStore; from leaderboard.judge.run import read_run\n"
+        "from leaderboard.pages.figures import figures; folder = Path(sys.argv[1])\n"
+        "board = judge(read_run(folder, RecordStore(folder / 'store')))\n"
+        "sys.stdout.buffer.write(figures(board)['false-positives.svg'])\n"
+        "assert os.environ['MPLBACKEND']"
+    )
+    run = [sys.executable, "-c", script, str(full.folder)]
+    environment = os.environ | {"MPLBACKEND": display, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == expected["false-positives.svg"]
 
 
 def test_the_false_positive_panel_shows_nulls_theta_and_mark(full: Any) -> None:
