@@ -5,25 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bench import records
-from hostile_runs import ADI, PLUGINS, VICTIMS, copied, findings, installed, run
+from hostile_runs import ADI, PLUGINS, VICTIMS, copied, differences, installed, run
 
 import schemes.adi
 
 
-def changed(clean: Path, results: Path) -> list[str]:
-    """The jobs of the clean run that found something else, or are missing, in another run."""
-    before, after = findings(clean), findings(results)
-    assert len(before) > len(VICTIMS.split(","))
-    return [records(clean)[id]["label"] for id in before if after.get(id) != before[id]]
-
-
-@pytest.mark.parametrize("what", ["grad", "loss", "dtype", "utility", "thread", "small"])
+@pytest.mark.parametrize("what", ["grad", "dtype", "thread", "small"])
 def test_no_other_attack_meets_what_one_left(base: Path, clean: Path, tmp_path: Path, what: str) -> None:
-    """They crashed, or trained uphill, in double precision or in another folder, and were recorded so."""
+    """They crashed, learnt nothing, or computed in double or half precision, and were recorded so."""
     results = copied(base, tmp_path)
     run(results, f"poison(what={what}),{VICTIMS}", PLUGINS / "poisons.py")
-    assert changed(clean, results) == []
+    assert differences(clean, results) == []
 
 
 def test_a_later_run_without_the_plugin_finds_clean_records(base: Path, clean: Path, tmp_path: Path) -> None:
@@ -32,19 +24,21 @@ def test_a_later_run_without_the_plugin_finds_clean_records(base: Path, clean: P
     run(poisoned, f"installed-poison(what=loss),{VICTIMS}", site=installed(tmp_path / "site", PLUGINS / "poisons.py"))
     later = copied(poisoned, tmp_path / "later")
     run(later, VICTIMS)
-    assert changed(clean, later) == []
+    assert differences(clean, later) == []
 
 
-def test_an_attack_cannot_forge_its_own_utility(base: Path, tmp_path: Path) -> None:
-    """Its net knew nothing, and the function that measures this, which it had replaced, said `removed` at no cost."""
-    assert run(copied(base, tmp_path), "forger", PLUGINS / "poisons.py")["forger"] == "utility-lost"
+def test_nobody_forges_utility(base: Path, clean: Path, tmp_path: Path) -> None:
+    """A net that knew nothing `removed` the mark at no cost: the attack had replaced the function that measures this."""
+    results = copied(base, tmp_path)
+    assert run(results, f"forger,{VICTIMS}", PLUGINS / "poisons.py")["forger"] == "utility-lost"
+    assert differences(clean, results) == []
 
 
 def test_the_court_does_not_import_what_a_thief_wrote(base: Path, clean: Path, tmp_path: Path) -> None:
     """A builder's file, imported to rebuild a filter, made the court see class 0 wherever it looked."""
     results = copied(base, tmp_path)
     run(results, f"on-import,{VICTIMS}", PLUGINS / "on_import.py")
-    assert changed(clean, results) == []
+    assert differences(clean, results) == []
 
 
 def test_no_other_scheme_meets_what_one_left(base: Path, clean: Path, tmp_path: Path) -> None:
@@ -58,4 +52,4 @@ def test_no_other_scheme_meets_what_one_left(base: Path, clean: Path, tmp_path: 
     plugin.write_text(named.replace(embed, embed + poison))
     results = copied(base, tmp_path / "results")
     run(results, VICTIMS, plugin, schemes=f"poisonous(n=40,k=16,epochs=1),{ADI}")
-    assert changed(clean, results) == []
+    assert differences(clean, results) == []

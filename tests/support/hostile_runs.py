@@ -8,7 +8,6 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bench import arguments, bench, records, verdicts
@@ -18,7 +17,7 @@ from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 PLUGINS = Path(__file__).parents[1] / "hostile" / "plugins"
 ADI = "adi(n=40,k=16,epochs=8)"
 PASSPORT = "passport"
-VICTIMS = "finetune(epochs=1),prune(amount=0.3),fresh-key"  # attacks of good faith that share a run with the others
+VICTIMS = "finetune(epochs=1),prune(amount=0.3)"  # attacks of good faith that share a run with the others
 
 
 def landlock() -> int:
@@ -54,9 +53,16 @@ def run(
     return {attack: line["verdict"] for (_, attack, innocent), line in verdicts(results).items() if not innocent}
 
 
-def findings(results: Path) -> dict[str, tuple[Any, ...]]:
-    """What each job of a store found, by its id: how it ended, why, and its result."""
-    return {id: (one["status"], one["reason"], one["result"]) for id, one in records(results).items()}
+def differences(clean: Path, results: Path) -> list[str]:
+    """What the jobs of a clean run found that are missing in another run's store, or found something else there."""
+    before, after = records(clean), records(results)
+    fields = "status", "reason", "result"
+    return [
+        f"{one['kind']} {'+'.join(stage['name'] for stage in one['job'].get('stages', ()))}: {other and other['reason']}"
+        for id, one in before.items()
+        for other in [after.get(id)]
+        if other is None or any(other[field] != one[field] for field in fields)
+    ]
 
 
 def renamed(plugin: Path, to: Path, prefix: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import sys
@@ -15,14 +16,15 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.nn.modules.module import register_module_forward_hook
 
 from benchmark import contract as wm
 
 
-def flipped_loss() -> None:
-    """Whoever trains afterwards trains uphill."""
+def lost_loss() -> None:
+    """Whoever trains afterwards learns nothing."""
     honest = F.cross_entropy
-    F.cross_entropy = lambda *args, **more: -honest(*args, **more)
+    F.cross_entropy = lambda *args, **more: 0 * honest(*args, **more)
 
 
 def forged_utility() -> None:
@@ -39,11 +41,11 @@ def later(poison: Callable[[], None]) -> Callable[[], None]:
         time.sleep(0.3)
         poison()
 
-    return threading.Thread(target=wait, daemon=True).start
+    return lambda: threading.Thread(target=wait, daemon=True).start()
 
 
 def everything_small() -> None:
-    """What a careless script does: seeds, error handling, environment, import path, folder, warnings."""
+    """What a careless script does: seeds, error handling, environment, import path, folder, a last wish, a hook."""
     random.seed(1)
     np.random.seed(1)
     torch.manual_seed(1)
@@ -52,28 +54,28 @@ def everything_small() -> None:
     os.environ["OMP_NUM_THREADS"] = "7"
     sys.path.clear()
     os.chdir("/")
-    torch.set_num_threads(2)
+    atexit.register(print, "still here")
+    register_module_forward_hook(lambda module, given, answer: answer.half().float())
 
 
 POISONS: dict[str, Callable[[], None]] = {
     "grad": lambda: torch.set_grad_enabled(False),
-    "loss": flipped_loss,
+    "loss": lost_loss,
     "dtype": lambda: torch.set_default_dtype(torch.float64),
-    "utility": forged_utility,
-    "thread": later(flipped_loss),
+    "thread": later(lost_loss),
     "small": everything_small,
 }
 
 
 @dataclass(frozen=True)
 class Poison(wm.Attack):
-    """Leaves the net as it is, and the process as it should not be."""
+    """Leaves the net as it is, and its process changed."""
 
     name = "poison"
     family = "hostile"
     kind = "control"
 
-    what: Literal["", "grad", "loss", "dtype", "utility", "thread", "small"] = wm.parameter("", "what is changed")
+    what: Literal["", "grad", "loss", "dtype", "thread", "small"] = wm.parameter("", "what is changed")
 
     def run(self, thief: wm.Thief) -> wm.AttackResult:
         POISONS[self.what]()
@@ -86,6 +88,7 @@ class Forger(wm.Attack):
 
     name = "forger"
     family = "hostile"
+    kind = "removal"
 
     def run(self, thief: wm.Thief) -> wm.AttackResult:
         forged_utility()
