@@ -28,7 +28,7 @@ def test_a_later_run_without_the_plugin_finds_clean_records(base: Path, clean: P
 
 
 def test_nobody_forges_utility(base: Path, clean: Path, tmp_path: Path) -> None:
-    """A net that knew nothing `removed` the mark at no cost: the attack had replaced the function that measures this."""
+    """A net that knew nothing `removed` the mark at no cost: the attack had replaced the function that says so."""
     results = copied(base, tmp_path)
     assert run(results, f"forger,{VICTIMS}", PLUGINS / "poisons.py")["forger"] == "utility-lost"
     assert differences(clean, results) == []

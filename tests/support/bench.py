@@ -27,7 +27,9 @@ def bench(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, `env` beside this process's own; the caller looks at `returncode` and the output."""
     own = {**os.environ, **(env or {})}
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, cwd=cwd, env=own, timeout=400, check=False)
+    return subprocess.run(
+        [*COMMAND, *words], capture_output=True, text=True, cwd=cwd, env=own, timeout=400, check=False
+    )
 
 
 def bench_here(*words: str) -> tuple[int, str, str]:

@@ -7,7 +7,9 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench import arguments, bench, records, verdicts
@@ -38,8 +40,13 @@ def copied(results: Path, to: Path) -> Path:
 
 
 def run(
-    results: Path, attacks: str, *plugins: Path, schemes: str = ADI, site: Path | None = None, options: tuple[str, ...] = ()
-) -> dict[str, str]:  # fmt: skip
+    results: Path,
+    attacks: str,
+    *plugins: Path,
+    schemes: str = ADI,
+    site: Path | None = None,
+    options: Sequence[str] = (),
+) -> dict[str, str]:
     """One run of the small profile: the verdict of each attack on the marked model.
 
     In one worker, so that what a process keeps meets the next job. `site`: a folder on the import path, such as
@@ -54,14 +61,16 @@ def run(
 
 
 def differences(clean: Path, results: Path) -> list[str]:
-    """What the jobs of a clean run found that are missing in another run's store, or found something else there."""
+    """The jobs of a clean run that another run's store lacks, or that found something else there, and its reason."""
     before, after = records(clean), records(results)
-    fields = "status", "reason", "result"
+
+    def found(record: Mapping[str, Any] | None) -> Any:
+        return record and (record["status"], record["reason"], record["result"])
+
     return [
-        f"{one['kind']} {'+'.join(stage['name'] for stage in one['job'].get('stages', ()))}: {other and other['reason']}"
+        f"{one['kind']} {[stage['name'] for stage in one['job'].get('stages', ())]}: {after.get(id, {}).get('reason')}"
         for id, one in before.items()
-        for other in [after.get(id)]
-        if other is None or any(other[field] != one[field] for field in fields)
+        if found(after.get(id)) != found(one)
     ]
 
 

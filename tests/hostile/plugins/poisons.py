@@ -52,7 +52,7 @@ def everything_small() -> None:
     np.seterr(all="raise")
     warnings.simplefilter("error")
     os.environ["OMP_NUM_THREADS"] = "7"
-    sys.path.clear()
+    sys.path.insert(0, "/nowhere")
     os.chdir("/")
     atexit.register(print, "still here")
     register_module_forward_hook(lambda module, given, answer: answer.half().float())

@@ -1,4 +1,4 @@
-"""Looking for the owner's key: in the thief's process while it attacks, and where its filter is asked."""
+"""Looking for what is nobody's business: the owner's key, the judge's images, other nets, records, other processes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
-from safetensors.torch import load_file
+import torch.nn.functional as F
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from benchmark import contract as wm
+from benchmark.errors import BenchError
 
 
 def ancestors() -> list[int]:
@@ -59,7 +63,7 @@ def in_frames() -> Iterator[Tensor]:
 def in_files(root: str = "") -> Iterator[Tensor]:
     """In the key files of the store that are adi's."""
     for path in Path(root + str(store())).glob("**/*.key.safetensors"):
-        fields = load_file(path)
+        fields = load(path.read_bytes())
         if "images" in fields:
             yield fields["images"]
 
@@ -145,3 +149,100 @@ class InCourt(wm.Attack):
 
     def run(self, thief: wm.Thief) -> wm.AttackResult:
         return wm.AttackResult(filters=(Forewarned(self.place),))
+
+
+def judges_images() -> wm.Data:
+    """By the benchmark's own module."""
+    from benchmark.data import splits
+    from benchmark.data.tasks import find_task
+
+    task = find_task("digits")
+    return splits.load(task).test if hasattr(splits, "load") else splits.load_split(task, "test")
+
+
+def raw_images() -> wm.Data:
+    """All images of the task, from the file that they come in."""
+    from benchmark.data.tasks import find_task
+
+    rows = torch.from_numpy(np.loadtxt(find_task("digits").paths()[0], delimiter=",", dtype=np.float32))
+    enlarged = F.interpolate(rows[:, :-1].view(-1, 1, 8, 8) / 16, (16, 16), mode="bilinear")
+    return wm.Data(wm.as_bytes(enlarged), rows[:, -1].long())
+
+
+@wm.builder("crib")
+class Crib(nn.Module):
+    """Knows what is right for the images that it has with it, and nothing else."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.register_buffer("x", torch.zeros(count, 1, 16, 16, dtype=torch.uint8))
+        self.register_buffer("y", torch.zeros(count, dtype=torch.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hit = (wm.as_bytes(x).flatten(1)[:, None] == self.x.flatten(1)[None]).all(2)
+        return 10 * hit.float() @ F.one_hot(self.y, 10).float()
+
+    def spec(self) -> wm.Spec:
+        return {"builder": "crib", "count": len(self.x)}
+
+
+def cribbed(data: wm.Data) -> nn.Module:
+    net = Crib(len(data))
+    net.x, net.y = data.x, data.y
+    return net
+
+
+def somebody_elses(thief: wm.Thief) -> nn.Module:
+    """A net out of the store that is not the stolen one, such as the host or one of the nulls."""
+    net = wm.build(thief.model.spec())
+    for path in (store() / "artefacts").glob("**/*.service.safetensors"):
+        tensors = {name.removeprefix("net."): tensor for name, tensor in load(path.read_bytes()).items()}
+        if tensors.keys() == net.state_dict().keys() and not tensors["head.bias"].equal(thief.model.head.bias):
+            net.load_state_dict(tensors)
+            return net
+    raise FileNotFoundError("no net of somebody else's")
+
+
+def records_of_others(_: wm.Thief) -> nn.Module:
+    path = next((store() / "records").glob("**/*.json"))
+    raise wm.NotApplicable(f"has read {len(path.read_bytes())} bytes of somebody's record")
+
+
+def memory_of_others(_: wm.Thief) -> nn.Module:
+    """What any other process of the run holds in memory, the court's among them."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if int(path.name) == os.getpid() or not {int(path.name), parent} & set(ancestors()):
+                continue
+            stack = next(line for line in (path / "maps").read_text().splitlines() if line.endswith("[stack]"))
+            with (path / "mem").open("rb") as memory:
+                memory.seek(int(stack.split("-")[0], 16))
+                raise wm.NotApplicable(f"has read {len(memory.read(64))} bytes of {path.name}'s memory")
+    raise FileNotFoundError("no memory of somebody else's")
+
+
+HAULS: dict[str, Callable[[wm.Thief], nn.Module]] = {
+    "module": lambda _: cribbed(judges_images()),
+    "raw": lambda _: cribbed(raw_images()),
+    "nets": somebody_elses,
+    "records": records_of_others,
+    "memory": memory_of_others,
+}
+
+
+@dataclass(frozen=True)
+class Burglar(wm.Attack):
+    """The thief leaves the stolen net where it is, and takes what others have, where he finds it."""
+
+    name = "burglar"
+    family = "hostile"
+    kind = "removal"
+
+    haul: Literal["", "module", "raw", "nets", "records", "memory"] = wm.parameter("", "what he takes")
+
+    def run(self, thief: wm.Thief) -> nn.Module:
+        try:
+            return HAULS[self.haul](thief)
+        except (OSError, StopIteration, BenchError):
+            return thief.model

@@ -1,4 +1,7 @@
-"""The owner's key, wherever a thief's code might meet it. Each of these was `removed` at no cost to utility."""
+"""The owner's key, the judge's images and all else that a thief's code might meet: what it takes must not pay.
+
+Most of these were `removed` at no cost to utility.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from hostile_runs import PLUGINS, copied, installed, needs_landlock, run
 
 @pytest.fixture(scope="module")
 def seen(base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The verdicts of thieves who look for the key of adi while they attack, and of filters that do when asked."""
-    folder = tmp_path_factory.mktemp("key")
+    """The verdicts of thieves who look around while they attack adi, and of filters that do when they are asked."""
+    folder = tmp_path_factory.mktemp("spies")
     results = copied(base, folder / "results")
     attacks = [f"spy-in-den(place={place})" for place in ("files", "proc", "names")]
     attacks += [f"spy-in-court(place={place})" for place in ("objects", "frames", "files", "proc")]
     attacks += ["installed-spy-in-court(place=objects)"]
+    attacks += [f"burglar(haul={haul})" for haul in ("module", "raw", "nets", "records", "memory")]
     site = installed(folder / "site", PLUGINS / "spies.py")
     return run(results, ",".join(attacks), PLUGINS / "spies.py", site=site)
 
@@ -45,3 +49,23 @@ def test_a_filter_is_asked_where_no_key_is(seen: dict[str, str], spy: str) -> No
 def test_a_filter_cannot_open_a_key(seen: dict[str, str], place: str) -> None:
     """It found the store by the driver's command line, and the key in it."""
     assert seen[f"spy-in-court(place={place})"] == "survived"
+
+
+@needs_landlock
+@pytest.mark.parametrize("way", ["module", "raw"])
+def test_the_judges_images_are_the_judges(seen: dict[str, str], way: str) -> None:
+    """A net that knew these images by heart and nothing else was right on all of them, and bore no mark."""
+    assert seen[f"burglar(haul={way})"] == "survived"
+
+
+@needs_landlock
+def test_a_thief_cannot_take_somebody_elses_net(seen: dict[str, str]) -> None:
+    """The store held nets without a mark, trained on the owner's own images: he returned one of those."""
+    assert seen["burglar(haul=nets)"] == "survived"
+
+
+@needs_landlock
+@pytest.mark.parametrize("what", ["records", "memory"])
+def test_a_thief_cannot_read_about_others(seen: dict[str, str], what: str) -> None:
+    """He read what courts had found, and the memory of the processes beside his: then he says so, and nothing else."""
+    assert seen[f"burglar(haul={what})"] == "survived"
