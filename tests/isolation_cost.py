@@ -1,7 +1,7 @@
 """What isolation costs: the same run in an old source tree and in this one, and here with all attacks as strangers.
 
-`python tests/isolation_cost.py --old ../before`. The third run names every built-in attack's file by `--plugin`, so that
-none of them is trusted. Each run starts on an empty results folder; nothing else should run on the machine.
+`python tests/isolation_cost.py --old ../before`. The third run names every built-in attack's file by `--plugin`, so
+that none of them is trusted. Each run starts on an empty results folder; nothing else should run on the machine.
 """
 
 from __future__ import annotations
