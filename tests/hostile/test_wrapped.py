@@ -24,5 +24,5 @@ def test_a_builder_of_ones_own_removes_nothing(seen: dict[str, str], attack: str
 
 @pytest.mark.parametrize("how", ["hidden", "two-faced"])
 def test_what_no_honest_graph_explains_is_neither_removed_nor_held(seen: dict[str, str], how: str) -> None:
-    """A net that nobody can export, or that shows an exporter other weights than it answers by, hid the mark."""
+    """A net that nobody can trace, or that shows a tracer other weights than it answers by, hid the mark."""
     assert seen[f"wrap(how={how})"] == "unreadable"

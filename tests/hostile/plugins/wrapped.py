@@ -13,7 +13,7 @@ from benchmark import contract as wm
 
 @wm.builder("wrapped")
 class Wrapped(nn.Module):
-    """Answers as `net` does; an exporter sees it as it is, can't follow it, or is shown another net: that is `how`."""
+    """Answers as `net` does; whoever traces it sees it as it is, can't follow it, or is shown another net: that is `how`."""
 
     def __init__(self, net: wm.Spec, how: str) -> None:
         super().__init__()
@@ -24,7 +24,8 @@ class Wrapped(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.how == "hidden":
             x = torch.from_numpy(x.numpy(force=True).copy())
-        return (self.face if self.how == "two-faced" and torch.compiler.is_exporting() else self.inner)(x)
+        watched = torch.compiler.is_exporting() or torch._C._len_torch_function_stack() > 0
+        return (self.face if self.how == "two-faced" and watched else self.inner)(x)
 
     def spec(self) -> wm.Spec:
         return {"builder": "wrapped", "net": self.inner.spec(), "how": self.how}
@@ -38,7 +39,7 @@ class Wrap(wm.Attack):
     family = "hostile"
     kind = "function-preserving"
 
-    how: Literal["plain", "hidden", "two-faced"] = wm.parameter("plain", "what an exporter sees")
+    how: Literal["plain", "hidden", "two-faced"] = wm.parameter("plain", "what a tracer sees")
 
     def run(self, thief: wm.Thief) -> nn.Module:
         net = Wrapped(thief.model.spec(), self.how)
