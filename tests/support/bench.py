@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,14 @@ def arguments(results: Path, *options: str, schemes: str = SCHEME, attacks: str 
     return ["run", "--schemes", schemes, "--attacks", attacks, *fixed, *options]
 
 
-def bench(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; the caller looks at `returncode`, `stdout` and `stderr`."""
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, cwd=cwd, timeout=400, check=False)
+def bench(
+    *words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, `env` beside this process's own; the caller looks at `returncode` and the output."""
+    own = {**os.environ, **(env or {})}
+    return subprocess.run(
+        [*COMMAND, *words], capture_output=True, text=True, cwd=cwd, env=own, timeout=400, check=False
+    )
 
 
 def bench_here(*words: str) -> tuple[int, str, str]:

@@ -1,0 +1,47 @@
+"""The stolen net, its weights unchanged, under a builder of the thief's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from benchmark import contract as wm
+
+
+@wm.builder("wrapped")
+class Wrapped(nn.Module):
+    """Answers as `net` does; whoever traces it sees it as it is, can't follow it, or is shown another net: that is `how`."""
+
+    def __init__(self, net: wm.Spec, how: str) -> None:
+        super().__init__()
+        self.how, self.inner = how, wm.build(net)
+        if how == "two-faced":
+            self.face = wm.build(net)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.how == "hidden":
+            x = torch.from_numpy(x.numpy(force=True).copy())
+        watched = torch.compiler.is_exporting() or torch._C._len_torch_function_stack() > 0
+        return (self.face if self.how == "two-faced" and watched else self.inner)(x)
+
+    def spec(self) -> wm.Spec:
+        return {"builder": "wrapped", "net": self.inner.spec(), "how": self.how}
+
+
+@dataclass(frozen=True)
+class Wrap(wm.Attack):
+    """Nothing but a wrapper: no weight is changed."""
+
+    name = "wrap"
+    family = "hostile"
+    kind = "function-preserving"
+
+    how: Literal["plain", "hidden", "two-faced"] = wm.parameter("plain", "what a tracer sees")
+
+    def run(self, thief: wm.Thief) -> nn.Module:
+        net = Wrapped(thief.model.spec(), self.how)
+        net.inner.load_state_dict(thief.model.state_dict())
+        return net

@@ -1,0 +1,76 @@
+"""What an attack writes and starts besides returning. It ends with the attack, and reaches nobody else's record."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from bench import COMMAND, arguments
+from hostile_runs import ADI, PLUGINS, VICTIMS, copied, differences, run
+
+PLUGIN = PLUGINS / "descendants.py"
+
+
+@pytest.mark.parametrize("attack", ["twice", "writes(what=garbage)", "writes(what=outcome)"])
+def test_an_outcome_belongs_to_its_job(base: Path, clean: Path, tmp_path: Path, attack: str) -> None:
+    """The second outcome was taken for that of the next job, and so on to the last one; garbage ended the run."""
+    results = copied(base, tmp_path)
+    run(results, f"{attack},{VICTIMS}", PLUGIN)
+    assert differences(clean, results) == []
+
+
+def grandchildren(mark: int) -> list[int]:
+    """The processes that `leaves` left."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"-c" in words and f"grandchild-{mark}".encode() in words:
+                found.append(int(process.name))
+    return found
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
+@pytest.fixture
+def mark() -> Iterator[int]:
+    """A number for this test's grandchildren, which end with it whatever comes."""
+    if sys.platform != "linux":
+        pytest.skip("processes are found in /proc")
+    mark = random.SystemRandom().randrange(10**9)
+    yield mark
+    for pid in grandchildren(mark):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_what_an_attack_started_ends_with_it(base: Path, tmp_path: Path, mark: int) -> None:
+    """A grandchild in a session of its own outlived the run, and could read and write what it liked ever after."""
+    run(copied(base, tmp_path), f"leaves(mark={mark})", PLUGIN)
+    assert within(5, lambda: not grandchildren(mark))
+
+
+def test_what_an_attack_started_ends_with_the_driver(base: Path, tmp_path: Path, mark: int) -> None:
+    """It also outlived a driver that was killed."""
+    attacks = f"leaves(mark={mark},seconds=60)"
+    words = arguments(copied(base, tmp_path), "--workers", "1", "--plugin", str(PLUGIN), schemes=ADI, attacks=attacks)
+    driver = subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        assert within(60, lambda: bool(grandchildren(mark)))
+    finally:
+        driver.kill()
+        driver.wait()
+    assert within(10, lambda: not grandchildren(mark))
