@@ -7,15 +7,11 @@ and know no "did you mean".
 
 from __future__ import annotations
 
-import gzip
-import json
 import reprlib
-import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -42,21 +38,6 @@ def read(cls: type[Described], table: object, where: str = "", mend: str = "") -
         said = f"{where}{wrong}" if where else str(wrong).removeprefix(":").lstrip()
         raise BenchError(f"{said}: {mend}" if mend else said) from None
     return made
-
-
-def read_json(path: Path, mend: str) -> Any:
-    """The content of a JSON file, compressed where its name ends in .gz. Raises BenchError, which ends in `mend`."""
-    try:
-        return json.loads(content(path))
-    except (OSError, EOFError, zlib.error) as error:
-        raise BenchError(f"{path} can't be read ({getattr(error, 'strerror', None) or error}): {mend}") from error
-    except (ValueError, RecursionError) as error:
-        raise BenchError(f"{path} is not valid JSON ({error}): {mend}") from error
-
-
-def content(path: Path) -> bytes:
-    """The bytes of a file, decompressed where its name ends in .gz. Raises OSError, EOFError or zlib.error."""
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
 def did_you_mean(name: str, known: Collection[str], otherwise: str = "known are") -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmark import atomic
-from benchmark.description import read, read_json
+from benchmark.description import read
+from benchmark.store.reading import read_json
 
 CARD = "card.json"
 
@@ -70,4 +72,4 @@ def write_card(folder: Path, card: Card) -> None:
 def read_card(folder: Path) -> Card | None:
     """The card in `folder`, or None where there is none. Raises BenchError for a file of another form."""
     path, mend = folder / CARD, "restore the card or move it away"
-    return read(Card, read_json(path, mend), str(path), mend) if path.is_file() else None
+    return read(Card, read_json(path, mend), str(path), mend) if os.path.lexists(path) else None

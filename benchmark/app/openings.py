@@ -16,10 +16,11 @@ import torch
 
 from benchmark.crypto import commitment
 from benchmark.crypto.commitment import Opening, commit, label_counts_fit, open_item
-from benchmark.description import read, read_json
+from benchmark.description import read
 from benchmark.errors import BenchError
 from benchmark.protocol.objects import Key
 from benchmark.protocol.scheme import Scheme, TriggerScheme
+from benchmark.store.reading import read_json
 
 ROOT = "commitments_root"  # its name on a card, and among what a key makes public
 HINT = "give the path of a file of openings"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -13,6 +12,7 @@ from benchmark.architectures.catalogue import read_architecture
 from benchmark.data.tasks import find_task
 from benchmark.description import did_you_mean, read
 from benchmark.errors import BenchError
+from benchmark.store.reading import read_toml
 from benchmark.store.run_description import DescribedProfile, DescribedThief
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -170,11 +170,8 @@ def profile_names() -> list[str]:
 def load_profile(name: str) -> Profile:
     """The profile called `name`, or the TOML file at that path. Raises BenchError in one sentence."""
     path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
-    if not path.is_file():
+    if not path.exists():
         hint = did_you_mean(name, profile_names(), "the profiles are")
         raise BenchError(f"no profile is called {name!r}: {hint}, or give the path of a .toml file")
-    try:
-        table = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"profile {path} is not valid TOML: {error}") from error
+    table, _ = read_toml(path, f"profile {path}", "mend it")
     return read(Profile, {"name": path.stem, **table}, f"profile {path.name}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmark.description import content, read, read_json
+from benchmark.description import read
 from benchmark.errors import BenchError
+from benchmark.store.reading import json_value, lines, read_json
 from benchmark.store.records import Record, RecordStore
 from benchmark.store.run_description import RunDescription
 from leaderboard.judge.gc_pause import paused
@@ -122,8 +121,8 @@ def _plain_or_packed(path: Path) -> Path:
 
 def _published_records(path: Path) -> dict[str, Record]:
     try:
-        records = [read(Record, json.loads(line), "a record") for line in content(path).decode().splitlines()]
-    except (OSError, EOFError, zlib.error, ValueError, BenchError) as error:
+        records = [read(Record, json_value(line), "a record") for line in lines(path)]
+    except (OSError, ValueError, BenchError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BenchError(f"{path} can't be read as records ({reason}): restore it from the repository") from error
     return {record["id"]: record for record in records}

@@ -1,0 +1,216 @@
+"""Every reader of files against files that were spoilt: it gives an object or a BenchError, soon and in little memory.
+
+    python tests/hostile/fuzz.py --inputs 100000 [--only run.json] [--seed 1]
+
+tests/hostile/test_fuzz.py does the same with fewer inputs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+import resource
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from mutations import bytes_like, json_like, tensors_like, toml_like
+
+from benchmark.app import bundle, openings, standalone_files
+from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
+from benchmark.architectures.net import Net, build
+from benchmark.errors import BenchError
+from benchmark.planning.profile import PROFILES, load_profile
+from benchmark.planning.reproduction import REPRODUCTIONS, read_reproduction
+from benchmark.plugins.registry import Registry, load
+from benchmark.protocol.objects import Service
+from benchmark.store import artefacts
+from leaderboard.analysis.error_rates import calibrate
+from leaderboard.judge.board import judge
+from leaderboard.judge.run import read_run
+from leaderboard.pages.calibration_page import as_json, calibration_page
+from leaderboard.pages.cell_facts import describe_cell
+from leaderboard.pages.export import page_makers
+
+PUBLISHED = Path(__file__).parents[2] / "leaderboard" / "published"
+MOST_SECONDS, MOST_MB = 1.0, 200.0
+Spoil = Callable[[bytes, Random], bytes]
+
+
+def small_board(name: str) -> tuple[bytes, bytes]:
+    """run.json and records.jsonl of one cell of a published run, or one scheme of a calibration: about ten records."""
+    described = json.loads(gzip.decompress((PUBLISHED / name / "run.json.gz").read_bytes()))
+    if "calibration" in described:
+        described["calibration"] = [entry := described["calibration"][0]]
+        entry["pools"] = {pool: entry["pools"][pool] for pool in ("clean", "attacked")}
+        jobs = [entry["marked"], entry["fresh"], entry["drawn"], *entry["pools"].values()]
+    else:
+        cells = [cell for cell in described["cells"] if "attacked_null" in cell["jobs"]][1:2]
+        cells += [cell for cell in described["cells"] if cell["innocent"] and cell["scheme"] == cells[0]["scheme"]][:1]
+        described["cells"] = cells
+        jobs = [job for cell in cells for job in cell["jobs"].values()]
+        for rows, label in (("schemes", "scheme"), ("attacks", "attack")):
+            described[rows] = [one for one in described[rows] if one["label"] == cells[0][label]]
+    if "reproduction" in described:
+        described["reproduction"]["claims"] = described["reproduction"]["claims"][:3]
+    packed = gzip.decompress((PUBLISHED / name / "records.jsonl.gz").read_bytes())
+    records = {record["id"]: record for record in map(json.loads, packed.splitlines())}
+    kept = dict.fromkeys([*jobs, *records[jobs[0]]["parents"]])
+    described["jobs"] = {job: described["jobs"][job] for job in kept}
+    lines = [json.dumps(_short(records[job])) for job in kept if job in records]
+    return json.dumps(described).encode(), "".join(f"{line}\n" for line in lines).encode()
+
+
+def _short(value: Any) -> Any:
+    """No list of more than 20, so that most wrongs are done to what counts."""
+    if isinstance(value, dict):
+        return {name: _short(one) for name, one in value.items()}
+    return [_short(one) for one in value[:20]] if isinstance(value, list) else value
+
+
+def line_like(text: bytes, rng: Random) -> bytes:
+    """One of several lines of JSON spoilt."""
+    lines = text.splitlines()
+    at = rng.randrange(len(lines))
+    lines[at] = json_like(lines[at], rng)
+    return b"\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads a folder of good files, one of which is spoilt each time."""
+
+    read: Callable[[Path], object]
+    files: dict[str, tuple[bytes, Spoil]]
+
+
+def readers(folder: Path) -> dict[str, Reader]:
+    """Every reader by name; what it needs beside its own files is written into `folder`."""
+    registry = Registry.discover(())
+    scheme: Any = load(registry.find("scheme", "adi"))(n=4)
+    images = torch.randint(0, 256, (4, 1, 16, 16), dtype=torch.uint8)
+    key = scheme.trigger_key(images, b"s" * 32, 10)
+    shown = openings.opened(scheme, key, [1, 3])
+    openings.write(folder / "opened.json", shown)
+    spec = {"builder": "convnet", "classes": 10, "mean": [0.5], "std": [0.25], "widths": [2, 3, 4], "norm": "batch"}
+    service = Service(Net.of(build(spec)), (Net.of(build(spec)),))
+    artefacts.write(folder / "model", "ab" * 32, service)
+    artefacts.write(folder / "key", "ab" * 32, key)
+    scheme_card = CardScheme("adi", "adi", {"n": 4}, "ab" * 32)
+    card = Card(scheme_card, CardProfile("quick", {"task": "digits"}, 16), "ab" * 32, CardUtility(0.9, "points"), {}, "ab")
+    write_card(folder, card)
+    boards = {name: small_board(name) for name in ("reproduce-adi-small", "denoise", "calibrate")}
+    run, records = boards["reproduce-adi-small"]
+    described = json.loads(run)
+    one_cell = json.dumps({**described, "cells": described["cells"][:1]}).encode()
+    sealed = {"run.json": one_cell, "records.jsonl": records, bundle.BUNDLE: json.dumps({"schema": 2, "left_out": {}}).encode()}
+    manifest = bundle.write_json(bundle.seal(sealed))
+
+    def board(both: tuple[bytes, bytes]) -> dict[str, tuple[bytes, Spoil]]:
+        return {"run.json": (both[0], json_like), "records.jsonl": (both[1], line_like)}
+
+    def good(name: str) -> bytes:
+        return (folder / name).read_bytes()
+
+    return {
+        "run.json": Reader(read_run, board((run, records))),
+        "run.json.gz": Reader(read_run, {"run.json.gz": (gzip.compress(run, mtime=0), bytes_like)}),
+        "profile": Reader(lambda at: load_profile(str(at / "a.toml")),
+                          {"a.toml": ((PROFILES / "quick.toml").read_bytes(), toml_like)}),
+        "claims": Reader(lambda at: read_reproduction(at / "a.toml"),
+                         {"a.toml": ((REPRODUCTIONS / "adi.toml").read_bytes(), toml_like)}),
+        "card": Reader(read_card, {CARD: (good(CARD), json_like)}),
+        "openings": Reader(lambda at: openings.verify(at / "a.json", shown.commitments_root),
+                           {"a.json": (good("opened.json"), json_like)}),
+        "manifest": Reader(bundle.check_files, {bundle.MANIFEST: (manifest, json_like)}),
+        "bundle": Reader(bundle.read_bundle, {**board((one_cell, records)), bundle.BUNDLE: (sealed[bundle.BUNDLE], json_like)}),
+        "model": Reader(lambda at: standalone_files.open_service(at / "a", (), registry), {"a": (good("model"), tensors_like)}),
+        "key": Reader(lambda at: standalone_files.open_key(at / "a", scheme, registry), {"a": (good("key"), tensors_like)}),
+        **{f"judge {name}": Reader(judged, board(both)) for name, both in boards.items()},
+        **{f"pages {name}": Reader(pages, board(both)) for name, both in boards.items()},
+    }  # fmt: skip
+
+
+def judged(folder: Path) -> object:
+    """A published run's board, or what a calibration found."""
+    run = read_run(folder)
+    return calibrate(run) if run.description.calibration else judge(run)
+
+
+def pages(folder: Path) -> None:
+    """Every page of a published run, and what `bench show` says of each cell."""
+    run = read_run(folder)
+    if run.description.calibration:
+        found = calibrate(run)
+        calibration_page(run, found).encode()
+        json.dumps(as_json(found))
+        return
+    board = judge(run)
+    for make in page_makers(board).values():
+        make().encode()
+    for cell in board.cells:
+        describe_cell(board, cell).encode()
+
+
+def wrongs(name: str, reader: Reader, inputs: int, seed: int, folder: Path, keep: Path | None = None) -> list[str]:
+    """What `reader` did wrong with so many spoilt files: another exception, or too much time or memory."""
+    found, rng = [], Random(f"{seed} {name}")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for file, (data, _) in reader.files.items():
+        (folder / file).write_bytes(data)
+    reader.read(folder) if name != "manifest" and "gz" not in name else None
+    for number in range(inputs):
+        file, (data, spoil) = rng.choice(list(reader.files.items()))
+        (folder / file).write_bytes(spoilt := spoil(data, rng))
+        begun, wrong = time.process_time(), ""
+        try:
+            reader.read(folder)
+        except BenchError as error:
+            wrong = "a sentence of more than 1000 signs" if len(str(error)) > 1000 else ""
+        except Exception as error:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            wrong = f"{type(error).__name__}: {str(error)[:100]} ({Path(at.filename).name}:{at.lineno})"
+        took = time.process_time() - begun
+        if wrong or took > MOST_SECONDS:
+            found.append(f"{name} {number}: {wrong or f'{took:.1f} s'}")
+            if keep:
+                (keep / f"{name}-{number}-{file}").write_bytes(spoilt)
+        (folder / file).write_bytes(data)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return [*found, *([f"{name}: {grown:.0f} MB more memory"] if grown > MOST_MB else [])]
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options.add_argument("--inputs", type=int, default=2000)
+    options.add_argument("--only", default="")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--keep", type=Path, help="folder for the files that were read wrongly")
+    given, failed = options.parse_args(), 0
+    with tempfile.TemporaryDirectory() as place:
+        for name, reader in readers(Path(place)).items():
+            if given.only not in name:
+                continue
+            (folder := Path(place) / name).mkdir()
+            begun = time.monotonic()
+            found = wrongs(name, reader, given.inputs, given.seed, folder, given.keep)
+            failed += len(found)
+            kinds = Counter(re.sub(r"^.*? \d+: ", "", one) for one in found)
+            print(f"{name}: {len(found)} of {given.inputs} wrong in {time.monotonic() - begun:.0f} s", flush=True)
+            for kind, times in kinds.most_common(40):
+                print(f"  {times} x {kind}")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
