@@ -29,6 +29,7 @@ from benchmark.protocol.objects import Service
 from benchmark.protocol.parties import Court, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
+from benchmark.store.artefacts import DamagedArtefact
 from benchmark.training.device import device_of
 from leaderboard.judge.board import judge
 from leaderboard.judge.cell import Cell
@@ -84,7 +85,7 @@ def replay(folder: Path, registry: Registry, device: str) -> Replay:
             "replicate": run.records[cell.jobs["judged"]]["job"]["replicate"],
             "alpha": board.alpha, "budget": board.track.budget, "unit": cell.unit,
         }  # fmt: skip
-    except MALFORMED as error:  # its models, keys and payloads come from outside
+    except (*MALFORMED, DamagedArtefact) as error:  # its models, keys and payloads come from outside
         why = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise BenchError(f"the bundle's models can't be examined ({why}): fetch a fresh copy") from error
     outcomes = {check.outcome for check in (*checks, *anew)}

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
-from benchmark.architectures.net import build, known
+from benchmark.architectures.net import known
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
+from benchmark.store.reading import MOST_TENSORS, content
 
 
 @dataclass(frozen=True)
@@ -33,15 +31,14 @@ class ArtefactFile:
 def peek(path: Path) -> ArtefactFile:
     """What the file at `path` says it is. Raises BenchError unless it is a model or a key of this benchmark."""
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        with safe_open(path, "pt") as file:
-            artefact = json.loads((file.metadata() or {})["artefact"])
-        return ArtefactFile(path, digest, str(artefact["job"]), str(artefact["type"]))
+        data = content(path, MOST_TENSORS)
+        artefact = artefacts.read_header(data)
     except OSError as error:
         raise BenchError(f"{path} can't be read ({error.strerror or error}): give the path of a file") from error
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, BenchError) as error:
         what = "it is damaged, or was not written by `bench embed` or `bench run`"
         raise BenchError(f"{path} is no model and no key: {what}") from error
+    return ArtefactFile(path, hashlib.sha256(data).hexdigest(), artefact.job, artefact.type)
 
 
 def open_service(path: Path, plugins: Sequence[Declaration], registry: Registry) -> Service:
@@ -62,7 +59,7 @@ def open_service(path: Path, plugins: Sequence[Declaration], registry: Registry)
             for plugin in (*registry.schemes, *registry.attacks):
                 load(plugin)
         for net in nets:
-            build(net.spec).load_state_dict(dict(net.state))
+            net.module()
     except BenchError:
         raise
     except Exception as error:  # a spec from outside may fail in any way a constructor can

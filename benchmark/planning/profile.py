@@ -13,7 +13,7 @@ from benchmark.data.tasks import find_task
 from benchmark.description import did_you_mean, read
 from benchmark.errors import BenchError
 from benchmark.store.reading import read_toml
-from benchmark.store.run_description import DescribedProfile, DescribedThief
+from benchmark.store.run_description import DescribedImageTrack, DescribedProfile, DescribedThief
 
 PROFILES = Path(__file__).parent / "profiles"
 Part = TypeVar("Part", "Profile", "ThiefData")
@@ -148,7 +148,8 @@ class Profile:
     def described(self) -> DescribedProfile:
         """The profile for `run.json`. Its thief is that of the matrix; the other cells name theirs themselves."""
         thief = DescribedThief(*self.thief.axis[0])
-        return DescribedProfile(**asdict(self) | {"thief": thief})
+        image = DescribedImageTrack(**asdict(self.image)) if self.image else None
+        return DescribedProfile(**asdict(self) | {"thief": thief, "image": image})
 
 
 def _with(part: Part, where: str, **options: Any) -> Part:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from benchmark.vocabulary import ATTACK_KINDS, ORACLE_KINDS
+
+JUDGED_ROLES = (  # of a cell's jobs; the others made models
+    "judged", "fresh", "nulls", "surrogate_nulls", "fresh_nulls", "fresh_surrogate_nulls", "attacked_null", "rival",
+)  # fmt: skip
 
 @dataclass(frozen=True)
 class DescribedThief:
@@ -13,6 +19,17 @@ class DescribedThief:
 
     pool: str
     share: float
+
+
+@dataclass(frozen=True)
+class DescribedImageTrack:
+    """What the profile says of its track of image-to-image nets. budget: in dB."""
+
+    task: str
+    architecture: str
+    budget: float
+    nulls: int
+    training: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,7 +48,11 @@ class DescribedProfile:
     timeout: float
     thief: DescribedThief
     training: Mapping[str, Any]
-    image: Mapping[str, Any] | None = None
+    image: DescribedImageTrack | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, not {self.seeds}")
 
 
 @dataclass(frozen=True)
@@ -43,8 +64,8 @@ class Track:
     """
 
     task: str
-    kind: str
-    unit: str
+    kind: Literal["classification", "image-to-image"]
+    unit: Literal["points", "dB"]
     owner: int
     thief: int
     test: int
@@ -54,6 +75,14 @@ class Track:
     alpha: float
     budget: float
     surrogates: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.kind == "classification") != (self.unit == "points"):
+            raise ValueError(f"a task of {self.kind} is not measured in {self.unit}")
+        if not (0 < self.alpha < 1 and 0 < self.budget < 100):
+            raise ValueError(f"alpha {self.alpha} or budget {self.budget} is out of range")
+        if min(self.owner, self.thief, self.test, self.nulls, self.surrogates) < 0:
+            raise ValueError("a number of images or nulls is below 0")
 
 
 @dataclass(frozen=True)
@@ -107,6 +136,12 @@ class DescribedAttack:
     claim: bool
     stages: tuple[DescribedStage, ...]
 
+    def __post_init__(self) -> None:
+        if self.kind not in (*ATTACK_KINDS, *ORACLE_KINDS):
+            raise ValueError(f"no attack is of the kind {self.kind!r}")
+        if not self.stages:
+            raise ValueError("it has no stage")
+
 
 @dataclass(frozen=True)
 class PlannedCell:
@@ -155,6 +190,15 @@ class DescribedCalibration:
     surrogate_nulls: str | None = None
     attacked_marked: str | None = None
 
+    @property
+    def references(self) -> Iterator[tuple[str, str, str]]:
+        """Every job that it names: what it stands for, its id, and what kind it has to be of."""
+        yield "marked", self.marked, "marked"
+        yield "fresh", self.fresh, "judged"
+        yield from (("drawn", job, "drawn") for job in (self.drawn, *self.crossed))
+        yield from ((pool, job, "judged") for pool, job in self.pools.items())
+        yield from (("surrogate_nulls", job, "judged") for job in (self.surrogate_nulls,) if job)
+
 
 @dataclass(frozen=True)
 class DescribedReproduction:
@@ -166,7 +210,7 @@ class DescribedReproduction:
     work: str
     about: str
     paper: str
-    scale: str
+    scale: Literal["full", "small"]
     sha256: str
     schemes: Mapping[str, str]
     attacks: Mapping[str, str]
@@ -177,7 +221,8 @@ class DescribedReproduction:
 class RunDescription:
     """The whole of `run.json`. version: of watermark-bench. created: ISO 8601, in UTC. jobs: by id.
 
-    calibration, reproduction: only of a run that is one.
+    calibration, reproduction: only of a run that is one. What its parts name is there: a cell's row and column, a
+    scheme's task, and jobs of the right kind. Raises ValueError.
     """
 
     schema: Literal[1]
@@ -194,6 +239,32 @@ class RunDescription:
     broken: tuple[LeftOut, ...]
     calibration: tuple[DescribedCalibration, ...] | None = None
     reproduction: DescribedReproduction | None = None
+
+    def __post_init__(self) -> None:
+        schemes, attacks = ([one.label for one in rows] for rows in (self.schemes, self.attacks))
+        tasks = [track.task for track in self.data]
+        for what, names in (("schemes", schemes), ("attacks", attacks), ("tasks", tasks)):
+            if twice := [name for name, times in Counter(names).items() if times > 1]:
+                raise ValueError(f"two {what} are called {twice[0]!r}")
+        for what, used, known in (
+            ("scheme", [cell.scheme for cell in self.cells], {*schemes}),
+            ("attack", [cell.attack for cell in self.cells], {*attacks, "none"}),  # innocents are seen untouched, too
+            ("task", [scheme.task for scheme in self.schemes], {*tasks, None}),
+        ):
+            if unknown := [name for name in used if name not in known]:
+                raise ValueError(f"it has no {what} {unknown[0]!r}")
+        for role, id, kind in self._references():
+            found = self.jobs[id].kind if id in self.jobs else None
+            if found is None or (found in ("judged", "drawn") if kind is None else found != kind):
+                raise ValueError(f"job {id!r} is not one that can stand as {role!r}")
+
+    def _references(self) -> Iterator[tuple[str, str, str | None]]:
+        """Every job that a cell or a calibration names: its role, its id, and its kind (None: one that made a model)."""
+        for cell in self.cells:
+            for role, id in cell.jobs.items():
+                yield role, id, "judged" if role in JUDGED_ROLES else None
+        for one in self.calibration or ():
+            yield from one.references
 
     def as_json(self) -> dict[str, Any]:
         """What `run.json` holds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from benchmark.description import read
 from benchmark.errors import BenchError
 from benchmark.store.reading import json_value, lines, read_json
 from benchmark.store.records import Record, RecordStore
+from benchmark.store.results import check_record
 from benchmark.store.run_description import RunDescription
 from leaderboard.judge.gc_pause import paused
 
@@ -18,6 +20,7 @@ T = TypeVar("T")
 
 NOT_RUN = "not-run"
 RUN_FILE = "run.json"
+_RESTORE = "restore it from where it was published"
 ANOTHER_VERSION = "if it was written by another version, run the benchmark again to rewrite it"
 
 
@@ -53,11 +56,13 @@ class Run:
 
     def ancestors(self, job: str) -> Iterator[str]:
         """The job itself, its parents, theirs, and so on: nearest first, each once."""
-        queue, jobs = [job], self.described["jobs"]
-        for one in queue:
-            yield one
-            parents = jobs[one]["parents"] if one in jobs else ()
-            queue += [parent for parent in dict.fromkeys(parents) if parent not in queue]
+        queue, seen, jobs = deque([job]), {job}, self.described["jobs"]
+        while queue:
+            yield (one := queue.popleft())
+            for parent in jobs[one]["parents"] if one in jobs else ():
+                if parent not in seen:
+                    seen.add(parent)
+                    queue.append(parent)
 
     def fault(self, job: str | None) -> tuple[str, str | None] | None:
         """Why a job has no result, as (status, reason); None where it has one.
@@ -104,8 +109,11 @@ def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     kept: dict[Hashable, Any] = {"description": read(RunDescription, described, str(path), ANOTHER_VERSION)}
     if store is None:
         return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl")), kept)
-    records = ((job, store.read(job)) for job in described["jobs"])
-    return Run(described, {job: record for job, record in records if record is not None}, kept)
+    found = ((job, store.read(job)) for job in described["jobs"])
+    records = {job: record for job, record in found if record is not None}
+    for job, record in records.items():
+        check_record(record, str(store.record_path(job)), "remove it and run the benchmark again")
+    return Run(described, records, kept)
 
 
 def find_run(folder: Path) -> Run:
@@ -120,9 +128,14 @@ def _plain_or_packed(path: Path) -> Path:
 
 
 def _published_records(path: Path) -> dict[str, Record]:
+    records: dict[str, Record] = {}
     try:
-        records = [read(Record, json_value(line), "a record") for line in lines(path)]
-    except (OSError, ValueError, BenchError) as error:
+        for number, line in enumerate(lines(path), 1):
+            where = f"{path}, line {number}"
+            record = read(Record, json_value(line), where, _RESTORE)
+            check_record(record, where, _RESTORE)
+            records[record["id"]] = record
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise BenchError(f"{path} can't be read as records ({reason}): restore it from the repository") from error
-    return {record["id"]: record for record in records}
+        raise BenchError(f"{path} can't be read as records ({reason}): {_RESTORE}") from error
+    return records

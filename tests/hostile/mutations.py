@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -52,11 +53,11 @@ def _spoil(container: Any, name: Any, rng: Random) -> None:
     elif what == 4:
         del container[name]
     elif what == 5 and isinstance(container, list):
-        container.insert(name, container[name])
+        container.insert(name, deepcopy(container[name]))
     elif what == 5:
-        container[rng.choice(["x", "", name + "s", "é" * 50])] = container[name]
+        container[rng.choice(["x", "", name + "s", "é" * 50])] = deepcopy(container[name])
     elif what == 6:  # another value of the same table or list
-        container[name] = rng.choice(list(container.values() if isinstance(container, dict) else container))
+        container[name] = deepcopy(rng.choice(list(container.values() if isinstance(container, dict) else container)))
     elif isinstance(old := container[name], str):
         at = rng.randrange(len(old) + 1)
         container[name] = old[:at] + rng.choice(["", "1", "\x1b", "é", "x"]) + old[at + rng.randrange(2) :]
