@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.app import standalone_files
-from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, plugins, read_bundle
+from benchmark.app.bundle import artefact_name, check_files, code_name, plugins, read_bundle
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
 from benchmark.digest.code_digest import engine_hash, source_hash
@@ -35,6 +35,7 @@ from leaderboard.judge.board import judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
 
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)  # of what comes from outside
 TOLERANCE = 0.01  # share of the items of a string of outcomes that may differ (at least one); relative, for scores
 _WORDS = ("word", "flags", "committed")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.description import did_you_mean
-from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
+from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError, printable
 from benchmark.plugins.parameters import first_few
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_schemes
@@ -135,13 +135,16 @@ def judged_run(
     return machine, judge(read_run(machine.folder, machine.store), alpha, budget)
 
 
-def print_lines(lines: Sequence[tuple[str, str]]) -> None:
-    """Print names and texts in two columns; texts from files and plug-ins can't steer the terminal."""
-    from benchmark.execution.progress import printable
+def say(text: str, *, err: bool = False) -> None:
+    """Print text of one or more lines. What comes from files and plug-ins can't steer the terminal."""
+    click.echo("\n".join(map(printable, text.split("\n"))), err=err)
 
+
+def print_lines(lines: Sequence[tuple[str, str]]) -> None:
+    """Print names and texts in two columns."""
     width = max(14, *(len(name) + 2 for name, _ in lines))
     for name, text in lines:
-        click.echo(printable(f"{name:<{width}}{text}"))
+        say(printable(f"{name:<{width}}{text}"))
 
 
 def dump(found: Any) -> None:

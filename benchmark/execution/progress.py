@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.errors import printable
 from benchmark.planning.job import Job
 from benchmark.store.records import Record
 
@@ -176,8 +177,3 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     minutes = round(whole / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d}"
-
-
-def printable(text: str) -> str:
-    """Text on one line, with nothing in it that a terminal would obey."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)

@@ -13,6 +13,7 @@ JUDGED_ROLES = (  # of a cell's jobs; the others made models
     "judged", "fresh", "nulls", "surrogate_nulls", "fresh_nulls", "fresh_surrogate_nulls", "attacked_null", "rival",
 )  # fmt: skip
 
+
 @dataclass(frozen=True)
 class DescribedThief:
     """The images of the matrix's thief: a share, in [0, 1], of the pool "disjoint" or "owner"."""

@@ -18,7 +18,8 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -107,14 +108,20 @@ def readers(folder: Path) -> dict[str, Reader]:
     artefacts.write(folder / "model", "ab" * 32, service)
     artefacts.write(folder / "key", "ab" * 32, key)
     scheme_card = CardScheme("adi", "adi", {"n": 4}, "ab" * 32)
-    card = Card(scheme_card, CardProfile("quick", {"task": "digits"}, 16), "ab" * 32, CardUtility(0.9, "points"), {}, "ab")
+    card = Card(
+        scheme_card, CardProfile("quick", {"task": "digits"}, 16), "ab" * 32, CardUtility(0.9, "points"), {}, "ab"
+    )
     write_card(folder, card)
     boards = {name: small_board(name) for name in ("reproduce-adi-small", "denoise", "calibrate")}
     run, records = boards["reproduce-adi-small"]
     described = json.loads(run)
     one_cell = json.dumps({**described, "cells": described["cells"][:1]}).encode()
-    sealed = {"run.json": one_cell, "records.jsonl": records, bundle.BUNDLE: json.dumps({"schema": 2, "left_out": {}}).encode()}
-    manifest = bundle.write_json(bundle.seal(sealed))
+    sealed = {
+        "run.json": one_cell,
+        "records.jsonl": records,
+        bundle.BUNDLE: json.dumps({"schema": 2, "left_out": {}}).encode(),
+    }
+    manifest = bundle.write_json(asdict(bundle.seal({file: sha256(data).hexdigest() for file, data in sealed.items()})))
 
     def board(both: tuple[bytes, bytes]) -> dict[str, tuple[bytes, Spoil | None]]:
         return {"run.json": (both[0], json_like), "records.jsonl": (both[1], line_like)}

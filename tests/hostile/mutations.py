@@ -84,7 +84,19 @@ def toml_like(text: bytes, rng: Random) -> bytes:
         elif what == 3:
             del lines[at]
         else:
-            lines.insert(at, rng.choice([lines[at], rng.choice(lines), "[x]", "[[x]]", ".".join("a" * 3000) + " = 1"]))
+            lines.insert(
+                at,
+                rng.choice(
+                    [
+                        lines[at],
+                        rng.choice(lines),
+                        "[x]",
+                        "[[x]]",
+                        ".".join("a" * 90) + " = 1",
+                        ".".join("a" * 3000) + " = 1",
+                    ]
+                ),
+            )
         lines = lines or [""]
     return "\n".join(lines).encode()
 
