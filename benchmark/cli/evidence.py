@@ -34,8 +34,7 @@ def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None,
     if as_json:
         options.dump(compare_text.as_json(a, b, found))
     else:
-        for line in compare_text.describe(a, b, found).splitlines():
-            options.say(printable(line))
+        options.say(compare_text.describe(a, b, found))
     if found.worse:
         return EXIT_WORSE
     return EXIT_INCOMPLETE if found.lost else EXIT_OK

@@ -1,8 +1,8 @@
 """Salted SHA-256 commitments to the images and labels of a trigger set, opened one by one (Adi et al. 2018).
 
-The owner publishes `published_root` when he embeds his mark. To open an item he shows its image and label, their two salts and
-the list of all commitments, which is the paper's verification key. The other items stay hidden: each of their salts is
-a hash of the owner's secret, 256 bits long.
+The owner publishes `published_root` when he embeds his mark. To open an item he shows its image and label, their two
+salts and the list of all commitments, which is the paper's verification key. The other items stay hidden: each of their
+salts is a hash of the owner's secret, 256 bits long.
 
 An opened item shows that this image and this label were fixed when the root was published, not that nobody chose the
 label. For that a judge takes the whole key, secret included, and computes all labels anew (`admissible`); on opened

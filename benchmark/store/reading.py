@@ -18,6 +18,7 @@ import tomllib
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,7 +37,7 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # how JSON writes half a character
 _TOO_DEEP = f"it is nested more than {DEEPEST} deep"
 
 
-def regular(path: Path) -> BinaryIO:
+def regular(path: Path) -> BufferedReader:
     """A regular file, open to read. Raises OSError, also where there is a folder, a pipe, a socket or a device."""
     # a pipe would wait for its writer
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115

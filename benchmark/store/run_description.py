@@ -65,8 +65,8 @@ class Track:
     """
 
     task: str
-    kind: Literal["classification", "image-to-image"]
-    unit: Literal["points", "dB"]
+    kind: str
+    unit: str
     owner: int
     thief: int
     test: int
@@ -78,8 +78,8 @@ class Track:
     surrogates: int = 0
 
     def __post_init__(self) -> None:
-        if (self.kind == "classification") != (self.unit == "points"):
-            raise ValueError(f"a task of {self.kind} is not measured in {self.unit}")
+        if (self.kind, self.unit) not in (("classification", "points"), ("image-to-image", "dB")):
+            raise ValueError(f"no task of the kind {self.kind!r} is measured in {self.unit!r}")
         if not (0 < self.alpha < 1 and 0 < self.budget < 100):
             raise ValueError(f"alpha {self.alpha} or budget {self.budget} is out of range")
         if min(self.owner, self.thief, self.test, self.nulls, self.surrogates) < 0:
@@ -211,11 +211,15 @@ class DescribedReproduction:
     work: str
     about: str
     paper: str
-    scale: Literal["full", "small"]
+    scale: str
     sha256: str
     schemes: Mapping[str, str]
     attacks: Mapping[str, str]
     claims: list[Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        if self.scale not in ("full", "small"):
+            raise ValueError(f"scale is full or small, not {self.scale!r}")
 
 
 @dataclass(frozen=True)
@@ -260,7 +264,7 @@ class RunDescription:
                 raise ValueError(f"job {id!r} is not one that can stand as {role!r}")
 
     def _references(self) -> Iterator[tuple[str, str, str | None]]:
-        """Every job that a cell or a calibration names: its role, its id, and its kind (None: one that made a model)."""
+        """Every job that a cell or a calibration names: its role, its id, and its kind (None: it made a model)."""
         for cell in self.cells:
             for role, id in cell.jobs.items():
                 yield role, id, "judged" if role in JUDGED_ROLES else None

@@ -97,55 +97,71 @@ class Reader:
 
 def readers(folder: Path) -> dict[str, Reader]:
     """Every reader by name; what it needs beside its own files is written into `folder`."""
-    registry = Registry.discover(())
-    scheme: Any = load(registry.find("scheme", "adi"))(n=4)
-    images = torch.randint(0, 256, (4, 1, 16, 16), dtype=torch.uint8)
-    key = scheme.trigger_key(images, b"s" * 32, 10)
-    shown = openings.opened(scheme, key, [1, 3])
-    openings.write(folder / "opened.json", shown)
-    spec = {"builder": "convnet", "classes": 10, "mean": [0.5], "std": [0.25], "widths": [2, 3, 4], "norm": "batch"}
-    service = Service(Net.of(build(spec)), (Net.of(build(spec)),))
-    artefacts.write(folder / "model", "ab" * 32, service)
-    artefacts.write(folder / "key", "ab" * 32, key)
-    scheme_card = CardScheme("adi", "adi", {"n": 4}, "ab" * 32)
-    card = Card(
-        scheme_card, CardProfile("quick", {"task": "digits"}, 16), "ab" * 32, CardUtility(0.9, "points"), {}, "ab"
-    )
-    write_card(folder, card)
     boards = {name: small_board(name) for name in ("reproduce-adi-small", "denoise", "calibrate")}
     run, records = boards["reproduce-adi-small"]
-    described = json.loads(run)
-    one_cell = json.dumps({**described, "cells": described["cells"][:1]}).encode()
-    sealed = {
-        "run.json": one_cell,
-        "records.jsonl": records,
-        bundle.BUNDLE: json.dumps({"schema": 2, "left_out": {}}).encode(),
+    profile, claims = (PROFILES / "quick.toml").read_bytes(), (REPRODUCTIONS / "adi.toml").read_bytes()
+    return {
+        "run.json": Reader(read_run, _board(run, records)),
+        "run.json.gz": Reader(
+            read_run, {"run.json.gz": (gzip.compress(run, mtime=0), bytes_like), "records.jsonl": (records, None)}
+        ),
+        "profile": Reader(lambda at: load_profile(str(at / "a.toml")), {"a.toml": (profile, toml_like)}),
+        "claims": Reader(lambda at: read_reproduction(at / "a.toml"), {"a.toml": (claims, toml_like)}),
+        **_bundles(run, records),
+        **_single_files(folder),
+        **{f"judge {name}": Reader(judged, _board(*both)) for name, both in boards.items()},
+        **{f"pages {name}": Reader(pages, _board(*both)) for name, both in boards.items()},
     }
-    manifest = bundle.write_json(asdict(bundle.seal({file: sha256(data).hexdigest() for file, data in sealed.items()})))
 
-    def board(both: tuple[bytes, bytes]) -> dict[str, tuple[bytes, Spoil | None]]:
-        return {"run.json": (both[0], json_like), "records.jsonl": (both[1], line_like)}
 
-    def good(name: str) -> bytes:
-        return (folder / name).read_bytes()
+def _board(run: bytes, records: bytes) -> dict[str, tuple[bytes, Spoil | None]]:
+    return {"run.json": (run, json_like), "records.jsonl": (records, line_like)}
+
+
+def _bundles(run: bytes, records: bytes) -> dict[str, Reader]:
+    """The manifest of a bundle, which seals its files, and what is read after it was found to fit."""
+    told = json.loads(run)
+    one = json.dumps({**told, "cells": told["cells"][:1]}).encode()
+    left_out = bundle.write_json({"schema": bundle.BUNDLE_SCHEMA, "left_out": {}})
+    files = {"run.json": one, "records.jsonl": records, bundle.BUNDLE: left_out}
+    sealed = bundle.write_json(asdict(bundle.seal({name: sha256(data).hexdigest() for name, data in files.items()})))
+    fixed = {name: (data, None) for name, data in files.items()}
+    return {
+        "manifest": Reader(bundle.check_files, {bundle.MANIFEST: (sealed, json_like), **fixed}),
+        "bundle": Reader(bundle.read_bundle, {**_board(one, records), bundle.BUNDLE: (left_out, json_like)}),
+    }
+
+
+def _single_files(folder: Path) -> dict[str, Reader]:
+    """A card, openings, a model and a key."""
+    registry = Registry.discover(())
+    scheme: Any = load(registry.find("scheme", "adi"))(n=4)
+    key = scheme.trigger_key(torch.arange(1024).remainder(251).to(torch.uint8).view(4, 1, 16, 16), b"s" * 32, 10)
+    openings.write(folder / "opened.json", shown := openings.opened(scheme, key, [1, 3]))
+    spec = {"builder": "convnet", "classes": 10, "mean": [0.5], "std": [0.25], "widths": [2, 3, 4], "norm": "batch"}
+    artefacts.write(folder / "model", "ab" * 32, Service(Net.of(build(spec)), (Net.of(build(spec)),)))
+    artefacts.write(folder / "key", "ab" * 32, key)
+    trained = CardProfile("quick", {"task": "digits"}, 16)
+    write_card(
+        folder,
+        Card(
+            CardScheme("adi", "adi", {"n": 4}, "ab"), trained, "ab", CardUtility(0.9, "points"), {"model": "ab"}, "ab"
+        ),
+    )
+
+    def file(name: str, spoil: Spoil) -> dict[str, tuple[bytes, Spoil | None]]:
+        return {name: ((folder / name).read_bytes(), spoil)}
 
     return {
-        "run.json": Reader(read_run, board((run, records))),
-        "run.json.gz": Reader(read_run, {"run.json.gz": (gzip.compress(run, mtime=0), bytes_like), "records.jsonl": (records, None)}),
-        "profile": Reader(lambda at: load_profile(str(at / "a.toml")),
-                          {"a.toml": ((PROFILES / "quick.toml").read_bytes(), toml_like)}),
-        "claims": Reader(lambda at: read_reproduction(at / "a.toml"),
-                         {"a.toml": ((REPRODUCTIONS / "adi.toml").read_bytes(), toml_like)}),
-        "card": Reader(read_card, {CARD: (good(CARD), json_like)}),
-        "openings": Reader(lambda at: openings.verify(at / "a.json", shown.commitments_root),
-                           {"a.json": (good("opened.json"), json_like)}),
-        "manifest": Reader(bundle.check_files, {bundle.MANIFEST: (manifest, json_like), **{file: (data, None) for file, data in sealed.items()}}),
-        "bundle": Reader(bundle.read_bundle, {**board((one_cell, records)), bundle.BUNDLE: (sealed[bundle.BUNDLE], json_like)}),
-        "model": Reader(lambda at: standalone_files.open_service(at / "a", (), registry), {"a": (good("model"), tensors_like)}),
-        "key": Reader(lambda at: standalone_files.open_key(at / "a", scheme, registry), {"a": (good("key"), tensors_like)}),
-        **{f"judge {name}": Reader(judged, board(both)) for name, both in boards.items()},
-        **{f"pages {name}": Reader(pages, board(both)) for name, both in boards.items()},
-    }  # fmt: skip
+        "card": Reader(read_card, file(CARD, json_like)),
+        "openings": Reader(
+            lambda at: openings.verify(at / "opened.json", shown.commitments_root), file("opened.json", json_like)
+        ),
+        "model": Reader(
+            lambda at: standalone_files.open_service(at / "model", (), registry), file("model", tensors_like)
+        ),
+        "key": Reader(lambda at: standalone_files.open_key(at / "key", scheme, registry), file("key", tensors_like)),
+    }
 
 
 def judged(folder: Path) -> object:
