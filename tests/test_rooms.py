@@ -112,8 +112,9 @@ def test_plug_ins_import_the_contract_and_each_other_at_most() -> None:
 
 def test_leaderboard_knows_records_and_the_words_of_a_plan() -> None:
     allowed = ("benchmark.errors", "benchmark.vocabulary", "benchmark.description", "benchmark.atomic",
-               "benchmark.store.records", "benchmark.store.run_description", "benchmark.plugins.parameters",
-               "benchmark.planning.reproduction", "benchmark.planning.tolerance")  # fmt: skip
+               "benchmark.store.records", "benchmark.store.results", "benchmark.store.run_description",
+               "benchmark.store.reading", "benchmark.plugins.parameters", "benchmark.planning.reproduction",
+               "benchmark.planning.tolerance")  # fmt: skip
     for module, those in graph().items():
         if module.startswith("leaderboard"):
             rest = {one for one in those if one.startswith("benchmark") and one not in allowed}

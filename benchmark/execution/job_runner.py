@@ -21,6 +21,7 @@ from benchmark.planning.job import Job
 from benchmark.protocol.parties import NotApplicable
 from benchmark.store.artefacts import DamagedArtefact
 from benchmark.store.records import RecordStore
+from benchmark.store.results import check_result
 from benchmark.training.device import device_of
 
 
@@ -36,6 +37,7 @@ def execute(job: Job, machine: Mapping[str, Any]) -> dict[str, Any]:
         if engine_hash() != job.payload["engine"]:
             raise Changed("the benchmark's own code changed after the plan was made: run the same command again")
         outcome["result"] = compute(JobContext(job, RecordStore(Path(machine["root"])), device))
+        check_result(job.kind, outcome["result"], "its result")  # or no page could be made of the record
     except NotApplicable as reason:
         outcome |= {"status": "not-applicable", "reason": str(reason)}
     except DamagedArtefact as damaged:

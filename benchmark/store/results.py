@@ -234,11 +234,14 @@ def check_result(kind: str, result: Any, where: str, mend: str = "") -> Any:
     return read(RESULTS[kind], result, where, mend)
 
 
-def check_record(record: Record, where: str, mend: str) -> None:
-    """Raise BenchError, which begins with `where`, unless what judge and pages read of a record has its form."""
+def check_record(record: Record, kind: str, where: str, mend: str) -> None:
+    """Raise BenchError, which begins with `where`, unless what judge and pages read of a record has its form.
+
+    kind: that of the job that the record is to be of.
+    """
     payload = read(Payload, record["job"], f"{where}: job", mend)
-    if record["kind"] not in RESULTS:
-        raise BenchError(f"{where}: no job is of the kind {reprlib.repr(record['kind'])}: {mend}")
+    if record["kind"] != kind or kind not in RESULTS:
+        raise BenchError(f"{where}: it is of a job of another kind than {reprlib.repr(kind)}: {mend}")
     if record["status"] == "ok":
         read(Circumstances, record["run"], f"{where}: run", mend)
         found, there = check_result(record["kind"], record["result"], f"{where}: result", mend), len(payload.suspects)

@@ -259,8 +259,8 @@ class RunDescription:
             if unknown := [name for name in used if name not in known]:
                 raise ValueError(f"it has no {what} {unknown[0]!r}")
         for role, id, kind in self._references():
-            found = self.jobs[id].kind if id in self.jobs else None
-            if found is None or (found in ("judged", "drawn") if kind is None else found != kind):
+            found = self.jobs[id].kind if id in self.jobs else kind  # one that is not there was never run
+            if found in ("judged", "drawn") if kind is None else found != kind:
                 raise ValueError(f"job {id!r} is not one that can stand as {role!r}")
 
     def _references(self) -> Iterator[tuple[str, str, str | None]]:

@@ -108,11 +108,12 @@ def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     described = read_json(path, ANOTHER_VERSION)
     kept: dict[Hashable, Any] = {"description": read(RunDescription, described, str(path), ANOTHER_VERSION)}
     if store is None:
-        return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl")), kept)
-    found = ((job, store.read(job)) for job in described["jobs"])
-    records = {job: record for job, record in found if record is not None}
-    for job, record in records.items():
-        check_record(record, str(store.record_path(job)), "remove it and run the benchmark again")
+        return Run(described, _published_records(_plain_or_packed(folder / "records.jsonl"), described["jobs"]), kept)
+    records = {}
+    for job, planned in described["jobs"].items():
+        if (record := store.read(job)) is not None:
+            check_record(record, planned["kind"], str(store.record_path(job)), "remove it and run the benchmark again")
+            records[job] = record
     return Run(described, records, kept)
 
 
@@ -127,14 +128,16 @@ def _plain_or_packed(path: Path) -> Path:
     return packed if packed.is_file() and not path.exists() else path
 
 
-def _published_records(path: Path) -> dict[str, Record]:
+def _published_records(path: Path, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Record]:
+    """The records in a file; those of jobs that the run does not name count for nothing."""
     records: dict[str, Record] = {}
     try:
         for number, line in enumerate(lines(path), 1):
             where = f"{path}, line {number}"
             record = read(Record, json_value(line), where, _RESTORE)
-            check_record(record, where, _RESTORE)
-            records[record["id"]] = record
+            if record["id"] in jobs:
+                check_record(record, jobs[record["id"]]["kind"], where, _RESTORE)
+                records[record["id"]] = record
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BenchError(f"{path} can't be read as records ({reason}): {_RESTORE}") from error

@@ -43,7 +43,9 @@ def json_like(text: bytes, rng: Random) -> bytes:
         else:
             value = rng.choice(_HOSTILE)
     written = json.dumps(value, ensure_ascii=rng.random() < 0.9)
-    return re.sub(r'"@(\d+)@"', lambda found: _WRITTEN[int(found[1]) % len(_WRITTEN)], written).encode("utf-8", "surrogatepass")
+    return re.sub(r'"@(\d+)@"', lambda found: _WRITTEN[int(found[1]) % len(_WRITTEN)], written).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def _spoil(container: Any, name: Any, rng: Random) -> None:
