@@ -3,7 +3,7 @@
 | for | names |
 | --- | --- |
 | a scheme | Scheme, parameter, Marked; capabilities: TriggerScheme, OverwriteScheme, PassportScheme, CarrierScheme |
-| its key | Key, field (the form of a field), secret, prf_bits, prf_labels, commit, root_of |
+| its key | Key, field (the form of a field), secret, prf_bits, prf_labels, commit, root_of, published_root |
 | what it observes | Observations, Channel, Gate; null distributions: binomial, poisson_binomial, redrawn; Admission |
 | an attack | Attack, OracleAttack, AttackResult, Access; Draws, what a random filter draws from |
 | the parties | Party, Owner, Thief, Insider, Suspect, Court |
@@ -19,7 +19,7 @@ from __future__ import annotations
 from benchmark.architectures.blocks import ConvBlock, Spec, builder, conv_blocks, entering, head, normalisation, plain
 from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
 from benchmark.architectures.net import Net, build
-from benchmark.crypto.commitment import commit, root_of
+from benchmark.crypto.commitment import commit, published_root, root_of
 from benchmark.crypto.prf import prf_bits, prf_labels, secret
 from benchmark.data.image_files import pictures
 from benchmark.data.photographs import photographs
@@ -45,5 +45,5 @@ __all__ = [
     "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images", "as_bytes", "as_float",
     "binomial", "build", "builder", "commit", "conv3x3", "conv_blocks", "entering", "field", "head", "logits",
     "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels",
-    "redrawn", "root_of", "secret",
+    "published_root", "redrawn", "root_of", "secret",
 ]  # fmt: skip

@@ -7,21 +7,18 @@ and know no "did you mean".
 
 from __future__ import annotations
 
-import gzip
-import json
 import reprlib
-import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from benchmark.errors import BenchError
 
 Described = TypeVar("Described")
+_LONGEST = 500  # signs of a sentence, whatever names a file holds
 _WORDS: dict[Any, str] = {
     str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", tuple: "a list",
     Mapping: "a table", dict: "a table",
@@ -33,35 +30,22 @@ def read(cls: type[Described], table: object, where: str = "", mend: str = "") -
 
     Fields are `str`, `int`, `float` (which a whole number serves), `bool`, `Any`, `Literal`, `X | None`, another
     description, `Mapping[str, X]`, `list[X]`, or `tuple[X, ...]`, for which a single X may stand. Those with a default
-    may be left out. A TypedDict is checked and returned as it is. `__post_init__` may raise ValueError or BenchError
-    with a sentence about the values. Raises BenchError.
+    may be left out. A dataclass with `in_part: ClassVar = True` leaves unread what it does not declare. A TypedDict is
+    checked and returned as it is. `__post_init__` may raise ValueError or BenchError with a sentence about the values.
+    Raises BenchError.
     """
     try:
         made: Described = _fitted(cls, table)
     except _Misfit as wrong:
         said = f"{where}{wrong}" if where else str(wrong).removeprefix(":").lstrip()
+        said = said if len(said) < _LONGEST else f"{said[:_LONGEST]} […]"
         raise BenchError(f"{said}: {mend}" if mend else said) from None
     return made
 
 
-def read_json(path: Path, mend: str) -> Any:
-    """The content of a JSON file, compressed where its name ends in .gz. Raises BenchError, which ends in `mend`."""
-    try:
-        return json.loads(content(path))
-    except (OSError, EOFError, zlib.error) as error:
-        raise BenchError(f"{path} can't be read ({getattr(error, 'strerror', None) or error}): {mend}") from error
-    except (ValueError, RecursionError) as error:
-        raise BenchError(f"{path} is not valid JSON ({error}): {mend}") from error
-
-
-def content(path: Path) -> bytes:
-    """The bytes of a file, decompressed where its name ends in .gz. Raises OSError, EOFError or zlib.error."""
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-
-
 def did_you_mean(name: str, known: Collection[str], otherwise: str = "known are") -> str:
     """What to write in place of an unknown name: close ones, or else all that are known."""
-    close = get_close_matches(name, known)
+    close = get_close_matches(name[:100], known)
     return f"did you mean {' or '.join(close)}?" if close else f"{otherwise} {', '.join(sorted(known))}"
 
 
@@ -81,6 +65,8 @@ def _fitted(hint: Any, value: Any) -> Any:
     if origin is tuple and not isinstance(value, list | tuple):
         value = [value]
     if origin in (list, tuple) and isinstance(value, list | tuple):
+        if set(map(type, value)) == {parts[0]}:  # scores by the thousand
+            return origin(value)
         return origin(_named(parts[0], one, _item(one, number), " ") for number, one in enumerate(value))
     if origin is Mapping and isinstance(value, Mapping):
         return value if parts[1] is Any else {name: _named(parts[1], one, name) for name, one in value.items()}
@@ -112,9 +98,13 @@ def _fields(cls: Any) -> tuple[dict[str, Any], frozenset[str]]:
 
 def _built(cls: Any, table: Mapping[str, Any]) -> Any:
     hints, needed = _fields(cls)
-    for name in table.keys() - hints.keys():
-        raise _Misfit(f": unknown key {name!r}: {did_you_mean(name, hints)}")
-    if missing := sorted(needed - table.keys()):
+    if not table.keys() <= hints.keys():
+        if not getattr(cls, "in_part", False):
+            name = next(iter(table.keys() - hints.keys()))
+            raise _Misfit(f": unknown key {reprlib.repr(name)}: {did_you_mean(name, hints)}")
+        table = {name: table[name] for name in hints if name in table}
+    if not needed <= table.keys():
+        missing = sorted(needed - table.keys())
         raise _Misfit(f": {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
     found = {name: _named(hints[name], value, name) for name, value in table.items()}
     if is_typeddict(cls):
@@ -129,12 +119,12 @@ def _named(hint: Any, value: Any, name: object, joint: str = ": ") -> Any:
     try:
         return _fitted(hint, value)
     except _Misfit as wrong:
-        raise _Misfit(f"{joint}{name}{wrong}") from None
+        raise _Misfit(f"{joint}{str(name)[:80]}{wrong}") from None
 
 
 def _item(value: Any, number: int) -> str:
     """What a person calls an item of a list: its id, where it has one."""
-    return str(value["id"]) if isinstance(value, Mapping) and "id" in value else f"number {number}"
+    return str(value["id"])[:40] if isinstance(value, Mapping) and "id" in value else f"number {number}"
 
 
 def _either(parts: tuple[Any, ...], value: Any) -> Any:

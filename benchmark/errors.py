@@ -1,4 +1,4 @@
-"""The one exception a user may see: a sentence that says what to do, and an exit code."""
+"""What a user may see: text that steers no terminal, and the one exception, a sentence with an exit code."""
 
 from __future__ import annotations
 
@@ -21,3 +21,11 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.exit_code = 128 + number
+
+
+def printable(text: str) -> str:
+    """Text on one line, with nothing in it that a terminal would obey or that has no form in UTF-8.
+
+    Control characters, line breaks, marks of direction and lone surrogates become spaces.
+    """
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)

@@ -28,7 +28,7 @@ class AdiKey(wm.Key):
     )
 
     def public(self) -> dict[str, str]:
-        return {"commitments_root": self.root.hex()}
+        return {"commitments_root": wm.published_root(self.root, "adi", self.classes).hex()}
 
 
 @dataclass(frozen=True)

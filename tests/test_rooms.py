@@ -18,7 +18,7 @@ ORDER = (  # docs/architecture.md shows the same order as a picture
         "benchmark.vocabulary",
         "benchmark.identity",
         "benchmark.description",
-        "benchmark.atomic",
+        "benchmark.files",
     ),
     ("benchmark.digest",),
     ("benchmark.crypto",),
@@ -112,9 +112,10 @@ def test_plug_ins_import_the_contract_and_each_other_at_most() -> None:
 
 def test_leaderboard_knows_records_and_the_words_of_a_plan() -> None:
     allowed = (
-        "benchmark.errors", "benchmark.vocabulary", "benchmark.description", "benchmark.atomic",
-        "benchmark.store.records", "benchmark.store.run_description", "benchmark.store.secret",
-        "benchmark.plugins.parameters", "benchmark.planning.reproduction", "benchmark.planning.tolerance",
+        "benchmark.errors", "benchmark.vocabulary", "benchmark.description", "benchmark.files",
+        "benchmark.store.records", "benchmark.store.results",
+        "benchmark.store.run_description", "benchmark.store.secret", "benchmark.plugins.parameters",
+        "benchmark.planning.reproduction", "benchmark.planning.tolerance",
     )  # fmt: skip
     for module, those in graph().items():
         if module.startswith("leaderboard"):

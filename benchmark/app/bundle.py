@@ -13,17 +13,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmark.crypto.secret_streams import SecretStreams
+from benchmark.description import read
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import court_stream
+from benchmark.files import content, json_value, regular
 from benchmark.identity import canonical
-from benchmark.plugins.parameters import Declaration
+from benchmark.plugins.parameters import Declaration, first_few
 from benchmark.plugins.registry import Registry
 from benchmark.store.records import Record, RecordStore, with_checksum
 from benchmark.store.run_description import retrying
@@ -35,7 +40,8 @@ from leaderboard.pages.reproduce_command import reproduce
 
 BUNDLE_SCHEMA = 2
 MANIFEST, BUNDLE, RUN, RECORDS = "MANIFEST.json", "bundle.json", "run.json", "records.jsonl"
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)  # of what comes from outside
+MOST_FILES = 1000  # of a bundle: one cell has a handful
+FRESH = "fetch a fresh copy"
 NO_VERDICT = ("crashed", "timeout", "oom", "not-run", "not-applicable")
 LEAFLET = """This folder replays one cell of watermark-bench: `bench replay FOLDER`.
 
@@ -56,7 +62,7 @@ def bundle(board: Board, cell: Cell, store: RecordStore, registry: Registry, out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BenchError(f"{out} exists already: choose another --out")
     files = dict(_files(board, cell, store, registry))
-    manifest = seal(files)
+    manifest = asdict(seal({name: hashlib.sha256(data).hexdigest() for name, data in files.items()}))
     try:
         for name, data in {**files, MANIFEST: write_json(manifest)}.items():
             path = out / name
@@ -67,10 +73,27 @@ def bundle(board: Board, cell: Cell, store: RecordStore, registry: Registry, out
     return manifest
 
 
-def seal(files: Mapping[str, bytes]) -> dict[str, Any]:
-    """The manifest of files by name: each one's SHA-256, and the SHA-256 over all of these."""
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-    return {"schema": BUNDLE_SCHEMA, "files": hashes, "sha256": hashlib.sha256(canonical(hashes).encode()).hexdigest()}
+@dataclass(frozen=True)
+class Manifest:
+    """The SHA-256 of every file by its name, and the SHA-256 over all of these."""
+
+    files: Mapping[str, str]
+    sha256: str
+    schema: int = BUNDLE_SCHEMA
+
+
+@dataclass(frozen=True)
+class LeftOutCode:
+    """`bundle.json`: why the code of a plug-in is not in the bundle, by the name that it would have there."""
+
+    schema: Literal[2]
+    left_out: Mapping[str, str]
+
+
+def seal(hashes: Mapping[str, str]) -> Manifest:
+    """The manifest of files whose SHA-256 are these, by name."""
+    ordered = dict(sorted(hashes.items()))
+    return Manifest(ordered, hashlib.sha256(canonical(ordered).encode()).hexdigest())
 
 
 def write_json(value: Any) -> bytes:
@@ -167,7 +190,7 @@ def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
     described, own = board.run.described, board.part_of(cell).track
     planned = next(
         one for one in described["cells"]
-        if (one["scheme"], one["attack"], bool(one["innocent"]), one["jobs"])
+        if (one["scheme"], one["attack"], one.get("innocent", False), one.get("jobs", {}))
         == (cell.scheme, cell.attack, cell.innocent, cell.jobs) and one["replicate"] == cell.replicate
     )  # fmt: skip
     return {
@@ -192,31 +215,37 @@ def command(board: Board, cell: Cell) -> str:
 
 def check_files(folder: Path) -> str:
     """The bundle's own SHA-256. Raises BenchError naming the first file that is missing, extra or changed."""
+    if not os.path.lexists(folder / MANIFEST):
+        raise BenchError(f"{folder} holds no {MANIFEST}: give a folder made by `bench bundle`")
     try:
-        paths = [path for path in folder.rglob("*") if not path.is_dir()]
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+        paths = [path for path in islice(folder.rglob("*"), 2 * MOST_FILES) if not path.is_dir()]
+        if len(paths) > MOST_FILES:
+            raise BenchError(f"{folder} holds more than {MOST_FILES} files, so it is no bundle")
+        data = content(folder / MANIFEST)
+        files = {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
+        del files[MANIFEST]
+        manifest = read(Manifest, json_value(data))
     except OSError as error:
         raise BenchError(f"{error.filename} can't be read ({error.strerror})") from error
-    if MANIFEST not in files:
-        raise BenchError(f"{folder} holds no {MANIFEST}: give a folder made by `bench bundle`")
-    data = files.pop(MANIFEST)
-    sealed = seal(files)
-    try:
-        manifest = json.loads(data)
-        names, schema = dict(manifest["files"]), manifest["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BenchError(f"{MANIFEST} was tampered with: it is no longer a bundle's manifest") from error
-    if schema == 1:
+    except (ValueError, BenchError) as error:
+        raise BenchError(f"{MANIFEST} was tampered with: it is no longer a bundle's manifest ({error})") from error
+    sealed, names = seal(files), manifest.files
+    if manifest.schema == 1:
         hint = "replay it with watermark-bench 0.1.0, or ask its author for a new bundle"
         raise BenchError(f"{folder} was made by an older version of watermark-bench, which this one can't read: {hint}")
     for name in sorted(names.keys() | files.keys()):
-        if names.get(name) != sealed["files"].get(name):
+        if names.get(name) != files.get(name):
             changed = f"its SHA-256 is not the one in {MANIFEST}" if name in names else "the bundle has no such file"
             wrong = changed if name in files else "it is missing from the bundle"
             raise BenchError(f"{name} was tampered with: {wrong}: fetch a fresh copy")
-    if data != write_json(sealed):
+    if data != write_json(asdict(sealed)):
         raise BenchError(f"{MANIFEST} was tampered with: its hashes are not those that were sealed")
-    return str(sealed["sha256"])
+    return sealed.sha256
+
+
+def _sha256(path: Path) -> str:
+    with regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def court_key(folder: Path) -> bytes | None:
@@ -227,15 +256,9 @@ def court_key(folder: Path) -> bytes | None:
 
 def read_bundle(folder: Path) -> tuple[Run, Board, Cell]:
     """Its run and its one cell. Raises BenchError for a bundle that is sealed and yet none."""
-    try:
-        if json.loads((folder / BUNDLE).read_bytes())["schema"] != BUNDLE_SCHEMA:
-            raise ValueError(f"{BUNDLE} is of another schema")
-        run = read_run(folder)
-        board = judge(run)
-        (cell,) = board.cells
-        if cell.verdict.word in NO_VERDICT:
-            raise ValueError(f"its cell is {cell.verdict.word}: {cell.verdict.reason}")
-    except MALFORMED as error:
-        why = f"it lacks {error}" if isinstance(error, KeyError) else error
-        raise BenchError(f"{folder} is no whole bundle ({why}): fetch a fresh copy") from error
-    return run, board, cell
+    run = read_run(folder)
+    board = judge(run)
+    verdicts = [f"a cell that is {cell.verdict.word}" for cell in board.cells]
+    if len(verdicts) != 1 or board.cells[0].verdict.word in NO_VERDICT:
+        raise BenchError(f"{folder} is no whole bundle ({first_few(verdicts) or 'it has no cell'}): {FRESH}")
+    return run, board, board.cells[0]

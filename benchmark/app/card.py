@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark import atomic
-from benchmark.description import read, read_json
+from benchmark.description import read
+from benchmark.files import read_json, write_whole
 
 CARD = "card.json"
 
@@ -64,10 +65,10 @@ class Card:
 
 def write_card(folder: Path, card: Card) -> None:
     """Raises OSError."""
-    atomic.write(folder / CARD, (json.dumps(card.as_json(), indent=1, sort_keys=True) + "\n").encode())
+    write_whole(folder / CARD, (json.dumps(card.as_json(), indent=1, sort_keys=True) + "\n").encode())
 
 
 def read_card(folder: Path) -> Card | None:
     """The card in `folder`, or None where there is none. Raises BenchError for a file of another form."""
     path, mend = folder / CARD, "restore the card or move it away"
-    return read(Card, read_json(path, mend), str(path), mend) if path.is_file() else None
+    return read(Card, read_json(path, mend), str(path), mend) if os.path.lexists(path) else None

@@ -15,13 +15,16 @@ import numpy as np
 import torch
 
 from benchmark.crypto import commitment
-from benchmark.crypto.commitment import Opening, commit, label_counts_fit, open_item
-from benchmark.description import read, read_json
+from benchmark.crypto.commitment import Opening, commit, label_counts_fit, open_item, published_root, root_of
+from benchmark.description import read
 from benchmark.errors import BenchError
+from benchmark.files import read_json
 from benchmark.protocol.objects import Key
 from benchmark.protocol.scheme import Scheme, TriggerScheme
 
 ROOT = "commitments_root"  # its name on a card, and among what a key makes public
+OTHER_ROOT = "commitments, scheme and classes are not those whose root was published"
+MOST_CLASSES = 100_000
 HINT = "give the path of a file of openings"
 
 
@@ -55,12 +58,16 @@ class OpenedItem:
 class OpenedItems:
     """What the owner shows: chosen items, and the commitments to all of them, two for each, in hexadecimal."""
 
-    schema: Literal[1]
+    schema: Literal[1, 2]  # 1: of a root that fixes neither scheme nor classes
     scheme: str
     classes: int
     commitments_root: str
     commitments: list[str]
     items: list[OpenedItem]
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.classes <= MOST_CLASSES:
+            raise ValueError(f"classes must lie between 2 and {MOST_CLASSES}, not {self.classes}")
 
     @property
     def committed(self) -> int:
@@ -72,7 +79,8 @@ class OpenedItems:
 class Verified:
     """Whether `items` among `committed` open to the root, or the reason why they don't.
 
-    even: the p-value of their labels if drawn evenly over the classes; None where nothing opens.
+    even: the p-value of their labels if drawn evenly over the classes; None where nothing opens. older: the root is of
+    the form until version 0.2, which fixes images and labels and neither the scheme nor the classes.
     """
 
     opens: bool
@@ -80,6 +88,7 @@ class Verified:
     items: int
     committed: int
     even: float | None
+    older: bool = False
 
 
 def opened(scheme: Scheme, key: Key, items: Sequence[int]) -> OpenedItems:
@@ -98,7 +107,7 @@ def opened(scheme: Scheme, key: Key, items: Sequence[int]) -> OpenedItems:
     except IndexError as error:
         raise BenchError(str(error)) from None
     leaves = [leaf.hex() for leaf in commit(triggers.x, triggers.y, secret)]
-    return OpenedItems(1, scheme.name, classes, str(key.public()[ROOT]), leaves, shown)
+    return OpenedItems(2, scheme.name, classes, str(key.public()[ROOT]), leaves, shown)
 
 
 def write(path: Path, opened: OpenedItems) -> None:
@@ -122,9 +131,12 @@ def verify(path: Path, published: str) -> Verified:
     file = read(OpenedItems, read_json(path, HINT), str(path), HINT)
     try:
         openings = [item.opening() for item in file.items]
-        leaves, root = tuple(bytes.fromhex(leaf) for leaf in file.commitments), bytes.fromhex(published)
-        reason = commitment.verify(openings, leaves, root)
+        leaves, given = tuple(bytes.fromhex(leaf) for leaf in file.commitments), bytes.fromhex(published)
+        root = root_of(leaves)
+        older = root == given
+        fixed = older or (file.schema == 2 and published_root(root, file.scheme, file.classes) == given)
+        reason = commitment.verify(openings, leaves, root) if fixed else OTHER_ROOT
         even = label_counts_fit(openings, file.classes) if openings and reason is None else None
     except (ValueError, OverflowError) as error:
         raise BenchError(f"{path} can't be read as openings ({error}): {HINT}") from None
-    return Verified(reason is None, reason, len(openings), file.committed, even)
+    return Verified(reason is None, reason, len(openings), file.committed, even, older)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.app import standalone_files
-from benchmark.app.bundle import MALFORMED, artefact_name, check_files, code_name, court_key, plugins, read_bundle
+from benchmark.app.bundle import artefact_name, check_files, code_name, court_key, plugins, read_bundle
 from benchmark.architectures.blocks import Spec
 from benchmark.crypto.secret_streams import keyed_generator
 from benchmark.data.splits import load as load_data
@@ -34,11 +34,13 @@ from benchmark.protocol.objects import Asked, Service, ServiceFailed
 from benchmark.protocol.parties import stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
+from benchmark.store.artefacts import DamagedArtefact
 from benchmark.training.device import device_of
 from leaderboard.judge.board import judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
 
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)  # of what comes from outside
 TOLERANCE = 0.01  # share of the items of a string of outcomes that may differ (at least one); relative, for scores
 _WORDS = ("word", "flags", "committed")
 
@@ -91,7 +93,7 @@ def replay(folder: Path, registry: Registry, device: str) -> Replay:
             "replicate": run.records[cell.jobs["judged"]]["job"]["replicate"],
             "alpha": board.alpha, "budget": board.track.budget, "unit": cell.unit,
         }  # fmt: skip
-    except (*MALFORMED, ServiceFailed) as error:  # its models, keys and payloads come from outside
+    except (*MALFORMED, DamagedArtefact, ServiceFailed) as error:  # its models, keys and payloads come from outside
         why = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise BenchError(f"the bundle's models can't be examined ({why}): fetch a fresh copy") from error
     outcomes = {check.outcome for check in (*checks, *anew)}

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
-from benchmark.architectures.net import build
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.execution.suspect_process import suspect_process
+from benchmark.files import MOST_TENSORS, content
 from benchmark.planning.job import PluginSource
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
@@ -38,15 +35,14 @@ class ArtefactFile:
 def peek(path: Path) -> ArtefactFile:
     """What the file at `path` says it is. Raises BenchError unless it is a model or a key of this benchmark."""
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        with safe_open(path, "pt") as file:
-            artefact = json.loads((file.metadata() or {})["artefact"])
-        return ArtefactFile(path, digest, str(artefact["job"]), str(artefact["type"]))
+        data = content(path, MOST_TENSORS)
+        artefact = artefacts.read_header(data)
     except OSError as error:
         raise BenchError(f"{path} can't be read ({error.strerror or error}): give the path of a file") from error
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, BenchError) as error:
         what = "it is damaged, or was not written by `bench embed` or `bench run`"
         raise BenchError(f"{path} is no model and no key: {what}") from error
+    return ArtefactFile(path, hashlib.sha256(data).hexdigest(), artefact.job, artefact.type)
 
 
 def open_service(path: Path, scheme: Declaration, registry: Registry) -> Service:
@@ -67,7 +63,7 @@ def open_service(path: Path, scheme: Declaration, registry: Registry) -> Service
                     load(plugin)
         if service.known:
             for net in (service.net, *service.filters):
-                build(net.spec).load_state_dict(dict(net.state))
+                net.module()
         return service
 
 
@@ -105,13 +101,13 @@ def _rebuilt(path: Path) -> Iterator[None]:
 def open_key(path: Path, scheme: Scheme, registry: Registry) -> Key:
     """The key in a file, of the scheme's own type. Raises BenchError for a damaged one and for another scheme's.
 
-    Where it is another's, the code of the whole `registry` is imported, to say whose.
+    Where it is another's, the benchmark's own schemes are imported, to say whose.
     """
     file = peek(path)
     if file.type == "Service":
         raise BenchError(f"{path} holds a model, not a key: give the key's file")
     if file.type != scheme.key_type.__name__:
-        owners = [one.name for one in registry.schemes if _key_type(one) == file.type]
+        owners = [one.name for one in registry.schemes if one.origin == "built-in" and _key_type(one) == file.type]
         whose = f"of {' or '.join(owners)}" if owners else "of a scheme that is not installed"
         raise BenchError(f"{path} holds a key {whose}, not of {scheme.name}: name its own with --scheme")
     try:

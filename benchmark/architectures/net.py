@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from benchmark.architectures import convnets, image_to_image, resnets  # noqa: F401  # every builder is registered here
 from benchmark.architectures.blocks import BUILDERS, Spec
@@ -16,14 +21,36 @@ from benchmark.architectures.plain_state import plain_state, unwrapped
 def known(spec: Spec) -> bool:
     """Whether every builder that `spec` names, also for a net inside, is registered in this process."""
     inside = (value for value in spec.values() if isinstance(value, Mapping) and "builder" in value)
-    return spec["builder"] in BUILDERS and all(map(known, inside))
+    return isinstance(name := spec.get("builder"), str) and name in BUILDERS and all(map(known, inside))
 
 
 def build(spec: Spec) -> nn.Module:
     """The module that `spec` describes, freshly initialised. Raises ValueError for an unknown builder."""
-    if spec["builder"] not in BUILDERS:
-        raise ValueError(f"no builder is called {spec['builder']!r}: known are {', '.join(sorted(BUILDERS))}")
+    if not known(spec):
+        raise ValueError(f"no builder is called {spec.get('builder')!r}: known are {', '.join(sorted(BUILDERS))}")
     return BUILDERS[spec["builder"]](**{name: value for name, value in spec.items() if name != "builder"})
+
+
+@contextmanager
+def _no_larger_than(state: Mapping[str, Tensor]) -> Iterator[None]:
+    """Stop a builder that registers far more than `state` can fill: a file may claim 10^9 blocks.
+
+    A builder may make parts that it replaces, so four times as much is let pass. What is stopped was not initialised,
+    so the largest layer takes neither time nor memory.
+    """
+    most = 4 * len(state) + 64, 4 * sum(tensor.numel() for tensor in state.values()) + 2**16
+    made = [0, 0]
+
+    def count(_: nn.Module, name: str, tensor: Tensor | None) -> None:
+        if tensor is not None:
+            made[:] = made[0] + 1, made[1] + tensor.numel()
+            if made[0] > most[0] or made[1] > most[1]:
+                raise ValueError(f"its spec describes a far larger net than its {len(state)} tensors fill")
+
+    with ExitStack() as hooks:
+        for register in (register_module_parameter_registration_hook, register_module_buffer_registration_hook):
+            hooks.callback(register(count).remove)
+        yield
 
 
 @dataclass(frozen=True)
@@ -45,7 +72,11 @@ class Net:
         return cls(module.spec(), plain_state(module))  # type: ignore[operator]
 
     def module(self, device: torch.device | str = "cpu") -> nn.Module:
-        """A new module in eval mode; each call gives its own copy."""
-        module = build(self.spec)
+        """A new module in eval mode; each call gives its own copy.
+
+        Raises ValueError where the spec describes a far larger net than the tensors are of.
+        """
+        with _no_larger_than(self.state):
+            module = build(self.spec)
         module.load_state_dict(dict(self.state))
         return module.to(device).eval()

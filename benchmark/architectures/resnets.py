@@ -125,8 +125,8 @@ def wide_resnet(
 
     `depth` is 6n + 4, `width` widens the three stages of 16, 32 and 64 channels. Raises ValueError for other depths.
     """
-    if depth < 10 or depth % 6 != 4:
-        raise ValueError(f"the depth of a wide-resnet is 10, 16, 22, 28 and so on, not {depth}")
+    if not 10 <= depth <= 1000 or depth % 6 != 4:
+        raise ValueError(f"the depth of a wide-resnet is 10, 16, 22, 28 and so on up to 1000, not {depth}")
     blocks, projects = (depth - 4) // 6, (True, True, True)
     widths = widths or _widths(16, [16 * width, 32 * width, 64 * width], blocks, projects)
     return ResNet("wide-resnet", blocks, projects, widths, norm, arguments={"depth": depth}, **task)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from benchmark import __version__
-from benchmark.cli import calibrate, commitments, evidence, inspect, reproduce, run, single_model, store
+from benchmark.cli import calibrate, commitments, evidence, inspect, options, reproduce, run, single_model, store
 from benchmark.cli.output import prepare
 from benchmark.errors import EXIT_INTERRUPTED, BenchError, Stopped
 
@@ -87,18 +87,18 @@ def main() -> None:
     try:
         code = bench.main(arguments, prog_name="bench", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        options.say(error.format_message())
         code = 0
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort, Stopped) as stopped:
         with suppress(OSError):  # a terminal that hung up
-            click.echo("Interrupted: everything finished is kept; the same command goes on from here.", err=True)
+            options.say("Interrupted: everything finished is kept; the same command goes on from here.", err=True)
         code = getattr(stopped, "exit_code", EXIT_INTERRUPTED)
     except Exception as error:
         if "--debug" in sys.argv:
-            traceback.print_exc()
+            options.say(traceback.format_exc(), err=True)
         code, sentence = 1, str(error)
         if isinstance(error, BenchError):
             code = error.exit_code
@@ -106,5 +106,5 @@ def main() -> None:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(frame.filename).name}:{frame.lineno}"
             sentence = f"{type(error).__name__}: {error} ({place}); run again with --debug for the traceback"
-        click.echo(f"Error: {sentence}", err=True)
+        options.say(f"Error: {sentence}", err=True)
     sys.exit(code if isinstance(code, int) else 0)

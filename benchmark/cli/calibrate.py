@@ -66,7 +66,7 @@ def calibrate(
     registry = Registry.discover(plugins)
     planned, left_out = plan_calibration(own, schemes, attacks, draws, registry, machine, options.typed_command())
     for one in left_out:
-        click.echo(f"left out: {one.label} marks {' or '.join(one.tasks)} nets, and {own.name} has none", err=True)
+        options.say(f"left out: {one.label} marks {' or '.join(one.tasks)} nets, and {own.name} has none", err=True)
     console = Console(stderr=as_json)
     with outlives_its_reader(), planned.carried_out(console, retry=retry) as run:
         found = error_rates.calibrate(run)
@@ -76,6 +76,6 @@ def calibrate(
         click.echo(json.dumps(calibration_page.as_json(found), indent=1))
     else:
         terminal.write(calibration_page.sections(run, found), console)
-        click.echo(f"Page: {path}")
+        options.say(f"Page: {path}")
     failed = {status for one in found for status, _ in one.faults} - {"not-applicable"}
     return EXIT_INCOMPLETE if failed or error_rates.failures(found) else EXIT_OK

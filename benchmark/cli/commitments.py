@@ -64,6 +64,8 @@ def verify_items(openings: Path, root: str, as_json: bool) -> int:
         lines = [("items", f"{found.items} of {found.committed} {said}")]
         if found.even is not None:
             lines.append(("labels", f"p = {found.even:.2g} if drawn evenly over the classes (chi-square)"))
+        if found.older:
+            lines.append(("note", "this root is of the older form: it fixes neither the scheme nor the classes"))
         options.print_lines(lines)
     return EXIT_OK if found.opens else EXIT_WORSE
 

@@ -23,7 +23,6 @@ def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None,
 
     Ends with 4 when a verdict got worse for the owner, with 3 when RUN_B lost one, with 2 when no cell is in both.
     """
-    from benchmark.execution.progress import printable
     from leaderboard.analysis import compare as comparing
     from leaderboard.judge.board import judge
     from leaderboard.pages import compare_text
@@ -34,8 +33,7 @@ def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None,
     if as_json:
         options.dump(compare_text.as_json(a, b, found))
     else:
-        for line in compare_text.describe(a, b, found).splitlines():
-            click.echo(printable(line))
+        options.say(compare_text.describe(a, b, found))
     if found.worse:
         return EXIT_WORSE
     return EXIT_INCOMPLETE if found.lost else EXIT_OK

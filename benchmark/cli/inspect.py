@@ -11,7 +11,7 @@ import click
 
 from benchmark.cli import options
 from benchmark.description import did_you_mean
-from benchmark.errors import EXIT_OK, BenchError
+from benchmark.errors import EXIT_OK, BenchError, printable
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 
@@ -32,16 +32,16 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
         return
     width = max(len(d.name) for d in _all(registry)) + 2
     for title, declarations in (("Schemes", registry.schemes), ("Attacks", registry.attacks)):
-        click.echo(f"{title}:")
+        options.say(f"{title}:")
         for d in declarations:
             kind = f"{d.traits['kind']:<20}" if d.role == "attack" else ""
-            click.echo(f"  {d.name:<{width}}{kind}{_headline(d)}")
-    click.echo(f"Tasks: {', '.join(sorted(TASKS))}, folder:NAME, folder-pairs:NAME")
-    click.echo(f"Architectures: {', '.join(sorted(ARCHITECTURES))}")
-    click.echo(f"Profiles: {', '.join(profile_names())}")
-    click.echo(f"Reproductions: {', '.join(works())}")
+            options.say(f"  {d.name:<{width}}{kind}{_headline(d)}")
+    options.say(f"Tasks: {', '.join(sorted(TASKS))}, folder:NAME, folder-pairs:NAME")
+    options.say(f"Architectures: {', '.join(sorted(ARCHITECTURES))}")
+    options.say(f"Profiles: {', '.join(profile_names())}")
+    options.say(f"Reproductions: {', '.join(works())}")
     for broken in registry.broken:
-        click.echo(f"left out: {broken.reason}", err=True)
+        options.say(f"left out: {broken.reason}", err=True)
 
 
 def _all(registry: Registry) -> tuple[Declaration, ...]:
@@ -71,27 +71,27 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
         ])  # fmt: skip
         return
     for word, value in (other or {}).items():
-        click.echo(f"{word}: {value}")
+        options.say(f"{word}: {value}")
     expected = {"expected_failures": "Not found for every seed", "expected_forgeries": "Forged claims stand"}
     for declaration in matching:
-        click.echo(f"{declaration.role} {declaration.name}\n")
-        click.echo(declaration.doc.strip() + "\n")
-        click.echo("Parameters:" if declaration.parameters else "No parameters.")
+        options.say(f"{declaration.role} {declaration.name}\n")
+        options.say(declaration.doc.strip() + "\n")
+        options.say("Parameters:" if declaration.parameters else "No parameters.")
         for p in declaration.parameters:
             low, high = (f" {sign} {end}" if end is not None else "" for sign, end in ((">=", p.low), ("<=", p.high)))
             limits = f" in [{p.low}, {p.high}]" if low and high else low or high
             kind = " | ".join(map(str, p.choices)) or p.type
-            click.echo(f"  {p.name} = {p.default!r}  ({kind}{limits})  {p.doc}")
-        click.echo("Threat model:")
+            options.say(f"  {p.name} = {p.default!r}  ({kind}{limits})  {p.doc}")
+        options.say("Threat model:")
         for trait, value in declaration.traits.items():
             if trait not in ("settings", *expected) and value not in ("", ()):
-                click.echo(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
+                options.say(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
         shown = " | ".join(setting or "defaults" for setting in declaration.traits["settings"])
-        click.echo(f'"all" runs: {shown}')
+        options.say(f'"all" runs: {shown}')
         for trait, said in expected.items():
             for setting, reason in declaration.traits.get(trait, {}).items():
-                click.echo(f"{said}: {setting or 'defaults'}: {reason}")
-        click.echo(f"Source: {declaration.source} ({declaration.origin})")
+                options.say(f"{said}: {setting or 'defaults'}: {reason}")
+        options.say(f"Source: {declaration.source} ({declaration.origin})")
 
 
 def _hint(name: str, declarations: Sequence[Declaration]) -> str:
@@ -161,8 +161,6 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
 @options.JSON
 def status(results: Path, run_name: str | None, as_json: bool) -> int:
     """Show how far a run has come, and what failed."""
-    from benchmark.execution.progress import printable
-
     machine, board = options.judged_run(results, run_name)
     records, jobs = board.run.records, board.run.description.jobs
     states = Counter(map(board.run.state, jobs))
@@ -176,9 +174,9 @@ def status(results: Path, run_name: str | None, as_json: bool) -> int:
     if as_json:
         options.dump({"folder": str(machine.folder), "complete": code == EXIT_OK, "jobs": states, "failed": failed})
         return code
-    click.echo(f"{machine.folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
+    options.say(f"{machine.folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
     for one in failed:
-        click.echo(printable(f"{one['status']}: {one['label']}: {one['reason']}"))
+        options.say(printable(f"{one['status']}: {one['label']}: {one['reason']}"))
     return code
 
 
@@ -205,7 +203,7 @@ def show(
     if as_json:
         options.dump([one_cell(board, one) for one in found])
     else:
-        click.echo("\n".join(describe_cell(board, one) for one in found))
+        options.say("\n".join(describe_cell(board, one) for one in found))
 
 
 @click.command()
@@ -219,7 +217,7 @@ def doctor(results: Path, as_json: bool) -> int:
     for finding in examine(results):
         findings.append(finding)
         if not as_json:  # one by one, since the last of them take seconds
-            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
+            options.say(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
     if as_json:
         options.dump(findings)
     return EXIT_OK if all(finding.ok for finding in findings) else BenchError.exit_code
@@ -234,4 +232,4 @@ def speed(device: str, seconds: float) -> None:
     from benchmark.execution.doctor import check_environment
 
     check_environment(device)
-    click.echo(compare(device, seconds))
+    options.say(compare(device, seconds))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.description import did_you_mean
-from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError
+from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError, printable
 from benchmark.plugins.parameters import first_few
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_schemes
@@ -166,11 +166,9 @@ def run_in(folder: Path) -> Run:
 
 def name_damage(store: RecordStore, run: Run) -> None:
     """Say which records of a run are damaged, and what makes them again."""
-    from benchmark.execution.progress import printable
-
     for path, reason in store.damaged:
         again = f"{reason}; it is left out, and `{run.described['command']}` makes it again"
-        click.echo(printable(f"{path}: {again}"), err=True)
+        say(printable(f"{path}: {again}"), err=True)
 
 
 def advise_retry(run: Run) -> None:
@@ -182,13 +180,16 @@ def advise_retry(run: Run) -> None:
         click.echo(f"{crashed} jobs crashed, and stay so until you run: {again}", err=True)
 
 
-def print_lines(lines: Sequence[tuple[str, str]]) -> None:
-    """Print names and texts in two columns; texts from files and plug-ins can't steer the terminal."""
-    from benchmark.execution.progress import printable
+def say(text: str, *, err: bool = False) -> None:
+    """Print text of one or more lines. What comes from files and plug-ins can't steer the terminal."""
+    click.echo("\n".join(map(printable, text.split("\n"))), err=err)
 
+
+def print_lines(lines: Sequence[tuple[str, str]]) -> None:
+    """Print names and texts in two columns."""
     width = max(14, *(len(name) + 2 for name, _ in lines))
     for name, text in lines:
-        click.echo(printable(f"{name:<{width}}{text}"))
+        say(printable(f"{name:<{width}}{text}"))
 
 
 def dump(found: Any) -> None:

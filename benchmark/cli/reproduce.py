@@ -69,5 +69,5 @@ def reproduce(
     if as_json:
         click.echo(reproduction_page.reproduction_json(board))
     else:
-        click.echo(f"{reproduction_page.summary(board)}\nPage: {machine.folder / 'reproduction.md'}")
+        options.say(f"{reproduction_page.summary(board)}\nPage: {machine.folder / 'reproduction.md'}")
     return options.exit_code(board)

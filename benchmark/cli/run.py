@@ -41,7 +41,7 @@ def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...]) -> int:
     options.advise_retry(done)
     refused = refusals(planned.plan.jobs, machine.store)
     for sentence in refused:
-        click.echo(f"Error: {sentence}", err=True)
+        options.say(f"Error: {sentence}", err=True)
     return EXIT_USAGE if refused else options.exit_code(board)
 
 
@@ -67,18 +67,18 @@ def plan(planned: PlannedRun, as_json: bool) -> int:
         })  # fmt: skip
         return EXIT_OK
     by_data = f" × {len(thieves)} thieves" if len(thieves) > 1 else ""
-    click.echo(f"{len(plan.schemes)} schemes × {len(plan.attacks)} attacks × {seeds} seeds{by_data}")
+    options.say(f"{len(plan.schemes)} schemes × {len(plan.attacks)} attacks × {seeds} seeds{by_data}")
     marked = [cell for cell in plan.cells if not cell.innocent]
     inapplicable, innocents = sum(cell.reason is not None for cell in marked), len(plan.cells) - len(marked)
-    click.echo(f"cells  {len(marked)} ({inapplicable} not applicable), and {innocents} of innocent models")
+    options.say(f"cells  {len(marked)} ({inapplicable} not applicable), and {innocents} of innocent models")
     for kind, count in to_do.planned.items():
-        click.echo(f"jobs   {kind:<9}{count:>5}   {to_do.finished[kind]:>5} finished")
+        options.say(f"jobs   {kind:<9}{count:>5}   {to_do.finished[kind]:>5} finished")
     disk = f"{to_do.megabytes:.0f} MB of disk"
-    click.echo(f"to do  {to_do.jobs} jobs, about {duration(seconds)} on {workers} workers, {disk}")
+    options.say(f"to do  {to_do.jobs} jobs, about {duration(seconds)} on {workers} workers, {disk}")
     first = [cell for cell in marked if (cell.replicate, cell.pool, cell.share) == (0, *thieves[0])]
     for attack in plan.attacks:
         unfit = [cell for cell in first if cell.attack == attack.label and cell.reason]
         if unfit:
             of = f"{len(unfit)} of {len(plan.schemes)} schemes"
-            click.echo(f"not applicable: {attack.label} × {of}: {unfit[0].reason}")
+            options.say(f"not applicable: {attack.label} × {of}: {unfit[0].reason}")
     return EXIT_OK

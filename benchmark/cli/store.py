@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from benchmark.cli import options
-from benchmark.errors import EXIT_OK, EXIT_WORSE, BenchError
+from benchmark.errors import EXIT_OK, EXIT_WORSE, BenchError, printable
 
 
 @click.group()
@@ -29,7 +29,6 @@ def verify(results: Path, as_json: bool) -> int:
 
     Nothing is changed. Ends with 0 where there is nothing but leftovers, with 4 otherwise.
     """
-    from benchmark.execution.progress import printable
     from benchmark.store.verify import verify as examine
     from leaderboard.judge.run import described_run, run_names
 
@@ -50,11 +49,11 @@ def verify(results: Path, as_json: bool) -> int:
         options.dump({"store": str(machine.store.root), "findings": findings, "remedies": remedies, "runs": unread})
     else:
         for finding in findings:
-            click.echo(printable(f"{finding.kind:<9} {finding.name}: {finding.what}"))
+            options.say(printable(f"{finding.kind:<9} {finding.name}: {finding.what}"))
         for sentence in unread:
-            click.echo(printable(f"damaged   {sentence}"))
+            options.say(printable(f"damaged   {sentence}"))
         for name, remedy in remedies.items():
-            click.echo(printable(f"{len(remedy['jobs'])} jobs of {name} are made again by: {remedy['command']}"))
+            options.say(printable(f"{len(remedy['jobs'])} jobs of {name} are made again by: {remedy['command']}"))
         if orphans := lost - {job for described in runs.values() for job in described["jobs"]}:
             click.echo(f"{len(orphans)} damaged jobs are no run's: `bench store gc` frees them")
         counted = Counter(finding.kind for finding in findings)

@@ -1,8 +1,8 @@
 """Salted SHA-256 commitments to the images and labels of a trigger set, opened one by one (Adi et al. 2018).
 
-The owner publishes `root` when he embeds his mark. To open an item he shows its image and label, their two salts and
-the list of all commitments, which is the paper's verification key. The other items stay hidden: each of their salts is
-a hash of the owner's secret, 256 bits long.
+The owner publishes `published_root` when he embeds his mark. To open an item he shows its image and label, their two
+salts and the list of all commitments, which is the paper's verification key. The other items stay hidden: each of their
+salts is a hash of the owner's secret, 256 bits long.
 
 An opened item shows that this image and this label were fixed when the root was published, not that nobody chose the
 label. For that a judge takes the whole key, secret included, and computes all labels anew (`admissible`); on opened
@@ -42,8 +42,16 @@ def commit(images: Tensor, labels: Tensor, secret: bytes) -> Leaves:
 
 
 def root_of(leaves: Leaves) -> bytes:
-    """What is published: 32 bytes that fix all commitments and their order."""
+    """32 bytes that fix all commitments and their order."""
     return hashlib.sha256(b"commitments " + b"".join(leaves)).digest()
+
+
+def published_root(root: bytes, scheme: str, classes: int) -> bytes:
+    """What is published of a trigger set: 32 bytes that fix the `root`, whose scheme it is, and how many classes.
+
+    Until version 0.2 the root itself was published, and an owner could still choose by which classes labels are drawn.
+    """
+    return hashlib.sha256(f"openings 2 of {scheme}, {classes} classes ".encode() + root).digest()
 
 
 def open_item(images: Tensor, labels: Tensor, secret: bytes, index: int) -> Opening:

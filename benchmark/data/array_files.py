@@ -21,10 +21,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from benchmark import atomic
-from benchmark.description import read, read_json
+from benchmark.description import read
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
+from benchmark.files import read_json, replaced, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +107,7 @@ class Shelf:
     def describe(self, place: Path, description: Description) -> None:
         """Put a description in the place of the last one, and remove the arrays that it named. Raises OSError."""
         last = self.find()
-        atomic.write(place / f"{self.reader}.json", json.dumps(asdict(description), indent=1).encode())
+        write_whole(place / f"{self.reader}.json", json.dumps(asdict(description), indent=1).encode())
         if last is not None:
             before, described = last
             stale = {before / name for name in (*described.files, f"{self.reader}.json")}
@@ -153,7 +153,7 @@ class _Writer:
 def save(paths: Sequence[Path], forms: Sequence[ArrayForm], rows: Iterable[Sequence[np.ndarray]]) -> dict[str, str]:
     """Write arrays side by side from rows that come in pieces; the SHA-256 of the files by name. Raises OSError."""
     with ExitStack() as stack:
-        files = [stack.enter_context(atomic.replaced(path)) for path in paths]
+        files = [stack.enter_context(replaced(path)) for path in paths]
         writers = [_Writer(file, form) for file, form in zip(files, forms, strict=True)]
         for pieces in rows:
             for writer, piece in zip(writers, pieces, strict=True):

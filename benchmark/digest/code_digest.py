@@ -34,8 +34,8 @@ NOT_NUMERIC = {  # counted by the imported name alone, each for its reason
     "benchmark.planning.job": "carries the payload",
     "benchmark.plugins.parameters": "reads settings as written: a plug-in's are in the payload as values",
     "benchmark.plugins.registry": "finds and imports plug-ins, whose own code is in the payload",
-    "benchmark.atomic": "writes a file whole or not at all: what is read back is hashed",
     "benchmark.store.secret": "reads and keeps the secret, whose hash is in the payload",
+    "benchmark.files": "reads a file within limits, and writes it whole: its bytes are checked against their hash",
     "benchmark.store.records": "keeps JSON, whose floats come back as they were",
 }
 

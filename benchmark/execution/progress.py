@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.errors import printable
 from benchmark.planning.job import Job
 from benchmark.store.records import Record
 
@@ -184,8 +185,3 @@ def duration(seconds: float) -> str:
 def note(console: Console, sentence: str) -> None:
     """Tell the person something that is no job's."""
     console.print(Text(printable(sentence), style="yellow"), soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """Text on one line, with nothing in it that a terminal would obey."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)

@@ -10,10 +10,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from benchmark import __version__, atomic
+from benchmark import __version__
 from benchmark.data.tasks import find_task
-from benchmark.description import read_json
 from benchmark.errors import BenchError
+from benchmark.files import read_json, write_whole
 from benchmark.planning.plan import Plan
 from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import Broken
@@ -122,7 +122,7 @@ def _selection(described: Mapping[str, Any]) -> tuple[str, set[str]]:
 def write_run_file(folder: Path, described: run_description.RunDescription) -> None:
     """Write `run.json`. Raises BenchError where the folder can't be written."""
     try:
-        atomic.write(folder / RUN_FILE, json.dumps(described.as_json(), indent=1).encode())
+        write_whole(folder / RUN_FILE, json.dumps(described.as_json(), indent=1).encode())
     except OSError as error:
         raise BenchError(
             f"the folder {folder} can't be written ({error.strerror}): choose another --results"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -14,7 +13,8 @@ from benchmark.data.own_images import is_own, read_name
 from benchmark.data.tasks import find_task
 from benchmark.description import did_you_mean, read
 from benchmark.errors import BenchError
-from benchmark.store.run_description import DescribedProfile, DescribedThief
+from benchmark.files import read_toml
+from benchmark.store.run_description import DescribedImageTrack, DescribedProfile, DescribedThief
 
 PROFILES = Path(__file__).parent / "profiles"
 Part = TypeVar("Part", "Profile", "ThiefData")
@@ -151,7 +151,8 @@ class Profile:
     def described(self) -> DescribedProfile:
         """The profile for `run.json`. Its thief is that of the matrix; the other cells name theirs themselves."""
         thief = DescribedThief(*self.thief.axis[0])
-        return DescribedProfile(**asdict(self) | {"thief": thief})
+        image = DescribedImageTrack(**asdict(self.image)) if self.image else None
+        return DescribedProfile(**asdict(self) | {"thief": thief, "image": image})
 
 
 def _with(part: Part, where: str, **options: Any) -> Part:
@@ -173,11 +174,8 @@ def profile_names() -> list[str]:
 def load_profile(name: str) -> Profile:
     """The profile called `name`, or the TOML file at that path. Raises BenchError in one sentence."""
     path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
-    if not path.is_file():
+    if not path.exists():
         hint = did_you_mean(name, profile_names(), "the profiles are")
         raise BenchError(f"no profile is called {name!r}: {hint}, or give the path of a .toml file")
-    try:
-        table = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"profile {path} is not valid TOML: {error}") from error
+    table, _ = read_toml(path, f"profile {path}", "mend it")
     return read(Profile, {"name": path.stem, **table}, f"profile {path.name}")

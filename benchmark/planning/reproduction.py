@@ -8,7 +8,6 @@ counted apart from the others.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from typing import Any, Final, Literal
 
 from benchmark.description import did_you_mean, read
 from benchmark.errors import BenchError
+from benchmark.files import read_toml
 from benchmark.planning.tolerance import RELATIVE, Tolerance
 from benchmark.store.run_description import DescribedReproduction
 
@@ -188,9 +188,6 @@ def load_reproduction(work: str) -> Reproduction:
 
 def read_reproduction(path: Path) -> Reproduction:
     """The TOML file at `path`. Raises BenchError in one sentence."""
-    content, where = path.read_bytes(), f"reproduction {path.name}"
-    try:
-        table = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"{where} is not valid TOML: {error}") from error
+    where = f"reproduction {path.name}"
+    table, content = read_toml(path, where, "mend it")
     return read(Reproduction, {**table, "work": path.stem, "digest": hashlib.sha256(content).hexdigest()}, where)

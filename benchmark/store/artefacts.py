@@ -6,18 +6,21 @@ import errno
 import hashlib
 import json
 import os
+import reprlib
 import stat
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
-from benchmark import atomic
 from benchmark.architectures.net import Net
+from benchmark.description import read
+from benchmark.errors import BenchError
+from benchmark.files import MOST_TENSORS, content, json_value, tensor_header, write_whole
 from benchmark.protocol.answers import Answers
 from benchmark.protocol.objects import Key, Service
 
@@ -32,14 +35,38 @@ class DamagedArtefact(Exception):
         self.job = job
 
 
+class PackedNet(TypedDict):
+    """A net in a header: the prefix of its tensors, and its spec."""
+
+    net: str
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PackedService:
+    """A service in a header."""
+
+    net: PackedNet
+    filters: list[PackedNet]
+
+
+@dataclass(frozen=True)
+class ArtefactHeader:
+    """What the header of a file says beside its tensors: who made it, its type, and how its fields are packed."""
+
+    job: str
+    type: str
+    header: Mapping[str, Mapping[str, Any] | list[PackedNet]]
+
+
 def _pack_net(net: Net, prefix: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
     tensors.update({f"{prefix}.{name}": tensor for name, tensor in net.state.items()})
     return {"net": prefix, "spec": net.spec}
 
 
-def _unpack_net(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Net:
-    prefix = header["net"] + "."
-    return Net(header["spec"], {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+def _unpack_net(packed: PackedNet, tensors: Mapping[str, Tensor]) -> Net:
+    prefix = packed["net"] + "."
+    return Net(packed["spec"], {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
 
 
 def write(path: Path, job: str, value: Service | Key | Answers) -> str:
@@ -63,7 +90,7 @@ def _put(path: Path, data: bytes, *, secret: bool) -> None:
     """Write a file; where it lies in a store's folder of secrets, nobody else enters that folder."""
     if secret and path.parent.parent.name == SECRETS:
         path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    atomic.write(path, data, secret=secret)
+    write_whole(path, data, secret=secret)
 
 
 def settle(work: Path, path: Path, digest: str, *, secret: bool) -> None:
@@ -106,44 +133,66 @@ def _pack_field(name: str, value: Any, tensors: dict[str, Tensor]) -> dict[str, 
     raise TypeError(f"key field {name} is a {type(value).__name__}: use a tensor, scalar, str, bytes, Net or tuple")
 
 
-def _unpack_field(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
-    if "tensor" in entry:
-        return tensors[entry["tensor"]]
-    if "net" in entry:
-        return _unpack_net(entry, tensors)
-    if "bytes" in entry:
-        return bytes.fromhex(entry["bytes"])
-    if "tuple" in entry:
-        return tuple(_unpack_field(item, tensors) for item in entry["tuple"])
-    return tuple(entry["value"]) if isinstance(entry["value"], list) else entry["value"]
+def _unpack_field(entry: Any, tensors: Mapping[str, Tensor]) -> Any:
+    match entry:
+        case {"tensor": str(name)} if name in tensors:
+            return tensors[name]
+        case {"net": _}:
+            return _unpack_net(read(PackedNet, entry), tensors)
+        case {"bytes": str(digits)}:
+            return bytes.fromhex(digits)
+        case {"tuple": list(items)}:
+            return tuple(_unpack_field(item, tensors) for item in items)
+        case {"value": value}:
+            return tuple(value) if isinstance(value, list) else value
+    raise ValueError(f"a field is packed in an unknown way: {reprlib.repr(entry)}")
 
 
-def _read(path: Path, job: str, checksum: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_header(data: bytes) -> ArtefactHeader:
+    """What the file that holds `data` says it is. Raises ValueError or BenchError where it is no artefact."""
+    told = tensor_header(data).get("__metadata__")
+    if not isinstance(told, dict) or not isinstance(text := told.get("artefact"), str):
+        raise ValueError("it has no artefact inside")
+    return read(ArtefactHeader, json_value(text.encode()))
+
+
+def _read(path: Path, job: str, checksum: str) -> tuple[ArtefactHeader, dict[str, Tensor]]:
     try:
-        if hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
+        data = content(path, MOST_TENSORS)  # read once: what is checked is what is used
+        if hashlib.sha256(data).hexdigest() != checksum:
             raise DamagedArtefact(job, f"{path.name} is damaged: its checksum differs from its record")
-        with safe_open(path, "pt") as file:
-            artefact = json.loads(file.metadata()["artefact"])
-            if artefact["job"] != job:
-                raise DamagedArtefact(job, f"{path.name} belongs to another job")
-            return artefact["header"], {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        if (artefact := read_header(data)).job != job:
+            raise DamagedArtefact(job, f"{path.name} belongs to another job")
+        return artefact, load(data)
+    except (OSError, ValueError, SafetensorError, BenchError) as error:
         raise DamagedArtefact(job, f"{path.name} can't be read: {error}") from error
 
 
 def read_service(path: Path, job: str, checksum: str) -> Service:
-    """Raises DamagedArtefact unless the file's SHA-256 is `checksum`."""
-    header, tensors = _read(path, job, checksum)
-    return Service(_unpack_net(header["net"], tensors), tuple(_unpack_net(f, tensors) for f in header["filters"]))
+    """Raises DamagedArtefact unless the file's SHA-256 is `checksum` and it holds a service."""
+    artefact, tensors = _read(path, job, checksum)
+    try:
+        packed = read(PackedService, artefact.header)
+    except BenchError as error:
+        raise DamagedArtefact(job, f"{path.name} holds no service: {error}") from error
+    return Service(_unpack_net(packed.net, tensors), tuple(_unpack_net(one, tensors) for one in packed.filters))
 
 
 def read_answers(path: Path, job: str, checksum: str) -> Answers:
-    """Raises DamagedArtefact unless the file's SHA-256 is `checksum`."""
-    header, tensors = _read(path, job, checksum)
-    return Answers(_unpack_field(header["outputs"], tensors))
+    """Raises DamagedArtefact unless the file's SHA-256 is `checksum` and it holds answers."""
+    artefact, tensors = _read(path, job, checksum)
+    try:
+        return Answers(_unpack_field(artefact.header.get("outputs"), tensors))
+    except (ValueError, BenchError) as error:
+        raise DamagedArtefact(job, f"{path.name} holds no answers: {error}") from error
 
 
 def read_key(path: Path, job: str, checksum: str, key_type: type[Key]) -> Key:
-    """A key of the scheme's own type. Raises DamagedArtefact unless the file's SHA-256 is `checksum`."""
-    header, tensors = _read(path, job, checksum)
-    return key_type(**{name: _unpack_field(entry, tensors) for name, entry in header.items()})
+    """A key of the scheme's own type. Raises DamagedArtefact unless the file's SHA-256 is `checksum` and it is one."""
+    artefact, tensors = _read(path, job, checksum)
+    if artefact.header.keys() != {one.name for one in fields(key_type)}:
+        raise DamagedArtefact(job, f"{path.name} has not the fields of a {key_type.__name__}")
+    try:
+        return key_type(**{name: _unpack_field(entry, tensors) for name, entry in artefact.header.items()})
+    except (ValueError, BenchError) as error:
+        raise DamagedArtefact(job, f"{path.name} can't be read: {error}") from error

@@ -22,7 +22,7 @@ _NAMES: tuple[tuple[Kind, str], ...] = (
     ("artefact", rf"artefacts/(?P<folder>..)/{_ID}{_TENSORS}"),
     ("key", rf"keys/(?P<folder>..)/{_ID}{_TENSORS}"),
     ("work", r"work/.+"),
-    ("temporary", r"(.+/)?\.[^/]+\.\d+\.tmp"),  # as benchmark.atomic names them
+    ("temporary", r"(.+/)?\.[^/]+\.\d+\.tmp"),  # as benchmark.files names them
     ("set aside", r".+\.damaged"),
 )
 

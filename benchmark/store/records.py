@@ -23,9 +23,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict, get_args
 
-from benchmark import atomic
 from benchmark.description import read
 from benchmark.errors import BenchError
+from benchmark.files import write_whole
 
 Status = Literal["ok", "not-applicable", "crashed", "timeout", "oom", "killed"]
 STATUSES = frozenset(get_args(Status))
@@ -156,7 +156,7 @@ class RecordStore:
         if wrong:
             raise ValueError(f"not a record: {wrong}")
         with self._explained():
-            atomic.write(self.record_path(record["id"]), data)
+            write_whole(self.record_path(record["id"]), data)
 
     @contextmanager
     def lock(self, say: Callable[[str], object]) -> Iterator[None]:

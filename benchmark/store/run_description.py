@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from benchmark.vocabulary import ATTACK_KINDS, ORACLE_KINDS
+
 RUN_FILE = "run.json"
+JUDGED_ROLES = (  # of a cell's jobs; the others made models
+    "judged", "fresh", "nulls", "surrogate_nulls", "fresh_nulls", "fresh_surrogate_nulls", "attacked_null", "rival",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,17 @@ class DescribedThief:
 
     pool: str
     share: float
+
+
+@dataclass(frozen=True)
+class DescribedImageTrack:
+    """What the profile says of its track of image-to-image nets. budget: in dB."""
+
+    task: str
+    architecture: str
+    budget: float
+    nulls: int
+    training: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,7 +51,11 @@ class DescribedProfile:
     timeout: float
     thief: DescribedThief
     training: Mapping[str, Any]
-    image: Mapping[str, Any] | None = None
+    image: DescribedImageTrack | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, not {self.seeds}")
 
 
 @dataclass(frozen=True)
@@ -57,6 +78,14 @@ class Track:
     alpha: float
     budget: float
     surrogates: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.kind, self.unit) not in (("classification", "points"), ("image-to-image", "dB")):
+            raise ValueError(f"no task of the kind {self.kind!r} is measured in {self.unit!r}")
+        if not (0 < self.alpha < 1 and 0 < self.budget < 100):
+            raise ValueError(f"alpha {self.alpha} or budget {self.budget} is out of range")
+        if min(self.owner, self.thief, self.test, self.nulls, self.surrogates) < 0:
+            raise ValueError("a number of images or nulls is below 0")
 
 
 @dataclass(frozen=True)
@@ -110,6 +139,12 @@ class DescribedAttack:
     claim: bool
     stages: tuple[DescribedStage, ...]
 
+    def __post_init__(self) -> None:
+        if self.kind not in (*ATTACK_KINDS, *ORACLE_KINDS):
+            raise ValueError(f"no attack is of the kind {self.kind!r}")
+        if not self.stages:
+            raise ValueError("it has no stage")
+
 
 @dataclass(frozen=True)
 class PlannedCell:
@@ -158,6 +193,15 @@ class DescribedCalibration:
     surrogate_nulls: str | None = None
     attacked_marked: str | None = None
 
+    @property
+    def references(self) -> Iterator[tuple[str, str, str]]:
+        """Every job that it names: what it stands for, its id, and what kind it has to be of."""
+        yield "marked", self.marked, "marked"
+        yield "fresh", self.fresh, "judged"
+        yield from (("drawn", job, "drawn") for job in (self.drawn, *self.crossed))
+        yield from ((pool, job, "judged") for pool, job in self.pools.items())
+        yield from (("surrogate_nulls", job, "judged") for job in (self.surrogate_nulls,) if job)
+
 
 @dataclass(frozen=True)
 class DescribedReproduction:
@@ -175,12 +219,17 @@ class DescribedReproduction:
     attacks: Mapping[str, str]
     claims: list[Mapping[str, Any]]
 
+    def __post_init__(self) -> None:
+        if self.scale not in ("full", "small"):
+            raise ValueError(f"scale is full or small, not {self.scale!r}")
+
 
 @dataclass(frozen=True)
 class RunDescription:
     """The whole of `run.json`. version: of watermark-bench. created: ISO 8601, in UTC. jobs: by id.
 
-    calibration, reproduction: only of a run that is one.
+    calibration, reproduction: only of a run that is one. What its parts name is there: a cell's row and column, a
+    scheme's task, and jobs of the right kind. Raises ValueError.
     """
 
     schema: Literal[1]
@@ -197,6 +246,32 @@ class RunDescription:
     broken: tuple[LeftOut, ...]
     calibration: tuple[DescribedCalibration, ...] | None = None
     reproduction: DescribedReproduction | None = None
+
+    def __post_init__(self) -> None:
+        schemes, attacks = ([one.label for one in rows] for rows in (self.schemes, self.attacks))
+        tasks = [track.task for track in self.data]
+        for what, names in (("schemes", schemes), ("attacks", attacks), ("tasks", tasks)):
+            if twice := [name for name, times in Counter(names).items() if times > 1]:
+                raise ValueError(f"two {what} are called {twice[0]!r}")
+        for what, used, known in (
+            ("scheme", [cell.scheme for cell in self.cells], {*schemes}),
+            ("attack", [cell.attack for cell in self.cells], {*attacks, "none"}),  # innocents are seen untouched, too
+            ("task", [scheme.task for scheme in self.schemes], {*tasks, None}),
+        ):
+            if unknown := [name for name in used if name not in known]:
+                raise ValueError(f"it has no {what} {unknown[0]!r}")
+        for role, id, kind in self._references():
+            found = self.jobs[id].kind if id in self.jobs else kind  # one that is not there was never run
+            if found in ("judged", "drawn") if kind is None else found != kind:
+                raise ValueError(f"job {id!r} is not one that can stand as {role!r}")
+
+    def _references(self) -> Iterator[tuple[str, str, str | None]]:
+        """Every job that a cell or a calibration names: its role, its id, and its kind (None: it made a model)."""
+        for cell in self.cells:
+            for role, id in cell.jobs.items():
+                yield role, id, "judged" if role in JUDGED_ROLES else None
+        for one in self.calibration or ():
+            yield from one.references
 
     def as_json(self) -> dict[str, Any]:
         """What `run.json` holds."""

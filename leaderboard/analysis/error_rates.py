@@ -116,7 +116,14 @@ class Calibrated:
 
 def calibrate(run: Run) -> list[Calibrated]:
     """One entry per scheme of a calibration's run.json."""
-    return [_calibrated(run, entry) for entry in run.described["calibration"]]
+    found = []
+    for entry in run.described["calibration"]:
+        try:
+            found.append(_calibrated(run, entry))
+        except (ValueError, KeyError) as error:  # a plug-in's observations that don't fit together cost its own entry
+            why = f"its observations can't be weighed: {type(error).__name__}: {error}"
+            found.append(Calibrated(entry["scheme"], None, None, (), {}, (("crashed", why),)))
+    return found
 
 
 def allowed(n: int, alpha: float) -> int:

@@ -5,7 +5,7 @@ Pure functions of `run.json` (which holds the claims and tolerances from before 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -18,7 +18,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import OWN_POOL
 from leaderboard.judge.results import observations
-from leaderboard.judge.run import Run
+from leaderboard.judge.run import ANOTHER_VERSION, Run
 from leaderboard.stats.tails import rarity
 
 REPRODUCED, NOT_REPRODUCED, NOT_MEASURED = "reproduced", "not reproduced", "not measured"
@@ -66,8 +66,19 @@ def outcomes(board: Board) -> list[Outcome]:
         raise BenchError("this run reproduces no work: start one with bench reproduce")
     declared = board.run.described["reproduction"]
     claims = [read(ReportedClaim, one, f"claim {one.get('id')} of run.json") for one in declared["claims"]]
+    for claim in claims:
+        if not _names(claim, declared, {one.id for one in claims}):
+            raise BenchError(f"claim {claim.id[:40]} of run.json names what is not there: {ANOTHER_VERSION}")
     measured = {claim.id: _measure(board, claim, declared) for claim in claims}
     return [_judge(claim, declared, measured) for claim in claims]
+
+
+def _names(claim: ReportedClaim, declared: Mapping[str, Any], claims: Collection[str]) -> bool:
+    """Whether the scheme, the attack and the other claim that a claim rests on are there."""
+    if claim.unmeasured or (tolerance := claim.tolerance(declared["scale"])) is None:
+        return True
+    there = claim.scheme in declared["schemes"] and claim.attack in declared["attacks"]
+    return there and (tolerance.kind not in RELATIVE or tolerance.other in claims)
 
 
 def _measure(board: Board, claim: ReportedClaim, declared: Mapping[str, Any]) -> list[Reading] | str:

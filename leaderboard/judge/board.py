@@ -78,7 +78,7 @@ class Board:
     def useless_nulls(self) -> dict[str, int]:
         """Unmarked models that don't do their task, and so are no nulls, by task; surrogates of them among these."""
         jobs = [job for job, one in self.run.described["jobs"].items() if one["kind"] == "null"]
-        copied = {cell["jobs"].get(COUNTED[SURROGATE_POOL]) for cell in self.run.described["cells"]}
+        copied = {cell.get("jobs", {}).get(COUNTED[SURROGATE_POOL]) for cell in self.run.described["cells"]}
         judged = [job for job in copied if job is not None and self.run.result(job)]
         jobs += dict.fromkeys(model for job in judged for model in null_models(self.run, job))
         useless = [job for job in jobs if not does_the_job(outcomes(self.run, job))]

@@ -81,9 +81,9 @@ class Cell:
 
 def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], track: Track) -> Cell:
     """The cell of one entry of run.json's `cells`; `attack` is its row's entry, `track` its scheme's."""
-    innocent, claim, jobs = bool(planned["innocent"]), bool(attack["claim"]), planned["jobs"]
-    if planned["reason"] is not None:
-        found: dict[str, Any] = {"verdict": Verdict("not-applicable", planned["reason"])}
+    innocent, claim, jobs = planned.get("innocent", False), bool(attack["claim"]), planned.get("jobs", {})
+    if (reason := planned.get("reason")) is not None:
+        found: dict[str, Any] = {"verdict": Verdict("not-applicable", reason)}
     else:
         try:
             found = _judged(read_case(run, jobs, innocent=innocent, claim=claim), Thresholds.of(track))

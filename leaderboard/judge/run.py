@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import zlib
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmark.description import content, read, read_json
+from benchmark.description import read
 from benchmark.errors import BenchError
+from benchmark.files import json_value, lines, read_json
 from benchmark.store.records import Record, RecordStore, fault
+from benchmark.store.results import check_record
 from benchmark.store.run_description import RUN_FILE, RunDescription
 from leaderboard.judge.gc_pause import paused
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 NOT_RUN = "not-run"
 RECORDS = "records.jsonl"
+_RESTORE = "restore it from where it was published"
 ANOTHER_VERSION = "if it was written by another version, run the benchmark again to rewrite it"
 
 
@@ -54,11 +56,13 @@ class Run:
 
     def ancestors(self, job: str) -> Iterator[str]:
         """The job itself, its parents, theirs, and so on: nearest first, each once."""
-        queue, jobs = [job], self.described["jobs"]
-        for one in queue:
-            yield one
-            parents = jobs[one]["parents"] if one in jobs else ()
-            queue += [parent for parent in dict.fromkeys(parents) if parent not in queue]
+        queue, seen, jobs = deque([job]), {job}, self.described["jobs"]
+        while queue:
+            yield (one := queue.popleft())
+            for parent in jobs[one]["parents"] if one in jobs else ():
+                if parent not in seen:
+                    seen.add(parent)
+                    queue.append(parent)
 
     def fault(self, job: str | None) -> tuple[str, str | None] | None:
         """Why a job has no result, as (status, reason); None where it has one.
@@ -101,9 +105,13 @@ def read_run(folder: Path, store: RecordStore | None = None) -> Run:
     described, description = _described(folder)
     kept: dict[Hashable, Any] = {"description": description}
     if store is None:
-        return Run(described, _published_records(_plain_or_packed(folder / RECORDS)), kept)
-    records = ((job, store.read(job)) for job in described["jobs"])
-    return Run(described, {job: record for job, record in records if record is not None}, kept)
+        return Run(described, _published_records(_plain_or_packed(folder / RECORDS), described["jobs"]), kept)
+    records = {}
+    for job, planned in described["jobs"].items():
+        if (record := store.read(job)) is not None:
+            check_record(record, planned["kind"], str(store.record_path(job)), "remove it and run the benchmark again")
+            records[job] = record
+    return Run(described, records, kept)
 
 
 def find_run(folder: Path, store: RecordStore | None = None) -> Run:
@@ -119,7 +127,7 @@ def find_run(folder: Path, store: RecordStore | None = None) -> Run:
     missing = run.described["jobs"].keys() - run.records.keys()
     if not missing or not own.exists():
         return run
-    kept = {id: record for id, record in _published_records(own).items() if id in missing}
+    kept = {id: record for id, record in _published_records(own, run.described["jobs"]).items() if id in missing}
     return replace(run, records={**run.records, **kept})
 
 
@@ -141,13 +149,19 @@ def _plain_or_packed(path: Path) -> Path:
     return packed if packed.is_file() and not path.exists() else path
 
 
-def _published_records(path: Path) -> dict[str, Record]:
+def _published_records(path: Path, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Record]:
+    """The records in a file; those of jobs that the run does not name count for nothing."""
+    records: dict[str, Record] = {}
     try:
-        records = [read(Record, json.loads(line), "a record") for line in content(path).decode().splitlines()]
-        for record in records:
+        for number, line in enumerate(lines(path), 1):
+            where = f"{path}, line {number}"
+            record = read(Record, json_value(line), where, _RESTORE)
             if wrong := fault(record):
-                raise BenchError(f"record {record['id'][:8]}: {wrong}")
-    except (OSError, EOFError, zlib.error, ValueError, BenchError) as error:
+                raise BenchError(f"{where}: {wrong}: {_RESTORE}")
+            if record["id"] in jobs:
+                check_record(record, jobs[record["id"]]["kind"], where, _RESTORE)
+                records[record["id"]] = record
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise BenchError(f"{path} can't be read as records ({reason}): restore it from the repository") from error
-    return {record["id"]: record for record in records}
+        raise BenchError(f"{path} can't be read as records ({reason}): {_RESTORE}") from error
+    return records

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmark import atomic
 from benchmark.errors import BenchError
+from benchmark.files import write_whole
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.analysis.sweeps import curves
 from leaderboard.judge.board import Board
@@ -82,7 +82,7 @@ def _remove(those: Iterable[Path]) -> None:
 def write_page(path: Path, page: str | bytes) -> Path:
     """Write a page, text or image, whole or not at all. Raises BenchError where it can't be written."""
     try:
-        atomic.write(path, _encoded(page) if isinstance(page, str) else page)
+        write_whole(path, _encoded(page) if isinstance(page, str) else page)
     except OSError as error:
         raise BenchError(f"{path} can't be written ({error.strerror}): choose another folder or free space") from error
     return path

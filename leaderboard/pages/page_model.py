@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Literal
 
+from benchmark.errors import printable
 from leaderboard.judge.board import Board
 
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9./_~%?=&#:+-]+")
@@ -69,10 +70,7 @@ def lines(those: Iterable[Inline]) -> Inline:
 
 def one_line(text: object) -> str:
     """Untrusted text on one line: control characters, line breaks and direction marks become spaces."""
-    plain = str(text)
-    if not plain.isprintable():
-        plain = "".join(char if char.isprintable() else " " for char in plain)
-    return " ".join(plain.split())
+    return " ".join(printable(str(text)).split())
 
 
 def piece(text: str) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, ClassVar, Literal, NotRequired, TypedDict
 
 import pytest
 
-from benchmark.description import read, read_json
+from benchmark.description import read
 from benchmark.errors import BenchError
 
 
@@ -89,27 +86,26 @@ def test_a_whole_that_is_no_table_is_named() -> None:
         read(Whole, [], "file mine.toml")
 
 
-def test_json_files_are_read_plain_or_compressed(tmp_path: Path) -> None:
-    (tmp_path / "plain.json").write_text('{"a": 1}')
-    (tmp_path / "packed.json.gz").write_bytes(gzip.compress(json.dumps({"a": 1}).encode()))
-    assert read_json(tmp_path / "plain.json", "") == read_json(tmp_path / "packed.json.gz", "") == {"a": 1}
+@dataclass(frozen=True)
+class Piece:
+    in_part: ClassVar = True
+    id: str
+    sizes: list[float]
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "sentence"),
-    [
-        ("a.json", b"{", "is not valid JSON"),
-        ("a.json", b"\xff", "is not valid JSON"),
-        ("a.json", b"[" * 100_000, "is not valid JSON"),
-        ("a.json.gz", b"{}", "can't be read"),
-        ("a.json.gz", gzip.compress(b"{}", mtime=0)[:-4], "can't be read"),
-        ("a.json", None, "can't be read"),
-    ],
-)
-def test_a_file_that_is_no_json_is_one_sentence(tmp_path: Path, name: str, data: bytes | None, sentence: str) -> None:
-    if data is not None:
-        (tmp_path / name).write_bytes(data)
-    with pytest.raises(BenchError) as error:
-        read_json(tmp_path / name, "give another")
-    assert str(error.value).startswith(f"{tmp_path / name} {sentence}")
-    assert str(error.value).endswith(": give another")
+def test_a_description_in_part_leaves_the_rest_unread() -> None:
+    assert read(Piece, {"id": "x", "sizes": [1, 2.5], "more": {}, "": None}) == Piece("x", [1.0, 2.5])
+    with pytest.raises(BenchError, match="sizes number 1 must be a number, not 'x'"):
+        read(Piece, {"id": "x", "sizes": [1, "x"], "more": {}})
+
+
+def test_a_sentence_stays_short_whatever_names_a_file_holds() -> None:
+    for table in (
+        {"x" * 10**6: 1},
+        {"rate": "x" * 10**6},
+        {"rate": 1, "texts": {"x" * 10**6: 1}},
+        {"rate": 1, "parts": [{"id": "x" * 10**6, "size": -(10**9)}]},
+    ):
+        with pytest.raises(BenchError) as error:
+            read(Whole, table)
+        assert len(str(error.value)) < 600

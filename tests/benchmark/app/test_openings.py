@@ -51,7 +51,7 @@ def test_the_rest_of_the_key_stays_closed(own: Path) -> None:
     assert [item["index"] for item in json.loads(text)["items"]] == [3, 17]
 
 
-@pytest.mark.parametrize("change", ["label", "image", "index", "commitments", "root"])
+@pytest.mark.parametrize("change", ["label", "image", "index", "commitments", "root", "classes", "scheme", "schema"])
 def test_an_item_that_was_not_committed_to_does_not_open(own: Path, tmp_path: Path, change: str) -> None:
     file = json.loads((own / "opened.json").read_text())
     item, published = file["items"][0], root(own)
@@ -63,6 +63,8 @@ def test_an_item_that_was_not_committed_to_does_not_open(own: Path, tmp_path: Pa
         item["index"] = 4
     elif change == "commitments":
         file["commitments"][0] = "00" * 32
+    elif change in ("classes", "scheme", "schema"):
+        file[change] = {"classes": 9, "scheme": "rose", "schema": 1}[change]
     else:
         published = "00" * 32
     path = tmp_path / "changed.json"
@@ -70,6 +72,20 @@ def test_an_item_that_was_not_committed_to_does_not_open(own: Path, tmp_path: Pa
     code, output, _ = bench_here("commitment", "verify", str(path), "--root", published)
     assert code == 4
     assert "do not open" in output
+
+
+def test_a_root_of_the_older_form_opens_and_is_called_so(own: Path, tmp_path: Path) -> None:
+    """Until version 0.2 the root fixed images and labels alone; who published one can still open his items."""
+    from benchmark.crypto.commitment import root_of
+
+    file = json.loads((own / "opened.json").read_text())
+    older = root_of(tuple(map(bytes.fromhex, file["commitments"]))).hex()
+    for schema in (1, 2):
+        (tmp_path / "old.json").write_text(json.dumps({**file, "schema": schema, "commitments_root": older}))
+        code, output, _ = bench_here("commitment", "verify", str(tmp_path / "old.json"), "--root", older)
+        assert (code, "2 of 40 open" in output, "fixes neither the scheme nor the classes" in output) == (0, True, True)
+    code, output, _ = bench_here("commitment", "verify", str(own / "opened.json"), "--root", root(own))
+    assert "older form" not in output
 
 
 def test_what_can_not_be_opened_or_read_is_told_in_a_sentence(own: Path, tmp_path: Path) -> None:

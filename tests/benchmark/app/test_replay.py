@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from bench import bench_here
 def resealed(copy: Path) -> Path:
     """The folder with a manifest that fits whatever was done to it."""
     from benchmark.app.bundle import seal, write_json
+    from benchmark.identity import content_hash
 
     (copy / "MANIFEST.json").unlink()
-    files = {path.relative_to(copy).as_posix(): path.read_bytes() for path in copy.rglob("*") if path.is_file()}
-    (copy / "MANIFEST.json").write_bytes(write_json(seal(files)))
+    files = {path.relative_to(copy).as_posix(): content_hash(path) for path in copy.rglob("*") if path.is_file()}
+    (copy / "MANIFEST.json").write_bytes(write_json(asdict(seal(files))))
     return copy
 
 

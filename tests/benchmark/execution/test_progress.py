@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from benchmark.execution.executor import LocalExecutor
-from benchmark.execution.progress import JobCounts, LiveProgress, PlainProgress, duration, printable, progress_for
+from benchmark.execution.progress import JobCounts, LiveProgress, PlainProgress, duration, progress_for
 from benchmark.execution.scheduler import run_jobs
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
@@ -184,8 +184,3 @@ def test_a_real_run_ends_with_everything_done(make: Any, tmp_path: Path, monkeyp
 )
 def test_durations_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-def test_printable_keeps_every_script() -> None:
-    assert printable("α × 水印 é") == "α × 水印 é"
-    assert printable("a\tb\r\n\x00\u202e") == "a b    "

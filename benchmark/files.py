@@ -1,0 +1,205 @@
+"""Files, read within limits whoever wrote them (JSON, TOML, gzip, the header of safetensors), and written whole or not.
+
+Only regular files are opened, no more is read or decompressed than a file of its kind may hold, and what comes out is
+plain: finite numbers of ordinary size, whole characters, no name twice in a table, no nesting without end. SECURITY.md
+lists the limits. What a value means is for `benchmark.description` to check.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import math
+import os
+import re
+import stat
+import tomllib
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from benchmark.errors import BenchError
+
+MOST_BYTES = 64 << 20  # of a JSON document or of one line of records, decompressed
+MOST_TOML = 256 << 10
+MOST_DOTS = 100  # in a line of TOML: tomllib takes quadratic time for a key of many parts
+MOST_RECORDS = 1 << 30  # of all lines of records together, decompressed
+MOST_TENSORS = 2 << 30  # of a model's or a key's file
+MOST_VALUES = 4 << 20
+DEEPEST = 32
+LARGEST = 2**63  # whole numbers lie below it, on both sides of zero
+_PLAIN = frozenset({dict, list, str, int, float, bool, type(None)})
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # how JSON writes half a character
+_TOO_DEEP = f"it is nested more than {DEEPEST} deep"
+
+
+def regular(path: Path) -> BufferedReader:
+    """A regular file, open to read. Raises OSError, also where there is a folder, a pipe, a socket or a device."""
+    # a pipe would wait for its writer
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "It is no regular file", str(path))
+    return file
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, decompressed where its name ends in .gz. Raises OSError; ValueError where gzip never wrote it."""
+    with regular(path) as file:
+        if path.suffix != ".gz":
+            yield file
+            return
+        try:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield unpacked  # type: ignore[misc]  # it reads like any binary file
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"its compressed content is damaged: {error}") from error
+
+
+def content(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file, decompressed where its name ends in .gz. Raises OSError; ValueError above `most` bytes."""
+    with _unpacked(path) as file:
+        return _bounded(file.read(most + 1), most)
+
+
+def lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, decompressed where its name ends in .gz, without reading it whole. Raises as `content`."""
+    left = MOST_RECORDS
+    with _unpacked(path) as file:
+        while line := _bounded(file.readline(MOST_BYTES + 1), MOST_BYTES):
+            if (left := left - len(line)) < 0:
+                raise ValueError(f"it is larger than {MOST_RECORDS >> 10} KiB")
+            yield line
+
+
+def json_value(data: bytes) -> Any:
+    """What a JSON document holds. Raises ValueError with a sentence, also for what JSON allows and no file needs."""
+    if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ValueError(f"it holds more than {MOST_VALUES} values")
+    try:
+        value = _DECODER.decode(data.decode("utf-8-sig"))
+        if _HALF.search(data):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
+    except UnicodeEncodeError:
+        raise ValueError("it holds half a character, a lone surrogate") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    return plain(value)
+
+
+def toml_table(data: bytes) -> dict[str, Any]:
+    """What a TOML document holds. Raises ValueError with a sentence."""
+    if any(line.count(b".") > MOST_DOTS for line in data.splitlines()):
+        raise ValueError(f"a line has more than {MOST_DOTS} dots")
+    try:
+        table: dict[str, Any] = plain(tomllib.loads(data.decode()))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    return table
+
+
+def plain(value: Any) -> Any:
+    """`value`, if it is made of tables, lists, texts, truths and ordinary numbers. Raises ValueError."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        for one in level:
+            if (kind := type(one)) is int and not -LARGEST < one < LARGEST:
+                raise ValueError("it holds a whole number of more than 64 bits")
+            if kind is float and not math.isfinite(one):
+                raise ValueError("it holds a number that is not finite")
+            if kind not in _PLAIN:
+                raise ValueError(f"it holds a {kind.__name__}, where texts and numbers belong")
+        groups = [one.values() if type(one) is dict else one for one in level if type(one) in (dict, list)]
+        level = [one for group in groups for one in group]
+        if not level:
+            return value
+    raise ValueError(_TOO_DEEP)
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        raise ValueError("it names something twice in one table")
+    return table
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_table)
+
+
+def tensor_header(data: bytes) -> dict[str, Any]:
+    """The header of a safetensors file: an entry for each tensor, and `__metadata__`. Raises ValueError.
+
+    Whether offsets and sizes fit is checked by safetensors itself, before it makes any tensor.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if not 2 <= length <= len(data) - 8:
+        raise ValueError("it does not begin with the header of a safetensors file")
+    header = json_value(data[8 : 8 + length])
+    if not isinstance(header, dict):
+        raise ValueError("its header is no table")
+    return header
+
+
+def read_json(path: Path, mend: str) -> Any:
+    """The content of a JSON file, compressed where its name ends in .gz. Raises BenchError, which ends in `mend`."""
+    with _explained(path, "JSON", mend):
+        return json_value(content(path))
+
+
+def read_toml(path: Path, name: str, mend: str) -> tuple[dict[str, Any], bytes]:
+    """The table in a TOML file and its bytes; a person calls it `name`. Raises BenchError, which ends in `mend`."""
+    with _explained(name, "TOML", mend):
+        data = content(path, MOST_TOML)
+        return toml_table(data), data
+
+
+@contextmanager
+def _explained(name: object, form: str, mend: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BenchError(f"{name} can't be read ({error.strerror or error}): {mend}") from error
+    except ValueError as error:
+        raise BenchError(f"{name} is not valid {form} ({error}): {mend}") from error
+
+
+def _bounded(data: bytes, most: int) -> bytes:
+    if len(data) > most:
+        raise ValueError(f"it is larger than {most >> 10} KiB")
+    return data
+
+
+@contextmanager
+def replaced(path: Path, *, secret: bool = False) -> Iterator[BinaryIO]:
+    """A file to write into, which takes the place of `path` at the end; after an exception `path` is as it was.
+
+    It is written under a temporary name, flushed to the disk, then renamed. Folders are made. secret: nobody else can
+    read the file, not for a moment. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb", opener=partial(os.open, mode=0o600 if secret else 0o666)) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, data: bytes, *, secret: bool = False) -> None:
+    """Put `data` in the place of `path`. Raises OSError."""
+    with replaced(path, secret=secret) as file:
+        file.write(data)

@@ -1,0 +1,239 @@
+"""Every reader of files against files that were spoilt: it gives an object or a BenchError, soon and in little memory.
+
+    python tests/hostile/fuzz.py --inputs 100000 [--only run.json] [--seed 1]
+
+tests/hostile/test_fuzz.py does the same with fewer inputs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+import resource
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from mutations import bytes_like, json_like, tensors_like, toml_like
+
+from benchmark.app import bundle, openings, standalone_files
+from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
+from benchmark.architectures.net import Net, build
+from benchmark.errors import BenchError
+from benchmark.planning.profile import PROFILES, load_profile
+from benchmark.planning.reproduction import REPRODUCTIONS, read_reproduction
+from benchmark.plugins.registry import Registry, load
+from benchmark.protocol.objects import Service
+from benchmark.store import artefacts
+from leaderboard.analysis.error_rates import calibrate
+from leaderboard.judge.board import judge
+from leaderboard.judge.run import read_run
+from leaderboard.pages.calibration_page import as_json, calibration_page
+from leaderboard.pages.cell_facts import describe_cell
+from leaderboard.pages.export import page_makers
+
+PUBLISHED = Path(__file__).parents[2] / "leaderboard" / "published"
+MOST_SECONDS, MOST_MB = 1.0, 200.0
+Spoil = Callable[[bytes, Random], bytes]
+
+
+def small_board(name: str) -> tuple[bytes, bytes]:
+    """run.json and records.jsonl of one cell of a published run, or one scheme of a calibration: about ten records."""
+    described = json.loads(gzip.decompress((PUBLISHED / name / "run.json.gz").read_bytes()))
+    if "calibration" in described:
+        described["calibration"] = [entry := described["calibration"][0]]
+        entry["pools"] = {pool: entry["pools"][pool] for pool in ("clean", "attacked")}
+        jobs = [entry["marked"], entry["fresh"], entry["drawn"], *entry["pools"].values()]
+    else:
+        cells = [cell for cell in described["cells"] if "attacked_null" in cell["jobs"]][1:2]
+        cells += [cell for cell in described["cells"] if cell["innocent"] and cell["scheme"] == cells[0]["scheme"]][:1]
+        described["cells"] = cells
+        jobs = [job for cell in cells for job in cell["jobs"].values()]
+        for rows, label in (("schemes", "scheme"), ("attacks", "attack")):
+            described[rows] = [one for one in described[rows] if one["label"] == cells[0][label]]
+    if "reproduction" in described:
+        described["reproduction"]["claims"] = described["reproduction"]["claims"][:3]
+    packed = gzip.decompress((PUBLISHED / name / "records.jsonl.gz").read_bytes())
+    records = {record["id"]: record for record in map(json.loads, packed.splitlines())}
+    kept = dict.fromkeys([*jobs, *records[jobs[0]]["parents"]])
+    described["jobs"] = {job: described["jobs"][job] for job in kept}
+    lines = [json.dumps(_short(records[job])) for job in kept if job in records]
+    return json.dumps(described).encode(), "".join(f"{line}\n" for line in lines).encode()
+
+
+def _short(value: Any) -> Any:
+    """No list of more than 20, so that most wrongs are done to what counts."""
+    if isinstance(value, dict):
+        return {name: min(one, 20) if name == "admissible" else _short(one) for name, one in value.items()}
+    return [_short(one) for one in value[:20]] if isinstance(value, list) else value
+
+
+def line_like(text: bytes, rng: Random) -> bytes:
+    """One of several lines of JSON spoilt."""
+    lines = text.splitlines()
+    at = rng.randrange(len(lines))
+    lines[at] = json_like(lines[at], rng)
+    return b"\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads a folder of good files, one of which is spoilt each time, unless it says how by None."""
+
+    read: Callable[[Path], object]
+    files: dict[str, tuple[bytes, Spoil | None]]
+
+
+def readers(folder: Path) -> dict[str, Reader]:
+    """Every reader by name; what it needs beside its own files is written into `folder`."""
+    boards = {name: small_board(name) for name in ("reproduce-adi-small", "denoise", "calibrate")}
+    run, records = boards["reproduce-adi-small"]
+    profile, claims = (PROFILES / "quick.toml").read_bytes(), (REPRODUCTIONS / "adi.toml").read_bytes()
+    return {
+        "run.json": Reader(read_run, _board(run, records)),
+        "run.json.gz": Reader(
+            read_run, {"run.json.gz": (gzip.compress(run, mtime=0), bytes_like), "records.jsonl": (records, None)}
+        ),
+        "profile": Reader(lambda at: load_profile(str(at / "a.toml")), {"a.toml": (profile, toml_like)}),
+        "claims": Reader(lambda at: read_reproduction(at / "a.toml"), {"a.toml": (claims, toml_like)}),
+        **_bundles(run, records),
+        **_single_files(folder),
+        **{f"judge {name}": Reader(judged, _board(*both)) for name, both in boards.items()},
+        **{f"pages {name}": Reader(pages, _board(*both)) for name, both in boards.items()},
+    }
+
+
+def _board(run: bytes, records: bytes) -> dict[str, tuple[bytes, Spoil | None]]:
+    return {"run.json": (run, json_like), "records.jsonl": (records, line_like)}
+
+
+def _bundles(run: bytes, records: bytes) -> dict[str, Reader]:
+    """The manifest of a bundle, which seals its files, and what is read after it was found to fit."""
+    told = json.loads(run)
+    one = json.dumps({**told, "cells": told["cells"][:1]}).encode()
+    left_out = bundle.write_json({"schema": bundle.BUNDLE_SCHEMA, "left_out": {}})
+    files = {"run.json": one, "records.jsonl": records, bundle.BUNDLE: left_out}
+    sealed = bundle.write_json(asdict(bundle.seal({name: sha256(data).hexdigest() for name, data in files.items()})))
+    fixed = {name: (data, None) for name, data in files.items()}
+    return {
+        "manifest": Reader(bundle.check_files, {bundle.MANIFEST: (sealed, json_like), **fixed}),
+        "bundle": Reader(bundle.read_bundle, {**_board(one, records), bundle.BUNDLE: (left_out, json_like)}),
+    }
+
+
+def _single_files(folder: Path) -> dict[str, Reader]:
+    """A card, openings, a model and a key."""
+    registry = Registry.discover(())
+    scheme: Any = load(registry.find("scheme", "adi"))(n=4)
+    key = scheme.trigger_key(torch.arange(1024).remainder(251).to(torch.uint8).view(4, 1, 16, 16), b"s" * 32, 10)
+    openings.write(folder / "opened.json", shown := openings.opened(scheme, key, [1, 3]))
+    spec = {"builder": "convnet", "classes": 10, "mean": [0.5], "std": [0.25], "widths": [2, 3, 4], "norm": "batch"}
+    artefacts.write(folder / "model", "ab" * 32, Service(Net.of(build(spec)), (Net.of(build(spec)),)))
+    artefacts.write(folder / "key", "ab" * 32, key)
+    trained = CardProfile("quick", {"task": "digits"}, 16)
+    write_card(
+        folder,
+        Card(
+            CardScheme("adi", "adi", {"n": 4}, "ab"), trained, "ab", CardUtility(0.9, "points"), {"model": "ab"}, "ab"
+        ),
+    )
+
+    def file(name: str, spoil: Spoil) -> dict[str, tuple[bytes, Spoil | None]]:
+        return {name: ((folder / name).read_bytes(), spoil)}
+
+    return {
+        "card": Reader(read_card, file(CARD, json_like)),
+        "openings": Reader(
+            lambda at: openings.verify(at / "opened.json", shown.commitments_root), file("opened.json", json_like)
+        ),
+        "model": Reader(
+            lambda at: standalone_files.open_service(at / "model", (), registry), file("model", tensors_like)
+        ),
+        "key": Reader(lambda at: standalone_files.open_key(at / "key", scheme, registry), file("key", tensors_like)),
+    }
+
+
+def judged(folder: Path) -> object:
+    """A published run's board, or what a calibration found."""
+    run = read_run(folder)
+    return calibrate(run) if run.description.calibration else judge(run)
+
+
+def pages(folder: Path) -> None:
+    """Every page of a published run, and what `bench show` says of each cell."""
+    run = read_run(folder)
+    if run.description.calibration:
+        found = calibrate(run)
+        calibration_page(run, found).encode()
+        json.dumps(as_json(found))
+        return
+    board = judge(run)
+    for make in page_makers(board).values():
+        make().encode()
+    for cell in board.cells:
+        describe_cell(board, cell).encode()
+
+
+def wrongs(name: str, reader: Reader, inputs: int, seed: int, folder: Path, keep: Path | None = None) -> list[str]:
+    """What `reader` did wrong with so many spoilt files: another exception, or too much time or memory."""
+    found, rng = [], Random(f"{seed} {name}")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for file, (data, _) in reader.files.items():
+        (folder / file).write_bytes(data)
+    reader.read(folder)  # what is good can be read
+    for number in range(inputs):
+        file, data, spoil = rng.choice([(file, data, how) for file, (data, how) in reader.files.items() if how])
+        (folder / file).write_bytes(spoilt := spoil(data, rng))
+        begun, wrong = time.process_time(), ""
+        try:
+            reader.read(folder)
+        except BenchError as error:
+            wrong = "a sentence of more than 1000 signs" if len(str(error)) > 1000 else ""
+        except Exception as error:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            wrong = f"{type(error).__name__}: {str(error)[:100]} ({Path(at.filename).name}:{at.lineno})"
+        took = time.process_time() - begun
+        if wrong or took > MOST_SECONDS:
+            found.append(f"{name} {number}: {wrong or f'{took:.1f} s'}")
+            if keep:
+                (keep / f"{name}-{number}-{file}").write_bytes(spoilt)
+        (folder / file).write_bytes(data)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return [*found, *([f"{name}: {grown:.0f} MB more memory"] if grown > MOST_MB else [])]
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options.add_argument("--inputs", type=int, default=2000)
+    options.add_argument("--only", default="")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--keep", type=Path, help="folder for the files that were read wrongly")
+    given, failed = options.parse_args(), 0
+    with tempfile.TemporaryDirectory() as place:
+        for name, reader in readers(Path(place)).items():
+            if given.only not in name:
+                continue
+            (folder := Path(place) / "readers" / name).mkdir(parents=True)
+            begun = time.monotonic()
+            found = wrongs(name, reader, given.inputs, given.seed, folder, given.keep)
+            failed += len(found)
+            kinds = Counter(re.sub(r"^.*? \d+: ", "", one) for one in found)
+            print(f"{name}: {len(found)} of {given.inputs} wrong in {time.monotonic() - begun:.0f} s", flush=True)
+            for kind, times in kinds.most_common(40):
+                print(f"  {times} x {kind}")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
