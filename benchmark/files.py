@@ -32,7 +32,7 @@ MOST_RECORDS = 1 << 30  # of all lines of records together, decompressed
 MOST_TENSORS = 2 << 30  # of a model's or a key's file
 MOST_VALUES = 4 << 20
 DEEPEST = 32
-LARGEST = 2**63  # whole numbers lie below it, on both sides of zero
+LARGEST_NUMBER = 2**63  # whole numbers lie below it, on both sides of zero
 _PLAIN = frozenset({dict, list, str, int, float, bool, type(None)})
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # how JSON writes half a character
 _TOO_DEEP = f"it is nested more than {DEEPEST} deep"
@@ -113,7 +113,7 @@ def plain(value: Any) -> Any:
     level = [value]
     for _ in range(DEEPEST + 1):
         for one in level:
-            if (kind := type(one)) is int and not -LARGEST < one < LARGEST:
+            if (kind := type(one)) is int and not -LARGEST_NUMBER < one < LARGEST_NUMBER:
                 raise ValueError("it holds a whole number of more than 64 bits")
             if kind is float and not math.isfinite(one):
                 raise ValueError("it holds a number that is not finite")

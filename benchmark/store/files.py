@@ -11,13 +11,12 @@ from typing import Literal
 
 Kind = Literal["record", "artefact", "key", "secret", "work", "log", "lock", "temporary", "set aside", "foreign"]
 
-SECRET = "secret"  # the file in keys/ that the owners' and courts' random streams follow from
 _ID = r"(?P<job>[0-9a-f]{64})"
 _TENSORS = r"\.[a-z_]+\.safetensors"
 _NAMES: tuple[tuple[Kind, str], ...] = (
     ("lock", "lock"),
     ("log", r"logs/[^/]+\.log"),
-    ("secret", f"keys/{SECRET}"),
+    ("secret", "keys/secret"),
     ("record", rf"records/(?P<folder>..)/{_ID}\.json"),
     ("artefact", rf"artefacts/(?P<folder>..)/{_ID}{_TENSORS}"),
     ("key", rf"keys/(?P<folder>..)/{_ID}{_TENSORS}"),

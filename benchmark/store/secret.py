@@ -51,7 +51,7 @@ def store_secret(store: Path, given: bytes | None = None) -> bytes:
 
 def _draw(path: Path, secret: bytes) -> None:
     """Put a secret there, whole and for its owner's eyes alone; of several that try at once the first wins."""
-    new = path.with_name(f"secret.{os.getpid()}.tmp")
+    new = path.with_name(f".secret.{os.getpid()}.tmp")
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(f"{secret.hex()}\n")

@@ -47,7 +47,7 @@ class Plan:
         return time.monotonic() - began
 
 
-TOY = Plan(lambda folder: [sys.executable, str(HERE.parent / "benchmark" / "toy_run.py"), str(folder)], RecordStore, 3)
+TOY = Plan(lambda folder: [sys.executable, str(HERE / "toy_run.py"), str(folder)], RecordStore, 3)
 SMALL = Plan(
     lambda folder: [
         *BENCH, "run", "--profile", str(HERE.parent / "small.toml"), "--schemes", "adi(n=40,k=16,epochs=8)",

@@ -1,6 +1,6 @@
 """What isolation costs: the same run in an old source tree and in this one, and here with all attacks as strangers.
 
-`python tests/isolation_cost.py --old ../before`. The third run names every built-in attack's file by `--plugin`, so
+`python tests/hostile/isolation_cost.py --old ../before`. The third run names every built-in attack's file by `--plugin`, so
 that none of them is trusted. Each run starts on an empty results folder; nothing else should run on the machine.
 """
 
@@ -68,7 +68,7 @@ def _wait_for_orphans() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python tests/isolation_cost.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tests/hostile/isolation_cost.py", description=__doc__)
     parser.add_argument("--old", type=Path, required=True, help="source tree of the code to compare with")
     parser.add_argument("--profile", default="quick", help="of the run (default: quick)")
     parser.add_argument("--schemes", default="all", help="of the run (default: all)")

@@ -1,4 +1,4 @@
-"""A run of 45 toy jobs, about 15 seconds on two workers: `python tests/benchmark/toy_run.py FOLDER`."""
+"""A run of 45 toy jobs, about 15 seconds on two workers: `python tests/reliability/toy_run.py FOLDER`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
-from toy_work import job
 
 from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.progress import PlainProgress
 from benchmark.execution.scheduler import run_jobs
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmark"))
+from toy_work import job  # the fork server inherits the path
 
 
 def plan() -> list[Job]:
