@@ -1,7 +1,8 @@
 """What isolation costs: the same run in an old source tree and in this one, and here with all attacks as strangers.
 
-`python tests/hostile/isolation_cost.py --old ../before`. The third run names every built-in attack's file by `--plugin`, so
-that none of them is trusted. Each run starts on an empty results folder; nothing else should run on the machine.
+`python tests/hostile/isolation_cost.py --old ../before`. The third run names every built-in attack's file by
+`--plugin`, so that none of them is trusted. Each run starts on an empty results folder; nothing else should run on the
+machine.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-c", "from benchmark.cli import main; main()")
 ENDED = (0, 3)  # every cell has a verdict; or some crashed, or ran out of time
 
@@ -43,9 +44,10 @@ def measure(tree: Path, options: Sequence[str], plugins: Sequence[Path] = ()) ->
     with tempfile.TemporaryDirectory() as folder:
         given = [word for path in plugins for word in ("--plugin", str(path))]
         words = [*COMMAND, "run", *options, *given, "--results", folder]
+        path = os.pathsep.join([str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])
         start, used = time.perf_counter(), _processor()
         done = subprocess.run(
-            words, cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False
+            words, cwd=tree, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
         )
         clock = time.perf_counter() - start
         if done.returncode not in ENDED:
@@ -80,16 +82,16 @@ def main() -> None:
     attacks = [path for path in sorted((HERE / "attacks").glob("*.py")) if path.name != "__init__.py"]
     adopt_orphans()
     subprocess.run([sys.executable, "-c", "import torch"], check=True)  # off the disk before anything is measured
-    costs = {
-        "old code": measure(given.old.resolve(), run),
-        "new code": measure(HERE, run),
-        "new code, attacks untrusted": measure(HERE, run, attacks),
-    }
-    old = costs["old code"]
-    print(f"{'seconds':<30}{'clock':>9}{'ratio':>7}{'processor':>11}{'ratio':>7}")
-    for name, cost in costs.items():
-        ratios = cost.clock / old.clock, cost.processor / old.processor
-        print(f"{name:<30}{cost.clock:9.1f}{ratios[0]:7.2f}{cost.processor:11.1f}{ratios[1]:7.2f}")
+    print(f"{'seconds':<30}{'clock':>9}{'ratio':>7}{'processor':>11}{'ratio':>7}", flush=True)
+    old = _row("old code", measure(given.old.resolve(), run), None)
+    _row("new code", measure(HERE, run), old)
+    _row("new code, attacks untrusted", measure(HERE, run, attacks), old)
+
+
+def _row(name: str, cost: Cost, old: Cost | None) -> Cost:
+    ratios = (cost.clock / old.clock, cost.processor / old.processor) if old else (1.0, 1.0)
+    print(f"{name:<30}{cost.clock:9.1f}{ratios[0]:7.2f}{cost.processor:11.1f}{ratios[1]:7.2f}", flush=True)
+    return cost
 
 
 if __name__ == "__main__":
