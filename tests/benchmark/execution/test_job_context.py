@@ -132,17 +132,15 @@ def test_what_a_party_left_is_moved_and_asked(judged: Job, store: RecordStore) -
 
 
 @pytest.mark.parametrize("trick", ["other bytes", "a link", "a pipe", "nothing"])
-def test_what_is_not_what_its_maker_said_is_refused(
-    trick: str, judged: Job, store: RecordStore, tmp_path: Path
-) -> None:
+def test_what_is_not_what_its_maker_said_is_refused(trick: str, judged: Job, store: RecordStore) -> None:
     digest, path = left_by(store, judged, HOUSE), store.work_path(judged.id, "service")
-    data = path.read_bytes()
+    data, elsewhere = path.read_bytes(), store.root / "elsewhere"
     path.unlink()
     if trick == "other bytes":
         path.write_bytes(data[:-1] + b"x")
     elif trick == "a link":
-        (tmp_path / "elsewhere").write_bytes(data)
-        path.symlink_to(tmp_path / "elsewhere")
+        elsewhere.write_bytes(data)
+        path.symlink_to(elsewhere)
     elif trick == "a pipe":
         os.mkfifo(path)
     with pytest.raises(ValueError, match="checksum differs" if trick == "other bytes" else "can't be read"):
@@ -183,7 +181,7 @@ def test_no_court_imports_a_stranger_s_code(judged: Job, store: RecordStore, tmp
     assert context_in(store, job, beside).take({"service": digest}) is beside
     ((path, id, given, sources),) = beside.loaded
     assert (path, id, given, source in sources) == (store.artefact_path(job.id, "service"), job.id, digest, True)
-    left_by(store, job, strange)
+    digest = left_by(store, job, strange)
     with pytest.raises(ValueError, match="a builder that none of its job's plug-ins has"):
         context_in(store, job).take({"service": digest})
 
