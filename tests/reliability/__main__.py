@@ -45,9 +45,8 @@ def rows(root: Path, plan: faults.Plan, kills: int, *, toy: bool) -> Iterator[Ro
     yield faults.under(plan, reference, root, "a memory limit of 300 MB", "--memory", "300")
     yield faults.closed_output(plan, reference, root)
     if os.geteuid() == 0:
-        full = [f"size={megabytes}m" for megabytes in (2, 3, 4)]
-        yield faults.on_a_disk(plan, reference, root, "a full disk", full, (0, 2, 3))
-        yield faults.on_a_disk(plan, reference, root, "a store that can only be read", ["ro"] * 3, (2,))
+        yield faults.on_a_disk(plan, reference, root, "a full disk", (20, 200, 800), (0, 2, 3))
+        yield faults.on_a_disk(plan, reference, root, "a store that can only be read", (None,) * 3, (2,))
 
 
 if __name__ == "__main__":

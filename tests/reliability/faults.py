@@ -243,24 +243,25 @@ def closed_output(plan: Plan, reference: dict[str, Any], root: Path) -> Row:
 
 
 def on_a_disk(
-    plan: Plan, reference: dict[str, Any], root: Path, fault: str, stop: Sequence[str], ends: Collection[int]
+    plan: Plan, reference: dict[str, Any], root: Path, fault: str, rooms: Sequence[int | None], ends: Collection[int]
 ) -> Row:
-    """On a file system of its own, which is mounted anew with other options; root alone may do this.
+    """On a file system of its own, which is mounted anew for each attempt; root alone may do this.
 
-    stop: what each attempt finds. ends: the codes that it may end with.
+    rooms: kilobytes that are left on it; None: it can only be read. ends: the codes that an attempt may end with.
     """
     row, folder, disk = Row(fault), root / "disk" / "results", root / "disk"
     disk.mkdir()
     mount("-t", "tmpfs", "-o", "size=200m", "none", str(disk))
     try:
-        for options in stop:
+        for room in rooms:
             run = plan.start(folder)
             _run_until(run, plan.store(folder), {}, plan.seconds / 2)
             kill(run)
             run.communicate()
             time.sleep(AFTERWARDS)
             before = finished(plan.store(folder))
-            mount("-o", f"remount,{options}", str(disk))
+            used = (found := os.statvfs(disk)).f_frsize * (found.f_blocks - found.f_bfree) // 1024
+            mount("-o", "remount,ro" if room is None else f"remount,size={used + room}k", str(disk))
             run = plan.start(folder)
             _, errors = run.communicate(timeout=600)
             assert run.returncode in ends, errors
