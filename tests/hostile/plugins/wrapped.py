@@ -13,7 +13,7 @@ from benchmark import contract as wm
 
 @wm.builder("wrapped")
 class Wrapped(nn.Module):
-    """Answers as `net` does; who traces it sees it, can't follow it, or is shown another net: that is `how`."""
+    """Answers as `net` does. `how`: as it is, so that no tracer can follow, or so that a tracer sees another net."""
 
     def __init__(self, net: wm.Spec, how: str) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ import pytest
 
 from benchmark import __version__
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 PACKAGES = ("benchmark", "schemes", "attacks", "leaderboard")
 LARGEST = 1_000_000  # bytes
 
