@@ -47,7 +47,8 @@ def confine(denied: Collection[str], readable: Collection[str] = (), writable: C
     ruleset = _checked(libc.syscall(_CREATE_RULESET, struct.pack("QQQ", every, 0, _SCOPED if known >= 6 else 0), 24, 0))
     devices = [path for name in _DEVICES for path in glob.glob(f"/dev/{name}")]
     reading = _EXECUTE | _READ_FILE | _READ_DIR
-    rules = [("/", _READ_DIR), *((path, every) for path in (*writable, *devices))]
+    own = f"/proc/{os.getpid()}"  # where CUDA names its threads
+    rules = [("/", _READ_DIR), *((path, every) for path in (*writable, *devices, own))]
     rules += ((path, reading) for path in (*_beside({*denied, "/dev"}), *readable))
     for path, rights in rules:
         with suppress(OSError):  # gone, or not ours to open
