@@ -36,17 +36,18 @@ def test_a_suspect_and_its_lineage_are_no_nulls(
     for job in jobs:
         machine.store.write({
             "schema": 1, "id": job.id, "kind": job.kind, "status": "ok", "reason": None, "parents": list(job.parents),
-            "job": job.payload, "result": {"artefacts": {"service": f"sha {job.id}"}, "utility": {"of": job.id}},
+            "job": job.payload, "result": {"artefacts": {"service": f"sha {job.id}", "answers": "sha"}},
             "run": {},
         })  # fmt: skip
         path = machine.store.artefact_path(job.id, "service")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     monkeypatch.setattr(artefacts, "read_service", lambda path, id, digest: id)
+    monkeypatch.setattr(artefacts, "read_answers", lambda path, id, digest: f"answers of {id}")
     digest = f"sha {pools[suspect[0]][suspect[1]]}" if suspect else "none of them"
     found, own = single_model.null_models(photos, REGISTRY, machine, Console(), digest)
     assert own == left_out
     assert (len(found[OWN_POOL]), len(found[SURROGATE_POOL])) == sizes
     kept = [index for index in range(8) if not suspect or index != suspect[1]]
     assert [one for one, _ in found[SURROGATE_POOL]] == [pools["surrogate_nulls"][index] for index in kept]
-    assert all(outcomes == {"of": one} for members in found.values() for one, outcomes in members)
+    assert all(answers == f"answers of {one}" for members in found.values() for one, answers in members)

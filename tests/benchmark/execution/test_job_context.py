@@ -1,25 +1,35 @@
-"""What a job may read, by its role: keys are for courts and insiders."""
+"""What a job may read, by its role, whose code it imports, and what it takes of what others made."""
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from benchmark.architectures.net import Net, build
+from benchmark.digest.code_digest import source_hash
+from benchmark.errors import BenchError
+from benchmark.execution.job_bodies import compute
 from benchmark.execution.job_context import JobContext
-from benchmark.planning.job import Job
+from benchmark.planning.job import Job, PluginSource
 from benchmark.planning.plan import make_plan
 from benchmark.planning.profile import load_profile
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import select_attacks, select_schemes
+from benchmark.protocol.answers import Answers
+from benchmark.protocol.objects import Service
 from benchmark.store import artefacts
 from benchmark.store.records import RecordStore
 from benchmark.vocabulary import JobRole
 from schemes.adi import Adi
 
 KEY = Adi().trigger_key(torch.arange(4 * 256, dtype=torch.int64).to(torch.uint8).view(4, 1, 16, 16), b"s" * 32, 10)
+HOUSE = {"builder": "convnet", "classes": 10, "mean": [0.3], "std": [0.35], "widths": [16, 32, 64], "norm": "batch"}
 
 
 @pytest.fixture
@@ -58,3 +68,110 @@ def test_courts_and_insiders_read_keys(role: JobRole, judged: Job, store: Record
 def test_nobody_else_does(role: JobRole, judged: Job, store: RecordStore) -> None:
     with pytest.raises(PermissionError, match=f"is the {role}'s and may not read a key"):
         read_as(role, judged, store)
+
+
+@pytest.mark.parametrize("role", ["key", "answers"])
+def test_keys_and_answers_are_their_keyholder_s_alone(role: str, store: RecordStore) -> None:
+    path = store.artefact_path("ab" * 32, role)
+    artefacts.write(path, "ab" * 32, KEY if role == "key" else Answers(torch.zeros(3, 10)))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.parents[1] == store.root / "keys"
+    assert stat.S_IMODE(path.parents[1].stat().st_mode) == 0o700
+
+
+def test_a_key_is_never_readable_not_even_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = []
+    monkeypatch.setattr(os, "fsync", lambda file: modes.append(stat.S_IMODE(os.fstat(file).st_mode)))
+    artefacts.write(tmp_path / "key.safetensors", "embed", KEY)
+    assert modes == [0o600]
+
+
+def test_answers_come_back_as_they_were_given(tmp_path: Path) -> None:
+    outputs = torch.randn(5, 10)
+    digest = artefacts.write(tmp_path / "answers", "job", Answers(outputs))
+    assert torch.equal(artefacts.read_answers(tmp_path / "answers", "job", digest).outputs, outputs)
+    with pytest.raises(artefacts.DamagedArtefact, match="its checksum differs"):
+        artefacts.read_answers(tmp_path / "answers", "job", "0" * 64)
+
+
+def left_by(store: RecordStore, job: Job, spec: dict[str, Any]) -> str:
+    """What a party leaves in the working folder: a net of this spec; returns the file's SHA-256."""
+    state = {name: one for name, one in build(HOUSE).state_dict().items()}
+    return artefacts.write(store.work_path(job.id, "service"), job.id, Service(Net(spec, state)))
+
+
+def context_in(store: RecordStore, job: Job, remote: Any = None) -> JobContext:
+    return JobContext(job, store, torch.device("cpu"), remote)
+
+
+def test_what_a_party_left_is_moved_and_asked(judged: Job, store: RecordStore) -> None:
+    digest = left_by(store, judged, HOUSE)
+    running = context_in(store, judged).take({"service": digest})
+    assert running.ask(torch.zeros(2, 1, 16, 16), "labels").shape == (2,)
+    assert not store.work_path(judged.id, "service").exists()
+    assert artefacts.read_service(store.artefact_path(judged.id, "service"), judged.id, digest).net.spec == HOUSE
+
+
+@pytest.mark.parametrize("trick", ["other bytes", "a link", "a pipe", "nothing"])
+def test_what_is_not_what_its_maker_said_is_refused(trick: str, judged: Job, store: RecordStore) -> None:
+    digest, path = left_by(store, judged, HOUSE), store.work_path(judged.id, "service")
+    data, elsewhere = path.read_bytes(), store.root / "elsewhere"
+    path.unlink()
+    if trick == "other bytes":
+        path.write_bytes(data[:-1] + b"x")
+    elif trick == "a link":
+        elsewhere.write_bytes(data)
+        path.symlink_to(elsewhere)
+    elif trick == "a pipe":
+        os.mkfifo(path)
+    with pytest.raises(ValueError, match="checksum differs" if trick == "other bytes" else "can't be read"):
+        context_in(store, judged).take({"service": digest})
+    assert not store.artefact_path(judged.id, "service").exists()
+
+
+def test_what_a_party_says_of_its_model_has_a_form(judged: Job, store: RecordStore) -> None:
+    job, digest = replace(judged, kind="attacked"), left_by(store, judged, HOUSE)
+    for said in (
+        {"cost": {}, "artefacts": {"service": digest, "../../records/x": digest}},
+        {"cost": {}, "artefacts": {}},
+        {"cost": {"queries": "few"}, "artefacts": {"service": digest}},
+        {"cost": {}, "artefacts": {"service": digest}, "utility": {"correct": "1"}},
+    ):
+        with pytest.raises(BenchError, match="what the job made"):
+            compute(context_in(store, job), "answer", said)
+
+
+class Beside:
+    """A process beside the court's, as far as a job knows it."""
+
+    def __init__(self) -> None:
+        self.loaded: list[Any] = []
+
+    def load(self, *given: Any) -> None:
+        self.loaded.append(given)
+
+
+def test_no_court_imports_a_stranger_s_code(judged: Job, store: RecordStore, tmp_path: Path) -> None:
+    """Its model is served by the process beside; where there is none it is refused, and nothing is imported either."""
+    stranger = tmp_path / "stranger.py"
+    stranger.write_text("raise SystemExit('imported')\n")
+    source = PluginSource(str(stranger), "Stranger", source_hash(stranger), trusted=False)
+    job = replace(judged, sources={**judged.sources, "stage0": source})
+    strange = {**HOUSE, "builder": "a-builder-of-his-own"}
+    digest, beside = left_by(store, job, strange), Beside()
+    assert context_in(store, job, beside).take({"service": digest}) is beside
+    ((path, id, given, sources),) = beside.loaded
+    assert (path, id, given, source in sources) == (store.artefact_path(job.id, "service"), job.id, digest, True)
+    digest = left_by(store, job, strange)
+    with pytest.raises(ValueError, match="a builder that none of its job's plug-ins has"):
+        context_in(store, job).take({"service": digest})
+
+
+def test_a_process_that_may_read_no_record_is_given_what_it_needs(judged: Job, store: RecordStore) -> None:
+    marked = judged.payload["key"]
+    digest = artefacts.write(store.artefact_path(marked, "service"), marked, Service(Net.of(build(HOUSE))))
+    store.record_path(marked).unlink()
+    with pytest.raises(artefacts.DamagedArtefact, match="record of a parent is gone"):
+        context_in(store, judged).service(marked)
+    told = replace(judged, given={marked: {"service": digest}})
+    assert context_in(store, told).service(marked).net.spec["builder"] == "convnet"
