@@ -26,11 +26,10 @@ def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None,
     from benchmark.execution.progress import printable
     from leaderboard.analysis import compare as comparing
     from leaderboard.judge.board import judge
-    from leaderboard.judge.run import find_run
     from leaderboard.pages import compare_text
 
-    a = judge(find_run(run_a), alpha, budget)
-    b = judge(find_run(run_b), like=a.tracks)
+    a = judge(options.run_in(run_a), alpha, budget)
+    b = judge(options.run_in(run_b), like=a.tracks)
     found = comparing.compare(a, b)
     if as_json:
         options.dump(compare_text.as_json(a, b, found))

@@ -21,6 +21,7 @@ from benchmark.plugins.selection import Setting, select_schemes
 
 if TYPE_CHECKING:
     from benchmark.execution.run import Machine
+    from benchmark.store.records import RecordStore
     from leaderboard.judge.board import Board
     from leaderboard.judge.run import Run
 
@@ -133,7 +134,6 @@ def judged_run(
     results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None
 ) -> tuple[Machine, Board]:
     """A run's folder and store, and its board at these thresholds. Raises BenchError where no run has the name."""
-    from benchmark.execution.progress import printable
     from benchmark.execution.run import Machine
     from leaderboard.judge.board import judge
     from leaderboard.judge.run import find_run, run_names
@@ -144,10 +144,28 @@ def judged_run(
         raise BenchError(f"no run is called {machine.run!r} in {results}: {hint}`bench run` starts one")
     store = machine.store
     run = find_run(machine.folder, store)
+    name_damage(store, run)
+    return machine, judge(run, alpha, budget)
+
+
+def run_in(folder: Path) -> Run:
+    """The run of a results folder, or a published one. Raises BenchError."""
+    from benchmark.store.records import RecordStore
+    from leaderboard.judge.run import find_run
+
+    store = RecordStore(folder.absolute().parent / "store")
+    run = find_run(folder, store if (store.root / "records").is_dir() else None)
+    name_damage(store, run)
+    return run
+
+
+def name_damage(store: RecordStore, run: Run) -> None:
+    """Say which records of a run are damaged, and what makes them again."""
+    from benchmark.execution.progress import printable
+
     for path, reason in store.damaged:
         again = f"{reason}; it is left out, and `{run.described['command']}` makes it again"
         click.echo(printable(f"{path}: {again}"), err=True)
-    return machine, judge(run, alpha, budget)
 
 
 def advise_retry(run: Run) -> None:

@@ -19,6 +19,7 @@ from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import Broken
 from benchmark.plugins.selection import Setting
 from benchmark.store import run_description
+from benchmark.store.run_description import RUN_FILE
 from benchmark.vocabulary import RECORD_SCHEMA
 
 
@@ -84,7 +85,6 @@ def _first_line(doc: str) -> str:
     return doc.strip().split("\n\n")[0].replace("\n", " ")
 
 
-RUN_FILE = "run.json"
 _THRESHOLDS = frozenset({"about", "alpha", "budget", "seeds", "timeout"})  # of a profile: they select nothing
 
 

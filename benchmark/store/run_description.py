@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+RUN_FILE = "run.json"
+
 
 @dataclass(frozen=True)
 class DescribedThief:

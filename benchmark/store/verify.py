@@ -21,7 +21,7 @@ LEFTOVER = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class StoreFault:
     """One file that is not as it should be.
 
     kind: damaged, what a job made is lost; exposed, others may read a secret; foreign, no file of the store's;
@@ -39,42 +39,42 @@ def whole(store: RecordStore, record: Record) -> bool:
     return all(not _fault(path, checksum) for path, checksum in store.artefacts(record).items())
 
 
-def verify(store: RecordStore) -> list[Finding]:
+def verify(store: RecordStore) -> list[StoreFault]:
     """Everything in a store that is not as it should be; none where it is whole. Raises OSError."""
     found = list(store_files(store.root))
-    findings: list[Finding] = []
+    findings: list[StoreFault] = []
     named: dict[Path, tuple[str, str]] = {}  # artefacts: the job, and the SHA-256 in its record
     secrets: set[str] = set()  # hashes of those by which the records' streams were drawn
     for one in found:
         if one.kind == "record" and one.job is not None:
             record, wrong = examine(one.path, one.job) if one.path.exists() else (None, "it is a link to nowhere")
             if record is None:
-                findings.append(Finding("damaged", one.name, wrong, one.job))
+                findings.append(StoreFault("damaged", one.name, wrong, one.job))
                 continue
             named |= {path: (one.job, checksum) for path, checksum in store.artefacts(record).items()}
             secrets |= {str(record["job"]["secret"])} if "secret" in record["job"] else set()
     for path, (job, checksum) in named.items():
         if wrong := _fault(path, checksum):
-            findings.append(Finding("damaged", path.relative_to(store.root).as_posix(), wrong, job))
+            findings.append(StoreFault("damaged", path.relative_to(store.root).as_posix(), wrong, job))
     for one in found:
         findings += _of_its_kind(one, named, secrets)
     if (store.root / "keys").is_dir() and (store.root / "keys").stat().st_mode & 0o077:
-        findings.append(Finding("exposed", "keys", "others may look into it: chmod 700"))
+        findings.append(StoreFault("exposed", "keys", "others may look into it: chmod 700"))
     return sorted(findings, key=lambda finding: finding.name)
 
 
-def _of_its_kind(one: StoreFile, named: dict[Path, tuple[str, str]], secrets: set[str]) -> Iterator[Finding]:
+def _of_its_kind(one: StoreFile, named: dict[Path, tuple[str, str]], secrets: set[str]) -> Iterator[StoreFault]:
     """What is wrong with a file beside the content of records and artefacts."""
     if one.kind == "foreign":
-        yield Finding("foreign", one.name, "it is none of the store's files: look what it is, and remove it")
+        yield StoreFault("foreign", one.name, "it is none of the store's files: look what it is, and remove it")
     elif one.kind in LEFTOVER:
-        yield Finding("leftover", one.name, LEFTOVER[one.kind])
+        yield StoreFault("leftover", one.name, LEFTOVER[one.kind])
     elif one.kind in ("artefact", "key") and one.path not in named:
-        yield Finding("leftover", one.name, "no record names it")
+        yield StoreFault("leftover", one.name, "no record names it")
     elif one.kind == "secret" and (wrong := _secret_fault(one.path, secrets)):
-        yield Finding("damaged", one.name, wrong)
+        yield StoreFault("damaged", one.name, wrong)
     if one.kind in ("key", "secret") and one.path.lstat().st_mode & 0o077:
-        yield Finding("exposed", one.name, "others may read it: chmod 600")
+        yield StoreFault("exposed", one.name, "others may read it: chmod 600")
 
 
 def _fault(path: Path, checksum: str) -> str:

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from benchmark.description import content, read, read_json
 from benchmark.errors import BenchError
 from benchmark.store.records import Record, RecordStore, fault
-from benchmark.store.run_description import RunDescription
+from benchmark.store.run_description import RUN_FILE, RunDescription
 from leaderboard.judge.gc_pause import paused
 
 T = TypeVar("T")
 
 NOT_RUN = "not-run"
-RUN_FILE, RECORDS = "run.json", "records.jsonl"
+RECORDS = "records.jsonl"
 ANOTHER_VERSION = "if it was written by another version, run the benchmark again to rewrite it"
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import faults
@@ -44,12 +44,9 @@ def rows(root: Path, plan: faults.Plan, kills: int, *, toy: bool) -> Iterator[Ro
     yield faults.flipped(plan, root / "whole", root, kills)
     yield faults.under(plan, reference, root, "a memory limit of 300 MB", "--memory", "300")
     yield faults.closed_output(plan, reference, root)
-    disks: list[Callable[[], Row]] = [
-        lambda: faults.on_a_small_disk(plan, reference, root, "a full disk", "", "size=200m"),
-        lambda: faults.on_a_small_disk(plan, reference, root, "a store that becomes read-only", "ro", "rw,size=200m"),
-    ]
-    for disk in disks if os.geteuid() == 0 else []:
-        yield disk()
+    if os.geteuid() == 0:
+        yield faults.on_a_disk(plan, reference, root, "a full disk", (20, 200, 800), (0, 2, 3))
+        yield faults.on_a_disk(plan, reference, root, "a store that can only be read", (None,) * 3, (2,))
 
 
 if __name__ == "__main__":

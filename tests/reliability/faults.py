@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,7 @@ def flipped(plan: Plan, whole: Path, root: Path, times: int) -> Row:
         path.write_bytes(flip(path.read_bytes(), dice))
     row.waits.append(plan.finish(folder, "--retry", "damaged"))
     row.compare_end(store, reference)
-    row.damaged += damaged(store) - len(store.damaged)
+    row.damaged += damaged(store)
     return row
 
 
@@ -242,25 +242,33 @@ def closed_output(plan: Plan, reference: dict[str, Any], root: Path) -> Row:
     return row
 
 
-def on_a_small_disk(plan: Plan, reference: dict[str, Any], root: Path, fault: str, stop: str, go_on: str) -> Row:
-    """On a file system of its own, which is made full or read-only by mount options; root alone may do this."""
+def on_a_disk(
+    plan: Plan, reference: dict[str, Any], root: Path, fault: str, rooms: Sequence[int | None], ends: Collection[int]
+) -> Row:
+    """On a file system of its own, which is mounted anew for each attempt; root alone may do this.
+
+    rooms: kilobytes that are left on it; None: it can only be read. ends: the codes that an attempt may end with.
+    """
     row, folder, disk = Row(fault), root / "disk" / "results", root / "disk"
     disk.mkdir()
-    mount("-t", "tmpfs", "-o", "size=1m", "none", str(disk))
+    mount("-t", "tmpfs", "-o", "size=200m", "none", str(disk))
     try:
-        for size in (1, 2, 3):
-            mount("-o", f"remount,rw,size={size}m", str(disk))
-            before = finished(plan.store(folder))
+        for room in rooms:
             run = plan.start(folder)
-            _run_until(run, plan.store(folder), before, plan.seconds)
-            if stop:
-                subprocess.run(["mount", "-o", f"remount,{stop}", str(disk)], check=False, capture_output=True)
+            _run_until(run, plan.store(folder), {}, plan.seconds / 2)
+            kill(run)
+            run.communicate()
+            time.sleep(AFTERWARDS)
+            before = finished(plan.store(folder))
+            used = (found := os.statvfs(disk)).f_frsize * (found.f_blocks - found.f_bfree) // 1024
+            mount("-o", "remount,ro" if room is None else f"remount,size={used + room}k", str(disk))
+            run = plan.start(folder)
             _, errors = run.communicate(timeout=600)
-            assert run.returncode in (0, 2, 3), errors
+            assert run.returncode in ends, errors
             assert "Traceback" not in errors, errors
             row.tried += 1
             row.compare(before, plan.store(folder))
-        mount("-o", f"remount,{go_on}", str(disk))
+            mount("-o", "remount,rw,size=200m", str(disk))
         row.waits.append(plan.finish(folder))
         row.compare_end(plan.store(folder), reference)
     finally:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from bench import arguments, bench, bench_here, records, stamps, verdicts
+from bench import COMMAND, arguments, bench, bench_here, records, stamps, verdicts
 
 SOME = "none,prune(amount=0.3)"
 
@@ -34,6 +36,35 @@ def test_fresh_on_a_device_that_is_not_there_costs_nothing(results: Path) -> Non
     assert done.returncode == 2, done.stdout + done.stderr
     assert stamps(results) == before
     assert own_records(results)
+
+
+def test_an_interrupted_fresh_run_leaves_the_rest_as_it_was(finished: Path, results: Path) -> None:
+    before = stamps(results)
+    words = [*COMMAND, *arguments(results, "--fresh", "--workers", "1")]
+    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while len(stamps(results).items() & before.items()) > len(before) - 2 and run.poll() is None:
+        time.sleep(0.05)
+    run.terminate()
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 143
+    assert 0 < len(left := stamps(results).items() & before.items()) < len(before)
+    assert f"{len(left)} jobs were not made anew: their earlier records stay, and count until they are" in output
+    assert records(results) == records(finished)
+    done = bench(*arguments(results))
+    assert (done.returncode, f"0 jobs to run, {len(before)} finished before" in done.stdout) == (0, True)
+
+
+def test_two_runs_at_once_share_one_store(finished: Path, results: Path) -> None:
+    for path in sorted((results / "store" / "records").glob("*/*.json"))[:4]:
+        path.unlink()
+    words = [*COMMAND, *arguments(results, "--workers", "1")]
+    runs = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [run.communicate(timeout=240)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert records(results) == records(finished)
+    assert sorted("in use by another run" in output for output in outputs) == [False, True]
+    jobs = sorted(line for output in outputs for line in output.splitlines() if "jobs to run" in line)
+    assert [line.split()[0] for line in jobs] == ["0", "4"]
 
 
 def test_a_report_without_a_store_reads_the_runs_own_records(results: Path) -> None:
