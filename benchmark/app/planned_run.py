@@ -116,21 +116,25 @@ def plan_run(options: RunOptions, command: str) -> PlannedRun:
     machine = Machine(options.results, run, options.workers, options.device, options.memory)
     registry = Registry.discover(options.plugins)
     schemes, attacks = select_schemes(options.schemes, registry), select_attacks(options.attacks, registry)
-    if options.task is not None:
-        _check_task(options.task, profile, schemes)
+    note = _check_task(options.task, profile, schemes) if options.task is not None else ""
     for track in profile.tracks:
         provide(find_task(track.task), offline=options.offline)
+    if note:
+        say(note)
     return PlannedRun(_crossed(profile, schemes, attacks, registry, machine), machine, registry, command)
 
 
-def _check_task(name: str, profile: Profile, schemes: Sequence[Setting]) -> None:
-    """Say which schemes run on another task than the one asked for. Raises BenchError where all of them do."""
+def _check_task(name: str, profile: Profile, schemes: Sequence[Setting]) -> str:
+    """Which schemes run on another task than the one asked for, in words. Raises BenchError where all of them do."""
     task = find_task(name)
     others = [one for one in schemes if task.kind not in one.tasks]
     if not others:
-        return
+        return ""
     kinds = " or ".join(others[0].tasks)
-    mend = {"image-to-image": f"give pairs of images with --task {PAIRS}NAME", "classification": f"see {CLASSES}NAME"}
+    mend = {
+        "image-to-image": f"give pairs of images with --task {PAIRS}NAME",
+        "classification": f"give --task {CLASSES}NAME",
+    }
     if len(others) == len(schemes):
         raise BenchError(
             f"--task {name} is {task.kind}, and {others[0].label} marks {kinds} nets: "
@@ -139,7 +143,7 @@ def _check_task(name: str, profile: Profile, schemes: Sequence[Setting]) -> None
     track = profile.track(others[0].tasks)
     where = f"the profile's {track.task} serves" if track else "the profile has no task for"
     names = ", ".join(dict.fromkeys(one.stages[0].declaration.name for one in others))
-    say(f"--task {name} is {task.kind}: {where} {names}, which marks {kinds} nets")
+    return f"--task {name} is {task.kind}: {where} {names}, which marks {kinds} nets"
 
 
 def plan_calibration(

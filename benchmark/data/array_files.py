@@ -78,12 +78,10 @@ class Shelf:
     def find(self) -> tuple[Path, Description] | None:
         """The description and its folder: the cache first, which is emptied when the data root is written."""
         for place in reversed(self.places):
-            path = place / f"{self.reader}.json"
-            if path.is_file():
-                try:
-                    return place, read(Description, read_json(path, ""))
-                except BenchError:
-                    continue  # damaged: it is made again
+            try:
+                return place, read(Description, read_json(place / f"{self.reader}.json", ""))
+            except BenchError:
+                continue  # not there, or damaged: it is made again
         return None
 
     @contextmanager

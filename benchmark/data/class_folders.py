@@ -27,7 +27,11 @@ def classes(folder: Path, left_out: str = "") -> dict[str, Path]:
     Names are in Unicode's composed form, for macOS writes the same name in another.
     """
     there = (path for path in _inside(folder) if path.name != left_out and path.is_dir())
-    return dict(sorted((unicodedata.normalize("NFC", path.name), path) for path in there))
+    found: dict[str, Path] = {}
+    for name, path in sorted((unicodedata.normalize("NFC", path.name), path) for path in there):
+        if found.setdefault(name, path) is not path:
+            raise BenchError(f"{folder} has two folders called {name}, written in two ways: rename one")
+    return found
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,27 +30,38 @@ def picture(file: Path, mode: str) -> Image.Image:
     Of a picture that moves, the first one; 16 bits are scaled to 8. Raises BenchError for one that can't be read, is
     too large, or has numbers of which nobody knows what white is.
     """
-    from PIL import Image, ImageOps  # only here and below: schemes are imported where no picture is read
+    from PIL import Image  # only here and below: schemes are imported where no picture is read
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(file, formats=FORMATS)
-        with opened:
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as opened:
             if opened.width * opened.height > PIXELS:
                 raise ValueError(f"it has {opened.width}x{opened.height} pixels, and {PIXELS} are the most")
             if opened.mode in ("F", "I"):
                 raise ValueError("its numbers have no known white: save it with 8 or 16 bits")
-            upright = ImageOps.exif_transpose(opened)
-            if upright.mode.startswith("I;16"):
-                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-            if upright.has_transparency_data:
-                upright = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-            return upright.convert(mode)
+            seen: Image.Image = opened
+            if opened.mode.startswith("I;16"):
+                seen = Image.fromarray((np.asarray(opened) >> 8).astype(np.uint8))
+            elif opened.has_transparency_data:
+                whole = opened.convert("RGBA")
+                seen = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)
+            return _upright(seen.convert(mode), opened)
     except Exception as error:  # decoders raise what they like: SyntaxError, struct.error, EOFError and others
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BenchError(f"{file} can't be read as a picture: {reason}: mend it or remove it") from error
+
+
+def _upright(seen: Image.Image, opened: Image.Image) -> Image.Image:
+    """The picture as the camera says that it was held; as it is where nobody can read what the camera says."""
+    from PIL import Image
+
+    turn = Image.Transpose
+    turns = dict(enumerate((
+        turn.FLIP_LEFT_RIGHT, turn.ROTATE_180, turn.FLIP_TOP_BOTTOM, turn.TRANSPOSE, turn.ROTATE_270, turn.TRANSVERSE,
+        turn.ROTATE_90,
+    ), 2))  # fmt: skip
+    with suppress(Exception):
+        return seen.transpose(turns[opened.getexif()[0x0112]])
+    return seen
 
 
 def picture_files(folder: str | Path) -> list[Path]:

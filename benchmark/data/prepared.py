@@ -21,7 +21,7 @@ def prepare_splits(task: Task) -> None:
     Every file is read once to the end, so that damage is found, and made again. Runs that share a data root wait for
     one another. Raises BenchError: a file that is missing or can't be read, no folder that can be written.
     """
-    data, seen, shelf = task.data_hash(), task.last_seen(), task.shelf
+    seen, data, shelf = task.last_seen(), task.data_hash(), task.shelf  # in this order, lest a change goes unnoticed
     if _fault(task, data, seen) is None:
         return
     with shelf.locked(say) as place:
@@ -31,6 +31,8 @@ def prepare_splits(task: Task) -> None:
             for stray in place.glob(".*.tmp"):  # of a run that was killed
                 stray.unlink()
             files = _written(task, data, place, fault)
+            if task.last_seen() != seen:
+                raise BenchError(f"task {task.name}: pictures changed while they were read: run the same command again")
             shelf.describe(place, Description(task.declaration(), data, seen, files))
         except OSError as error:
             raise array_files.unwritable(place, error) from error
@@ -57,7 +59,8 @@ def _fault(task: Task, data: str, seen: str) -> str | None:
     if found is None:
         return ""
     place, known = found
-    if (known.task, known.data, known.last_seen) != (task.declaration(), data, seen):
+    names = {task.shelf.array(place, data, role, side).name for role in ROLES for side in SIDES}
+    if (known.task, known.data, known.last_seen, {*known.files}) != (task.declaration(), data, seen, names):
         return ""
     for name, sha256 in known.files.items():
         try:

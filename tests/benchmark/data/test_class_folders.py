@@ -62,6 +62,9 @@ def test_one_name_in_two_unicode_forms_is_one_class(root: Path) -> None:
     for part, form in (("train", "NFC"), ("val", "NFD")):
         pictures(root / part, **{unicodedata.normalize(form, name): 1 for name in ("Übung", "zoo", "été")})
     assert [*classes(root / "train")] == [*classes(root / "val")] == ["zoo", "Übung", "été"]
+    pictures(root / "both", **{unicodedata.normalize(form, "Übung"): 1 for form in ("NFC", "NFD")})
+    with pytest.raises(BenchError, match="two folders called Übung, written in two ways"):
+        classes(root / "both")
 
 
 def test_a_link_that_leads_nowhere_and_what_is_no_file_are_named(root: Path) -> None:

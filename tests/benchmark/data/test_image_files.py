@@ -104,6 +104,9 @@ def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path: Path) -> None:
     exif[0x0112] = 6  # turn it clockwise to see it upright: what is left in the file comes to the top
     upright.save(tmp_path / "a.png", exif=exif)
     assert np.asarray(picture(tmp_path / "a.png", "L"))[[0, -1]].mean(1).tolist() == [0, 255]
+    for said in (b"Exif\0\0no TIFF", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"):
+        upright.save(tmp_path / "a.jpg", exif=said)
+        assert picture(tmp_path / "a.jpg", "L").size == (8, 4)
 
 
 def test_of_a_picture_that_moves_the_first_counts(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def test_a_task_that_no_scheme_would_run_on_is_refused(root: Path) -> None:
     )
     code, _, sentence = asked("folder-pairs:dark:16", "adi", root)
     assert code == 2
-    assert "marks classification nets: see folder:NAME, or leave --task out" in sentence
+    assert "marks classification nets: give --task folder:NAME, or leave --task out" in sentence
     assert not (root / "prepared").exists()
 
 

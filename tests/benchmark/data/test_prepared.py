@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import multiprocessing
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import torch
 from bench import PROFILE, bench_here
 from own_pictures import pictures
+from PIL import Image
 
 from benchmark.data.prepared import ROLES
 from benchmark.data.splits import load, load_split, prepare_splits, source_files, split_files
@@ -155,7 +157,8 @@ def test_damage_is_named_and_the_same_file_made_anew(
 def test_a_description_that_is_damaged_is_made_anew(pets: Task) -> None:
     (path,) = split_files(pets)["owner"][0].parent.glob("*.json")
     whole = path.read_bytes()
-    for content in (b"", b"[]", whole[:-9], whole.replace(b"-owner-x.npy", b"/../owner-x.npy")):
+    no_files = json.dumps(json.loads(whole) | {"files": {}}).encode()
+    for content in (b"", b"[]", whole[:-9], no_files, whole.replace(b"-owner-x.npy", b"/../owner-x.npy")):
         path.write_bytes(content)
         prepare_splits(pets)
         assert path.read_bytes() == whole
@@ -173,7 +176,13 @@ def test_a_file_that_is_not_the_jobs_leaves_it_to_the_next_run(root: Path, pets:
         load_split(pets, "owner", "0" * 64)
 
 
-PREPARE = "from benchmark.data import prepared as p, tasks; p.prepare_splits(tasks.find_task('folder:pets:16'))"
+PREPARE = """
+import sys
+from benchmark.data import prepared, tasks
+
+prepared.prepare_splits(tasks.find_task("folder:pets:16"))
+print("torch" in sys.modules)
+"""
 
 
 def test_pictures_that_change_at_equal_size_and_time_are_noticed(root: Path) -> None:
@@ -182,6 +191,7 @@ def test_pictures_that_change_at_equal_size_and_time_are_noticed(root: Path) -> 
     def look() -> tuple[set[str], str]:
         done = subprocess.run([sys.executable, "-c", PREPARE], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{'preparing' in done.stderr}\n"  # torch is for those who read
         return {path.name for path in (root / "prepared").glob("folder-*/*.npy")}, done.stderr
 
     first, said = look()
@@ -202,6 +212,18 @@ def test_pictures_that_change_at_equal_size_and_time_are_noticed(root: Path) -> 
     assert "preparing" in said
     assert len(second) == len(first) == 8  # what was made of the old pictures is gone
     assert not second & first
+
+
+def test_pictures_that_change_while_they_are_read_stop_the_command(root: Path, monkeypatch) -> None:
+    from benchmark.data import rows
+
+    def touched(path: Path, mode: str) -> Image.Image:
+        os.utime(path)
+        return Image.new(mode, (16, 16))
+
+    monkeypatch.setattr(rows, "picture", touched)
+    with pytest.raises(BenchError, match="changed while they were read: run the same command again"):
+        prepare_splits(find_task("folder:pets:16"))
 
 
 def _prepare(name: str, gate: object) -> None:
