@@ -113,7 +113,7 @@ def test_pages_keep_to_their_size() -> None:
     assert lines["AGENTS.md"] < 80
 
 
-def test_the_glossary_has_its_terms_in_alphabetical_order() -> None:
+def test_the_glossary_is_in_alphabetical_order() -> None:
     terms = re.findall(r"^- \*\*(.+?)\*\*: ", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
     assert len(terms) >= 30
     assert terms == sorted(terms, key=str.lower)

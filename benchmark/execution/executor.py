@@ -27,7 +27,6 @@ from benchmark.execution.walls import FOLDERS, Side, own_images, walls
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobRole, JobStep
 
-_HERE = "benchmark.execution"
 START_SECONDS = 300.0  # for a process to start, the import of torch from a cold disk included
 
 
@@ -270,16 +269,16 @@ class LocalExecutor:
     def _start(self, side: Side, number: int, job: Job | None) -> Lease:
         """A process for `side`: for this job alone, or for many."""
         log = self._root / "logs" / f"{side}-{number}.log"
-        call, arguments = f"{_HERE}.worker:serve", {"entry": self._entry, "machine": self._machine}
+        call, arguments = "worker:serve", {"entry": self._entry, "machine": self._machine, "lasting": job is None}
         if side == "suspect":
-            call, arguments = f"{_HERE}.suspect_process:serve_suspect", {"device": self._machine["device"]}
+            call, arguments = "suspect_process:serve_suspect", {"device": self._machine["device"]}
         try:
             for name, mode in FOLDERS.items():
                 (self._root / name).mkdir(mode, parents=True, exist_ok=True)
             if job is not None:
                 self._work(job).mkdir(exist_ok=True)
             around = walls(side, self._root, self._data, job)
-            return self._zygote.fork(call, arguments, log, around, self._memory_mb)
+            return self._zygote.fork(f"benchmark.execution.{call}", arguments, log, around, self._memory_mb)
         except OSError as error:
             hint = ": raise the limit (ulimit -n) or use fewer --workers" if error.errno == errno.EMFILE else ""
             where = f" ({error.filename})" if error.filename else ""

@@ -22,8 +22,8 @@ from benchmark.store.records import STATUSES
 Entry = Callable[[Job, str, dict[str, Any], dict[str, Any], Connection | None], dict[str, Any]]
 
 
-def serve(pipe: Connection, entry: str, machine: dict[str, Any]) -> None:
-    """Answer the driver's steps. `entry` is `module:function`."""
+def serve(pipe: Connection, entry: str, machine: dict[str, Any], lasting: bool) -> None:
+    """Answer the driver's steps: many where this process is `lasting`, else one. `entry` is `module:function`."""
     module, _, name = entry.partition(":")
     execute: Entry = getattr(importlib.import_module(module), name)
     out, own = os.fdopen(os.dup(pipe.fileno()), "wb"), os.getpid()
@@ -32,6 +32,7 @@ def serve(pipe: Connection, entry: str, machine: dict[str, Any]) -> None:
         out.write(json.dumps(message, allow_nan=False).encode() + b"\n")
         out.flush()
 
+    before = ProcessState()
     say({"ready": True})
     with suppress(EOFError):
         while True:
@@ -41,6 +42,10 @@ def serve(pipe: Connection, entry: str, machine: dict[str, Any]) -> None:
             outcome = _outcome(execute, job, step, made, dict(machine), suspects)
             if os.getpid() != own:  # a copy that the job made of this process
                 os._exit(1)
+            if changed := before.changed():
+                _note(outcome, changed, lasting)
+            if before.outdated():
+                before = ProcessState()
             say({"job": job.id, "nonce": nonce, "outcome": outcome})
             if suspects is not None:
                 suspects.close()
@@ -49,7 +54,7 @@ def serve(pipe: Connection, entry: str, machine: dict[str, Any]) -> None:
 def _outcome(
     execute: Entry, job: Job, step: str, made: dict[str, Any], machine: dict[str, Any], suspects: Connection | None
 ) -> dict[str, Any]:
-    began, before = time.perf_counter(), ProcessState()
+    began = time.perf_counter()
     try:
         outcome = {"reason": None, "result": {}, "run": {}, **execute(job, step, made, machine, suspects)}
         if outcome.get("status") not in STATUSES | {"damaged"}:
@@ -60,12 +65,15 @@ def _outcome(
         status, reason = mishap(error) or ("crashed", _reason(error, job))
         outcome = {"status": status, "reason": reason, "result": {}, "run": {"traceback": traceback.format_exc()}}
     outcome["run"] = {"seconds": time.perf_counter() - began, **outcome["run"]}
-    if changed := before.changed():
-        outcome["run"]["changed"] = changed
-        if not job.foreign:  # others come after it in this process
-            reason = f"it changed {', '.join(changed[:5])} for the jobs after it"
-            outcome |= {"status": "crashed", "reason": reason, "result": {}}
     return outcome
+
+
+def _note(outcome: dict[str, Any], changed: list[str], lasting: bool) -> None:
+    """Say what a step changed in its process; a crash where other jobs come after it there."""
+    outcome["run"]["changed"] = changed
+    if lasting:
+        reason = f"it changed {', '.join(changed[:5])} for the jobs after it"
+        outcome |= {"status": "crashed", "reason": reason, "result": {}}
 
 
 def _reason(error: BaseException, job: Job) -> str:

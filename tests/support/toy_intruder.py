@@ -28,6 +28,8 @@ def foreign(job: Job) -> Job:
 def execute(
     job: Job, step: str, made: dict[str, Any], context: dict[str, Any], suspects: Connection | None
 ) -> dict[str, Any]:
+    if job.payload["do"] == "take time":
+        time.sleep(job.payload["pause"])
     if step == "answer":
         return {"status": "ok", "result": {"answered by": os.getpid(), "made": made}}
     work = Path(context["root"]) / "work" / job.id  # where its process may write

@@ -53,8 +53,13 @@ class ProcessState:
     """The state of this process at the moment this is made."""
 
     def __init__(self) -> None:
+        self._modules = len(sys.modules)
         self._settings = dict(_settings())
         self._names = [(where, names, dict(names)) for where, names in _namespaces()]
+
+    def outdated(self) -> bool:
+        """Whether modules were imported since, whose functions it doesn't know."""
+        return len(sys.modules) != self._modules
 
     def changed(self) -> list[str]:
         """What is different now, by name."""

@@ -62,6 +62,14 @@ def test_foreign_code_has_a_process_of_its_own(executor: LocalExecutor, job: Cal
     assert own[0]["made"]["label"] == "a"
 
 
+def test_the_time_limit_is_of_a_jobs_steps_together(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    found = run(executor, job("a", "take time", pause=0.6, timeout=5.0))
+    assert found.status == "ok"
+    assert found.run["seconds"] > 1.2
+    found = run(executor, job("b", "take time", pause=0.6, timeout=1.0))
+    assert (found.status, found.reason) == ("timeout", "It was stopped after its time limit of 1 s.")
+
+
 @pytest.mark.parametrize("trusted", [True, False])
 def test_a_job_that_forks_and_returns_twice_shifts_no_result(
     executor: LocalExecutor, job: Callable[..., Job], trusted: bool
