@@ -281,7 +281,10 @@ class RunDescription:
 
 def retrying(command: str, what: str) -> str:
     """The command of a run.json, made to run again what is `what`: crashed, not-applicable or damaged."""
-    words = shlex.split(command)
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a quote too many: it was not written by `bench run`
+        return f"{command} --retry {what}"
     kept = [word for before, word in zip(["", *words], words, strict=False)
             if word not in ("--fresh", "--retry") and before != "--retry"]  # fmt: skip
     return shlex.join([*kept, "--retry", what])
