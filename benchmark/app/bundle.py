@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -83,11 +84,19 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class LeftOutCode:
-    """`bundle.json`: why the code of a plug-in is not in the bundle, by the name that it would have there."""
+class BundleForm:
+    """`bundle.json`. left_out: why the code of a plug-in is not in the bundle, by the name that it would have there.
+
+    court: the key of the court's stream, 64 hexadecimal digits; none of a run from before stores had a secret.
+    """
 
     schema: Literal[2]
     left_out: Mapping[str, str]
+    court: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.court is not None and not re.fullmatch("[0-9a-f]{64}", self.court):
+            raise ValueError("court must be 64 hexadecimal digits")
 
 
 def seal(hashes: Mapping[str, str]) -> Manifest:
@@ -250,12 +259,17 @@ def _sha256(path: Path) -> str:
 
 def court_key(folder: Path) -> bytes | None:
     """The key of the court's stream; None in a bundle of a run from before stores had a secret."""
-    key = json.loads((folder / BUNDLE).read_bytes()).get("court")
+    key = _form(folder).court
     return None if key is None else bytes.fromhex(key)
+
+
+def _form(folder: Path) -> BundleForm:
+    return read(BundleForm, read_json(folder / BUNDLE, FRESH), str(folder / BUNDLE), FRESH)
 
 
 def read_bundle(folder: Path) -> tuple[Run, Board, Cell]:
     """Its run and its one cell. Raises BenchError for a bundle that is sealed and yet none."""
+    _form(folder)
     run = read_run(folder)
     board = judge(run)
     verdicts = [f"a cell that is {cell.verdict.word}" for cell in board.cells]
