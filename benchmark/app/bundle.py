@@ -27,7 +27,7 @@ from benchmark.description import read
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import court_stream
-from benchmark.files import content, json_value, regular
+from benchmark.files import content, json_value, read_json, regular
 from benchmark.identity import canonical
 from benchmark.plugins.parameters import Declaration, first_few
 from benchmark.plugins.registry import Registry

@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmark.data.sources import DATA_SETS
 from benchmark.data.tasks import data_root
 from benchmark.errors import BenchError
+from benchmark.execution.processes import landlock
 from benchmark.plugins.parameters import first_few
 from watermark_bench import HOME, NEEDED, PACKAGES, namesakes
 
@@ -101,6 +102,7 @@ def examine(results: Path) -> Iterator[Finding]:
     yield _imports()
     yield _folder(results)
     yield _data()
+    yield _walls()
     cores = os.cpu_count() or 1
     yield Finding(True, "processor", f"{cores} cores: --workers {cores} is the default")
 
@@ -149,6 +151,12 @@ def _imports() -> Finding:
         return Finding(True, "device", done.stdout.strip())
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     return Finding(False, "device", f"torch and torchvision don't import together ({last}): {REINSTALL}")
+
+
+def _walls() -> Finding:
+    """Whether the kernel keeps plug-ins of others from the store; a run goes on without."""
+    none = "none here: a plug-in of somebody else's can read the store and others' images (SECURITY.md)"
+    return Finding(True, "walls", f"Landlock, version {landlock.version()}" if landlock.version() else none)
 
 
 def _folder(results: Path) -> Finding:
