@@ -77,8 +77,8 @@ def verify(
 
     The profile's unmarked models (of image-to-image nets, surrogates of these as well) are the comparison: they are
     trained once and kept in the store of --results.
-    Ends with 0 whatever the verdict. Under a key that is not well formed and bound it is `inadmissible`; of a model that
-    nobody can judge it is `inconsistent`, for its answers, or `unreadable`, for its net.
+    Ends with 0 whatever the verdict. Under a key that is not well formed and bound it is `inadmissible`; of a model
+    that nobody can judge it is `inconsistent`, for its answers, or `unreadable`, for its net.
     """
     from rich.console import Console
 

@@ -38,8 +38,8 @@ class Draws:
 
 def seeds_of(x: Tensor) -> list[int]:
     """The seed of each image of (N, C, H, W) in [0, 1]: a hash of its bytes, whatever batch it comes in."""
-    images = as_bytes(x).cpu().contiguous()
-    digests = (hashlib.sha256(b"draws" + image.numpy().tobytes()).digest() for image in images)
+    images = as_bytes(x).flatten(1).cpu().numpy()
+    digests = (hashlib.sha256(b"draws" + image.tobytes()).digest() for image in images)
     return [int.from_bytes(digest[:7], "big") for digest in digests]
 
 

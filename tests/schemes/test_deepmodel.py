@@ -50,8 +50,9 @@ def test_every_output_carries_the_mark_and_stays_close_to_the_hosts(image_lab, m
     host = image_lab.null(100)
     assert seen(image_lab, marked, marked.key).mean() > 0.7
     assert seen(image_lab, marked, marked.key, "success").mean() > 0.8
-    found = distortion(image_lab.answers(host.service), image_lab.answers(marked.service))
-    assert found["psnr"] == psnr(images(image_lab, marked), images(image_lab, host).clamp(0, 1)).tolist()
+    before, after = (image_lab.answers(one.service) for one in (host, marked))
+    found = distortion(before, after)
+    assert found["psnr"] == psnr(after.outputs, before.outputs.clamp(0, 1)).tolist()
     assert np.mean(found["psnr"]) > 34
     assert 0.9 < np.mean(found["ssim"]) < 0.999
     assert marked.accuracy > host.accuracy - 1
