@@ -98,7 +98,7 @@ WRONG_ATTACKS = {
         "crashed",
         "returned a model with NaN or infinity",
     ),
-    "shape": ("thief.model.head = nn.Linear(256, 7)\nreturn thief.model", "crashed", "answers with shape (397, 7)"),
+    "shape": ("thief.model.head = nn.Linear(256, 7)\nreturn thief.model", "utility-lost", ""),  # judged by its labels
     "nothing": ("pass", "crashed", "returned NoneType: run() must return a Module or AttackResult"),
     "unknown_net": ("return nn.Linear(2, 2)", "crashed", "Linear has no spec()"),
     "undeclared": (

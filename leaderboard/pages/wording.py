@@ -11,7 +11,7 @@ from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.summaries import AttackRow
 from leaderboard.judge.tracks import Track
-from leaderboard.judge.verdicts import Tally
+from leaderboard.judge.verdicts import KEY_IN_POOL, Tally
 from leaderboard.stats.tails import wilson
 from leaderboard.stats.utility_test import LEAST_GAIN, SCALE, Utility
 
@@ -272,7 +272,12 @@ def square(cells: Sequence[Cell]) -> list[str]:
         lines.append(changed(cell.utility.delta, cell.unit))
     if cell.kind == "function-preserving" and cell.agreement is not None:
         lines.append(agreement(cell.agreement))
-    return lines + list(cell.verdict.flags)
+    return [*lines, *(flag(cell, one) for one in cell.verdict.flags)]
+
+
+def flag(cell: Cell, name: str) -> str:
+    """A flag of a cell's verdict, and how many key images the thief had where it says that he had some."""
+    return f"{name}: {cell.overlap.held} of {cell.overlap.of}" if name == KEY_IN_POOL and cell.overlap else name
 
 
 def _seeds(cells: Sequence[Cell]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.opinion import Examined, opinion
 from leaderboard.judge.verdicts import Tally
-from leaderboard.pages import single_model
+from leaderboard.pages import single_model, wording
 from leaderboard.pages.cell_facts import describe_cell
 from leaderboard.pages.export import matrix_csv
 from leaderboard.pages.sections.protocol import legend
@@ -75,6 +75,7 @@ def test_key_images_in_the_thief_s_hands_are_counted_and_flagged(case: Any) -> N
         case.store.write(record)
     board = case.board()
     assert [cell.verdict.flags for cell in board.cells] == [("key-in-pool",), (), ()]
+    assert [wording.square([cell])[-1] for cell in board.cells[:2]] == ["key-in-pool: 36 of 40", "0.0"]
     assert "36 of 40 were among the thief's own images" in describe_cell(board, board.cells[0])
     head, *rows = matrix_csv(board).splitlines()
     held = [dict(zip(head.split(","), row.split(","), strict=False))["key_images_held"] for row in rows]
