@@ -174,7 +174,12 @@ class _Run:
             finished = replace(finished, status="crashed", reason=self._beyond_repair(finished))
         record = _record(finished)
         if finished.status in FINAL or not self.store.finished(job.id):
-            self.store.write(record)
+            try:
+                self.store.write(record)
+            except (TypeError, ValueError) as error:  # somebody else's code said what no record can hold
+                finished = replace(finished, status="crashed", reason=f"What it found is {error}", result={}, run={})
+                record = _record(finished)
+                self.store.write(record)
             self.again.discard(job.id)
         self._note(record)
         self.events.finished(job, record)

@@ -272,3 +272,20 @@ def test_the_number_of_workers_changes_no_record(tmp_path: Path, job: Callable[.
 
     assert records(1) == records(4)
     assert len(records(2)) == 8
+
+
+def test_a_result_that_no_record_can_hold_costs_its_own_job_alone(
+    bench: Bench, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = bench.store.write
+
+    def picky(record: Record) -> None:
+        if record["job"]["do"] == "sleep" and record["status"] == "ok":
+            raise ValueError("not a record: its result is none")
+        write(record)
+
+    monkeypatch.setattr(bench.store, "write", picky)
+    odd, usual = job("odd", "sleep"), job("usual")
+    bench.run(odd, usual)
+    assert [bench.status(one) for one in (odd, usual)] == ["crashed", "ok"]
+    assert (bench.store.read(odd.id) or {})["reason"] == "What it found is not a record: its result is none"
