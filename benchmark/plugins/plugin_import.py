@@ -25,15 +25,11 @@ def module_of(source: Path) -> ModuleType:
     name = module_name(source)
     top = name.partition(".")[0]
     if top in FIRST_PARTY:
-        other = importlib.util.find_spec(top)
-        if other is None or other.origin is None or Path(other.origin).resolve() != module_source(top):
-            raise BenchError(_other_package(top, other))
+        spec, ours = importlib.util.find_spec(top), module_source(top)
+        found = spec.origin if spec else None
+        if found is None or Path(found).resolve() != ours:
+            raise BenchError(f"`import {top}` finds {found or 'no module'} in place of {ours}: see bench doctor")
     return importlib.import_module(name)
-
-
-def _other_package(top: str, other: ModuleSpec | None) -> str:
-    there = f"{other.origin or 'a folder without __init__.py'}" if other else "nothing"
-    return f"`import {top}` finds {there} in place of {module_source(top)}: see bench doctor"
 
 
 class _Loader(SourceFileLoader):

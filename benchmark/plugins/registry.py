@@ -146,6 +146,8 @@ def load_class(source: Path, class_name: str) -> type:
     source = source.resolve()
     try:
         module = plugin_import.module_of(source)
+    except BenchError:
+        raise
     except (Exception, SystemExit) as error:
         where, what = f"{source}:{_failing_line(source, error)}", f"{type(error).__name__}: {error}"
         raise BenchError(f"{where}: the plug-in can't be imported: {what}") from error

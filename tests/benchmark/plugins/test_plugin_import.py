@@ -96,5 +96,5 @@ def test_another_package_of_a_built_in_s_name_is_not_run(tmp_path: Path, monkeyp
     theirs = ModuleType("attacks")
     theirs.__spec__ = ModuleSpec("attacks", None, origin=str(tmp_path / "attacks/__init__.py"))
     monkeypatch.setitem(sys.modules, "attacks", theirs)
-    with pytest.raises(BenchError, match=r"`import attacks` finds .* in place of .*see bench doctor"):
+    with pytest.raises(BenchError, match=r"^`import attacks` finds .* in place of .*see bench doctor"):
         load_class(Path(built_in.__file__), "PruneStructured")
