@@ -31,7 +31,7 @@ def forged_utility() -> None:
     """Whoever is tested afterwards is never wrong."""
     from benchmark.protocol import steps
 
-    steps.utility = lambda service, data, context: {"correct": "1" * len(data)}
+    steps.utility = lambda answers, data, *more: {"correct": "1" * len(data)}
 
 
 def later(poison: Callable[[], None]) -> Callable[[], None]:
