@@ -103,3 +103,13 @@ def test_doctor_compares_an_installation_with_its_list_of_files(
     assert said() == (False, f"attacks/mine.py in {tmp_path}: somebody else's: {again}")
     (tmp_path / "attacks/prune.py").unlink()
     assert said() == (False, f"attacks/prune.py in {tmp_path}: missing: {again}")
+
+
+def test_doctor_says_whether_the_kernel_has_walls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said() -> str:
+        return next(one.detail for one in doctor.examine(tmp_path) if one.what == "walls")
+
+    monkeypatch.setattr(doctor.landlock, "version", lambda: 0)
+    assert said().startswith("none here: a plug-in of somebody else's can read the store")
+    monkeypatch.setattr(doctor.landlock, "version", lambda: 7)
+    assert said() == "Landlock, version 7"
