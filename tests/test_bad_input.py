@@ -126,7 +126,7 @@ def test_wrong_attacks_cost_their_own_cells(finished: Path, tmp_path: Path) -> N
     assert found["prune(amount=0.3)"]["verdict"] == found["prune(amount=0.4)"]["verdict"] == "survived"
     for name, (_, word, sentence) in WRONG_ATTACKS.items():
         line = found[f"mine-{name}"]
-        assert (line["verdict"], sentence in line["reason"]) == (word, True), line["reason"]
+        assert (name, line["verdict"], sentence in line["reason"]) == (name, word, True), line["reason"]
     assert {name: stamps(results)[name] for name in before} == before
     # and the next run without them is whole again
     assert bench(*arguments(results)).returncode == 0

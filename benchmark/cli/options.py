@@ -177,7 +177,7 @@ def advise_retry(run: Run) -> None:
 
     if crashed := sum(record["status"] == "crashed" for record in run.records.values()):
         again = retrying(run.described["command"], "crashed")
-        click.echo(f"{crashed} jobs crashed, and stay so until you run: {again}", err=True)
+        say(f"{crashed} jobs crashed, and stay so until you run: {again}", err=True)
 
 
 def say(text: str, *, err: bool = False) -> None:

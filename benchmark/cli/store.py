@@ -34,7 +34,7 @@ def verify(results: Path, as_json: bool) -> int:
 
     machine = _machine(results)
     writable = os.access(machine.store.root, os.W_OK)
-    with machine.store.lock(partial(click.echo, err=True)) if writable else nullcontext():  # nobody writes elsewhere
+    with machine.store.lock(partial(options.say, err=True)) if writable else nullcontext():  # nobody writes elsewhere
         findings = examine(machine.store)
     lost = {finding.job for finding in findings if finding.kind == "damaged"} - {None}
     runs, unread = {}, []
@@ -83,7 +83,7 @@ def gc(results: Path, dry_run: bool, as_json: bool) -> None:
     from leaderboard.judge.run import described_run, run_names
 
     machine = _machine(results)
-    with machine.store.lock(partial(click.echo, err=True)):
+    with machine.store.lock(partial(options.say, err=True)):
         names = run_names(results)
         if not names:
             raise BenchError(f"no run in {results} needs its store: remove the folder {machine.store.root} yourself")

@@ -124,7 +124,9 @@ def _fidelity(run: Run, cell: Cell, court: Thresholds) -> Fidelity:
     judged = jobs.get("fresh_nulls", jobs.get("nulls"))
     models = [model for model, _ in nulls_of(run, judged)] if judged and run.result(judged) else []
     nulls = [found for model in models if (found := level(outcomes(run, model))) is not None]
-    evidence = None
+    drop, evidence = None, None
+    with suppress(ValueError):  # outcomes on other images than the host's
+        drop = court.compare(host, marked) if host and marked else None
     with suppress(ValueError, KeyError):
         delivered = delivered_mark(run, jobs)
         evidence = delivered.at(court.alpha) if delivered else None
@@ -132,7 +134,7 @@ def _fidelity(run: Run, cell: Cell, court: Thresholds) -> Fidelity:
         replicate=cell.replicate,
         marked=level(marked),
         host=level(host),
-        drop=court.compare(host, marked) if host and marked else None,
+        drop=drop,
         nulls=sum(nulls) / len(nulls) if nulls else None,
         cost=cost_of(run, jobs.get("marked")),
         evidence=evidence,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmark import files
 from benchmark.errors import BenchError
 from benchmark.files import content, json_value, lines, plain, read_json, tensor_header, toml_table
-from benchmark.store import reading
 
 
 def test_json_files_are_read_plain_or_compressed(tmp_path: Path) -> None:
@@ -63,10 +63,10 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, kind: str, mo
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.json.gz"
     path.write_bytes(gzip.compress(b" " * 10**6))
-    monkeypatch.setattr(reading, "MOST_BYTES", 10**5)
-    monkeypatch.setattr(reading, "MOST_RECORDS", 10**6 - 1)
+    monkeypatch.setattr(files, "MOST_BYTES", 10**5)
+    monkeypatch.setattr(files, "MOST_RECORDS", 10**6 - 1)
     with pytest.raises(ValueError, match="larger than 97 KiB"):
-        content(path, reading.MOST_BYTES)
+        content(path, files.MOST_BYTES)
     with pytest.raises(ValueError, match="larger than 97 KiB"):
         list(lines(path))
     path.write_bytes(gzip.compress(b"{}\n" * 350_000))

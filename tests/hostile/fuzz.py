@@ -68,7 +68,7 @@ def small_board(name: str) -> tuple[bytes, bytes]:
     records = {record["id"]: record for record in map(json.loads, packed.splitlines())}
     kept = dict.fromkeys([*jobs, *records[jobs[0]]["parents"]])
     described["jobs"] = {job: described["jobs"][job] for job in kept}
-    lines = [json.dumps(_short(records[job])) for job in kept if job in records]
+    lines = [json.dumps({**records[job], "result": _short(records[job]["result"])}) for job in kept if job in records]
     return json.dumps(described).encode(), "".join(f"{line}\n" for line in lines).encode()
 
 
@@ -158,7 +158,8 @@ def _single_files(folder: Path) -> dict[str, Reader]:
             lambda at: openings.verify(at / "opened.json", shown.commitments_root), file("opened.json", json_like)
         ),
         "model": Reader(
-            lambda at: standalone_files.open_service(at / "model", (), registry), file("model", tensors_like)
+            lambda at: standalone_files.open_service(at / "model", registry.find("scheme", "adi"), registry),
+            file("model", tensors_like),
         ),
         "key": Reader(lambda at: standalone_files.open_key(at / "key", scheme, registry), file("key", tensors_like)),
     }

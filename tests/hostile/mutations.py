@@ -41,7 +41,7 @@ def json_like(text: bytes, rng: Random) -> bytes:
         if isinstance(value, dict | list) and value and rng.random() < 0.98:
             _spoil(*rng.choice(list(places(value))), rng)
         else:
-            value = rng.choice(_HOSTILE)
+            value = deepcopy(rng.choice(_HOSTILE))
     written = json.dumps(value, ensure_ascii=rng.random() < 0.9)
     return re.sub(r'"@(\d+)@"', lambda found: _WRITTEN[int(found[1]) % len(_WRITTEN)], written).encode(
         "utf-8", "surrogatepass"
@@ -51,7 +51,7 @@ def json_like(text: bytes, rng: Random) -> bytes:
 def _spoil(container: Any, name: Any, rng: Random) -> None:
     what = rng.randrange(8)
     if what < 4:
-        container[name] = rng.choice(_HOSTILE)
+        container[name] = deepcopy(rng.choice(_HOSTILE))
     elif what == 4:
         del container[name]
     elif what == 5 and isinstance(container, list):

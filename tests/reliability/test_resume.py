@@ -79,7 +79,7 @@ import os, sys, time
 from benchmark.app import planned_run
 from benchmark.cli import main
 
-def plan_run(*arguments):
+def plan_run(*arguments, **more):
     os.kill(os.getpid(), int(os.environ["SIGN"]))
     time.sleep(60)
 

@@ -23,6 +23,7 @@ def clone(tmp_path: Path) -> Path:
     """Another copy of the code, elsewhere."""
     for room in ROOMS:
         shutil.copytree(ROOT / room, tmp_path / "clone" / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "watermark_bench.py", tmp_path / "clone")
     return tmp_path / "clone"
 
 

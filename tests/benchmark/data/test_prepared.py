@@ -169,7 +169,7 @@ def test_a_file_that_is_not_the_jobs_leaves_it_to_the_next_run(root: Path, pets:
     plan = make_plan(profile, select_schemes("rose", registry), select_attacks("none", registry), {})
     job = next(job for job in plan.jobs if job.kind == "null")
     split_files(pets)["owner"][0].write_bytes(b"")
-    outcome = execute(job, {"root": str(tmp_path / "results"), "device": "cpu"})
+    outcome = execute(job, "make", {}, {"root": str(tmp_path / "results"), "device": "cpu"}, None)
     assert outcome["status"] == "killed"
     assert outcome["reason"].endswith("bench run makes them anew")
     with pytest.raises(BenchError, match="have changed"):

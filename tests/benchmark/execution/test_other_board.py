@@ -35,6 +35,12 @@ def profile(**changes: object) -> Change:
     return lambda described: replace(described, profile=replace(described.profile, **changes))  # type: ignore[arg-type]
 
 
+def without_a_scheme(described: RunDescription) -> RunDescription:
+    first, *others = described.schemes
+    cells = tuple(cell for cell in described.cells if cell.scheme != first.label)
+    return replace(described, schemes=tuple(others), cells=cells)
+
+
 SAME: list[Change] = [
     lambda described: described,
     profile(alpha=0.05, budget=2.0, timeout=9.0, about="another"),
@@ -43,7 +49,7 @@ SAME: list[Change] = [
 ]
 OTHER: list[Change] = [
     lambda described: replace(described, cells=described.cells[1:]),
-    lambda described: replace(described, schemes=described.schemes[1:]),
+    lambda described: without_a_scheme(described),
     lambda described: replace(described, reproduction=None),
     profile(task="another"),
     profile(nulls=99),

@@ -121,7 +121,7 @@ def test_untrusted_text_is_never_markup(case: Any) -> None:
     case.hit(shared, HOSTILE, HOSTILE, 5, status="crashed", reason=HOSTILE)
     case.run["schemes"][0] |= {"doc": HOSTILE, "paper": HOSTILE, "parameters": {HOSTILE: HOSTILE}}
     case.run |= {"run": HOSTILE, "command": HOSTILE}
-    case.run["data"][0]["task"] = HOSTILE
+    case.run["data"][0]["task"] = case.run["schemes"][0]["task"] = HOSTILE
     text = page(case.board())
     plain = Reader(page_without_names(case))
     found = Reader(text)
