@@ -35,6 +35,7 @@ DEEPEST = 32
 LARGEST_NUMBER = 2**63  # whole numbers lie below it, on both sides of zero
 _PLAIN = frozenset({dict, list, str, int, float, bool, type(None)})
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # how JSON writes half a character
+_PIECE = 16 << 20
 _TOO_DEEP = f"it is nested more than {DEEPEST} deep"
 
 
@@ -64,8 +65,11 @@ def _unpacked(path: Path) -> Iterator[BinaryIO]:
 
 def content(path: Path, most: int = MOST_BYTES) -> bytes:
     """The bytes of a file, decompressed where its name ends in .gz. Raises OSError; ValueError above `most` bytes."""
+    data = b""
     with _unpacked(path) as file:
-        return _bounded(file.read(most + 1), most)
+        while piece := file.read(_PIECE):  # asked for all at once, memory for `most` bytes would be set aside
+            data = _bounded(data + piece, most)
+    return data
 
 
 def lines(path: Path) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Exhibit, Lab
+from lab import Exhibit, Lab
 
 from benchmark import contract
 from benchmark.contract import (

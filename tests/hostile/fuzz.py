@@ -135,7 +135,8 @@ def _bundles(run: bytes, records: bytes) -> dict[str, Reader]:
 def _single_files(folder: Path) -> dict[str, Reader]:
     """A card, openings, a model and a key."""
     registry = Registry.discover(())
-    scheme: Any = load(registry.find("scheme", "adi"))(n=4)
+    adi = registry.find("scheme", "adi")
+    scheme: Any = load(adi)(n=4)
     key = scheme.trigger_key(torch.arange(1024).remainder(251).to(torch.uint8).view(4, 1, 16, 16), b"s" * 32, 10)
     openings.write(folder / "opened.json", shown := openings.opened(scheme, key, [1, 3]))
     spec = {"builder": "convnet", "classes": 10, "mean": [0.5], "std": [0.25], "widths": [2, 3, 4], "norm": "batch"}
@@ -158,8 +159,7 @@ def _single_files(folder: Path) -> dict[str, Reader]:
             lambda at: openings.verify(at / "opened.json", shown.commitments_root), file("opened.json", json_like)
         ),
         "model": Reader(
-            lambda at: standalone_files.open_service(at / "model", registry.find("scheme", "adi"), registry),
-            file("model", tensors_like),
+            lambda at: standalone_files.open_service(at / "model", adi, registry), file("model", tensors_like)
         ),
         "key": Reader(lambda at: standalone_files.open_key(at / "key", scheme, registry), file("key", tensors_like)),
     }
