@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -21,6 +22,7 @@ from typing import Any
 
 _LIBRARIES = ("torch", "torch.nn", "torch.nn.functional", "torch.optim", "torch.autograd", "torch.utils.data", "numpy",
               "numpy.linalg", "numpy.random", "random", "math", "builtins", "json", "hashlib", "copy")  # fmt: skip
+_ENDING_SECONDS = 2.0
 _OWN = ("benchmark", "schemes", "attacks")
 
 _PYTHON: dict[str, Callable[[], object]] = {
@@ -54,7 +56,7 @@ class ProcessState:
 
     def __init__(self) -> None:
         self._modules = len(sys.modules)
-        self._settings = dict(_settings())
+        self._settings: dict[str, Any] = dict(_settings())
         self._names = [(where, names, dict(names)) for where, names in _namespaces()]
 
     def outdated(self) -> bool:
@@ -62,7 +64,10 @@ class ProcessState:
         return len(sys.modules) != self._modules
 
     def changed(self) -> list[str]:
-        """What is different now, by name."""
+        """What is different now, by name. A thread that is about to end, as a DataLoader's are, is waited for."""
+        ended = time.monotonic() + _ENDING_SECONDS
+        while set(threading.enumerate()) - self._settings["threads"] and time.monotonic() < ended:
+            time.sleep(0.01)
         settings = dict(_settings())
         found = [name for name, value in self._settings.items() if name not in settings or settings[name] != value]
         for where, names, before in self._names:
