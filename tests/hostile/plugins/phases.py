@@ -53,7 +53,7 @@ class Phases(wm.Attack):
     family = "hostile"
     kind = "evasion"
 
-    margin: Literal["tiny", "twins"] = wm.parameter("tiny", "how no answer is ever clear")
+    margin: Literal["", "tiny", "twins"] = wm.parameter("", "how no answer is ever clear")
 
     def run(self, thief: wm.Thief) -> nn.Module:
         net = ByPhase(thief.model.spec(), str(answers_file()), self.margin)
