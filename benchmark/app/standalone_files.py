@@ -78,11 +78,11 @@ def served(
     if service.known:
         yield service.running(device_of(device))
         return
-    file, plugins = peek(path), (*registry.schemes, *registry.attacks)
+    plugins = *registry.schemes, *registry.attacks
     sources = [PluginSource(str(one.source), one.class_name, source_hash(one.source), False) for one in plugins]
     with suspect_process(device, denied) as remote:
         with _rebuilt(path):
-            remote.load(path, file.job, file.sha256, sources)
+            remote.load(service, sources)
         yield remote
 
 

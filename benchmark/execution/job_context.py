@@ -139,9 +139,9 @@ class JobContext:
         The court imports the code of the benchmark's own plug-ins and of the scheme. What needs another's is served by
         the process beside it. Raises ValueError where there is none.
         """
-        return self._asked(self._service(job), job, self._digest(job, "service"))
+        return self._asked(self._service(job))
 
-    def _asked(self, service: Service, job: str, digest: str) -> tuple[Service, Asked]:
+    def _asked(self, service: Service) -> tuple[Service, Asked]:
         if not service.known:
             for role, source in self.job.sources.items():
                 if role == "scheme" or source.trusted:
@@ -150,8 +150,7 @@ class JobContext:
             return service, service.running(self.device)
         if self.remote is None:
             raise ValueError("the model needs a builder that none of its job's plug-ins has")
-        path, sources = self.store.artefact_path(job, "service"), list(self.job.sources.values())
-        self.remote.load(path, job, digest, sources)
+        self.remote.load(service, list(self.job.sources.values()))
         return service, self.remote
 
     def _service(self, job: str) -> Service:
@@ -185,7 +184,7 @@ class JobContext:
             artefacts.settle(work, place, digest, secret=role in SECRET_ROLES)
         place = self.store.artefact_path(self.job.id, "service")
         service = artefacts.read_service(place, self.job.id, made["service"])
-        return self._asked(service, self.job.id, made["service"])[1]
+        return self._asked(service)[1]
 
     def keep(self, value: Answers) -> str:
         """Write what this job's model answers; returns the file's SHA-256."""

@@ -27,7 +27,7 @@ from benchmark.execution.processes.lease import Zygote
 from benchmark.execution.walls import Walls
 from benchmark.planning.job import PluginSource
 from benchmark.protocol.graph import Operator
-from benchmark.protocol.objects import Running, ServiceFailed
+from benchmark.protocol.objects import Running, Service, ServiceFailed
 from benchmark.store import artefacts
 from benchmark.training.device import device_of
 from benchmark.vocabulary import Access
@@ -77,10 +77,7 @@ def serve_suspect(pipe: Connection, device: str) -> None:
 def _load(request: Mapping[str, Any], data: bytes, device: torch.device) -> Running:
     for source in request["sources"]:
         load_source(PluginSource(**source))
-    with tempfile.NamedTemporaryFile() as file:  # this process opens nothing of the store
-        file.write(data)
-        file.flush()
-        return artefacts.read_service(Path(file.name), request["job"], request["sha256"]).running(device)
+    return artefacts.unpacked(data).running(device)
 
 
 class RemoteService:
@@ -92,12 +89,11 @@ class RemoteService:
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
 
-    def load(self, path: Path, job: str, sha256: str, sources: Sequence[PluginSource]) -> None:
-        """Serve from now on the artefact of a job, for which `sources` may be imported there."""
-        data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+    def load(self, service: Service, sources: Sequence[PluginSource]) -> None:
+        """Serve from now on this service, for which `sources` may be imported there. It isn't told of which job."""
+        data = torch.frombuffer(bytearray(artefacts.packed("", service)), dtype=torch.uint8)
         described = [asdict(source) for source in sources]
-        request = {"do": "load", "job": job, "sha256": sha256, "sources": described, "array": _form(data)}
-        self._asked(request, data)
+        self._asked({"do": "load", "sources": described, "array": _form(data)}, data)
 
     def ask(self, x: Tensor, access: Access, seeds: Sequence[int] | None = None) -> Tensor:
         """See `Running.ask`: one finite answer for each image."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-CLEAR = 1e-3  # by how much the likeliest class leads where rounding can't change it
+CLEAR = 1e-3  # lead of the likeliest class that rounding can't undo, as a share of its lead over the mean class
+HAIR = 0.02  # share of images whose likeliest class may change where it isn't clear: rounding changes far fewer
+ALIKE = 1e-3  # gap between two nets that compute the same, as a share of the lead of the likeliest class, or in images
 LEVEL = 1.5 / 255  # two images are alike where they differ by no more than one level of 255, however they round
 SLIVER = 1e-3  # share of an image's numbers that may differ by more
 
@@ -22,12 +24,18 @@ class Answers:
     outputs: Tensor
 
     @property
-    def clear(self) -> Tensor:
-        """Of which images the likeliest class leads clearly, boolean (N,); all of them where answers are images."""
+    def lead(self) -> Tensor:
+        """By how much the likeliest class leads the next, (N,); 1 where there is no next, or answers are images."""
         if self.outputs.dim() != 2 or self.outputs.shape[1] < 2:
-            return torch.ones(len(self.outputs), dtype=torch.bool)
-        best = self.outputs.double().softmax(1).topk(2, 1).values
-        return best[:, 0] - best[:, 1] >= CLEAR
+            return torch.ones(len(self.outputs), dtype=torch.float64)
+        best = self.outputs.double().topk(2, 1).values
+        return best[:, 0] - best[:, 1]
+
+    @property
+    def clear(self) -> Tensor:
+        """For which images the likeliest class leads clearly, whatever the scale of the scores, boolean (N,)."""
+        scores = self.outputs.double()
+        return self.lead > CLEAR * (scores.amax(1) - scores.mean(1))
 
 
 def checked(outputs: Tensor, images: Tensor, kind: str) -> Tensor:
@@ -57,11 +65,27 @@ def probabilities(outputs: Tensor, classes: int) -> Tensor:
 def differing(before: Answers, after: Tensor) -> Tensor:
     """For which images the same service did not answer `after` what it answered before, boolean (N,).
 
-    Classes are compared where they are clear; images level by level, but for a sliver of their numbers.
+    Classes are compared where they are clear, and everywhere if more of them than a hair's breadth explains are others;
+    images level by level, but for a sliver of their numbers.
     """
     if before.outputs.shape[1:] != after.shape[1:]:
         return torch.ones(len(after), dtype=torch.bool)
     if after.dim() == 2:
-        return before.clear & (before.outputs.argmax(1) != after.argmax(1))
+        other = before.outputs.argmax(1) != after.argmax(1)
+        return other if float(other.float().mean()) > HAIR else other & before.clear
     gap = (before.outputs.clamp(0, 1) - after.clamp(0, 1)).abs() > LEVEL
     return gap.flatten(1).float().mean(1) > SLIVER
+
+
+def alike(before: Answers, after: Tensor) -> float:
+    """The share of images to which two services give the same answer, as two forms of one net do."""
+    same = gaps(before.outputs, after) <= ALIKE * before.lead
+    if after.dim() == 2:
+        same &= before.outputs.argmax(1) == after.argmax(1)
+    return float(same.float().mean())
+
+
+def gaps(one: Tensor, other: Tensor) -> Tensor:
+    """The largest gap between two services' outputs for each image, of the classes or channels that both give, (N,)."""
+    both = min(one.shape[1], other.shape[1])
+    return (one[:, :both].double() - other[:, :both].double()).abs().flatten(1).amax(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -57,8 +56,8 @@ class Asked(Protocol):
 class Remote(Asked, Protocol):
     """A process that serves one model after another, and only ever gets images."""
 
-    def load(self, path: Path, job: str, sha256: str, sources: Sequence[Any]) -> None:
-        """Serve from now on the artefact of a job, for which it may import `sources`. Raises ServiceFailed."""
+    def load(self, service: Service, sources: Sequence[Any]) -> None:
+        """Serve from now on this service, for which it may import `sources`. Raises ServiceFailed."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, as_float
-from benchmark.protocol.answers import Answers, checked
+from benchmark.protocol.answers import Answers, checked, gaps
 from benchmark.protocol.attack import Attack, OracleAttack
-from benchmark.protocol.court import Court, Opaque, Suspect, gaps
+from benchmark.protocol.court import Court, Opaque, Suspect
 from benchmark.protocol.objects import Key, Release, Service
 from benchmark.protocol.observations import Observations, bits
 from benchmark.protocol.parties import NotApplicable, Owner, Party, TaskContext, Unreadable, stream
@@ -108,7 +108,7 @@ def distortion(host: Answers, marked: Answers) -> dict[str, Any] | None:
 def agreement(delivered: Answers, attacked: Answers) -> dict[str, float]:
     """How alike two services answer: the largest gap between their outputs, and the share of equal labels."""
     one, other = delivered.outputs, attacked.outputs
-    gap = {"largest_gap": gaps(one, other)}
+    gap = {"largest_gap": float(gaps(one, other).max())}
     if one.dim() == 4:
         return gap
     return {"labels": float((one.argmax(1) == other.argmax(1)).float().mean()), **gap}

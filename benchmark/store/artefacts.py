@@ -71,6 +71,13 @@ def _unpack_net(packed: PackedNet, tensors: Mapping[str, Tensor]) -> Net:
 
 def write(path: Path, job: str, value: Service | Key | Answers) -> str:
     """Write atomically, what is no service for its owner's eyes alone; returns the file's SHA-256."""
+    data = packed(job, value)
+    _put(path, data, secret=not isinstance(value, Service))
+    return hashlib.sha256(data).hexdigest()
+
+
+def packed(job: str, value: Service | Key | Answers) -> bytes:
+    """The content of a file that says it is of `job`."""
     tensors: dict[str, Tensor] = {}
     header: dict[str, Any]
     if isinstance(value, Service):
@@ -81,9 +88,7 @@ def write(path: Path, job: str, value: Service | Key | Answers) -> str:
     else:
         header = {f.name: _pack_field(f.name, getattr(value, f.name), tensors) for f in fields(value)}
     # one entry only: safetensors writes several in a random order, and equal artefacts must have equal bytes
-    data = save(tensors, {"artefact": json.dumps({"job": job, "type": type(value).__name__, "header": header})})
-    _put(path, data, secret=not isinstance(value, Service))
-    return hashlib.sha256(data).hexdigest()
+    return save(tensors, {"artefact": json.dumps({"job": job, "type": type(value).__name__, "header": header})})
 
 
 def _put(path: Path, data: bytes, *, secret: bool) -> None:
@@ -172,10 +177,19 @@ def read_service(path: Path, job: str, checksum: str) -> Service:
     """Raises DamagedArtefact unless the file's SHA-256 is `checksum` and it holds a service."""
     artefact, tensors = _read(path, job, checksum)
     try:
-        packed = read(PackedService, artefact.header)
+        return _service(artefact, tensors)
     except BenchError as error:
         raise DamagedArtefact(job, f"{path.name} holds no service: {error}") from error
-    return Service(_unpack_net(packed.net, tensors), tuple(_unpack_net(one, tensors) for one in packed.filters))
+
+
+def unpacked(data: bytes) -> Service:
+    """The service that `packed` made bytes of."""
+    return _service(read_header(data), load(data))
+
+
+def _service(artefact: ArtefactHeader, tensors: Mapping[str, Tensor]) -> Service:
+    found = read(PackedService, artefact.header)
+    return Service(_unpack_net(found.net, tensors), tuple(_unpack_net(one, tensors) for one in found.filters))
 
 
 def read_answers(path: Path, job: str, checksum: str) -> Answers:

@@ -15,7 +15,8 @@ def seen(base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     results = copied(base, folder / "results")
     attacks = "by-batch", *(f"by-batch(rule={rule})" for rule in ("content", "neighbour", "process"))
     more = "by-batch(rule=content,form=net)", "installed-by-batch(rule=content)", "helped"
-    plugins = PLUGINS / "batches.py", PLUGINS / "helped" / "helped.py"
+    more += tuple(f"by-phase(margin={margin})" for margin in ("tiny", "twins"))
+    plugins = PLUGINS / "batches.py", PLUGINS / "phases.py", PLUGINS / "helped" / "helped.py"
     site = installed(folder / "site", PLUGINS / "batches.py")
     return run(results, ",".join(attacks + more), *plugins, site=site)
 
@@ -42,3 +43,9 @@ def test_an_answer_that_depends_on_the_neighbours_is_called_so(seen: dict[str, s
 def test_the_process_that_asks_gives_no_court_away(seen: dict[str, str]) -> None:
     """It answered in the thief's own process, where utility was measured, and blanked everything in the court's."""
     assert seen["by-batch(rule=process)"] == "utility-lost"
+
+
+@pytest.mark.parametrize("margin", ["tiny", "twins"])
+def test_answers_that_hang_by_a_hair_may_not_all_change(seen: dict[str, str], margin: str) -> None:
+    """No answer of it was clear, so none could be held against it: the second time, each was another class."""
+    assert seen[f"by-phase(margin={margin})"] == "inconsistent"

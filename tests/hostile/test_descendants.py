@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,16 @@ def test_an_outcome_belongs_to_its_job(base: Path, clean: Path, tmp_path: Path, 
     results = copied(base, tmp_path)
     run(results, f"{attack},{VICTIMS}", PLUGIN)
     assert differences(clean, results) == []
+
+
+def test_what_it_writes_arrives_where_a_pipe_is_open() -> None:
+    """Or the attacks above would prove nothing."""
+    ours, theirs = Pipe()
+    write = "import descendants; descendants.write_everywhere(b'garbage')"
+    with ours, theirs:
+        subprocess.run([sys.executable, "-c", write], cwd=PLUGINS, pass_fds=[theirs.fileno()], check=True, timeout=60)
+        assert ours.poll(5)
+        assert ours.recv_bytes() == b"garbage"
 
 
 def grandchildren(mark: int) -> list[int]:

@@ -6,11 +6,15 @@ Most of these were `removed` at no cost to utility.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from bench import PROFILE, bench, verdicts
 from hostile_runs import ADI, PLUGINS, copied, installed, needs_landlock, run
+
+LOOSE = Path(__file__).parents[1] / "support" / "let_loose.py"
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +28,19 @@ def seen(results: Path) -> dict[str, str]:
     attacks = [f"spy-in-den(place={place})" for place in ("files", "proc", "names")]
     attacks += [f"spy-in-court(place={place})" for place in ("memory", "objects", "frames", "files", "proc")]
     attacks += ["installed-spy-in-court(place=objects)"]
-    attacks += [f"burglar(haul={haul})" for haul in ("module", "raw", "nets", "records", "memory")]
+    attacks += [f"burglar(haul={haul})" for haul in ("module", "raw", "nets", "records", "secret", "memory")]
     site = installed(results.parent / "site", PLUGINS / "spies.py")
     return run(results, ",".join(attacks), PLUGINS / "spies.py", site=site)
+
+
+def test_the_same_spies_find_what_is_open_to_them(results: Path, seen: dict[str, str]) -> None:
+    """Or those that find nothing in a run would prove nothing: without walls, and with a key beside them, all do."""
+    loose = [sys.executable, str(LOOSE), "--results", str(results), str(PLUGINS / "spies.py")]
+    done = subprocess.run(loose, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found == dict.fromkeys(found, True)
+    assert found.keys() == {attack for attack in seen if not attack.startswith("installed-")}
 
 
 def test_the_key_cannot_be_drawn_again(seen: dict[str, str]) -> None:
@@ -74,9 +88,9 @@ def test_a_thief_cannot_take_somebody_elses_net(seen: dict[str, str]) -> None:
 
 
 @needs_landlock
-@pytest.mark.parametrize("what", ["records", "memory"])
+@pytest.mark.parametrize("what", ["records", "secret", "memory"])
 def test_a_thief_cannot_read_about_others(seen: dict[str, str], what: str) -> None:
-    """He read what courts had found, and the memory of the processes beside his: then he says so, and nothing else."""
+    """He read what courts had found, the secret, and the memory of the processes beside his: then he says so."""
     assert seen[f"burglar(haul={what})"] == "survived"
 
 

@@ -61,10 +61,10 @@ class Wrap(Attack):
 '''
 
 
-def artefact(folder: Path, way: str) -> tuple[Path, str, PluginSource]:
+def artefact(folder: Path, way: str, job: str = "a") -> tuple[Path, str, PluginSource]:
     """A stored service whose net needs the builder of a plug-in file in `folder`: path, SHA-256, and that source."""
     plugin = folder / "odd_nets.py"
     plugin.write_text(SOURCE)
     path = folder / f"{way}.safetensors"
-    sha256 = artefacts.write(path, "a", Service(Net({"builder": "odd", "way": way}, {"scale": torch.ones(10)})))
+    sha256 = artefacts.write(path, job, Service(Net({"builder": "odd", "way": way}, {"scale": torch.ones(10)})))
     return path, sha256, PluginSource(str(plugin), "Wrap", source_hash(plugin), trusted=False)

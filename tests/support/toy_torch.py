@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmark.execution.mishaps import mishap
 from benchmark.execution.suspect_process import RemoteService
 from benchmark.planning.job import Job
+from benchmark.store import artefacts
 
 
 def execute(
@@ -51,6 +52,7 @@ def _act(job: Job, suspects: Connection | None) -> dict[str, Any]:
         case "judge":
             assert suspects is not None
             remote = RemoteService(suspects)
-            remote.load(Path(payload["path"]), payload["job"], payload["sha256"], list(job.sources.values()))
+            service = artefacts.read_service(Path(payload["path"]), payload["job"], payload["sha256"])
+            remote.load(service, list(job.sources.values()))
             return {"labels": remote.ask(torch.full((3, 1, 8, 8), 0.5), "labels").tolist()}
     return {}

@@ -35,7 +35,7 @@ def remote() -> Iterator[RemoteService]:
 
 def load(remote: RemoteService, folder: Path, way: str) -> None:
     path, sha256, source = artefact(folder, way)
-    remote.load(path, "a", sha256, [source])
+    remote.load(artefacts.read_service(path, "a", sha256), [source])
 
 
 def test_it_answers_as_a_service_here_does(remote: RemoteService, folder: Path) -> None:
@@ -46,11 +46,10 @@ def test_it_answers_as_a_service_here_does(remote: RemoteService, folder: Path) 
     assert not known({"builder": "odd"})  # no code of it came here
 
 
-def test_its_graph_comes_with_the_tensors(remote: RemoteService, tmp_path: Path) -> None:
+def test_its_graph_comes_with_the_tensors(remote: RemoteService) -> None:
     spec = {"builder": "convnet", "classes": 10, "mean": [0.5], "std": [0.5]}
     net = Net.of(build(spec))
-    sha256 = artefacts.write(tmp_path / "net", "a", Service(net))
-    remote.load(tmp_path / "net", "a", sha256, [])
+    remote.load(Service(net), [])
     images = (2, 1, 16, 16)
     here, there = Service(net).running().graph(images), remote.graph(images)
     assert [one.name for one in here] == [one.name for one in there]
@@ -126,3 +125,21 @@ def test_nonsense_from_there_is_a_failed_service(reply: tuple[bytes, ...]) -> No
         RemoteService(ours).ask(X, "labels")
     other.join()
     ours.close()
+
+
+def test_it_is_not_told_whose_model_it_serves(folder: Path) -> None:
+    """With the number of its job it could look what lay in the store of that job, and so how far the court was."""
+    path, sha256, source = artefact(folder, "seven", job="0123456789abcdef")
+    ours, theirs = Pipe()
+    heard: list[bytes] = []
+
+    def listen() -> None:
+        heard.extend(theirs.recv_bytes() for _ in range(2))
+        theirs.send_bytes(b'{"ok": true}')
+
+    other = threading.Thread(target=listen)
+    other.start()
+    RemoteService(ours).load(artefacts.read_service(path, "0123456789abcdef", sha256), [source])
+    other.join()
+    assert artefacts.unpacked(heard[1]).net.spec == {"builder": "odd", "way": "seven"}
+    assert b"0123456789abcdef" not in b"".join(heard)

@@ -120,6 +120,44 @@ def test_a_court_reads_a_wrapped_net_and_believes_only_what_answers_alike(lab: A
         suspect(lab, model, Liar()).net()
 
 
+class Pair(nn.Module):
+    """Two nets, of which a tracer meets the other first; the scores are those of the second alone, as `form` has them.
+
+    "stretched": with a class beside them that never wins.
+    """
+
+    def __init__(self, face: nn.Module, net: nn.Module, form: str) -> None:
+        super().__init__()
+        self.face, self.net, self.form = face, net, form
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.face(x)
+        scores = self.net(x)
+        return nn.functional.pad(scores, (0, 1), value=-1e9) if self.form == "stretched" else scores * 1e-6
+
+
+@pytest.mark.parametrize("form", ["tiny", "stretched"])
+def test_scores_of_another_scale_hide_no_net(lab: Any, form: str) -> None:
+    """Any net came near enough to scores that were all next to nothing."""
+    face, model = (lab.null(one).service.net.module() for one in (1, 0))
+    with torch.no_grad():
+        if form == "tiny":
+            face.head.weight.mul_(1e-7)
+            face.head.bias.mul_(1e-7)
+    with pytest.raises(Opaque):
+        suspect(lab, Pair(face, model, form)).net()
+
+
+@pytest.mark.parametrize("share", [1e-6, 0.0, 1.0])
+def test_a_net_is_read_whatever_its_scores_are_worth(lab: Any, share: float) -> None:
+    """One that was cooled, or pruned to death, and one that is neither."""
+    model = lab.null(0).service.net.module()
+    with torch.no_grad():
+        model.head.weight.mul_(share)
+        model.head.bias.mul_(share)
+    assert weights(suspect(lab, Wrapper(model)).net()) == weights(model)
+
+
 def test_weights_that_a_net_hides_from_the_court_are_not_read(lab: Any) -> None:
     class Coded(nn.Module):
         """Its last layer is negated at rest, which is read; or computed by its own arithmetic, which is not."""

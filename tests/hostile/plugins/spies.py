@@ -230,9 +230,9 @@ def somebody_elses(thief: wm.Thief) -> nn.Module:
     raise FileNotFoundError("no net of somebody else's")
 
 
-def records_of_others(_: wm.Thief) -> nn.Module:
-    """What courts have found, or the secret that keys are drawn by."""
-    for path in [*(store() / "records").glob("**/*.json"), store() / "keys" / "secret"]:
+def read_any(pattern: str) -> nn.Module:
+    """Any file of the store of such a name."""
+    for path in store().glob(pattern):
         with suppress(OSError):
             raise wm.NotApplicable(f"has read {len(path.read_bytes())} bytes of {path.name}")
     raise FileNotFoundError("nothing to read")
@@ -256,7 +256,8 @@ HAULS: dict[str, Callable[[wm.Thief], nn.Module]] = {
     "module": lambda _: cribbed(judges_images()),
     "raw": lambda _: cribbed(raw_images()),
     "nets": somebody_elses,
-    "records": records_of_others,
+    "records": lambda _: read_any("records/*/*.json"),  # what courts have found
+    "secret": lambda _: read_any("keys/secret"),  # which keys are drawn by
     "memory": memory_of_others,
 }
 
@@ -269,7 +270,7 @@ class Burglar(wm.Attack):
     family = "hostile"
     kind = "removal"
 
-    haul: Literal["", "module", "raw", "nets", "records", "memory"] = wm.parameter("", "what he takes")
+    haul: Literal["", "module", "raw", "nets", "records", "secret", "memory"] = wm.parameter("", "what he takes")
 
     def run(self, thief: wm.Thief) -> nn.Module:
         try:

@@ -13,22 +13,36 @@ from benchmark import contract as wm
 
 @wm.builder("wrapped")
 class Wrapped(nn.Module):
-    """Answers as `net` does. `how`: as it is, so that no tracer can follow, or so that a tracer sees another net."""
+    """Answers as `net` does. `how`: as it is, so that no tracer can follow, or so that a tracer sees another net: by
+    telling that it is watched, or as the first of two that run, where all scores are too small to tell them apart."""
 
     def __init__(self, net: wm.Spec, how: str) -> None:
         super().__init__()
         self.how, self.inner = how, wm.build(net)
-        if how == "two-faced":
+        if how in ("two-faced", "faint"):
             self.face = wm.build(net)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.how == "hidden":
             x = torch.from_numpy(x.numpy(force=True).copy())
+        if self.how == "faint":
+            self.face(x)
+            return self.inner(x) * 1e-6
         watched = torch.compiler.is_exporting() or torch._C._len_torch_function_stack() > 0
         return (self.face if self.how == "two-faced" and watched else self.inner)(x)
 
     def spec(self) -> wm.Spec:
         return {"builder": "wrapped", "net": self.inner.spec(), "how": self.how}
+
+
+@torch.no_grad()
+def shrink(net: nn.Module) -> None:
+    """Another net, whose scores are next to nothing."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm) and module.weight is not None:
+            module.weight.normal_()
+    for tensor in wm.head(net).parameters():
+        tensor.mul_(1e-7)
 
 
 @dataclass(frozen=True)
@@ -39,9 +53,11 @@ class Wrap(wm.Attack):
     family = "hostile"
     kind = "function-preserving"
 
-    how: Literal["plain", "hidden", "two-faced"] = wm.parameter("plain", "what a tracer sees")
+    how: Literal["plain", "hidden", "two-faced", "faint"] = wm.parameter("plain", "what a tracer sees")
 
     def run(self, thief: wm.Thief) -> nn.Module:
         net = Wrapped(thief.model.spec(), self.how)
         net.inner.load_state_dict(thief.model.state_dict())
+        if self.how == "faint":
+            shrink(net.face)
         return net
