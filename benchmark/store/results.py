@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from benchmark.description import read
 from benchmark.errors import BenchError
-from benchmark.store.records import Record
+from benchmark.store.records import SECRET_ROLES, Record
 
 _HUGE = 1e100  # no score or cost is as large, and the square of none is infinite
 
@@ -79,6 +79,8 @@ class ModelResult:
     def __post_init__(self) -> None:
         if min(self.cost.values(), default=0) < 0:
             raise ValueError("a cost is below 0")
+        if not self.artefacts.keys() <= {"service", *SECRET_ROLES}:
+            raise ValueError("it has artefacts of other roles")
 
 
 @dataclass(frozen=True)
