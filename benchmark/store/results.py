@@ -231,11 +231,6 @@ class Circumstances:
             raise ValueError("seconds or peak_memory_mb is out of range")
 
 
-def check_result(kind: str, result: Any, where: str, mend: str = "") -> Any:
-    """The `result` of a job of this kind that ended ok, read. Raises BenchError, which begins with `where`."""
-    return read(RESULTS[kind], result, where, mend)
-
-
 def check_record(record: Record, kind: str, where: str, mend: str) -> None:
     """Raise BenchError, which begins with `where`, unless what judge and pages read of a record has its form.
 
@@ -246,7 +241,7 @@ def check_record(record: Record, kind: str, where: str, mend: str) -> None:
         raise BenchError(f"{where}: it is of a job of another kind than {reprlib.repr(kind)}: {mend}")
     if record["status"] == "ok":
         read(Circumstances, record["run"], f"{where}: run", mend)
-        found, there = check_result(record["kind"], record["result"], f"{where}: result", mend), len(payload.suspects)
+        found, there = read(RESULTS[kind], record["result"], f"{where}: result", mend), len(payload.suspects)
         if isinstance(found, JudgedResult) and len(found.observations) != there:
             raise BenchError(f"{where}: {len(found.observations)} of {there} suspects were observed: {mend}")
 

@@ -167,7 +167,8 @@ def test_a_damaged_record_in_a_folder_that_can_only_be_read_is_named(
     "bad",
     [
         record(loss=float("nan")), record(model=object()), record(schema=2), record(status="fine"),
-        record(reason="\ud800"), record(result={"n": 2**70}), record(result={"n": DEEP}), record(run={"n": "0" * 2**26}),
+        record(reason="\ud800"), record(result={"n": 2**70}), record(result={"n": DEEP}),
+        record(run={"n": "0" * 2**26}),
     ],
     ids=lambda bad: repr(bad)[:200][-40:],
 )  # fmt: skip
