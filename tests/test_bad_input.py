@@ -55,6 +55,8 @@ class Mine(Attack):
         (["--task", "digit"], "no task is called 'digit': did you mean digits?"),
         (["--alpha", "2"], "alpha must lie between 0 and 1, not 2.0"),
         (["--seeds", "0"], "seeds must be at least 1, not 0"),
+        (["--seeds", "99999999"], "seeds must be at most 1000, not 99999999"),
+        (["--task", f"folder:{'a' * 5000}"], "its folder can't be looked at (File name too long)"),
         (["--workers", "0"], "--workers must be at least 1, not 0"),
         (["--run", ""], "--run '' can't name a folder"),
         (["--attacks", "prune(amount=0.1..0.9)"], "write amount=LOW..HIGH:STEP"),

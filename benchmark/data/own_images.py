@@ -71,7 +71,13 @@ def read_name(name: str) -> Named:
 def look(name: str, named: Named, root: Path) -> Found:
     """What is in the folder. Raises BenchError where it is no task; PermissionError where this process may not look."""
     folder = root / named.folder
-    if not folder.is_dir():
+    try:
+        there = folder.is_dir()
+    except PermissionError:
+        raise
+    except OSError as error:  # a name that is too long
+        raise BenchError(f"task {name[:50]}…: its folder can't be looked at ({error.strerror})") from None
+    if not there:
         raise BenchError(f"task {name}: {folder} is missing: a folder of pictures belongs there, or give its path")
     found = _classes(folder) if named.kind == CLASSES else _pairs(folder)
     if found.train < LEAST_PICTURES:

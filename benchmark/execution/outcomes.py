@@ -5,35 +5,73 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypedDict
 
+from benchmark.description import read
+from benchmark.errors import BenchError
+from benchmark.files import json_value
 from benchmark.planning.job import Job
-from benchmark.store.records import STATUSES
+from benchmark.store.records import Status
 
 _SUMS, _PEAKS = ("seconds", "cpu_seconds"), ("peak_memory_mb",)
+_MOST = 1e9  # seconds, or MB
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """How a step ran. A record of a job that ended ok needs some of it (`benchmark.store.results.Circumstances`)."""
+
+    in_part: ClassVar = True
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    device: str = ""
+    hardware: str = ""
+    cpu: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)
+    traceback: str = ""
+
+    def __post_init__(self) -> None:
+        if not all(0 <= getattr(self, name) < _MOST for name in (*_SUMS, *_PEAKS)):
+            raise ValueError(f"times and memory must lie between 0 and {_MOST:g}")
+
+
+@dataclass(frozen=True)
+class _Found:
+    in_part: ClassVar = True
+    artefacts: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Outcome(TypedDict):
+    status: Literal[Status, "damaged"]
+    reason: str | None
+    damaged: str | None
+    result: _Found
+    run: _Ran
 
 
 def read_outcome(line: bytes, job: Job, nonce: str) -> dict[str, Any]:
     """The outcome in a worker's message: status, reason, result, run, and damaged where that is the status.
 
-    Raises ValueError unless it answers for this job and carries the nonce that the step was handed out with.
+    It is a crash where a file with such values could not be read again. Raises ValueError unless it answers for this
+    job and carries the nonce that the step was handed out with.
     """
     try:
         message = json.loads(line)
-        outcome = {"reason": None, "damaged": None, **message["outcome"]}
-        result, run = outcome["result"], outcome["run"]
-        json.dumps(outcome, allow_nan=False)
-        sound = (
-            (message["job"], message["nonce"]) == (job.id, nonce)
-            and outcome["status"] in STATUSES | {"damaged"}
-            and all(isinstance(outcome[name], str | None) for name in ("reason", "damaged"))
-            and all(isinstance(one, dict) for one in (result, run, result.get("artefacts", {})))
-            and all(isinstance(run.get(name, 0), int | float) for name in (*_SUMS, *_PEAKS))
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        answers = (message["job"], message["nonce"]) == (job.id, nonce) and isinstance(message["outcome"], dict)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"no outcome: {type(error).__name__}") from error
-    if not sound:
+    if not answers:
         raise ValueError("no outcome of this job")
+    outcome = {"reason": None, "damaged": None, **message["outcome"]}
+    try:
+        json_value(line)
+        read(_Outcome, outcome)
+    except (ValueError, BenchError) as error:
+        reason = f"What its process said can't be recorded: {error}"
+        return {"status": "crashed", "reason": reason, "result": {}, "run": {}, "damaged": None}
     return outcome
 
 
@@ -44,8 +82,8 @@ def joined_results(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[
 
 
 def joined_runs(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """How two steps ran: their times added up, the higher peak, and of the rest what the first says."""
-    found = {**second, **first}
+    """How two steps ran: their times added up, the higher peak, and of the rest what the second, the court's, says."""
+    found = {**first, **second}
     for names, joined in ((_SUMS, sum), (_PEAKS, max)):
         found |= {name: joined((first[name], second[name])) for name in names if name in first and name in second}
     return found

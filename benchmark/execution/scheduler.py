@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from typing import cast
 
+from benchmark.errors import BenchError
 from benchmark.execution.executor import Finished, LocalExecutor
 from benchmark.execution.progress import JobCounts
 from benchmark.planning.job import Job
 from benchmark.store.records import FINAL, Record, RecordStore, Status, fingerprint
+from benchmark.store.results import check_record
 from benchmark.vocabulary import IDENTITY, RECORD_SCHEMA
 
 WAIT_SECONDS = 1.0
@@ -175,6 +177,7 @@ class _Run:
         record = _record(finished)
         if finished.status in FINAL or not self.store.finished(job.id):
             try:
+                _check(record, job)
                 self.store.write(record)
             except (TypeError, ValueError) as error:  # somebody else's code said what no record can hold
                 finished = replace(finished, status="crashed", reason=f"What it found is {error}", result={}, run={})
@@ -222,6 +225,14 @@ class _Run:
                 self.summary.blocked[id] = ancestor
                 self.events.blocked(self.jobs[id], self.jobs[ancestor])
                 open_ids.extend(self.children[id])
+
+
+def _check(record: Record, job: Job) -> None:
+    """Raise ValueError where no command could read what a job found."""
+    try:
+        check_record(record, job.kind, f"not what a {job.kind} job finds", "no page could be made of it")
+    except BenchError as error:
+        raise ValueError(str(error)) from None
 
 
 def _record(finished: Finished) -> Record:

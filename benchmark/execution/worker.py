@@ -16,8 +16,11 @@ from typing import Any
 
 from benchmark.execution.mishaps import mishap
 from benchmark.execution.processes.process_state import ProcessState
+from benchmark.files import json_value
 from benchmark.planning.job import Job
 from benchmark.store.records import STATUSES
+
+_LONGEST = 100_000  # letters of a traceback, its last ones
 
 Entry = Callable[[Job, str, dict[str, Any], dict[str, Any], Connection | None], dict[str, Any]]
 
@@ -59,11 +62,12 @@ def _outcome(
         outcome = {"reason": None, "result": {}, "run": {}, **execute(job, step, made, machine, suspects)}
         if outcome.get("status") not in STATUSES | {"damaged"}:
             raise ValueError(f"the job ended with the unknown status {outcome.get('status')!r}")
-        json.dumps(outcome, allow_nan=False)
+        json_value(json.dumps(outcome, allow_nan=False).encode())  # as whoever opens the record will read it
     except BaseException as error:  # sys.exit() in a plug-in is a crash too
         traceback.print_exc()
         status, reason = mishap(error) or ("crashed", _reason(error, job))
-        outcome = {"status": status, "reason": reason, "result": {}, "run": {"traceback": traceback.format_exc()}}
+        trace = _whole(traceback.format_exc()[-_LONGEST:])
+        outcome = {"status": status, "reason": _whole(reason), "result": {}, "run": {"traceback": trace}}
     outcome["run"] = {"seconds": time.perf_counter() - began, **outcome["run"]}
     return outcome
 
@@ -74,6 +78,11 @@ def _note(outcome: dict[str, Any], changed: list[str], lasting: bool) -> None:
     if lasting:
         reason = f"it changed {', '.join(changed[:5])} for the jobs after it"
         outcome |= {"status": "crashed", "reason": reason, "result": {}}
+
+
+def _whole(text: str) -> str:
+    """The text without half characters, which no UTF-8 can hold."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _reason(error: BaseException, job: Job) -> str:

@@ -11,6 +11,7 @@ innocent model, null(nulls), that every scheme's key is held against, too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 from benchmark.data.tasks import find_task
 from benchmark.digest.code_digest import engine_hash, source_hash
 from benchmark.errors import BenchError
+from benchmark.files import json_value
 from benchmark.identity import content_hash, job_id
 from benchmark.planning.durations import TYPICAL_SECONDS, work_key
 from benchmark.planning.job import Job, PluginSource
@@ -54,10 +56,19 @@ class PlanBuilder:
     def add(
         self, kind: JobKind, label: str, parents: Sequence[str], sources: Mapping[str, PluginSource], **payload: Any
     ) -> str:
-        """The id of the job with this payload, which `sources` and the profile complete."""
+        """The id of the job with this payload, which `sources` and the profile complete.
+
+        Raises BenchError where no record can hold the payload.
+        """
         common = {"schema": RECORD_SCHEMA, "engine": engine_hash(), "world": self.world, "data": self.task.data_hash()}
         payload = {"kind": kind, **common, **payload}
-        id = job_id(payload)
+        try:
+            if (id := job_id(payload)) not in self.jobs:
+                json_value(json.dumps(payload).encode())
+        except ValueError as error:
+            raise BenchError(
+                f"no record can hold what names the job {label!a} ({error}): choose other values"
+            ) from None
         if id not in self.jobs:
             seconds = self.history.get(work_key(payload), TYPICAL_SECONDS[kind])
             unique = tuple(dict.fromkeys(parents))

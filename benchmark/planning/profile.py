@@ -58,6 +58,8 @@ class ThiefData:
             raise ValueError(f"pool is disjoint or owner, not {_listed(self.pool)}")
         if not self.share or not all(0 <= share <= 1 for share in self.share):
             raise ValueError(f"share must lie between 0 and 1, not {_listed(self.share)}")
+        if len(self.pool) * len(self.share) > MOST_THIEVES:
+            raise ValueError(f"pool and share make at most {MOST_THIEVES} thieves together")
         if len(set(self.axis)) < len(self.axis):
             raise ValueError(f"pool and share name each value once, not {_listed(self.pool + self.share)}")
 
@@ -78,6 +80,7 @@ class ImageTrack:
     training: Training
 
 
+MOST_NULLS, MOST_SEEDS, MOST_THIEVES = 10_000, 1_000, 100  # a plan is made in memory, job by job
 LEAST_NULLS = {"classification": 16, "image-to-image": 8}  # docs/decisions.md, Evidence
 
 
@@ -106,7 +109,9 @@ class Profile:
             (0 < self.alpha < 1, f"alpha must lie between 0 and 1, not {self.alpha}"),
             (0 < self.budget < 100, f"the utility budget is in points or dB, between 0 and 100, not {self.budget}"),
             (self.nulls >= least, f"nulls must be at least {least}, not {self.nulls}: fewer can't support a verdict"),
+            (self.nulls <= MOST_NULLS, f"nulls must be at most {MOST_NULLS}, not {self.nulls}"),
             (self.seeds >= 1, f"seeds must be at least 1, not {self.seeds}"),
+            (self.seeds <= MOST_SEEDS, f"seeds must be at most {MOST_SEEDS}, not {self.seeds}"),
             (self.timeout > 0, f"timeout must be above 0 seconds, not {self.timeout}"),
             (
                 self.image is None or (kind, find_task(self.image.task).kind) == ("classification", "image-to-image"),

@@ -25,6 +25,7 @@ from benchmark.protocol.answers import Answers
 from benchmark.protocol.objects import Key, Service
 
 SECRETS = "keys"  # the folder of a store that nobody but its keyholders enters
+_TOO_LARGE = f"a model's or a key's file holds at most {MOST_TENSORS >> 30} GiB"
 
 
 class DamagedArtefact(Exception):
@@ -70,14 +71,17 @@ def _unpack_net(packed: PackedNet, tensors: Mapping[str, Tensor]) -> Net:
 
 
 def write(path: Path, job: str, value: Service | Key | Answers) -> str:
-    """Write atomically, what is no service for its owner's eyes alone; returns the file's SHA-256."""
+    """Write atomically, what is no service for its owner's eyes alone; returns the file's SHA-256.
+
+    Raises ValueError where the file could not be read again: too large, or a field that its header can't hold.
+    """
     data = packed(job, value)
     _put(path, data, secret=not isinstance(value, Service))
     return hashlib.sha256(data).hexdigest()
 
 
 def packed(job: str, value: Service | Key | Answers) -> bytes:
-    """The content of a file that says it is of `job`."""
+    """The content of a file that says it is of `job`. Raises ValueError as `write` does."""
     tensors: dict[str, Tensor] = {}
     header: dict[str, Any]
     if isinstance(value, Service):
@@ -88,7 +92,11 @@ def packed(job: str, value: Service | Key | Answers) -> bytes:
     else:
         header = {f.name: _pack_field(f.name, getattr(value, f.name), tensors) for f in fields(value)}
     # one entry only: safetensors writes several in a random order, and equal artefacts must have equal bytes
-    return save(tensors, {"artefact": json.dumps({"job": job, "type": type(value).__name__, "header": header})})
+    data = save(tensors, {"artefact": json.dumps({"job": job, "type": type(value).__name__, "header": header})})
+    if len(data) > MOST_TENSORS:
+        raise ValueError(f"a {type(value).__name__} is too large: {_TOO_LARGE}")
+    read_header(data)
+    return data
 
 
 def _put(path: Path, data: bytes, *, secret: bool) -> None:
@@ -101,11 +109,11 @@ def _put(path: Path, data: bytes, *, secret: bool) -> None:
 def settle(work: Path, path: Path, digest: str, *, secret: bool) -> None:
     """Move what a party made out of the working folder, where others may write, into its place.
 
-    Raises ValueError unless it is a plain file with this SHA-256.
+    Raises ValueError unless it is a plain file with this SHA-256, no larger than a model's may be.
     """
     try:
         with open(work, "rb", opener=_plainly) as file:
-            data = file.read()
+            data = file.read(MOST_TENSORS + 1)  # it may grow while it is read
     except OSError as error:
         raise ValueError(f"what the job made can't be read: {error}") from error
     if hashlib.sha256(data).hexdigest() != digest:
@@ -115,12 +123,13 @@ def settle(work: Path, path: Path, digest: str, *, secret: bool) -> None:
 
 
 def _plainly(path: str, flags: int) -> int:
-    """Open a file, but no link and nothing that blocks. Raises OSError."""
+    """Open a file, but no link, nothing that blocks, and nothing too large. Raises OSError."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_size <= MOST_TENSORS:
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is no plain file", path)
+    raise OSError(errno.EINVAL, _TOO_LARGE if stat.S_ISREG(found.st_mode) else "it is no plain file", path)
 
 
 def _pack_field(name: str, value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 from benchmark.description import read
 from benchmark.errors import BenchError
-from benchmark.files import write_whole
+from benchmark.files import MOST_BYTES, content, json_value, write_whole
 
 Status = Literal["ok", "not-applicable", "crashed", "timeout", "oom", "killed"]
 STATUSES = frozenset(get_args(Status))
@@ -69,15 +69,12 @@ def fingerprint(value: object) -> str:
 
 def fault(record: Record) -> str:
     """What is wrong with a record of the right form, as a sentence; "" where nothing is."""
-    try:
-        if "checksum" in record:
-            if record["checksum"] != _checksum(record):
-                return "its content does not fit its checksum"
-        elif record.get("identity", 1) > UNSEALED:
-            return "its checksum is missing"
-        return "" if fingerprint(record["job"]) == record["id"] else "its id is not that of the job in it"
-    except ValueError:  # a number that has no canonical form, such as 1e999
-        return "it holds a number that is none"
+    if "checksum" in record:
+        if record["checksum"] != _checksum(record):
+            return "its content does not fit its checksum"
+    elif record.get("identity", 1) > UNSEALED:
+        return "its checksum is missing"
+    return "" if fingerprint(record["job"]) == record["id"] else "its id is not that of the job in it"
 
 
 def with_checksum(record: Record) -> Record:
@@ -149,9 +146,11 @@ class RecordStore:
         """Put a record in its place, with its checksum, at once: the one that was there before stays until then.
 
         Raises BenchError where the folder can't be written or the disk is full, ValueError or TypeError for a record
-        that would be damaged when read: NaN, not JSON, wrong schema, or an id that is another job's.
+        that would be damaged when read: not JSON, what `benchmark.files` refuses, wrong schema, or another job's id.
         """
         data = json.dumps(with_checksum(record), indent=1, sort_keys=True, allow_nan=False).encode()
+        if len(data) > MOST_BYTES:
+            raise ValueError(f"not a record: it is larger than {MOST_BYTES >> 20} MiB")
         _, wrong = _parse(data, record["id"])
         if wrong:
             raise ValueError(f"not a record: {wrong}")
@@ -204,16 +203,19 @@ def examine(path: Path, id: str) -> tuple[Record | None, str]:
     """The record of a job in its file, or what is wrong with the file. Raises OSError."""
     if not stat.S_ISREG(path.stat().st_mode):  # reading a FIFO would never end
         return None, "it is no file"
-    return _parse(path.read_bytes(), id)
+    try:
+        return _parse(content(path), id)
+    except ValueError as error:  # larger than any record
+        return None, str(error)
 
 
 def _parse(data: bytes, id: str) -> tuple[Record | None, str]:
     """The record in `data`, or what is wrong with it."""
     try:
-        record = read(Record, json.loads(data))
-    except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested without end
+        record = read(Record, json_value(data))
+    except json.JSONDecodeError:
         return None, "it is not a whole JSON object"
-    except BenchError as error:
+    except (ValueError, BenchError) as error:
         return None, str(error)
     wrong = "it belongs to another job" if record["id"] != id else fault(record)
     return (None, wrong) if wrong else (record, "")

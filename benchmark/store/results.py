@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from benchmark.description import read
 from benchmark.errors import BenchError
-from benchmark.store.records import Record
+from benchmark.store.records import SECRET_ROLES, Record
 
 _HUGE = 1e100  # no score or cost is as large, and the square of none is infinite
 
@@ -79,6 +79,8 @@ class ModelResult:
     def __post_init__(self) -> None:
         if min(self.cost.values(), default=0) < 0:
             raise ValueError("a cost is below 0")
+        if not self.artefacts.keys() <= {"service", *SECRET_ROLES}:
+            raise ValueError("it has artefacts of other roles")
 
 
 @dataclass(frozen=True)
@@ -229,11 +231,6 @@ class Circumstances:
             raise ValueError("seconds or peak_memory_mb is out of range")
 
 
-def check_result(kind: str, result: Any, where: str, mend: str = "") -> Any:
-    """The `result` of a job of this kind that ended ok, read. Raises BenchError, which begins with `where`."""
-    return read(RESULTS[kind], result, where, mend)
-
-
 def check_record(record: Record, kind: str, where: str, mend: str) -> None:
     """Raise BenchError, which begins with `where`, unless what judge and pages read of a record has its form.
 
@@ -244,7 +241,7 @@ def check_record(record: Record, kind: str, where: str, mend: str) -> None:
         raise BenchError(f"{where}: it is of a job of another kind than {reprlib.repr(kind)}: {mend}")
     if record["status"] == "ok":
         read(Circumstances, record["run"], f"{where}: run", mend)
-        found, there = check_result(record["kind"], record["result"], f"{where}: result", mend), len(payload.suspects)
+        found, there = read(RESULTS[kind], record["result"], f"{where}: result", mend), len(payload.suspects)
         if isinstance(found, JudgedResult) and len(found.observations) != there:
             raise BenchError(f"{where}: {len(found.observations)} of {there} suspects were observed: {mend}")
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmark.errors import BenchError
+from benchmark.files import regular
 
 BYTES = 32
 
@@ -20,7 +21,7 @@ def secret_path(store: Path) -> Path:
 def read_secret(path: Path) -> bytes:
     """The secret in a file: 64 hexadecimal digits. Raises BenchError."""
     try:
-        with path.open("rb") as file:
+        with regular(path) as file:
             secret = bytes.fromhex(file.read(1000).decode("ascii").strip())
     except OSError as error:
         raise BenchError(f"the secret {path} can't be read: {error.strerror}") from error

@@ -16,6 +16,11 @@ from benchmark.identity import job_id
 from benchmark.planning.job import Job, PluginSource
 from benchmark.vocabulary import JobRole
 
+MODEL = {"utility": {"correct": "1"}, "cost": {}, "artefacts": {}}  # the least that a job which makes one finds
+ADMITTED = {"well_formed": True, "bound": True, "hash_bound": True, "committed": True, "reason": None}
+JUDGED = {"observations": [], "admission": ADMITTED}
+RAN = {"peak_memory_mb": 1.0, "device": "toy", "hardware": "toy", "versions": {}}
+
 
 def job(
     label: str,
@@ -26,7 +31,7 @@ def job(
     timeout: float = 60.0,
     **payload: Any,
 ) -> Job:
-    payload = {"label": label, "do": do, **payload}
+    payload = {"label": label, "do": do, "world": {"task": "toy"}, **payload}
     return Job(
         id=job_id(payload),
         kind="attacked" if role == "thief" else "judged" if role == "court" else "host",
@@ -86,7 +91,7 @@ def execute(
 
 
 def _act(job: Job, root: Path) -> dict[str, Any]:
-    result: dict[str, Any] = {"pid": os.getpid()}
+    result: dict[str, Any] = {**(JUDGED if job.kind == "judged" else MODEL), "pid": os.getpid()}
     first = _first_attempt(root, job)
     match job.payload["do"]:
         case "ok":
@@ -103,6 +108,10 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
             child.wait()
         case "raise":
             json.loads("nonsense")
+        case "raise half a character":
+            raise ValueError("\ud800")
+        case "raise at length":
+            raise ValueError("x" * 2**26)
         case "sys.exit":
             sys.exit(3)
         case "os._exit":
@@ -152,13 +161,16 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
             if not first:
                 os._exit(3)
         case "count":
-            result = {"count": _count(root, job)}
+            result["count"] = _count(root, job)
         case "leave":
             result["artefacts"] = {"service": job.payload["value"]}
         case "leave counted":
             result["artefacts"] = {"service": str(_count(root, job))}
         case "given":
             result["given"] = dict(job.given)
+        case "odd outcome":
+            found, ran = json.loads(job.payload["odd"])
+            return {"status": "ok", "result": result | found, "run": RAN | ran}
         case "damaged once":
             if first:
                 return {"status": "damaged", "damaged": job.parents[0], "reason": "the checksum is wrong"}
@@ -166,7 +178,7 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
             return {"status": "damaged", "damaged": job.parents[0], "reason": "the checksum is wrong"}
         case "wrongly damaged":
             return {"status": "damaged", "damaged": "0" * 64, "reason": "whatever"}
-    return {"status": "ok", "reason": None, "result": result, "run": {"device": "toy"}}
+    return {"status": "ok", "reason": None, "result": result, "run": RAN}
 
 
 def _first_attempt(root: Path, job: Job) -> bool:

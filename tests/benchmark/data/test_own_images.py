@@ -100,6 +100,13 @@ def test_a_folder_anywhere_is_prepared_in_the_data_root(root: Path, tmp_path: Pa
     assert len(list(root.glob("prepared/*/*-owner-x.npy"))) == 1
 
 
+@pytest.mark.parametrize("name", ["a" * 5000, "a/" * 5000])
+def test_a_name_that_is_too_long_is_one_sentence(name: str) -> None:
+    with pytest.raises(BenchError, match=r"its folder can't be looked at \(File name too long\)") as error:
+        find_task(f"folder:{name}")
+    assert len(str(error.value)) < 200
+
+
 def _without(path: str):
     return lambda folder: shutil.rmtree(folder / path)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from benchmark.errors import BenchError
 from benchmark.execution import executor as executor_module
 from benchmark.execution.executor import Finished, LocalExecutor
 from benchmark.execution.processes.lease import WORKER_ENVIRONMENT
+from benchmark.files import json_value
 from benchmark.planning.job import Job
 
 TOY = "toy_work:execute"
@@ -94,6 +96,17 @@ def test_a_failure_costs_its_own_job_only(
     after = run(executor, job("after"))
     assert after.status == "ok"
     assert after.result["pid"] != healthy.result["pid"]  # what failed may have left the process unfit
+
+
+@pytest.mark.parametrize("do", ["raise half a character", "raise at length"])
+def test_an_error_is_told_in_words_that_can_be_read_again(
+    executor: LocalExecutor, job: Callable[..., Job], do: str
+) -> None:
+    finished = run(executor, job("bad", do))
+    assert finished.status == "crashed"
+    told = json.dumps([finished.reason, finished.run]).encode()
+    assert json_value(told)[0].startswith("ValueError: ")
+    assert len(told) < 2**20
 
 
 def test_what_is_not_applicable_is_no_failure(executor: LocalExecutor, job: Callable[..., Job]) -> None:

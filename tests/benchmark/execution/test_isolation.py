@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -123,24 +122,6 @@ def test_what_a_job_writes_into_pipes_costs_itself_alone(
 
 def test_a_flooded_pipe_ends_the_worker(executor: LocalExecutor, job: Callable[..., Job]) -> None:
     assert run(executor, toy_intruder.foreign(job("bad", "flood", role="thief"))).status == "killed"
-
-
-def test_numbers_that_json_has_none_for_are_no_outcome(executor: LocalExecutor, job: Callable[..., Job]) -> None:
-    from benchmark.execution.outcomes import read_outcome
-
-    def line(number: str) -> bytes:
-        run = json.dumps({"seconds": 1.0})
-        outcome = f'{{"status": "ok", "result": {{"loss": {number}}}, "run": {run}}}'
-        return f'{{"job": "{job("a").id}", "nonce": "n", "outcome": {outcome}}}'.encode()
-
-    assert read_outcome(line("1.5"), job("a"), "n")["result"] == {"loss": 1.5}
-    for number in ("NaN", "Infinity", "1e999"):
-        with pytest.raises(ValueError, match="no outcome"):
-            read_outcome(line(number), job("a"), "n")
-    with pytest.raises(ValueError, match="no outcome of this job"):
-        read_outcome(line("1.5"), job("a"), "another nonce")
-    with pytest.raises(ValueError, match="no outcome of this job"):
-        read_outcome(line("1.5"), job("b"), "n")
 
 
 @confined

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from benchmark.planning.profile import load_profile
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import select_attacks, select_schemes
 from benchmark.protocol.answers import Answers
-from benchmark.protocol.objects import Service
+from benchmark.protocol.objects import Key, Service
 from benchmark.store import artefacts
 from benchmark.store.records import RecordStore
 from benchmark.store.secret import digest_of, read_secret, secret_path, store_secret
@@ -194,3 +195,31 @@ def test_a_process_that_may_read_no_record_is_given_what_it_needs(judged: Job, s
         context_in(store, judged).service(marked)
     told = replace(judged, given={marked: {"service": digest}})
     assert context_in(store, told).service(marked).net.spec["builder"] == "convnet"
+
+
+def test_a_file_that_no_memory_holds_is_not_read(tmp_path: Path) -> None:
+    """A thief leaves a file of 3 TB that takes no room on the disk."""
+    with (tmp_path / "made").open("wb") as file:
+        file.truncate(3 << 40)
+    with pytest.raises(ValueError, match="a model's or a key's file holds at most 2 GiB"):
+        artefacts.settle(tmp_path / "made", tmp_path / "place", "0" * 64, secret=False)
+    assert not (tmp_path / "place").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"), [(2**70, "more than 64 bits"), ("\ud800", "half a character"), (math.inf, "not finite")]
+)
+def test_no_key_is_written_that_could_not_be_read(tmp_path: Path, value: Any, wrong: str) -> None:
+    @dataclass(frozen=True)
+    class OddKey(Key):
+        value: Any
+
+    with pytest.raises(ValueError, match=wrong):
+        artefacts.write(tmp_path / "key", "embed", OddKey(value, secret=b"s" * 32))
+    assert not (tmp_path / "key").exists()
+
+
+def test_no_model_is_written_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artefacts, "MOST_TENSORS", 1000)
+    with pytest.raises(ValueError, match="Answers is too large"):
+        artefacts.write(tmp_path / "answers", "job", Answers(torch.zeros(1000)))

@@ -57,13 +57,15 @@ def test_the_longest_way_to_the_end_goes_first(bench: Bench, job: Callable[..., 
 
 
 def test_a_record_holds_the_job_and_what_came_of_it(bench: Bench, job: Callable[..., Job]) -> None:
+    import toy_work
+
     host = job("host")
     marked = job("marked", parents=(host,), amount=0.3)
     crash = job("crash", "raise", role="thief")
     bench.run(host, marked, crash)
     record = bench.store.read(marked.id)
     assert record is not None
-    assert record.pop("run").keys() == {"seconds", "device", "log", "finished"}
+    assert record.pop("run").keys() == {"seconds", "log", "finished", *toy_work.RAN}
     assert record == {
         "schema": 1,
         "identity": 3,
@@ -72,10 +74,10 @@ def test_a_record_holds_the_job_and_what_came_of_it(bench: Bench, job: Callable[
         "kind": "host",
         "status": "ok",
         "reason": None,
-        "job": {"label": "marked", "do": "ok", "amount": 0.3},
+        "job": {"label": "marked", "do": "ok", "world": {"task": "toy"}, "amount": 0.3},
         "parents": [host.id],
         "given": fingerprint({host.id: {}}),
-        "result": {"pid": record["result"]["pid"]},
+        "result": {**toy_work.MODEL, "pid": record["result"]["pid"]},
     }
     record = bench.store.read(crash.id)
     assert record is not None
@@ -274,18 +276,24 @@ def test_the_number_of_workers_changes_no_record(tmp_path: Path, job: Callable[.
     assert len(records(2)) == 8
 
 
-def test_a_result_that_no_record_can_hold_costs_its_own_job_alone(
-    bench: Bench, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("result", "run", "wrong"),
+    [
+        ({"utility": None}, {}, "result: utility must be"),
+        ({"cost": {"steps": -1}}, {}, "result: a cost is below 0"),
+        ({"artefacts": {"../../x": ""}}, {}, "result: it has artefacts of other roles"),
+        ({}, {"hardware": ["a"]}, "run: hardware must be a text, not ['a']"),
+        ({}, {"seconds": -1e308}, "run: times and memory must lie between 0 and 1e+09"),
+        ({"note": "\ud800"}, {}, "half a character"),
+        ({"note": 2**70}, {}, "more than 64 bits"),
+        ({"note": json.loads("[" * 40 + "]" * 40)}, {}, "nested more than 32 deep"),
+    ],
+)  # fmt: skip
+def test_a_result_that_nobody_could_read_costs_its_own_job_alone(
+    bench: Bench, job: Callable[..., Job], result: dict[str, Any], run: dict[str, Any], wrong: str
 ) -> None:
-    write = bench.store.write
-
-    def picky(record: Record) -> None:
-        if record["job"]["do"] == "sleep" and record["status"] == "ok":
-            raise ValueError("not a record: its result is none")
-        write(record)
-
-    monkeypatch.setattr(bench.store, "write", picky)
-    odd, usual = job("odd", "sleep"), job("usual")
+    odd, usual = job("odd", "odd outcome", odd=json.dumps([result, run])), job("usual")
     bench.run(odd, usual)
     assert [bench.status(one) for one in (odd, usual)] == ["crashed", "ok"]
-    assert (bench.store.read(odd.id) or {})["reason"] == "What it found is not a record: its result is none"
+    assert wrong in str((bench.store.read(odd.id) or {})["reason"])
+    assert bench.store.damaged == []

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.errors import BenchError
 from benchmark.planning.job import Job
 from benchmark.planning.null_pools import null_attacks, null_jobs
 from benchmark.planning.plan import SURROGATES, Plan, make_plan
@@ -41,6 +42,14 @@ def test_the_plan_lists_parents_before_children_with_rivals_too() -> None:
     for job in plan.jobs:
         assert set(job.parents) <= seen
         seen.add(job.id)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "wrong"), [(f"adi(n={2**70})", "more than 64 bits"), ("adi(epochs=1e999)", "whole number")]
+)
+def test_a_job_that_no_record_can_hold_is_refused(scheme: str, wrong: str) -> None:
+    with pytest.raises(BenchError, match=wrong):
+        make_plan(load_profile("quick"), select_schemes(scheme, REGISTRY), select_attacks("none", REGISTRY), {})
 
 
 # -- surrogates of clean nulls ---------------------------------------------------------------------------------------

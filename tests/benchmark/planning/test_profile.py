@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ def test_a_task_on_the_command_line_replaces_that_of_its_kind(tmp_path: Path) ->
         (IMAGE.replace("derain", "digits"), "names a task of image-to-image nets"),
         (IMAGE.replace("derain", "deran"), "no task is called 'deran': did you mean derain"),
         (IMAGE.replace("nulls = 8", "nulls = 7"), "nulls must be at least 8, not 7"),
+        (IMAGE.replace("nulls = 8", "nulls = 100000000"), "nulls must be at most 10000, not 100000000"),
         (IMAGE.replace("budget = 1.5\n", ""), "image: budget is missing"),
         (IMAGE.replace('"adam"', '"adamw"'), "image: training: optimiser must be one of sgd, adam, not 'adamw'"),
         ("\n[image]\nimages = 3\n", "unknown key 'images'"),
@@ -86,6 +88,19 @@ def test_what_is_wrong_in_it_is_said_in_one_sentence(tmp_path: Path, wrong: str,
 def test_the_main_part_needs_more_nulls(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="nulls must be at least 16, not 15"):
         load(written(tmp_path, nulls="15"))
+
+
+@pytest.mark.parametrize("line", ["nulls", "seeds"])
+def test_a_plan_that_no_memory_holds_is_refused(tmp_path: Path, line: str) -> None:
+    with pytest.raises(BenchError, match=f"{line} must be at most 10*, not 10000000"):
+        load(written(tmp_path, **{line: "10000000"}))
+
+
+def test_thieves_are_counted(tmp_path: Path) -> None:
+    thief = load(written(tmp_path)).thief
+    shares = tuple(number / 100 for number in range(101))
+    with pytest.raises(ValueError, match="pool and share make at most 100 thieves"):
+        replace(thief, pool=("disjoint",), share=shares)
 
 
 def test_a_table_must_be_one(tmp_path: Path) -> None:

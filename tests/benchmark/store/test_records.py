@@ -19,6 +19,7 @@ from benchmark.identity import job_id
 from benchmark.store.records import RecordStore, with_checksum
 
 ID, OTHER = job_id({"name": "one"}), job_id({"name": "two"})
+DEEP = json.loads("[" * 40 + "]" * 40)
 HOLDER = """
 import sys, time
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_a_record_of_an_older_version_needs_no_checksum_and_a_new_one_does(store
 def test_every_flipped_bit_is_found_or_changes_nothing(store: RecordStore) -> None:
     """Numbers, texts in several scripts, names of fields, the checksum itself: all of the file, bit by bit."""
     seen = {"hits": "01" * 40, "scores": [0.1, -3e-05, 12], "note": "größer × Ω", "none": None, "whole": True}
-    store.write(record(identity=3, result=seen, reason="it's \udcff", status="crashed", given="ab" * 32))
+    store.write(record(identity=3, result=seen, reason="it's ÿ", status="crashed", given="ab" * 32))
     path, whole = store.record_path(ID), store.read(ID)
     data = path.read_bytes()
     flips = [(byte, bit) for byte in range(len(data)) for bit in range(8)]
@@ -104,13 +105,15 @@ def test_every_flipped_bit_is_found_or_changes_nothing(store: RecordStore) -> No
     [
         (json.dumps(record())[:-9], "not a whole JSON object"),
         ("", "not a whole JSON object"),
-        ("[" * 100_000, "not a whole JSON object"),
-        ("\udcff", "not a whole JSON object"),
+        ("[" * 100_000, "nested more than 32 deep"),
+        ("\udcff", "it is not UTF-8"),
         ("[1]", "must be a table, not [1]"),
         (json.dumps(record(id=OTHER)), "another job"),
         (json.dumps(record(job={"name": "two"})), "its id is not that of the job in it"),
         (json.dumps({**record(), "checksum": "ab" * 32}), "its content does not fit its checksum"),
-        (json.dumps(with_checksum(record())).replace("0.1", "1e999"), "a number that is none"),
+        (json.dumps(with_checksum(record())).replace("0.1", "1e999"), "a number that is not finite"),
+        (json.dumps(with_checksum(record(reason="\ud800"))), "half a character"),
+        (json.dumps(with_checksum(record(result={"n": 2**70}))), "more than 64 bits"),
         (json.dumps({**record(), "resuls": {}}), "unknown key 'resuls': did you mean result?"),
         (json.dumps(record(parents="one")), "parents must be a list, not 'one'"),
         (json.dumps(record(parents=[1])), "parents number 0 must be a text, not 1"),
@@ -161,8 +164,14 @@ def test_a_damaged_record_in_a_folder_that_can_only_be_read_is_named(
 
 
 @pytest.mark.parametrize(
-    "bad", [record(loss=float("nan")), record(model=object()), record(schema=2), record(status="fine")]
-)
+    "bad",
+    [
+        record(loss=float("nan")), record(model=object()), record(schema=2), record(status="fine"),
+        record(reason="\ud800"), record(result={"n": 2**70}), record(result={"n": DEEP}),
+        record(run={"n": "0" * 2**26}),
+    ],
+    ids=lambda bad: repr(bad)[:200][-40:],
+)  # fmt: skip
 def test_no_record_is_written_that_could_not_be_read(store: RecordStore, bad: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError)):
         store.write(bad)

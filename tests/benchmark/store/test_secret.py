@@ -1,5 +1,6 @@
 """The secret of a store: drawn once, for its owner's eyes, and never exchanged."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -64,6 +65,12 @@ def test_what_is_no_secret_is_said_so(tmp_path: Path, content: bytes) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="No such file"):
         run_secret(tmp_path, str(tmp_path / "none"))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BenchError, match="It is no regular file"):
+        run_secret(tmp_path, str(tmp_path / "pipe"))
 
 
 def test_a_board_from_before_names_the_version_that_made_it(tmp_path: Path) -> None:
