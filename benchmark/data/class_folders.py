@@ -9,7 +9,8 @@ import hashlib
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from benchmark.data.sources import IMAGE_SUFFIXES
 from benchmark.errors import BenchError
 from benchmark.identity import canonical
 
-LEFT_BEHIND = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
+LEFT_BEHIND = frozenset({
+    "__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", "Thumbs.db", "desktop.ini",
+})  # fmt: skip
 
 
 @cache
@@ -48,14 +51,41 @@ def images(folder: Path, left_out: str = "") -> tuple[tuple[Path, int], ...]:
 @cache
 def files(folder: Path) -> tuple[Path, ...]:
     """Every picture in a folder and the folders below it, links followed, sorted."""
-    return tuple(sorted(path for path in _walk(folder, ()) if path.suffix.lower() in IMAGE_SUFFIXES))
+    return tuple(sorted(path for path in _files(folder) if path.suffix.lower() in IMAGE_SUFFIXES))
+
+
+def other_files(folder: Path) -> Counter[str]:
+    """What lies among the pictures and isn't read as one: how many files, by their ending."""
+    return Counter(path.suffix.lower() for path in _files(folder) if path.suffix.lower() not in IMAGE_SUFFIXES)
+
+
+def refuse_doubles(folders: Iterable[Path]) -> None:
+    """Raise BenchError where links make one folder part of two: its pictures would count twice."""
+    seen: dict[Path, Path] = {}
+    for path in (below for folder in folders for below in _folders(folder)):
+        twin = seen.setdefault(path.resolve(), path)
+        if twin is not path:
+            raise BenchError(f"{twin} and {path} are one folder, whose pictures would count twice: remove the link")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for below in _folders(folder) for path in _inside(below) if not path.is_dir())
+
+
+@cache
+def _folders(folder: Path) -> tuple[Path, ...]:
+    """A folder and all below it, links followed. Raises BenchError for a link to a folder that it lies in."""
+    return tuple(_walk(folder, tuple(folder.resolve().parents)))
 
 
 def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
     real = folder.resolve()
-    if real not in above:  # a link to a folder that it lies in
-        for path in _inside(folder):
-            yield from _walk(path, (*above, real)) if path.is_dir() else (path,)
+    if real in above:
+        raise BenchError(f"{folder} leads to {real}, a folder that it lies in: remove the link")
+    yield folder
+    for path in _inside(folder):
+        if path.is_dir():
+            yield from _walk(path, (*above, real))
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmark.data import class_folders, own_images
 from benchmark.data.array_files import CLOSED
 from benchmark.data.prepared import prepare_splits, say
+from benchmark.data.shares import say_shares, say_surprises
 from benchmark.data.sources import DATA_SETS, md5_of
 from benchmark.data.tasks import Task, data_root
 from benchmark.errors import BenchError
@@ -22,9 +23,12 @@ def provide(task: Task, *, offline: bool = False) -> None:
         _fetch(task, missing, offline)
     if task.data_set in DATA_SETS and task.source.images:
         _check_count(task, data_root())
-    if own_images.is_own(task.name):
-        _say_shares(task)
+    own = own_images.is_own(task.name)
+    if own:
+        say_shares(task)
     prepare_splits(task)
+    if own:
+        say_surprises(task)
 
 
 def _fetch(task: Task, missing: Path, offline: bool) -> None:
@@ -62,15 +66,6 @@ def _fault(archive: Path, md5: str) -> str:
     if not archive.is_file():
         return f"{archive.name} is not there"
     return "" if md5_of(archive) == md5 else f"{archive.name} is damaged"
-
-
-def _say_shares(task: Task) -> None:
-    """Whose the user's own images are, since nobody wrote it down."""
-    apart = len(task.files) > (1 if task.kind == "classification" else 2)
-    whose = (
-        f"{task.owner} are the owner's, {task.thief} the thief's, {task.validation} no job's, {task.test} the judge's"
-    )
-    say(f"task {task.name}: {whose}" + ("" if apart else ", a fifth of all, since there is no folder val"))
 
 
 def _check_count(task: Task, root: Path) -> None:

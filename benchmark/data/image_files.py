@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+DIMMEST = 16  # of 256: a picture of 16 bits is brighter somewhere, unless its numbers fill 12 of them alone
 # what PIL may decode: others hand a file to programs outside (EPS), or are no pictures of pixels
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 PIXELS = 89_478_485  # of one picture: PIL's own limit, beyond which it warns
@@ -28,7 +29,7 @@ def picture(file: Path, mode: str) -> Image.Image:
     """An image file as a person sees it, as "L" (grey) or "RGB": upright, on white where it is transparent.
 
     Of a picture that moves, the first one; 16 bits are scaled to 8. Raises BenchError for one that can't be read, is
-    too large, or has numbers of which nobody knows what white is.
+    too large, or has numbers of which nobody knows what white is: 12 bits in 16 are such.
     """
     from PIL import Image  # only here and below: schemes are imported where no picture is read
 
@@ -39,10 +40,13 @@ def picture(file: Path, mode: str) -> Image.Image:
             if opened.mode in ("F", "I"):
                 raise ValueError("its numbers have no known white: save it with 8 or 16 bits")
             seen: Image.Image = opened
+            deep = opened.format in ("PNG", "TIFF") and ";16" in str(opened.tile)  # of colours, PIL keeps 8 bits each
             if opened.mode.startswith("I;16"):
                 seen = Image.fromarray((np.asarray(opened) >> 8).astype(np.uint8))
-            elif opened.has_transparency_data:
-                whole = opened.convert("RGBA")
+            if deep and np.asarray(seen.convert("RGB")).max() < DIMMEST:
+                raise ValueError("no pixel reaches 4096 of its 65535, as where 12 bits lie in 16: save it with 8 bits")
+            if seen.has_transparency_data:
+                whole = seen.convert("RGBA")
                 seen = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)
             return _upright(seen.convert(mode), opened)
     except Exception as error:  # decoders raise what they like: SyntaxError, struct.error, EOFError and others

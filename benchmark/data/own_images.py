@@ -100,9 +100,10 @@ def _classes(folder: Path) -> Found:
     for other in others:
         if alone := sorted(first.keys() ^ other.keys()):
             raise BenchError(
-                f"{folder / parts[0]} and {folder / parts[1]} have different subfolders ({_few(alone)} in one alone): "
+                f"{folder / parts[0]} and {folder / parts[1]} have different subfolders ({few(alone)} in one alone): "
                 "each class needs both"
             )
+    class_folders.refuse_doubles(path for part in parts for path in class_folders.classes(folder / part).values())
     train, *test = (len(class_folders.images(folder / part)) for part in parts)
     return Found(parts, len(first), train, sum(test))
 
@@ -115,12 +116,14 @@ def _pairs(folder: Path) -> Found:
         parts = tuple(f"{side}{part}" for part in below for side in ("input", "target"))
     if missing := next((part for part in parts or ("input",) if not (folder / part).is_dir()), None):
         raise BenchError(f"{folder / missing} is missing: pictures belong there, of the same names in input and target")
+    for side in (parts[::2], parts[1::2]):
+        class_folders.refuse_doubles(folder / part for part in side)
     counts = []
     for before, after in zip(parts[::2], parts[1::2], strict=True):
         inputs, targets = (stems(folder / part) for part in (before, after))
         if alone := sorted(inputs.keys() ^ targets.keys()):
             raise BenchError(
-                f"{folder / before} and {folder / after} have different pictures ({_few(alone)} in one alone): "
+                f"{folder / before} and {folder / after} have different pictures ({few(alone)} in one alone): "
                 "each input needs its target, of the same name"
             )
         counts.append(len(inputs))
@@ -156,6 +159,6 @@ def _parts(folder: Path, wanted: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(part for name, parts in wanted.items() if name in there for part in parts)
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
     more = len(names) - 3
     return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")

@@ -47,15 +47,32 @@ def test_hidden_files_and_folders_are_no_pictures_and_no_classes(root: Path) -> 
 def test_pictures_in_deeper_folders_and_behind_links_count(root: Path) -> None:
     pictures(root / "found", cat=1, dog=1)
     pictures(root / "found" / "cat", y2021=1)
-    pictures(root / "elsewhere", a=1)
+    pictures(root / "elsewhere", a=1, b=1)
     (root / "found" / "cat" / "linked").symlink_to(root / "elsewhere" / "a")
-    (root / "found" / "cat" / "round").symlink_to(root / "found" / "cat")
-    (root / "found" / "emu").symlink_to(root / "elsewhere" / "a")
+    (root / "found" / "emu").symlink_to(root / "elsewhere" / "b")
     (root / "found" / "dog" / "UPPER.JPEG").write_bytes((root / "found" / "dog" / "000.png").read_bytes())
     assert names(root / "found") == [
         ("cat/000.png", 0), ("cat/linked/000.png", 0), ("cat/y2021/000.png", 0),
         ("dog/000.png", 1), ("dog/UPPER.JPEG", 1), ("emu/000.png", 2),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("up", ["cat", "", ".."])
+def test_a_link_to_a_folder_that_it_lies_in_is_refused(root: Path, up: str) -> None:
+    """Those of all classes would count as cats."""
+    pictures(root / "pets", cat=1, dog=1)
+    (root / "pets" / "cat" / "round").symlink_to(root / "pets" / up)
+    with pytest.raises(BenchError, match=r"cat/round leads to .*, a folder that it lies in: remove the link"):
+        images(root / "pets")
+
+
+def test_a_class_behind_a_link_has_no_way_back(root: Path) -> None:
+    pictures(root / "archive", cat=1)
+    pictures(root / "pets", dog=1)
+    (root / "pets" / "cat").symlink_to(root / "archive" / "cat")
+    (root / "archive" / "cat" / "back").symlink_to(root / "pets")
+    with pytest.raises(BenchError, match=r"cat/back/cat leads to .*/archive/cat, a folder that it lies in"):
+        images(root / "pets")
 
 
 def test_one_name_in_two_unicode_forms_is_one_class(root: Path) -> None:

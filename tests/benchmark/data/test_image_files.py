@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +98,38 @@ def test_numbers_without_a_known_white_are_refused(tmp_path: Path, mode: str, va
     Image.new(mode, (4, 4), value).save(tmp_path / "float.tif")
     with pytest.raises(BenchError, match=r"float\.tif can't be read as a picture: its numbers have no known white"):
         picture(tmp_path / "float.tif", "RGB")
+
+
+@pytest.mark.parametrize("form", ["png", "tif"])
+def test_twelve_bits_in_sixteen_are_refused_and_dark_pictures_of_eight_are_not(tmp_path: Path, form: str) -> None:
+    Image.fromarray(np.full((4, 4), 4095, np.uint16)).save(tmp_path / f"a.{form}")
+    with pytest.raises(
+        BenchError, match=r"no pixel reaches 4096 of its 65535, as where 12 bits lie in 16: save it with"
+    ):
+        picture(tmp_path / f"a.{form}", "RGB")
+    assert seen(tmp_path / f"least.{form}", Image.fromarray(np.full((4, 4), 4096, np.uint16))) == [16, 16, 16]
+    assert seen(tmp_path / f"dark.{form}", Image.new("RGB", (4, 4), (1, 0, 2))) == [1, 0, 2]
+
+
+def colour16(*pixel: int) -> bytes:
+    """A PNG of one pixel with 16 bits a colour, which PIL reads and can't write; the fourth is opacity."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2 if len(pixel) == 3 else 6, 0, 0, 0)
+    pixels = zlib.compress(struct.pack(f">B{len(pixel)}H", 0, *pixel))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def test_twelve_bits_in_sixteen_are_refused_in_colour(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    for dim in (colour16(4095, 0, 9), colour16(4095, 0, 9, 65535)):
+        path.write_bytes(dim)
+        with pytest.raises(BenchError, match="as where 12 bits lie in 16"):
+            picture(path, "RGB")
+    path.write_bytes(colour16(0, 4096, 0))
+    assert picture(path, "RGB").getpixel((0, 0)) == (0, 16, 0)
 
 
 def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path: Path) -> None:

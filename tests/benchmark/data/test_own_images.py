@@ -69,6 +69,58 @@ def test_without_val_the_judge_has_a_fifth_and_it_is_said(
     assert len(set(images)) == len(images) == 99
 
 
+@pytest.mark.parametrize("link", ["val/cat/again", "val/cat", "train/dog/again"])
+def test_a_folder_that_lies_in_two_is_refused(root: Path, link: str) -> None:
+    """One picture would have two owners, or two classes."""
+    pets(root / "pets")
+    if (path := root / "pets" / link).exists():
+        shutil.rmtree(path)
+    path.symlink_to(root / "pets" / "train" / "cat")
+    with pytest.raises(BenchError) as error:
+        find_task("folder:pets:16")
+    assert f"{path} are one folder, whose pictures would count twice: remove the link" in str(error.value)
+
+
+def test_pairs_in_a_folder_that_lies_in_two_are_refused(root: Path) -> None:
+    pairs(root / "dark" / "train", 100)
+    (root / "dark" / "val").symlink_to(root / "dark" / "train")
+    with pytest.raises(BenchError, match=r"dark/val/input are one folder, whose pictures would count twice"):
+        find_task("folder-pairs:dark:16")
+
+
+def test_what_a_person_may_not_expect_of_his_pictures_is_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Twins, a class of one picture, and what a telephone writes; said by each run."""
+    pets(root / "pets")
+    for number in range(3):
+        shutil.copy(
+            root / "pets" / "train" / "dog" / f"{number:03}.png", root / "pets" / "val" / "dog" / f"t{number}.png"
+        )
+    for part, number in (("train", 1), ("val", 2)):
+        pictures(root / "pets" / part, emu=1)
+        (root / "pets" / part / "dog" / f"{number}.HEIC").write_bytes(b"")
+    (root / "pets" / "train" / "dog" / "labels.txt").write_text("")
+    task = find_task("folder:pets:16")
+    splits = {role: load_split(task, role) for role in ("owner", "thief", "test")}
+    held = {role: {image.numpy().tobytes() for image in split.x} for role, split in splits.items()}
+    twins = sum(image.numpy().tobytes() in held["owner"] | held["thief"] for image in splits["test"].x)
+    assert 0 < twins <= 3
+    for _ in range(2):
+        provide(task)
+        said = capsys.readouterr().err
+        assert f"{twins} of the judge's 14 images are another party's too, pixel for pixel: remove the copies" in said
+        assert "3 files are not read as pictures, by their endings: 2 .heic, 1 .txt" in said
+        assert "the thief has no image of emu\n" in said
+        assert "the judge has no image" not in said
+
+
+def test_ordinary_pictures_surprise_nobody(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pets(root / "pets")
+    provide(find_task("folder:pets:16"))
+    shares, prepared = capsys.readouterr().err.splitlines()
+    assert shares.endswith("88 are the owner's, 11 the thief's, 11 no job's, 10 the judge's")
+    assert "preparing its images once" in prepared
+
+
 @pytest.mark.parametrize(
     ("typed", "name"),
     [
