@@ -83,7 +83,7 @@ def carry_out(
     context |= {"device": machine.device, "memory_mb": machine.memory}
     if again or not all(store.finished(job.id) for job in jobs):
         check_environment(machine.device)
-        context["data"] = task_files(jobs)
+        context["data"] = task_files(job.payload["world"]["task"] for job in jobs)
     if described is not None:
         if kept := keep_other_board(machine.folder, described):
             note(console, f"{machine.folder} held the board of another selection, which is now in {kept}")
