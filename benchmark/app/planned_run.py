@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.app.run_secret import run_secret
+from benchmark.app.run_secret import run_secret, secret_files
 from benchmark.data.download import provide
 from benchmark.data.own_images import CLASSES, PAIRS
 from benchmark.data.prepared import say
@@ -128,6 +128,7 @@ def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> Planned
     if note:
         say(note)
     secret = run_secret(machine.store.root, options.secret, keep=keep)
+    machine = replace(machine, hidden=secret_files(options.secret))
     plan = _crossed(profile, schemes, attacks, registry, machine, secret)
     return PlannedRun(plan, machine, registry, command)
 
@@ -189,6 +190,7 @@ def plan_reproduction(
     for task in {track.task for one in schemes.values() if (track := profile.track(one.tasks))}:
         provide(find_task(task), offline=offline)
     secret = run_secret(machine.store.root, wanted_secret)
+    machine = replace(machine, hidden=secret_files(wanted_secret))
     plan = _crossed(profile, schemes.values(), attacks.values(), registry, machine, secret)
     labels = [{name: setting.label for name, setting in chosen.items()} for chosen in (schemes, attacks)]
     return PlannedRun(plan, machine, registry, command, reproduction=work.described(scale, *labels))

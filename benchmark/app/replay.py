@@ -185,8 +185,8 @@ class _Examiner:
         if job not in self._asked:
             path, _ = self._file(job, "service")
             service = standalone_files.open_service(path, self.declaration, self.registry)
-            keys = [*path.parent.glob("*.key.safetensors")]
-            running = standalone_files.served(path, service, self.registry, self.device, keys)
+            where = self.folder, self.context.task.name, [self.folder]
+            running = standalone_files.served(path, service, self.registry, self.device, *where)
             self._asked[job] = service, self._processes.enter_context(running)
         return self._asked[job]
 

@@ -18,15 +18,20 @@ def run_secret(store: Path, wanted: str | None = None, *, keep: bool = True) -> 
     BenchError, also for a board that was made before boards had a secret.
     """
     own = known_secret(store)
-    given = None if wanted is None else _given(wanted)
+    given = None if wanted is None else read_secret(_file(wanted))
     if own and given and own != given:
         raise BenchError(f"the store {store} has a secret of its own: choose another --results for that of --secret")
     return store_secret(store, given) if keep else given or own or secrets.token_bytes(BYTES)
 
 
-def _given(wanted: str) -> bytes:
+def secret_files(wanted: str | None) -> tuple[Path, ...]:
+    """Where the wanted secret lies. Raises BenchError as `run_secret` does."""
+    return () if wanted is None else (_file(wanted),)
+
+
+def _file(wanted: str) -> Path:
     if not wanted.startswith(PREFIX):
-        return read_secret(Path(wanted))
+        return Path(wanted)
     from leaderboard.judge.run import read_run  # only here: they load pandas
     from leaderboard.pages.publish import PUBLISHED
 
@@ -36,7 +41,7 @@ def _given(wanted: str) -> bytes:
         there = ", ".join(boards) or "none, for published boards are not part of an installed package"
         raise BenchError(f"no published board is called {name!r}: there are {there}")
     if (path := PUBLISHED / name / FILE).exists():
-        return read_secret(path)
+        return path
     version = read_run(PUBLISHED / name).described["version"]
     raise BenchError(
         f"the board {name} was made before boards had a secret: "

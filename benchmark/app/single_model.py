@@ -173,8 +173,8 @@ def examine_files(
         except Exception as error:
             raise BenchError(f"{scheme.name} can't examine {model} ({error}): is it the scheme's own?") from error
 
-    hidden = [key, machine.store.root / "keys", machine.store.root / "records"]
-    with standalone_files.served(model, service, registry, machine.device, hidden) as running:
+    where = machine.store.root, context.task.name, [key]
+    with standalone_files.served(model, service, registry, machine.device, *where) as running:
         try:
             answers = Court(context, test, stream("answers", context.task.name)).answers(running)
         except Exception as error:  # a net from outside may fail in any way at its first image

@@ -12,6 +12,7 @@ from typing import Any
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.execution.suspect_process import suspect_process
+from benchmark.execution.walls import task_files, walls
 from benchmark.files import MOST_TENSORS, content
 from benchmark.planning.job import PluginSource
 from benchmark.plugins.parameters import Declaration
@@ -69,9 +70,11 @@ def open_service(path: Path, scheme: Declaration, registry: Registry) -> Service
 
 @contextmanager
 def served(
-    path: Path, service: Service, registry: Registry, device: str, denied: Sequence[Path]
+    path: Path, service: Service, registry: Registry, device: str, root: Path, task: str, hidden: Sequence[Path]
 ) -> Iterator[Asked]:  # fmt: skip
-    """The model in a file, ready to be asked: where it needs code of others, in a process that can't read `denied`.
+    """The model in a file, ready to be asked: where it needs code of others, in a process shut in like a run's.
+
+    It reads nothing of the store `root`, of the images of `task`, and of what is `hidden`.
 
     Raises BenchError where no plug-in knows how it is built.
     """
@@ -80,7 +83,8 @@ def served(
         return
     plugins = *registry.schemes, *registry.attacks
     sources = [PluginSource(str(one.source), one.class_name, source_hash(one.source), False) for one in plugins]
-    with suspect_process(device, denied) as remote:
+    around = walls("suspect", root, task_files([task]), None, hidden=hidden)
+    with suspect_process(device, around) as remote:
         with _rebuilt(path):
             remote.load(service, sources)
         yield remote

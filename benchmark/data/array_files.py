@@ -72,6 +72,11 @@ class Shelf:
         places = (root / "prepared" / name, cache) if root.is_dir() else (cache,)
         return cls(places, source_hash(Path(__file__).with_name("rows.py"))[:12])
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where the arrays of all tasks lie."""
+        return [next(one for one in place.parents if one.name == "prepared") for place in self.places]
+
     def array(self, place: Path, data: str, role: str, side: str) -> Path:
         return place / f"{_short(data + self.reader)}-{role}-{side}.npy"
 

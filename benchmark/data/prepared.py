@@ -93,6 +93,11 @@ def split_files(task: Task) -> dict[str, list[Path]]:
     return {role: arrays(task, role) for role in ROLES}
 
 
+def description_file(task: Task) -> Path:
+    """Where it says what the arrays were made from. Raises BenchError where nothing is prepared."""
+    return arrays(task, "owner")[0].with_name(f"{task.shelf.reader}.json")
+
+
 def source_files(task: Task) -> list[Path]:
     """The files and the folders of pictures that the splits are made of. Raises BenchError where one is missing."""
     return task.paths()

@@ -23,9 +23,9 @@ from typing import Any
 from benchmark.errors import BenchError
 from benchmark.execution.outcomes import death, joined_results, joined_runs, read_outcome
 from benchmark.execution.processes.lease import Lease, Zygote
-from benchmark.execution.walls import FOLDERS, Side, own_images, walls
+from benchmark.execution.walls import FOLDERS, Side, own_images, side_of, side_of_step, walls
 from benchmark.planning.job import Job
-from benchmark.vocabulary import JobRole, JobStep
+from benchmark.vocabulary import JobStep
 
 START_SECONDS = 300.0  # for a process to start, the import of torch from a cold disk included
 
@@ -45,15 +45,6 @@ class Finished:
     result: dict[str, Any] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
     damaged: str | None = None
-
-
-def side_of(role: JobRole) -> Side:
-    return role if role in ("thief", "insider") else "keyholder"
-
-
-def side_of_step(job: Job, step: JobStep) -> Side:
-    """Who carries out a step: whoever makes a model, and the court whatever comes after."""
-    return side_of(job.role) if step == "make" else "keyholder"
 
 
 def foreign(job: Job, step: JobStep) -> bool:
@@ -114,7 +105,8 @@ class LocalExecutor:
     `<context["root"]>/logs/<side>-<slot>.log`.
 
     context: root, the store's folder; `data`, by task and split the files that only their party may read, with the raw
-    ones as "source"; memory_mb, what each process may take beyond its imports, or None. It never writes records.
+    ones as "source"; hidden, what nobody but the benchmark's own keyholders may read; memory_mb, what each process may
+    take beyond its imports, or None. It never writes records.
     """
 
     def __init__(
@@ -124,6 +116,7 @@ class LocalExecutor:
             raise BenchError("At least one worker is needed: ask for 1 or more.")
         self._machine = dict(context)
         self._data = self._machine.pop("data", {})
+        self._hidden = [Path(path) for path in self._machine.pop("hidden", ())]
         self._memory_mb = self._machine.pop("memory_mb", None)
         self._entry = entry
         self._root = Path(context["root"])
@@ -191,7 +184,7 @@ class LocalExecutor:
         if idle is not None and (idle.ended() or idle.pipe.poll()):  # it died, or said what nobody asked
             idle.end()
             idle = None
-        task.worker = idle or self._start(task.side, slot.number, job if task.own else None)
+        task.worker = idle or self._start(task.side, slot.number, job if task.own else None, task.step)
         if not task.own:
             slot.workers[task.side] = task.worker
         task.began, task.waiting = time.monotonic(), idle is None
@@ -202,7 +195,7 @@ class LocalExecutor:
     def _hand_over(self, slot: _Slot, task: _Task) -> None:
         """Give a process that is ready its step, with a connection to the suspect's process where there is one."""
         if has_foreign_suspect(task.job, task.step):
-            task.suspect = self._start("suspect", slot.number, task.job)
+            task.suspect = self._start("suspect", slot.number, task.job, task.step)
         task.began, task.waiting = time.monotonic(), False
         task.deadline = task.began + task.left
         with suppress(ConnectionError):  # it died just now: the next look finds it dead
@@ -266,8 +259,8 @@ class LocalExecutor:
         """Where a job's party leaves what the court takes."""
         return self._root / "work" / job.id
 
-    def _start(self, side: Side, number: int, job: Job | None) -> Lease:
-        """A process for `side`: for this job alone, or for many."""
+    def _start(self, side: Side, number: int, job: Job | None, step: JobStep) -> Lease:
+        """A process for `side`: for this step of this job alone, or for many."""
         log = self._root / "logs" / f"{side}-{number}.log"
         call, arguments = "worker:serve", {"entry": self._entry, "machine": self._machine, "lasting": job is None}
         if side == "suspect":
@@ -277,7 +270,9 @@ class LocalExecutor:
                 (self._root / name).mkdir(mode, parents=True, exist_ok=True)
             if job is not None:
                 self._work(job).mkdir(exist_ok=True)
-            around = walls(side, self._root, self._data, job)
+                for name in ("artefacts", "keys"):  # where what it makes will lie
+                    (self._root / name / job.id[:2]).mkdir(FOLDERS[name], exist_ok=True)
+            around = walls(side, self._root, self._data, job, step, self._hidden)
             return self._zygote.fork(f"benchmark.execution.{call}", arguments, log, around, self._memory_mb)
         except OSError as error:
             hint = ": raise the limit (ulimit -n) or use fewer --workers" if error.errno == errno.EMFILE else ""

@@ -31,6 +31,7 @@ class Machine:
     """Where a plan runs; nothing here enters a result's name. Raises BenchError for a name that is no folder's.
 
     run: the folder of the pages, below `results`. device: auto, cpu or cuda. memory: MB that each worker may take.
+    hidden: files that no code of others may read, such as the secret that the run was given.
     """
 
     results: Path
@@ -38,6 +39,7 @@ class Machine:
     workers: int = 1
     device: str = "auto"
     memory: int | None = None
+    hidden: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.run or self.run in (".", "..", STORE) or "/" in self.run:
@@ -81,9 +83,10 @@ def carry_out(
     again = {job.id for job in jobs if _repeat(job, store, fresh, retry)}
     context: dict[str, Any] = {"root": str(store.root.absolute())}
     context |= {"device": machine.device, "memory_mb": machine.memory}
+    context["hidden"] = list(map(str, machine.hidden))
     if again or not all(store.finished(job.id) for job in jobs):
         check_environment(machine.device)
-        context["data"] = task_files(jobs)
+        context["data"] = task_files(job.payload["world"]["task"] for job in jobs)
     if described is not None:
         if kept := keep_other_board(machine.folder, described):
             note(console, f"{machine.folder} held the board of another selection, which is now in {kept}")

@@ -155,13 +155,12 @@ class RemoteService:
 
 
 @contextmanager
-def suspect_process(device: str, denied: Sequence[Path] = ()) -> Iterator[RemoteService]:
-    """A process for suspects outside of a run, which reads none of the files and folders in `denied`."""
+def suspect_process(device: str, around: Walls) -> Iterator[RemoteService]:
+    """A process for suspects outside of a run, within these walls."""
     with tempfile.TemporaryDirectory(prefix="bench-suspect-") as folder:
         zygote = Zygote([__name__], Path(folder) / "zygote.log")
-        walls = Walls(tuple(str(path.resolve()) for path in denied))
         try:
-            lease = zygote.fork(f"{__name__}:serve_suspect", {"device": device}, Path(folder) / "suspect.log", walls)
+            lease = zygote.fork(f"{__name__}:serve_suspect", {"device": device}, Path(folder) / "suspect.log", around)
             try:
                 yield RemoteService(lease.pipe)
             finally:

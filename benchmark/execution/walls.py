@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmark.data.prepared import source_files, split_files
+from benchmark.data.prepared import description_file, source_files, split_files
 from benchmark.data.tasks import find_task
+from benchmark.execution.processes.namespaces import SHARED_MEMORY
 from benchmark.planning.job import Job
+from benchmark.vocabulary import JobRole, JobStep
 
 Side = Literal["keyholder", "thief", "insider", "suspect"]
 FOLDERS = {"records": 0o755, "artefacts": 0o755, "keys": 0o700, "work": 0o755, "logs": 0o755}  # of a store, and modes
-TaskFiles = Mapping[str, Mapping[str, Iterable[str]]]  # by task: the files of each split, and its raw ones as "source"
+# by task: the files of each split, raw ones as "source", all prepared folders as "prepared", and what is in its own
+TaskFiles = Mapping[str, Mapping[str, Iterable[str]]]
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,22 @@ class Walls:
     writable: tuple[str, ...] = ()
 
 
-def task_files(jobs: Iterable[Job]) -> TaskFiles:
-    """The files of every task of a plan's jobs, as they lie prepared."""
+def side_of(role: JobRole) -> Side:
+    return role if role in ("thief", "insider") else "keyholder"
+
+
+def side_of_step(job: Job, step: JobStep) -> Side:
+    """Who carries out a step: whoever makes a model, and the court whatever comes after."""
+    return side_of(job.role) if step == "make" else "keyholder"
+
+
+def task_files(names: Iterable[str]) -> TaskFiles:
+    """The files of these tasks, as they lie prepared."""
     found = {}
-    for name in sorted({job.payload["world"]["task"] for job in jobs}):
-        task = find_task(name)
-        files = {**split_files(task), "source": source_files(task)}
-        found[name] = {role: [str(path) for path in paths] for role, paths in files.items()}
+    for task in map(find_task, sorted(set(names))):
+        files = {**split_files(task), "source": source_files(task), "prepared": task.shelf.folders}
+        files["description"] = [description_file(task)]
+        found[task.name] = {role: [str(path) for path in paths] for role, paths in files.items()}
     return found
 
 
@@ -40,35 +52,58 @@ def own_images(job: Job) -> str:
     return "owner" if job.payload.get("thief", {}).get("pool") == "owner" else "thief"
 
 
-def walls(side: Side, root: Path, data: TaskFiles, job: Job | None) -> Walls | None:
-    """The walls of a process that serves `side` for the store `root`; None for keyholders.
+def walls(
+    side: Side, root: Path, data: TaskFiles, job: Job | None, step: JobStep = "make", hidden: Iterable[Path] = ()
+) -> Walls | None:
+    """The walls of a process that serves `side` for the store `root`; None for keyholders with no code of others.
 
-    `job`: the only one that it will carry out, None where there will be many, all of the benchmark's own code. A thief
-    is left his own images of his own task, the models that his job starts from, and a folder for what it makes; a
-    suspect is left nothing. The raw files of other tasks stay readable: a scheme may draw on them, as KeyNet does on
-    photographs.
+    job: the only one that it will carry out, in this `step`; None where there will be many, all of the benchmark's own
+    code. hidden: more that nobody may read. Whoever makes a model is left the images that are his, the models that his
+    job starts from, and a folder for what he makes; a court also what it judges by; a suspect nothing. The raw files of
+    other tasks stay readable: a scheme may draw on them, as KeyNet does on photographs.
     """
-    if side == "keyholder":
+    if side == "keyholder" and job is None:
         return None
     root = root.resolve()
-    keys, work, models = (root / name for name in ("keys", "work", "artefacts"))
-    runs = [found.parent for found in root.parent.glob("*/run.json")]
-    denied, readable, writable = [root / "records", root / "logs", keys, *runs], [], [work]
-    task = None
-    if job is None and side == "insider":
-        denied[2] = keys / "secret"
-    elif job is not None:
-        task = job.payload.get("world", {}).get("task")
+    keys, work, models, records = (root / name for name in ("keys", "work", "artefacts", "records"))
+    readable, writable = [], [] if side == "suspect" else [work]
+    denied = [records, root / "logs", *(found.parent for found in root.parent.glob("*/run.json"))]
+    denied += [path.resolve() for path in hidden]
+    denied.append(keys / "secret" if side == "insider" and job is None else keys)
+    if side == "suspect":
         denied += [work, models]
-        writable = [work / job.id]
+    elif job is not None:
+        denied += [work, models]
+        writable = [] if step == "judge" else [work / job.id]
         readable = [models / one[:2] / f"{one}.service.safetensors" for one in job.parents]
         if side == "insider" and (key := job.payload.get("key")):
             readable.append(keys / key[:2] / f"{key}.key.safetensors")
-    if side == "suspect":
-        readable, writable = [], []
+        if side == "keyholder" and "secret" in job.payload:
+            readable.append(keys / "secret")
+        if step == "answer":
+            writable += [models / job.id[:2], keys / job.id[:2]]
+        if step != "make":
+            readable += [keys / one[:2] / f"{one}.answers.safetensors" for one in job.parents]
+        if step == "judge":
+            readable += [keys / one[:2] / f"{one}.key.safetensors" for one in job.parents]
+            readable += [records / one[:2] / f"{one}.json" for one in job.parents]
+    if step == "make" and side in ("keyholder", "thief") and (job is None or own_images(job) == "thief"):
+        writable.append(Path(SHARED_MEMORY))  # for loaders of data, where there is none of its own
     for name, files in data.items():
-        free = set() if name == task else {"source"}
-        if side != "suspect" and (job is None or name == task):
-            free.add(own_images(job) if job is not None else "thief")
-        denied += [Path(path).resolve() for role, paths in files.items() if role not in free for path in paths]
+        free = _free(side, job, step, name)
+        for role, paths in files.items():
+            (readable if role in free else denied).extend(Path(path).resolve() for path in paths)
     return Walls(*(tuple(map(str, paths)) for paths in (denied, readable, writable)))
+
+
+def _free(side: Side, job: Job | None, step: JobStep, task: str) -> set[str]:
+    """Which of a task's files a process may read."""
+    if side == "suspect":
+        return set()
+    if job is None:
+        return {"description", "thief", "source"}
+    if task != job.payload.get("world", {}).get("task"):
+        return {"source"}
+    if step == "make":
+        return {"description", "owner" if side == "keyholder" else own_images(job)}
+    return {"description", "test"} if step == "answer" else {"description", "test", "thief", "owner"}

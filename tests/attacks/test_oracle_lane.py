@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmark.contract import Attack, Insider, NotApplicable, OracleAttack, Recipe, Thief
 from benchmark.errors import BenchError
-from benchmark.execution.executor import side_of
+from benchmark.execution.walls import side_of
 from benchmark.planning.plan import make_plan
 from benchmark.planning.profile import load_profile
 from benchmark.plugins.registry import Registry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import signal
@@ -20,9 +21,9 @@ from benchmark.planning.job import Job, PluginSource
 MINUTES = 600.0
 
 
-def foreign(job: Job) -> Job:
-    """The same job, with code that is not the benchmark's own."""
-    return replace(job, sources={"stage0": PluginSource(__file__, "Toy", "", trusted=False)})
+def foreign(job: Job, role: str = "stage0") -> Job:
+    """The same job, with code that is not the benchmark's own: a "scheme" or a stage of an attack."""
+    return replace(job, sources={role: PluginSource(__file__, "Toy", "", trusted=False)})
 
 
 def execute(
@@ -69,6 +70,12 @@ def _act(job: Job, work: Path) -> dict[str, Any]:
             return {"read": {path: _said(Path(path).read_bytes) for path in payload["paths"]}}
         case "write":
             return {"wrote": {path: _said(partial(Path(work, path).write_text, "x")) for path in payload["paths"]}}
+        case "share":
+            before = sorted(os.listdir("/dev/shm"))
+            Path("/dev/shm/left").write_text("x")
+            mode, create, exclusive = 0o600, 0o1000, 0o2000
+            segment = ctypes.CDLL(None).shmget(payload["segment"], 4096, mode | create | exclusive)
+            return {"before": before, "segment is new": segment >= 0}
         case "temporary":
             with tempfile.NamedTemporaryFile(delete=False) as file:
                 return {"temporary": file.name}

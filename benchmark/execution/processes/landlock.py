@@ -23,7 +23,7 @@ _RIGHTS = {1: 13, 2: 14}  # how many the first versions know; later ones 15, all
 _SCOPED = 0b11  # no abstract sockets and no signals to processes outside: from version 6
 _KEPT_CAPABILITIES = 1 << 1 | 1 << 3  # of root: to write in folders of another user, as in a container's volume
 # of /dev, where the disks are
-_DEVICES = ("null", "zero", "full", "random", "urandom", "shm", "nvidia*", "dri", "kfd")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "nvidia*", "dri", "kfd")
 
 
 def version() -> int:

@@ -30,6 +30,7 @@ from typing import Any
 
 from benchmark.execution.processes.landlock import confine
 from benchmark.execution.processes.lease import socket_of
+from benchmark.execution.processes.namespaces import SHARED_MEMORY, has_own_shared_memory, own_shared_memory
 from benchmark.execution.processes.process_tree import end_tree, own_children
 
 LONGEST_LOG, KEPT_HEAD, KEPT_TAIL = 16 << 20, 8 << 20, 4 << 20  # bytes
@@ -69,6 +70,7 @@ class _Server:
     def __init__(self, control: Connection) -> None:
         self.control = control
         self.forks: dict[int, _Fork] = {}
+        self.separable = has_own_shared_memory()
 
     def run(self) -> None:
         while True:
@@ -109,7 +111,7 @@ class _Server:
             self.control.close()
             for held in (line, *(fork.line for fork in self.forks.values())):
                 held.close()
-            _become(order, pipe, folder, server)
+            _become(order, pipe, folder, server, self.separable)
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -143,8 +145,8 @@ class _Server:
             self._end(fork)
 
 
-def _become(order: dict[str, Any], pipe: Connection, folder: str | None, server: int) -> None:
-    """Turn a fresh fork into the process that was ordered."""
+def _become(order: dict[str, Any], pipe: Connection, folder: str | None, server: int, separable: bool) -> None:
+    """Turn a fresh fork into the process that was ordered; separable: with walls, it gets shared memory of its own."""
     os.setsid()
     for one in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.SIG_DFL)
@@ -159,8 +161,11 @@ def _become(order: dict[str, Any], pipe: Connection, folder: str | None, server:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     if folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
-        walls = order["walls"]
-        confine(walls["denied"], walls["readable"], [*walls["writable"], os.path.realpath(folder)])
+        walls, own = order["walls"], [os.path.realpath(folder)]
+        if separable:
+            own_shared_memory()
+            own.append(SHARED_MEMORY)
+        confine(walls["denied"], walls["readable"], [*walls["writable"], *own])
     module, _, name = order["call"].partition(":")
     getattr(importlib.import_module(module), name)(pipe, **order["arguments"])
 

@@ -17,8 +17,11 @@ import toy_intruder
 from benchmark.errors import BenchError
 from benchmark.execution.executor import Finished, LocalExecutor
 from benchmark.execution.processes import landlock
+from benchmark.execution.processes.namespaces import SHARED_MEMORY, has_own_shared_memory
 from benchmark.execution.processes.zygote import LONGEST_LOG
+from benchmark.execution.walls import Side, walls
 from benchmark.planning.job import Job
+from benchmark.vocabulary import JobStep
 
 ENTRY = "toy_intruder:execute"
 DRIVER = """
@@ -30,6 +33,7 @@ executor.submit(toy_intruder.foreign(job("stuck", "leave a process", role="thief
 while True:
     executor.wait(1.0)
 """
+OWN_SHARED_MEMORY = has_own_shared_memory()
 confined = pytest.mark.skipif(not landlock.version(), reason="the kernel has no Landlock")
 
 
@@ -174,6 +178,110 @@ def test_a_thief_with_the_owners_images_reads_no_others(tmp_path: Path, job: Cal
         seen = run(executor, job("thief", "read", role="thief", paths=list(files.values()), **granted)).result
     assert plain["pid"] != seen["pid"]
     assert [name for name, path in files.items() if seen["read"][path] == "done"] == ["owner"]
+
+
+@confined
+def test_a_scheme_of_others_reads_what_its_step_needs_and_writes_no_record(
+    tmp_path: Path, job: Callable[..., Job]
+) -> None:
+    store, parent = tmp_path / "results" / "store", job("parent")
+    splits = {name: tmp_path / "data" / name for name in ("owner", "thief", "test", "source")}
+    mine, other = parent.id, "f" * 64
+    kept = {
+        f"{whose} {what}": store / folder / one[:2] / f"{one}{ending}"
+        for whose, one in (("parent's", mine), ("other's", other))
+        for what, folder, ending in (
+            ("record", "records", ".json"),
+            ("model", "artefacts", ".service.safetensors"),
+            ("key", "keys", ".key.safetensors"),
+            ("answers", "keys", ".answers.safetensors"),
+        )
+    }
+    files = {**splits, **kept, "secret": store / "keys" / "secret"}
+    for path in files.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    names = {str(path): name for name, path in files.items()}
+    context = {
+        "root": str(store),
+        "device": "cpu",
+        "data": {"toy": {name: [str(path)] for name, path in splits.items()}},
+    }
+
+    def allowed(job: Job, found: str) -> set[str]:
+        said = run(executor, toy_intruder.foreign(job, "scheme")).result[found]
+        return {names[path] for path, answer in said.items() if answer == "done"}
+
+    plain = {"paths": list(names), "world": {"task": "toy"}}
+    with LocalExecutor(1, context, ENTRY) as executor:
+        owner = allowed(job("owner", "read", (parent,), secret="s", **plain), "read")
+        court = allowed(job("court", "read", (parent,), role="court", secret="s", **plain), "read")
+        written = [
+            allowed(job(f"{role} writes", "write", (parent,), role=role, **plain), "wrote") for role in ("owner", "court")
+        ]
+    assert owner == {"owner", "parent's model", "secret"}
+    assert court == {"owner", "thief", "test", "secret", *(name for name in kept if name.startswith("parent's"))}
+    assert written == [set(), set()]
+
+
+@confined
+def test_a_court_with_a_scheme_of_others_writes_where_its_model_belongs_alone(job: Callable[..., Job]) -> None:
+    root, marked = Path("/store"), job("marked")
+    around = walls("keyholder", root, {}, marked, "answer")
+    assert around is not None
+    assert set(around.writable) == {f"/store/{one}" for one in (
+        f"work/{marked.id}", f"artefacts/{marked.id[:2]}", f"keys/{marked.id[:2]}")}  # fmt: skip
+
+
+@confined
+def test_images_of_tasks_outside_the_plan_and_a_secret_elsewhere_are_hidden(
+    tmp_path: Path, job: Callable[..., Job]
+) -> None:
+    prepared, secret = tmp_path / "prepared", tmp_path / "secret.txt"
+    own, sibling, raw = prepared / "toy" / "thief.npy", prepared / "sibling" / "test.npy", tmp_path / "raw"
+    for path in (own, sibling, raw, secret):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    context = {
+        "root": str(tmp_path / "store"),
+        "device": "cpu",
+        "data": {"toy": {"thief": [str(own)], "prepared": [str(prepared)]}},
+        "hidden": [str(secret)],
+    }
+    paths = [str(path) for path in (own, sibling, raw, secret)]
+    with LocalExecutor(1, context, ENTRY) as executor:
+        thief = job("thief", "read", role="thief", paths=paths, world={"task": "toy"})
+        for one in (thief, toy_intruder.foreign(thief)):
+            seen = run(executor, one).result["read"]
+            assert [path for path in paths if seen[path] == "done"] == [str(own), str(raw)]
+
+
+@confined
+@pytest.mark.skipif(not OWN_SHARED_MEMORY, reason="the kernel gives this user no namespaces")
+def test_nobody_finds_what_a_thief_leaves_in_shared_memory(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    segment = 0x5EED0000 + os.getpid() % 0x10000
+    thieves = [job(label, "share", role="thief", segment=segment) for label in "ab"]
+    found = [run(executor, toy_intruder.foreign(one)).result for one in thieves]
+    assert [(one["before"], one["segment is new"]) for one in found] == [([], True)] * 2
+    assert not Path("/dev/shm/left").exists()
+
+
+@pytest.mark.parametrize(
+    ("side", "step", "pool"),
+    [
+        ("suspect", "answer", "disjoint"),
+        ("insider", "make", "disjoint"),
+        ("thief", "make", "owner"),
+        ("keyholder", "answer", "disjoint"),
+        ("keyholder", "judge", "disjoint"),
+    ],
+)
+def test_memory_that_is_shared_with_others_is_for_who_knows_nothing_more_than_a_thief(
+    job: Callable[..., Job], side: Side, step: JobStep, pool: str
+) -> None:
+    around = walls(side, Path("/store"), {}, job("a", thief={"pool": pool}), step)
+    assert around is not None
+    assert SHARED_MEMORY not in around.writable
 
 
 @confined

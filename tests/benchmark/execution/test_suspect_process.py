@@ -17,6 +17,7 @@ from benchmark.architectures.net import Net, build, known
 from benchmark.execution.mishaps import mishap
 from benchmark.execution.suspect_process import RemoteService, suspect_process
 from benchmark.protocol.objects import Service, ServiceFailed
+from benchmark.execution.walls import Walls
 from benchmark.store import artefacts
 
 X = torch.full((3, 1, 8, 8), 0.5)
@@ -29,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def remote() -> Iterator[RemoteService]:
-    with suspect_process("cpu") as service:
+    with suspect_process("cpu", Walls(())) as service:
         yield service
 
 
@@ -85,7 +86,7 @@ def test_what_goes_wrong_there_is_a_sentence_here(
 
 
 def test_a_suspect_that_ends_its_process_is_a_passing_mishap(folder: Path) -> None:
-    with suspect_process("cpu") as remote:
+    with suspect_process("cpu", Walls(())) as remote:
         load(remote, folder, "exit")
         with pytest.raises(ServiceFailed, match="own process ended") as failed:
             remote.ask(X, "labels")
