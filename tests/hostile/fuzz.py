@@ -68,8 +68,16 @@ def small_board(name: str) -> tuple[bytes, bytes]:
     records = {record["id"]: record for record in map(json.loads, packed.splitlines())}
     kept = dict.fromkeys([*jobs, *records[jobs[0]]["parents"]])
     described["jobs"] = {job: described["jobs"][job] for job in kept}
-    lines = [json.dumps({**records[job], "result": _short(records[job]["result"])}) for job in kept if job in records]
+    lines = [json.dumps({**records[job], "result": _short_result(records[job])}) for job in kept if job in records]
     return json.dumps(described).encode(), "".join(f"{line}\n" for line in lines).encode()
+
+
+def _short_result(record: dict[str, Any]) -> Any:
+    """A result with shorter lists, and still as many observations as its job has suspects."""
+    result = _short(record["result"])
+    if record["kind"] == "judged":
+        result["observations"] = [_short(one) for one in record["result"]["observations"]]
+    return result
 
 
 def _short(value: Any) -> Any:

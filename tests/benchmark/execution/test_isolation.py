@@ -217,7 +217,8 @@ def test_a_scheme_of_others_reads_what_its_step_needs_and_writes_no_record(
         owner = allowed(job("owner", "read", (parent,), secret="s", **plain), "read")
         court = allowed(job("court", "read", (parent,), role="court", secret="s", **plain), "read")
         written = [
-            allowed(job(f"{role} writes", "write", (parent,), role=role, **plain), "wrote") for role in ("owner", "court")
+            allowed(job(f"{role} writes", "write", (parent,), role=role, **plain), "wrote")
+            for role in ("owner", "court")
         ]
     assert owner == {"owner", "parent's model", "secret"}
     assert court == {"owner", "thief", "test", "secret", *(name for name in kept if name.startswith("parent's"))}

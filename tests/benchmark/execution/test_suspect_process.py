@@ -16,8 +16,8 @@ from foreign_nets import artefact
 from benchmark.architectures.net import Net, build, known
 from benchmark.execution.mishaps import mishap
 from benchmark.execution.suspect_process import RemoteService, suspect_process
-from benchmark.protocol.objects import Service, ServiceFailed
 from benchmark.execution.walls import Walls
+from benchmark.protocol.objects import Service, ServiceFailed
 from benchmark.store import artefacts
 
 X = torch.full((3, 1, 8, 8), 0.5)
