@@ -27,7 +27,11 @@ def own_shared_memory() -> None:
         _checked(libc.unshare(_MOUNTS | _IPC | _USER))
         libc.prctl(_DUMPABLE, 1, 0, 0, 0)  # or these files would be root's
         try:
-            for name, line in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+            for name, line in (
+                ("setgroups", "deny"),
+                ("uid_map", f"{user} {user} 1"),
+                ("gid_map", f"{group} {group} 1"),
+            ):
                 Path("/proc/self", name).write_text(line)
         finally:
             libc.prctl(_DUMPABLE, 0, 0, 0, 0)

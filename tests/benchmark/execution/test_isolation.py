@@ -20,7 +20,7 @@ from benchmark.execution.executor import Finished, LocalExecutor
 from benchmark.execution.processes import landlock
 from benchmark.execution.processes.namespaces import SHARED_MEMORY, has_own_shared_memory
 from benchmark.execution.processes.zygote import LONGEST_LOG
-from benchmark.execution.walls import Side, walls
+from benchmark.execution.walls import Side, close_keys, walls
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobStep
 
@@ -236,7 +236,8 @@ def test_a_scheme_of_others_reads_what_its_step_needs_and_writes_no_record(
         owner = allowed(job("owner", "read", (parent,), secret="s", **plain), "read")
         court = allowed(job("court", "read", (parent,), role="court", secret="s", **plain), "read")
         written = [
-            allowed(job(f"{role} writes", "write", (parent,), role=role, **plain), "wrote") for role in ("owner", "court")
+            allowed(job(f"{role} writes", "write", (parent,), role=role, **plain), "wrote")
+            for role in ("owner", "court")
         ]
     assert owner == {"owner", "parent's model", "secret"}
     assert court == {"owner", "thief", "test", "secret", *(name for name in kept if name.startswith("parent's"))}
@@ -273,6 +274,20 @@ def test_images_of_tasks_outside_the_plan_and_a_secret_elsewhere_are_hidden(
         for one in (thief, toy_intruder.foreign(thief)):
             seen = run(executor, one).result["read"]
             assert [path for path in paths if seen[path] == "done"] == [str(own), str(raw)]
+
+
+def test_keys_that_a_plug_in_opened_to_others_are_closed_again(tmp_path: Path) -> None:
+    key, outside = tmp_path / "keys" / "ab" / "k", tmp_path / "outside"
+    key.parent.mkdir(parents=True)
+    for path in (key, outside):
+        path.write_text("x")
+        path.chmod(0o644)
+    (key.parent / "link").symlink_to(outside)
+    for path in (key, key.parent, key.parent.parent):
+        path.chmod(0o777)
+    close_keys(tmp_path)
+    assert [path.stat().st_mode & 0o777 for path in (key, key.parent, key.parent.parent)] == [0o600, 0o700, 0o700]
+    assert outside.stat().st_mode & 0o777 == 0o644
 
 
 @confined
