@@ -43,7 +43,8 @@ class Spy(Attack):
             reached[id(one)] = one
             if not isinstance(one, (torch.Tensor, bytes, str)):
                 open_objects.extend(gc.get_referents(one))
-        with socket.create_connection(("127.0.0.1", int(os.environ["SPY_PORT"]))) as line, line.makefile("wb") as report:
+        place = "127.0.0.1", int(os.environ["SPY_PORT"])
+        with socket.create_connection(place) as line, line.makefile("wb") as report:
             for one in reached.values():
                 if isinstance(one, torch.Tensor) and type(one).__name__ != "FakeTensor":
                     try:
