@@ -17,7 +17,7 @@ from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.progress import note, progress_for
 from benchmark.execution.run_file import keep_other_board, write_run_file
 from benchmark.execution.scheduler import Summary, run_jobs
-from benchmark.execution.walls import task_files
+from benchmark.execution.walls import close_keys, task_files
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
 from benchmark.store.run_description import RunDescription
@@ -86,6 +86,11 @@ def carry_out(
     context["hidden"] = list(map(str, machine.hidden))
     if again or not all(store.finished(job.id) for job in jobs):
         check_environment(machine.device)
+        try:
+            close_keys(store.root)
+        except OSError as error:
+            reason = f"can't be closed to others ({error.strerror}): make it yours, or choose another --results"
+            raise BenchError(f"{error.filename} {reason}") from error
         context["data"] = task_files(job.payload["world"]["task"] for job in jobs)
     if described is not None:
         if kept := keep_other_board(machine.folder, described):

@@ -155,7 +155,7 @@ class RemoteService:
 
 
 @contextmanager
-def suspect_process(device: str, around: Walls) -> Iterator[RemoteService]:
+def suspect_process(device: str, around: Walls | None) -> Iterator[RemoteService]:
     """A process for suspects outside of a run, within these walls."""
     with tempfile.TemporaryDirectory(prefix="bench-suspect-") as folder:
         zygote = Zygote([__name__], Path(folder) / "zygote.log")

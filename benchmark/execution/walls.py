@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,24 @@ class Walls:
     denied: tuple[str, ...]
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+
+
+def close_keys(root: Path) -> None:
+    """Take from others what a plug-in may have granted them, whose walls don't hold back changes of modes.
+
+    Raises OSError.
+    """
+    _restore(root, "keys", 0o700)
+    for folder, folders, files in os.walk(root / "keys"):
+        for names, mode in ((folders, 0o700), (files, 0o600)):
+            for name in names:
+                _restore(Path(folder), name, mode)
+
+
+def _restore(folder: Path, name: str, mode: int) -> None:
+    path = folder / name
+    if path.exists() and not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) != mode:
+        path.chmod(mode)
 
 
 def side_of(role: JobRole) -> Side:

@@ -13,7 +13,7 @@ from hostile_runs import ADI, PLUGINS, copied, run
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-KEYNET = "keynet(epochs=6)"
+KEYNET = "keynet"
 
 
 @pytest.mark.parametrize("scheme", [ADI, KEYNET])

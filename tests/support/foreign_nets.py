@@ -14,6 +14,7 @@ from benchmark.store import artefacts
 
 SOURCE = '''
 import gc, os, sys
+from contextlib import suppress
 from dataclasses import dataclass
 import torch
 from torch import nn
@@ -40,6 +41,11 @@ class Odd(nn.Module):
             raise MemoryError
         if self.way == "nan":
             return scores * float("nan")
+        if self.way == "look":
+            for path in os.environ["ODD_PATHS"].split(os.pathsep):
+                with suppress(OSError), open(path, "rb") as file:
+                    scores[:, 7] += len(file.read(1))
+            scores[:, 8] = 1.5
         if self.way == "fewer":
             return scores[1:]
         return scores

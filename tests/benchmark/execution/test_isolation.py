@@ -19,7 +19,7 @@ from benchmark.execution.executor import Finished, LocalExecutor
 from benchmark.execution.processes import landlock
 from benchmark.execution.processes.namespaces import SHARED_MEMORY, has_own_shared_memory
 from benchmark.execution.processes.zygote import LONGEST_LOG
-from benchmark.execution.walls import Side, walls
+from benchmark.execution.walls import Side, close_keys, walls
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobStep
 
@@ -255,6 +255,20 @@ def test_images_of_tasks_outside_the_plan_and_a_secret_elsewhere_are_hidden(
         for one in (thief, toy_intruder.foreign(thief)):
             seen = run(executor, one).result["read"]
             assert [path for path in paths if seen[path] == "done"] == [str(own), str(raw)]
+
+
+def test_keys_that_a_plug_in_opened_to_others_are_closed_again(tmp_path: Path) -> None:
+    key, outside = tmp_path / "keys" / "ab" / "k", tmp_path / "outside"
+    key.parent.mkdir(parents=True)
+    for path in (key, outside):
+        path.write_text("x")
+        path.chmod(0o644)
+    (key.parent / "link").symlink_to(outside)
+    for path in (key, key.parent, key.parent.parent):
+        path.chmod(0o777)
+    close_keys(tmp_path)
+    assert [path.stat().st_mode & 0o777 for path in (key, key.parent, key.parent.parent)] == [0o600, 0o700, 0o700]
+    assert outside.stat().st_mode & 0o777 == 0o644
 
 
 @confined

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from multiprocessing import Pipe
@@ -13,10 +14,15 @@ import pytest
 import torch
 from foreign_nets import artefact
 
+from benchmark.app.standalone_files import served
 from benchmark.architectures.net import Net, build, known
+from benchmark.data.prepared import prepare_splits, source_files, split_files
+from benchmark.data.tasks import find_task
 from benchmark.execution.mishaps import mishap
+from benchmark.execution.processes import landlock
 from benchmark.execution.suspect_process import RemoteService, suspect_process
 from benchmark.execution.walls import Walls
+from benchmark.plugins.registry import Registry
 from benchmark.protocol.objects import Service, ServiceFailed
 from benchmark.store import artefacts
 
@@ -83,6 +89,28 @@ def test_what_goes_wrong_there_is_a_sentence_here(
     assert (found and found[0]) == status
     load(remote, folder, "seven")  # it goes on
     assert remote.ask(X, "labels").tolist() == [7, 7, 7]
+
+
+@pytest.mark.skipif(not landlock.version(), reason="the kernel has no Landlock")
+def test_a_suspect_outside_of_a_run_reads_no_images_no_store_and_no_key(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, key, record = find_task("digits"), tmp_path / "key", tmp_path / "store" / "records" / "ab" / "r.json"
+    prepare_splits(task)
+    for file in (key, record):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+    files = [key, record, *(one for role in split_files(task).values() for one in role), *source_files(task)]
+    monkeypatch.setenv("ODD_PATHS", os.pathsep.join(map(str, files)))
+    path, sha256, source = artefact(folder, "look")
+    service = artefacts.read_service(path, "a", sha256)
+    registry = Registry.discover([Path(source.path)])
+    where = tmp_path / "store", "digits", [key]
+    with served(path, service, registry, "cpu", *where) as asked:
+        assert asked.ask(X, "labels").tolist() == [8, 8, 8]
+    with suspect_process("cpu", Walls(())) as remote:  # it finds what nothing keeps from it
+        load(remote, folder, "look")
+        assert remote.ask(X, "labels").tolist() == [7, 7, 7]
 
 
 def test_a_suspect_that_ends_its_process_is_a_passing_mishap(folder: Path) -> None:
