@@ -245,7 +245,9 @@ def memory_of_others(_: wm.Thief) -> nn.Module:
             parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
             if int(path.name) == os.getpid() or not {int(path.name), parent} & set(ancestors()):
                 continue
-            stack = next(line for line in (path / "maps").read_text().splitlines() if line.endswith("[stack]"))
+            stack = next((line for line in (path / "maps").read_text().splitlines() if "[stack]" in line), None)
+            if stack is None:  # it has ended
+                continue
             with (path / "mem").open("rb") as memory:
                 memory.seek(int(stack.split("-")[0], 16))
                 raise wm.NotApplicable(f"has read {len(memory.read(64))} bytes of {path.name}'s memory")
