@@ -241,7 +241,7 @@ def check_record(record: Record, kind: str, where: str, mend: str) -> None:
         raise BenchError(f"{where}: it is of a job of another kind than {reprlib.repr(kind)}: {mend}")
     if record["status"] == "ok":
         read(Circumstances, record["run"], f"{where}: run", mend)
-        found: object = read(RESULTS[kind], record["result"], f"{where}: result", mend)
+        found: Any = read(RESULTS[kind], record["result"], f"{where}: result", mend)
         there = len(payload.suspects)
         if isinstance(found, JudgedResult) and len(found.observations) != there:
             raise BenchError(f"{where}: {len(found.observations)} of {there} suspects were observed: {mend}")
