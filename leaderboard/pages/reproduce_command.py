@@ -11,7 +11,7 @@ from leaderboard.judge.tracks import read_tracks
 from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH
 
 # what of the run's own command decides its results; the rest selects, or says where and how fast to run
-_KEPT = ("--profile", "--task", "--data-root", "--timeout", "--plugin", "--alpha", "--budget")
+_KEPT = ("--profile", "--task", "--data-root", "--timeout", "--secret", "--plugin", "--alpha", "--budget")
 _ONE_CELL = "one-cell"
 
 
