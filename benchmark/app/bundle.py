@@ -218,7 +218,8 @@ def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
 def command(board: Board, cell: Cell) -> str:
     """The command that makes just this cell again; of a path, only the last name."""
     words = shlex.split(reproduce(board, cell))
-    names = {index + 1 for index, word in enumerate(words) if word in ("--profile", "--plugin", "--data-root", "--secret")}
+    paths = ("--profile", "--plugin", "--data-root", "--secret")
+    names = {index + 1 for index, word in enumerate(words) if word in paths}
     return shlex.join(Path(word).name if index in names else word for index, word in enumerate(words))
 
 

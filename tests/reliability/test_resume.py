@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from bench import COMMAND, arguments, bench, records, stamps
+from reliability import faults
 
 SENTENCE = "Interrupted: everything finished is kept; the same command goes on from here."
 ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -104,3 +105,13 @@ def test_nohup_keeps_a_run_that_its_terminal_leaves(finished: Path, tmp_path: Pa
         time.sleep(0.02)
     output, _ = run.communicate(timeout=60)
     assert run.returncode in (0, 4), output
+
+
+def test_sixty_kills_and_two_runs_at_once(tmp_path: Path) -> None:
+    faults.TOY.finish(tmp_path / "whole")
+    reference = faults.results(faults.TOY.store(tmp_path / "whole"))
+    assert len(reference) == 45
+    row = faults.interrupted(faults.TOY, reference, tmp_path / "killed", "SIGKILL", 60, faults.kill)
+    assert (row.tried, row.lost, row.damaged) == (60, 0, 0)
+    row = faults.two_runs(faults.TOY, reference, tmp_path, 1)
+    assert (row.tried, row.lost, row.damaged) == (1, 0, 0)
