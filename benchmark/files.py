@@ -39,10 +39,13 @@ _PIECE = 16 << 20
 _TOO_DEEP = f"it is nested more than {DEEPEST} deep"
 
 
-def regular(path: Path) -> BufferedReader:
-    """A regular file, open to read. Raises OSError, also where there is a folder, a pipe, a socket or a device."""
-    # a pipe would wait for its writer
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+def regular(path: Path, *, follow: bool = True) -> BufferedReader:
+    """A regular file, open to read. Raises OSError, also where there is a folder, a pipe, a socket or a device.
+
+    follow: whether a link to one will do.
+    """
+    how = os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)  # a pipe would wait for its writer
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | how))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "It is no regular file", str(path))
@@ -50,9 +53,9 @@ def regular(path: Path) -> BufferedReader:
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[BinaryIO]:
+def _unpacked(path: Path, *, follow: bool = True) -> Iterator[BinaryIO]:
     """A regular file, decompressed where its name ends in .gz. Raises OSError; ValueError where gzip never wrote it."""
-    with regular(path) as file:
+    with regular(path, follow=follow) as file:
         if path.suffix != ".gz":
             yield file
             return
@@ -63,13 +66,20 @@ def _unpacked(path: Path) -> Iterator[BinaryIO]:
             raise ValueError(f"its compressed content is damaged: {error}") from error
 
 
-def content(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The bytes of a file, decompressed where its name ends in .gz. Raises OSError; ValueError above `most` bytes."""
-    data = b""
-    with _unpacked(path) as file:
+def content(path: Path, most: int = MOST_BYTES, *, follow: bool = True) -> bytes:
+    """The bytes of a file, decompressed where its name ends in .gz. Raises OSError; ValueError above `most` bytes.
+
+    follow: see `regular`.
+    """
+    pieces, left = list[bytes](), most
+    with _unpacked(path, follow=follow) as file:
+        if os.fstat(file.fileno()).st_size > most:  # without reading any of it
+            raise _too_large(most)
         while piece := file.read(_PIECE):  # asked for all at once, memory for `most` bytes would be set aside
-            data = _bounded(data + piece, most)
-    return data
+            pieces.append(piece)
+            if (left := left - len(piece)) < 0:  # decompressed, or it grew meanwhile
+                raise _too_large(most)
+    return b"".join(pieces)
 
 
 def lines(path: Path) -> Iterator[bytes]:
@@ -78,7 +88,7 @@ def lines(path: Path) -> Iterator[bytes]:
     with _unpacked(path) as file:
         while line := _bounded(file.readline(MOST_BYTES + 1), MOST_BYTES):
             if (left := left - len(line)) < 0:
-                raise ValueError(f"it is larger than {MOST_RECORDS >> 10} KiB")
+                raise _too_large(MOST_RECORDS)
             yield line
 
 
@@ -179,8 +189,12 @@ def _explained(name: object, form: str, mend: str) -> Iterator[None]:
 
 def _bounded(data: bytes, most: int) -> bytes:
     if len(data) > most:
-        raise ValueError(f"it is larger than {most >> 10} KiB")
+        raise _too_large(most)
     return data
+
+
+def _too_large(most: int) -> ValueError:
+    return ValueError(f"it is larger than {most >> 10} KiB")
 
 
 @contextmanager

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import reprlib
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -112,24 +109,15 @@ def settle(work: Path, path: Path, digest: str, *, secret: bool) -> None:
     Raises ValueError unless it is a plain file with this SHA-256, no larger than a model's may be.
     """
     try:
-        with open(work, "rb", opener=_plainly) as file:
-            data = file.read(MOST_TENSORS + 1)  # it may grow while it is read
+        data = content(work, MOST_TENSORS, follow=False)
     except OSError as error:
         raise ValueError(f"what the job made can't be read: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"what the job made can't be read: {_TOO_LARGE}") from error
     if hashlib.sha256(data).hexdigest() != digest:
         raise ValueError(f"{work.name} is not what the job made: its checksum differs")
     _put(path, data, secret=secret)
     work.unlink(missing_ok=True)
-
-
-def _plainly(path: str, flags: int) -> int:
-    """Open a file, but no link, nothing that blocks, and nothing too large. Raises OSError."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-    found = os.fstat(descriptor)
-    if stat.S_ISREG(found.st_mode) and found.st_size <= MOST_TENSORS:
-        return descriptor
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, _TOO_LARGE if stat.S_ISREG(found.st_mode) else "it is no plain file", path)
 
 
 def _pack_field(name: str, value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from benchmark.execution.processes.kernel import checked
+
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every processor
 _NO_NEW_PRIVILEGES = 38  # prctl
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
@@ -44,7 +46,7 @@ def confine(denied: Collection[str], readable: Collection[str] = (), writable: C
         return
     libc = ctypes.CDLL(None, use_errno=True)
     every = (1 << _RIGHTS.get(known, 15)) - 1
-    ruleset = _checked(libc.syscall(_CREATE_RULESET, struct.pack("QQQ", every, 0, _SCOPED if known >= 6 else 0), 24, 0))
+    ruleset = checked(libc.syscall(_CREATE_RULESET, struct.pack("QQQ", every, 0, _SCOPED if known >= 6 else 0), 24, 0))
     devices = [path for name in _DEVICES for path in glob.glob(f"/dev/{name}")]
     reading = _EXECUTE | _READ_FILE | _READ_DIR
     own = f"/proc/{os.getpid()}"  # where CUDA names its threads
@@ -56,9 +58,9 @@ def confine(denied: Collection[str], readable: Collection[str] = (), writable: C
             granted = rights & every & (-1 if os.path.isdir(path) else _OF_FILES)
             libc.syscall(_ADD_RULE, ruleset, 1, struct.pack("=Qi", granted, descriptor), 0)
             os.close(descriptor)
-    _checked(libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
+    checked(libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     _drop_capabilities(libc)
-    _checked(libc.syscall(_RESTRICT_SELF, ruleset, 0))
+    checked(libc.syscall(_RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)
 
 
@@ -81,13 +83,7 @@ def _drop_capabilities(libc: ctypes.CDLL) -> None:
     """Take from root what would read other processes, the kernel's memory and disks."""
     version_and_pid = struct.pack("Ii", 0x20080522, 0)
     sets = ctypes.create_string_buffer(24)  # effective, permitted and inheritable, twice 32 bits each
-    _checked(libc.capget(version_and_pid, sets))
+    checked(libc.capget(version_and_pid, sets))
     effective, permitted, *_ = struct.unpack("6I", sets.raw)
     kept = (effective & _KEPT_CAPABILITIES, permitted & _KEPT_CAPABILITIES, 0, 0, 0, 0)
-    _checked(libc.capset(version_and_pid, struct.pack("6I", *kept)))
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
+    checked(libc.capset(version_and_pid, struct.pack("6I", *kept)))

@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from benchmark.execution.processes.kernel import checked
+
 SHARED_MEMORY = os.path.realpath("/dev/shm")
 _MOUNTS, _IPC, _USER = 0x00020000, 0x08000000, 0x10000000  # unshare: mounts; System V's and message queues; users
 _DUMPABLE = 4  # prctl
@@ -24,7 +26,7 @@ def own_shared_memory() -> None:
         raise OSError("no namespaces")
     libc, user, group = ctypes.CDLL(None, use_errno=True), os.geteuid(), os.getegid()
     if libc.unshare(_MOUNTS | _IPC) < 0:
-        _checked(libc.unshare(_MOUNTS | _IPC | _USER))
+        checked(libc.unshare(_MOUNTS | _IPC | _USER))
         libc.prctl(_DUMPABLE, 1, 0, 0, 0)  # or these files would be root's
         try:
             for name, line in (
@@ -35,8 +37,8 @@ def own_shared_memory() -> None:
                 Path("/proc/self", name).write_text(line)
         finally:
             libc.prctl(_DUMPABLE, 0, 0, 0, 0)
-    _checked(libc.mount(b"none", b"/", None, _RECURSIVE | _SLAVE, None))
-    _checked(libc.mount(b"tmpfs", SHARED_MEMORY.encode(), b"tmpfs", _NO_SETUID | _NO_DEVICES, b"mode=0700"))
+    checked(libc.mount(b"none", b"/", None, _RECURSIVE | _SLAVE, None))
+    checked(libc.mount(b"tmpfs", SHARED_MEMORY.encode(), b"tmpfs", _NO_SETUID | _NO_DEVICES, b"mode=0700"))
 
 
 def has_own_shared_memory() -> bool:
@@ -49,8 +51,3 @@ def has_own_shared_memory() -> bool:
         own_shared_memory()
         code = 0
     os._exit(code)
-
-
-def _checked(result: int) -> None:
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -49,7 +49,7 @@ SAME: list[Change] = [
 ]
 OTHER: list[Change] = [
     lambda described: replace(described, cells=described.cells[1:]),
-    lambda described: without_a_scheme(described),
+    without_a_scheme,
     lambda described: replace(described, reproduction=None),
     profile(task="another"),
     profile(nulls=99),
