@@ -180,8 +180,8 @@ def test_no_court_imports_a_stranger_s_code(judged: Job, store: RecordStore, tmp
     strange = {**HOUSE, "builder": "a-builder-of-his-own"}
     digest, beside = left_by(store, job, strange), Beside()
     assert context_in(store, job, beside).take({"service": digest}) is beside
-    ((path, id, given, sources),) = beside.loaded
-    assert (path, id, given, source in sources) == (store.artefact_path(job.id, "service"), job.id, digest, True)
+    ((service, sources),) = beside.loaded  # the model itself: no path, and no name of the job
+    assert (service.net.spec["builder"], source in sources) == ("a-builder-of-his-own", True)
     digest = left_by(store, job, strange)
     with pytest.raises(ValueError, match="a builder that none of its job's plug-ins has"):
         context_in(store, job).take({"service": digest})
