@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -97,9 +98,17 @@ def test_so_does_one_that_comes_while_the_run_is_planned(tmp_path: Path, sign: s
     assert (done.returncode, done.stderr.strip()) == (ENDS[sign], SENTENCE)
 
 
+def ignores_hangup(pid: int) -> bool:
+    (ignored,) = re.findall(r"^SigIgn:\s+(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(ignored, 16) >> (signal.SIGHUP - 1) & 1)
+
+
 def test_nohup_keeps_a_run_that_its_terminal_leaves(finished: Path, tmp_path: Path) -> None:
     words = ["nohup", *COMMAND, "store", "verify", "--results", str(finished)]
     run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not ignores_hangup(run.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)  # nohup itself needs a moment before it may be hung up on
     for _ in range(20):
         os.kill(run.pid, signal.SIGHUP)
         time.sleep(0.02)
