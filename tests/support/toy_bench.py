@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.execution.executor import LocalExecutor
+from benchmark.execution.executor import Finished, LocalExecutor
 from benchmark.execution.progress import JobCounts
 from benchmark.execution.scheduler import Summary, run_jobs
 from benchmark.planning.job import Job
 from benchmark.store.records import Record, RecordStore
+
+
+def run_one(executor: LocalExecutor, job: Job, attempt: int = 1) -> Finished:
+    """How a job ended."""
+    executor.submit(job, attempt)
+    (finished,) = collect(executor, 1)
+    return finished
+
+
+def collect(executor: LocalExecutor, count: int) -> list[Finished]:
+    """How the next `count` jobs ended."""
+    ended: list[Finished] = []
+    while len(ended) < count:
+        ended += executor.wait(1.0)
+    return ended
 
 
 class Recorder(JobCounts):

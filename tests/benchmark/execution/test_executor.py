@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from toy_bench import collect, run_one
 
 from benchmark.errors import BenchError
 from benchmark.execution import executor as executor_module
@@ -31,19 +32,6 @@ def executor(tmp_path: Path) -> Iterator[LocalExecutor]:
         yield local
 
 
-def run(executor: LocalExecutor, job: Job, attempt: int = 1) -> Finished:
-    executor.submit(job, attempt)
-    (finished,) = collect(executor, 1)
-    return finished
-
-
-def collect(executor: LocalExecutor, count: int) -> list[Finished]:
-    ended: list[Finished] = []
-    while len(ended) < count:
-        ended += executor.wait(1.0)
-    return ended
-
-
 def test_a_job_comes_back_with_its_result(executor: LocalExecutor, job: Callable[..., Job]) -> None:
     assert executor.free_slots == 1
     executor.submit(job("a"), 1)
@@ -54,15 +42,15 @@ def test_a_job_comes_back_with_its_result(executor: LocalExecutor, job: Callable
     assert finished.result["pid"] != os.getpid()
     assert finished.run["device"] == "toy"
     assert finished.run["seconds"] >= 0
-    again = run(executor, job("b"))
+    again = run_one(executor, job("b"))
     assert again.result["pid"] == finished.result["pid"]  # the process is kept
-    assert len(run(executor, job("c", "big")).result["bits"]) == 1_000_000
+    assert len(run_one(executor, job("c", "big")).result["bits"]) == 1_000_000
     assert executor.wait(0.0) == []
 
 
 def test_a_retry_gets_a_process_of_its_own(executor: LocalExecutor, job: Callable[..., Job]) -> None:
-    before = {run(executor, job("a", role=role)).result["pid"] for role in ("owner", "thief")}
-    after = run(executor, job("b"), attempt=2).result["pid"]
+    before = {run_one(executor, job("a", role=role)).result["pid"] for role in ("owner", "thief")}
+    after = run_one(executor, job("b"), attempt=2).result["pid"]
     import toy_work
 
     assert after not in before
@@ -85,15 +73,15 @@ def test_a_retry_gets_a_process_of_its_own(executor: LocalExecutor, job: Callabl
 def test_a_failure_costs_its_own_job_only(
     executor: LocalExecutor, job: Callable[..., Job], do: str, status: str, reason: str
 ) -> None:
-    healthy = run(executor, job("before"))
-    finished = run(executor, job("bad", do))
+    healthy = run_one(executor, job("before"))
+    finished = run_one(executor, job("bad", do))
     assert finished.status == status
     assert finished.reason is not None
     assert re.fullmatch(reason, finished.reason)
     assert finished.result == {}
     assert finished.run["log"] == "keyholder-0.log"
     assert ("traceback" in finished.run) == (status != "killed")
-    after = run(executor, job("after"))
+    after = run_one(executor, job("after"))
     assert after.status == "ok"
     assert after.result["pid"] != healthy.result["pid"]  # what failed may have left the process unfit
 
@@ -102,7 +90,7 @@ def test_a_failure_costs_its_own_job_only(
 def test_an_error_is_told_in_words_that_can_be_read_again(
     executor: LocalExecutor, job: Callable[..., Job], do: str
 ) -> None:
-    finished = run(executor, job("bad", do))
+    finished = run_one(executor, job("bad", do))
     assert finished.status == "crashed"
     told = json.dumps([finished.reason, finished.run]).encode()
     assert json_value(told)[0].startswith("ValueError: ")
@@ -110,7 +98,7 @@ def test_an_error_is_told_in_words_that_can_be_read_again(
 
 
 def test_what_is_not_applicable_is_no_failure(executor: LocalExecutor, job: Callable[..., Job]) -> None:
-    finished = run(executor, job("a", "not-applicable"))
+    finished = run_one(executor, job("a", "not-applicable"))
     assert (finished.status, finished.reason) == ("not-applicable", "nothing to attack")
 
 
@@ -119,12 +107,12 @@ def test_a_job_that_hangs_is_stopped_with_all_it_started(
 ) -> None:
     import toy_work
 
-    finished = run(executor, job("stuck", "hang with a child", timeout=2.0))
+    finished = run_one(executor, job("stuck", "hang with a child", timeout=2.0))
     assert finished.status == "timeout"
     assert finished.reason == "It was stopped after its time limit of 2 s."
     pids = {int((toy_work.notes(tmp_path) / name).read_text()) for name in ("stuck.pid", "child.pid")}
     assert toy_work.gone(pids)
-    assert run(executor, job("next")).status == "ok"
+    assert run_one(executor, job("next")).status == "ok"
 
 
 def test_the_time_limit_does_not_count_the_start(
@@ -133,21 +121,21 @@ def test_the_time_limit_does_not_count_the_start(
     (tmp_path / "slow_entry.py").write_text("import time\ntime.sleep(3)\nfrom toy_work import execute\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with LocalExecutor(1, {"root": str(tmp_path)}, "slow_entry:execute") as executor:
-        assert run(executor, job("a", timeout=2.0)).status == "ok"
+        assert run_one(executor, job("a", timeout=2.0)).status == "ok"
 
 
 def test_a_worker_that_never_starts_is_given_up(
     executor: LocalExecutor, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(executor_module, "START_SECONDS", 0.0)
-    finished = run(executor, job("a"))
+    finished = run_one(executor, job("a"))
     assert (finished.status, finished.reason) == ("killed", "The worker process did not start within 0 s.")
     monkeypatch.undo()
 
 
 def test_an_entry_that_cannot_be_imported_is_a_killed_job(tmp_path: Path, job: Callable[..., Job]) -> None:
     with LocalExecutor(1, {"root": str(tmp_path)}, "no_such_module:execute") as executor:
-        finished = run(executor, job("a"))
+        finished = run_one(executor, job("a"))
     assert finished.status == "killed"
     assert finished.reason == "The worker process exited with code 1 in the middle of the job."
     assert "No module named 'no_such_module'" in (tmp_path / "logs" / "keyholder-0.log").read_text()
@@ -156,14 +144,14 @@ def test_an_entry_that_cannot_be_imported_is_a_killed_job(tmp_path: Path, job: C
 def test_an_idle_worker_that_died_is_replaced(executor: LocalExecutor, job: Callable[..., Job]) -> None:
     import toy_work
 
-    pid = run(executor, job("a")).result["pid"]
+    pid = run_one(executor, job("a")).result["pid"]
     os.kill(pid, signal.SIGKILL)
     assert toy_work.gone({pid})
-    assert run(executor, job("b")).status == "ok"
+    assert run_one(executor, job("b")).status == "ok"
 
 
 def test_a_process_killed_from_outside_is_named(executor: LocalExecutor, job: Callable[..., Job]) -> None:
-    pid = run(executor, job("a")).result["pid"]
+    pid = run_one(executor, job("a")).result["pid"]
     executor.submit(job("b", "hang"), 1)
     os.kill(pid, signal.SIGKILL)
     (finished,) = collect(executor, 1)
@@ -196,7 +184,7 @@ def test_one_thread_and_one_hash_seed_in_workers_only(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    seen = run(executor, job("a", "environment")).result["environment"]
+    seen = run_one(executor, job("a", "environment")).result["environment"]
     assert {name: seen[name] for name in WORKER_ENVIRONMENT} == {
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
@@ -210,8 +198,8 @@ def test_one_thread_and_one_hash_seed_in_workers_only(
 def test_what_a_job_prints_goes_to_its_log(
     executor: LocalExecutor, job: Callable[..., Job], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run(executor, job("noisy", "print", role="thief"))
-    run(executor, job("bad", "raise", role="thief"))
+    run_one(executor, job("noisy", "print", role="thief"))
+    run_one(executor, job("bad", "raise", role="thief"))
     assert capfd.readouterr() == ("", "")
     log = (tmp_path / "logs" / "thief-0.log").read_text()
     for text in ("--- 'noisy'", "from python", "from native code", "on stderr", "JSONDecodeError"):
@@ -219,7 +207,7 @@ def test_what_a_job_prints_goes_to_its_log(
 
 
 def test_workers_ignore_ctrl_c(executor: LocalExecutor, job: Callable[..., Job]) -> None:
-    finished = run(executor, job("a", "sigint"))
+    finished = run_one(executor, job("a", "sigint"))
     assert finished.status == "ok"
     assert finished.result["session"] != os.getsid(0)  # so the terminal's Ctrl-C does not even reach it
 
@@ -228,7 +216,7 @@ def test_closing_ends_running_jobs(tmp_path: Path, job: Callable[..., Job]) -> N
     import toy_work
 
     executor = LocalExecutor(2, {"root": str(tmp_path)}, TOY)
-    idle = run(executor, job("idle")).result["pid"]
+    idle = run_one(executor, job("idle")).result["pid"]
     executor.submit(job("stuck", "hang", role="thief"), 1)
     pid = toy_work.notes(tmp_path) / "stuck.pid"
     while not pid.exists() or not pid.read_text():
