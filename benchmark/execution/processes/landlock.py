@@ -15,10 +15,9 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from benchmark.execution.processes.kernel import checked
+from benchmark.execution.processes.kernel import NO_NEW_PRIVILEGES, checked, set_option
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every processor
-_NO_NEW_PRIVILEGES = 38  # prctl
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE  # the rights that a rule on a file may grant
 _RIGHTS = {1: 13, 2: 14}  # how many the first versions know; later ones 15, all but those of devices
@@ -58,7 +57,7 @@ def confine(denied: Collection[str], readable: Collection[str] = (), writable: C
             granted = rights & every & (-1 if os.path.isdir(path) else _OF_FILES)
             libc.syscall(_ADD_RULE, ruleset, 1, struct.pack("=Qi", granted, descriptor), 0)
             os.close(descriptor)
-    checked(libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
+    set_option(NO_NEW_PRIVILEGES, 1)
     _drop_capabilities(libc)
     checked(libc.syscall(_RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)

@@ -8,11 +8,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from benchmark.execution.processes.kernel import checked
+from benchmark.execution.processes.kernel import DUMPABLE, checked, set_option
 
 SHARED_MEMORY = os.path.realpath("/dev/shm")
 _MOUNTS, _IPC, _USER = 0x00020000, 0x08000000, 0x10000000  # unshare: mounts; System V's and message queues; users
-_DUMPABLE = 4  # prctl
 _NO_SETUID, _NO_DEVICES, _RECURSIVE, _SLAVE = 1 << 1, 1 << 2, 1 << 14, 1 << 19  # mount
 
 
@@ -27,7 +26,7 @@ def own_shared_memory() -> None:
     libc, user, group = ctypes.CDLL(None, use_errno=True), os.geteuid(), os.getegid()
     if libc.unshare(_MOUNTS | _IPC) < 0:
         checked(libc.unshare(_MOUNTS | _IPC | _USER))
-        libc.prctl(_DUMPABLE, 1, 0, 0, 0)  # or these files would be root's
+        set_option(DUMPABLE, 1)  # or these files would be root's
         try:
             for name, line in (
                 ("setgroups", "deny"),
@@ -36,7 +35,7 @@ def own_shared_memory() -> None:
             ):
                 Path("/proc/self", name).write_text(line)
         finally:
-            libc.prctl(_DUMPABLE, 0, 0, 0, 0)
+            set_option(DUMPABLE, 0)
     checked(libc.mount(b"none", b"/", None, _RECURSIVE | _SLAVE, None))
     checked(libc.mount(b"tmpfs", SHARED_MEMORY.encode(), b"tmpfs", _NO_SETUID | _NO_DEVICES, b"mode=0700"))
 

@@ -7,7 +7,6 @@ whatever means. Every process that a worker started, and that left it, comes to 
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import gc
 import importlib
@@ -28,6 +27,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmark.execution.processes.kernel import DEATH_SIGNAL, DUMPABLE, SUBREAPER, set_option
 from benchmark.execution.processes.landlock import confine
 from benchmark.execution.processes.lease import socket_of
 from benchmark.execution.processes.namespaces import SHARED_MEMORY, has_own_shared_memory, own_shared_memory
@@ -35,7 +35,6 @@ from benchmark.execution.processes.process_tree import end_tree, own_children
 
 LONGEST_LOG, KEPT_HEAD, KEPT_TAIL = 16 << 20, 8 << 20, 4 << 20  # bytes
 _LOOK_SECONDS = 0.1
-_DUMPABLE, _DEATH_SIGNAL, _SUBREAPER = 4, 1, 36  # prctl
 
 
 @dataclass
@@ -50,8 +49,8 @@ def main(descriptor: str, modules: str) -> None:
     """The fork server's whole life."""
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # it ends when the driver does
         signal.signal(one, signal.SIG_IGN)
-    _prctl(_DUMPABLE, 0)  # nobody else of this user reads the memory of a keyholder
-    _prctl(_SUBREAPER, 1)
+    set_option(DUMPABLE, 0)  # nobody else of this user reads the memory of a keyholder
+    set_option(SUBREAPER, 1)
     for module in modules.split(","):
         try:
             importlib.import_module(module)
@@ -150,8 +149,8 @@ def _become(order: dict[str, Any], pipe: Connection, folder: str | None, server:
     os.setsid()
     for one in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.SIG_DFL)
-    _prctl(_SUBREAPER, 1)
-    _prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    set_option(SUBREAPER, 1)
+    set_option(DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != server:  # it ended before the call
         return
     _redirect(Path(order["log"]))
@@ -200,8 +199,3 @@ def _own_data() -> int:
             if line.startswith("VmData:"):
                 return int(line.split()[1]) * 1024
     return 0
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
