@@ -63,8 +63,8 @@ def test_it_imitates_the_service(image_lab, service):
 
 @pytest.mark.parametrize("loss", ["adversarial", "perceptual"])
 def test_the_papers_other_losses_learn_the_service_and_are_counted(image_lab, service, loss):
-    squared = image_lab.attack(Surrogate(epochs=16), service, SCHEME)
-    stolen = image_lab.attack(Surrogate(epochs=16, loss=loss), service, SCHEME)
+    squared = image_lab.attack(Surrogate(epochs=10), service, SCHEME)
+    stolen = image_lab.attack(Surrogate(epochs=10, loss=loss), service, SCHEME)
     assert stolen.accuracy > 17.1 + 3
     assert (stolen.cost.labelled, stolen.cost.unlabelled, stolen.cost.queries) == (0, 512, 512)
     assert stolen.cost.meter.operations > 1.1 * squared.cost.meter.operations
