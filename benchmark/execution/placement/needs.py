@@ -1,0 +1,71 @@
+"""What a job will take of a GPU, judged by jobs alike that ran before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.planning.durations import work_key
+from benchmark.planning.job import Job
+from benchmark.vocabulary import JobKind
+
+CONTEXT_MB = 900.0  # what a process holds beside its tensors: 31 GB by 12 workers of up to 3 (docs/performance.md)
+UNKNOWN_MB = 4000.0  # for the tensors of a job that no other was alike
+SPARE = 1.25  # of what torch asks the device for, over what it had in use at the peak
+_TRAINING: Mapping[JobKind, bool] = {"host": True, "null": True, "marked": True, "judged": False, "drawn": False}
+_MOST_MB = 1e9
+
+
+@dataclass(frozen=True)
+class Need:
+    """memory_mb: of the device, its process's context included. trains: it makes optimiser steps."""
+
+    memory_mb: float
+    trains: bool
+
+
+class Needs:
+    """What jobs were seen to take, by what they do in which world: the highest peak, and whether one trained."""
+
+    def __init__(self) -> None:
+        self._peaks: dict[str, float] = {}
+        self._trained: dict[str, bool] = {}
+
+    @classmethod
+    def of_store(cls, root: Path) -> Needs:
+        """What the store's finished jobs took on a GPU; unreadable records are passed over."""
+        needs = cls()
+        for path in (root / "records").glob("*/*.json"):
+            try:
+                record = json.loads(path.read_bytes())
+                needs.learn(record["job"], record["result"], record["run"])
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                continue  # the store itself names and sets aside what is damaged
+        return needs
+
+    def of(self, job: Job) -> Need:
+        """What to declare for `job`; of an attack that nobody has seen, that it trains."""
+        alike = _alike(job.payload)
+        peak = SPARE * self._peaks[alike] if alike in self._peaks else UNKNOWN_MB
+        trains = _TRAINING[job.kind] if job.kind in _TRAINING else self._trained.get(alike, True)
+        return Need((2 if job.foreign else 1) * CONTEXT_MB + peak, trains)  # a suspect's process is beside the court's
+
+    def learn(self, payload: Mapping[str, Any], result: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+        """A job with this payload ended well. What a CPU says of its memory doesn't count."""
+        peak = float(run.get("peak_memory_mb", 0.0))
+        if run.get("device") == "cuda" and 0 < peak < _MOST_MB:
+            alike = _alike(payload)
+            self._peaks[alike] = max(peak, self._peaks.get(alike, 0.0))
+            self._trained[alike] = bool(result.get("cost", {}).get("steps", 0)) or self._trained.get(alike, False)
+
+    def ran_out(self, job: Job) -> None:
+        """A job ran out of memory beside others: jobs alike declare twice as much from now on."""
+        alike = _alike(job.payload)
+        self._peaks[alike] = 2 * self._peaks.get(alike, UNKNOWN_MB / SPARE)
+
+
+def _alike(payload: Mapping[str, Any]) -> str:
+    return f"{work_key(payload)} {json.dumps(payload['world'], sort_keys=True)}"
