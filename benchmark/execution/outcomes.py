@@ -99,5 +99,5 @@ def death(exitcode: int | None) -> str:
         name = signal.Signals(-exitcode).name
     except ValueError:  # a real-time signal
         name = f"signal {-exitcode}"
-    hint = ", often a sign that the machine ran out of memory" if name == "SIGKILL" else ""
+    hint = ", often because the machine ran out of memory: use fewer --workers" if name == "SIGKILL" else ""
     return f"The worker process was killed by {name}{hint}."

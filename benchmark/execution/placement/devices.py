@@ -7,6 +7,7 @@ no context on a GPU, which would take memory of it, so free memory comes from NV
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class Device:
         """Megabytes that nobody holds just now; None where nobody can tell."""
         return _free_mb(self.uuid) if self.uuid else None
 
+    def room_mb(self) -> float:
+        """Megabytes to be had just now: all, where nobody can tell how much is free, and on the CPU without end."""
+        free = self.free_mb()
+        return free if free is not None else math.inf if self.memory_mb is None else self.memory_mb
+
 
 def device_name(wanted: str) -> str:
     """`wanted` as it is. Raises BenchError unless it may name a device: auto, cpu, cuda or cuda:N."""
@@ -51,15 +57,14 @@ def devices(wanted: str) -> list[Device]:
     if not gpus:
         if wanted == "auto":
             return [Device(CPU)]
-        hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "any").strip() in ("", "-1")
+        hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1")
         why = "CUDA_VISIBLE_DEVICES hides every GPU: unset it" if hidden else "torch sees no GPU: see bench doctor"
         raise BenchError(f"--device {wanted} was asked for and {why}, or use --device cpu")
     if wanted in ("auto", "cuda"):
         return gpus
     if found := [gpu for gpu in gpus if gpu.name == wanted]:
         return found
-    there = f"{gpus[0].name} to {gpus[-1].name}" if len(gpus) > 1 else gpus[0].name
-    raise BenchError(f"--device {wanted} was asked for and is not there: torch sees {there}")
+    raise BenchError(f"--device {wanted} was asked for and torch sees {len(gpus)} GPUs, counted from cuda:0")
 
 
 def _gpus() -> list[Device]:

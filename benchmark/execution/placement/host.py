@@ -12,18 +12,19 @@ from benchmark.errors import BenchError
 WORKER_MB = 400  # what a worker's processes take beyond what they share (docs/performance.md, How many workers)
 
 
-def workers(wanted: int | None, memory_mb: int | None = None, root: Path = Path("/")) -> int:
+def workers(wanted: int | None, limit_mb: int | None = None, root: Path = Path("/")) -> int:
     """How many jobs may run at a time: `wanted`, or with None one a core, as far as memory reaches and at least one.
 
-    memory_mb: what each worker may take at most; None: as much as it needs. Raises BenchError where memory does not
-    hold as many as are wanted.
+    limit_mb: what each worker may take at most, for which there is room if nobody says how many; None: no limit.
+    Raises BenchError where memory does not hold as many as are wanted.
     """
-    each, free = memory_mb or WORKER_MB, memory_mb_free(root)
-    wish = cores(root) if wanted is None else wanted
-    fit = wish if free is None else max(1, int(free // each))
-    if wanted is not None and wanted > fit:
-        raise BenchError(too_many(wanted, fit, "memory", wanted * each, free or 0.0))
-    return min(wish, fit)
+    free = memory_mb_free(root)
+    if wanted is None:
+        most = cores(root)
+        return most if free is None else min(most, max(1, int(free // (limit_mb or WORKER_MB))))
+    if free is not None and wanted > (fit := max(1, int(free // WORKER_MB))):
+        raise BenchError(too_many(wanted, fit, "memory", wanted * WORKER_MB, free))
+    return wanted
 
 
 def too_many(wanted: int, fit: int, of_what: str, needed_mb: float, free_mb: float) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ CONTEXT_MB = 900.0  # what a process holds beside its tensors: 31 GB by 12 worke
 UNKNOWN_MB = 4000.0  # for the tensors of a job that no other was alike
 SPARE = 1.25  # of what torch asks the device for, over what it had in use at the peak
 _TRAINING: Mapping[JobKind, bool] = {"host": True, "null": True, "marked": True, "judged": False, "drawn": False}
+_TRAINING_CALL = re.compile(rb"\.(fit|minimise|backward|as_owner)\(")
 _MOST_MB = 1e9
 
 
@@ -47,10 +51,12 @@ class Needs:
         return needs
 
     def of(self, job: Job) -> Need:
-        """What to declare for `job`; of an attack that nobody has seen, that it trains."""
+        """What to declare for `job`; an attack that was never seen trains if its file has a call for that."""
         alike = _alike(job.payload)
         peak = SPARE * self._peaks[alike] if alike in self._peaks else UNKNOWN_MB
-        trains = _TRAINING[job.kind] if job.kind in _TRAINING else self._trained.get(alike, True)
+        trains = _TRAINING.get(job.kind, self._trained.get(alike))
+        if trains is None:
+            trains = any(_calls_training(source.path) for name, source in job.sources.items() if name != "scheme")
         return Need((2 if job.foreign else 1) * CONTEXT_MB + peak, trains)  # a suspect's process is beside the court's
 
     def learn(self, payload: Mapping[str, Any], result: Mapping[str, Any], run: Mapping[str, Any]) -> None:
@@ -65,6 +71,13 @@ class Needs:
         """A job ran out of memory beside others: jobs alike declare twice as much from now on."""
         alike = _alike(job.payload)
         self._peaks[alike] = 2 * self._peaks.get(alike, UNKNOWN_MB / SPARE)
+
+
+@cache
+def _calls_training(path: str) -> bool:
+    with suppress(OSError):
+        return _TRAINING_CALL.search(Path(path).read_bytes()) is not None
+    return True
 
 
 def _alike(payload: Mapping[str, Any]) -> str:

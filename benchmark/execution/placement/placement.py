@@ -6,14 +6,16 @@ free memory, so a simulated card can stand in for a real one.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from benchmark.errors import BenchError
+from benchmark.execution.placement import host
 from benchmark.execution.placement.allowance import Allowance
-from benchmark.execution.placement.devices import Device
-from benchmark.execution.placement.needs import Need, Needs
+from benchmark.execution.placement.devices import Device, devices
+from benchmark.execution.placement.needs import CONTEXT_MB, Need, Needs
 from benchmark.planning.job import Job
 
 USABLE = 0.95  # of a device's memory: allocators round up
@@ -22,11 +24,12 @@ _NOTHING = Need(0.0, False)
 
 @dataclass(frozen=True)
 class _Running:
-    """A job on a card. beside: how many trained there when it began, itself included."""
+    """A job on a card. training, allowed: how many trained when it began, itself included, and how many might."""
 
     need: Need
     alone: bool
-    beside: int
+    training: int
+    allowed: int
 
 
 @dataclass
@@ -37,8 +40,7 @@ class _Card:
     running: dict[str, _Running] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        total, free = self.device.memory_mb, self.device.free_mb()
-        self.memory_mb = math.inf if total is None else USABLE * (total if free is None else free)
+        self.memory_mb = USABLE * self.device.room_mb()
 
     @property
     def training(self) -> int:
@@ -58,6 +60,28 @@ class _Card:
             return False
         free = self.device.free_mb()
         return need.memory_mb <= self.room_mb and (free is None or need.memory_mb <= free + idle_mb)
+
+
+def place_jobs(device: str, wanted: int | None, limit_mb: int | None, store: Path) -> Placement:
+    """The placement of a run on what `device` stands for: auto, cpu, cuda (every GPU) or cuda:N.
+
+    wanted: jobs at a time, None for as many as the machine carries. limit_mb: see `host.workers`. store: whose records
+    say what jobs take. Raises BenchError for a device that isn't there or has no memory left, and for more workers than fit.
+    """
+    found, workers = devices(device), host.workers(wanted, limit_mb)
+    if found[0].memory_mb is None:
+        return Placement(found, workers)
+    free = {one.name: one.room_mb() for one in found}
+    usable = [one for one in found if free[one.name] >= CONTEXT_MB]
+    if not usable:
+        held = ", ".join(f"{name} has {mb / 1024:.1f} GB free" for name, mb in free.items())
+        cure = "end what holds the rest, or choose another with --device"
+        raise BenchError(f"{held} and a worker takes {CONTEXT_MB / 1024:.1f} GB of it: {cure}")
+    room = sum(free[one.name] for one in usable)
+    fit = int(room // CONTEXT_MB)
+    if wanted is not None and wanted > fit:
+        raise BenchError(host.too_many(wanted, fit, "the GPU's memory", wanted * CONTEXT_MB, room))
+    return Placement(usable, min(workers, fit), Needs.of_store(store), adapts=wanted is None)
 
 
 class Placement:
@@ -95,7 +119,7 @@ class Placement:
     def began(self, job: Job, device: str, alone: bool = False) -> None:
         card = self._cards[device]
         need = self._need(job, card)
-        card.running[job.id] = _Running(need, alone, card.training + need.trains)
+        card.running[job.id] = _Running(need, alone, card.training + need.trains, card.allowance.now)
 
     def holds(self, job: Job, device: str) -> float:
         """Megabytes that the process of a running job may hold of its device."""
@@ -115,16 +139,16 @@ class Placement:
     ) -> None:
         """A job is over, as its record will say it. warm: no process was started for it."""
         card = self._cards[device]
-        one, beside = card.running[job.id], card.training
-        del card.running[job.id]
+        training, one = card.training, card.running.pop(job.id)
         if card.device.memory_mb is None:
             return
         if status == "oom":
             self._needs.ran_out(job)
         elif status == "ok":
             self._needs.learn(job.payload, result, run)
-            if warm and one.need.trains and one.beside == beside:
-                card.allowance.ended(beside, job.seconds, run["seconds"])
+            full = max(one.training, training) == one.allowed == card.allowance.now
+            if warm and one.need.trains and full:
+                card.allowance.ended(job.seconds, run["seconds"])
 
     def _need(self, job: Job, card: _Card) -> Need:
         return _NOTHING if card.device.memory_mb is None else self._needs.of(job)
