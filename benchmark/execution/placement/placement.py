@@ -66,7 +66,8 @@ def place_jobs(device: str, wanted: int | None, limit_mb: int | None, store: Pat
     """The placement of a run on what `device` stands for: auto, cpu, cuda (every GPU) or cuda:N.
 
     wanted: jobs at a time, None for as many as the machine carries. limit_mb: see `host.workers`. store: whose records
-    say what jobs take. Raises BenchError for a device that isn't there or has no memory left, and for more workers than fit.
+    say what jobs take. Raises BenchError for a device that isn't there or has no memory left, and for more workers than
+    fit.
     """
     found, workers = devices(device), host.workers(wanted, limit_mb)
     if found[0].memory_mb is None:

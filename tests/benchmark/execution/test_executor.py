@@ -169,7 +169,7 @@ def test_a_process_killed_from_outside_is_named(executor: LocalExecutor, job: Ca
     (finished,) = collect(executor, 1)
     assert finished.status == "killed"
     assert finished.reason == (
-        "The worker process was killed by SIGKILL, often a sign that the machine ran out of memory."
+        "The worker process was killed by SIGKILL, often because the machine ran out of memory: use fewer --workers."
     )
 
 
