@@ -20,11 +20,13 @@ Speed = Callable[[int], float]  # what a card gets done with so many jobs that t
 
 
 def work(
-    number: int, kind: JobKind = "null", seconds: float = 10.0, mb: float = 1000.0, steps: int = 100, name: str = ""
-) -> Job:
+    number: int, kind: JobKind = "null", seconds: float = 10.0, mb: float = 1000.0, steps: int = 100, name: str = "",
+    architecture: str = "net",
+) -> Job:  # fmt: skip
     """A job that alone takes so long and so much of a card; jobs of one `name` are alike."""
     stages = [{"name": name, "parameters": {}}] if name else []
-    payload = {"kind": kind, "number": number, "stages": stages, "mb": mb, "steps": steps, "world": {"task": "none"}}
+    world = {"task": "none", "architecture": architecture}
+    payload = {"kind": kind, "number": number, "stages": stages, "mb": mb, "steps": steps, "world": world}
     file = "finetune.py" if steps else "prune.py"
     sources = {"stage0": PluginSource(str(ATTACKS / file), "Attack", "")} if kind == "attacked" else {}
     return Job(job_id(payload), kind, "owner", f"{kind} {name} {number}", payload, sources=sources, seconds=seconds)

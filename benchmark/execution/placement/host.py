@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.errors import BenchError
 
-WORKER_MB = 400  # what a worker's processes take beyond what they share (docs/performance.md, How many workers)
+WORKER_MB = 400  # what a worker's processes take beyond what they share (docs/workers.md)
 
 
 def workers(wanted: int | None, limit_mb: int | None = None, root: Path = Path("/")) -> int:

@@ -15,7 +15,7 @@ from benchmark.planning.durations import work_key
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobKind
 
-CONTEXT_MB = 900.0  # what a process holds beside its tensors: 31 GB by 12 workers of up to 3 (docs/performance.md)
+CONTEXT_MB = 900.0  # what a process holds beside its tensors: 31 GB by 12 workers of up to 3 (docs/workers.md)
 UNKNOWN_MB = 4000.0  # for the tensors of a job that no other was alike
 SPARE = 1.25  # of what torch asks the device for, over what it had in use at the peak
 _TRAINING: Mapping[JobKind, bool] = {"host": True, "null": True, "marked": True, "judged": False, "drawn": False}
@@ -37,6 +37,7 @@ class Needs:
     def __init__(self) -> None:
         self._peaks: dict[str, float] = {}
         self._trained: dict[str, bool] = {}
+        self._known: dict[str, str] = {}  # what a job does in which world, by its id: it is asked for often
 
     @classmethod
     def of_store(cls, root: Path) -> Needs:
@@ -52,7 +53,7 @@ class Needs:
 
     def of(self, job: Job) -> Need:
         """What to declare for `job`; an attack that was never seen trains if its file has a call for that."""
-        alike = _alike(job.payload)
+        alike = self._work_of(job)
         peak = SPARE * self._peaks[alike] if alike in self._peaks else UNKNOWN_MB
         trains = _TRAINING.get(job.kind, self._trained.get(alike))
         if trains is None:
@@ -63,14 +64,19 @@ class Needs:
         """A job with this payload ended well. What a CPU says of its memory doesn't count."""
         peak = float(run.get("peak_memory_mb", 0.0))
         if run.get("device") == "cuda" and 0 < peak < _MOST_MB:
-            alike = _alike(payload)
+            alike = _work(payload)
             self._peaks[alike] = max(peak, self._peaks.get(alike, 0.0))
             self._trained[alike] = bool(result.get("cost", {}).get("steps", 0)) or self._trained.get(alike, False)
 
     def ran_out(self, job: Job) -> None:
         """A job ran out of memory beside others: jobs alike declare twice as much from now on."""
-        alike = _alike(job.payload)
+        alike = self._work_of(job)
         self._peaks[alike] = 2 * self._peaks.get(alike, UNKNOWN_MB / SPARE)
+
+    def _work_of(self, job: Job) -> str:
+        if job.id not in self._known:
+            self._known[job.id] = _work(job.payload)
+        return self._known[job.id]
 
 
 @cache
@@ -80,5 +86,5 @@ def _calls_training(path: str) -> bool:
     return True
 
 
-def _alike(payload: Mapping[str, Any]) -> str:
+def _work(payload: Mapping[str, Any]) -> str:
     return f"{work_key(payload)} {json.dumps(payload['world'], sort_keys=True)}"

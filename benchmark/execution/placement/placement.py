@@ -1,7 +1,7 @@
 """Where a job runs, and when: on the device with most room, as soon as what it needs is free there.
 
-The rule is told in docs/performance.md, How many workers. Nothing here starts a process or asks a device but for its
-free memory, so a simulated card can stand in for a real one.
+The rule is told in docs/workers.md. Nothing here starts a process or asks a device but for its free memory, so a
+simulated card can stand in for a real one.
 """
 
 from __future__ import annotations

@@ -30,8 +30,7 @@ def test_a_job_declares_what_those_alike_took(tmp_path: Path) -> None:
     assert needs.of(other).memory_mb == CONTEXT_MB + UNKNOWN_MB
     needs.ran_out(job)
     assert needs.of(job).memory_mb == CONTEXT_MB + SPARE * 4000
-    wider = work(0, name="a")
-    wider.payload["world"]["architecture"] = "wide"
+    wider = work(0, name="a", architecture="wide")
     assert needs.of(wider).memory_mb == CONTEXT_MB + UNKNOWN_MB
 
 
