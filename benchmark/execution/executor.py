@@ -23,6 +23,7 @@ from typing import Any
 from benchmark.errors import BenchError
 from benchmark.execution.outcomes import death, joined_results, joined_runs, read_outcome
 from benchmark.execution.placement.devices import CPU, Device
+from benchmark.execution.placement.host import MemoryKills
 from benchmark.execution.placement.placement import Placement
 from benchmark.execution.processes.lease import Lease, Zygote
 from benchmark.execution.slots import Slot, idle_mb, make_room
@@ -113,6 +114,7 @@ class LocalExecutor:
         self._entry = entry
         self._root = Path(context["root"])
         self._placement = placement or Placement([Device(self._machine.pop("device", CPU))], workers)
+        self._memory_kills = MemoryKills()
         self._slots = [_Slot(number, device.name) for number, device in enumerate(self._placement.devices)]
         self._zygote = Zygote(
             [entry.partition(":")[0], "benchmark.execution.worker"], self._root / "logs" / "zygote.log"
@@ -230,7 +232,7 @@ class LocalExecutor:
         except (ValueError, OverflowError):
             return _mishap(task, "killed", "The worker process sent something that is no outcome of this job.")
         if dead:
-            return _mishap(task, "killed", death(worker.exitcode))
+            return _mishap(task, *death(worker.exitcode, bool(self._memory_kills)))
         if time.monotonic() < task.deadline:
             return None
         if task.waiting:

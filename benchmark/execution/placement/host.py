@@ -65,6 +65,22 @@ def memory_mb_free(root: Path = Path("/")) -> float | None:
     return max(0, min(found)) / 2**20 if found else None
 
 
+class MemoryKills:
+    """How often the kernel killed a process of anybody's because memory ran out, since this was made."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._file = root / "proc/vmstat"
+        self._before = self._ever()
+
+    def __bool__(self) -> bool:
+        return self._ever() > self._before
+
+    def _ever(self) -> int:
+        with suppress(OSError):
+            return _numbers(self._file).get("oom_kill", 0)
+        return 0
+
+
 def _groups(root: Path, controller: str) -> Iterator[Path]:
     """The folders of the cgroups around this process that may limit it, of version 2 and of version 1."""
     with suppress(OSError):

@@ -58,6 +58,16 @@ def test_memory_of_the_machine_and_of_every_group_counts(tmp_path: Path) -> None
     assert host.memory_mb_free(tmp_path / "nothing there") is None
 
 
+def test_the_kernels_kills_for_memory_are_counted_from_now(tmp_path: Path) -> None:
+    counts = machine(tmp_path, "0::/\n") / "proc/vmstat"
+    counts.write_text("nr_free_pages 7\noom_kill 2\n")
+    kills = host.MemoryKills(tmp_path)
+    assert not kills
+    counts.write_text("nr_free_pages 7\noom_kill 3\n")
+    assert kills
+    assert not host.MemoryKills(tmp_path / "nothing there")
+
+
 def test_no_more_workers_than_memory_holds(tmp_path: Path) -> None:
     root = machine(tmp_path, "0::/\n", free_mb=5 * host.WORKER_MB + 1)
     assert host.workers(None, root=root) == 5
