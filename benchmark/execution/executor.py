@@ -113,7 +113,7 @@ class LocalExecutor:
         self._memory_mb = self._machine.pop("memory_mb", None)
         self._entry = entry
         self._root = Path(context["root"])
-        self._placement = placement or Placement([Device(self._machine.pop("device", CPU))], workers)
+        self._placement = placement or Placement([Device(context.get("device", CPU))], workers)
         self._memory_kills = MemoryKills()
         self._slots = [_Slot(number, device.name) for number, device in enumerate(self._placement.devices)]
         self._zygote = Zygote(
@@ -135,7 +135,7 @@ class LocalExecutor:
         return self._place(job, attempt) is not None
 
     def trains(self, job: Job) -> bool:
-        """Whether a job waits with those that train on a GPU, each of which `free_for` refuses where it refuses one."""
+        """Whether a job trains on a GPU: of those that do only the most urgent need be asked `free_for`."""
         return self._placement.trains(job)
 
     def submit(self, job: Job, attempt: int) -> None:

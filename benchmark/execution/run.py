@@ -15,8 +15,7 @@ from benchmark.errors import BenchError
 from benchmark.execution.doctor import check_environment
 from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.placement import host
-from benchmark.execution.placement.devices import CPU, Device
-from benchmark.execution.placement.placement import Placement, place_jobs
+from benchmark.execution.placement.placement import place_jobs
 from benchmark.execution.progress import note, progress_for
 from benchmark.execution.run_file import keep_other_board, write_run_file
 from benchmark.execution.scheduler import Summary, run_jobs
@@ -94,9 +93,10 @@ def carry_out(
     """
     store = machine.store
     again = {job.id for job in jobs if _repeat(job, store, fresh, retry)}
-    context: dict[str, Any] = {"root": str(store.root.absolute()), "memory_mb": machine.memory}
+    context: dict[str, Any] = {"root": str(store.root.absolute())}
+    context |= {"device": machine.device, "memory_mb": machine.memory}
     context["hidden"] = list(map(str, machine.hidden))
-    placement = Placement([Device(CPU)], 1)  # where nothing is to be done
+    placement = None
     if again or not all(store.finished(job.id) for job in jobs):
         check_environment(machine.device)
         try:
@@ -113,7 +113,8 @@ def carry_out(
     for path, reason in store.damaged:
         note(console, f"{path}: {reason}; it is set aside and will be made again")
     try:
-        executor = LocalExecutor(len(placement.devices), context, placement=placement)
+        workers = len(placement.devices) if placement else machine.jobs_at_a_time
+        executor = LocalExecutor(workers, context, placement=placement)
         with executor, progress_for(console) as progress:
             return run_jobs(jobs, store, executor, progress, again)
     finally:

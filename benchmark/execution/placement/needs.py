@@ -61,12 +61,16 @@ class Needs:
         return Need((2 if job.foreign else 1) * CONTEXT_MB + peak, trains)  # a suspect's process is beside the court's
 
     def learn(self, payload: Mapping[str, Any], result: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-        """A job with this payload ended well. What a CPU says of its memory doesn't count."""
-        peak = float(run.get("peak_memory_mb", 0.0))
+        """A job with this payload ended well. What a CPU says of its memory doesn't count.
+
+        Somebody else's code may have written `result`, so nothing of its form is certain.
+        """
+        peak, cost = float(run.get("peak_memory_mb", 0.0)), result.get("cost")
         if run.get("device") == "cuda" and 0 < peak < _MOST_MB:
             alike = _work(payload)
             self._peaks[alike] = max(peak, self._peaks.get(alike, 0.0))
-            self._trained[alike] = bool(result.get("cost", {}).get("steps", 0)) or self._trained.get(alike, False)
+            trained = isinstance(cost, Mapping) and bool(cost.get("steps"))
+            self._trained[alike] = trained or self._trained.get(alike, False)
 
     def ran_out(self, job: Job) -> None:
         """A job ran out of memory beside others: jobs alike declare twice as much from now on."""

@@ -92,7 +92,9 @@ class Placement:
     trying, else it is as many as there are workers.
     """
 
-    def __init__(self, devices: Sequence[Device], workers: int, needs: Needs | None = None, adapts: bool = False):
+    def __init__(
+        self, devices: Sequence[Device], workers: int, needs: Needs | None = None, adapts: bool = False
+    ) -> None:
         self.devices = [devices[number % len(devices)] for number in range(workers)]  # of each worker
         self._needs = Needs() if needs is None else needs
         self._bounded = any(device.memory_mb is not None for device in devices)
@@ -148,7 +150,7 @@ class Placement:
         elif status == "ok":
             self._needs.learn(job.payload, result, run)
             full = max(one.training, training) == one.allowed == card.allowance.now
-            if warm and one.need.trains and full:
+            if warm and one.need.trains and full:  # a warm process is the benchmark's own, which says how long it took
                 card.allowance.ended(job.seconds, run["seconds"])
 
     def _need(self, job: Job, card: _Card) -> Need:

@@ -42,6 +42,9 @@ def test_an_attack_trains_if_its_file_says_so_until_one_was_seen() -> None:
     needs.learn(tuned.payload, {"cost": {"steps": 0}}, GPU)
     assert (needs.of(tuned).trains, needs.of(pruned).trains) == (False, True)
     assert not needs.of(work(0, "judged")).trains
+    for odd in ({}, {"cost": []}, {"cost": {"steps": None}}):  # from somebody else's code
+        needs.learn(work(0, "attacked", name="odd").payload, odd, GPU)
+    assert not needs.of(work(0, "attacked", name="odd")).trains
 
 
 def test_records_of_the_store_are_remembered_and_damaged_ones_passed_over(tmp_path: Path) -> None:
