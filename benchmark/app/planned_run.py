@@ -39,7 +39,8 @@ NEIGHBOURS = {"classification": "finetune(mode=ftal)", "image-to-image": "surrog
 class RunOptions:
     """What `bench run` and `bench plan` are asked for; where None, the profile says it. timeout: seconds per job.
 
-    memory: MB that each worker may take; None: as much as there is.
+    workers: jobs at a time; None: as many as the machine carries. memory: MB that each worker may take; None: as much
+    as there is.
     """
 
     schemes: str
@@ -58,7 +59,7 @@ class RunOptions:
     run_name: str | None
     secret: str | None
     plugins: Sequence[Path]
-    workers: int
+    workers: int | None
     device: str
     memory: int | None
 

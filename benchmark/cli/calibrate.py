@@ -41,7 +41,8 @@ from benchmark.planning.calibration import DRAWS
 @options.JSON
 def calibrate(
     schemes: str, attacks: str, profile: str, nulls: int | None, draws: int, data_root: Path | None, results: Path,
-    run_name: str | None, plugins: Sequence[Path], workers: int, device: str, retry: tuple[str, ...], as_json: bool,
+    run_name: str | None, plugins: Sequence[Path], workers: int | None, device: str, retry: tuple[str, ...],
+    as_json: bool,
 ) -> int:  # fmt: skip
     """Count false accusations by fresh keys and on innocent models, and write RESULTS/NAME/calibration.md.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import reduce, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import click
 
 from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError, printable
+from benchmark.execution.placement.devices import device_name
 from benchmark.plugins.parameters import first_few
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_schemes
@@ -52,13 +53,27 @@ SECRET = click.option(
     "--secret", metavar="FILE|published:NAME",
     help="Reproduce a run under its secret.  [default: the store's own, drawn at its first run]",
 )  # fmt: skip
-WORKERS = click.option("--workers", type=int, default=os.cpu_count() or 1, show_default=True, help="Jobs at a time.")
+
+
+def _workers(text: str) -> int | None:
+    with suppress(ValueError):
+        return None if text == "auto" else int(text)
+    raise BenchError(f"--workers takes auto or a number, not {text!r}")
+
+
+WORKERS = click.option(
+    "--workers", type=_workers, metavar="auto|N", default="auto", show_default=True,
+    help="Jobs at a time; auto: as many as cores, memory and GPUs carry.",
+)  # fmt: skip
 MEMORY = click.option("--memory", type=click.IntRange(min=1), metavar="MB", help="What each worker may take at most.")
 RETRY = click.option(
     "--retry", multiple=True, type=click.Choice(["crashed", "not-applicable", "damaged"]),
     help="Run jobs that ended so anew; damaged: those whose model or key in the store is not what was written.",
 )  # fmt: skip
-DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+DEVICE = click.option(
+    "--device", type=device_name, metavar="auto|cpu|cuda|cuda:N", default="auto", show_default=True,
+    help="cuda: every GPU; cuda:N: one of them; auto: GPUs where there are any.",
+)  # fmt: skip
 
 
 def _shares(text: str) -> tuple[float, ...]:

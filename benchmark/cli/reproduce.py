@@ -32,7 +32,7 @@ from benchmark.cli.output import outlives_its_reader
 @options.JSON
 def reproduce(
     work: str, scale: str, results: Path, run_name: str | None, secret: str | None, plugins: Sequence[Path],
-    data_root: Path | None, offline: bool, workers: int, device: str, retry: tuple[str, ...], as_json: bool,
+    data_root: Path | None, offline: bool, workers: int | None, device: str, retry: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
     """Reproduce WORK (adi, rose, keynet, passport or deepmodel): reported and measured side by side.
 

@@ -52,7 +52,7 @@ def plan(planned: PlannedRun, as_json: bool) -> int:
     """Show the cells of a run, what is finished already, and the time and disk the rest would take."""
     from benchmark.execution.progress import duration
 
-    plan, workers, to_do = planned.plan, planned.machine.workers, planned.to_do()
+    plan, workers, to_do = planned.plan, planned.machine.jobs_at_a_time, planned.to_do()
     seeds, thieves, seconds = plan.profile.seeds, plan.profile.thief.axis, to_do.seconds / workers
     if as_json:
         options.dump({

@@ -71,7 +71,7 @@ def embed(
 @options.JSON
 def verify(
     scheme: str, model: Path, key: Path, profile: str, alpha: float | None, budget: float | None,
-    data_root: Path | None, results: Path, plugins: Sequence[Path], workers: int, device: str, as_json: bool,
+    data_root: Path | None, results: Path, plugins: Sequence[Path], workers: int | None, device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Examine one model under one key: a verdict with its evidence, and no matrix.
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from benchmark.data.sources import DATA_SETS
 from benchmark.data.tasks import data_root
 from benchmark.errors import BenchError
+from benchmark.execution.placement import host
+from benchmark.execution.placement.devices import devices
 from benchmark.execution.processes import landlock
 from benchmark.plugins.parameters import first_few
 from watermark_bench import HOME, NEEDED, PACKAGES, namesakes
@@ -79,12 +81,7 @@ def check_environment(device: str) -> None:
     """Raises BenchError when jobs could not run in this environment, or a GPU is asked for and there is none."""
     if mismatch := torch_mismatch():
         raise BenchError(mismatch)
-    if device != "cuda":
-        return
-    import torch  # only here: a run with nothing to do never loads it
-
-    if not torch.cuda.is_available():
-        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device cpu, or see bench doctor")
+    devices(device)
 
 
 def examine(results: Path) -> Iterator[Finding]:
@@ -103,8 +100,7 @@ def examine(results: Path) -> Iterator[Finding]:
     yield _folder(results)
     yield _data()
     yield _walls()
-    cores = os.cpu_count() or 1
-    yield Finding(True, "processor", f"{cores} cores: --workers {cores} is the default")
+    yield Finding(True, "workers", f"{host.workers(None)} by default; this process may use {host.cores()} cores")
 
 
 def _own_packages() -> Finding:

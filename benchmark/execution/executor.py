@@ -22,8 +22,12 @@ from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.execution.outcomes import death, joined_results, joined_runs, read_outcome
+from benchmark.execution.placement.devices import CPU, Device
+from benchmark.execution.placement.host import MemoryKills
+from benchmark.execution.placement.placement import Placement
 from benchmark.execution.processes.lease import Lease, Zygote
-from benchmark.execution.walls import FOLDERS, Side, own_images, side_of, side_of_step, walls
+from benchmark.execution.slots import Slot, idle_mb, make_room
+from benchmark.execution.walls import FOLDERS, Side, has_foreign_suspect, has_own_process, side_of, side_of_step, walls
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobStep
 
@@ -47,30 +51,19 @@ class Finished:
     damaged: str | None = None
 
 
-def foreign(job: Job, step: JobStep) -> bool:
-    """Whether a step runs somebody else's code in its own process: for the court, that of the scheme alone."""
-    if step == "make":
-        return job.foreign
-    return "scheme" in job.sources and not job.sources["scheme"].trusted
-
-
-def has_foreign_suspect(job: Job, step: JobStep) -> bool:
-    """Whether the court may meet a model that needs somebody else's code, which then runs in a process beside it."""
-    return step != "make" and any(role != "scheme" and not one.trusted for role, one in job.sources.items())
-
-
 @dataclass
 class _Task:
     """A job on its way, and the process of the step that is its next.
 
     made: what the steps behind it found. left: seconds that it may still take. own: the process serves this step alone.
-    waiting: for the process to start.
+    waiting: for the process to start. warm: every process of it had been started before.
     """
 
     job: Job
     attempt: int
     steps: tuple[JobStep, ...]  # still to do
     left: float
+    warm: bool = True
     made: dict[str, Any] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
     side: Side = field(init=False)
@@ -87,15 +80,12 @@ class _Task:
         return self.steps[0]
 
 
-class _Slot:
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.workers: dict[Side, Lease] = {}  # idle, or busy with the slot's task
-        self.task: _Task | None = None
+class _Slot(Slot):
+    task: _Task | None = None
 
 
 class LocalExecutor:
-    """Processes on this machine: `workers` slots, each with at most one lasting process per side.
+    """Processes on this machine: `workers` slots, each with a device and at most one lasting process per side.
 
     `entry` names the function that does the work, `module:function`, called as `execute(job, step, made, context,
     suspects)` for each of the job's steps, with the result of the step before, a copy of `context`, and where the
@@ -107,11 +97,14 @@ class LocalExecutor:
     context: root, the store's folder; `data`, by task and split the files that only their party may read, with the raw
     ones as "source"; hidden, what nobody but the benchmark's own keyholders may read; memory_mb, what each process may
     take beyond its imports, or None. It never writes records.
+
+    placement: the devices of the slots, and which job may start where. None: `context["device"]` serves all.
     """
 
     def __init__(
-        self, workers: int, context: Mapping[str, Any], entry: str = "benchmark.execution.job_runner:execute"
-    ) -> None:
+        self, workers: int, context: Mapping[str, Any], entry: str = "benchmark.execution.job_runner:execute",
+        placement: Placement | None = None,
+    ) -> None:  # fmt: skip
         if workers < 1:
             raise BenchError("At least one worker is needed: ask for 1 or more.")
         self._machine = dict(context)
@@ -120,7 +113,9 @@ class LocalExecutor:
         self._memory_mb = self._machine.pop("memory_mb", None)
         self._entry = entry
         self._root = Path(context["root"])
-        self._slots = [_Slot(number) for number in range(workers)]
+        self._placement = placement or Placement([Device(context.get("device", CPU))], workers)
+        self._memory_kills = MemoryKills()
+        self._slots = [_Slot(number, device.name) for number, device in enumerate(self._placement.devices)]
         self._zygote = Zygote(
             [entry.partition(":")[0], "benchmark.execution.worker"], self._root / "logs" / "zygote.log"
         )
@@ -135,19 +130,35 @@ class LocalExecutor:
     def free_slots(self) -> int:
         return sum(slot.task is None for slot in self._slots)
 
-    def submit(self, job: Job, attempt: int) -> None:
-        """Start a job; only while `free_slots` is positive.
+    def free_for(self, job: Job, attempt: int = 1) -> bool:
+        """Whether `submit` may be called now: a slot is free on a device that has room for the job."""
+        return self._place(job, attempt) is not None
 
-        `attempt` 2 means that it ran out of memory before: nothing else runs, and nothing may hold memory. Raises
-        BenchError where no process can be started.
+    def trains(self, job: Job) -> bool:
+        """Whether a job trains on a GPU: of those that do only the most urgent need be asked `free_for`."""
+        return self._placement.trains(job)
+
+    def submit(self, job: Job, attempt: int) -> None:
+        """Start a job; only while `free_for` says so.
+
+        `attempt` 2 means that it ran out of memory before: nothing else runs on its device, and nothing may hold memory
+        there. Raises BenchError where no process can be started.
         """
-        free = [slot for slot in self._slots if slot.task is None]
+        device = self._place(job, attempt)
+        if device is None:
+            raise ValueError(f"there is no room for {job.label}")
+        free = [slot for slot in self._slots if slot.task is None and slot.device == device]
         if attempt > 1:
             self._stop_all(free)  # an idle process keeps the device memory of its last job
         slot = next((slot for slot in free if side_of(job.role) in slot.workers), free[0])
         task = _Task(job, attempt, job.steps, job.timeout)
+        self._placement.began(job, device, attempt > 1)
         self._begin(slot, task)
         slot.task = task
+
+    def _place(self, job: Job, attempt: int) -> str | None:
+        free = {slot.device for slot in self._slots if slot.task is None}
+        return self._placement.choose(job, {device: idle_mb(self._slots, device) for device in free}, attempt > 1)
 
     def wait(self, timeout: float) -> list[Finished]:
         """The jobs that ended, at the latest after `timeout` seconds; none while nothing has."""
@@ -177,16 +188,15 @@ class LocalExecutor:
         """Find or start the process of a task's next step."""
         job = task.job
         task.side = side_of_step(job, task.step)
-        # a lasting thief's walls are around the owner's images, so whoever may have those needs others
-        task.own = foreign(job, task.step) or (task.side != "keyholder" and own_images(job) == "owner")
+        task.own = has_own_process(job, task.step)
         task.nonce = secrets.token_hex(16)
-        idle = None if task.own else slot.workers.pop(task.side, None)
-        if idle is not None and (idle.ended() or idle.pipe.poll()):  # it died, or said what nobody asked
-            idle.end()
-            idle = None
-        task.worker = idle or self._start(task.side, slot.number, job if task.own else None, task.step)
+        slot.busy, idle = None, None if task.own else slot.take(task.side)
+        held = slot.held[task.side] if idle else 0.0
+        make_room(self._slots, slot.device, lambda idle_mb: self._placement.is_short(job, slot.device, idle_mb, held))
+        task.worker = idle or self._start(task.side, slot, job if task.own else None, task.step)
         if not task.own:
-            slot.workers[task.side] = task.worker
+            slot.put(task.side, task.worker, max(held, self._placement.holds(job, slot.device)))
+        task.warm &= idle is not None
         task.began, task.waiting = time.monotonic(), idle is None
         task.deadline = task.began + START_SECONDS
         if idle is not None:
@@ -195,7 +205,7 @@ class LocalExecutor:
     def _hand_over(self, slot: _Slot, task: _Task) -> None:
         """Give a process that is ready its step, with a connection to the suspect's process where there is one."""
         if has_foreign_suspect(task.job, task.step):
-            task.suspect = self._start("suspect", slot.number, task.job, task.step)
+            task.suspect = self._start("suspect", slot, task.job, task.step)
         task.began, task.waiting = time.monotonic(), False
         task.deadline = task.began + task.left
         with suppress(ConnectionError):  # it died just now: the next look finds it dead
@@ -222,7 +232,7 @@ class LocalExecutor:
         except (ValueError, OverflowError):
             return _mishap(task, "killed", "The worker process sent something that is no outcome of this job.")
         if dead:
-            return _mishap(task, "killed", death(worker.exitcode))
+            return _mishap(task, *death(worker.exitcode, bool(self._memory_kills)))
         if time.monotonic() < task.deadline:
             return None
         if task.waiting:
@@ -235,7 +245,7 @@ class LocalExecutor:
         _end_own(task)
         # What failed may leave the process unfit, as a failed CUDA kernel does: start afresh.
         if not task.own and status not in ("ok", "not-applicable", "damaged"):
-            slot.workers.pop(task.side).end()
+            slot.end(task.side)
         task.left -= time.monotonic() - task.began
         task.run = joined_runs(task.run, {**outcome["run"], "log": log})
         task.made = joined_results(task.made, outcome["result"])
@@ -243,7 +253,8 @@ class LocalExecutor:
         if status == "ok" and task.steps:
             self._begin(slot, task)
             return None
-        slot.task = None
+        slot.task = slot.busy = None
+        self._placement.ended(task.job, slot.device, status, task.made, task.run, task.warm)
         shutil.rmtree(self._work(task.job), ignore_errors=True)
         if status == "ok":
             return Finished(task.job, task.attempt, status, result=task.made, run=task.run)
@@ -252,19 +263,20 @@ class LocalExecutor:
 
     def _stop_all(self, slots: list[_Slot]) -> None:
         for slot in slots:
-            while slot.workers:
-                slot.workers.popitem()[1].end()
+            for side in list(slot.workers):
+                slot.end(side)
 
     def _work(self, job: Job) -> Path:
         """Where a job's party leaves what the court takes."""
         return self._root / "work" / job.id
 
-    def _start(self, side: Side, number: int, job: Job | None, step: JobStep) -> Lease:
-        """A process for `side`: for this step of this job alone, or for many."""
-        log = self._root / "logs" / f"{side}-{number}.log"
-        call, arguments = "worker:serve", {"entry": self._entry, "machine": self._machine, "lasting": job is None}
+    def _start(self, side: Side, slot: _Slot, job: Job | None, step: JobStep) -> Lease:
+        """A process for `side` on the slot's device: for this step of this job alone, or for many."""
+        log = self._root / "logs" / f"{side}-{slot.number}.log"
+        machine = {**self._machine, "device": slot.device}
+        call, arguments = "worker:serve", {"entry": self._entry, "machine": machine, "lasting": job is None}
         if side == "suspect":
-            call, arguments = "suspect_process:serve_suspect", {"device": self._machine["device"]}
+            call, arguments = "suspect_process:serve_suspect", {"device": slot.device}
         try:
             for name, mode in FOLDERS.items():
                 (self._root / name).mkdir(mode, parents=True, exist_ok=True)

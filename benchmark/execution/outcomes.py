@@ -89,15 +89,17 @@ def joined_runs(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str
     return found
 
 
-def death(exitcode: int | None) -> str:
-    """A sentence on a process that ended in the middle of a step."""
+def death(exitcode: int | None, memory_ran_out: bool) -> tuple[Status, str]:
+    """The status and a sentence for a step whose process ended in the middle. memory_ran_out: so says the kernel."""
     if exitcode is None:
-        return "The worker process closed its connection in the middle of the job."
+        return "killed", "The worker process closed its connection in the middle of the job."
     if exitcode >= 0:
-        return f"The worker process exited with code {exitcode} in the middle of the job."
+        return "killed", f"The worker process exited with code {exitcode} in the middle of the job."
+    if exitcode == -signal.SIGKILL and memory_ran_out:
+        return "oom", "The system killed the worker process because memory ran out: use fewer --workers."
     try:
         name = signal.Signals(-exitcode).name
     except ValueError:  # a real-time signal
         name = f"signal {-exitcode}"
     hint = ", often a sign that the machine ran out of memory" if name == "SIGKILL" else ""
-    return f"The worker process was killed by {name}{hint}."
+    return "killed", f"The worker process was killed by {name}{hint}."

@@ -14,6 +14,8 @@ from rich.console import Console
 from benchmark.errors import BenchError
 from benchmark.execution.doctor import check_environment
 from benchmark.execution.executor import LocalExecutor
+from benchmark.execution.placement import host
+from benchmark.execution.placement.placement import place_jobs
 from benchmark.execution.progress import note, progress_for
 from benchmark.execution.run_file import keep_other_board, write_run_file
 from benchmark.execution.scheduler import Summary, run_jobs
@@ -28,15 +30,18 @@ STORE = "store"  # the folder of records and artefacts, shared by every run unde
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a plan runs; nothing here enters a result's name. Raises BenchError for a name that is no folder's.
+    """Where a plan runs; nothing here enters a result's name.
 
-    run: the folder of the pages, below `results`. device: auto, cpu or cuda. memory: MB that each worker may take.
-    hidden: files that no code of others may read, such as the secret that the run was given.
+    Raises BenchError for a name that is no folder's, and for more workers than memory holds.
+
+    run: the folder of the pages, below `results`. workers: jobs at a time, None for as many as the machine carries.
+    device: auto, cpu, cuda (every GPU) or cuda:N. memory: MB that each worker may take. hidden: files that no code of
+    others may read, such as the secret that the run was given.
     """
 
     results: Path
     run: str
-    workers: int = 1
+    workers: int | None = None
     device: str = "auto"
     memory: int | None = None
     hidden: tuple[Path, ...] = ()
@@ -47,8 +52,15 @@ class Machine:
         if any("\ud800" <= letter <= "\udfff" for letter in str(self.results.absolute())):
             reason = "has letters that this Python can't read"
             raise BenchError(f"--results {self.results} {reason}: set PYTHONUTF8=1, or choose another folder")
-        if self.workers < 1:
+        if self.workers is not None and self.workers < 1:
             raise BenchError(f"--workers must be at least 1, not {self.workers}")
+        if self.workers is not None:
+            host.workers(self.workers)  # says how many fit, before anything is made
+
+    @property
+    def jobs_at_a_time(self) -> int:
+        """How many jobs run at a time at most."""
+        return host.workers(self.workers, self.memory)
 
     @property
     def folder(self) -> Path:
@@ -84,6 +96,7 @@ def carry_out(
     context: dict[str, Any] = {"root": str(store.root.absolute())}
     context |= {"device": machine.device, "memory_mb": machine.memory}
     context["hidden"] = list(map(str, machine.hidden))
+    placement = None
     if again or not all(store.finished(job.id) for job in jobs):
         check_environment(machine.device)
         try:
@@ -91,6 +104,7 @@ def carry_out(
         except OSError as error:
             reason = f"can't be closed to others ({error.strerror}): make it yours, or choose another --results"
             raise BenchError(f"{error.filename} {reason}") from error
+        placement = place_jobs(machine.device, machine.workers, machine.memory, store.root)
         context["data"] = task_files(job.payload["world"]["task"] for job in jobs)
     if described is not None:
         if kept := keep_other_board(machine.folder, described):
@@ -99,7 +113,9 @@ def carry_out(
     for path, reason in store.damaged:
         note(console, f"{path}: {reason}; it is set aside and will be made again")
     try:
-        with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
+        workers = len(placement.devices) if placement else machine.jobs_at_a_time
+        executor = LocalExecutor(workers, context, placement=placement)
+        with executor, progress_for(console) as progress:
             return run_jobs(jobs, store, executor, progress, again)
     finally:
         if again:

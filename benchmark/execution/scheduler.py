@@ -42,7 +42,8 @@ def run_jobs(
     """Run every job that has no final record and whose parents end ok; write a record for each.
 
     Among the jobs that could run, the one with the longest estimated way to the end of the plan goes first;
-    ties go by plan order. A job that runs out of memory is run once more at the end, with nothing beside it.
+    ties go by plan order. A job that runs out of memory is run once more, with nothing beside it on its device, when
+    no other could start there.
     Where a job finds a parent's artefact damaged, the parent is made again, once. Where a parent comes out with other
     artefacts than its children were given, they are made again.
 
@@ -138,22 +139,30 @@ class _Run:
         self.waiting = sorted((id for id in self.jobs if id in unfinished), key=lambda id: -way[id])
 
     def _start_some(self) -> bool:
-        """Fill the free slots; whether anything was started."""
+        """Start what the executor has room for; whether anything was started."""
         started = False
-        while self.executor.free_slots > 0 and (id := self._first_ready(self.waiting)):
-            self._start(id, attempt=1)
-            started = True
-        if not self.running and (id := self._first_ready(self.alone)):
-            self._start(id, attempt=2)
-            started = True
+        for ids, attempt in ((self.waiting, 1), (self.alone, 2)):
+            while id := self._first_ready(ids, attempt):
+                self._start(id, attempt)
+                started = True
         return started
 
-    def _first_ready(self, ids: list[str]) -> str | None:
-        """Take the first of `ids` whose parents are all ok out of the list."""
-        for id in ids:
-            if all(self.summary.statuses.get(parent) == "ok" for parent in self.jobs[id].parents):
+    def _first_ready(self, ids: list[str], attempt: int) -> str | None:
+        """Take the first of `ids` whose parents are all ok, and for which there is room, out of the list.
+
+        Only the first that trains is asked for, and the first that doesn't: none overtakes one of its own sort.
+        """
+        refused = set[bool]()
+        for id in ids if self.executor.free_slots else ():
+            job = self.jobs[id]
+            if any(self.summary.statuses.get(parent) != "ok" for parent in job.parents):
+                continue
+            if (trains := self.executor.trains(job)) in refused:
+                continue
+            if self.executor.free_for(job, attempt):
                 ids.remove(id)
                 return id
+            refused.add(trains)
         return None
 
     def _start(self, id: str, attempt: int) -> None:
@@ -166,7 +175,7 @@ class _Run:
         rebuilt_before = self.running.pop(job.id)
         if finished.status == "oom" and finished.attempt == 1:
             self.alone.append(job.id)
-            self.events.postponed(job, "out of memory: it will run again with nothing beside it")
+            self.events.postponed(job, "out of memory: it will run again with nothing beside it on its device")
             return
         if finished.status == "damaged":
             parent = finished.damaged

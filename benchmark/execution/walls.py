@@ -57,6 +57,22 @@ def side_of_step(job: Job, step: JobStep) -> Side:
     return side_of(job.role) if step == "make" else "keyholder"
 
 
+def has_own_process(job: Job, step: JobStep) -> bool:
+    """Whether a step has a process that serves no other.
+
+    It runs somebody else's code there (the court: that of the scheme alone), or a thief may have the owner's images,
+    which the walls of lasting thieves are around.
+    """
+    if step == "make":
+        return job.foreign or (side_of(job.role) != "keyholder" and own_images(job) == "owner")
+    return "scheme" in job.sources and not job.sources["scheme"].trusted
+
+
+def has_foreign_suspect(job: Job, step: JobStep) -> bool:
+    """Whether the court may meet a model that needs somebody else's code, which then runs in a process beside it."""
+    return step != "make" and any(role != "scheme" and not one.trusted for role, one in job.sources.items())
+
+
 def task_files(names: Iterable[str]) -> TaskFiles:
     """The files of these tasks, as they lie prepared."""
     found = {}

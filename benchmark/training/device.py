@@ -8,13 +8,21 @@ from benchmark.errors import BenchError
 
 
 def device_of(wanted: str) -> torch.device:
-    """The device called `wanted`: "cpu", "cuda", or "auto", which is the GPU where there is one.
+    """The device called `wanted`: "cpu", "cuda", "cuda:N", or "auto", which is the GPU where there is one.
 
-    From here on this process computes with one thread on the CPU, so that a sum has one order, and rounds no
-    convolution to TF32 on a GPU. Raises BenchError where a GPU is asked for and torch sees none.
+    From here on this process computes with one thread on the CPU, so that a sum has one order, rounds no convolution to
+    TF32 on a GPU, and takes the GPU that has a number for its only one. Raises BenchError where a GPU is asked for and
+    torch sees none, or none of this number.
     """
     torch.set_num_threads(1)
     torch.backends.cudnn.allow_tf32 = False
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise BenchError("--device cuda was asked for and torch sees no GPU: use --device auto, or see bench doctor")
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise BenchError(
+            f"--device {wanted} was asked for and torch sees no GPU: use --device auto, or see bench doctor"
+        )
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+    if device.index is not None:
+        if device.index >= (seen := torch.cuda.device_count()):
+            raise BenchError(f"--device {wanted} was asked for and torch sees {seen} GPUs, counted from cuda:0")
+        torch.cuda.set_device(device)
+    return device

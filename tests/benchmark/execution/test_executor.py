@@ -14,6 +14,7 @@ from toy_bench import collect, run_one
 from benchmark.errors import BenchError
 from benchmark.execution import executor as executor_module
 from benchmark.execution.executor import Finished, LocalExecutor
+from benchmark.execution.placement.host import MemoryKills
 from benchmark.execution.processes.lease import WORKER_ENVIRONMENT
 from benchmark.files import json_value
 from benchmark.planning.job import Job
@@ -159,6 +160,18 @@ def test_a_process_killed_from_outside_is_named(executor: LocalExecutor, job: Ca
     assert finished.reason == (
         "The worker process was killed by SIGKILL, often a sign that the machine ran out of memory."
     )
+
+
+def test_what_the_system_kills_for_memory_ran_out_of_it(
+    executor: LocalExecutor, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = run(executor, job("a")).result["pid"]
+    executor.submit(job("b", "hang"), 1)
+    monkeypatch.setattr(MemoryKills, "_ever", lambda _: 1 << 40)  # what the kernel counts
+    os.kill(pid, signal.SIGKILL)
+    (finished,) = collect(executor, 1)
+    assert finished.status == "oom"
+    assert finished.reason == "The system killed the worker process because memory ran out: use fewer --workers."
 
 
 def test_no_attack_runs_where_a_key_was(tmp_path: Path, job: Callable[..., Job]) -> None:

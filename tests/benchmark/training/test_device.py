@@ -42,6 +42,17 @@ def test_a_gpu_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch
         device_of("cuda")
 
 
+def test_a_gpu_with_a_number_is_the_only_one_of_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    assert device_of("cuda:1") == torch.device("cuda:1")
+    assert chosen == [torch.device("cuda:1")]
+    with pytest.raises(BenchError, match="--device cuda:2 was asked for and torch sees 2 GPUs, counted from cuda:0"):
+        device_of("cuda:2")
+
+
 def test_workers_embed_verify_and_replay_use_the_rule_and_nothing_else_does_without() -> None:
     callers, makers = set(), set()
     for path in HARNESS.rglob("*.py"):
