@@ -21,7 +21,7 @@ from benchmark.planning.job import Job, ways
 from benchmark.store.records import Record
 from benchmark.vocabulary import JobKind
 
-BAR = 60  # columns
+BAR = 24  # columns
 STYLES = {"ok": "green", "not-applicable": "dim", "blocked": "yellow"}  # the rest is red
 
 
@@ -205,7 +205,9 @@ class LiveProgress(PlainProgress):
         table.add_column(no_wrap=True, overflow="ellipsis")
         for job, elapsed in running:
             table.add_row(Text(duration(elapsed)), Text(printable(job.label)))
-        return Group(ProgressBar(total=1.0, completed=self.share_done, width=BAR), header, table)
+        top = Table.grid(padding=(0, 1))
+        top.add_row(ProgressBar(total=1.0, completed=self.share_done, width=BAR), header)
+        return Group(top, table)
 
     def _settled(self, job: Job, status: str, seconds: float | None, reason: str | None) -> None:
         if status not in ("ok", "not-applicable"):

@@ -43,7 +43,7 @@ class Hardware:
 
 
 @dataclass(frozen=True)
-class Rate:
+class TrainingRate:
     """operations: multiply-adds for one trained image, forward and backward; 0 where no probe could be made."""
 
     operations: float
@@ -58,7 +58,7 @@ class Rate:
         return self.operations * self.images_per_second
 
 
-GUESS = Rate(0.0, 5_000.0)  # a small net on one core
+GUESS = TrainingRate(0.0, 5_000.0)  # a small net on one core
 
 
 @cache
@@ -83,10 +83,10 @@ class Rates:
 
     def __init__(self, worlds: Sequence[Mapping[str, Any]], device: str) -> None:
         self._worlds, self._hardware = worlds, hardware(device)
-        self._found: list[Rate] = []
+        self._found: list[TrainingRate] = []
 
     @property
-    def found(self) -> list[Rate]:
+    def found(self) -> list[TrainingRate]:
         """One for each world."""
         if not self._found:
             known = [_remembered(self._path(world)) for world in self._worlds]
@@ -99,7 +99,7 @@ class Rates:
             self._found = [rate or next(unknown) for rate in known]
         return self._found
 
-    def of(self, world: Mapping[str, Any]) -> Rate:
+    def of(self, world: Mapping[str, Any]) -> TrainingRate:
         """That of the same net, or else of another that learns the same task."""
         likeness = [
             (one["task"] == world["task"], one["architecture"] == world["architecture"]) for one in self._worlds
@@ -126,24 +126,24 @@ class Rates:
         return user_cache() / "rates" / f"{hashlib.sha256(canonical(named).encode()).hexdigest()}.json"
 
 
-def _remembered(path: Path) -> Rate | None:
+def _remembered(path: Path) -> TrainingRate | None:
     try:
-        return read(Rate, read_json(path, ""))
+        return read(TrainingRate, read_json(path, ""))
     except BenchError:
         return None  # not there, or damaged: it is measured again
 
 
-def _remember(path: Path, rate: Rate) -> None:
+def _remember(path: Path, rate: TrainingRate) -> None:
     with suppress(OSError):  # a home that can't be written: it is measured again next time
         write_whole(path, json.dumps(asdict(rate)).encode())
 
 
-def _probed(worlds: Sequence[Mapping[str, Any]], device: str) -> list[Rate]:
+def _probed(worlds: Sequence[Mapping[str, Any]], device: str) -> list[TrainingRate]:
     """What a probe finds for each. An estimate must stop no run: a guess, where the probe fails."""
     question = json.dumps({"worlds": worlds, "device": device})
     command = [sys.executable, "-P", "-c", _PROBE, *sys.path]
     try:
         done = subprocess.run(command, input=question, capture_output=True, text=True, timeout=_LONGEST, check=True)
-        return [read(Rate, one) for one in json.loads(done.stdout)]
+        return [read(TrainingRate, one) for one in json.loads(done.stdout)]
     except (OSError, ValueError, BenchError, subprocess.SubprocessError):
         return [GUESS] * len(worlds)

@@ -147,9 +147,9 @@ def test_the_live_display_shows_what_runs_and_what_is_left() -> None:
     clock.now += 42.0
     progress.started(jobs[1])
     progress.finished(jobs[2], record(seconds=60.0))
-    bar, header, *rows = shown(progress).splitlines()
-    assert bar.count("━") == BAR * 60 / 720  # of the expected seconds
-    assert header.rstrip() == "1/3 done · 1 finished before · 2 running · about 10 min left"
+    top, *rows = shown(progress).splitlines()
+    assert top.count("━") == BAR * 60 // 720  # of the expected seconds
+    assert top.strip("━ ") == "1/3 done · 1 finished before · 2 running · about 10 min left"
     assert [line.split() for line in rows] == [
         ["42", "s", "host"],
         ["0", "s", "marked"],
