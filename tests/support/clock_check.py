@@ -3,9 +3,9 @@
     python tests/support/clock_check.py records RECORDS.jsonl[.gz] [--own-rate]
     python tests/support/clock_check.py host PROFILE SHARE
 
-`records` compares the records of a run with what would have been expected of its jobs from the probe of this device, or,
-with `--own-rate`, from what a null took there: for records of another machine. `host` trains one host of a profile with
-a share of its epochs.
+`records` compares the records of a run with what would have been expected of its jobs from the probe of this device,
+or, with `--own-rate`, from what a null took there: for records of another machine. `host` trains one host of a profile
+with a share of its epochs.
 """
 
 from __future__ import annotations
@@ -57,12 +57,14 @@ def compare(path: Path, own_rate: bool) -> None:
             rows[row].append((expected, one["run"]["cpu_seconds"]))
     for row in sorted(rows, key=lambda row: (row == "all", row)):
         expected, took = map(sum, zip(*rows[row], strict=True))
-        print(f"{row:<9}{len(rows[row]):>6} jobs, expected {expected:>8.1f} s, took {took:>8.1f} s: {expected / took:.2f}")
+        print(
+            f"{row:<9}{len(rows[row]):>6} jobs, expected {expected:>8.1f} s, took {took:>8.1f} s: {expected / took:.2f}"
+        )
 
 
 def host(name: str, share: float) -> None:
     """Train one host of a profile with `share` of its epochs."""
-    import torch._dynamo  # the first step of an optimiser imports it, for seconds
+    import torch._dynamo  # noqa: F401 - the first step of an optimiser imports it, for seconds
 
     from benchmark.data.splits import load_split
     from benchmark.execution.job_context import context_of

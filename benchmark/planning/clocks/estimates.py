@@ -99,8 +99,9 @@ def _records(store: RecordStore) -> Iterator[Record]:
 
 def work_key(payload: Mapping[str, Any]) -> str:
     """What decides how long a job takes: engine, kind, plug-ins, parameters, net and images, not parents or seed."""
-    world, scheme = payload["world"], payload.get("scheme")
-    key = f"{payload['engine']} {payload['kind']} {world['task']} {world['architecture']} {world['training']}"
+    world, training, scheme = payload["world"], payload["world"]["training"], payload.get("scheme")
+    key = f"{payload['engine']} {payload['kind']} {world['task']} {world['architecture']} {world['precision']}"
+    key += f" {training['epochs']} {training['batch']} {training['optimiser']}"
     if scheme:
         key += f" {scheme['name']}{scheme['parameters']}"
     for stage in payload.get("stages", ()):
