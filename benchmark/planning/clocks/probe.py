@@ -23,14 +23,15 @@ from benchmark.training.loop import BatchSource, Meter, Recipe, fit
 
 SECONDS = 0.2  # of measured training, at least one step; the fastest of `TIMES` counts, since others use the machine
 TIMES = 4
-_WARM_UP = 2  # steps
+FEW = 8  # images of the steps that warm up and say how large the measured ones may be
 
 
 def probe(world: Mapping[str, Any], wanted: str) -> dict[str, float]:
-    """Train the net of a job's `world` on one batch of noise, `TIMES` times for about `SECONDS`.
+    """Train the net of a job's `world` on noise, `TIMES` times for about `SECONDS`.
 
-    operations: multiply-adds for one trained image. images_per_second: trained images in a second, of processor time
-    on a CPU, whose other cores and programs don't count, and of the clock on a GPU.
+    In the recipe's batches, but for a net that needs longer than that for one of them: such a net is as fast in smaller
+    ones. operations: multiply-adds for one trained image. images_per_second: trained images in a second, of processor
+    time on a CPU, whose other cores and programs don't count, and of the clock on a GPU.
     """
     device = device_of(wanted)
     task, recipe = find_task(world["task"]), Recipe(**world["training"])
@@ -38,28 +39,28 @@ def probe(world: Mapping[str, Any], wanted: str) -> dict[str, float]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = build(context.spec()).to(device)
-        source = _noise(task, recipe.batch, device)
 
-    def train(steps: int, meter: Meter | None = None) -> float:
-        began = _now(device)
+    def train(batch: int, steps: int, meter: Meter | None = None) -> float:
+        source, began = _noise(task, batch, device), _now(device)
         fit(
             model, [source], replace(recipe, epochs=steps, lr=1e-6), torch.Generator().manual_seed(0),
             precision=context.precision, meter=meter,
         )  # fmt: skip
         return _now(device) - began
 
-    meter = Meter()
+    meter, few = Meter(), min(FEW, recipe.batch)
     with counted(meter):
-        train(1, meter)
-    step = train(_WARM_UP) / _WARM_UP
-    steps = max(1, round(SECONDS / max(step, 1e-6)))
-    took = min(train(steps) for _ in range(TIMES if step < SECONDS else 1))
-    return {"operations": meter.operations / meter.samples, "images_per_second": steps * recipe.batch / took}
+        train(few, 1, meter)
+    batch = max(few, min(recipe.batch, round(few * SECONDS / train(few, 1))))
+    steps = max(1, round(SECONDS / train(batch, 1)))
+    took = min(train(batch, steps) for _ in range(TIMES))
+    return {"operations": meter.operations / meter.samples, "images_per_second": steps * batch / took}
 
 
 def _noise(task: Task, batch: int, device: torch.device) -> BatchSource:
-    x = torch.randint(0, 256, (batch, *task.shape), dtype=torch.uint8)
-    targets = torch.randint(0, task.classes, (batch,)) if task.kind == "classification" else x
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (batch, *task.shape), dtype=torch.uint8, generator=rng)
+    targets = torch.randint(0, task.classes, (batch,), generator=rng) if task.kind == "classification" else x
     return BatchSource(x.to(device), targets.to(device), batch)
 
 

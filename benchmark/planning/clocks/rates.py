@@ -29,9 +29,10 @@ from benchmark.errors import BenchError
 from benchmark.files import read_json, write_whole
 from benchmark.identity import canonical
 
-_GPUS = Path("/proc/driver/nvidia/gpus")
+_GPUS, _FIRST_GPU = Path("/proc/driver/nvidia/gpus"), Path("/dev/nvidia0")
 _PROBE = "import sys; sys.path[:] = sys.argv[1:]; from benchmark.planning.clocks.probe import main; main()"
-_LONGEST = 120.0  # seconds that a probe may take: loading torch, and a step of the largest net
+_TIMED = ("batch", "optimiser", "shift", "flip")  # what of a recipe a step's time depends on
+_LONGEST = 300.0  # seconds that a probe may take: loading torch, and a step of the largest net
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ def processor() -> str:
 
 def hardware(wanted: str) -> Hardware:
     """What `--device` stands for here, found without torch: "auto" is the GPU where the driver shows one."""
-    gpus = [] if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") else sorted(_GPUS.glob("*/information"))
-    if wanted == "cpu" or (wanted == "auto" and not gpus):
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or "+cpu" in importlib.metadata.version("torch")
+    gpus = sorted(_GPUS.glob("*/information"))
+    if wanted == "cpu" or (wanted == "auto" and (hidden or not (gpus or _FIRST_GPU.exists()))):
         return Hardware("cpu", processor())
     lines = gpus[0].read_text().splitlines() if gpus else []
     return Hardware("cuda", next((line.split(":", 1)[1].strip() for line in lines if line.startswith("Model")), ""))
@@ -117,10 +119,10 @@ class Rates:
         return f"{' and '.join(rates)} multiply-adds/s on {self._hardware.name or self._hardware.device}"
 
     def _path(self, world: Mapping[str, Any]) -> Path:
-        task = find_task(world["task"])
+        task, recipe = find_task(world["task"]), {name: world["training"][name] for name in _TIMED}
         named = {
             **asdict(self._hardware), "torch": importlib.metadata.version("torch"), "engine": engine_hash(),
-            "net": world["architecture"], "training": world["training"], "precision": world["precision"],
+            "net": world["architecture"], "recipe": recipe, "precision": world["precision"],
             "images": [task.kind, task.classes, task.shape],
         }  # fmt: skip
         return user_cache() / "rates" / f"{hashlib.sha256(canonical(named).encode()).hexdigest()}.json"

@@ -14,7 +14,7 @@ from benchmark.digest.code_digest import engine_hash
 from benchmark.identity import job_id
 from benchmark.planning.clocks import measure_work, rates, work
 from benchmark.planning.clocks.estimates import Estimates
-from benchmark.planning.clocks.rates import GUESS, Rates, TrainingRate, processor
+from benchmark.planning.clocks.rates import GUESS, Hardware, Rates, TrainingRate, hardware, processor
 from benchmark.planning.clocks.work import FORWARD, trained_images, work_table
 from benchmark.planning.job import Job, ways
 from benchmark.planning.profile import Profile, load_profile
@@ -152,6 +152,20 @@ def test_a_device_is_probed_once(probed: list[str], monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(importlib.metadata, "version", lambda package: "another")
     assert Rates([wide], "cpu").of(wide) == RATE
     assert len(probed) == 4
+
+
+def test_the_hardware_is_known_without_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(rates, "_GPUS", tmp_path)
+    monkeypatch.setattr(rates, "_FIRST_GPU", tmp_path / "none")
+    monkeypatch.setattr(importlib.metadata, "version", lambda package: "2.14.1")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    here = Hardware("cpu", processor())
+    assert hardware("auto") == here
+    (tmp_path / "0000:19:00.0").mkdir()
+    (tmp_path / "0000:19:00.0" / "information").write_text("Model: \t\t NVIDIA H200\nIRQ:   \t\t 301\n")
+    assert [hardware(wanted) for wanted in ("auto", "cuda", "cpu")] == [*[Hardware("cuda", "NVIDIA H200")] * 2, here]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert hardware("auto") == here
 
 
 def test_a_probe_that_fails_stops_nothing_and_is_tried_again(
