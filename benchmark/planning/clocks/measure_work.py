@@ -39,6 +39,7 @@ class _Base:
 
 
 def main() -> None:
+    """Write `work.json` from the files that the command line names. Raises BenchError."""
     paths = [Path(word) for word in sys.argv[1:]]
     if not paths:
         raise BenchError(f"name files of records: {COMMAND} leaderboard/published/quick/records.jsonl.gz")

@@ -7,7 +7,7 @@ What schemes, attacks and courts cost in that unit was measured once, from recor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -118,8 +118,14 @@ def amount(work: MeasuredWork, payload: Mapping[str, Any], task: Task, parameter
     if work.per == "host":
         return float(epochs * task.owner)
     if work.per == "once":
-        return next((float(parameters[name]) for name in REPEATS if name in parameters), 1.0)
+        return _first_number(parameters, REPEATS, 1.0)
     if payload["kind"] == "marked":
-        return (parameters.get("epochs") or epochs) * float(task.owner)
+        return _first_number(parameters, ("epochs",), epochs) * task.owner
     pool, share = payload["thief"]["pool"], payload["thief"]["share"]
-    return parameters.get("epochs", 1) * share * float(task.owner if pool == "owner" else task.thief)
+    return _first_number(parameters, ("epochs",), 1.0) * share * (task.owner if pool == "owner" else task.thief)
+
+
+def _first_number(parameters: Mapping[str, Any], names: Sequence[str], otherwise: float) -> float:
+    """The first of these parameters above 0: a plug-in of somebody else's may call a text so."""
+    values = (parameters.get(name) for name in names)
+    return float(next((one for one in values if isinstance(one, int | float) and one > 0), otherwise))

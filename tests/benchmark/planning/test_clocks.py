@@ -77,7 +77,8 @@ def test_every_built_in_was_measured_and_another_plug_in_is_expected_to_train() 
     assert {("attacked", one.name) for one in registry.attacks} <= measured
     assert {(kind, one.name) for one in registry.schemes for kind in ("marked", "judged")} <= measured
     assert trained_images(marked("mine", epochs=7)) == pytest.approx(1.5 * 7 * 1_000 + FORWARD * 397)
-    assert trained_images(attacked(plugin("mine", scale=0.1))) == pytest.approx(400 + FORWARD * 397)
+    for parameters in ({"scale": 0.1}, {"epochs": "many"}):
+        assert trained_images(attacked(plugin("mine", **parameters))) == pytest.approx(400 + FORWARD * 397)
 
 
 def test_the_nearest_measured_setting_counts() -> None:
