@@ -17,10 +17,12 @@ from benchmark.data.own_images import CLASSES, PAIRS
 from benchmark.data.prepared import say
 from benchmark.data.tasks import DATA_ROOT, find_task
 from benchmark.errors import BenchError
+from benchmark.execution.progress import duration, note
 from benchmark.execution.run import Machine, carry_out
 from benchmark.execution.run_file import describe
 from benchmark.planning.calibration import calibration_plan
-from benchmark.planning.durations import TYPICAL_MEGABYTES, history
+from benchmark.planning.clocks.estimates import TYPICAL_MEGABYTES, Estimates
+from benchmark.planning.job import ways
 from benchmark.planning.null_pools import null_attacks
 from benchmark.planning.plan import Plan, make_plan
 from benchmark.planning.profile import Profile, load_profile
@@ -32,6 +34,7 @@ from benchmark.store.secret import digest_of
 from benchmark.vocabulary import JobKind
 from leaderboard.judge.run import Run, read_run
 
+LONG = 3600.0  # seconds: what takes longer is said before it starts
 NEIGHBOURS = {"classification": "finetune(mode=ftal)", "image-to-image": "surrogate"}  # of a calibration, by kind
 
 
@@ -66,20 +69,22 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class ToDo:
-    """What of a plan has no final record yet: seconds on one worker, and megabytes of disk."""
+    """What of a plan has no final record yet: seconds on the workers, on what these rest, and megabytes of disk."""
 
     planned: Counter[JobKind]  # jobs by kind
     finished: Counter[JobKind]
     jobs: int
     seconds: float
+    basis: str
     megabytes: float
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A plan, the machine it runs on, and what `run.json` says beside the plan. command: as it was typed."""
+    """A plan, how long its jobs take, the machine it runs on, and what `run.json` says beside it. command: as typed."""
 
     plan: Plan
+    estimates: Estimates
     machine: Machine
     registry: Registry
     command: str
@@ -95,20 +100,34 @@ class PlannedRun:
         described = describe(self.plan, self.machine.run, self.command, self.registry.broken)
         described = replace(described, calibration=self.calibration, reproduction=self.reproduction)
         with self.machine.lock(console):
+            self._say_if_long(console, fresh)
             carry_out(self.plan.jobs, self.machine, console, described, fresh=fresh, retry=retry)
             yield read_run(self.machine.folder, self.machine.store)
 
-    def to_do(self) -> ToDo:
-        store = self.machine.store
-        left = [job for job in self.plan.jobs if not store.finished(job.id)]
+    def to_do(self, *, fresh: bool = False) -> ToDo:
+        """fresh: as if nothing were finished."""
+        left = [job for job in self.plan.jobs if fresh or not self.machine.store.finished(job.id)]
         planned = Counter(job.kind for job in self.plan.jobs)
         return ToDo(
             planned,
             planned - Counter(job.kind for job in left),
             len(left),
-            sum(job.seconds for job in left),
+            max(sum(job.seconds for job in left) / self.machine.jobs_at_a_time, max(ways(left).values(), default=0.0)),
+            self.estimates.basis([self.estimates.of(job.payload) for job in left]),
             sum(TYPICAL_MEGABYTES[job.kind] for job in left),
         )
+
+    def _say_if_long(self, console: Console, fresh: bool) -> None:
+        """Tell the person before the first job where all of them together take more than an hour."""
+        if sum(job.seconds for job in self.plan.jobs) < LONG:  # whatever of it is finished
+            return
+        to_do = self.to_do(fresh=fresh)
+        if to_do.seconds > LONG:
+            note(
+                console,
+                f"This run takes about {duration(to_do.seconds)} on {self.machine.jobs_at_a_time} workers, {to_do.basis}. "
+                "It can be stopped at any time: the same command goes on where it stopped.",
+            )
 
 
 def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> PlannedRun:
@@ -130,8 +149,7 @@ def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> Planned
         say(note)
     secret = run_secret(machine.store.root, options.secret, keep=keep)
     machine = replace(machine, hidden=secret_files(options.secret))
-    plan = _crossed(profile, schemes, attacks, registry, machine, secret)
-    return PlannedRun(plan, machine, registry, command)
+    return PlannedRun(*_crossed(profile, schemes, attacks, registry, machine, secret), machine, registry, command)
 
 
 def _check_task(name: str, profile: Profile, schemes: Sequence[Setting]) -> str:
@@ -173,9 +191,12 @@ def plan_calibration(
         provide(find_task(task))
     others = scratch, neighbours, null_attacks(profile, fit, registry)
     secret = run_secret(machine.store.root)
-    plan, entries = calibration_plan(profile, fit, met, *others, draws, history(machine.store.root), digest_of(secret))
+    estimates = Estimates(profile, machine.store, machine.device)
+    plan, entries = calibration_plan(profile, fit, met, *others, draws, estimates, digest_of(secret))
     described = tuple(DescribedCalibration(**entry) for entry in entries)
-    return PlannedRun(plan, machine, registry, command, described), [one for one in selected if one not in fit]
+    return PlannedRun(plan, estimates, machine, registry, command, described), [
+        one for one in selected if one not in fit
+    ]
 
 
 def plan_reproduction(
@@ -192,19 +213,20 @@ def plan_reproduction(
         provide(find_task(task), offline=offline)
     secret = run_secret(machine.store.root, wanted_secret)
     machine = replace(machine, hidden=secret_files(wanted_secret))
-    plan = _crossed(profile, schemes.values(), attacks.values(), registry, machine, secret)
+    planned = _crossed(profile, schemes.values(), attacks.values(), registry, machine, secret)
     labels = [{name: setting.label for name, setting in chosen.items()} for chosen in (schemes, attacks)]
-    return PlannedRun(plan, machine, registry, command, reproduction=work.described(scale, *labels))
+    return PlannedRun(*planned, machine, registry, command, reproduction=work.described(scale, *labels))
 
 
 def _crossed(
     profile: Profile, schemes: Iterable[Setting], attacks: Iterable[Setting], registry: Registry, machine: Machine,
     secret: bytes,
-) -> Plan:  # fmt: skip
+) -> tuple[Plan, Estimates]:  # fmt: skip
     """Each setting once, in their order."""
     rows, columns = (list({one.label: one for one in some}.values()) for some in (schemes, attacks))
-    others, took = null_attacks(profile, rows, registry), history(machine.store.root)
-    return make_plan(profile, rows, columns, others, took, digest_of(secret))
+    estimates = Estimates(profile, machine.store, machine.device)
+    others = null_attacks(profile, rows, registry)
+    return make_plan(profile, rows, columns, others, estimates, digest_of(secret)), estimates
 
 
 def _check_size(scale: str, device: str) -> None:

@@ -23,7 +23,7 @@ from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
 from benchmark.execution.run import Machine, carry_out
-from benchmark.planning.durations import history
+from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job
 from benchmark.planning.null_pools import null_jobs
 from benchmark.planning.profile import Profile
@@ -242,7 +242,7 @@ def null_models(
     These are left out of the pools; and of a suspect that is a null, its own surrogate or what it was copied from.
     """
     store = machine.store
-    roles, jobs = null_jobs(profile, registry, history(store.root))
+    roles, jobs = null_jobs(profile, registry, Estimates(profile, store, machine.device))
     retries: tuple[tuple[str, ...], ...] = ((), ("damaged",))
     for retry in retries:  # the second time only where an artefact was damaged
         if retry or not all(store.finished(job.id) for job in jobs):

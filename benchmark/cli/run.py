@@ -53,7 +53,7 @@ def plan(planned: PlannedRun, as_json: bool) -> int:
     from benchmark.execution.progress import duration
 
     plan, workers, to_do = planned.plan, planned.machine.jobs_at_a_time, planned.to_do()
-    seeds, thieves, seconds = plan.profile.seeds, plan.profile.thief.axis, to_do.seconds / workers
+    seeds, thieves = plan.profile.seeds, plan.profile.thief.axis
     if as_json:
         options.dump({
             "schemes": [setting.label for setting in plan.schemes],
@@ -63,7 +63,10 @@ def plan(planned: PlannedRun, as_json: bool) -> int:
             "jobs": {
                 kind: {"planned": count, "finished": to_do.finished[kind]} for kind, count in to_do.planned.items()
             },
-            "to_do": {"jobs": to_do.jobs, "seconds": seconds, "workers": workers, "megabytes": to_do.megabytes},
+            "to_do": {
+                "jobs": to_do.jobs, "seconds": to_do.seconds, "basis": to_do.basis, "workers": workers,
+                "megabytes": to_do.megabytes,
+            },
         })  # fmt: skip
         return EXIT_OK
     by_data = f" × {len(thieves)} thieves" if len(thieves) > 1 else ""
@@ -74,7 +77,9 @@ def plan(planned: PlannedRun, as_json: bool) -> int:
     for kind, count in to_do.planned.items():
         options.say(f"jobs   {kind:<9}{count:>5}   {to_do.finished[kind]:>5} finished")
     disk = f"{to_do.megabytes:.0f} MB of disk"
-    options.say(f"to do  {to_do.jobs} jobs, about {duration(seconds)} on {workers} workers, {disk}")
+    options.say(f"to do  {to_do.jobs} jobs, about {duration(to_do.seconds)} on {workers} workers, {disk}")
+    if to_do.basis:
+        options.say(f"       {to_do.basis}")
     first = [cell for cell in marked if (cell.replicate, cell.pool, cell.share) == (0, *thieves[0])]
     for attack in plan.attacks:
         unfit = [cell for cell in first if cell.attack == attack.label and cell.reason]

@@ -68,7 +68,7 @@ class Shelf:
         name = re.sub(r"[^a-z0-9.-]+", "-", task.lower())[-60:].strip("-")
         if name != task:
             name += f"-{_short(task)}"
-        cache = _cache() / "prepared" / _short(package or str(root.resolve())) / name
+        cache = user_cache() / "prepared" / _short(package or str(root.resolve())) / name
         places = (root / "prepared" / name, cache) if root.is_dir() else (cache,)
         return cls(places, source_hash(Path(__file__).with_name("rows.py"))[:12])
 
@@ -131,7 +131,7 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:12]
 
 
-def _cache() -> Path:
+def user_cache() -> Path:
     """The user's cache folder, by the XDG base directory specification."""
     given = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(given) if os.path.isabs(given) else Path(os.path.expanduser("~/.cache"))) / "watermark-bench"

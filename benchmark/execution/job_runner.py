@@ -22,6 +22,7 @@ from benchmark.execution.job_bodies import compute
 from benchmark.execution.job_context import Changed, JobContext
 from benchmark.execution.mishaps import mishap
 from benchmark.execution.suspect_process import RemoteService
+from benchmark.planning.clocks.rates import processor
 from benchmark.planning.job import Job
 from benchmark.protocol.parties import NotApplicable
 from benchmark.store.artefacts import DamagedArtefact
@@ -84,13 +85,8 @@ def _circumstances(device: torch.device) -> dict[str, Any]:
     }
 
 
-@cache
 def _hardware(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
 
 
 @cache

@@ -6,18 +6,22 @@ Labels and reasons come from plug-ins: they are shown as plain text, never as ma
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from benchmark.errors import printable
-from benchmark.planning.job import Job
+from benchmark.planning.job import Job, ways
 from benchmark.store.records import Record
+from benchmark.vocabulary import JobKind
 
+BAR = 24  # columns
 STYLES = {"ok": "green", "not-applicable": "dim", "blocked": "yellow"}  # the rest is red
 
 
@@ -32,29 +36,36 @@ class JobCounts:
         self._left: dict[str, Job] = {}  # neither finished nor blocked
         self._began: dict[str, tuple[Job, float]] = {}  # what runs now, and since when
         self._known: set[str] = set()  # final before this run
-        self._took = self._estimated = 0.0  # over the jobs finished in this run
+        self._work: dict[JobKind, float] = defaultdict(float)  # expected seconds of what is left
+        self._took: dict[JobKind, float] = defaultdict(float)  # over the jobs that ended ok in this run
+        self._estimated: dict[JobKind, float] = defaultdict(float)
+        self._ways: dict[str, float] = {}
+        self._all_work = 0.0  # of what is left and what is settled
         self._workers = 1
         self.total = 0  # jobs this run has to settle; what was final before is in `cached`
 
     def planned(self, jobs: Sequence[Job], cached: Sequence[Job], workers: int) -> None:
         """All jobs of this run, and those of them whose record is final already."""
         self._known = {job.id for job in cached}
-        self._left = {job.id: job for job in jobs if job.id not in self._known}
-        self.total, self._workers = len(self._left), max(1, workers)
+        left = [job for job in jobs if job.id not in self._known]
+        self._left, self._ways = {job.id: job for job in left}, ways(left)
+        for job in left:
+            self._add(job)
+        self.total, self._workers = len(left), max(1, workers)
 
     def started(self, job: Job) -> None:
         self._began[job.id] = (job, self._clock())
 
     def finished(self, job: Job, record: Record) -> None:
         self._began.pop(job.id, None)
-        self._left.pop(job.id, None)
-        if (seconds := record["run"].get("seconds")) is not None:
-            self._took += seconds
-            self._estimated += job.seconds
+        self._take_out(job)
+        if record["status"] == "ok" and (seconds := record["run"].get("seconds")) is not None:
+            self._took[job.kind] += seconds
+            self._estimated[job.kind] += job.seconds
 
     def blocked(self, job: Job, ancestor: Job) -> None:
         """`job` won't run, since `ancestor` did not end ok."""
-        self._left.pop(job.id, None)
+        self._take_out(job)
 
     def postponed(self, job: Job, reason: str) -> None:
         """It ran out of memory, or its parent is made again first: it will be run once more."""
@@ -62,10 +73,20 @@ class JobCounts:
 
     def rebuilt(self, job: Job, reason: str) -> None:
         """`job` was finished and will be run again: its artefact is damaged, or a parent came out different."""
-        self._left[job.id] = job
+        if job.id not in self._left:
+            self._left[job.id] = job
+            self._add(job)
         if job.id in self._known:
             self._known.remove(job.id)
             self.total += 1
+
+    def _add(self, job: Job) -> None:
+        self._work[job.kind] += job.seconds
+        self._all_work += job.seconds
+
+    def _take_out(self, job: Job) -> None:
+        if self._left.pop(job.id, None) is not None:
+            self._work[job.kind] -= job.seconds
 
     @property
     def cached(self) -> int:
@@ -76,17 +97,42 @@ class JobCounts:
         return self.total - len(self._left)
 
     @property
+    def share_done(self) -> float:
+        """How much of the expected work of this run is settled, in [0, 1]."""
+        left = sum(list(self._work.values()))
+        return min(1.0, max(0.0, 1 - left / self._all_work)) if self._all_work else 1.0
+
+    @property
     def running(self) -> list[tuple[Job, float]]:
         """What runs now, and the seconds since each started."""
         now = self._clock()
         return [(job, now - began) for job, began in list(self._began.values())]
 
     def seconds_left(self) -> float:
-        """The estimates of what is left, over the workers, scaled by how long jobs took so far."""
-        pace = self._took / self._estimated if self._estimated else 1.0
-        work = pace * sum(job.seconds for job in list(self._left.values()))
-        work -= sum(min(elapsed, pace * job.seconds) for job, elapsed in self.running)
-        return work / self._workers
+        """What is left, over the workers, but no less than the longest chain of jobs that need one another.
+
+        Estimates are corrected by how long jobs of their kind took so far.
+        """
+        running, kinds = self.running, list(self._work)
+        elapsed = {job.id: seconds for job, seconds in running}
+        overall, pace = self._pace(kinds), {kind: self._pace([kind]) for kind in kinds}
+        work = sum(pace[kind] * self._work[kind] for kind in kinds)
+        work -= sum(min(seconds, pace[job.kind] * job.seconds) for job, seconds in running)
+        # the scheduler starts the longest chains first, so with jobs enough for all workers they are under way
+        few = len(self._left) <= self._workers
+        chains = (
+            max(0.0, pace[job.kind] * job.seconds - elapsed.get(job.id, 0.0))
+            + overall * (self._ways.get(job.id, job.seconds) - job.seconds)
+            for job in (list(self._left.values()) if few else [job for job, _ in running])
+        )
+        return max(work / self._workers, max(chains, default=0.0))
+
+    def _pace(self, kinds: Sequence[JobKind]) -> float:
+        """Seconds that jobs took for each that was expected; over all kinds, where none of these has ended."""
+        for some in (kinds, list(self._estimated)):
+            if estimated := sum(self._estimated.get(kind, 0.0) for kind in some):
+                return sum(self._took[kind] for kind in some) / estimated
+        return 1.0
 
 
 class PlainProgress(JobCounts):
@@ -159,7 +205,9 @@ class LiveProgress(PlainProgress):
         table.add_column(no_wrap=True, overflow="ellipsis")
         for job, elapsed in running:
             table.add_row(Text(duration(elapsed)), Text(printable(job.label)))
-        return Group(header, table)
+        top = Table.grid(padding=(0, 1))
+        top.add_row(ProgressBar(total=1.0, completed=self.share_done, width=BAR), header)
+        return Group(top, table)
 
     def _settled(self, job: Job, status: str, seconds: float | None, reason: str | None) -> None:
         if status not in ("ok", "not-applicable"):

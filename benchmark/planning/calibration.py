@@ -10,6 +10,7 @@ from itertools import cycle
 from typing import Any
 
 from benchmark.errors import BenchError
+from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job
 from benchmark.planning.plan import Plan
 from benchmark.planning.plan_builder import SURROGATES, PlanBuilder
@@ -33,19 +34,19 @@ def calibration_plan(
     neighbours: Mapping[str, Setting],
     null_attacks: Mapping[str, Setting],
     draws: int = DRAWS,
-    history: Mapping[str, float] | None = None,
+    estimates: Estimates | None = None,
     secret: str = "",
 ) -> tuple[Plan, list[dict[str, Any]]]:
     """The jobs, and which of them stand for what: one entry per scheme, as run.json's `calibration`.
 
     Every scheme is calibrated on its track. attacks: each clean null meets one of those that serve its track, in turn.
     scratch: trains on the thief's split, so its models are the pool of disjoint data. neighbours: by kind of task, what
-    other people with other data do to the owner's own host. null_attacks, secret: as in `make_plan`. Raises BenchError
-    where no attack serves a track.
+    other people with other data do to the owner's own host. null_attacks, estimates, secret: as in `make_plan`. Raises
+    BenchError where no attack serves a track.
     """
     jobs: dict[str, Job] = {}
     drafts = {
-        track: PlanBuilder(track, history or {}, jobs, null_attacks.get(track.task), secret) for track in profile.tracks
+        track: PlanBuilder(track, estimates, jobs, null_attacks.get(track.task), secret) for track in profile.tracks
     }
     pools: dict[Profile, dict[str, list[str]]] = {}
     described = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ class Job:
     payload: Mapping[str, Any]  # JSON
     parents: tuple[str, ...] = ()
     sources: Mapping[str, PluginSource] = field(default_factory=dict)
-    seconds: float = 1.0  # expected duration on one CPU core, for the order and the time left
+    seconds: float = 1.0  # expected on one worker of this device, for the order and the time left
     timeout: float = 600.0  # seconds after which the process is killed
     given: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -51,3 +51,17 @@ class Job:
     def foreign(self) -> bool:
         """Whether code runs in it that is not the benchmark's own."""
         return any(not source.trusted for source in self.sources.values())
+
+
+def ways(jobs: Sequence[Job]) -> dict[str, float]:
+    """By id, the expected seconds from the start of a job to the end of the longest chain of jobs that need it.
+
+    jobs: parents before children, as plans list them; parents that are not among them are finished.
+    """
+    own = {job.id: job.seconds for job in jobs}
+    found = dict(own)
+    for job in reversed(jobs):
+        for parent in job.parents:
+            if parent in own:
+                found[parent] = max(found[parent], own[parent] + found[job.id])
+    return found

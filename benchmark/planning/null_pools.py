@@ -6,9 +6,10 @@ of surrogates of unmarked models, too, and the larger p counts (docs/decisions.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from benchmark.data.tasks import find_task
+from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job
 from benchmark.planning.plan_builder import PlanBuilder
 from benchmark.planning.profile import Profile
@@ -31,8 +32,8 @@ def null_attacks(profile: Profile, schemes: Sequence[Setting], registry: Registr
 
 
 def null_jobs(
-    profile: Profile, registry: Registry, history: Mapping[str, float]
+    profile: Profile, registry: Registry, estimates: Estimates | None = None
 ) -> tuple[dict[str, list[str]], list[Job]]:
     """The pools of one track, the same as those of a run: job ids by role, and the jobs, parents before children."""
-    builder = PlanBuilder(profile, history, {}, null_attack(profile, registry))
+    builder = PlanBuilder(profile, estimates, {}, null_attack(profile, registry))
     return builder.null_pools, list(builder.jobs.values())

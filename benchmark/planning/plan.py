@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job
 from benchmark.planning.plan_builder import SURROGATES, PlanBuilder, PoolShare
 from benchmark.planning.profile import Profile
@@ -31,18 +32,16 @@ def make_plan(
     schemes: Sequence[Setting],
     attacks: Sequence[Setting],
     null_attacks: Mapping[str, Setting],
-    history: Mapping[str, float] | None = None,
+    estimates: Estimates | None = None,
     secret: str = "",
 ) -> Plan:
     """Cross `schemes` with `attacks`.
 
-    null_attacks: what makes the second pool of nulls, by task (`benchmark.planning.null_pools`). history: the seconds a
-    kind of work took before, by `work_key`. secret: see `PlanBuilder`.
+    null_attacks: what makes the second pool of nulls, by task (`benchmark.planning.null_pools`). estimates,
+    secret: see `PlanBuilder`.
     """
     jobs: dict[str, Job] = {}
-    builders = {
-        one: PlanBuilder(one, history or {}, jobs, null_attacks.get(one.task), secret) for one in profile.tracks
-    }
+    builders = {one: PlanBuilder(one, estimates, jobs, null_attacks.get(one.task), secret) for one in profile.tracks}
     cells = [
         cell
         for replicate in range(profile.seeds)

@@ -22,7 +22,7 @@ from benchmark.digest.code_digest import engine_hash, source_hash
 from benchmark.errors import BenchError
 from benchmark.files import json_value
 from benchmark.identity import content_hash, job_id
-from benchmark.planning.durations import TYPICAL_SECONDS, work_key
+from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job, PluginSource
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting, Stage
@@ -38,15 +38,16 @@ PoolShare = tuple[str, float]  # the pool that a thief's images are from, and hi
 class PlanBuilder:
     """Adds jobs to `jobs`, which several tracks share: by id, parents before children.
 
-    secret: the SHA-256 of the store's, which the jobs of owners and courts name; "" in a plan that is read and not run.
+    estimates: how long its jobs take; without them every job counts alike. secret: the SHA-256 of the store's, which
+    the jobs of owners and courts name; "" in a plan that is read and not run.
     """
 
     def __init__(
-        self, profile: Profile, history: Mapping[str, float], jobs: dict[str, Job], null_attack: Setting | None,
+        self, profile: Profile, estimates: Estimates | None, jobs: dict[str, Job], null_attack: Setting | None,
         secret: str = "",
     ) -> None:  # fmt: skip
         self.profile = profile
-        self.history = history
+        self.estimates = estimates
         self.jobs = jobs
         self.null_attack = null_attack
         self.secret = secret
@@ -70,7 +71,7 @@ class PlanBuilder:
                 f"no record can hold what names the job {label!a} ({error}): choose other values"
             ) from None
         if id not in self.jobs:
-            seconds = self.history.get(work_key(payload), TYPICAL_SECONDS[kind])
+            seconds = self.estimates.of(payload).seconds if self.estimates else 1.0
             unique = tuple(dict.fromkeys(parents))
             role: JobRole = "insider" if kind == "attacked" and payload.get("key") else ROLES[kind]
             self.jobs[id] = Job(id, kind, role, label, payload, unique, sources, seconds, self.profile.timeout)

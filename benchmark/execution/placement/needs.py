@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.planning.durations import work_key
+from benchmark.planning.clocks.estimates import work_key
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobKind
 

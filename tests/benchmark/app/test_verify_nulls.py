@@ -23,7 +23,7 @@ def trained(results: Path) -> tuple[Profile, Machine, dict[str, list[str]]]:
     """The nulls of the quick profile's image track, as finished jobs with empty artefacts, by pool."""
     _, photos = load_profile("quick").tracks
     machine = Machine(results, "quick", 1, "cpu")
-    pools, jobs = null_jobs(photos, REGISTRY, {})
+    pools, jobs = null_jobs(photos, REGISTRY)
     for job in jobs:
         machine.store.write({
             "schema": 1, "id": job.id, "kind": job.kind, "status": "ok", "reason": None, "parents": list(job.parents),

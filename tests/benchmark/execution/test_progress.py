@@ -10,14 +10,15 @@ import pytest
 from rich.console import Console
 
 from benchmark.execution.executor import LocalExecutor
-from benchmark.execution.progress import JobCounts, LiveProgress, PlainProgress, duration, progress_for
+from benchmark.execution.progress import BAR, JobCounts, LiveProgress, PlainProgress, duration, progress_for
 from benchmark.execution.scheduler import run_jobs
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
+from benchmark.vocabulary import JobKind
 
 
-def job(label: str, seconds: float = 1.0) -> Job:
-    return Job(id=label, kind="host", role="owner", label=label, payload={}, seconds=seconds)
+def job(label: str, seconds: float = 1.0, kind: JobKind = "host", parents: tuple[str, ...] = ()) -> Job:
+    return Job(label, kind, "owner", label, payload={}, parents=parents, seconds=seconds)
 
 
 def record(status: str = "ok", seconds: float = 2.31, reason: str | None = None) -> dict[str, Any]:
@@ -59,15 +60,38 @@ def test_the_time_left_follows_the_pace_so_far() -> None:
     clock.now += 5.0
     assert [(running.label, elapsed) for running, elapsed in tally.running] == [("a", 5.0), ("b", 5.0)]
     assert tally.seconds_left() == pytest.approx((60 - 10) / 2)
+    assert tally.share_done == 0
     tally.finished(a, record(seconds=30.0))  # three times what was expected
     assert (tally.done, tally.total) == (1, 3)
-    assert tally.seconds_left() == pytest.approx((3 * 50 - 5) / 2)
+    assert tally.share_done == pytest.approx(10 / 60)
+    assert tally.seconds_left() == pytest.approx(3 * 30)  # the last job keeps one worker busy, whatever the other does
     clock.now += 1000.0
-    assert tally.seconds_left() == pytest.approx((3 * 30) / 2)  # a late job counts as about to end
+    assert tally.seconds_left() == pytest.approx(3 * 30)  # a late job counts as about to end
     tally.finished(b, record(seconds=60.0))
     tally.blocked(c, b)
     assert (tally.done, tally.total) == (3, 3)
-    assert tally.seconds_left() == 0
+    assert (tally.seconds_left(), tally.share_done) == (0, 1)
+
+
+def test_kinds_of_jobs_have_their_own_pace() -> None:
+    tally = JobCounts(Clock())
+    slow, quick = [[job(f"{kind} {one}", 10.0, kind) for one in range(9)] for kind in ("marked", "judged")]
+    tally.planned([*slow, *quick], [], workers=1)
+    tally.finished(slow[0], record(seconds=40.0))
+    assert tally.seconds_left() == pytest.approx(4 * (8 + 9) * 10)  # nothing is known of the other kind yet
+    tally.finished(quick[0], record(seconds=1.0))
+    tally.finished(quick[1], record("crashed", seconds=0.0))  # says nothing about the others
+    assert tally.seconds_left() == pytest.approx(4 * 8 * 10 + 0.1 * 7 * 10)
+
+
+def test_workers_beyond_the_longest_chain_do_not_shorten_the_rest() -> None:
+    clock = Clock()
+    tally = JobCounts(clock)
+    chain = [job("host", 10.0), job("marked", 20.0, parents=("host",)), job("judged", 5.0, parents=("marked",))]
+    tally.planned([*chain, *(job(f"other {one}", 1.0) for one in range(40))], [], workers=8)
+    tally.started(chain[0])
+    clock.now += 4.0
+    assert tally.seconds_left() == pytest.approx(10 - 4 + 20 + 5)
 
 
 def test_a_job_that_runs_again_is_counted_again() -> None:
@@ -123,8 +147,10 @@ def test_the_live_display_shows_what_runs_and_what_is_left() -> None:
     clock.now += 42.0
     progress.started(jobs[1])
     progress.finished(jobs[2], record(seconds=60.0))
-    assert shown(progress).split("\n")[0].rstrip() == ("1/3 done · 1 finished before · 2 running · about 5 min left")
-    assert [line.split() for line in shown(progress).splitlines()[1:]] == [
+    top, *rows = shown(progress).splitlines()
+    assert top.count("━") == BAR * 60 // 720  # of the expected seconds
+    assert top.strip("━ ") == "1/3 done · 1 finished before · 2 running · about 10 min left"
+    assert [line.split() for line in rows] == [
         ["42", "s", "host"],
         ["0", "s", "marked"],
     ]

@@ -105,8 +105,8 @@ def test_a_thief_without_images_still_leaves_surrogates() -> None:
 
 def test_a_court_outside_any_run_shares_the_pools_of_a_run() -> None:
     digits, photos = load_profile("quick").tracks
-    assert [len(ids) for ids in null_jobs(digits, REGISTRY, {})[0].values()] == [16]
-    pools, jobs = null_jobs(photos, REGISTRY, {})
+    assert [len(ids) for ids in null_jobs(digits, REGISTRY)[0].values()] == [16]
+    pools, jobs = null_jobs(photos, REGISTRY)
     run = {job.id: job for job in images(True).jobs}
     assert {job.id for job in jobs} <= run.keys()
     assert [len(ids) for ids in pools.values()] == [8, SURROGATES]
