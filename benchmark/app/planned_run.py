@@ -125,7 +125,8 @@ class PlannedRun:
         if to_do.seconds > LONG:
             note(
                 console,
-                f"This run takes about {duration(to_do.seconds)} on {self.machine.jobs_at_a_time} workers, {to_do.basis}. "
+                f"This run takes about {duration(to_do.seconds)} on {self.machine.jobs_at_a_time} workers, "
+                f"{to_do.basis}. "
                 "It can be stopped at any time: the same command goes on where it stopped.",
             )
 

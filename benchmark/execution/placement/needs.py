@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.planning.clocks.estimates import work_key
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobKind
 
@@ -91,4 +90,6 @@ def _calls_training(path: str) -> bool:
 
 
 def _work(payload: Mapping[str, Any]) -> str:
-    return f"{work_key(payload)} {json.dumps(payload['world'], sort_keys=True)}"
+    """What decides how much memory a job takes: what it does in which world, not its seed or its parents."""
+    deciding = ("kind", "world", "scheme", "stages", "thief")
+    return json.dumps([payload.get(name) for name in deciding], sort_keys=True)

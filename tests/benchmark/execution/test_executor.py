@@ -165,7 +165,7 @@ def test_a_process_killed_from_outside_is_named(executor: LocalExecutor, job: Ca
 def test_what_the_system_kills_for_memory_ran_out_of_it(
     executor: LocalExecutor, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pid = run(executor, job("a")).result["pid"]
+    pid = run_one(executor, job("a")).result["pid"]
     executor.submit(job("b", "hang"), 1)
     monkeypatch.setattr(MemoryKills, "_ever", lambda _: 1 << 40)  # what the kernel counts
     os.kill(pid, signal.SIGKILL)
