@@ -30,9 +30,9 @@ class Heard:
         self.running, self.act = lab.null(0).service.running(), act
         self.batches: list[Tensor] = []
 
-    def ask(self, x: Tensor, access: Any, seeds: Any = None) -> Tensor:
+    def ask(self, x: Tensor, access: Any) -> Tensor:
         self.batches.append(x.clone())
-        return self.act(x, self.running.ask(x, access, seeds))
+        return self.act(x, self.running.ask(x, access))
 
 
 def judge(lab: Any) -> Court:
@@ -286,7 +286,7 @@ def test_images_may_differ_by_a_level_and_no_more(image_lab: Any) -> None:
         def __init__(self, shift: float) -> None:
             self.shift = shift
 
-        def ask(self, x: Tensor, access: Any, seeds: Any = None) -> Tensor:
+        def ask(self, x: Tensor, access: Any) -> Tensor:
             return x + self.shift * float(among(x, keyed).any())
 
     def seen(shift: float) -> str | None:
