@@ -39,7 +39,7 @@ class Prune(wm.Attack):
         weights = [module.weight for module in model.modules() if isinstance(module, LAYERS[self.layers])]
         sizes = self.ranked(torch.cat([weight.abs().flatten() for weight in weights]), thief.rng)
         keep = torch.ones_like(sizes)
-        keep[sizes.topk(round(self.amount * len(sizes)), largest=False).indices] = 0
+        keep[sizes.topk(round(self.amount * len(sizes)), largest=False, sorted=False).indices] = 0
         for weight, mask in zip(weights, keep.split([weight.numel() for weight in weights]), strict=True):
             weight.mul_(mask.view_as(weight))
         return model

@@ -198,11 +198,12 @@ def _too_large(most: int) -> ValueError:
 
 
 @contextmanager
-def replaced(path: Path, *, secret: bool = False) -> Iterator[BinaryIO]:
+def replaced(path: Path, *, secret: bool = False, lasting: bool = True) -> Iterator[BinaryIO]:
     """A file to write into, which takes the place of `path` at the end; after an exception `path` is as it was.
 
     It is written under a temporary name, flushed to the disk, then renamed. Folders are made. secret: nobody else can
-    read the file, not for a moment. Raises OSError.
+    read the file, not for a moment. lasting: it is to outlive a crash of the machine, which takes a wait for the disk.
+    Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -210,14 +211,15 @@ def replaced(path: Path, *, secret: bool = False) -> Iterator[BinaryIO]:
         with open(temporary, "wb", opener=partial(os.open, mode=0o600 if secret else 0o666)) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def write_whole(path: Path, data: bytes, *, secret: bool = False) -> None:
-    """Put `data` in the place of `path`. Raises OSError."""
-    with replaced(path, secret=secret) as file:
+def write_whole(path: Path, data: bytes, *, secret: bool = False, lasting: bool = True) -> None:
+    """Put `data` in the place of `path`; see `replaced`. Raises OSError."""
+    with replaced(path, secret=secret, lasting=lasting) as file:
         file.write(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.nn.modules.module import (
     register_module_buffer_registration_hook,
     register_module_parameter_registration_hook,
 )
+from torch.overrides import TorchFunctionMode
 
 from benchmark.architectures import convnets, image_to_image, resnets  # noqa: F401  # every builder is registered here
 from benchmark.architectures.blocks import BUILDERS, Spec
@@ -53,6 +55,20 @@ def _no_larger_than(state: Mapping[str, Tensor]) -> Iterator[None]:
         yield
 
 
+class _Undrawn(TorchFunctionMode):
+    """Sets to zero what a builder would draw for a parameter, since stored tensors take its place."""
+
+    _draws = frozenset({nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_, Tensor.uniform_, Tensor.normal_})
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        drawn = (args or (kwargs.get("tensor"),))[0] if func in self._draws else None
+        if not isinstance(drawn, nn.Parameter):
+            return func(*args, **kwargs)
+        with torch.no_grad():
+            return drawn.zero_()
+
+
 @dataclass(frozen=True)
 class Net:
     """A network at rest: the spec of its builder and its tensors (contiguous, on the CPU)."""
@@ -76,7 +92,7 @@ class Net:
 
         Raises ValueError where the spec describes a far larger net than the tensors are of.
         """
-        with _no_larger_than(self.state):
+        with _no_larger_than(self.state), _Undrawn():
             module = build(self.spec)
         module.load_state_dict(dict(self.state))
         return module.to(device).eval()

@@ -41,6 +41,10 @@ class Data:
     def to(self, device: torch.device) -> Data:
         return Data(self.x.to(device), self.y.to(device))
 
+    def copy(self) -> Data:
+        """The same images in tensors of their own."""
+        return Data(self.x.clone(), self.y.clone())
+
 
 def as_float(x: Tensor) -> Tensor:
     """uint8 pixels to [0, 1]."""

@@ -18,14 +18,17 @@ from benchmark.architectures.blocks import Spec
 from benchmark.architectures.net import known
 from benchmark.description import read
 from benchmark.execution.job_context import JobContext, court_stream
-from benchmark.identity import stream_seed
+from benchmark.identity import canonical, stream_seed
 from benchmark.protocol import steps
 from benchmark.protocol.court import Court, Suspect
 from benchmark.protocol.objects import Key, Release
 from benchmark.protocol.parties import Owner, Party, stream
 from benchmark.protocol.scheme import Scheme, TriggerScheme
+from benchmark.store.kept import Kept
 from benchmark.training.loop import Meter
 from benchmark.vocabulary import JobStep
+
+_released: Kept[dict[str, Any]] = Kept(8)  # how useful a release is to its thief, whatever he does to it
 
 
 def compute(context: JobContext, step: JobStep, made: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,8 +82,10 @@ def _attacked(context: JobContext) -> dict[str, Any]:
         left["key"] = context.leave("key", claim)
     result: dict[str, Any] = {"cost": cost.record(), "artefacts": left}
     if release is not None and len(held_out):  # by which he would choose the strength of his attack
-        before, after = (steps.useful(one, held_out, task_context) for one in (release.service, service))
-        result["thief_utility"] = {"before": before, "after": after}
+        name = (context.digest(payload["target"], "service"), payload["data"], canonical(payload["thief"]))
+        stolen = release.service
+        before = _released.get((*name, context.replicate), lambda: steps.useful(stolen, held_out, task_context))
+        result["thief_utility"] = {"before": before, "after": steps.useful(service, held_out, task_context)}
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +24,19 @@ from benchmark.protocol.objects import Asked, Key, Remote, Service
 from benchmark.protocol.parties import TaskContext, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
+from benchmark.store.kept import Kept
 from benchmark.store.records import SECRET_ROLES, Record, RecordStore
 from benchmark.store.secret import digest_of, read_secret, secret_path
 from benchmark.training.loop import Recipe
+
+_MOST_IMAGES = 512 << 20  # bytes of images that a process keeps on its device
+
+
+def _bytes(parts: tuple[Data, ...]) -> int:
+    return sum(tensor.nbytes for data in parts for tensor in (data.x, data.y))
+
+
+_images = Kept(_MOST_IMAGES, _bytes)  # of which every job gets copies
 
 
 def court_stream(payload: Mapping[str, Any]) -> tuple[int, str, str, str]:
@@ -117,7 +127,7 @@ class JobContext:
             raise artefacts.DamagedArtefact(job, "the record of a parent is gone")
         return record
 
-    def _digest(self, job: str, role: str) -> str:
+    def digest(self, job: str, role: str) -> str:
         """The SHA-256 of a parent's artefact: from the driver in a process that may read no record, else from there."""
         given = self.job.given.get(job) or self.result(job)["artefacts"]
         return str(given[role])
@@ -154,11 +164,11 @@ class JobContext:
         return service, self.remote
 
     def _service(self, job: str) -> Service:
-        return artefacts.read_service(self.store.artefact_path(job, "service"), job, self._digest(job, "service"))
+        return artefacts.read_service(self.store.artefact_path(job, "service"), job, self.digest(job, "service"))
 
     def answers(self, job: str) -> Answers:
         """What a finished job's model answers to the judge's images, asked when it was made."""
-        return artefacts.read_answers(self.store.artefact_path(job, "answers"), job, self._digest(job, "answers"))
+        return artefacts.read_answers(self.store.artefact_path(job, "answers"), job, self.digest(job, "answers"))
 
     def key(self, job: str) -> Key:
         """The key of a marked job, or the claim of an attacked one.
@@ -167,12 +177,12 @@ class JobContext:
         """
         if self.job.role not in ("court", "insider"):
             raise PermissionError(f"the job {self.job.label!r} is the {self.job.role}'s and may not read a key")
-        path, digest = self.store.artefact_path(job, "key"), self._digest(job, "key")
+        path, digest = self.store.artefact_path(job, "key"), self.digest(job, "key")
         return artefacts.read_key(path, job, digest, self.scheme.key_type)
 
     def leave(self, role: str, value: Service | Key) -> str:
         """Leave what this job makes in the working folder, for the court to take; returns the file's SHA-256."""
-        return artefacts.write(self.store.work_path(self.job.id, role), self.job.id, value)
+        return artefacts.write(self.store.work_path(self.job.id, role), self.job.id, value, lasting=False)
 
     def take(self, made: Mapping[str, str]) -> Asked:
         """Put what this job's party left, by role, in its place; the model is ready to be asked.
@@ -191,18 +201,31 @@ class JobContext:
         return artefacts.write(self.store.artefact_path(self.job.id, "answers"), self.job.id, value)
 
     def owner_data(self) -> Data:
-        return self._split("owner").to(self.device)
+        (images,) = self._kept(lambda: (self._split("owner"),), "owner")
+        return images
 
     def test(self) -> Data:
         """The judge's images."""
-        return self._split("test").to(self.device)
+        (images,) = self._kept(lambda: (self._split("test"),), "test")
+        return images
 
     def thief_data(self, thief: Mapping[str, Any], replicate: int) -> tuple[Data, Data]:
-        """What a `thief` of a payload trains on, and what he holds out: copies, so that no more of the task stays."""
-        rng = stream(replicate, "thief-data", self.task_context.task.name)
-        whole = self._split("thief" if thief["pool"] == "disjoint" else "owner")
-        training, held_out = thief_data(whole, thief["share"], rng)
-        return training.to(self.device), held_out.to(self.device)
+        """What a `thief` of a payload trains on, and what he holds out; no more of the task stays in the process."""
+
+        def drawn() -> tuple[Data, Data]:
+            whole = self._split("thief" if thief["pool"] == "disjoint" else "owner")
+            return thief_data(whole, thief["share"], stream(replicate, "thief-data", self.task_context.task.name))
+
+        training, held_out = self._kept(drawn, thief["pool"], thief["share"], replicate)
+        return training, held_out
+
+    def _kept(self, made: Callable[[], tuple[Data, ...]], *name: object) -> tuple[Data, ...]:
+        """Copies of images that the process keeps on its device, so that no job reads or splits them again, and none
+        finds what another wrote into its own.
+        """
+        name = (self.task_context.task.name, self.payload["data"], self.device, *name)
+        kept = _images.get(name, lambda: tuple(data.to(self.device) for data in made()))
+        return tuple(data.copy() for data in kept)
 
     def _split(self, role: str) -> Data:
         try:

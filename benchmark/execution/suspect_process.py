@@ -56,7 +56,7 @@ def serve_suspect(pipe: Connection, device: str) -> None:
                     raise ValueError("no suspect was loaded")
                 elif request["do"] == "ask":
                     x = _tensor(data, **request["array"]).to(on)
-                    answer = running.ask(x, request["access"], request["seeds"]).detach()
+                    answer = running.ask(x, request["access"]).detach()
                     found = [answer if request["access"] == "labels" else answer.float()]
                     reply = {"array": _form(found[0])}
                 else:
@@ -95,14 +95,9 @@ class RemoteService:
         described = [asdict(source) for source in sources]
         self._asked({"do": "load", "sources": described, "array": _form(data)}, data)
 
-    def ask(self, x: Tensor, access: Access, seeds: Sequence[int] | None = None) -> Tensor:
+    def ask(self, x: Tensor, access: Access) -> Tensor:
         """See `Running.ask`: one finite answer for each image."""
-        request = {
-            "do": "ask",
-            "access": access,
-            "array": _form(x.float()),
-            "seeds": None if seeds is None else list(seeds),
-        }
+        request = {"do": "ask", "access": access, "array": _form(x.float())}
         form = self._asked(request, x.float()).get("array")
         dtype, dimensions = ("int64", 1) if access == "labels" else ("float32", None)
         answer = self._array(form, dtype, MOST_WEIGHTS)

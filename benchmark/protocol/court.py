@@ -17,10 +17,10 @@ from benchmark.architectures.blocks import Spec
 from benchmark.architectures.net import known
 from benchmark.data.splits import Data, as_float
 from benchmark.protocol.answers import Answers, alike, checked, differing, probabilities
-from benchmark.protocol.draws import seeds_of
 from benchmark.protocol.graph import fitted
-from benchmark.protocol.objects import Asked, Service, ServiceFailed
+from benchmark.protocol.objects import Asked, Running, Service, ServiceFailed
 from benchmark.protocol.parties import TaskContext, Unreadable
+from benchmark.training.device import answered_at_once
 from benchmark.training.loop import logits
 from benchmark.vocabulary import Access
 
@@ -61,16 +61,22 @@ class Court:
         """
         outputs: list[Tensor] = []
         order = torch.randperm(len(x) + len(own), generator=self.rng)
-        for part in order.split(BATCH):
+        for part in order.split(self._at_once(service)):
             batch = torch.empty(len(part), *self.probe.x.shape[1:], device=self.probe.x.device)
             foreign = part < len(x)
             batch[foreign] = x[part[foreign]].to(batch)
             batch[~foreign] = as_float(self.probe.x[own[part[~foreign] - len(x)]])
             batch = batch.contiguous(memory_format=torch.channels_last)
-            outputs.append(checked(service.ask(batch, "outputs", seeds_of(batch)), batch, self.context.task.kind))
+            outputs.append(checked(service.ask(batch, "outputs"), batch, self.context.task.kind))
         if len({one.shape[1:] for one in outputs}) > 1:
             raise ValueError("the model answers with another shape from batch to batch")
         return torch.cat(outputs)[order.argsort()]
+
+    def _at_once(self, service: Asked) -> int:
+        """Images that are asked together: `BATCH`, whoever answers. A model in this process is no stranger's and
+        answers each image by itself, so a GPU is given many questions at a time.
+        """
+        return answered_at_once(self.probe.x, BATCH) if isinstance(service, Running) else BATCH
 
     def beside(self, asked: int, keyed: int) -> Tensor:
         """Which of the probe's images go beside `asked` others, of which `keyed` bear a key: their index.

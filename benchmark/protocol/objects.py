@@ -46,7 +46,7 @@ class ServiceFailed(Exception):
 class Asked(Protocol):
     """What a court asks: a service in this process, or one in a process of its own."""
 
-    def ask(self, x: Tensor, access: Access, seeds: Sequence[int] | None = None) -> Tensor:
+    def ask(self, x: Tensor, access: Access) -> Tensor:
         """See `Running.ask`. Raises ServiceFailed."""
 
     def graph(self, shape: Sequence[int]) -> list[Operator]:
@@ -67,15 +67,13 @@ class Running:
     model: nn.Module
     filters: tuple[nn.Module, ...] = ()
 
-    def ask(self, x: Tensor, access: Access, seeds: Sequence[int] | None = None) -> Tensor:
+    def ask(self, x: Tensor, access: Access) -> Tensor:
         """Answers to images (N, C, H, W) in [0, 1]: labels (N,), probabilities (N, classes) or raw outputs.
 
-        Raw outputs are logits (N, classes), or the images (N, C, H, W) that an image-to-image net makes. seeds: of what
-        a random filter draws, one for each image (by default those that follow from the images).
+        Raw outputs are logits (N, classes), or the images (N, C, H, W) that an image-to-image net makes. What a random
+        filter draws for an image follows from that image.
         """
-        draws = (
-            Draws(seeds_of(x) if seeds is None else seeds, x.device) if any(map(takes_draws, self.filters)) else None
-        )
+        draws = Draws(seeds_of(x), x.device) if any(map(takes_draws, self.filters)) else None
         for stage in self.filters:
             x = stage(x, draws) if takes_draws(stage) else stage(x)
         answer = logits(self.model, x)

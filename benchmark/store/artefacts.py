@@ -20,9 +20,14 @@ from benchmark.errors import BenchError
 from benchmark.files import MOST_TENSORS, content, json_value, tensor_header, write_whole
 from benchmark.protocol.answers import Answers
 from benchmark.protocol.objects import Key, Service
+from benchmark.store.kept import Kept
 
 SECRETS = "keys"  # the folder of a store that nobody but its keyholders enters
+_MOST_KEPT = 128 << 20  # bytes of files that a process keeps in memory
 _TOO_LARGE = f"a model's or a key's file holds at most {MOST_TENSORS >> 30} GiB"
+
+
+_kept: Kept[bytes] = Kept(_MOST_KEPT, len)  # what was read last, by its SHA-256: bytes, which no job can change
 
 
 class DamagedArtefact(Exception):
@@ -67,13 +72,14 @@ def _unpack_net(packed: PackedNet, tensors: Mapping[str, Tensor]) -> Net:
     return Net(packed["spec"], {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
 
 
-def write(path: Path, job: str, value: Service | Key | Answers) -> str:
+def write(path: Path, job: str, value: Service | Key | Answers, *, lasting: bool = True) -> str:
     """Write atomically, what is no service for its owner's eyes alone; returns the file's SHA-256.
 
-    Raises ValueError where the file could not be read again: too large, or a field that its header can't hold.
+    lasting: it is to outlive a crash of the machine. Raises ValueError where the file could not be read again: too
+    large, or a field that its header can't hold.
     """
     data = packed(job, value)
-    _put(path, data, secret=not isinstance(value, Service))
+    _put(path, data, secret=not isinstance(value, Service), lasting=lasting)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -96,11 +102,11 @@ def packed(job: str, value: Service | Key | Answers) -> bytes:
     return data
 
 
-def _put(path: Path, data: bytes, *, secret: bool) -> None:
+def _put(path: Path, data: bytes, *, secret: bool, lasting: bool = True) -> None:
     """Write a file; where it lies in a store's folder of secrets, nobody else enters that folder."""
     if secret and path.parent.parent.name == SECRETS:
         path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(path, data, secret=secret)
+    write_whole(path, data, secret=secret, lasting=lasting)
 
 
 def settle(work: Path, path: Path, digest: str, *, secret: bool) -> None:
@@ -117,6 +123,7 @@ def settle(work: Path, path: Path, digest: str, *, secret: bool) -> None:
     if hashlib.sha256(data).hexdigest() != digest:
         raise ValueError(f"{work.name} is not what the job made: its checksum differs")
     _put(path, data, secret=secret)
+    _kept.get(digest, lambda: data)  # it is asked next
     work.unlink(missing_ok=True)
 
 
@@ -159,10 +166,14 @@ def read_header(data: bytes) -> ArtefactHeader:
 
 
 def _read(path: Path, job: str, checksum: str) -> tuple[ArtefactHeader, dict[str, Tensor]]:
-    try:
+    def checked() -> bytes:
         data = content(path, MOST_TENSORS)  # read once: what is checked is what is used
         if hashlib.sha256(data).hexdigest() != checksum:
             raise DamagedArtefact(job, f"{path.name} is damaged: its checksum differs from its record")
+        return data
+
+    try:
+        data = _kept.get(checksum, checked)
         if (artefact := read_header(data)).job != job:
             raise DamagedArtefact(job, f"{path.name} belongs to another job")
         return artefact, load(data)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from benchmark.errors import BenchError
+
+_PIXELS = 1 << 20  # of a batch that is only answered on a GPU: 1,024 images of 32 x 32
 
 
 def device_of(wanted: str) -> torch.device:
@@ -26,3 +29,11 @@ def device_of(wanted: str) -> torch.device:
             raise BenchError(f"--device {wanted} was asked for and torch sees {seen} GPUs, counted from cuda:0")
         torch.cuda.set_device(device)
     return device
+
+
+def answered_at_once(x: Tensor, on_cpu: int) -> int:
+    """How many of the images (N, C, H, W) a net answers at once: `on_cpu`, or as many more as a GPU has work for.
+
+    On a CPU the number never changes, since the last digits of an answer follow from the size of its batch.
+    """
+    return on_cpu if x.device.type == "cpu" else max(on_cpu, _PIXELS // (x.shape[2] * x.shape[3]))

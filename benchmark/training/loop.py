@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark.data.splits import Data, as_float
+from benchmark.training.device import answered_at_once
 
+ANSWERED = 512  # images that a net answers at once on a CPU
 Batch = tuple[Tensor, Tensor]  # images float (n, C, H, W) in [0, 1]; labels, soft targets or clean images
 Step = Callable[[Sequence[Batch]], Tensor]
 
@@ -181,10 +183,12 @@ def _augment(batch: Batch, recipe: Recipe, rng: torch.Generator) -> Batch:
 
 
 @torch.no_grad()
-def logits(model: nn.Module, x: Tensor, batch: int = 512) -> Tensor:
+def logits(model: nn.Module, x: Tensor) -> Tensor:
     """What `model`, in eval mode, answers to images (N, C, H, W) in [0, 1], float32.
 
     Logits (N, classes), or images (N, C, H, W) of an image-to-image net.
     """
     model.eval()
-    return torch.cat([model(part).float() for part in x.split(batch)])
+    if x.is_cuda:
+        x = x.contiguous(memory_format=torch.channels_last)
+    return torch.cat([model(part).float() for part in x.split(answered_at_once(x, ANSWERED))])

@@ -254,7 +254,7 @@ def test_a_class_that_never_wins_hides_nothing(lab, scheme):
     marked = lab.embed(SCHEME)
 
     class Dummy:
-        def ask(self, x, access, seeds=None):
+        def ask(self, x, access):
             return torch.nn.functional.pad(marked.service.running().ask(x, access), (0, 1), value=-1e4)
 
     def read(running=None):

@@ -55,7 +55,9 @@ def test_a_spec_rebuilds_the_net(lab: Any, name: str, arguments: dict[str, Any])
     x = lab.splits.test.images()[:4]
     assert net(x).shape == (4, 10)
     assert build(net.spec()).spec() == net.spec()
+    drawn = torch.get_rng_state()
     assert torch.equal(Net.of(net).module()(x), net(x))
+    assert torch.equal(torch.get_rng_state(), drawn)  # no weight is drawn that a stored one replaces
 
 
 @pytest.mark.parametrize(("name", "arguments"), NORMALISED)

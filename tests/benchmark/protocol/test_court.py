@@ -16,6 +16,7 @@ from benchmark.protocol.court import BATCH, Court
 from benchmark.protocol.objects import Running, ServiceFailed
 from benchmark.protocol.parties import stream
 from benchmark.protocol.steps import agreement, examine, overlap, utility
+from benchmark.training.device import answered_at_once
 from schemes.adi import Adi
 
 SCHEME = Adi(n=40)
@@ -30,9 +31,9 @@ class Heard:
         self.running, self.act = lab.null(0).service.running(), act
         self.batches: list[Tensor] = []
 
-    def ask(self, x: Tensor, access: Any, seeds: Any = None) -> Tensor:
+    def ask(self, x: Tensor, access: Any) -> Tensor:
         self.batches.append(x.clone())
-        return self.act(x, self.running.ask(x, access, seeds))
+        return self.act(x, self.running.ask(x, access))
 
 
 def judge(lab: Any) -> Court:
@@ -278,6 +279,25 @@ def test_a_new_service_must_answer_the_judge_s_images(lab: Any, act: Any, senten
         judge(lab).answers(Heard(lab, act))
 
 
+def test_a_gpu_answers_many_questions_at_a_time_and_a_stranger_one(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, sizes = lab.null(0).service.running(), []
+    running.model.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    one_by_one = judge(lab).answers(running).outputs
+    assert {*sizes} == {BATCH}
+    monkeypatch.setattr("benchmark.protocol.court.answered_at_once", lambda x, on_cpu: 3 * on_cpu)
+    sizes.clear()
+    assert torch.allclose(judge(lab).answers(running).outputs, one_by_one, atol=1e-4)
+    assert sizes == [3 * BATCH, BATCH]
+    heard = Heard(lab)
+    judge(lab).answers(heard)
+    assert {len(batch) for batch in heard.batches} == {BATCH}
+
+
+@pytest.mark.parametrize(("device", "at_once"), [("cpu", 100), ("meta", 4096)])
+def test_what_a_device_answers_at_once_follows_from_its_pixels(device: str, at_once: int) -> None:
+    assert answered_at_once(torch.empty(1, 1, 16, 16, device=device), 100) == at_once
+
+
 def test_images_may_differ_by_a_level_and_no_more(image_lab: Any) -> None:
     test = image_lab.splits.test
     keyed = test.images()[:5] * 0.5
@@ -286,7 +306,7 @@ def test_images_may_differ_by_a_level_and_no_more(image_lab: Any) -> None:
         def __init__(self, shift: float) -> None:
             self.shift = shift
 
-        def ask(self, x: Tensor, access: Any, seeds: Any = None) -> Tensor:
+        def ask(self, x: Tensor, access: Any) -> Tensor:
             return x + self.shift * float(among(x, keyed).any())
 
     def seen(shift: float) -> str | None:

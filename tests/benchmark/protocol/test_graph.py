@@ -110,7 +110,7 @@ def test_a_court_reads_a_wrapped_net_and_believes_only_what_answers_alike(lab: A
     class Liar:
         """Answers like one net and shows another."""
 
-        def ask(self, x: Tensor, access: Any, seeds: Any = None) -> Tensor:
+        def ask(self, x: Tensor, access: Any) -> Tensor:
             return Running(model).ask(x, access)
 
         def graph(self, shape: Any) -> list[Operator]:
