@@ -24,7 +24,7 @@ from benchmark.protocol.court import Court, Suspect
 from benchmark.protocol.objects import Key, Release
 from benchmark.protocol.parties import Owner, Party, stream
 from benchmark.protocol.scheme import Scheme, TriggerScheme
-from benchmark.training.loop import Meter
+from benchmark.training.flops import Meter
 from benchmark.vocabulary import JobStep
 
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark.training.loop import BatchSource, Recipe, fit
+from benchmark.training.batches import BatchSource
+from benchmark.training.loop import fit
+from benchmark.training.recipe import Recipe
 
 
 def images(n: int = 32) -> Tensor:
