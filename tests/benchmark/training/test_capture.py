@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmark.execution.processes.process_state import ProcessState
-from benchmark.training import capture
+from benchmark.training import capture, loop
 from benchmark.training.batches import Batch, BatchSource
 from benchmark.training.engine import EAGER, Engine, engine_for
 from benchmark.training.flops import Meter, counted
@@ -71,7 +71,6 @@ def test_captured_steps_train_as_eager_ones_on_the_same_batches(
     monkeypatch: pytest.MonkeyPatch, optimiser: str
 ) -> None:
     """The warm-up leaves no trace: neither in weights and statistics nor in momentum."""
-    replays(monkeypatch)
     recipe = Recipe(epochs=3, lr=2**-8, batch=8, schedule="constant", flip=True, shift=1, optimiser=optimiser)
     seen: list[list[Batch]] = []
     model = net()
@@ -80,18 +79,23 @@ def test_captured_steps_train_as_eager_ones_on_the_same_batches(
         x, targets = (torch.cat(part) for part in zip(*batches, strict=True))
         return F.cross_entropy(model(x), targets)
 
-    replay = capture.recorded
+    places: list[Batch] = []
+    place_for = loop._place_for
+
+    def noted(batch: Batch) -> Batch:
+        places.append(place_for(batch))
+        return places[-1]
 
     def recorded(run: Callable[[], object], device: torch.device) -> Callable[[], object]:
-        again, inputs = replay(run, device), run.__closure__
+        again = taped(run, device)
 
         def repeat() -> None:
-            cells = {name: cell.cell_contents for name, cell in zip(run.__code__.co_freevars, inputs, strict=True)}
-            seen.append([(x.clone(memory_format=torch.preserve_format), y.clone()) for x, y in cells["inputs"]])
+            seen.append([(x.clone(), targets.clone()) for x, targets in places])
             again()
 
         return repeat
 
+    monkeypatch.setattr(loop, "_place_for", noted)
     monkeypatch.setattr(capture, "recorded", recorded)
     fit(model, [source(), source(16, 4)], recipe, seeded(0), step=spied, engine=CAPTURED)
     assert len(seen) == 12
