@@ -15,9 +15,7 @@ from benchmark.training.recipe import Recipe
 Augment = Callable[[Tensor, Tensor, torch.Generator], Batch]  # images, targets and what is drawn from
 
 
-def random_shift(
-    x: Tensor, pixels: int, rng: torch.Generator, border: Literal["zeros", "reflect"] = "zeros"
-) -> Tensor:
+def random_shift(x: Tensor, pixels: int, rng: torch.Generator, border: Literal["zeros", "reflect"] = "zeros") -> Tensor:
     """Each image of (n, C, H, W) moved by its own -pixels..pixels in both directions; `border` says what comes in."""
     n, _, height, width = x.shape
     padded = F.pad(x, (pixels,) * 4, mode="reflect" if border == "reflect" else "constant")

@@ -113,10 +113,11 @@ def test_a_table_must_be_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ('schedule = "linear"', "training: schedule must be one of cosine, constant, steps, not 'linear'"),
+        ('schedule = "step"', "training: schedule must be one of cosine, constant, steps, linear, not 'step'"),
         ('schedule = "steps"', "training: drops and the schedule steps go together"),
         ("drops = [0.5]", "training: drops and the schedule steps go together"),
         ('schedule = "steps"\ndrops = [0.5, 1.0]', "training: drops must lie between 0 and 1, not 0.5, 1.0"),
+        ("smoothing = 1.0", "training: smoothing must be at least 0 and below 1, not 1.0"),
         ('optimiser = "adams"', "training: optimiser must be one of sgd, adam, not 'adams'"),
     ],
 )

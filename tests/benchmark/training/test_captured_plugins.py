@@ -78,7 +78,7 @@ def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Critic, "__init__", as_on_a_gpu)
 
 
-@pytest.fixture()
+@pytest.fixture
 def replayed_alike(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[[Callable[[], Exhibit]], None]:
