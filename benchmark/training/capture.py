@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -67,6 +68,8 @@ def recorded(run: Run, device: torch.device) -> Run:
 
 def _compile(nets: Sequence[nn.Module], backend: str) -> None:
     """Compile the nets in place, or undo it where `backend` is ""."""
+    if backend == "inductor":
+        importlib.import_module("torch._inductor.compile_fx")  # by which `ProcessState` knows that it was used
     for net in nets:
         if backend:
             net.compile(backend=backend, dynamic=False)

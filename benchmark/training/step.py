@@ -48,7 +48,7 @@ class OptimiserStep:
         with autocast(self.device, self.precision, captured=self.captured):
             loss = self.loss(batches)
         self.optimiser.zero_grad(set_to_none=not self.captured)  # captured gradients keep their addresses
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if math.isfinite(self.recipe.clip):
             nn.utils.clip_grad_norm_(self.trained, self.recipe.clip)
         self.optimiser.step()
