@@ -14,12 +14,12 @@ from benchmark.training.engine import Engine
 from benchmark.training.flops import Meter, counted, uncounted
 from benchmark.training.snapshot import Snapshot
 
-Run = Callable[[], object]
+Repeat = Callable[[], object]  # carries out a step on whatever lies in its inputs
 WARM_UPS = 3  # before a capture: kernels are compiled and chosen, workspaces made
 
 
 @contextmanager
-def repeating(run: Run, steps: int, device: torch.device, engine: Engine) -> Iterator[Run | None]:
+def repeating(run: Repeat, steps: int, device: torch.device, engine: Engine) -> Iterator[Repeat | None]:
     """What repeats `run`, a step that will be carried out `steps` times; None where it can't be captured.
 
     `run` is carried out a few times first, and all that this changes is put back: also where a compiler or a capture
@@ -37,7 +37,7 @@ def repeating(run: Run, steps: int, device: torch.device, engine: Engine) -> Ite
         _compile(before.nets, "")
 
 
-def _recorded(run: Run, before: Snapshot, device: torch.device, compiler: str) -> Run | None:
+def _recorded(run: Repeat, before: Snapshot, device: torch.device, compiler: str) -> Repeat | None:
     for backend in (compiler, "") if compiler else ("",):
         try:
             _compile(before.nets, backend)
@@ -56,7 +56,7 @@ def _recorded(run: Run, before: Snapshot, device: torch.device, compiler: str) -
     return None
 
 
-def recorded(run: Run, device: torch.device) -> Run:
+def recorded(run: Repeat, device: torch.device) -> Repeat:
     """`run` as a CUDA graph, to be replayed; on a CPU, which has none, `run` itself."""
     if device.type != "cuda":
         return run
@@ -85,9 +85,11 @@ def _beside(device: torch.device) -> Iterator[None]:
         return
     usual, side = torch.cuda.current_stream(device), torch.cuda.Stream(device)
     side.wait_stream(usual)
-    with torch.cuda.stream(side):
-        yield
-    usual.wait_stream(side)
+    try:
+        with torch.cuda.stream(side):
+            yield
+    finally:
+        usual.wait_stream(side)
 
 
 @contextmanager
