@@ -55,14 +55,14 @@ class _Training:
     """The steps of one call of `fit`, in either of two ways; both give the last loss."""
 
     def __init__(
-        self, sources: Sequence[BatchSource], recipe: Recipe, made: partial[OptimiserStep], augment: Augment | None
+        self, sources: Sequence[BatchSource], recipe: Recipe, make_step: partial[OptimiserStep], augment: Augment | None
     ) -> None:
-        self.sources, self.recipe, self.made, self.augment = sources, recipe, made, augment
+        self.sources, self.recipe, self.make_step, self.augment = sources, recipe, make_step, augment
         self.steps = recipe.epochs * max(1, len(sources[0].x) // sources[0].batch)
 
     def eager(self, rng: torch.Generator) -> Tensor:
         """Every step by Python, every batch by a draw of its own."""
-        step, streams = self.made(self.recipe.lr), [cycle(source, rng) for source in self.sources]
+        step, streams = self.make_step(self.recipe.lr), [cycle(source, rng) for source in self.sources]
         loss = torch.zeros(())
         for index in range(self.steps):
             first, *others = [next(stream) for stream in streams]
@@ -84,7 +84,7 @@ class _Training:
         begun = [next(stream) for stream in streams]
         inputs = [_place_for(batch) for batch in begun]
         rate, loss = torch.zeros((), device=device), torch.zeros((), device=device)
-        step = self.made(rate)
+        step = self.make_step(rate)
         with repeating(lambda: loss.copy_(step(inputs)), self.steps, device, engine) as repeat:
             if repeat is None:
                 rng.set_state(before)
