@@ -16,6 +16,7 @@ from benchmark.training.snapshot import Snapshot
 
 Repeat = Callable[[], object]  # carries out a step on whatever lies in its inputs
 WARM_UPS = 3  # before a capture: kernels are compiled and chosen, workspaces made
+KINDS = 128  # of nets and batches that one process may compile
 
 
 @contextmanager
@@ -68,6 +69,8 @@ def recorded(run: Repeat, device: torch.device) -> Repeat:
 
 def _compile(nets: Sequence[nn.Module], backend: str) -> None:
     """Compile the nets in place, or undo it where `backend` is ""."""
+    if backend:
+        torch._dynamo.config.recompile_limit = KINDS  # torch counts all nets of a process together, and stops at 8
     if backend == "inductor":
         importlib.import_module("torch._inductor.compile_fx")  # by which `ProcessState` knows that it was used
     for net in nets:

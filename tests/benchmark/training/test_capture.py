@@ -206,6 +206,20 @@ def test_compiled_steps_train_alike_and_leave_the_net_as_it_was(
         torch.testing.assert_close(one, other)
 
 
+def test_a_process_compiles_more_kinds_of_nets_than_torch_would_let_it() -> None:
+    made: list[int] = []
+    torch._dynamo.reset()
+    torch._dynamo.register_backend(lambda graph, inputs: made.append(1) or graph.forward, name="counting")
+    try:
+        for width in range(1, 13):
+            one = nn.Sequential(nn.Linear(width, 1))
+            capture._compile([one], "counting")
+            one(torch.zeros(2, width))
+    finally:
+        torch._dynamo.reset()
+    assert len(made) == 12
+
+
 def _noting(original: Callable[..., None], made: list[nn.Module]) -> Callable[..., None]:
     def compile(module: nn.Module, **options: Any) -> None:
         made.append(module)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,15 @@ from benchmark.training.augmentation import random_shift
 from benchmark.training.batches import BatchSource, ahead, cycle
 from benchmark.training.loop import fit
 from benchmark.training.recipe import Recipe
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """As workers compute: several threads wait for each other on such small nets."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def images(n: int = 32) -> Tensor:
