@@ -57,11 +57,10 @@ class Surrogate(wm.Attack):
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             ((x, answers),) = batches
-            if self.augment:
-                x, answers = turned(x, answers, thief.rng)
             return error(model(x), answers)
 
-        return thief.fit(model, thief.recipe(epochs=self.epochs), data=pairs, step=step)
+        moved = turned if self.augment else None
+        return thief.fit(model, thief.recipe(epochs=self.epochs), data=pairs, step=step, augment=moved)
 
     def _error(self, thief: wm.Thief, pairs: wm.Data) -> Callable[[Tensor, Tensor], Tensor]:
         """The loss of a surrogate's images against the service's."""
@@ -78,15 +77,15 @@ def features(thief: wm.Thief, pairs: wm.Data) -> tuple[Callable[[Tensor], Tensor
     """Hidden layers of the thief's own denoiser, and the weight at which their spread is that of the pixels."""
     denoiser = cast(wm.UNet, thief.assemble(thief.context.spec("unet")))
 
-    def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        ((x, _),) = batches
-        noise = DENOISED * torch.randn(x.shape, generator=thief.rng).to(x.device)
-        return F.mse_loss(denoiser(x + noise), x)
-
-    thief.fit(denoiser, data=wm.Data(pairs.x, pairs.x), step=step)
+    thief.fit(denoiser, data=wm.Data(pairs.x, pairs.x), augment=noisy)
     seen = denoiser.requires_grad_(False).trunk.features
     images = wm.as_float(pairs.y)
     return seen, float(images.var(0).mean() / seen(images).var(0).mean())
+
+
+def noisy(x: Tensor, _: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Images (n, C, H, W) with noise on them, and without: what a denoiser is given, and what it has to give."""
+    return x + DENOISED * torch.randn(x.shape, generator=rng, device=rng.device).to(x.device), x
 
 
 def bought(thief: wm.Thief) -> wm.Data:
@@ -98,7 +97,7 @@ def turned(x: Tensor, y: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Each square pair of (n, C, H, W) under its own one of the eight symmetries of the square."""
     both = torch.cat([x, y], 1)
     for move in (lambda z: z.flip(3), lambda z: z.flip(2), lambda z: z.transpose(2, 3)):
-        chosen = torch.rand(len(both), 1, 1, 1, generator=rng).to(both.device) < 0.5
+        chosen = torch.rand(len(both), 1, 1, 1, generator=rng, device=rng.device).to(both.device) < 0.5
         both = torch.where(chosen, move(both), both)
     return both[:, : x.shape[1]], both[:, x.shape[1] :]
 

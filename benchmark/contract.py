@@ -35,7 +35,9 @@ from benchmark.protocol.observations import Admission, Channel, Gate, Observatio
 from benchmark.protocol.parties import NotApplicable, Owner, Party, Unreadable
 from benchmark.protocol.scheme import CarrierScheme, OverwriteScheme, PassportScheme, Scheme, TriggerScheme
 from benchmark.protocol.thief import Insider, Thief
-from benchmark.training.loop import BatchSource, Recipe, logits
+from benchmark.training.batches import BatchSource
+from benchmark.training.loop import logits
+from benchmark.training.recipe import Recipe
 from benchmark.vocabulary import Access
 
 __all__ = [

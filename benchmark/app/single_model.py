@@ -82,7 +82,8 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     if not there.is_dir() or not os.access(there, os.W_OK):  # before minutes of training, not after
         raise BenchError(f"{out} can't be written, for {there} is no folder that can: choose another --out")
     streams = SecretStreams(secrets.token_bytes(SECRET_BYTES) if seed is None else seed.to_bytes(SECRET_BYTES, "big"))
-    context = context_of(profile.world(), device_of(device))
+    foreign = setting.stages[0].declaration.origin != "built-in"
+    context = context_of(profile.world(), device_of(device), foreign=foreign)
     splits = load_data(context.task)
     owner_data = splits.owner.to(context.device)
     host = None

@@ -17,8 +17,11 @@ from benchmark.architectures.net import build
 from benchmark.data.splits import Data, load
 from benchmark.execution.job_context import context_of
 from benchmark.planning.profile import load_profile
+from benchmark.training.batches import BatchSource
 from benchmark.training.device import device_of
-from benchmark.training.loop import BatchSource, Recipe, autocast, fit
+from benchmark.training.loop import fit
+from benchmark.training.recipe import Recipe
+from benchmark.training.step import autocast
 
 EPOCHS = 2
 

@@ -131,11 +131,18 @@ def patchgan(channels: int, width: int = 16) -> nn.Module:
 
 
 class Critic:
-    """A discriminator that learns beside the net whose images it judges: least-squares GAN (Mao et al. 2017)."""
+    """A discriminator that learns beside the net whose images it judges: least-squares GAN (Mao et al. 2017).
+
+    Its optimiser steps within the other's step; on a GPU it keeps its own count of steps there, so that both are
+    captured together.
+    """
 
     def __init__(self, net: nn.Module) -> None:
         self.net = net
-        self.optimiser = torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999))  # pix2pix's
+        on_gpu = next(net.parameters()).is_cuda
+        self.optimiser = torch.optim.Adam(  # pix2pix's
+            net.parameters(), 2e-4, (0.5, 0.999), fused=on_gpu, capturable=on_gpu
+        )
 
     def loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """The generator's loss on images `fake`, after one step of the discriminator on `real` and `fake` ones."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
+from benchmark.execution.compiler_cache import cache_folder
 from benchmark.execution.outcomes import death, joined_results, joined_runs, read_outcome
 from benchmark.execution.placement.devices import CPU, Device
 from benchmark.execution.placement.host import MemoryKills
@@ -284,6 +285,9 @@ class LocalExecutor:
                 self._work(job).mkdir(exist_ok=True)
                 for name in ("artefacts", "keys"):  # where what it makes will lie
                     (self._root / name / job.id[:2]).mkdir(FOLDERS[name], exist_ok=True)
+            if compiled := cache_folder(self._root, side, job):
+                compiled.mkdir(0o700, exist_ok=True)
+                arguments["machine"] = {**self._machine, "compiled": str(compiled.resolve())}
             around = walls(side, self._root, self._data, job, step, self._hidden)
             return self._zygote.fork(f"benchmark.execution.{call}", arguments, log, around, self._memory_mb)
         except OSError as error:

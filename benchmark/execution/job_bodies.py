@@ -25,7 +25,7 @@ from benchmark.protocol.objects import Key, Release
 from benchmark.protocol.parties import Owner, Party, stream
 from benchmark.protocol.scheme import Scheme, TriggerScheme
 from benchmark.store.kept import Kept
-from benchmark.training.loop import Meter
+from benchmark.training.flops import Meter
 from benchmark.vocabulary import JobStep
 
 _released: Kept[dict[str, Any]] = Kept(8)  # how useful a release is to its thief, whatever he does to it

@@ -27,7 +27,8 @@ from benchmark.store import artefacts
 from benchmark.store.kept import Kept
 from benchmark.store.records import SECRET_ROLES, Record, RecordStore
 from benchmark.store.secret import digest_of, read_secret, secret_path
-from benchmark.training.loop import Recipe
+from benchmark.training.engine import engine_for
+from benchmark.training.recipe import Recipe
 
 _MOST_IMAGES = 512 << 20  # bytes of images that a process keeps on its device
 
@@ -48,10 +49,13 @@ class Changed(Exception):
     """A source or data file is not what it was when the plan was made; the message names it."""
 
 
-def context_of(world: Mapping[str, Any], device: torch.device) -> TaskContext:
-    """The task context that a profile (`Profile.world`) or a job's payload (`world`) describes, on a device."""
-    recipe = Recipe(**world["training"])
-    return TaskContext(find_task(world["task"]), world["architecture"], recipe, device, world["precision"])
+def context_of(world: Mapping[str, Any], device: torch.device, *, foreign: bool = False) -> TaskContext:
+    """The task context that a profile (`Profile.world`) or a job's payload (`world`) describes, on a device.
+
+    foreign: for the code of somebody else, which trains step by step.
+    """
+    recipe, engine = Recipe(**world["training"]), engine_for(device, world.get("engine", "auto"), foreign=foreign)
+    return TaskContext(find_task(world["task"]), world["architecture"], recipe, device, world["precision"], engine)
 
 
 def load_source(source: PluginSource) -> type:
@@ -85,7 +89,7 @@ class JobContext:
     def __init__(self, job: Job, store: RecordStore, device: torch.device, remote: Remote | None = None) -> None:
         self.job, self.store, self.device, self.remote = job, store, device, remote
         self.payload = job.payload
-        self.task_context = context_of(self.payload["world"], device)
+        self.task_context = context_of(self.payload["world"], device, foreign=job.foreign)
         self.replicate: int = self.payload["replicate"]
 
     @property

@@ -11,12 +11,14 @@ from typing import Literal
 
 from benchmark.data.prepared import description_file, source_files, split_files
 from benchmark.data.tasks import find_task
+from benchmark.execution.compiler_cache import cache_folder
 from benchmark.execution.processes.namespaces import SHARED_MEMORY
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobRole, JobStep
 
 Side = Literal["keyholder", "thief", "insider", "suspect"]
-FOLDERS = {"records": 0o755, "artefacts": 0o755, "keys": 0o700, "work": 0o755, "logs": 0o755}  # of a store, and modes
+# of a store, and their modes
+FOLDERS = {"records": 0o755, "artefacts": 0o755, "keys": 0o700, "work": 0o755, "logs": 0o755, "compiled": 0o700}
 # by task: the files of each split, raw ones as "source", all prepared folders as "prepared", and what is in its own
 TaskFiles = Mapping[str, Mapping[str, Iterable[str]]]
 
@@ -103,7 +105,7 @@ def walls(
     root = root.resolve()
     keys, work, models, records = (root / name for name in ("keys", "work", "artefacts", "records"))
     readable, writable = [], [] if side == "suspect" else [work]
-    denied = [records, root / "logs", *(found.parent for found in root.parent.glob("*/run.json"))]
+    denied = [records, root / "logs", root / "compiled", *(found.parent for found in root.parent.glob("*/run.json"))]
     denied += [path.resolve() for path in hidden]
     denied.append(keys / "secret" if side == "insider" and job is None else keys)
     if side == "suspect":
@@ -125,6 +127,8 @@ def walls(
             readable += [records / one[:2] / f"{one}.json" for one in job.parents]
     if step == "make" and side in ("keyholder", "thief") and (job is None or own_images(job) == "thief"):
         writable.append(Path(SHARED_MEMORY))  # for loaders of data, where there is none of its own
+    if compiled := cache_folder(root, side, job):
+        writable.append(compiled)
     for name, files in data.items():
         free = _free(side, job, step, name)
         for role, paths in files.items():

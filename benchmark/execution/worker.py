@@ -14,6 +14,7 @@ from multiprocessing.reduction import recv_handle
 from pathlib import Path
 from typing import Any
 
+from benchmark.execution.compiler_cache import share_compiled
 from benchmark.execution.mishaps import mishap
 from benchmark.execution.processes.process_state import ProcessState
 from benchmark.files import json_value
@@ -35,6 +36,8 @@ def serve(pipe: Connection, entry: str, machine: dict[str, Any], lasting: bool) 
         out.write(json.dumps(message, allow_nan=False).encode() + b"\n")
         out.flush()
 
+    if "compiled" in machine:
+        share_compiled(machine["compiled"])
     before = ProcessState()
     say({"ready": True})
     with suppress(EOFError):

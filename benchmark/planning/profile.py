@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +17,14 @@ from benchmark.files import read_toml
 from benchmark.store.run_description import DescribedImageTrack, DescribedProfile, DescribedThief
 
 PROFILES = Path(__file__).parent / "profiles"
+# fields that older jobs don't have: in a payload only with another value, so that these jobs keep their ids
+_LATER = {"smoothing": 0.0, "decay_norms": True, "border": "zeros", "engine": "auto"}
 Part = TypeVar("Part", "Profile", "ThiefData")
 
 
 @dataclass(frozen=True)
 class Training:
-    """The recipe of hosts, nulls and whoever trains a house net; see `benchmark.training.loop.Recipe`."""
+    """The recipe of hosts, nulls and whoever trains a house net; see `benchmark.training.recipe.Recipe`."""
 
     epochs: int
     lr: float
@@ -31,8 +33,11 @@ class Training:
     shift: int
     flip: bool
     optimiser: Literal["sgd", "adam"] = "sgd"
-    schedule: Literal["cosine", "constant", "steps"] = "cosine"
+    schedule: Literal["cosine", "constant", "steps", "linear"] = "cosine"
     drops: tuple[float, ...] = ()
+    smoothing: float = 0.0
+    decay_norms: bool = True
+    border: Literal["zeros", "reflect"] = "zeros"
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -41,6 +46,12 @@ class Training:
             raise ValueError("drops and the schedule steps go together: shares of the training, such as [0.5, 0.75]")
         if not all(0 < drop < 1 for drop in self.drops):
             raise ValueError(f"drops must lie between 0 and 1, not {_listed(self.drops)}")
+        if not 0 <= self.smoothing < 1:
+            raise ValueError(f"smoothing must be at least 0 and below 1, not {self.smoothing}")
+
+    def payload(self) -> dict[str, Any]:
+        """The recipe as a job's payload holds it."""
+        return _used(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,10 @@ LEAST_NULLS = {"classification": 16, "image-to-image": 8}  # docs/decisions.md, 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a run means. `alpha` and `budget` (points or dB) only read the records; all else decides them."""
+    """What a run means. `alpha` and `budget` (points or dB) only read the records; all else decides them.
+
+    engine: "eager" trains step by step on a GPU, too, where "auto" captures and compiles steps; on a CPU all is eager.
+    """
 
     name: str
     about: str
@@ -101,6 +115,7 @@ class Profile:
     thief: ThiefData
     training: Training
     image: ImageTrack | None = None
+    engine: Literal["auto", "eager"] = "auto"
 
     def __post_init__(self) -> None:
         kind = find_task(self.task).kind
@@ -138,8 +153,8 @@ class Profile:
 
     def world(self) -> dict[str, Any]:
         """The part that decides how every net of the run is trained, as a job's payload holds it."""
-        whole = asdict(self)
-        return {name: whole[name] for name in ("task", "architecture", "training", "precision")}
+        decides = _used({name: getattr(self, name) for name in ("task", "architecture", "precision", "engine")})
+        return decides | {"training": self.training.payload()}
 
     def with_options(
         self, *, thief_pool: tuple[str, ...] | None = None, thief_share: tuple[float, ...] | None = None, **options: Any
@@ -156,8 +171,10 @@ class Profile:
     def described(self) -> DescribedProfile:
         """The profile for `run.json`. Its thief is that of the matrix; the other cells name theirs themselves."""
         thief = DescribedThief(*self.thief.axis[0])
-        image = DescribedImageTrack(**asdict(self.image)) if self.image else None
-        return DescribedProfile(**asdict(self) | {"thief": thief, "image": image})
+        training, image = self.training.payload(), None
+        if self.image:
+            image = DescribedImageTrack(**asdict(self.image) | {"training": self.image.training.payload()})
+        return DescribedProfile(**asdict(self) | {"thief": thief, "training": training, "image": image})
 
 
 def _with(part: Part, where: str, **options: Any) -> Part:
@@ -166,6 +183,10 @@ def _with(part: Part, where: str, **options: Any) -> Part:
         return replace(part, **{name: value for name, value in options.items() if value is not None})
     except ValueError as error:
         raise BenchError(f"{where}: {error}") from None
+
+
+def _used(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
 
 
 def _listed(values: tuple[Any, ...]) -> str:

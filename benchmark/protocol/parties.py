@@ -15,18 +15,24 @@ from benchmark.architectures.net import Net, build
 from benchmark.data.splits import Data
 from benchmark.data.tasks import Task
 from benchmark.identity import stream_seed
-from benchmark.training.loop import BatchSource, Meter, Recipe, Step, fit
+from benchmark.training.augmentation import Augment
+from benchmark.training.batches import BatchSource, Step
+from benchmark.training.engine import EAGER, Engine
+from benchmark.training.flops import Meter
+from benchmark.training.loop import fit
+from benchmark.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class TaskContext:
-    """What everybody knows: the task, the house architecture and its recipe, the device."""
+    """What everybody knows: the task, the house architecture and its recipe, the device and the way to train on it."""
 
     task: Task
     architecture: str
     recipe: Recipe
     device: torch.device
     precision: str = "auto"
+    engine: Engine = EAGER
 
     def spec(self, architecture: str | None = None) -> Spec:
         if self.task.kind == "image-to-image":
@@ -86,7 +92,7 @@ class Party:
 
     def fit(
         self, model: nn.Module, recipe: Recipe | None = None, *, data: Data | BatchSource | None = None,
-        beside: Sequence[BatchSource] = (), step: Step | None = None,
+        beside: Sequence[BatchSource] = (), step: Step | None = None, augment: Augment | None = None,
         parameters: Sequence[nn.Parameter] | None = None, only: nn.Module | None = None,
     ) -> nn.Module:  # fmt: skip
         """Train `model` in place and return it; see `benchmark.training.loop.fit`. Counted.
@@ -97,8 +103,8 @@ class Party:
         first = self.data if data is None else data
         main = first if isinstance(first, BatchSource) else BatchSource.of(first, min(recipe.batch, len(first)))
         fit(
-            model, [main, *beside], recipe, self.rng, step=step, parameters=parameters, only=only,
-            precision=self.context.precision, meter=self.meter,
+            model, [main, *beside], recipe, self.rng, step=step, augment=augment, parameters=parameters, only=only,
+            precision=self.context.precision, engine=self.context.engine, meter=self.meter,
         )  # fmt: skip
         return model
 

@@ -16,7 +16,7 @@ from benchmark.protocol.court import Court, Suspect
 from benchmark.protocol.objects import Key, Marked
 from benchmark.protocol.observations import Admission, Observations
 from benchmark.protocol.parties import Owner, Party
-from benchmark.training.loop import Recipe
+from benchmark.training.recipe import Recipe
 from benchmark.vocabulary import Access
 
 K = TypeVar("K", bound=Key)

@@ -15,7 +15,7 @@ from benchmark.data.splits import Data
 from benchmark.protocol.objects import Key, Running
 from benchmark.protocol.parties import NotApplicable, Owner, Party, TaskContext
 from benchmark.protocol.scheme import Scheme
-from benchmark.training.loop import Meter
+from benchmark.training.flops import Meter
 from benchmark.vocabulary import Access, may, smaller
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["record", "artefact", "key", "secret", "work", "log", "lock", "temporary", "set aside", "foreign"]
+Kind = Literal[
+    "record", "artefact", "key", "secret", "work", "log", "compiled", "lock", "temporary", "set aside", "foreign"
+]
 
 _ID = r"(?P<job>[0-9a-f]{64})"
 _TENSORS = r"\.[a-z_]+\.safetensors"
@@ -21,6 +23,7 @@ _NAMES: tuple[tuple[Kind, str], ...] = (
     ("artefact", rf"artefacts/(?P<folder>..)/{_ID}{_TENSORS}"),
     ("key", rf"keys/(?P<folder>..)/{_ID}{_TENSORS}"),
     ("work", r"work/.+"),
+    ("compiled", r"compiled/.+"),
     ("temporary", r"(.+/)?\.[^/]+\.\d+\.tmp"),  # as benchmark.files names them
     ("set aside", r".+\.damaged"),
 )

@@ -52,6 +52,7 @@ class DescribedProfile:
     thief: DescribedThief
     training: Mapping[str, Any]
     image: DescribedImageTrack | None = None
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         if self.seeds < 1:

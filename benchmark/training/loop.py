@@ -3,183 +3,110 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from itertools import chain
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.data.splits import Data, as_float
+from benchmark.training.augmentation import Augment, augmented
+from benchmark.training.batches import Batch, BatchSource, Step, ahead, cycle
+from benchmark.training.capture import repeating
 from benchmark.training.device import answered_at_once
+from benchmark.training.engine import EAGER, Engine
+from benchmark.training.flops import Meter
+from benchmark.training.recipe import Recipe
+from benchmark.training.step import OptimiserStep, usual_loss
 
 ANSWERED = 512  # images that a net answers at once on a CPU
-Batch = tuple[Tensor, Tensor]  # images float (n, C, H, W) in [0, 1]; labels, soft targets or clean images
-Step = Callable[[Sequence[Batch]], Tensor]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How `fit` trains: gradient descent with Nesterov momentum, or Adam. The schedule starts anew with every call."""
-
-    epochs: int = 10
-    lr: float = 0.05
-    batch: int = 64
-    optimiser: Literal["sgd", "adam"] = "sgd"
-    momentum: float = 0.9  # sgd's; Adam keeps its usual (0.9, 0.999)
-    weight_decay: float = 5e-4
-    schedule: Literal["cosine", "constant", "steps"] = "cosine"
-    drops: Sequence[float] = ()  # shares of the steps after which the rate falls to a tenth; steps only
-    warmup: float = 0.1  # share of the steps in which the rate rises to `lr`; cosine only
-    clip: float = math.inf  # largest gradient norm
-    shift: int = 0  # augmentation: random shift by at most this many pixels
-    flip: bool = False  # augmentation: random horizontal flip
-
-    def rate(self, step: int, steps: int) -> float:
-        """Learning rate of `step` of `steps`."""
-        if self.schedule == "constant":
-            return self.lr
-        if self.schedule == "steps":
-            return float(self.lr * 0.1 ** sum(step >= drop * steps for drop in self.drops))
-        rising = max(1, round(self.warmup * steps))
-        if step < rising:
-            return self.lr * (step + 1) / rising
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
-
-    def optimise(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser that moves `parameters`."""
-        if self.optimiser == "adam":
-            return torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay, fused=True)
-        return torch.optim.SGD(
-            parameters, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=self.momentum > 0, fused=True
-        )
-
-
-@dataclass(frozen=True)
-class BatchSource:
-    """Images with targets, of which every step takes `batch`.
-
-    Targets: class numbers (N,), soft labels (N, classes), or images (N, C, H, W), uint8 or float in [0, 1].
-    """
-
-    x: Tensor  # uint8 (N, C, H, W)
-    targets: Tensor
-    batch: int
-
-    @classmethod
-    def of(cls, data: Data, batch: int) -> BatchSource:
-        return cls(data.x, data.y, batch)
-
-
-@dataclass
-class Meter:
-    """What work cost: optimiser steps, images pushed forward and back, multiply-adds (`benchmark.training.flops`)."""
-
-    steps: int = 0
-    samples: int = 0
-    operations: int = 0
-
-    def record(self) -> dict[str, int]:
-        return asdict(self)
-
-
-def random_shift(x: Tensor, pixels: int, rng: torch.Generator) -> Tensor:
-    """Each image of (n, C, H, W) moved by its own -pixels..pixels in both directions, zeros coming in."""
-    n, _, height, width = x.shape
-    padded = F.pad(x, (pixels,) * 4)
-    dy, dx = torch.randint(0, 2 * pixels + 1, (2, n, 1), generator=rng, device=rng.device).to(x.device)
-    rows = (torch.arange(height, device=x.device) + dy)[:, None, :, None]
-    columns = (torch.arange(width, device=x.device) + dx)[:, None, None, :]
-    image = torch.arange(n, device=x.device)[:, None, None, None]
-    channel = torch.arange(x.shape[1], device=x.device)[None, :, None, None]
-    return padded[image, channel, rows, columns]
-
-
-def random_flip(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Each image of (n, C, H, W) mirrored left to right with probability 1/2."""
-    mirrored = torch.rand(len(x), 1, 1, 1, generator=rng, device=rng.device).to(x.device) < 0.5
-    return torch.where(mirrored, x.flip(3), x)
-
-
-def cycle(source: BatchSource, rng: torch.Generator) -> Iterator[Batch]:
-    """Batches without end: a fresh permutation each time the images are used up, no short batch."""
-    batch = min(source.batch, len(source.x))
-    while True:
-        order = torch.randperm(len(source.x), generator=rng, device=rng.device).to(source.x.device)
-        for start in range(0, len(order) - batch + 1, batch):
-            index = order[start : start + batch]
-            targets = source.targets[index]
-            yield as_float(source.x[index]), as_float(targets) if targets.dtype == torch.uint8 else targets
-
-
-def usual_loss(model: nn.Module, batches: Sequence[Batch]) -> Tensor:
-    """One forward pass over all sources together: mean cross-entropy (hard or soft labels), squared error of images."""
-    x, targets = batches[0] if len(batches) == 1 else (torch.cat(part) for part in zip(*batches, strict=True))
-    return F.mse_loss(model(x), targets) if targets.dim() == 4 else F.cross_entropy(model(x), targets)
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """bf16 on a GPU unless the profile asks for float32; float32 on the CPU."""
-    if device.type == "cuda" and precision == "auto":
-        return torch.autocast("cuda", torch.bfloat16)
-    return nullcontext()
 
 
 def fit(
     model: nn.Module, sources: Sequence[BatchSource], recipe: Recipe, rng: torch.Generator, *,
     step: Step | None = None, parameters: Sequence[nn.Parameter] | None = None, only: nn.Module | None = None,
-    precision: str = "auto", meter: Meter | None = None,
+    augment: Augment | None = None, precision: str = "auto", engine: Engine = EAGER, meter: Meter | None = None,
 ) -> None:  # fmt: skip
     """Train `model` in place.
 
     The first source sets the length of an epoch; every step gets one batch of each source, which covers joint
-    losses and trigger batches. `step(batches)` gives the loss (default: `usual_loss`). `only` trains one submodule and
-    keeps the rest in eval mode, so frozen normalisation statistics don't drift; `parameters` names what the optimiser
-    moves (default: all of `only` or `model`). Raises FloatingPointError when the loss ends up not finite.
+    losses and trigger batches. `step(batches)` gives the loss (default: `usual_loss`); it may be captured by `engine`,
+    so it draws nothing and keeps nothing in Python. `augment(images, targets, rng)` makes what a step sees of the first
+    source, after the recipe's own augmentation. `only` trains one submodule and keeps the rest in eval mode, so frozen
+    normalisation statistics don't drift; `parameters` names what the optimiser moves (default: all of `only` or
+    `model`). Raises FloatingPointError when the loss ends up not finite.
     """
-    device = next(model.parameters()).device
-    step = step or partial(usual_loss, model)
     model.eval() if only else model.train()
     (only or model).train()
     trained = list((only or model).parameters() if parameters is None else parameters)
     model.to(memory_format=torch.channels_last)
-    optimiser = recipe.optimise(trained)
-    steps = recipe.epochs * max(1, len(sources[0].x) // sources[0].batch)
-    streams = [cycle(source, rng) for source in sources]
-    loss = torch.zeros(())
-    for index in range(steps):
-        batches = [next(stream) for stream in streams]
-        if recipe.shift or recipe.flip:
-            batches[0] = _augment(batches[0], recipe, rng)
-        batches = [(x.contiguous(memory_format=torch.channels_last), targets) for x, targets in batches]
-        optimiser.param_groups[0]["lr"] = recipe.rate(index, steps)
-        with autocast(device, precision):
-            loss = step(batches)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        if math.isfinite(recipe.clip):
-            nn.utils.clip_grad_norm_(trained, recipe.clip)
-        optimiser.step()
-        if meter is not None:
-            meter.steps += 1
-            meter.samples += sum(len(x) for x, _ in batches)
-    if not math.isfinite(loss.item()):
-        raise FloatingPointError(f"training diverged: the loss is {loss.item()} after {steps} steps, lower lr")
+    device, loss = next(model.parameters()).device, step or partial(usual_loss, model, recipe.smoothing)
+    training = _Training(sources, recipe, partial(OptimiserStep, loss, trained, recipe, device, precision), augment)
+    counts = meter or Meter()
+    last = training.captured(rng, device, engine, counts) if engine.captured else None
+    if last is None:
+        last = training.eager(rng)
+    counts.steps += training.steps
+    counts.samples += training.steps * sum(source.taken for source in sources)
+    if not math.isfinite(last.item()):
+        raise FloatingPointError(f"training diverged: the loss is {last.item()} after {training.steps} steps, lower lr")
     model.to(memory_format=torch.contiguous_format)
     model.eval()
 
 
-def _augment(batch: Batch, recipe: Recipe, rng: torch.Generator) -> Batch:
-    """Shift and mirror the images; targets that are images move along."""
+class _Training:
+    """The steps of one call of `fit`, in either of two ways; both give the last loss."""
+
+    def __init__(
+        self, sources: Sequence[BatchSource], recipe: Recipe, make_step: partial[OptimiserStep], augment: Augment | None
+    ) -> None:
+        self.sources, self.recipe, self.make_step, self.augment = sources, recipe, make_step, augment
+        self.steps = recipe.epochs * max(1, len(sources[0].x) // sources[0].batch)
+
+    def eager(self, rng: torch.Generator) -> Tensor:
+        """Every step by Python, every batch by a draw of its own."""
+        step, streams = self.make_step(self.recipe.lr), [cycle(source, rng) for source in self.sources]
+        loss = torch.zeros(())
+        for index in range(self.steps):
+            first, *others = [next(stream) for stream in streams]
+            beside = [(x.contiguous(memory_format=torch.channels_last), targets) for x, targets in others]
+            batches = [augmented(first, self.recipe, rng, self.augment), *beside]
+            loss = step.at(self.recipe.rate(index, self.steps))(batches)
+        return loss
+
+    def captured(self, rng: torch.Generator, device: torch.device, engine: Engine, meter: Meter) -> Tensor | None:
+        """One recorded step, repeated on batches that are drawn and made many at a time on the device.
+
+        Inside an epoch nothing waits for the device. None, with everything as before, where the step can't be recorded.
+        """
+        before, counted = rng.get_state(), meter.operations
+        drawn = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        first, *others = self.sources
+        streams = [ahead(first, drawn, lambda chunk: augmented(chunk, self.recipe, drawn, self.augment))]
+        streams += [ahead(source, drawn) for source in others]
+        begun = [next(stream) for stream in streams]
+        inputs = [_place_for(batch) for batch in begun]
+        rate, loss = torch.zeros((), device=device), torch.zeros((), device=device)
+        step = self.make_step(rate)
+        with repeating(lambda: loss.copy_(step(inputs)), self.steps, device, engine) as repeat:
+            if repeat is None:
+                rng.set_state(before)
+                meter.operations = counted
+                return None
+            meter.operations += (self.steps - 1) * (meter.operations - counted)  # a replay calls no layer
+            for index, batches in zip(range(self.steps), chain([begun], zip(*streams, strict=True)), strict=False):
+                for place, batch in zip(inputs, batches, strict=True):
+                    for mine, new in zip(place, batch, strict=True):
+                        mine.copy_(new)
+                rate.fill_(self.recipe.rate(index, self.steps))
+                repeat()
+        return loss
+
+
+def _place_for(batch: Batch) -> Batch:
+    """Where batches of this form lie for every step alike; filled with this one."""
     x, targets = batch
-    if targets.dim() == 4:
-        both, _ = _augment((torch.cat([x, targets], 1), targets.new_empty(0)), recipe, rng)
-        return both[:, : x.shape[1]], both[:, x.shape[1] :]
-    x = random_shift(x, recipe.shift, rng) if recipe.shift else x
-    return (random_flip(x, rng) if recipe.flip else x), targets
+    return torch.empty_like(x, memory_format=torch.channels_last).copy_(x), targets.clone()
 
 
 @torch.no_grad()

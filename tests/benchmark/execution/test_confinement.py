@@ -205,6 +205,22 @@ def test_a_thief_writes_to_the_folder_of_his_job_and_a_temporary_one(
 
 
 @confined
+def test_compiled_code_is_written_by_the_side_that_runs_it_alone(
+    intruder: LocalExecutor, job: Callable[..., Job], tmp_path: Path
+) -> None:
+    paths = [str(tmp_path / "compiled" / side / "x") for side in ("thief", "insider", "keyholder")]
+    for path in paths:
+        Path(path).parent.mkdir(parents=True)
+    thief = job("a", "write", role="thief", paths=paths)
+    wrote = run_one(intruder, thief).result["wrote"]
+    assert wrote == dict(zip(paths, ("done", *["PermissionError"] * 2), strict=True))
+    found = run_one(intruder, toy_intruder.foreign(thief)).result["wrote"]
+    assert found == dict.fromkeys(paths, "PermissionError")
+    seen = run_one(intruder, toy_intruder.foreign(job("b", "read", role="thief", paths=paths[:1]))).result["read"]
+    assert seen == {paths[0]: "PermissionError"}
+
+
+@confined
 @pytest.mark.skipif(landlock.version() < 6, reason="the kernel's Landlock doesn't hold signals back")
 def test_a_thief_reaches_no_process_outside(intruder: LocalExecutor, job: Callable[..., Job]) -> None:
     said = run_one(

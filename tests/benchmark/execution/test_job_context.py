@@ -28,6 +28,7 @@ from benchmark.protocol.objects import Key, Service
 from benchmark.store import artefacts
 from benchmark.store.records import RecordStore
 from benchmark.store.secret import digest_of, read_secret, secret_path, store_secret
+from benchmark.training.engine import EAGER, Engine
 from benchmark.vocabulary import JobRole
 from schemes.adi import Adi
 
@@ -54,6 +55,16 @@ def judged(store: RecordStore) -> Job:
         "parents": [], "result": {"artefacts": {"key": checksum}}, "run": {},
     })  # fmt: skip
     return job
+
+
+def test_somebody_elses_code_and_whoever_wants_it_train_step_by_step_on_a_gpu(judged: Job, store: RecordStore) -> None:
+    gpu, world = torch.device("cuda"), judged.payload["world"]
+    strange = {role: replace(source, trusted=False) for role, source in judged.sources.items()}
+    assert JobContext(judged, store, gpu).task_context.engine == Engine(captured=True, compiler="inductor")
+    assert JobContext(judged, store, torch.device("cpu")).task_context.engine == EAGER
+    assert JobContext(replace(judged, sources=strange), store, gpu).task_context.engine == EAGER
+    eager = replace(judged, payload=judged.payload | {"world": world | {"engine": "eager"}})
+    assert JobContext(eager, store, gpu).task_context.engine == EAGER
 
 
 def read_as(role: JobRole, job: Job, store: RecordStore) -> object:

@@ -226,12 +226,12 @@ def with_other_import(name: str, *, first_party: bool) -> str:
 
 
 def test_the_changes_that_these_tests_make() -> None:
-    loop = "benchmark/training/loop.py"
-    original = ast.unparse(tree_of(loop)).splitlines()
-    for changed in (with_other_constant(loop), with_other_import(loop, first_party=True)):
+    batches = "benchmark/training/batches.py"
+    original = ast.unparse(tree_of(batches)).splitlines()
+    for changed in (with_other_constant(batches), with_other_import(batches, first_party=True)):
         assert sum(old != new for old, new in zip(original, changed.splitlines(), strict=True)) == 1
-    assert "import something_else as math" in with_other_import(loop, first_party=False)
-    assert "import something_else as Data, as_float" in with_other_import(loop, first_party=True)
+    assert "import something_else as dataclass" in with_other_import(batches, first_party=False)
+    assert "import something_else as Data, as_float" in with_other_import(batches, first_party=True)
 
 
 def test_every_result_is_named_by_the_engine(original: Planned, whole: Planned) -> None:
@@ -257,9 +257,9 @@ def test_an_import_of_the_numeric_part_is_another_engine(
     ("old", "new"), [("momentum: float = 0.9", "momentum: float = 0.8"), ("optim.SGD", "optim.Adam")]
 )
 def test_another_optimiser_renames_everything(plan: Planner, original: Planned, old: str, new: str) -> None:
-    text = (ROOT / "benchmark/training/loop.py").read_text()
+    text = (ROOT / "benchmark/training/recipe.py").read_text()
     assert text.count(old) >= 1
-    found = plan({"benchmark/training/loop.py": text.replace(old, new)})
+    found = plan({"benchmark/training/recipe.py": text.replace(old, new)})
     assert found["jobs"].keys().isdisjoint(original["jobs"])
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from benchmark.errors import BenchError
 from benchmark.planning.profile import PROFILES, Profile, load_profile, profile_names
+from benchmark.training.recipe import Recipe
 
 IMAGE = """
 [image]
@@ -47,6 +48,21 @@ def test_every_profile_that_ships_can_be_read() -> None:
             assert track.image is None
             assert track.world()["training"]["epochs"] >= 1
     assert (PROFILES / "quick.toml").is_file()
+
+
+def test_what_came_later_enters_a_job_only_where_it_is_used(tmp_path: Path) -> None:
+    later = {"smoothing", "decay_norms", "border"}
+    usual = load(written(tmp_path)).world()
+    assert "engine" not in usual
+    assert later.isdisjoint(usual["training"])
+    other = load(written(tmp_path, 'smoothing = 0.1\ndecay_norms = false\nborder = "reflect"\n')).world()
+    assert {name: other["training"][name] for name in later} == {
+        "smoothing": 0.1, "decay_norms": False, "border": "reflect"
+    }  # fmt: skip
+    path = written(tmp_path, "")
+    path.write_text('engine = "eager"\n' + path.read_text())
+    assert load(path).world()["engine"] == load(path).described().engine == "eager"
+    assert Recipe(**other["training"]).border == "reflect"
 
 
 def test_a_table_of_images_is_a_track_of_its_own(tmp_path: Path) -> None:
@@ -113,10 +129,11 @@ def test_a_table_must_be_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ('schedule = "linear"', "training: schedule must be one of cosine, constant, steps, not 'linear'"),
+        ('schedule = "step"', "training: schedule must be one of cosine, constant, steps, linear, not 'step'"),
         ('schedule = "steps"', "training: drops and the schedule steps go together"),
         ("drops = [0.5]", "training: drops and the schedule steps go together"),
         ('schedule = "steps"\ndrops = [0.5, 1.0]', "training: drops must lie between 0 and 1, not 0.5, 1.0"),
+        ("smoothing = 1.0", "training: smoothing must be at least 0 and below 1, not 1.0"),
         ('optimiser = "adams"', "training: optimiser must be one of sgd, adam, not 'adams'"),
     ],
 )

@@ -14,8 +14,7 @@ from attacks.finetune import Finetune
 from attacks.prune import Prune
 from benchmark.architectures.blocks import head
 from benchmark.architectures.net import build
-from benchmark.training.flops import counted
-from benchmark.training.loop import Meter
+from benchmark.training.flops import Meter, counted
 from schemes.adi import Adi
 
 ADI = Adi(n=40, k=16, epochs=2)

@@ -1,0 +1,109 @@
+"""Every step that a built-in scheme or attack trains by can be captured: replayed, it trains the same net."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from lab import Exhibit, Lab
+from step_tape import taped
+from torch import Tensor
+
+import schemes.deepmodel
+from attacks.extraction import Distill, Extract
+from attacks.finetune import Finetune
+from attacks.overwrite import Overwrite
+from attacks.passports import AccessoryBlock, Fake2, Fake3
+from attacks.surrogate import Surrogate
+from attacks.transfer import Transfer
+from benchmark.architectures.image_to_image import Critic
+from benchmark.data.splits import Data, Splits
+from benchmark.training import capture
+from benchmark.training.engine import Engine
+from schemes.adi import Adi
+from schemes.deepmodel import DeepModel
+from schemes.keynet import KeyNet
+from schemes.passport import Passport
+from schemes.rose import Rose
+
+ADI, DEEPMODEL = Adi(n=20, k=4, epochs=2), DeepModel(epochs=1, tuning=1)
+V1, V3 = Passport(epochs=2), Passport(epochs=2, version="v3", n=20, k=4)
+SCHEMES = (ADI, Rose(s=8, epochs=2), KeyNet(epochs=2, carriers=64), V1, V3, DEEPMODEL)
+ATTACKS = (
+    (Finetune(epochs=2), ADI), (Finetune(mode="rtll", epochs=2, optimiser="adam", lr=0.001), ADI),
+    (Extract(epochs=2), ADI), (Distill(epochs=2), ADI), (Transfer(epochs=1), ADI), (Overwrite(epochs=1), KeyNet()),
+    (Fake2(epochs=2), V1), (Fake3(epochs=2), V1), (AccessoryBlock(epochs=2), V1),
+    (Surrogate(epochs=1, augment=True), DEEPMODEL), (Surrogate(epochs=1, loss="adversarial"), DEEPMODEL),
+    (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL),
+)  # fmt: skip
+
+
+@cache
+def small_lab(kind: str) -> Lab:
+    """A lab with a few images, whose steps are recorded; the recipe shifts and mirrors."""
+    lab = Lab(kind)
+    few = [Data(part.x[:n], part.y[:n]) for part, n in zip(vars(lab.splits).values(), (48, 40, 8), strict=True)]
+    recipe = replace(lab.context.recipe, epochs=1, batch=8, shift=1, flip=True)
+    lab.splits = Splits(*few)
+    lab.context = replace(lab.context, recipe=recipe, engine=Engine(captured=True))
+    return lab
+
+
+@cache
+def marked(scheme: Any) -> Exhibit:
+    return small_lab(scheme.tasks[0]).embed_afresh(scheme)
+
+
+def tensors(exhibit: Exhibit) -> list[Tensor]:
+    """Everything that was trained or drawn."""
+    found = list(exhibit.service.net.state.values())
+    for value in vars(exhibit.key).values() if exhibit.key else ():
+        found += [one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, Tensor)]
+        found += list(getattr(value, "state", {}).values())
+    return found
+
+
+def as_on_a_gpu(critic: Critic, net: torch.nn.Module) -> None:
+    """Its optimiser counts its steps in a tensor, as it does on a device that captures them."""
+    critic.net, critic.optimiser = net, torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999), fused=True)
+
+
+@pytest.fixture(autouse=True)
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schemes.deepmodel, "ATTEMPTS", 1)
+    monkeypatch.setattr(Critic, "__init__", as_on_a_gpu)
+
+
+@pytest.fixture
+def replayed_alike(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[[Callable[[], Exhibit]], None]:
+    def check(make: Callable[[], Exhibit]) -> None:
+        by_python = make()
+        tapes = []
+        monkeypatch.setattr(capture, "recorded", lambda run, device: tapes.append(1) or taped(run, device))
+        replayed = make()
+        assert tapes
+        assert capfd.readouterr().err == ""  # no step was refused
+        assert replayed.cost is None or replayed.cost.record() == by_python.cost.record()
+        assert all(map(torch.equal, tensors(by_python), tensors(replayed)))
+
+    return check
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: f"{scheme.name}-{getattr(scheme, 'version', '')}")
+def test_a_mark_is_the_same(replayed_alike: Callable[[Callable[[], Exhibit]], None], scheme: Any) -> None:
+    marked(scheme)  # with its host
+    replayed_alike(lambda: small_lab(scheme.tasks[0]).embed_afresh(scheme))
+
+
+@pytest.mark.parametrize(("attack", "scheme"), ATTACKS, ids=lambda one: one.name)
+def test_what_an_attack_trains_is_the_same(
+    replayed_alike: Callable[[Callable[[], Exhibit]], None], attack: Any, scheme: Any
+) -> None:
+    target = marked(scheme)
+    replayed_alike(lambda: small_lab(scheme.tasks[0]).attack_afresh(attack, target, scheme))
