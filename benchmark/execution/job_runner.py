@@ -78,14 +78,15 @@ def _circumstances(device: torch.device) -> dict[str, Any]:
     return {
         "peak_memory_mb": round(peak, 1),
         "device": device.type,
-        "hardware": _hardware(device),
+        "hardware": hardware(device),
         "cpu": _instructions(),
         "versions": _versions(),
     }
 
 
 @cache
-def _hardware(device: torch.device) -> str:
+def hardware(device: torch.device) -> str:
+    """The name of the GPU, or of the processor, as records give it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
