@@ -241,8 +241,8 @@ def speed(
 ) -> None:  # fmt: skip
     """Measure training, cells and workers on this machine, in one run.
 
-    The engine trains the profile's net in alternation with a bare loop and the best loop by hand; then cells are timed
-    by attack, and the same jobs by 1, 2, 4 and 8 workers as far as there are cores.
+    The engine trains the profile's net in alternation with a bare loop and a fast one, written by hand; then cells are
+    timed by attack, and the same jobs by 1, 2, 4 and 8 workers as far as there are cores.
     """
     from benchmark.app.planned_run import use_data_root
     from benchmark.app.speed import report

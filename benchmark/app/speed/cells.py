@@ -116,11 +116,10 @@ def measure_cells(
     timed_alone = [watch.spans() for watch in watches[1][1:]]
     walls = {n: [one.ended - one.begun[0][1] for one in several[1:]] for n, several in watches.items()}
     last = watches[1][-1].records
-    return CellCosts(
-        _costs(batch, timed_alone, _evaluation(profile, device)) | scaling(walls),
-        next(iter(last.values()))["run"]["versions"],
-        {label: last[id]["result"]["cost"]["samples"] for id, label in batch.items() if last[id]["kind"] == "attacked"},
-    )
+    found = {label: last[id] for id, label in batch.items() if label and last[id]["kind"] == "attacked"}
+    samples = {label: record["result"]["cost"]["samples"] for label, record in found.items()}
+    figures = _costs(batch, timed_alone, samples, _evaluation(profile, device)) | scaling(walls)
+    return CellCosts(figures, next(iter(found.values()))["run"]["versions"], samples)
 
 
 def _batch(
@@ -148,15 +147,15 @@ def _with_parents(jobs: Sequence[Job], wanted: Collection[str]) -> list[Job]:
 
 
 def _costs(
-    batch: Mapping[str, str], rounds: Sequence[Mapping[str, float]], evaluation: list[float]
+    batch: Mapping[str, str], rounds: Sequence[Mapping[str, float]], samples: Mapping[str, int], evaluation: list[float]
 ) -> dict[str, Figure]:
-    """Seconds of each attack's cell, and what of them is not spent on answering the judge's images once."""
+    """Seconds of each attack's cell, and how many of them are more than answering the judge's images once takes."""
     answering = Figure.of(evaluation, "s")
     figures = {"answering the judge's images once": answering}
     for attack in dict.fromkeys(filter(None, batch.values())):
         seconds = [sum(spans[id] for id, one in batch.items() if one == attack) for spans in rounds]
         figures[f"cell of {attack}"] = Figure.of(seconds, "s")
-        if attack not in TRAINED:
+        if not samples[attack]:
             figures[f"cell of {attack}, beyond that"] = Figure.of([one - answering.value for one in seconds], "s")
     return figures
 
@@ -166,7 +165,7 @@ def scaling(walls: Mapping[int, Sequence[float]]) -> dict[str, Figure]:
     if len(walls) == 1:
         return {}
     figures = {f"the same jobs, {n} at a time": Figure.of(seconds, "s") for n, seconds in walls.items()}
-    for n in walls.keys() - {1}:
+    for n in [n for n in walls if n > 1]:
         gains = [alone / together for alone, together in zip(walls[1], walls[n], strict=True)]
         figures[f"gain of {n} workers over 1"] = Figure.of(gains, "x")
     return figures

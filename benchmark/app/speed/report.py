@@ -28,7 +28,7 @@ MEND = "give a file that `bench speed --json` wrote"
 class SpeedReport:
     """Figures by name, and where they come from. hardware: the processor, or the GPU. cores: that could be used.
 
-    created: ISO 8601, in UTC. note: what the best loop by hand is here.
+    created: ISO 8601, in UTC. note: what the fast loop is here.
     """
 
     in_part: ClassVar = True  # a report that was compared holds the ratios, too

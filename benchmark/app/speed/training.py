@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmark.app.speed.loops import bare_loop, best_loop, compiler_for
+from benchmark.app.speed.loops import bare_loop, compiler_for, fast_loop
 from benchmark.app.speed.samples import Figure, timed
 from benchmark.data.download import provide
 from benchmark.data.splits import load
@@ -28,7 +28,7 @@ Loop = Callable[[Recipe], None]  # trains a fresh net
 
 @dataclass(frozen=True)
 class TrainingSpeed:
-    """What training came to. pace: images a second of the engine. note: what the best loop is here, in words."""
+    """What training came to. pace: images a second of the engine. note: what the fast loop is here, in words."""
 
     figures: Mapping[str, Figure]
     pace: float
@@ -36,7 +36,7 @@ class TrainingSpeed:
 
 
 def measure_training(profile: Profile, device: torch.device, seconds: float, rounds: int = ROUNDS) -> TrainingSpeed:
-    """Alternate engine, bare loop and best loop for about `seconds`, on the profile's net, images and batch size.
+    """Alternate engine, bare loop and fast loop for about `seconds`, on the profile's net, images and batch size.
 
     They take the recipe's shifts and mirroring, and nothing else that a recipe may ask for. On a GPU the engine first
     trains as long as the profile does, so that what it prepares only for a long training is prepared. Raises BenchError
@@ -57,44 +57,39 @@ def measure_training(profile: Profile, device: torch.device, seconds: float, rou
     def net() -> nn.Module:
         return Party(context, data, torch.Generator().manual_seed(0)).build()
 
-    engine(replace(recipe, epochs=wanted.epochs if device.type == "cuda" else 1))
-    one_epoch = timed(partial(engine, recipe), device)
-
     def bare(recipe: Recipe) -> None:
         bare_loop(net(), data, recipe, context.precision)
 
-    def best_by(compiler: str | None) -> Loop:
-        return lambda recipe: best_loop(net(), data, recipe, context.precision, compiler)
+    def fast_by(compiler: str | None) -> Loop:
+        return lambda recipe: fast_loop(net(), data, recipe, context.precision, compiler)
 
-    best, note = _best(best_by, recipe, device)
-    loops: dict[str, Loop] = {
-        "engine": engine,
-        "bare loop": lambda recipe: bare_loop(net(), data, recipe, context.precision),
-    }
-    loops |= {"best loop": best} if best else {}
-    loops["bare loop"](recipe)
-    sample = replace(recipe, epochs=max(1, round(seconds / (rounds * len(loops) * one_epoch))))
+    engine(replace(recipe, epochs=wanted.epochs if device.type == "cuda" else 1))
+    bare(recipe)
+    fast, note = _fast(fast_by, recipe, device)
+    loops: dict[str, Loop] = {"engine": engine, "bare loop": bare} | ({"fast loop": fast} if fast else {})
+    share = seconds / (rounds * len(loops))
+    sample = replace(recipe, epochs=max(1, round(share / timed(partial(engine, recipe), device))))
     taken = alternated({name: partial(loop, sample) for name, loop in loops.items()}, device, rounds)
     images = sample.epochs * (len(data) // recipe.batch) * recipe.batch
     figures = compared(taken, images) | _share(context, taken["engine"], images)
     return TrainingSpeed(figures, figures["engine"].value, note)
 
 
-def _best(best_by: Callable[[str | None], Loop], recipe: Recipe, device: torch.device) -> tuple[Loop | None, str]:
-    """The best loop that works here, warmed up, and what it is; None where the bare loop is the best."""
+def _fast(fast_by: Callable[[str | None], Loop], recipe: Recipe, device: torch.device) -> tuple[Loop | None, str]:
+    """The fast loop that works here, warmed up, and what it is; None where it would be the bare one."""
     captured = "the whole step captured in a CUDA graph" if device.type == "cuda" else ""
     failed = "no compiler for the code that torch.compile writes was found"
     if compiler := compiler_for(device):
         try:
-            best_by(compiler)(recipe)
+            fast_by(compiler)(recipe)
         except Exception as error:  # whatever a compiler and its code can raise
             failed = f"torch.compile failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         else:
-            return best_by(compiler), ", ".join(filter(None, ("the best loop: a compiled net", captured)))
+            return fast_by(compiler), ", ".join(filter(None, ("the fast loop: a compiled net", captured)))
     if not captured:
-        return None, f"the bare loop is the best one here: {failed}"
-    best_by(None)(recipe)
-    return best_by(None), f"the best loop: {captured}; {failed}"
+        return None, f"by hand there is the bare loop alone: {failed}"
+    fast_by(None)(recipe)
+    return fast_by(None), f"the fast loop: {captured}; {failed}"
 
 
 def alternated(runs: Mapping[str, Callable[[], object]], device: torch.device, rounds: int) -> dict[str, list[float]]:
@@ -108,11 +103,16 @@ def alternated(runs: Mapping[str, Callable[[], object]], device: torch.device, r
 
 
 def compared(taken: Mapping[str, list[float]], images: int) -> dict[str, Figure]:
-    """Images a second of every loop, and the engine's time as a ratio to each other's, round by round."""
+    """Images a second of every loop, and the engine's time as a ratio to each of those by hand, round by round.
+
+    The last ratio is that to the one which is faster here.
+    """
     figures = {name: Figure.of([images / one for one in seconds], "images/s") for name, seconds in taken.items()}
-    for name in taken.keys() - {"engine"}:
+    by_hand = [name for name in taken if name != "engine"]
+    best = max(by_hand, key=lambda name: figures[name].value)
+    for title, name in (*((name, name) for name in by_hand), ("the best by hand", best)):
         ratios = [one / other for one, other in zip(taken["engine"], taken[name], strict=True)]
-        figures[f"engine's time / {name}'s"] = Figure.of(ratios, "")
+        figures[f"engine's time / {title}'s"] = Figure.of(ratios, "")
     return figures
 
 

@@ -1,0 +1,191 @@
+"""What the check measures, part by part. Whoever only runs commands imports no torch here."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median
+
+from card import NVIDIA_SMI, STAND_IN, bench, watched
+from check import Row
+
+from benchmark.app.planned_run import use_data_root
+from benchmark.planning.profile import PROFILES, Profile, load_profile
+
+HERE = Path(__file__).parent
+SECRET = HERE.parent / "support" / "secret.txt"  # one for both runs that are compared
+IMAGES_OF_FINETUNING = 5_000 * 20
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large everything is. epochs: of the run in which the card is watched. subset: schemes, attacks."""
+
+    device: str
+    trained: Path  # the profile of training, cells and the watched run
+    judged: Path  # the profile of all schemes against all attacks
+    epochs: int
+    seconds: float  # of the alternation of loops
+    rounds: int
+    trainings: int
+    everything: tuple[str, str]
+    subset: tuple[str, str]
+    sampler: tuple[str, ...]
+
+
+FULL = Size(
+    "cuda", PROFILES / "cifar10.toml", PROFILES / "quick.toml", 8, 40.0, 9, 3, ("all", "all"),
+    ("adi,rose", "none,prune*,quantize*,jpeg*,sign-flip,finetune*"), NVIDIA_SMI,
+)  # fmt: skip
+DRY = Size(
+    "cpu", HERE.parent / "small.toml", HERE.parent / "small.toml", 1, 1.0, 2, 1, ("adi(epochs=1)", "none"),
+    ("adi(epochs=1)", "none"), STAND_IN,
+)  # fmt: skip
+
+
+def measure(part: str, data: Path, out: Path, dry: bool) -> list[Row]:
+    """The rows of one part. Raises what goes wrong."""
+    use_data_root(data)
+    measured: Callable[[Size, Path], list[Row]] = {
+        "training": training, "cells": cells, "busy": busy, "quick": quick, "confined": confined,
+    }[part]  # fmt: skip
+    return measured(DRY if dry else FULL, out)
+
+
+def training(size: Size, out: Path) -> list[Row]:
+    """The engine against loops by hand, then the profile's whole recipe, whose compiling and choosing is then done."""
+    import torch
+
+    from benchmark.app.speed.training import measure_training
+    from benchmark.data.splits import load
+    from benchmark.execution.job_context import context_of
+    from benchmark.protocol.parties import Party
+    from benchmark.training.device import device_of
+    from benchmark.training.loop import logits
+
+    device, profile = device_of(size.device), _profile(size, out)
+    found = measure_training(profile, device, size.seconds, size.rounds)
+    context = context_of(profile.world(), device)
+    splits, seconds, accuracies = load(context.task), list[float](), list[float]()
+    data, test = splits.owner.to(device), splits.test.to(device)
+    for seed in range(size.trainings):
+        party = Party(context, data, torch.Generator().manual_seed(seed))
+        begin = time.perf_counter()
+        model = party.fit(party.build())
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - begin)
+        accuracies.append(100 * float((logits(model, test.images()).argmax(1) == test.y).float().mean()))
+    told = [Row(name, one.value, one.unit) for name, one in found.figures.items() if not name.endswith("by hand's")]
+    ratio = found.figures["engine's time / the best by hand's"]
+    net, pace = f"{profile.architecture} on {profile.task}", party.meter.samples / median(seconds)
+    return [
+        Row(f"{net}: engine's time / the best by hand's", ratio.value, "", "at most", 1.05),
+        *told,
+        Row("the whole recipe: images a second", pace, "images/s", "at least", 70_000.0),
+        Row(f"the whole recipe: the longest training of {size.trainings}", max(seconds), "s", "at most", 20.0),
+        Row(f"accuracy on {len(test):,} test images: the mean", fmean(accuracies), "%", "at least", 94.0),
+        *(Row(f"accuracy, seed {seed}", one, "%") for seed, one in enumerate(accuracies)),
+    ]
+
+
+def cells(size: Size, out: Path) -> list[Row]:
+    """Cells from end to end in a worker that has done one of each before."""
+    from benchmark.app.speed.cells import measure_cells
+    from benchmark.training.device import device_of
+
+    pace = 70_000.0 if size.device == "cuda" else 2_000.0
+    found = measure_cells(_profile(size, out), device_of(size.device), pace, [1], rounds=min(3, size.rounds))
+    rows = []
+    for attack, samples in found.samples.items():
+        seconds = found.figures[f"cell of {attack}"].value
+        if samples:
+            rows.append(
+                Row(f"{attack}, for 5,000 images", seconds * IMAGES_OF_FINETUNING / samples, "s", "at most", 3.0)
+            )
+        else:
+            rows.append(Row(f"cell of {attack}", seconds, "s", "at most", 0.5))
+    return rows
+
+
+def busy(size: Size, out: Path) -> list[Row]:
+    """The card during a whole run, which is short: so its start weighs more than in a longer one."""
+    words = _run(size, out / "watched", _shortened(size.trained, size.epochs, out))
+    attacks = "none,prune(amount=0.5),finetune(mode=ftal,epochs=20)" if size.device == "cuda" else size.subset[1]
+    began = time.monotonic()
+    code, load = watched([*words, "--schemes", f"adi(epochs={size.epochs})", "--attacks", attacks], size.sampler)
+    return [
+        Row("the card busy during a whole run", load.busy, "%", "at least", 60.0),
+        Row("that run's time", time.monotonic() - began, "s"),
+        Row("that run's exit code", code, "", "at most", 0),
+        Row("the card's memory, at most", load.memory, "MB"),
+    ]
+
+
+def quick(size: Size, out: Path) -> list[Row]:
+    """Every scheme against every attack on the card, and some of them on the CPU as well."""
+    schemes, attacks = size.everything
+    began = time.monotonic()
+    code, load = watched(
+        [*_run(size, out / "card", _judged(size, out)), "--schemes", schemes, "--attacks", attacks], size.sampler
+    )
+    took = time.monotonic() - began
+    few = _run(size, out / ("card" if size.device == "cpu" else "processor"), _judged(size, out))
+    few[few.index("--device") + 1] = "cpu"
+    schemes, attacks = size.subset
+    own = bench(*few, "--schemes", schemes, "--attacks", attacks)
+    one, other = (Path(words[words.index("--results") + 1]) / "check" for words in (few, _run(size, out / "card", "")))
+    bench("compare", str(one), str(other), "--json", into=out / "compared.json")
+    found = json.loads((out / "compared.json").read_text())
+    both = found["same"] + found["compared"]
+    changed = len(found["worse"]) + len(found["better"]) + len(found["unjudged"])
+    return [
+        Row("quick, all against all: exit code", code, "", "at most", 0),
+        Row("its time", took, "s"),
+        Row("the card busy meanwhile", load.busy, "%"),
+        Row("the same on the CPU, a part: exit code", own, "", "at most", 0),
+        Row("cells of that part", both, "", "at least", 1),
+        Row("of them with another verdict", 100 * changed / max(1, both), "%", "at most", 5.0),
+    ]
+
+
+def confined(size: Size, out: Path) -> list[Row]:
+    """Somebody else's attack, in processes with walls and a /dev/shm of their own, on the card."""
+    from benchmark.execution.processes.namespaces import has_own_shared_memory
+
+    schemes = "adi,passport" if size.device == "cuda" else size.subset[0]
+    words = [*_run(size, out / "card", _judged(size, out)), "--plugin", str(HERE / "weight_noise.py")]
+    code = bench(*words, "--run", "confined", "--schemes", schemes, "--attacks", "weight-noise")
+    return [
+        Row(
+            "confined processes have a /dev/shm of their own here (1: yes)", has_own_shared_memory(), "", "at least", 1
+        ),
+        Row("somebody else's attack: exit code", code, "", "at most", 0),
+    ]
+
+
+def _run(size: Size, results: Path, profile: str) -> list[str]:
+    machine = ["--device", size.device, "--results", str(results), "--run", "check", "--secret", str(SECRET)]
+    return ["run", "--profile", profile, "--seeds", "1", *machine]
+
+
+def _profile(size: Size, out: Path) -> Profile:
+    return load_profile(str(size.trained) if size.device == "cuda" else _shortened(size.trained, size.epochs, out))
+
+
+def _judged(size: Size, out: Path) -> str:
+    return str(size.judged) if size.device == "cuda" else _shortened(size.judged, size.epochs, out)
+
+
+def _shortened(profile: Path, epochs: int, out: Path) -> str:
+    """A copy of a profile's file with another number of epochs."""
+    text, times = re.subn(r"(?m)^epochs = \d+", f"epochs = {epochs}", profile.read_text())
+    if times != 1:
+        raise ValueError(f"{profile} has {times} lines with epochs")
+    short = out / f"{profile.stem}-{epochs}.toml"
+    short.write_text(text)
+    return str(short)
