@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
 
@@ -23,7 +23,11 @@ IMAGES_OF_FINETUNING = 5_000 * 20
 
 @dataclass(frozen=True)
 class Size:
-    """How large everything is. epochs: of the run in which the card is watched. subset: schemes, attacks."""
+    """How large everything is. attacks: whose cells are timed; None: those of `bench speed`.
+
+    epochs: of the run in which the card is watched. watched, everything, subset: schemes and attacks of the runs, and
+    folders: where their results lie.
+    """
 
     device: str
     trained: Path  # the profile of training, cells and the watched run
@@ -32,18 +36,27 @@ class Size:
     seconds: float  # of the alternation of loops
     rounds: int
     trainings: int
+    attacks: tuple[str, ...] | None
+    watched: tuple[str, str]
     everything: tuple[str, str]
     subset: tuple[str, str]
+    foreign: str  # schemes that meet somebody else's attack
+    folders: tuple[str, str, str]
     sampler: tuple[str, ...]
 
 
 FULL = Size(
-    "cuda", PROFILES / "cifar10.toml", PROFILES / "quick.toml", 8, 40.0, 9, 3, ("all", "all"),
-    ("adi,rose", "none,prune*,quantize*,jpeg*,sign-flip,finetune*"), NVIDIA_SMI,
+    device="cuda", trained=PROFILES / "cifar10.toml", judged=PROFILES / "quick.toml",
+    epochs=8, seconds=40.0, rounds=9, trainings=3, attacks=None,
+    watched=("adi(epochs=8)", "none,prune(amount=0.5),finetune(mode=ftal,epochs=20)"), everything=("all", "all"),
+    subset=("adi,rose", "none,prune*,quantize*,jpeg*,sign-flip,finetune*"), foreign="adi,passport",
+    folders=("watched", "card", "processor"), sampler=NVIDIA_SMI,
 )  # fmt: skip
 DRY = Size(
-    "cpu", HERE.parent / "small.toml", HERE.parent / "small.toml", 1, 1.0, 2, 1, ("adi(epochs=1)", "none"),
-    ("adi(epochs=1)", "none"), STAND_IN,
+    device="cpu", trained=HERE.parent / "small.toml", judged=HERE.parent / "small.toml",
+    epochs=1, seconds=0.5, rounds=1, trainings=1, attacks=("quantize(bits=8)", "finetune(mode=ftal,epochs=1)"),
+    watched=("adi(epochs=1)", "none"), everything=("adi(epochs=1)", "none"), subset=("adi(epochs=1)", "none"),
+    foreign="adi(epochs=1)", folders=("all", "all", "all"), sampler=STAND_IN,
 )  # fmt: skip
 
 
@@ -95,11 +108,12 @@ def training(size: Size, out: Path) -> list[Row]:
 
 def cells(size: Size, out: Path) -> list[Row]:
     """Cells from end to end in a worker that has done one of each before."""
-    from benchmark.app.speed.cells import measure_cells
+    from benchmark.app.speed.cells import ROUNDS, TRAINED, UNTRAINED, measure_cells
     from benchmark.training.device import device_of
 
-    pace = 70_000.0 if size.device == "cuda" else 2_000.0
-    found = measure_cells(_profile(size, out), device_of(size.device), pace, [1], rounds=min(3, size.rounds))
+    attacks, pace = size.attacks or (*UNTRAINED, *TRAINED), 70_000.0 if size.device == "cuda" else 2_000.0
+    device, rounds = device_of(size.device), min(ROUNDS, size.rounds)
+    found = measure_cells(_profile(size, out), device, pace, [1], attacks, rounds)
     rows = []
     for attack, samples in found.samples.items():
         seconds = found.figures[f"cell of {attack}"].value
@@ -114,10 +128,9 @@ def cells(size: Size, out: Path) -> list[Row]:
 
 def busy(size: Size, out: Path) -> list[Row]:
     """The card during a whole run, which is short: so its start weighs more than in a longer one."""
-    words = _run(size, out / "watched", _shortened(size.trained, size.epochs, out))
-    attacks = "none,prune(amount=0.5),finetune(mode=ftal,epochs=20)" if size.device == "cuda" else size.subset[1]
+    words = _run(size, out / size.folders[0], _shortened(size.trained, size.epochs, out), size.watched)
     began = time.monotonic()
-    code, load = watched([*words, "--schemes", f"adi(epochs={size.epochs})", "--attacks", attacks], size.sampler)
+    code, load = watched(words, size.sampler)
     return [
         Row("the card busy during a whole run", load.busy, "%", "at least", 60.0),
         Row("that run's time", time.monotonic() - began, "s"),
@@ -128,18 +141,12 @@ def busy(size: Size, out: Path) -> list[Row]:
 
 def quick(size: Size, out: Path) -> list[Row]:
     """Every scheme against every attack on the card, and some of them on the CPU as well."""
-    schemes, attacks = size.everything
+    _, card, processor = (out / folder for folder in size.folders)
     began = time.monotonic()
-    code, load = watched(
-        [*_run(size, out / "card", _judged(size, out)), "--schemes", schemes, "--attacks", attacks], size.sampler
-    )
+    code, load = watched(_run(size, card, _judged(size, out), size.everything), size.sampler)
     took = time.monotonic() - began
-    few = _run(size, out / ("card" if size.device == "cpu" else "processor"), _judged(size, out))
-    few[few.index("--device") + 1] = "cpu"
-    schemes, attacks = size.subset
-    own = bench(*few, "--schemes", schemes, "--attacks", attacks)
-    one, other = (Path(words[words.index("--results") + 1]) / "check" for words in (few, _run(size, out / "card", "")))
-    bench("compare", str(one), str(other), "--json", into=out / "compared.json")
+    own = bench(*_run(replace(size, device="cpu"), processor, _judged(size, out), size.subset))
+    bench("compare", str(processor / "check"), str(card / "check"), "--json", into=out / "compared.json")
     found = json.loads((out / "compared.json").read_text())
     both = found["same"] + found["compared"]
     changed = len(found["worse"]) + len(found["better"]) + len(found["unjudged"])
@@ -157,20 +164,19 @@ def confined(size: Size, out: Path) -> list[Row]:
     """Somebody else's attack, in processes with walls and a /dev/shm of their own, on the card."""
     from benchmark.execution.processes.namespaces import has_own_shared_memory
 
-    schemes = "adi,passport" if size.device == "cuda" else size.subset[0]
-    words = [*_run(size, out / "card", _judged(size, out)), "--plugin", str(HERE / "weight_noise.py")]
-    code = bench(*words, "--run", "confined", "--schemes", schemes, "--attacks", "weight-noise")
+    words = _run(size, out / size.folders[1], _judged(size, out), (size.foreign, "weight-noise"))
+    code = bench(*words, "--run", "confined", "--plugin", str(HERE / "weight_noise.py"))
     return [
-        Row(
-            "confined processes have a /dev/shm of their own here (1: yes)", has_own_shared_memory(), "", "at least", 1
-        ),
+        Row("a /dev/shm of its own for a confined process (1: yes)", has_own_shared_memory(), "", "at least", 1),
         Row("somebody else's attack: exit code", code, "", "at most", 0),
     ]
 
 
-def _run(size: Size, results: Path, profile: str) -> list[str]:
-    machine = ["--device", size.device, "--results", str(results), "--run", "check", "--secret", str(SECRET)]
-    return ["run", "--profile", profile, "--seeds", "1", *machine]
+def _run(size: Size, results: Path, profile: str, cells: tuple[str, str]) -> list[str]:
+    crossed = ["--profile", profile, "--seeds", "1", "--schemes", cells[0], "--attacks", cells[1]]
+    return [
+        "run", *crossed, "--device", size.device, "--results", str(results), "--run", "check", "--secret", str(SECRET),
+    ]  # fmt: skip
 
 
 def _profile(size: Size, out: Path) -> Profile:
