@@ -79,18 +79,26 @@ class _Step:
 
     def _captured(self, model: nn.Module) -> torch.cuda.CUDAGraph:
         start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True  # try kernels, take the fastest
+        try:
+            graph = self._recorded()
+        finally:
+            torch.backends.cudnn.benchmark = before
+        model.load_state_dict(start)  # in place
+        for state in self._optimiser.state.values():
+            state["momentum_buffer"].zero_()
+        return graph
+
+    def _recorded(self) -> torch.cuda.CUDAGraph:
         side = torch.cuda.Stream(self.x.device)
         side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # compiles, chooses kernels, makes gradients and momentum; the rate is 0
+        with torch.cuda.stream(side):  # compiles, makes gradients and momentum; the rate is 0
             for _ in range(4):
                 self._run()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self._run()
-        model.load_state_dict(start)  # in place
-        for state in self._optimiser.state.values():
-            state["momentum_buffer"].zero_()
         return graph
 
 

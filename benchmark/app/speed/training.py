@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from benchmark.app.speed.loops import bare_loop, compiler_for, fast_loop
 from benchmark.app.speed.samples import Figure, timed
 from benchmark.data.download import provide
-from benchmark.data.splits import load
+from benchmark.data.splits import Data, load
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
 from benchmark.planning.profile import Profile
@@ -21,7 +20,7 @@ from benchmark.protocol.parties import Party, TaskContext
 from benchmark.training.flops import counted
 from benchmark.training.loop import Meter, Recipe
 
-ROUNDS = 9  # of each loop; the interval then leaves out one round at either end
+ROUNDS = 9  # of each loop, at most; the interval then leaves out one round at either end
 SIDES = {"cuda": 8192, "cpu": 1024}  # of the square matrices whose product is timed
 Loop = Callable[[Recipe], None]  # trains a fresh net
 
@@ -35,61 +34,82 @@ class TrainingSpeed:
     note: str
 
 
+@dataclass(frozen=True)
+class Trainers:
+    """The house net of a profile, the owner's images on the device, and three ways to train a fresh net on them."""
+
+    context: TaskContext
+    data: Data
+
+    @classmethod
+    def of(cls, profile: Profile, device: torch.device) -> Trainers:
+        """Raises BenchError for a profile of image-to-image nets."""
+        context = context_of(profile.world(), device)
+        if context.task.kind != "classification":
+            raise BenchError(f"loops by hand train nets that name classes, and {context.task.name} has none")
+        provide(context.task)
+        return cls(context, load(context.task).owner.to(device))
+
+    def recipe(self, epochs: int) -> Recipe:
+        """The profile's batches, rate, shifts and mirroring, without what else a recipe may ask for."""
+        own = self.context.recipe
+        batch = min(own.batch, len(self.data))
+        return Recipe(epochs=epochs, lr=own.lr, batch=batch, shift=own.shift, flip=own.flip)
+
+    def party(self, seed: int = 0) -> Party:
+        return Party(self.context, self.data, torch.Generator().manual_seed(seed))
+
+    def engine(self, recipe: Recipe) -> None:
+        party = self.party()
+        party.fit(party.build(), recipe)
+
+    def bare(self, recipe: Recipe) -> None:
+        bare_loop(self.party().build(), self.data, recipe, self.context.precision)
+
+    def fast(self) -> tuple[Loop | None, str]:
+        """The fast loop that works here, warmed up, and what it is; None where it would be the bare one."""
+        device, recipe = self.context.device, self.recipe(epochs=1)
+        captured = "the whole step captured in a CUDA graph" if device.type == "cuda" else ""
+        failed = "no compiler for the code that torch.compile writes was found"
+        if compiler := compiler_for(device):
+            try:
+                self._fast(compiler, recipe)
+            except Exception as error:  # whatever a compiler and its code can raise
+                failed = f"torch.compile failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+            else:
+                return partial(self._fast, compiler), ", ".join(filter(None, ("fast loop: a compiled net", captured)))
+        if not captured:
+            return None, f"by hand there is the bare loop alone: {failed}"
+        self._fast(None, recipe)
+        return partial(self._fast, None), f"fast loop: {captured}; {failed}"
+
+    def _fast(self, compiler: str | None, recipe: Recipe) -> None:
+        fast_loop(self.party().build(), self.data, recipe, self.context.precision, compiler)
+
+
 def measure_training(profile: Profile, device: torch.device, seconds: float, rounds: int = ROUNDS) -> TrainingSpeed:
     """Alternate engine, bare loop and fast loop for about `seconds`, on the profile's net, images and batch size.
 
-    They take the recipe's shifts and mirroring, and nothing else that a recipe may ask for. On a GPU the engine first
-    trains as long as the profile does, so that what it prepares only for a long training is prepared. Raises BenchError
-    for a profile of image-to-image nets.
+    On a GPU each trains as long as the profile does, in 3 to `rounds` rounds: the engine compiles what is trained for
+    long. On a CPU it trains as many epochs as `rounds` rounds have time for. Raises BenchError as `Trainers.of` does.
     """
-    context = context_of(profile.world(), device)
-    if context.task.kind != "classification":
-        raise BenchError(f"bench speed trains nets that name classes, and {context.task.name} has none: choose another")
-    provide(context.task)
-    data = load(context.task).owner.to(device)
-    wanted = context.recipe
-    recipe = Recipe(epochs=1, lr=wanted.lr, batch=min(wanted.batch, len(data)), shift=wanted.shift, flip=wanted.flip)
-
-    def engine(recipe: Recipe) -> None:
-        party = Party(context, data, torch.Generator().manual_seed(0))
-        party.fit(party.build(), recipe)
-
-    def net() -> nn.Module:
-        return Party(context, data, torch.Generator().manual_seed(0)).build()
-
-    def bare(recipe: Recipe) -> None:
-        bare_loop(net(), data, recipe, context.precision)
-
-    def fast_by(compiler: str | None) -> Loop:
-        return lambda recipe: fast_loop(net(), data, recipe, context.precision, compiler)
-
-    engine(replace(recipe, epochs=wanted.epochs if device.type == "cuda" else 1))
-    bare(recipe)
-    fast, note = _fast(fast_by, recipe, device)
-    loops: dict[str, Loop] = {"engine": engine, "bare loop": bare} | ({"fast loop": fast} if fast else {})
-    share = seconds / (rounds * len(loops))
-    sample = replace(recipe, epochs=max(1, round(share / timed(partial(engine, recipe), device))))
-    taken = alternated({name: partial(loop, sample) for name, loop in loops.items()}, device, rounds)
-    images = sample.epochs * (len(data) // recipe.batch) * recipe.batch
-    figures = compared(taken, images) | _share(context, taken["engine"], images)
+    trainers = Trainers.of(profile, device)
+    whole = trainers.context.recipe.epochs if device.type == "cuda" else 1
+    recipe = trainers.recipe(whole)
+    trainers.engine(recipe)
+    trainers.bare(trainers.recipe(epochs=1))
+    fast, note = trainers.fast()
+    loops: dict[str, Loop] = {"engine": trainers.engine, "bare loop": trainers.bare}
+    loops |= {"fast loop": fast} if fast else {}
+    samples = seconds / len(loops) / timed(partial(trainers.engine, recipe), device)
+    if device.type == "cuda":
+        rounds = max(3, min(rounds, round(samples)))
+    else:
+        recipe = trainers.recipe(max(1, round(samples / rounds)))
+    taken = alternated({name: partial(loop, recipe) for name, loop in loops.items()}, device, rounds)
+    images = recipe.epochs * (len(trainers.data) // recipe.batch) * recipe.batch
+    figures = compared(taken, images) | _share(trainers.context, taken["engine"], images)
     return TrainingSpeed(figures, figures["engine"].value, note)
-
-
-def _fast(fast_by: Callable[[str | None], Loop], recipe: Recipe, device: torch.device) -> tuple[Loop | None, str]:
-    """The fast loop that works here, warmed up, and what it is; None where it would be the bare one."""
-    captured = "the whole step captured in a CUDA graph" if device.type == "cuda" else ""
-    failed = "no compiler for the code that torch.compile writes was found"
-    if compiler := compiler_for(device):
-        try:
-            fast_by(compiler)(recipe)
-        except Exception as error:  # whatever a compiler and its code can raise
-            failed = f"torch.compile failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-        else:
-            return fast_by(compiler), ", ".join(filter(None, ("the fast loop: a compiled net", captured)))
-    if not captured:
-        return None, f"by hand there is the bare loop alone: {failed}"
-    fast_by(None)(recipe)
-    return fast_by(None), f"the fast loop: {captured}; {failed}"
 
 
 def alternated(runs: Mapping[str, Callable[[], object]], device: torch.device, rounds: int) -> dict[str, list[float]]:
