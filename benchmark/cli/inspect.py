@@ -255,7 +255,7 @@ def speed(
     found = report.measure(load_profile(profile), device, seconds, options.typed_command(), before)
     compared = report.ratios(before, found) if before else []
     if as_json:
-        options.dump({**vars(found), "compared": compared} if before else found)
+        options.dump(report.as_json(found, compared))
         return
     options.say(report.in_words(found))
     if before:

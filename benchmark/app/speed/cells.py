@@ -35,7 +35,7 @@ from benchmark.protocol.parties import Party, stream
 from benchmark.store.records import Record, RecordStore
 from benchmark.store.secret import digest_of
 
-SCHEME = "adi(epochs=1)"  # its mark need not hold: what a cell costs does not depend on it
+MARKING = "adi(epochs=1)"  # its mark need not hold: what a cell costs does not depend on it
 UNTRAINED = (
     "none",
     "prune(amount=0.5)",
@@ -45,7 +45,7 @@ UNTRAINED = (
     "sign-flip",
 )
 TRAINED = ("finetune(mode=ftal,epochs=20)",)
-ROUNDS = 3
+CELL_ROUNDS = 3
 NULL_SECONDS = 0.5  # of training, about: what a null takes of the batch that several workers share
 
 
@@ -91,7 +91,7 @@ class _Watch(JobCounts):
 
 def measure_cells(
     profile: Profile, device: torch.device, pace: float, workers: Sequence[int],
-    attacks: Sequence[str] = (*UNTRAINED, *TRAINED), rounds: int = ROUNDS,
+    attacks: Sequence[str] = (*UNTRAINED, *TRAINED), rounds: int = CELL_ROUNDS,
 ) -> CellCosts:  # fmt: skip
     """Run the cells of one scheme and, where there are several numbers of `workers`, nulls beside them.
 
@@ -127,7 +127,7 @@ def _batch(
 ) -> tuple[list[Job], dict[str, str]]:
     """Jobs with all that they need, and of them those to be timed: by id, the attack whose cell it is, or ""."""
     registry = Registry.discover(())
-    schemes, chosen = select_schemes(SCHEME, registry), select_attacks(",".join(attacks), registry)
+    schemes, chosen = select_schemes(MARKING, registry), select_attacks(",".join(attacks), registry)
     plan = make_plan(profile, schemes, chosen, {}, secret=digest_of(run_secret(store.root)))
     batch = {
         cell.jobs[role]: cell.attack

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from benchmark import __version__
 from benchmark.app.speed.cells import measure_cells
@@ -20,8 +20,8 @@ from benchmark.files import read_json
 from benchmark.planning.profile import Profile
 from benchmark.training.device import device_of
 
-WORKERS = (1, 2, 4, 8)  # by which the same jobs are timed, as far as there are cores
-MEND = "give a file that `bench speed --json` wrote"
+CREWS = (1, 2, 4, 8)  # by which the same jobs are timed, as far as there are cores
+MEND_REPORT = "give a file that `bench speed --json` wrote"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def measure(
     if before is not None:
         check_alike(before, profile.name, hardware(device), cores)
     training = measure_training(profile, device, seconds)
-    workers = [n for n in WORKERS if n <= max(2, cores)]
+    workers = [n for n in CREWS if n <= max(2, cores)]
     cells = measure_cells(profile, device, training.pace, workers)
     return SpeedReport(
         schema=1, version=__version__, command=command, created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -91,7 +91,7 @@ def check_alike(before: SpeedReport, profile: str, hardware: str, cores: int) ->
 
 def read_report(path: Path) -> SpeedReport:
     """A report that `bench speed --json` wrote. Raises BenchError."""
-    return read(SpeedReport, read_json(path, MEND), str(path), MEND)
+    return read(SpeedReport, read_json(path, MEND_REPORT), str(path), MEND_REPORT)
 
 
 def ratios(before: SpeedReport, now: SpeedReport) -> list[SpeedRatio]:
@@ -100,6 +100,11 @@ def ratios(before: SpeedReport, now: SpeedReport) -> list[SpeedRatio]:
     return [
         SpeedRatio(name, new.unit, old.value, new.value, new.value / old.value) for name, old, new in both if old.value
     ]
+
+
+def as_json(report: SpeedReport, compared: Sequence[SpeedRatio]) -> dict[str, Any]:
+    """The report as a file holds it, and the ratios of a comparison beside it."""
+    return asdict(report) | ({"compared": [asdict(one) for one in compared]} if compared else {})
 
 
 def in_words(report: SpeedReport) -> str:
@@ -112,7 +117,7 @@ def in_words(report: SpeedReport) -> str:
     return "\n".join([*lines, report.note])
 
 
-def ratios_in_words(found: list[SpeedRatio], before: SpeedReport) -> str:
+def ratios_in_words(found: Sequence[SpeedRatio], before: SpeedReport) -> str:
     """A table: each figure before and now, and now as a share of before."""
     width = max((len(one.name) for one in found), default=0)
     lines = [f"this run beside that of {before.created}, version {before.version}"]

@@ -10,7 +10,7 @@ from statistics import median
 
 import torch
 
-LEVEL = 0.95
+COVERED = 0.95
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Figure:
         """
         ordered, n = sorted(samples), len(samples)
         outside, left_out = 0.0, 0  # outside: how often one end lies beyond the true median
-        while 2 * (outside := outside + comb(n, left_out) / 2**n) <= 1 - LEVEL:
+        while 2 * (outside := outside + comb(n, left_out) / 2**n) <= 1 - COVERED:
             left_out += 1
         first = max(0, left_out - 1)
         return cls(median(ordered), unit, ordered[first], ordered[-1 - first])

@@ -14,7 +14,7 @@ from torch import nn
 from benchmark.app.speed import training
 from benchmark.app.speed.cells import scaling
 from benchmark.app.speed.loops import augmented, bare_loop, fast_loop
-from benchmark.app.speed.report import SpeedReport, in_words, ratios, ratios_in_words, read_report
+from benchmark.app.speed.report import SpeedReport, as_json, in_words, ratios, ratios_in_words, read_report
 from benchmark.app.speed.samples import Figure
 from benchmark.app.speed.training import TrainingSpeed, alternated, compared, measure_training, operations_per_image
 from benchmark.data.splits import Data
@@ -23,7 +23,6 @@ from benchmark.execution.job_context import context_of
 from benchmark.planning.profile import load_profile
 from benchmark.training.device import device_of
 from benchmark.training.loop import Recipe
-from leaderboard.pages.board_json import plain
 
 CPU = torch.device("cpu")
 
@@ -37,7 +36,7 @@ def report(**changed: object) -> SpeedReport:
 
 def written(folder: Path, one: SpeedReport) -> Path:
     """As `bench speed --json` writes it."""
-    (path := folder / "before.json").write_text(json.dumps(plain(one)))
+    (path := folder / "before.json").write_text(json.dumps(as_json(one, ratios(one, one))))
     return path
 
 
