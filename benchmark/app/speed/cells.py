@@ -35,7 +35,7 @@ from benchmark.protocol.parties import Party, stream
 from benchmark.store.records import Record, RecordStore
 from benchmark.store.secret import digest_of
 
-MARKING = "adi(epochs=1)"  # its mark need not hold: what a cell costs does not depend on it
+CELL_SCHEME = "adi(epochs=1)"  # its mark need not hold: what a cell costs does not depend on it
 UNTRAINED = (
     "none",
     "prune(amount=0.5)",
@@ -113,12 +113,11 @@ def measure_cells(
             for n, crew in crews.items():
                 watches[n].append(watch := _Watch())
                 run_jobs(jobs, store, crew, watch, set(batch) & {job.id for job in jobs if store.finished(job.id)})
-    timed_alone = [watch.spans() for watch in watches[1][1:]]
     walls = {n: [one.ended - one.begun[0][1] for one in several[1:]] for n, several in watches.items()}
     last = watches[1][-1].records
     found = {label: last[id] for id, label in batch.items() if label and last[id]["kind"] == "attacked"}
     samples = {label: record["result"]["cost"]["samples"] for label, record in found.items()}
-    figures = _costs(batch, timed_alone, samples, _evaluation(profile, device)) | scaling(walls)
+    figures = _costs(batch, watches[1][1:], samples, _evaluation(profile, device)) | scaling(walls)
     return CellCosts(figures, next(iter(found.values()))["run"]["versions"], samples)
 
 
@@ -127,7 +126,7 @@ def _batch(
 ) -> tuple[list[Job], dict[str, str]]:
     """Jobs with all that they need, and of them those to be timed: by id, the attack whose cell it is, or ""."""
     registry = Registry.discover(())
-    schemes, chosen = select_schemes(MARKING, registry), select_attacks(",".join(attacks), registry)
+    schemes, chosen = select_schemes(CELL_SCHEME, registry), select_attacks(",".join(attacks), registry)
     plan = make_plan(profile, schemes, chosen, {}, secret=digest_of(run_secret(store.root)))
     batch = {
         cell.jobs[role]: cell.attack
@@ -147,16 +146,22 @@ def _with_parents(jobs: Sequence[Job], wanted: Collection[str]) -> list[Job]:
 
 
 def _costs(
-    batch: Mapping[str, str], rounds: Sequence[Mapping[str, float]], samples: Mapping[str, int], evaluation: list[float]
+    batch: Mapping[str, str], rounds: Sequence[_Watch], samples: Mapping[str, int], evaluation: list[float]
 ) -> dict[str, Figure]:
-    """Seconds of each attack's cell, and how many of them are more than answering the judge's images once takes."""
+    """Seconds of each attack's cell, by the clock and of the worker's processor time.
+
+    Where nothing is trained, also how many of those by the clock are more than answering the judge's images once takes.
+    """
     answering = Figure.of(evaluation, "s")
     figures = {"answering the judge's images once": answering}
     for attack in dict.fromkeys(filter(None, batch.values())):
-        seconds = [sum(spans[id] for id, one in batch.items() if one == attack) for spans in rounds]
-        figures[f"cell of {attack}"] = Figure.of(seconds, "s")
+        ids, cell = [id for id, one in batch.items() if one == attack], f"cell of {attack}"
+        seconds = [sum(spans[id] for id in ids) for spans in (watch.spans() for watch in rounds)]
+        worked = [sum(watch.records[id]["run"]["cpu_seconds"] for id in ids) for watch in rounds]
+        figures[cell] = Figure.of(seconds, "s")
+        figures[f"{cell}, processor time"] = Figure.of(worked, "s")
         if not samples[attack]:
-            figures[f"cell of {attack}, beyond that"] = Figure.of([one - answering.value for one in seconds], "s")
+            figures[f"{cell}, beyond answering"] = Figure.of([one - answering.value for one in seconds], "s")
     return figures
 
 

@@ -20,7 +20,7 @@ from benchmark.files import read_json
 from benchmark.planning.profile import Profile
 from benchmark.training.device import device_of
 
-CREWS = (1, 2, 4, 8)  # by which the same jobs are timed, as far as there are cores
+NUMBERS_OF_WORKERS = (1, 2, 4, 8)  # by which the same jobs are timed, as far as there are cores
 MEND_REPORT = "give a file that `bench speed --json` wrote"
 
 
@@ -67,7 +67,7 @@ def measure(
     if before is not None:
         check_alike(before, profile.name, hardware(device), cores)
     training = measure_training(profile, device, seconds)
-    workers = [n for n in CREWS if n <= max(2, cores)]
+    workers = [n for n in NUMBERS_OF_WORKERS if n <= max(2, cores)]
     cells = measure_cells(profile, device, training.pace, workers)
     return SpeedReport(
         schema=1, version=__version__, command=command, created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -21,7 +21,7 @@ from benchmark.training.flops import counted
 from benchmark.training.loop import Meter, Recipe
 
 ROUNDS = 9  # of each loop, at most; the interval then leaves out one round at either end
-SIDES = {"cuda": 8192, "cpu": 1024}  # of the square matrices whose product is timed
+MATRIX_SIDES = {"cuda": 8192, "cpu": 1024}  # of the square matrices whose product is timed
 Loop = Callable[[Recipe], None]  # trains a fresh net
 
 
@@ -159,7 +159,7 @@ def matrix_rate(device: torch.device, precision: str, side: int | None = None) -
     """Multiply-adds a second of the product of two square matrices, in the type that training computes in: the best of
     ten, since whatever else runs can only slow it down.
     """
-    side = side or SIDES[device.type]
+    side = side or MATRIX_SIDES[device.type]
     kind = torch.bfloat16 if device.type == "cuda" and precision == "auto" else torch.float32
     one = torch.ones(side, side, dtype=kind, device=device)
     product = partial(torch.matmul, one, one)
