@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ from typing import Literal
 
 import click
 
+from benchmark.files import write_whole
 from watermark_bench import NEEDED
 
 LIMITS = {"training": 180, "cells": 60, "busy": 90, "quick": 120, "confined": 30}  # seconds of each part: 8 minutes
@@ -53,7 +56,7 @@ def main(data: Path, out: Path, dry: bool, part: str | None) -> None:
         import parts
 
         rows = parts.measure(part, data.absolute(), out.absolute(), dry)
-        _kept(out, part, dry).write_text(json.dumps([asdict(row) for row in rows]))
+        write_whole(_kept(out, part, dry), json.dumps([asdict(row) for row in rows]).encode())
         return
     if missing := [name for name, module in NEEDED.items() if importlib.util.find_spec(module) is None]:
         how = "carry their wheels here and put their folder on PYTHONPATH, or pip install --no-deps them"
@@ -74,13 +77,18 @@ def _rows_of(part: str, data: Path, out: Path, dry: bool) -> list[Row]:
     if not kept.exists():
         log = out / f"{part}.log"
         words = [sys.executable, __file__, str(data), "--out", str(out), "--part", part, *(["--dry"] if dry else [])]
+        limit = None if dry else LIMITS[part]  # a busy machine says nothing of a card
         with log.open("w") as file:
+            process = subprocess.Popen(words, stdout=file, stderr=file, start_new_session=True)
             try:
-                limit = None if dry else LIMITS[part]  # a busy machine says nothing of a card
-                done = subprocess.run(words, stdout=file, stderr=file, timeout=limit, check=False)
-                fault = f"ended with {done.returncode}, see {log}" if done.returncode else ""
+                code = process.wait(limit)
+                fault = f"ended with {code}, see {log}" if code else ""
             except subprocess.TimeoutExpired:
-                fault = f"took more than {LIMITS[part]} s, see {log}"
+                fault = f"took more than {limit} s, see {log}"
+            finally:
+                if process.poll() is None:  # with all that it started, which would weigh on the next part
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
         if fault:
             return [Row(part, 0.0, missed=fault)]
     return [Row(**row) for row in json.loads(kept.read_text())]
