@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).parent / "check.sh"
 def check(out: Path, *words: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHON": sys.executable, "TORCHDYNAMO_DISABLE": "1"}  # the compiler has tests of its own
     command = ["bash", str(SCRIPT), str(out), "--out", str(out), *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=500, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=590, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def measure_cells(
     with tempfile.TemporaryDirectory(prefix="bench-speed-") as folder, ExitStack() as open_until_the_end:
         store = RecordStore(Path(folder) / "store")
         jobs, batch = _batch(profile, attacks, 2 * max(workers) if len(workers) > 1 else 0, store)
-        machine = {"root": str(store.root), "device": device.type, "data": task_files([task.name])}
+        machine = {"root": str(store.root), "device": str(device), "data": task_files([task.name])}
         crews = {n: open_until_the_end.enter_context(LocalExecutor(n, machine)) for n in workers}
         watches: dict[int, list[_Watch]] = defaultdict(list)
         for _ in range(1 + rounds):
