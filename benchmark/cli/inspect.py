@@ -224,12 +224,39 @@ def doctor(results: Path, as_json: bool) -> int:
 
 
 @click.command()
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=1.0), default=20.0, show_default=True, help="How long.")
-def speed(device: str, seconds: float) -> None:
-    """Compare the training engine with a bare PyTorch loop over the same model and data, in one run."""
-    from benchmark.app.speed import compare
-    from benchmark.execution.doctor import check_environment
+@options.profile_option("quick")
+@options.DATA_FOLDER
+@options.DEVICE
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1.0),
+    default=20.0,
+    show_default=True,
+    help="How long training loops are alternated; cells and workers come after.",
+)
+@click.option("--compare", "earlier", type=options.PATH, help="A file of --json: print this run's ratios to it.")
+@options.JSON
+def speed(
+    profile: str, data_root: Path | None, device: str, seconds: float, earlier: Path | None, as_json: bool
+) -> None:  # fmt: skip
+    """Measure training, cells and workers on this machine, in one run.
 
+    The engine trains the profile's net in alternation with a bare loop and a fast one, written by hand; then cells are
+    timed by attack, and the same jobs by 1, 2, 4 and 8 workers as far as there are cores.
+    """
+    from benchmark.app.planned_run import use_data_root
+    from benchmark.app.speed import report
+    from benchmark.execution.doctor import check_environment
+    from benchmark.planning.profile import load_profile
+
+    use_data_root(data_root)
     check_environment(device)
-    options.say(compare(device, seconds))
+    before = report.read_report(earlier) if earlier else None
+    found = report.measure(load_profile(profile), device, seconds, options.typed_command(), before)
+    compared = report.ratios(before, found) if before else []
+    if as_json:
+        options.dump(report.as_json(found, compared))
+        return
+    options.say(report.in_words(found))
+    if before:
+        options.say(report.ratios_in_words(compared, before))

@@ -81,13 +81,14 @@ def _circumstances(device: torch.device) -> dict[str, Any]:
     return {
         "peak_memory_mb": round(peak, 1),
         "device": device.type,
-        "hardware": _hardware(device),
+        "hardware": hardware(device),
         "cpu": _instructions(),
         "versions": _versions(),
     }
 
 
-def _hardware(device: torch.device) -> str:
+def hardware(device: torch.device) -> str:
+    """The name of the GPU, or of the processor, as records give it."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
 
 
