@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.identity import job_id
+from benchmark.store.gc_pause import paused
 from benchmark.store.records import RecordStore
 from leaderboard.judge.board import Board, judge
-from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.run import Run, read_run
 from leaderboard.pages.export import page_makers
 from leaderboard.pages.publish import PUBLISHED

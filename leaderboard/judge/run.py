@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from benchmark.description import read
 from benchmark.errors import BenchError
 from benchmark.files import json_value, lines, read_json
+from benchmark.store.gc_pause import paused
 from benchmark.store.records import Record, RecordStore, fault
 from benchmark.store.results import check_record
 from benchmark.store.run_description import RUN_FILE, RunDescription
-from leaderboard.judge.gc_pause import paused
 
 T = TypeVar("T")
 

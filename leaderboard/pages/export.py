@@ -8,10 +8,10 @@ from pathlib import Path
 
 from benchmark.errors import BenchError
 from benchmark.files import write_whole
+from benchmark.store.gc_pause import paused
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.analysis.sweeps import curves
 from leaderboard.judge.board import Board
-from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.run import Run
 from leaderboard.pages.bibliography import bibliography
 from leaderboard.pages.board_json import leaderboard_json
