@@ -156,7 +156,7 @@ def _published_records(path: Path, jobs: Mapping[str, Mapping[str, Any]]) -> dic
         for number, line in enumerate(lines(path), 1):
             where = f"{path}, line {number}"
             record = read(Record, json_value(line), where, _RESTORE)
-            if wrong := fault(record):
+            if wrong := fault(record, line):
                 raise BenchError(f"{where}: {wrong}: {_RESTORE}")
             if record["id"] in jobs:
                 check_record(record, jobs[record["id"]]["kind"], where, _RESTORE)
