@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache, partial
 from types import NoneType, UnionType
@@ -79,15 +79,26 @@ def _parts(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
     return origin, get_args(hint), is_dataclass(hint) or is_typeddict(hint)
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a description declares. fits: what each field takes; needed: those that must be there."""
+
+    fits: Mapping[str, Fit]
+    needed: frozenset[str]
+    in_part: bool
+    typed_dict: bool
+
+
 @cache
-def _fields(cls: Any) -> tuple[dict[str, Fit], frozenset[str]]:
-    """What the fields that a description declares take, and the names of those that must be there."""
+def _form(cls: Any) -> _Form:
     hints = get_type_hints(cls, include_extras=True)
     if is_typeddict(cls):
         optional = {name: get_args(hint)[0] for name, hint in hints.items() if get_origin(hint) is NotRequired}
-        return {name: _fit(hint) for name, hint in (hints | optional).items()}, frozenset(hints.keys() - optional)
+        fits = {name: _fit(hint) for name, hint in (hints | optional).items()}
+        return _Form(fits, frozenset(hints.keys() - optional), in_part=False, typed_dict=True)
     needed = (one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING)
-    return {one.name: _fit(hints[one.name]) for one in fields(cls)}, frozenset(needed)
+    fits = {one.name: _fit(hints[one.name]) for one in fields(cls)}
+    return _Form(fits, frozenset(needed), getattr(cls, "in_part", False), typed_dict=False)
 
 
 def _built(cls: Any, table: Any) -> Any:
@@ -96,33 +107,25 @@ def _built(cls: Any, table: Any) -> Any:
         return table
     if type(table) is not dict and not isinstance(table, Mapping):
         raise _misfit(cls, table)
-    fits, needed = _fields(cls)
-    if not table.keys() <= fits.keys():
-        if not getattr(cls, "in_part", False):
-            name = next(iter(table.keys() - fits.keys()))
+    form = _form(cls)
+    fits, names = form.fits, table.keys()
+    if not names <= fits.keys():
+        if not form.in_part:
+            name = next(iter(names - fits.keys()))
             raise _Misfit(f": unknown key {reprlib.repr(name)}: {did_you_mean(name, fits)}")
         table = {name: table[name] for name in fits if name in table}
-    if not needed <= table.keys():
-        missing = sorted(needed - table.keys())
+    if not names >= form.needed:
+        missing = sorted(form.needed - names)
         raise _Misfit(f": {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
-    found = _each(fits.__getitem__, table)
-    if is_typeddict(cls):
-        return table
-    try:
-        return cls(**found)
-    except (ValueError, BenchError) as error:
-        raise _Misfit(f": {error}") from None
-
-
-def _each(fit_of: Callable[[str], Fit], table: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a table, each as its name takes it."""
     name, found = "", {}
     try:
         for name, value in table.items():
-            found[name] = fit_of(name)(value)
+            found[name] = fits[name](value)
+        return table if form.typed_dict else cls(**found)
     except _Misfit as wrong:
         raise _Misfit(f": {str(name)[:80]}{wrong}") from None
-    return found
+    except (ValueError, BenchError) as error:
+        raise _Misfit(f": {error}") from None
 
 
 def _fit_table(hint: Any, part: Any) -> Fit:
@@ -131,7 +134,15 @@ def _fit_table(hint: Any, part: Any) -> Fit:
     def fitted(value: Any) -> Any:
         if not isinstance(value, Mapping):
             raise _misfit(hint, value)
-        return value if part is Any else _each(lambda name: fit, value)
+        if part is Any:
+            return value
+        name, found = "", {}
+        try:
+            for name, one in value.items():
+                found[name] = fit(one)
+        except _Misfit as wrong:
+            raise _Misfit(f": {str(name)[:80]}{wrong}") from None
+        return found
 
     return fitted
 

@@ -109,7 +109,7 @@ class RecordStore:
         self.damaged: list[tuple[Path, str]] = []  # where each unusable record was put, and what was wrong
 
     def record_path(self, id: str) -> Path:
-        return self.root / "records" / id[:2] / f"{id}.json"
+        return self.root / f"records/{id[:2]}/{id}.json"
 
     def artefact_path(self, id: str, role: str) -> Path:
         folder = "keys" if role in SECRET_ROLES else "artefacts"
