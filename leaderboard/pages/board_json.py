@@ -60,12 +60,13 @@ def _dumps(value: Any) -> str:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in _names(type(value)) or ()}
+    kind: Any = type(value)
+    return {name: getattr(value, name) for name in _names(kind) or ()}
 
 
 def plain(value: Any) -> Any:
     """Dataclasses as objects, sequences as lists, infinities as strings."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _AS_IT_IS:
         return value
     if isinstance(value, float):
