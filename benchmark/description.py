@@ -8,10 +8,10 @@ and know no "did you mean".
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Collection, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -35,7 +35,7 @@ def read(cls: type[Described], table: object, where: str = "", mend: str = "") -
     Raises BenchError.
     """
     try:
-        made: Described = _fitted(cls, table)
+        made: Described = _built(cls, table)
     except _Misfit as wrong:
         said = f"{where}{wrong}" if where else str(wrong).removeprefix(":").lstrip()
         said = said if len(said) < _LONGEST else f"{said[:_LONGEST]} […]"
@@ -53,28 +53,22 @@ class _Misfit(Exception):
     """What is wrong with a value; the text begins with what stands between the value's name and the sentence."""
 
 
-def _fitted(hint: Any, value: Any) -> Any:
-    """`value` as the type `hint`. Raises _Misfit."""
-    if type(value) is hint or hint is Any:
-        return value
+Fit = Callable[[Any], Any]  # makes a value what a field takes; raises _Misfit
+
+
+@cache
+def _fit(hint: Any) -> Fit:
+    """How a value becomes the type `hint`: put together once, since records are read by the hundred thousand."""
     origin, parts, described = _parts(hint)
-    if described and isinstance(value, Mapping):
-        return _built(hint, value)
+    if described:
+        return partial(_built, hint)
     if origin in (Union, UnionType):
-        return _either(parts, value)
-    if origin is tuple and not isinstance(value, list | tuple):
-        value = [value]
-    if origin in (list, tuple) and isinstance(value, list | tuple):
-        if set(map(type, value)) == {parts[0]}:  # scores by the thousand
-            return origin(value)
-        return origin(_named(parts[0], one, _item(one, number), " ") for number, one in enumerate(value))
-    if origin is Mapping and isinstance(value, Mapping):
-        return value if parts[1] is Any else {name: _named(parts[1], one, name) for name, one in value.items()}
-    if hint is float and type(value) is int:
-        return float(value)
-    if origin is Literal and value in parts and type(value) in map(type, parts):
-        return value
-    raise _Misfit(f" must be {_expected(hint)}, not {reprlib.repr(value)}")
+        return _fit_either(hint, [part for part in parts if part is not NoneType])
+    if origin in (list, tuple):
+        return _fit_list(hint, origin, parts[0])
+    if origin is Mapping:
+        return _fit_table(hint, parts[1])
+    return partial(_single, hint, frozenset(map(type, parts)), parts)
 
 
 @cache
@@ -85,41 +79,121 @@ def _parts(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
     return origin, get_args(hint), is_dataclass(hint) or is_typeddict(hint)
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a description declares. fits: what each field takes; needed: those that must be there."""
+
+    fits: Mapping[str, Fit]
+    needed: frozenset[str]
+    in_part: bool
+    typed_dict: bool
+
+
 @cache
-def _fields(cls: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """The types of the fields that a description declares, and the names of those that must be there."""
+def _form(cls: Any) -> _Form:
     hints = get_type_hints(cls, include_extras=True)
     if is_typeddict(cls):
         optional = {name: get_args(hint)[0] for name, hint in hints.items() if get_origin(hint) is NotRequired}
-        return hints | optional, frozenset(hints.keys() - optional.keys())
+        fits = {name: _fit(hint) for name, hint in (hints | optional).items()}
+        return _Form(fits, frozenset(hints.keys() - optional), in_part=False, typed_dict=True)
     needed = (one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING)
-    return {one.name: hints[one.name] for one in fields(cls)}, frozenset(needed)
+    fits = {one.name: _fit(hints[one.name]) for one in fields(cls)}
+    return _Form(fits, frozenset(needed), getattr(cls, "in_part", False), typed_dict=False)
 
 
-def _built(cls: Any, table: Mapping[str, Any]) -> Any:
-    hints, needed = _fields(cls)
-    if not table.keys() <= hints.keys():
-        if not getattr(cls, "in_part", False):
-            name = next(iter(table.keys() - hints.keys()))
-            raise _Misfit(f": unknown key {reprlib.repr(name)}: {did_you_mean(name, hints)}")
-        table = {name: table[name] for name in hints if name in table}
-    if not needed <= table.keys():
-        missing = sorted(needed - table.keys())
-        raise _Misfit(f": {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
-    found = {name: _named(hints[name], value, name) for name, value in table.items()}
-    if is_typeddict(cls):
+def _built(cls: Any, table: Any) -> Any:
+    """A description from its table."""
+    if type(table) is cls:
         return table
+    if type(table) is not dict and not isinstance(table, Mapping):
+        raise _misfit(cls, table)
+    form = _form(cls)
+    fits, names = form.fits, table.keys()
+    if not names <= fits.keys():
+        if not form.in_part:
+            name = next(iter(names - fits.keys()))
+            raise _Misfit(f": unknown key {reprlib.repr(name)}: {did_you_mean(name, fits)}")
+        table = {name: table[name] for name in fits if name in table}
+    if not names >= form.needed:
+        missing = sorted(form.needed - names)
+        raise _Misfit(f": {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
+    name, found = "", {}
     try:
-        return cls(**found)
+        for name, value in table.items():
+            found[name] = fits[name](value)
+        return table if form.typed_dict else cls(**found)
+    except _Misfit as wrong:
+        raise _Misfit(f": {str(name)[:80]}{wrong}") from None
     except (ValueError, BenchError) as error:
         raise _Misfit(f": {error}") from None
 
 
-def _named(hint: Any, value: Any, name: object, joint: str = ": ") -> Any:
-    try:
-        return _fitted(hint, value)
-    except _Misfit as wrong:
-        raise _Misfit(f"{joint}{str(name)[:80]}{wrong}") from None
+def _fit_table(hint: Any, part: Any) -> Fit:
+    fit = _fit(part)
+
+    def fitted(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise _misfit(hint, value)
+        if part is Any:
+            return value
+        name, found = "", {}
+        try:
+            for name, one in value.items():
+                found[name] = fit(one)
+        except _Misfit as wrong:
+            raise _Misfit(f": {str(name)[:80]}{wrong}") from None
+        return found
+
+    return fitted
+
+
+def _fit_list(hint: Any, kind: type, part: Any) -> Fit:
+    fit, alike = _fit(part), {part}
+
+    def fitted(value: Any) -> Any:
+        if kind is tuple and not isinstance(value, list | tuple):
+            value = [value]
+        if not isinstance(value, list | tuple):
+            raise _misfit(hint, value)
+        if set(map(type, value)) == alike:  # scores by the thousand
+            return kind(value)
+        one, found = None, []
+        try:
+            for one in value:
+                found.append(fit(one))
+        except _Misfit as wrong:
+            raise _Misfit(f" {_item(one, len(found))[:80]}{wrong}") from None
+        return kind(found)
+
+    return fitted
+
+
+def _fit_either(hint: Any, given: Sequence[Any]) -> Fit:
+    fits, optional = [_fit(part) for part in given], len(given) < len(get_args(hint))
+
+    def fitted(value: Any) -> Any:
+        if value is None and optional:
+            return None
+        for fit in fits:
+            try:
+                return fit(value)
+            except _Misfit:
+                if len(fits) == 1:
+                    raise
+        raise _Misfit(f" must be {' or '.join(map(_expected, given))}, not {reprlib.repr(value)}")
+
+    return fitted
+
+
+def _single(hint: Any, kinds: frozenset[type], choices: tuple[Any, ...], value: Any) -> Any:
+    """A text, a number or a truth, or one of the choices of a Literal, which are of these kinds."""
+    if type(value) is hint or hint is Any:
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    if value in choices and type(value) in kinds:
+        return value
+    raise _misfit(hint, value)
 
 
 def _item(value: Any, number: int) -> str:
@@ -127,17 +201,8 @@ def _item(value: Any, number: int) -> str:
     return str(value["id"])[:40] if isinstance(value, Mapping) and "id" in value else f"number {number}"
 
 
-def _either(parts: tuple[Any, ...], value: Any) -> Any:
-    given = [part for part in parts if part is not NoneType]
-    if value is None and len(given) < len(parts):
-        return None
-    for part in given:
-        try:
-            return _fitted(part, value)
-        except _Misfit:
-            if len(given) == 1:
-                raise
-    raise _Misfit(f" must be {' or '.join(map(_expected, given))}, not {reprlib.repr(value)}")
+def _misfit(hint: Any, value: Any) -> _Misfit:
+    return _Misfit(f" must be {_expected(hint)}, not {reprlib.repr(value)}")
 
 
 def _expected(hint: Any) -> str:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -126,15 +127,17 @@ def plain(value: Any) -> Any:
     """`value`, if it is made of tables, lists, texts, truths and ordinary numbers. Raises ValueError."""
     level = [value]
     for _ in range(DEEPEST + 1):
-        for one in level:
-            if (kind := type(one)) is int and not -LARGEST_NUMBER < one < LARGEST_NUMBER:
+        kinds = set(map(type, level))  # a level at a time, since a record has values by the thousand
+        if strange := kinds - _PLAIN:
+            raise ValueError(f"it holds a {strange.pop().__name__}, where texts and numbers belong")
+        if int in kinds:
+            whole = [one for one in level if type(one) is int]
+            if not (min(whole) > -LARGEST_NUMBER and max(whole) < LARGEST_NUMBER):
                 raise ValueError("it holds a whole number of more than 64 bits")
-            if kind is float and not math.isfinite(one):
-                raise ValueError("it holds a number that is not finite")
-            if kind not in _PLAIN:
-                raise ValueError(f"it holds a {kind.__name__}, where texts and numbers belong")
+        if float in kinds and not all(map(math.isfinite, (one for one in level if type(one) is float))):
+            raise ValueError("it holds a number that is not finite")
         groups = [one.values() if type(one) is dict else one for one in level if type(one) in (dict, list)]
-        level = [one for group in groups for one in group]
+        level = list(chain.from_iterable(groups))
         if not level:
             return value
     raise ValueError(_TOO_DEEP)

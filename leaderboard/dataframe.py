@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter, methodcaller
 from pathlib import Path
 from typing import Any, Literal
@@ -59,9 +60,13 @@ class Column:
     path: str = ""
     then: Callable[[Any], object] | None = None
 
+    @cached_property
+    def _steps(self) -> list[str]:
+        return (self.path or f"cell.{self.name}").split(".")
+
     def value(self, one: JudgedCell) -> object:
         found: Any = one
-        for name in (self.path or f"cell.{self.name}").split("."):
+        for name in self._steps:
             found = getattr(found, name)
             if found is None:
                 return None

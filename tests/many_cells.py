@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.identity import job_id
-from benchmark.store.records import RecordStore
+from benchmark.store.gc_pause import paused
+from benchmark.store.records import Record, RecordStore, sealed
 from leaderboard.judge.board import Board, judge
-from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.run import Run, read_run
 from leaderboard.pages.export import page_makers
 from leaderboard.pages.publish import PUBLISHED
@@ -26,7 +26,7 @@ from leaderboard.pages.publish import PUBLISHED
 _FLIPPED = 0.01  # of the outcomes of every copy, so that no two copies share a result
 
 
-def copies(folder: Path, cells: int) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
+def copies(folder: Path, cells: int) -> tuple[dict[str, Any], Iterator[Record]]:
     """A run.json of at least `cells` cells and its records: copies of a published run as further schemes."""
     run = read_run(folder)
     described = run.described
@@ -75,7 +75,7 @@ def _renamed(payload: Mapping[str, Any], ids: Mapping[str, str], copy: int) -> d
     return {**payload, "suspects": [ids[one] for one in payload.get("suspects", [])], "copy": copy}
 
 
-def _copied(record: Mapping[str, Any], ids: Mapping[str, str], copy: int) -> dict[str, Any]:
+def _copied(record: Record, ids: Mapping[str, str], copy: int) -> Record:
     rng = random.Random(f"{record['id']} {copy}")
     parents = [ids[parent] for parent in record["parents"]]
     return {**record, "id": ids[record["id"]], "job": _renamed(record["job"], ids, copy), "parents": parents,
@@ -93,14 +93,14 @@ def _perturbed(value: Any, rng: random.Random) -> Any:
     return value
 
 
-def write(folder: Path, described: Mapping[str, Any], records: Iterator[Mapping[str, Any]]) -> RecordStore:
+def write(folder: Path, described: Mapping[str, Any], records: Iterator[Record]) -> RecordStore:
     """Put a run into `folder` as the benchmark leaves it: run.json, and a store with one file per record."""
     (folder / "run.json").write_text(json.dumps(described, indent=1))
     store = RecordStore(folder / "store")
     for record in records:
         path = store.record_path(record["id"])
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record, indent=1, sort_keys=True))  # no fsync: these are no results
+        path.write_bytes(sealed(record))  # no fsync: these are no results
     return store
 
 

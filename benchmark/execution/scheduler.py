@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from graphlib import TopologicalSorter
 from typing import cast
 
 from benchmark.errors import BenchError
 from benchmark.execution.executor import Finished, LocalExecutor
+from benchmark.execution.job_queue import JobQueue
 from benchmark.execution.progress import JobCounts
 from benchmark.planning.job import Job
 from benchmark.store.records import FINAL, Record, RecordStore, Status, fingerprint
@@ -73,13 +73,7 @@ class _Run:
         self.summary = Summary()
         self.made: dict[str, Mapping[str, str]] = {}  # the artefacts of the jobs with a record, by role
         self.given: dict[str, str] = {}  # what finished jobs say they were given
-        self.children: dict[str, list[str]] = {id: [] for id in self.jobs}
-        for job in self.jobs.values():
-            for parent in job.parents:
-                if parent not in self.jobs:
-                    raise ValueError(f"{job.label} needs the job {parent}, which is not in the plan")
-                self.children[parent].append(job.id)
-        self.waiting: list[str] = []  # not started, the most urgent first
+        self.queue = JobQueue(self.jobs, executor.trains)  # not started
         self.alone: list[str] = []  # out of memory at the first attempt
         self.running: dict[str, frozenset[str]] = {}  # and the parents rebuilt by the time it started
 
@@ -92,7 +86,7 @@ class _Run:
                 cached.add(job.id)
         for id in [id for id in self.jobs if id in cached and self._outdated(id)]:
             self._forget(id)
-        self._queue([id for id in self.jobs if id not in cached])
+        self.queue.begin(self.jobs.keys() - cached)
         done = [self.jobs[id] for id in self.jobs if id in cached]
         self.events.planned(list(self.jobs.values()), done, self.executor.free_slots)
         for job in done:
@@ -106,13 +100,16 @@ class _Run:
     def _note(self, record: Record) -> None:
         id = record["id"]
         self.summary.statuses[id] = record["status"]
+        if record["status"] == "ok":
+            self.queue.ended_ok(id)
         self.made[id] = record["result"].get("artefacts", {})
         if "given" in record:
             self.given[id] = record["given"]
 
     def _forget(self, id: str) -> None:
         """Let a finished job count as one that has to run. Its record stays until there is a new one."""
-        self.summary.statuses.pop(id, None)
+        if self.summary.statuses.pop(id, None) == "ok":
+            self.queue.forgotten(id)
         self.summary.cached.discard(id)
 
     def _given_now(self, id: str) -> dict[str, Mapping[str, str]]:
@@ -128,42 +125,20 @@ class _Run:
             return False
         return id in self.given and self.given[id] != fingerprint(self._given_now(id))
 
-    def _queue(self, ids: Sequence[str]) -> None:
-        """Make these the waiting jobs, those with the longest estimated way to a leaf first."""
-        unfinished = set(ids)
-        way: dict[str, float] = {}
-        graph = TopologicalSorter(self.children)  # children before parents
-        for id in graph.static_order():
-            own = self.jobs[id].seconds if id in unfinished else 0.0
-            way[id] = own + max((way[child] for child in self.children[id]), default=0.0)
-        self.waiting = sorted((id for id in self.jobs if id in unfinished), key=lambda id: -way[id])
-
     def _start_some(self) -> bool:
         """Start what the executor has room for; whether anything was started."""
         started = False
-        for ids, attempt in ((self.waiting, 1), (self.alone, 2)):
-            while id := self._first_ready(ids, attempt):
-                self._start(id, attempt)
-                started = True
+        while self.executor.free_slots and (id := self.queue.take(self.executor.free_for)):
+            self._start(id, attempt=1)
+            started = True
+        while self.executor.free_slots and (id := next(filter(self._may_start_alone, self.alone), None)):
+            self.alone.remove(id)
+            self._start(id, attempt=2)
+            started = True
         return started
 
-    def _first_ready(self, ids: list[str], attempt: int) -> str | None:
-        """Take the first of `ids` whose parents are all ok, and for which there is room, out of the list.
-
-        Only the first that trains is asked for, and the first that doesn't: none overtakes one of its own sort.
-        """
-        refused = set[bool]()
-        for id in ids if self.executor.free_slots else ():
-            job = self.jobs[id]
-            if any(self.summary.statuses.get(parent) != "ok" for parent in job.parents):
-                continue
-            if (trains := self.executor.trains(job)) in refused:
-                continue
-            if self.executor.free_for(job, attempt):
-                ids.remove(id)
-                return id
-            refused.add(trains)
-        return None
+    def _may_start_alone(self, id: str) -> bool:
+        return self.queue.is_ready(id) and self.executor.free_for(self.jobs[id], attempt=2)
 
     def _start(self, id: str, attempt: int) -> None:
         self.running[id] = frozenset(self.summary.rebuilt)
@@ -198,19 +173,19 @@ class _Run:
         if finished.status != "ok":
             self._block_children(job.id)
             return
-        for id in [id for id in (job.id, *self.children[job.id]) if self._outdated(id)]:
+        for id in [id for id in (job.id, *self.queue.children[job.id]) if self._outdated(id)]:
             self._forget(id)
-            self._queue([*self.waiting, id])
+            self.queue.add(id)
             self.events.rebuilt(self.jobs[id], "a model that it was made from came out different")
 
     def _rebuild(self, parent: str, job: Job, reason: str | None) -> None:
         """Have `parent` made again, unless a sibling asked for it while `job` ran, then run `job` again."""
-        self._queue([*self.waiting, job.id])
+        self.queue.add(job.id)
         self.events.postponed(job, f"{self.jobs[parent].label} is made again first")
         if parent not in self.summary.rebuilt:
             self._forget(parent)
             self.summary.rebuilt.add(parent)
-            self._queue([*self.waiting, parent])
+            self.queue.add(parent)
             self.events.rebuilt(self.jobs[parent], reason or "its artefact is damaged")
         # A parent of either may have failed while the job ran.
         for id in {ancestor for child in (parent, job.id) for ancestor in self.jobs[child].parents}:
@@ -226,14 +201,16 @@ class _Run:
     def _block_children(self, failed: str) -> None:
         """Take out the waiting descendants of a job that did not end ok."""
         ancestor = self.summary.blocked.get(failed, failed)
-        open_ids = list(self.children[failed])
+        open_ids = list(self.queue.children[failed])
         while open_ids:
             id = open_ids.pop()
-            if id in self.waiting or id in self.alone:
-                (self.waiting if id in self.waiting else self.alone).remove(id)
+            if id in self.queue or id in self.alone:
+                self.queue.discard(id)
+                if id in self.alone:
+                    self.alone.remove(id)
                 self.summary.blocked[id] = ancestor
                 self.events.blocked(self.jobs[id], self.jobs[ancestor])
-                open_ids.extend(self.children[id])
+                open_ids.extend(self.queue.children[id])
 
 
 def _check(record: Record, job: Job) -> None:

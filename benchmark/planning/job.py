@@ -9,7 +9,7 @@ from typing import Any
 from benchmark.vocabulary import JobKind, JobRole, JobStep
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PluginSource:
     """Where a plug-in class lies, and the hash its code had when the plan was made.
 
@@ -22,7 +22,7 @@ class PluginSource:
     trusted: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One step of the benchmark.
 

@@ -11,6 +11,7 @@ from benchmark.planning.job import Job
 from benchmark.planning.plan_builder import SURROGATES, PlanBuilder, PoolShare
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
+from benchmark.store.gc_pause import paused
 from benchmark.store.run_description import PlannedCell
 from benchmark.vocabulary import may
 
@@ -27,6 +28,7 @@ class Plan:
     surrogates: Mapping[str, int]
 
 
+@paused()
 def make_plan(
     profile: Profile,
     schemes: Sequence[Setting],

@@ -11,19 +11,18 @@ innocent model, null(nulls), that every scheme's key is held against, too.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from benchmark.data.tasks import find_task
 from benchmark.digest.code_digest import engine_hash, source_hash
 from benchmark.errors import BenchError
-from benchmark.files import json_value
-from benchmark.identity import content_hash, job_id
+from benchmark.identity import content_hash
 from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job, PluginSource
+from benchmark.planning.payload import Parts, SharedPart, payload, payload_id
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting, Stage
 from benchmark.vocabulary import RECORD_SCHEMA, JobKind, JobRole
@@ -33,6 +32,26 @@ ROLES: dict[JobKind, JobRole] = {
 }  # fmt: skip
 SURROGATES = 8  # of clean nulls: the fewest that count as a pool (docs/decisions.md, Evidence)
 PoolShare = tuple[str, float]  # the pool that a thief's images are from, and his share of it in [0, 1]
+P = ParamSpec("P")
+
+
+def added_once(add: Callable[Concatenate[PlanBuilder, P], str]) -> Callable[Concatenate[PlanBuilder, P], str]:
+    """A method that adds a job, answered from memory where the same job is asked for again, as it is by many cells."""
+
+    @wraps(add)
+    def asked(builder: PlanBuilder, *what: P.args, **named: P.kwargs) -> str:
+        question = (add.__name__, *map(_told_apart, what), *named.items())
+        if (id := builder.answered.get(question)) is None:
+            id = builder.answered[question] = add(builder, *what, **named)
+        return id
+
+    return asked
+
+
+def _told_apart(asked: Any) -> Hashable:
+    """By what one argument is known from another: a setting has one label, and no other setting has it."""
+    kind = type(asked)
+    return asked.label if kind is Setting else tuple(asked) if kind is list else asked
 
 
 class PlanBuilder:
@@ -53,37 +72,56 @@ class PlanBuilder:
         self.secret = secret
         self.task = find_task(profile.task)
         self.world = profile.world()
+        self.answered: dict[tuple[Hashable, ...], str] = {}  # the ids of jobs, by method and arguments
+        self._parts: dict[tuple[str, str], SharedPart] = {}
+        self._code: dict[tuple[str, str], dict[str, PluginSource]] = {}
 
     def add(
-        self, kind: JobKind, label: str, parents: Sequence[str], sources: Mapping[str, PluginSource], **payload: Any
+        self,
+        kind: JobKind,
+        label: str,
+        parents: Sequence[str],
+        sources: Mapping[str, PluginSource],
+        **own: SharedPart | str | int | list[str] | None,
     ) -> str:
-        """The id of the job with this payload, which `sources` and the profile complete.
-
-        Raises BenchError where no record can hold the payload.
-        """
-        common = {"schema": RECORD_SCHEMA, "engine": engine_hash(), "world": self.world, "data": self.task.data_hash()}
-        payload = {"kind": kind, **common, **payload}
-        try:
-            if (id := job_id(payload)) not in self.jobs:
-                json_value(json.dumps(payload).encode())
-        except ValueError as error:
-            raise BenchError(
-                f"no record can hold what names the job {label!a} ({error}): choose other values"
-            ) from None
+        """The id of the job with this payload, which the profile completes."""
+        parts: Parts = {"kind": kind, **self._common, **own}
+        id = payload_id(parts)
         if id not in self.jobs:
-            seconds = self.estimates.of(payload).seconds if self.estimates else 1.0
+            whole = payload(parts)
+            seconds = self.estimates.of(whole).seconds if self.estimates else 1.0
             unique = tuple(dict.fromkeys(parents))
-            role: JobRole = "insider" if kind == "attacked" and payload.get("key") else ROLES[kind]
-            self.jobs[id] = Job(id, kind, role, label, payload, unique, sources, seconds, self.profile.timeout)
+            role: JobRole = "insider" if kind == "attacked" and whole.get("key") else ROLES[kind]
+            self.jobs[id] = Job(id, kind, role, label, whole, unique, sources, seconds, self.profile.timeout)
         return id
 
+    @cached_property
+    def _common(self) -> dict[str, SharedPart | str | int | list[str] | None]:
+        world = self._part("world", "", lambda: self.world, "of this profile")
+        return {"schema": RECORD_SCHEMA, "engine": engine_hash(), "world": world, "data": self.task.data_hash()}
+
+    def _part(self, what: str, name: str, find: Callable[[], Any], label: str) -> SharedPart:
+        """What the jobs share that `name` names, found once. Raises BenchError where no record can hold it."""
+        if (what, name) not in self._parts:
+            try:
+                self._parts[what, name] = SharedPart.of(find())
+            except ValueError as error:
+                raise BenchError(
+                    f"no record can hold what names the job {label!a} ({error}): choose other values"
+                ) from None
+        return self._parts[what, name]
+
+    @added_once
     def host(self, replicate: int) -> str:
         return self.add("host", f"host {replicate}", (), {}, replicate=replicate)
 
+    @added_once
     def null(self, index: int, architecture: str = "") -> str:
         """One of the pool of unmarked models. architecture: another than the profile's, trained like it."""
+        label = f"null {index} {architecture}".strip()
         world = self.world | ({"architecture": architecture} if architecture else {})
-        return self.add("null", f"null {index} {architecture}".strip(), (), {}, index=index, replicate=0, world=world)
+        part = self._part("world", architecture, lambda: world, label)
+        return self.add("null", label, (), {}, index=index, replicate=0, world=part)
 
     def innocent(self) -> str:
         """The model that thieves attack in place of a marked one: independent of the pool of nulls."""
@@ -106,13 +144,16 @@ class PlanBuilder:
         surrogates = self.surrogate_nulls()
         return {"nulls": self.clean_nulls()} | ({"surrogate_nulls": surrogates} if surrogates else {})
 
+    @added_once
     def marked(self, scheme: Setting, replicate: int) -> str:
         host = self.host(replicate) if scheme.traits["host"] else None
+        label = f"marked {scheme.label}"
         return self.add(
-            "marked", f"marked {scheme.label}", [host] if host else [], _scheme_source(scheme),
-            scheme=described(scheme.stages[0]), replicate=replicate, host=host, secret=self.secret,
+            "marked", label, [host] if host else [], self._sources(scheme),
+            scheme=self._described(scheme, label), replicate=replicate, host=host, secret=self.secret,
         )  # fmt: skip
 
+    @added_once
     def attacked(
         self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int, thief: PoolShare
     ) -> str:
@@ -123,16 +164,18 @@ class PlanBuilder:
         pool, share = thief
         if thief != self.profile.thief.axis[0]:
             label += f" with {100 * share:g} % of the {pool} pool"
-        sources = {f"stage{index}": _source(stage) for index, stage in enumerate(attack.stages)}
+        known = scheme if attack.aware else None
+        stages = self._part("stages", attack.label, lambda: [described(stage) for stage in attack.stages], label)
         return self.add(
-            "attacked", label, [target] if target else [], sources | (_scheme_source(scheme) if scheme else {}),
-            stages=[described(stage) for stage in attack.stages],
-            scheme=public(scheme.stages[0]) if scheme and attack.aware else None,
+            "attacked", label, [target] if target else [], self._sources(scheme, attack),
+            stages=stages,
+            scheme=self._part("public", known.label, lambda: public(known.stages[0]), label) if known else None,
             target=target, grants=traits.get("release", "weights") if target else None, replicate=replicate,
-            thief={"pool": pool, "share": share},
+            thief=self._part("thief", f"{share!r} of {pool}", lambda: {"pool": pool, "share": share}, label),
             **({"key": target} if attack.oracle else {}),
         )  # fmt: skip
 
+    @added_once
     def judged(self, scheme: Setting, key: str, suspects: Sequence[str], replicate: int, marked: str) -> str:
         """`marked` holds the key that was committed before its model was released: the ledger."""
         jobs = [self.jobs[suspect] for suspect in suspects]
@@ -141,10 +184,10 @@ class PlanBuilder:
         whose = scheme.label if key == marked else f"the claim of {self.jobs[key].label.removeprefix('attacked ')}"
         label = f"judged {seen}" if key == marked and scheme.label in seen else f"judged {seen} under {whose}"
         # a suspect may be built by the attack's own builder or answer through its filter
-        sources = {name: path for job in jobs for name, path in job.sources.items()}
+        sources = {name: source for job in jobs for name, source in job.sources.items()}
         return self.add(
-            "judged", label, [key, *suspects, marked], sources | _scheme_source(scheme),
-            scheme=described(scheme.stages[0]), key=key, suspects=list(suspects), replicate=replicate,
+            "judged", label, [key, *suspects, marked], sources | self._sources(scheme),
+            scheme=self._described(scheme, label), key=key, suspects=list(suspects), replicate=replicate,
             ledger=[marked], secret=self.secret,
         )  # fmt: skip
 
@@ -152,13 +195,26 @@ class PlanBuilder:
         """The jobs that judge every pool of nulls under `key`, by the role of the pool."""
         return {role: self.judged(scheme, key, models, replicate, marked) for role, models in self.null_pools.items()}
 
+    @added_once
     def drawn(self, scheme: Setting, marked: str, suspects: Sequence[str], replicate: int, draws: int) -> str:
         """`draws` fresh keys in place of the one that `marked` holds, spread evenly over `suspects`, each its own."""
+        label = f"drawn {draws} fresh keys of {scheme.label}"
         return self.add(
-            "drawn", f"drawn {draws} fresh keys of {scheme.label}", [marked, *suspects], _scheme_source(scheme),
-            scheme=described(scheme.stages[0]), key=marked, suspects=list(suspects), replicate=replicate, draws=draws,
-            secret=self.secret,
+            "drawn", label, [marked, *suspects], self._sources(scheme),
+            scheme=self._described(scheme, label), key=marked, suspects=list(suspects), replicate=replicate,
+            draws=draws, secret=self.secret,
         )  # fmt: skip
+
+    def _described(self, scheme: Setting, label: str) -> SharedPart:
+        return self._part("scheme", scheme.label, lambda: described(scheme.stages[0]), label)
+
+    def _sources(self, scheme: Setting | None, attack: Setting | None = None) -> dict[str, PluginSource]:
+        """Where the code of a scheme and an attack is, by the names of the roles it plays in a job."""
+        known = scheme.label if scheme else "", attack.label if attack else ""
+        if known not in self._code:
+            stages = {f"stage{index}": _source(stage) for index, stage in enumerate(attack.stages if attack else ())}
+            self._code[known] = stages | ({"scheme": _source(scheme.stages[0])} if scheme else {})
+        return self._code[known]
 
 
 def described(stage: Stage) -> dict[str, Any]:
@@ -182,7 +238,3 @@ def public(stage: Stage) -> dict[str, Any]:
 def _source(stage: Stage) -> PluginSource:
     one = stage.declaration
     return PluginSource(str(one.source), one.class_name, source_hash(one.source), trusted=one.origin == "built-in")
-
-
-def _scheme_source(scheme: Setting) -> dict[str, PluginSource]:
-    return {"scheme": _source(scheme.stages[0])}

@@ -47,7 +47,7 @@ class Setting:
         """The canonical text, `prune(amount=0.3)+jpeg(quality=75)`. Selecting it gives this setting and no other."""
         return "+".join(stage.label for stage in self.stages)
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The last stage's kind; a query-time filter behind other stages doesn't change what the chain is.
 
@@ -58,12 +58,12 @@ class Setting:
             return "oracle-ambiguity" if self.claim else "oracle-removal"
         return first if last == "evasion" else last
 
-    @property
+    @cached_property
     def oracle(self) -> bool:
         """Whether a stage is given the owner's key."""
         return any(_kind(stage) in ORACLE_KINDS for stage in self.stages)
 
-    @property
+    @cached_property
     def access(self) -> Access:
         """What every stage together needs of a release: the strongest of their needs. Raises BenchError."""
         needs = {stage.declaration.traits["access"] for stage in self.stages}
@@ -72,28 +72,28 @@ class Setting:
             raise BenchError(f"{self.label!r} needs outputs and {other}: no release grants both")
         return found
 
-    @property
+    @cached_property
     def requires(self) -> frozenset[str]:
         """The scheme's capabilities that the stages need."""
         return frozenset(stage.declaration.traits["requires"] for stage in self.stages) - {""}
 
-    @property
+    @cached_property
     def tasks(self) -> tuple[str, ...]:
         """The kinds of task that every stage serves."""
         first, *others = (tuple(stage.declaration.traits["tasks"]) for stage in self.stages)
         return tuple(kind for kind in first if all(kind in other for other in others))
 
-    @property
+    @cached_property
     def aware(self) -> bool:
         """Whether it needs a marked model: it uses the scheme's code, or is given the owner's key."""
         return self.claim or bool(self.requires) or self.oracle
 
-    @property
+    @cached_property
     def claim(self) -> bool:
         """Whether the thief ends with a key of his own."""
         return _kind(self.stages[-1]) in CLAIM_KINDS
 
-    @property
+    @cached_property
     def ignores_target(self) -> bool:
         """Whether the thief never looks at the marked model."""
         return bool(self.traits["target"] == "none")

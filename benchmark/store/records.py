@@ -7,7 +7,8 @@
     root/logs/                                            what the workers print
     root/lock                                             held while a run writes
 
-A record appears whole or not at all, and carries a checksum over everything in it.
+A record appears whole or not at all, and carries a checksum over everything in it. Its file is one line of canonical
+JSON, as in records.jsonl: the checksum comes first, and what follows it is the text that was summed.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ Status = Literal["ok", "not-applicable", "crashed", "timeout", "oom", "killed"]
 STATUSES = frozenset(get_args(Status))
 FINAL = frozenset({"ok", "not-applicable", "crashed"})  # the others are tried again by the next run
 UNSEALED = 2  # the last rule of naming whose records carry no checksum
+_dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_SEAL = b'{"checksum":"%s",'  # how a file begins whose checksum is of the rest of its text, with { before it
+_SEALED = len(_SEAL % bytes(64))
 SECRET_ROLES = frozenset({"key", "answers"})  # artefacts that no thief may open
 
 
@@ -63,14 +67,13 @@ def fingerprint(value: object) -> str:
 
     The text that is hashed is that of `identity.canonical`, which takes five times as long to be strict about types.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_dumps(value).encode()).hexdigest()
 
 
-def fault(record: Record) -> str:
-    """What is wrong with a record of the right form, as a sentence; "" where nothing is."""
+def fault(record: Record, written: bytes) -> str:
+    """What is wrong with a record of the right form, as a sentence; "" where nothing is. written: its file or line."""
     if "checksum" in record:
-        if record["checksum"] != _checksum(record):
+        if not _is_sealed(written, record["checksum"]) and record["checksum"] != _checksum(record):
             return "its content does not fit its checksum"
     elif record.get("identity", 1) > UNSEALED:
         return "its checksum is missing"
@@ -80,6 +83,18 @@ def fault(record: Record) -> str:
 def with_checksum(record: Record) -> Record:
     """The record with the checksum of what it holds. Raises ValueError for NaN and infinities."""
     return {**record, "checksum": _checksum(record)}
+
+
+def sealed(record: Record) -> bytes:
+    """The file of a record, with the checksum of what it holds. Raises ValueError for NaN and infinities."""
+    text = _dumps({name: value for name, value in record.items() if name != "checksum"}).encode()
+    return _SEAL % hashlib.sha256(text).hexdigest().encode() + text[1:]
+
+
+def _is_sealed(written: bytes, checksum: str) -> bool:
+    """Whether a file is as `sealed` makes it. Where it is not, the values in it count, however they are written."""
+    rest = written[_SEALED:].removesuffix(b"\n")  # of a line
+    return written[:_SEALED] == _SEAL % checksum.encode() and hashlib.sha256(b"{" + rest).hexdigest() == checksum
 
 
 def _checksum(record: Record) -> str:
@@ -94,7 +109,7 @@ class RecordStore:
         self.damaged: list[tuple[Path, str]] = []  # where each unusable record was put, and what was wrong
 
     def record_path(self, id: str) -> Path:
-        return self.root / "records" / id[:2] / f"{id}.json"
+        return self.root / f"records/{id[:2]}/{id}.json"
 
     def artefact_path(self, id: str, role: str) -> Path:
         folder = "keys" if role in SECRET_ROLES else "artefacts"
@@ -148,7 +163,7 @@ class RecordStore:
         Raises BenchError where the folder can't be written or the disk is full, ValueError or TypeError for a record
         that would be damaged when read: not JSON, what `benchmark.files` refuses, wrong schema, or another job's id.
         """
-        data = json.dumps(with_checksum(record), indent=1, sort_keys=True, allow_nan=False).encode()
+        data = sealed(record)
         if len(data) > MOST_BYTES:
             raise ValueError(f"not a record: it is larger than {MOST_BYTES >> 20} MiB")
         _, wrong = _parse(data, record["id"])
@@ -217,5 +232,5 @@ def _parse(data: bytes, id: str) -> tuple[Record | None, str]:
         return None, "it is not a whole JSON object"
     except (ValueError, BenchError) as error:
         return None, str(error)
-    wrong = "it belongs to another job" if record["id"] != id else fault(record)
+    wrong = "it belongs to another job" if record["id"] != id else fault(record, data)
     return (None, wrong) if wrong else (record, "")

@@ -147,7 +147,7 @@ class DescribedAttack:
             raise ValueError("it has no stage")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedCell:
     """One square of the matrix at one replicate: its jobs by role, or the reason why it can't be run.
 
@@ -164,7 +164,7 @@ class PlannedCell:
     share: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DescribedJob:
     """A planned job, by its id: what a person calls it, and the ids of the jobs that it reads."""
 

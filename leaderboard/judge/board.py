@@ -12,11 +12,11 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
+from benchmark.store.gc_pause import paused
 from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.case_file import COUNTED
 from leaderboard.judge.cell import Cell, judge_cell, thief_of, verdict_at
 from leaderboard.judge.decide import Thresholds
-from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.results import cost_of, null_models, outcomes
 from leaderboard.judge.run import Run
 from leaderboard.judge.summaries import BOARDS, AttackRow, SchemeRow, attack_row, scheme_row

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from benchmark.description import read
 from benchmark.errors import BenchError
 from benchmark.files import json_value, lines, read_json
+from benchmark.store.gc_pause import paused
 from benchmark.store.records import Record, RecordStore, fault
 from benchmark.store.results import check_record
 from benchmark.store.run_description import RUN_FILE, RunDescription
-from leaderboard.judge.gc_pause import paused
 
 T = TypeVar("T")
 
@@ -156,7 +156,7 @@ def _published_records(path: Path, jobs: Mapping[str, Mapping[str, Any]]) -> dic
         for number, line in enumerate(lines(path), 1):
             where = f"{path}, line {number}"
             record = read(Record, json_value(line), where, _RESTORE)
-            if wrong := fault(record):
+            if wrong := fault(record, line):
                 raise BenchError(f"{where}: {wrong}: {_RESTORE}")
             if record["id"] in jobs:
                 check_record(record, jobs[record["id"]]["kind"], where, _RESTORE)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from leaderboard.judge.board import Board
@@ -16,6 +17,7 @@ from leaderboard.judge.cell import Cell
 from leaderboard.pages.reproduce_command import reproduce
 
 BOARD_SCHEMA = 2
+_AS_IT_IS = frozenset({str, int, bool, type(None)})
 _RUN = ("run", "version", "command", "created", "profile")
 
 
@@ -29,9 +31,9 @@ def document(board: Board) -> dict[str, Any]:
         "budget": board.budget,
         "schemes": board.schemes,
         "attacks": board.attacks,
-        "cells": [one_cell(board, cell) for cell in board.cells],
     }
-    return {name: plain(value) for name, value in found.items()}
+    head = {name: plain(value) for name, value in found.items()}
+    return {**head, "cells": [one_cell(board, cell) for cell in board.cells]}
 
 
 def _track(board: Board, useless: Mapping[str, int]) -> dict[str, Any]:
@@ -58,19 +60,27 @@ def _dumps(value: Any) -> str:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    kind: Any = type(value)
+    return {name: getattr(value, name) for name in _names(kind) or ()}
 
 
 def plain(value: Any) -> Any:
     """Dataclasses as objects, sequences as lists, infinities as strings."""
-    if value is None or isinstance(value, str | int):
+    kind: Any = type(value)
+    if kind in _AS_IT_IS:
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
-    if is_dataclass(value):
-        return {name: plain(member) for name, member in _fields(value).items()}
+    if (names := _names(kind)) is not None:
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(name): plain(member) for name, member in value.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(member) for member in value]
     return value
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None of another type."""
+    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else None

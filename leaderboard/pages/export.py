@@ -8,10 +8,10 @@ from pathlib import Path
 
 from benchmark.errors import BenchError
 from benchmark.files import write_whole
+from benchmark.store.gc_pause import paused
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.analysis.sweeps import curves
 from leaderboard.judge.board import Board
-from leaderboard.judge.gc_pause import paused
 from leaderboard.judge.run import Run
 from leaderboard.pages.bibliography import bibliography
 from leaderboard.pages.board_json import leaderboard_json
@@ -112,7 +112,8 @@ def matrix_csv(board: Board) -> str:
     made = cells(board)
     made = made.drop(columns=[name for name in _NEWER if made[name].isna().all()])
     for name in (column.name for column in COLUMNS if column.dtype in ("category", "string")):
-        made[name] = made[name].astype(object).map(_plain, na_action="ignore")
+        texts = made[name].astype(object)
+        made[name] = texts.map({text: _plain(text) for text in texts.dropna().unique()})
     for name in (prefix + total for prefix in ("", "fresh_") for total in ("total", "theta", "theta0", "null_max")):
         whole = [int(value) if value.is_integer() else value for value in made[name]]
         made[name] = pd.Series(whole, dtype=object)

@@ -26,8 +26,9 @@ def reproduce(board: Board, cell: Cell) -> str:
     scratch = board.attacks_by_job.get(cell.jobs["scratch"], []) if flagged else []
     words = ["bench", "run", "--schemes", cell.scheme, "--attacks", ",".join(dict.fromkeys([cell.attack, *scratch]))]
     words += ["--profile", *(options.get("--profile") or [board.run.profile["name"]])[-1:]]
+    thresholds = _thresholds(board)
     for name in _KEPT[1:]:
-        values = _thresholds(board).get(name, options.get(name, []))
+        values = thresholds.get(name, options.get(name, []))
         words += [word for value in values for word in (name, value)]
     thief = board.run.profile["thief"]
     if board.beside or "--thief-pool" in options or cell.pool != thief["pool"]:
@@ -63,6 +64,7 @@ def _options(command: str) -> dict[str, list[str]]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def _quoted(word: str) -> str:
     """One word for a POSIX shell; with signs that can't be seen, as bash's $'…', so that nothing hides in it."""
     if word.isprintable():

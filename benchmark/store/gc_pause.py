@@ -1,4 +1,4 @@
-"""The garbage collector, paused where millions of records' values are read and nothing is thrown away.
+"""The garbage collector, paused where plans are made and records read by the million, and nothing is thrown away.
 
 `python tests/many_cells.py --cells 10000` measures what reading, judging and each page take.
 """
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Without collections of cycles inside: each would walk over every record again and find nothing."""
+    """Without collections of cycles inside: each would walk over everything made so far again and find nothing."""
     running = gc.isenabled()
     gc.disable()
     try:
