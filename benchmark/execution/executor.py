@@ -21,30 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.execution.outcomes import death, joined_results, joined_runs, read_outcome
+from benchmark.execution.attempt import Attempt, Finished, fresh_attempt
+from benchmark.execution.outcomes import death, read_outcome
 from benchmark.execution.processes.lease import Lease, Zygote
-from benchmark.execution.walls import FOLDERS, Side, own_images, side_of, side_of_step, walls
+from benchmark.execution.walls import FOLDERS, Side, own_images, side_of_step, walls
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobStep
 
 START_SECONDS = 300.0  # for a process to start, the import of torch from a cold disk included
-
-
-@dataclass(frozen=True)
-class Finished:
-    """How one attempt at a job ended.
-
-    `status` is a record's status, or "damaged": then `damaged` is the id of the parent whose artefact the job
-    found missing or with a wrong checksum.
-    """
-
-    job: Job
-    attempt: int
-    status: str
-    reason: str | None = None
-    result: dict[str, Any] = field(default_factory=dict)
-    run: dict[str, Any] = field(default_factory=dict)
-    damaged: str | None = None
 
 
 def foreign(job: Job, step: JobStep) -> bool:
@@ -60,19 +44,12 @@ def has_foreign_suspect(job: Job, step: JobStep) -> bool:
 
 
 @dataclass
-class _Task:
-    """A job on its way, and the process of the step that is its next.
+class _Task(Attempt):
+    """An attempt, and the process of the step that is its next.
 
-    made: what the steps behind it found. left: seconds that it may still take. own: the process serves this step alone.
-    waiting: for the process to start.
+    own: the process serves this step alone. waiting: for the process to start.
     """
 
-    job: Job
-    attempt: int
-    steps: tuple[JobStep, ...]  # still to do
-    left: float
-    made: dict[str, Any] = field(default_factory=dict)
-    run: dict[str, Any] = field(default_factory=dict)
     side: Side = field(init=False)
     worker: Lease = field(init=False)
     own: bool = field(init=False)
@@ -81,10 +58,6 @@ class _Task:
     began: float = field(init=False)
     deadline: float = field(init=False)
     suspect: Lease | None = None
-
-    @property
-    def step(self) -> JobStep:
-        return self.steps[0]
 
 
 class _Slot:
@@ -141,13 +114,25 @@ class LocalExecutor:
         `attempt` 2 means that it ran out of memory before: nothing else runs, and nothing may hold memory. Raises
         BenchError where no process can be started.
         """
+        self.take_over(fresh_attempt(job, attempt))
+
+    def take_over(self, attempt: Attempt) -> None:
+        """Start the steps of an attempt, whoever carries out the others: as `submit` does for all of them.
+
+        What a party made stays in `work` where the court's step is not among them.
+        """
+        if attempt.number > 1:
+            self.rest()
         free = [slot for slot in self._slots if slot.task is None]
-        if attempt > 1:
-            self._stop_all(free)  # an idle process keeps the device memory of its last job
-        slot = next((slot for slot in free if side_of(job.role) in slot.workers), free[0])
-        task = _Task(job, attempt, job.steps, job.timeout)
+        side = side_of_step(attempt.job, attempt.step)
+        slot = next((slot for slot in free if side in slot.workers), free[0])
+        task = _Task(attempt.job, attempt.number, attempt.steps, attempt.left, attempt.made, attempt.run)
         self._begin(slot, task)
         slot.task = task
+
+    def rest(self) -> None:
+        """End the idle processes: each keeps the device memory of its last job."""
+        self._stop_all([slot for slot in self._slots if slot.task is None])
 
     def wait(self, timeout: float) -> list[Finished]:
         """The jobs that ended, at the latest after `timeout` seconds; none while nothing has."""
@@ -231,24 +216,20 @@ class LocalExecutor:
 
     def _settle(self, slot: _Slot, task: _Task, outcome: dict[str, Any]) -> Finished | None:
         """Take the outcome of a task's step: begin the next one, or return how the job ended."""
-        status, log = outcome["status"], task.worker.log.name
+        status, step, log = outcome["status"], task.step, task.worker.log.name
         _end_own(task)
         # What failed may leave the process unfit, as a failed CUDA kernel does: start afresh.
         if not task.own and status not in ("ok", "not-applicable", "damaged"):
             slot.workers.pop(task.side).end()
-        task.left -= time.monotonic() - task.began
-        task.run = joined_runs(task.run, {**outcome["run"], "log": log})
-        task.made = joined_results(task.made, outcome["result"])
-        task.steps = task.steps[1:]
-        if status == "ok" and task.steps:
+        outcome["run"] = {**outcome["run"], "log": log}
+        finished = task.settle(outcome, time.monotonic() - task.began)
+        if finished is None:
             self._begin(slot, task)
             return None
         slot.task = None
-        shutil.rmtree(self._work(task.job), ignore_errors=True)
-        if status == "ok":
-            return Finished(task.job, task.attempt, status, result=task.made, run=task.run)
-        run = {**task.run, "log": log}  # of the step that failed
-        return Finished(task.job, task.attempt, status, outcome["reason"], run=run, damaged=outcome["damaged"])
+        if status != "ok" or step == task.job.steps[-1]:
+            shutil.rmtree(self._work(task.job), ignore_errors=True)
+        return finished
 
     def _stop_all(self, slots: list[_Slot]) -> None:
         for slot in slots:

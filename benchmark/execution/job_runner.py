@@ -17,7 +17,7 @@ import torch
 import torch._dynamo  # the first step of an optimiser imports it, for seconds: here it is once for all forks
 
 from benchmark.digest.code_digest import engine_hash
-from benchmark.execution.doctor import version
+from benchmark.execution.doctor import versions
 from benchmark.execution.job_bodies import compute
 from benchmark.execution.job_context import Changed, JobContext
 from benchmark.execution.mishaps import mishap
@@ -80,7 +80,7 @@ def _circumstances(device: torch.device) -> dict[str, Any]:
         "device": device.type,
         "hardware": _hardware(device),
         "cpu": _instructions(),
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -98,10 +98,3 @@ def _instructions() -> str:
     """The instruction set that torch chose for this CPU, and what of the environment narrows the libraries' choice."""
     limits = (f"{name}={os.environ[name]}" for name in _INSTRUCTION_LIMITS if name in os.environ)
     return ", ".join((torch.backends.cpu.get_cpu_capability(), *limits))
-
-
-@cache
-def _versions() -> dict[str, str]:
-    packages = ("torch", "torchvision", "torch-pruning", "numpy", "scipy", "watermark-bench")
-    found = {package: version(package) or "not installed" for package in packages}
-    return {"python": platform.python_version(), **found}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -23,7 +24,22 @@ from benchmark.store.records import RecordStore
 from benchmark.store.run_description import RunDescription
 from benchmark.store.verify import whole
 
+if TYPE_CHECKING:
+    from benchmark.execution.cluster.ray_executor import RayExecutor
+
 STORE = "store"  # the folder of records and artefacts, shared by every run under one results folder
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster whose nodes run the jobs in place of this machine.
+
+    address: HOST:PORT of its head; None: the one that this machine belongs to, or else one of its own. workers: on each
+    node; None: one for each CPU.
+    """
+
+    address: str | None
+    workers: int | None
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,8 @@ class Machine:
     """Where a plan runs; nothing here enters a result's name. Raises BenchError for a name that is no folder's.
 
     run: the folder of the pages, below `results`. device: auto, cpu or cuda. memory: MB that each worker may take.
-    hidden: files that no code of others may read, such as the secret that the run was given.
+    hidden: files that no code of others may read, such as the secret that the run was given. cluster: None where this
+    machine runs the jobs itself.
     """
 
     results: Path
@@ -40,6 +57,7 @@ class Machine:
     device: str = "auto"
     memory: int | None = None
     hidden: tuple[Path, ...] = ()
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         if not self.run or self.run in (".", "..", STORE) or "/" in self.run:
@@ -84,8 +102,10 @@ def carry_out(
     context: dict[str, Any] = {"root": str(store.root.absolute())}
     context |= {"device": machine.device, "memory_mb": machine.memory}
     context["hidden"] = list(map(str, machine.hidden))
+    cluster = None
     if again or not all(store.finished(job.id) for job in jobs):
-        check_environment(machine.device)
+        cluster = machine.cluster
+        check_environment("auto" if cluster else machine.device)
         try:
             close_keys(store.root)
         except OSError as error:
@@ -99,11 +119,25 @@ def carry_out(
     for path, reason in store.damaged:
         note(console, f"{path}: {reason}; it is set aside and will be made again")
     try:
-        with LocalExecutor(machine.workers, context) as executor, progress_for(console) as progress:
+        with (
+            (
+                _on_cluster(cluster, context, jobs, console) if cluster else LocalExecutor(machine.workers, context)
+            ) as executor,
+            progress_for(console) as progress,
+        ):
             return run_jobs(jobs, store, executor, progress, again)
     finally:
         if again:
             note(console, f"{len(again)} jobs were not made anew: their earlier records stay, and count until they are")
+
+
+def _on_cluster(cluster: Cluster, context: Mapping[str, Any], jobs: Sequence[Job], console: Console) -> RayExecutor:
+    """Raises BenchError where Ray is not installed, or its cluster can't be used."""
+    if importlib.util.find_spec("ray") is None:
+        raise BenchError("--executor ray needs Ray, which is not installed: pip install 'watermark-bench[ray]'")
+    from benchmark.execution.cluster.ray_executor import RayExecutor
+
+    return RayExecutor(cluster.address, cluster.workers, context, jobs, partial(note, console))
 
 
 def _repeat(job: Job, store: RecordStore, fresh: bool, retry: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 from typing import cast
 
 from benchmark.errors import BenchError
-from benchmark.execution.executor import Finished, LocalExecutor
+from benchmark.execution.attempt import Executor, Finished
 from benchmark.execution.progress import JobCounts
 from benchmark.planning.job import Job
 from benchmark.store.records import FINAL, Record, RecordStore, Status, fingerprint
@@ -35,7 +35,7 @@ class Summary:
 def run_jobs(
     jobs: Sequence[Job],
     store: RecordStore,
-    executor: LocalExecutor,
+    executor: Executor,
     events: JobCounts,
     again: set[str] | None = None,
 ) -> Summary:
@@ -62,7 +62,7 @@ def run_jobs(
 
 class _Run:
     def __init__(
-        self, jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: JobCounts, again: set[str]
+        self, jobs: Sequence[Job], store: RecordStore, executor: Executor, events: JobCounts, again: set[str]
     ) -> None:
         self.jobs = {job.id: job for job in jobs}
         self.store = store

@@ -12,7 +12,8 @@ import pytest
 
 from benchmark.errors import BenchError
 from benchmark.execution import executor as executor_module
-from benchmark.execution.executor import Finished, LocalExecutor
+from benchmark.execution.attempt import Finished
+from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.processes.lease import WORKER_ENVIRONMENT
 from benchmark.files import json_value
 from benchmark.planning.job import Job
