@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
 
 import ray
 
 from benchmark.errors import BenchError
 
 _CALL_SECONDS = 5.0  # for a head to take a call
-_STATUS_SECONDS = 20.0  # for a head to say how its cluster is, the start of Python included
+_STATUS_SECONDS = 12.0  # for a head to say how its cluster is, the start of Python included
 _LOOK_SECONDS = 5.0  # between two calls
 _GONE = "everything finished is kept: start Ray again, and run the same command again"
 
@@ -37,7 +38,6 @@ class Head:
         if where not in ("", "auto", "local"):
             _check(where)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what befalls the cluster is said in one sentence
         try:
             with _own_signals():
                 ray.init(address=where or None, log_to_driver=False, logging_level=logging.ERROR)
@@ -46,6 +46,8 @@ class Head:
             raise BenchError(f"the Ray cluster {where or 'of this machine'} can't be joined: {reason}") from error
         self.address: str = ray.get_runtime_context().gcs_address
         self._seen = time.monotonic()
+        self._stdout = sys.stdout
+        sys.stdout = cast(TextIO, _WithoutRay(sys.stdout))
 
     def watch(self) -> None:
         """Raise BenchError where the head is gone; asks it now and then."""
@@ -64,6 +66,22 @@ class Head:
         """Leave the cluster; it ends where this process started it. Safe to call twice."""
         with _own_signals():
             ray.shutdown()
+        sys.stdout = self._stdout
+
+
+class _WithoutRay:
+    """An output without what Ray's own threads print there, such as the last words of a node: what befalls the cluster
+    is said in one sentence.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        return len(text) if threading.current_thread().name.startswith("ray_") else self._stream.write(text)
 
 
 def _check(address: str) -> None:

@@ -34,7 +34,12 @@ from benchmark.store.records import RecordStore
 ROLES = ("service", "key", "answers")  # of the artefacts that a step may leave
 _TURN_SECONDS = 0.02  # after which a new order is seen while others run
 _LOG_BYTES = 100_000  # of the end of a log
-_REMOVE = 'read _; rm -rf "$0"; sleep 2; rm -rf "$0"'  # when the actor is gone, however; twice: its processes end too
+# Removes the folder when the actor is gone, however it went, and what its processes left when they are gone as well. It
+# is no child of the actor's, since Ray ends those.
+_REMOVE = """
+exec 3<&0
+{ read _ <&3; rm -rf "$0"; sleep 2; rm -rf "$0"; rmdir "$(dirname "$0")" 2>/dev/null; } >/dev/null 2>&1 &
+"""
 
 
 class StepServer:
@@ -54,6 +59,7 @@ class StepServer:
         self._lock = threading.Lock()
         self._there: dict[str, str] = {}  # the digest of each file that came here
         self._users: Counter[str] = Counter()  # how many steps need it just now
+        self._alive = os.pipe()  # which closes when this process ends
         self._thread: threading.Thread | None = None
 
     def versions(self) -> dict[str, str]:
@@ -69,7 +75,8 @@ class StepServer:
         self._folder.parent.mkdir(mode=0o700, exist_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)  # of an actor that died here
         self._folder.mkdir(mode=0o700)
-        subprocess.Popen(["sh", "-c", _REMOVE, str(self._folder)], stdin=subprocess.PIPE, start_new_session=True)
+        with open(self._alive[0]) as end:
+            subprocess.run(["sh", "-c", _REMOVE, str(self._folder)], stdin=end, start_new_session=True, check=True)
         for name, mode in FOLDERS.items():
             (self._root / name).mkdir(mode, parents=True)
         (self._folder / "data").mkdir()

@@ -7,9 +7,7 @@ A node that is lost costs the steps that run there, and each of these is begun a
 
 from __future__ import annotations
 
-import math
-import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,42 +15,18 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benchmark import __version__
-from benchmark.digest.code_digest import engine_hash
 from benchmark.errors import BenchError
 from benchmark.execution.attempt import Attempt, Finished, fresh_attempt
 from benchmark.execution.cluster.connection import Head
-from benchmark.execution.cluster.node import StepServer
 from benchmark.execution.cluster.orders import Orders, Report
-from benchmark.execution.walls import FOLDERS, Side, side_of, side_of_step
+from benchmark.execution.cluster.places import Place, Servers, find_places
+from benchmark.execution.walls import FOLDERS, side_of_step
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
 
-START_SECONDS = 120.0  # for the servers of a node to start
-END_SECONDS = 20.0  # for them to end what runs there
-MOST_LOSSES = 3  # of a job's nodes, and of a node's servers: then neither is tried again
-JOBS_PER_GPU = 6  # at a time, where --workers does not say it
-_GRAIN = 10_000  # parts of a CPU or GPU that Ray can share out
-
-
-@dataclass(eq=False)
-class _Place:
-    """A node, or one GPU of it, with the servers that share it. losses: how often they were lost."""
-
-    name: str
-    node: str
-    address: str
-    slots: int
-    gpu: bool
-    servers: dict[Side, Any] = field(default_factory=dict)
-    running: int = 0
-    losses: int = 0
-
-    @property
-    def free(self) -> int:
-        return self.slots - self.running
+END_SECONDS = 20.0  # for the servers to end what runs there
+MOST_LOSSES = 3  # of a job's places, and of a place's servers: then neither is tried again
 
 
 @dataclass
@@ -84,20 +58,18 @@ class RayExecutor:
         for name, mode in FOLDERS.items():
             (self._store.root / name).mkdir(mode, parents=True, exist_ok=True)
         self._context = {"data": {}, "hidden": [], "device": "auto", **context}
-        self._entry, self._say, self._token = entry, say, secrets.token_hex(8)
-        insiders = any(side_of(job.role) == "insider" for job in jobs)
-        self._sides: tuple[Side, ...] = ("keyholder", "thief", "insider") if insiders else ("keyholder", "thief")
-        self._ways: dict[Any, tuple[_Place, _Way]] = {}  # by the reference of the report to come
+        self._say = say
+        needed = {side_of_step(job, step) for job in jobs for step in job.steps}
+        self._ways: dict[Any, tuple[Place, _Way]] = {}  # by the reference of the report to come
         self._homeless: list[_Way] = []  # whose nodes were lost
-        self._places: list[_Place] = []
-        self._versions: Mapping[str, str] = {}
+        self._places: list[Place] = []
         self._head = Head(address)
         try:
             self._orders = Orders(self._store.root, self._context["data"])
-            self._names: list[str] = []
-            places = _places(ray.nodes(), self._context["device"], workers)
-            self._names = [f"{place.name}-{side}" for place in places for side in self._sides]
-            self._open(places)
+            places = find_places(ray.nodes(), self._context["device"], workers)
+            descriptions = self._orders.descriptions()
+            self._servers = Servers(sorted(needed), places, self._context, entry, descriptions)
+            self._servers.start(places)
             self._places = places
         except BaseException:
             self.close()
@@ -153,12 +125,12 @@ class RayExecutor:
                 self._rest(place)
             self._begin(place, way)
 
-    def _rest(self, place: _Place) -> None:
+    def _rest(self, place: Place) -> None:
         """Free the memory that idle processes hold beside a job that needs all of it."""
         servers = [server for one in self._places if one.node == place.node for server in one.servers.values()]
         ray.wait([one.rest.remote() for one in servers], num_returns=len(servers), timeout=END_SECONDS)
 
-    def _begin(self, place: _Place, way: _Way) -> None:
+    def _begin(self, place: Place, way: _Way) -> None:
         server = place.servers[side_of_step(way.attempt.job, way.attempt.step)]
         self._ways[server.run.remote(self._orders.order(way.attempt, way.left))] = place, way
 
@@ -196,7 +168,7 @@ class RayExecutor:
                 return replace(finished, status="crashed", reason=reason, result={})
         return finished
 
-    def _keep_log(self, place: _Place, report: Report) -> str:
+    def _keep_log(self, place: Place, report: Report) -> str:
         name = f"{place.name}-{report.finished.run['log']}"
         if report.log:
             with suppress(OSError), (self._store.root / "logs" / name).open("ab") as file:
@@ -212,45 +184,7 @@ class RayExecutor:
         attempt, reason = way.attempt, f"The node that it ran on was lost, {MOST_LOSSES} times."
         return Finished(attempt.job, attempt.number, "killed", reason, run=attempt.run)
 
-    def _open(self, places: Sequence[_Place]) -> None:
-        """Start the servers of places. Raises BenchError where one can't, or computes otherwise than the others."""
-        for place in places:
-            for side in self._sides:
-                place.servers[side] = self._server(place).remote(self._token, f"{place.name}-{side}", self._names)
-        self._compare(places, _answers([(one, server.versions.remote()) for one, server in _servers(places)]))
-        descriptions = self._orders.descriptions()
-        ready = [
-            (one, server.open.remote(one.slots, self._context, self._entry, descriptions))
-            for one, server in _servers(places)
-        ]
-        _answers(ready)
-
-    def _server(self, place: _Place) -> Any:
-        share = math.floor(place.slots / len(self._sides) * _GRAIN) / _GRAIN
-        return ray.remote(StepServer).options(
-            num_cpus=share,
-            num_gpus=math.floor(_GRAIN / len(self._sides)) / _GRAIN if place.gpu else 0,
-            max_concurrency=place.slots + 2,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=False),
-        )
-
-    def _compare(self, places: Sequence[_Place], found: Sequence[Mapping[str, str]]) -> None:
-        """Raise BenchError where two nodes have different versions, or one has other code than this machine."""
-        own = {"watermark-bench": __version__, "engine": engine_hash()}
-        for (place, _), versions in zip(_servers(places), found, strict=True):
-            if other := next((name for name in own if versions[name] != own[name]), None):
-                what = "another version" if other == "watermark-bench" else "other code"
-                raise BenchError(
-                    f"node {place.address} has {what} of watermark-bench than this machine: install the same on both"
-                )
-            self._versions = self._versions or versions
-            if other := next((name for name in versions if versions[name] != self._versions[name]), None):
-                raise BenchError(
-                    f"node {place.address} has {other} {versions[other]}, and another has {self._versions[other]}: "
-                    "install the same versions on every node"
-                )
-
-    def _lose(self, place: _Place) -> None:
+    def _lose(self, place: Place) -> None:
         """Do without a place, or start its servers again where its node is still there. Raises BenchError."""
         self._head.look()
         if place not in self._places:
@@ -262,51 +196,6 @@ class RayExecutor:
         if there and place.losses + 1 < MOST_LOSSES:
             again = replace(place, servers={}, running=0, losses=place.losses + 1)
             with suppress(BenchError):
-                self._open([again])
+                self._servers.start([again])
                 self._places.append(again)
-        left = f"{len(self._places)} of {len(self._names) // len(self._sides)} left"
-        self._say(f"node {place.address} was lost ({left}): what ran there runs again")
-
-
-def _servers(places: Iterable[_Place]) -> list[tuple[_Place, Any]]:
-    return [(place, server) for place in places for server in place.servers.values()]
-
-
-def _answers(asked: Sequence[tuple[_Place, Any]]) -> list[Any]:
-    """What servers that were just started say. Raises BenchError for the first that says nothing."""
-    _, silent = ray.wait([one for _, one in asked], num_returns=len(asked), timeout=START_SECONDS)
-    found = []
-    for place, one in asked:
-        if one in silent:
-            raise BenchError(
-                f"node {place.address} started nothing within {START_SECONDS:g} s: others may have taken its CPUs or "
-                "GPUs (`ray status` shows it)"
-            )
-        try:
-            found.append(ray.get(one))
-        except RayError as error:
-            reason = str(error).strip().splitlines()[-1].strip()
-            raise BenchError(
-                f"node {place.address} can't start watermark-bench ({reason}): install the same version on every node"
-            ) from error
-    return found
-
-
-def _places(nodes: Iterable[Mapping[str, Any]], device: str, workers: int | None) -> list[_Place]:
-    """Every node that has CPUs, or each of its GPUs. Raises BenchError where there is none."""
-    found = []
-    for number, node in enumerate(one for one in nodes if one["Alive"]):
-        cpus, gpus = (int(node["Resources"].get(name, 0)) for name in ("CPU", "GPU"))
-        gpus = 0 if device == "cpu" else gpus
-        if not cpus or (device == "cuda" and not gpus):
-            continue
-        parts = gpus or 1
-        most = workers or (JOBS_PER_GPU * gpus if gpus else cpus)
-        slots = max(1, min(cpus, most) // parts)
-        for part in range(parts):
-            name = f"node-{number}" + (f"-gpu-{part}" if gpus else "")
-            found.append(_Place(name, node["NodeID"], node["NodeManagerAddress"], slots, gpus > 0))
-    if not found:
-        what = "a GPU and CPUs: use --device auto" if device == "cuda" else "CPUs for jobs: start one with --num-cpus"
-        raise BenchError(f"no node of the Ray cluster has {what}")
-    return found
+        self._say(f"node {place.address} was lost: what ran there runs again, and {len(self._places)} can run it")
