@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from benchmark.data.own_images import is_own
 from benchmark.errors import BenchError
 from benchmark.execution.doctor import check_environment
 from benchmark.execution.executor import LocalExecutor
@@ -119,12 +120,8 @@ def carry_out(
     for path, reason in store.damaged:
         note(console, f"{path}: {reason}; it is set aside and will be made again")
     try:
-        with (
-            (
-                _on_cluster(cluster, context, jobs, console) if cluster else LocalExecutor(machine.workers, context)
-            ) as executor,
-            progress_for(console) as progress,
-        ):
+        chosen = _on_cluster(cluster, context, jobs, console) if cluster else LocalExecutor(machine.workers, context)
+        with chosen as executor, progress_for(console) as progress:
             return run_jobs(jobs, store, executor, progress, again)
     finally:
         if again:
@@ -132,9 +129,13 @@ def carry_out(
 
 
 def _on_cluster(cluster: Cluster, context: Mapping[str, Any], jobs: Sequence[Job], console: Console) -> RayExecutor:
-    """Raises BenchError where Ray is not installed, or its cluster can't be used."""
+    """Raises BenchError where Ray is not installed, its cluster can't be used, or the images can't be sent there."""
     if importlib.util.find_spec("ray") is None:
         raise BenchError("--executor ray needs Ray, which is not installed: pip install 'watermark-bench[ray]'")
+    if own := next((task for task in context["data"] if is_own(task)), None):
+        raise BenchError(
+            f"task {own}: folders of your own pictures can't be sent to other machines: leave --executor out"
+        )
     from benchmark.execution.cluster.ray_executor import RayExecutor
 
     return RayExecutor(cluster.address, cluster.workers, context, jobs, partial(note, console))

@@ -7,6 +7,7 @@ A node that is lost costs the steps that run there, and each of these is begun a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
 
 END_SECONDS = 20.0  # for the servers to end what runs there
+PAUSE_SECONDS = 30.0  # until a node that is gone is known to be, as Ray checks it
 MOST_LOSSES = 3  # of a job's places, and of a place's servers: then neither is tried again
 
 
@@ -63,6 +65,7 @@ class RayExecutor:
         self._ways: dict[Any, tuple[Place, _Way]] = {}  # by the reference of the report to come
         self._homeless: list[_Way] = []  # whose nodes were lost
         self._places: list[Place] = []
+        self._lost: list[tuple[float, Place]] = []  # each with the time at which to look whether its node is there
         self._head = Head(address)
         try:
             self._orders = Orders(self._store.root, self._context["data"])
@@ -96,9 +99,11 @@ class RayExecutor:
         Raises BenchError where the head is gone, or every node.
         """
         self._head.watch()
-        reports = list(self._ways)
-        ready, _ = ray.wait(reports, num_returns=1, timeout=timeout) if reports else ([], [])
-        if ready:
+        self._come_back()
+        reports, ready = list(self._ways), list[Any]()
+        if not reports:
+            time.sleep(timeout)  # what is to run waits for a place
+        elif ray.wait(reports, num_returns=1, timeout=timeout)[0]:
             ready, _ = ray.wait(reports, num_returns=len(reports), timeout=0)
         ended = [finished for one in ready if (finished := self._look(one))]
         self._house()
@@ -116,9 +121,9 @@ class RayExecutor:
 
     def _house(self) -> None:
         """Begin what waits for a place, while there is one."""
-        if not self._places:
+        if not self._places and not self._lost:
             raise BenchError("the last node of the Ray cluster is lost; everything finished is kept: run it again")
-        while self._homeless and (place := max(self._places, key=lambda one: one.free)).free > 0:
+        while self._homeless and self._places and (place := max(self._places, key=lambda one: one.free)).free > 0:
             way = self._homeless.pop(0)
             place.running += 1
             if way.attempt.number > 1:
@@ -185,17 +190,23 @@ class RayExecutor:
         return Finished(attempt.job, attempt.number, "killed", reason, run=attempt.run)
 
     def _lose(self, place: Place) -> None:
-        """Do without a place, or start its servers again where its node is still there. Raises BenchError."""
+        """Do without a place, at least for a while. Raises BenchError where it was the head that went."""
         self._head.look()
         if place not in self._places:
             return  # another step that ran there has said so
         self._places.remove(place)
         for server in place.servers.values():
             ray.kill(server)
-        there = any(one["NodeID"] == place.node and one["Alive"] for one in ray.nodes())
-        if there and place.losses + 1 < MOST_LOSSES:
-            again = replace(place, servers={}, running=0, losses=place.losses + 1)
-            with suppress(BenchError):
-                self._servers.start([again])
-                self._places.append(again)
         self._say(f"node {place.address} was lost: what ran there runs again, and {len(self._places)} can run it")
+        if place.losses + 1 < MOST_LOSSES:
+            again = replace(place, servers={}, running=0, losses=place.losses + 1)
+            self._lost.append((time.monotonic() + PAUSE_SECONDS, again))
+
+    def _come_back(self) -> None:
+        """Start the servers of lost places again, where their node is still there: only they had died."""
+        while self._lost and self._lost[0][0] < time.monotonic():
+            place = self._lost.pop(0)[1]
+            if any(one["NodeID"] == place.node and one["Alive"] for one in ray.nodes()):
+                with suppress(BenchError):
+                    self._servers.start([place])
+                    self._places.append(place)
