@@ -19,7 +19,7 @@ from benchmark.execution.cluster.node import StepServer
 from benchmark.execution.cluster.orders import Parcel
 from benchmark.execution.walls import Side
 
-START_SECONDS = 120.0  # for the servers of a node to start
+START_SECONDS = 300.0  # for the servers of a node to start, on a busy machine
 JOBS_PER_GPU = 6  # at a time, where --workers does not say it
 _GRAIN = 10_000  # parts of a CPU or GPU that Ray can share out
 
