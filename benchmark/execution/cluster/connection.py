@@ -38,6 +38,7 @@ class Head:
         if where not in ("", "auto", "local"):
             _check(where)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")  # in a cluster of its own; Ray's choice is 15
         try:
             with _own_signals():
                 ray.init(address=where or None, log_to_driver=False, logging_level=logging.ERROR)

@@ -65,6 +65,7 @@ def cluster() -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as patch:  # for the processes of the nodes
         patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (TESTS.parent, TESTS / "benchmark", TESTS / "support"))))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # else they starve beside other tests
         cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
         try:
             cluster.add_node(**NODE)
