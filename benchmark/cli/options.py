@@ -21,7 +21,7 @@ from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_schemes
 
 if TYPE_CHECKING:
-    from benchmark.execution.run import Machine
+    from benchmark.execution.run import Cluster, Machine
     from benchmark.store.records import RecordStore
     from leaderboard.judge.board import Board
     from leaderboard.judge.run import Run
@@ -70,6 +70,13 @@ RETRY = click.option(
     "--retry", multiple=True, type=click.Choice(["crashed", "not-applicable", "damaged"]),
     help="Run jobs that ended so anew; damaged: those whose model or key in the store is not what was written.",
 )  # fmt: skip
+EXECUTOR = click.option(
+    "--executor", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+    help="Where jobs run: on this machine, or on the nodes of a Ray cluster, --workers on each.  [there: one per CPU]",
+)  # fmt: skip
+ADDRESS = click.option(
+    "--address", metavar="HOST:PORT", help="Of the head of the Ray cluster.  [default: this machine's, or a new one]"
+)
 DEVICE = click.option(
     "--device", type=device_name, metavar="auto|cpu|cuda|cuda:N", default="auto", show_default=True,
     help="cuda: every GPU; cuda:N: one of them; auto: GPUs where there are any.",
@@ -133,6 +140,17 @@ def planning(command: Callable[..., Any], *, keep: bool = True) -> Callable[...,
         return command(plan_run(RunOptions(**own), typed_command(), keep=keep), **given)
 
     return reduce(lambda inner, option: option(inner), reversed(_PLANNING), planned)
+
+
+def cluster(executor: str, address: str | None) -> Cluster | None:
+    """Where jobs run, if not on this machine. Raises BenchError for an address without a cluster."""
+    from benchmark.execution.run import Cluster
+
+    if executor == "local":
+        if address is not None:
+            raise BenchError("--address names the head of a Ray cluster: give --executor ray with it")
+        return None
+    return Cluster(address, click.get_current_context().params["workers"])
 
 
 def typed_command() -> str:

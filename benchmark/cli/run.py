@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 @options.planning
 @click.option("--fresh", is_flag=True, help="Run every job of this plan anew.")
 @options.RETRY
-def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...]) -> int:
+@options.EXECUTOR
+@options.ADDRESS
+def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...], executor: str, address: str | None) -> int:
     """Cross schemes with attacks, judge every cell and write the leaderboard.
 
     What is finished stays finished: a run that was stopped goes on, and nothing is trained twice.
@@ -31,7 +34,9 @@ def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...]) -> int:
     from leaderboard.pages.export import write_pages
     from leaderboard.pages.writers.terminal import show
 
-    console, machine = Console(), planned.machine
+    console = Console()
+    machine = replace(planned.machine, cluster=options.cluster(executor, address))
+    planned = replace(planned, machine=machine)
     for broken in planned.registry.broken:
         console.print(f"left out: {broken.reason}", style="yellow", markup=False)
     with outlives_its_reader(), planned.carried_out(console, fresh=fresh, retry=retry) as done:

@@ -60,9 +60,14 @@ def source_hash(path: Path) -> str:
     Imports are read from the source, also those inside functions; modules imported by a computed name don't count.
     Computed once per process. Raises BenchError when one of the files can't be read.
     """
-    own = module_name(path).split(".")[0]
-    first, *others = _files([path.resolve()], (*FIRST_PARTY, own)).values()
+    first, *others = code_files(path).values()
     return _digest([first, _digest(others)])
+
+
+def code_files(path: Path) -> dict[Path, str]:
+    """The file and the first-party files that it runs, each with its own digest. Raises BenchError."""
+    own = module_name(path).split(".")[0]
+    return _files([path.resolve()], (*FIRST_PARTY, own))
 
 
 def _digest(entries: Iterable[str]) -> str:

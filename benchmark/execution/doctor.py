@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from benchmark.data.sources import DATA_SETS
@@ -55,6 +57,14 @@ def version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of Python, and of the packages that compute."""
+    packages = ("torch", "torchvision", "torch-pruning", "numpy", "scipy", "watermark-bench")
+    found = {package: version(package) or "not installed" for package in packages}
+    return {"python": platform.python_version(), **found}
 
 
 def torch_mismatch() -> str | None:

@@ -21,52 +21,30 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
+from benchmark.execution.attempt import Attempt, Finished, fresh_attempt
 from benchmark.execution.compiler_cache import cache_folder
-from benchmark.execution.outcomes import death, joined_results, joined_runs, read_outcome
+from benchmark.execution.outcomes import death, read_outcome
 from benchmark.execution.placement.devices import CPU, Device
 from benchmark.execution.placement.host import MemoryKills
 from benchmark.execution.placement.placement import Placement
 from benchmark.execution.processes.lease import Lease, Zygote
 from benchmark.execution.slots import Slot, idle_mb, make_room
-from benchmark.execution.walls import FOLDERS, Side, has_foreign_suspect, has_own_process, side_of, side_of_step, walls
+from benchmark.execution.walls import FOLDERS, Side, has_foreign_suspect, has_own_process, side_of_step, walls
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobStep
 
 START_SECONDS = 300.0  # for a process to start, the import of torch from a cold disk included
 
 
-@dataclass(frozen=True)
-class Finished:
-    """How one attempt at a job ended.
-
-    `status` is a record's status, or "damaged": then `damaged` is the id of the parent whose artefact the job
-    found missing or with a wrong checksum.
-    """
-
-    job: Job
-    attempt: int
-    status: str
-    reason: str | None = None
-    result: dict[str, Any] = field(default_factory=dict)
-    run: dict[str, Any] = field(default_factory=dict)
-    damaged: str | None = None
-
-
 @dataclass
-class _Task:
-    """A job on its way, and the process of the step that is its next.
+class _Task(Attempt):
+    """An attempt, and the process of the step that is its next.
 
-    made: what the steps behind it found. left: seconds that it may still take. own: the process serves this step alone.
-    waiting: for the process to start. warm: every process of it had been started before.
+    own: the process serves this step alone. waiting: for the process to start. warm: every process of it had been
+    started before.
     """
 
-    job: Job
-    attempt: int
-    steps: tuple[JobStep, ...]  # still to do
-    left: float
     warm: bool = True
-    made: dict[str, Any] = field(default_factory=dict)
-    run: dict[str, Any] = field(default_factory=dict)
     side: Side = field(init=False)
     worker: Lease = field(init=False)
     own: bool = field(init=False)
@@ -75,10 +53,6 @@ class _Task:
     began: float = field(init=False)
     deadline: float = field(init=False)
     suspect: Lease | None = None
-
-    @property
-    def step(self) -> JobStep:
-        return self.steps[0]
 
 
 class _Slot(Slot):
@@ -145,17 +119,30 @@ class LocalExecutor:
         `attempt` 2 means that it ran out of memory before: nothing else runs on its device, and nothing may hold memory
         there. Raises BenchError where no process can be started.
         """
-        device = self._place(job, attempt)
+        self.take_over(fresh_attempt(job, attempt))
+
+    def take_over(self, attempt: Attempt) -> None:
+        """Start the steps of an attempt, whoever carries out the others: as `submit` does for all of them.
+
+        What a party made stays in `work` where the court's step is not among them.
+        """
+        job, alone = attempt.job, attempt.number > 1
+        device = self._place(job, attempt.number)
         if device is None:
             raise ValueError(f"there is no room for {job.label}")
+        if alone:
+            self.rest(device)
         free = [slot for slot in self._slots if slot.task is None and slot.device == device]
-        if attempt > 1:
-            self._stop_all(free)  # an idle process keeps the device memory of its last job
-        slot = next((slot for slot in free if side_of(job.role) in slot.workers), free[0])
-        task = _Task(job, attempt, job.steps, job.timeout)
-        self._placement.began(job, device, attempt > 1)
+        side = side_of_step(job, attempt.step)
+        slot = next((slot for slot in free if side in slot.workers), free[0])
+        task = _Task(job, attempt.number, attempt.steps, attempt.left, attempt.made, attempt.run)
+        self._placement.began(job, device, alone)
         self._begin(slot, task)
         slot.task = task
+
+    def rest(self, device: str | None = None) -> None:
+        """End the idle processes, of one device or of all: each keeps the device memory of its last job."""
+        self._stop_all([slot for slot in self._slots if slot.task is None and device in (None, slot.device)])
 
     def _place(self, job: Job, attempt: int) -> str | None:
         free = {slot.device for slot in self._slots if slot.task is None}
@@ -242,25 +229,21 @@ class LocalExecutor:
 
     def _settle(self, slot: _Slot, task: _Task, outcome: dict[str, Any]) -> Finished | None:
         """Take the outcome of a task's step: begin the next one, or return how the job ended."""
-        status, log = outcome["status"], task.worker.log.name
+        status, step, log = outcome["status"], task.step, task.worker.log.name
         _end_own(task)
         # What failed may leave the process unfit, as a failed CUDA kernel does: start afresh.
         if not task.own and status not in ("ok", "not-applicable", "damaged"):
             slot.end(task.side)
-        task.left -= time.monotonic() - task.began
-        task.run = joined_runs(task.run, {**outcome["run"], "log": log})
-        task.made = joined_results(task.made, outcome["result"])
-        task.steps = task.steps[1:]
-        if status == "ok" and task.steps:
+        outcome["run"] = {**outcome["run"], "log": log}
+        finished = task.settle(outcome, time.monotonic() - task.began)
+        if finished is None:
             self._begin(slot, task)
             return None
         slot.task = slot.busy = None
         self._placement.ended(task.job, slot.device, status, task.made, task.run, task.warm)
-        shutil.rmtree(self._work(task.job), ignore_errors=True)
-        if status == "ok":
-            return Finished(task.job, task.attempt, status, result=task.made, run=task.run)
-        run = {**task.run, "log": log}  # of the step that failed
-        return Finished(task.job, task.attempt, status, outcome["reason"], run=run, damaged=outcome["damaged"])
+        if status != "ok" or step == task.job.steps[-1]:
+            shutil.rmtree(self._work(task.job), ignore_errors=True)
+        return finished
 
     def _stop_all(self, slots: list[_Slot]) -> None:
         for slot in slots:

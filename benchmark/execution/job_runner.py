@@ -4,7 +4,6 @@ sentence."""
 from __future__ import annotations
 
 import os
-import platform
 import resource
 import time
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ import torch
 import torch._dynamo  # the first step of an optimiser imports it, for seconds: here it is once for all forks
 
 from benchmark.digest.code_digest import engine_hash
-from benchmark.execution.doctor import version
+from benchmark.execution.doctor import versions
 from benchmark.execution.job_bodies import compute
 from benchmark.execution.job_context import Changed, JobContext
 from benchmark.execution.mishaps import mishap
@@ -83,7 +82,7 @@ def _circumstances(device: torch.device) -> dict[str, Any]:
         "device": device.type,
         "hardware": hardware(device),
         "cpu": _instructions(),
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -97,10 +96,3 @@ def _instructions() -> str:
     """The instruction set that torch chose for this CPU, and what of the environment narrows the libraries' choice."""
     limits = (f"{name}={os.environ[name]}" for name in _INSTRUCTION_LIMITS if name in os.environ)
     return ", ".join((torch.backends.cpu.get_cpu_capability(), *limits))
-
-
-@cache
-def _versions() -> dict[str, str]:
-    packages = ("torch", "torchvision", "torch-pruning", "numpy", "scipy", "watermark-bench")
-    found = {package: version(package) or "not installed" for package in packages}
-    return {"python": platform.python_version(), **found}

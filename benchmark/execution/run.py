@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from benchmark.data.own_images import is_own
 from benchmark.errors import BenchError
 from benchmark.execution.doctor import check_environment
 from benchmark.execution.executor import LocalExecutor
@@ -25,7 +27,22 @@ from benchmark.store.records import RecordStore
 from benchmark.store.run_description import RunDescription
 from benchmark.store.verify import whole
 
+if TYPE_CHECKING:
+    from benchmark.execution.cluster.ray_executor import RayExecutor
+
 STORE = "store"  # the folder of records and artefacts, shared by every run under one results folder
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster whose nodes run the jobs in place of this machine.
+
+    address: HOST:PORT of its head; None: the one that this machine belongs to, or else one of its own. workers: on each
+    node; None: one for each CPU.
+    """
+
+    address: str | None
+    workers: int | None
 
 
 @dataclass(frozen=True)
@@ -36,7 +53,7 @@ class Machine:
 
     run: the folder of the pages, below `results`. workers: jobs at a time, None for as many as the machine carries.
     device: auto, cpu, cuda (every GPU) or cuda:N. memory: MB that each worker may take. hidden: files that no code of
-    others may read, such as the secret that the run was given.
+    others may read, such as the secret that the run was given. cluster: None where this machine runs the jobs itself.
     """
 
     results: Path
@@ -45,6 +62,7 @@ class Machine:
     device: str = "auto"
     memory: int | None = None
     hidden: tuple[Path, ...] = ()
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         if not self.run or self.run in (".", "..", STORE) or "/" in self.run:
@@ -96,30 +114,53 @@ def carry_out(
     context: dict[str, Any] = {"root": str(store.root.absolute())}
     context |= {"device": machine.device, "memory_mb": machine.memory}
     context["hidden"] = list(map(str, machine.hidden))
-    placement = None
-    if again or not all(store.finished(job.id) for job in jobs):
-        check_environment(machine.device)
+    to_do = bool(again) or not all(store.finished(job.id) for job in jobs)
+    if to_do:
+        check_environment("auto" if machine.cluster else machine.device)
         try:
             close_keys(store.root)
         except OSError as error:
             reason = f"can't be closed to others ({error.strerror}): make it yours, or choose another --results"
             raise BenchError(f"{error.filename} {reason}") from error
-        placement = place_jobs(machine.device, machine.workers, machine.memory, store.root)
         context["data"] = task_files(job.payload["world"]["task"] for job in jobs)
-    if described is not None:
-        if kept := keep_other_board(machine.folder, described):
-            note(console, f"{machine.folder} held the board of another selection, which is now in {kept}")
-        write_run_file(machine.folder, described)
-    for path, reason in store.damaged:
-        note(console, f"{path}: {reason}; it is set aside and will be made again")
     try:
-        workers = len(placement.devices) if placement else machine.jobs_at_a_time
-        executor = LocalExecutor(workers, context, placement=placement)
-        with executor, progress_for(console) as progress:
-            return run_jobs(jobs, store, executor, progress, again)
+        with _executor(machine, context, jobs, console, to_do) as executor:
+            if described is not None:
+                if kept := keep_other_board(machine.folder, described):
+                    note(console, f"{machine.folder} held the board of another selection, which is now in {kept}")
+                write_run_file(machine.folder, described)
+            for path, reason in store.damaged:
+                note(console, f"{path}: {reason}; it is set aside and will be made again")
+            with progress_for(console) as progress:
+                return run_jobs(jobs, store, executor, progress, again)
     finally:
         if again:
             note(console, f"{len(again)} jobs were not made anew: their earlier records stay, and count until they are")
+
+
+def _executor(
+    machine: Machine, context: Mapping[str, Any], jobs: Sequence[Job], console: Console, to_do: bool
+) -> LocalExecutor | RayExecutor:
+    """What carries out the jobs; where nothing is `to_do`, no device or cluster is asked for. Raises BenchError."""
+    if not to_do:
+        return LocalExecutor(machine.jobs_at_a_time, context)
+    if machine.cluster:
+        return _on_cluster(machine.cluster, context, jobs, console)
+    placement = place_jobs(machine.device, machine.workers, machine.memory, machine.store.root)
+    return LocalExecutor(len(placement.devices), context, placement=placement)
+
+
+def _on_cluster(cluster: Cluster, context: Mapping[str, Any], jobs: Sequence[Job], console: Console) -> RayExecutor:
+    """Raises BenchError where Ray is not installed, its cluster can't be used, or the images can't be sent there."""
+    if importlib.util.find_spec("ray") is None:
+        raise BenchError("--executor ray needs Ray, which is not installed: pip install 'watermark-bench[ray]'")
+    if own := next((task for task in context["data"] if is_own(task)), None):
+        raise BenchError(
+            f"task {own}: folders of your own pictures can't be sent to other machines: leave --executor out"
+        )
+    from benchmark.execution.cluster.ray_executor import RayExecutor
+
+    return RayExecutor(cluster.address, cluster.workers, context, jobs, partial(note, console))
 
 
 def _repeat(job: Job, store: RecordStore, fresh: bool, retry: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from benchmark.errors import BenchError
-from benchmark.execution.executor import Finished, LocalExecutor
+from benchmark.execution.attempt import Executor, Finished
 from benchmark.execution.job_queue import JobQueue
 from benchmark.execution.progress import JobCounts
 from benchmark.planning.job import Job
@@ -35,7 +35,7 @@ class Summary:
 def run_jobs(
     jobs: Sequence[Job],
     store: RecordStore,
-    executor: LocalExecutor,
+    executor: Executor,
     events: JobCounts,
     again: set[str] | None = None,
 ) -> Summary:
@@ -63,7 +63,7 @@ def run_jobs(
 
 class _Run:
     def __init__(
-        self, jobs: Sequence[Job], store: RecordStore, executor: LocalExecutor, events: JobCounts, again: set[str]
+        self, jobs: Sequence[Job], store: RecordStore, executor: Executor, events: JobCounts, again: set[str]
     ) -> None:
         self.jobs = {job.id: job for job in jobs}
         self.store = store

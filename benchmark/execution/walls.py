@@ -85,6 +85,33 @@ def task_files(names: Iterable[str]) -> TaskFiles:
     return found
 
 
+def files_of_step(job: Job, step: JobStep) -> list[str]:
+    """What of a store a step may read beside what it makes, as paths below the root, whether they are there or not.
+
+    Whoever makes a model may read the models that his job starts from, with the secret where he is its owner and the
+    key where he is an insider; the court also what it judges by.
+    """
+    side, parents = side_of_step(job, step), job.parents
+    found = [f"artefacts/{one[:2]}/{one}.service.safetensors" for one in parents]
+    if side == "insider" and (key := job.payload.get("key")):
+        found.append(f"keys/{key[:2]}/{key}.key.safetensors")
+    if side == "keyholder" and "secret" in job.payload:
+        found.append("keys/secret")
+    if step != "make":
+        found += [f"keys/{one[:2]}/{one}.answers.safetensors" for one in parents]
+    if step == "judge":
+        found += [f"keys/{one[:2]}/{one}.key.safetensors" for one in parents]
+        found += [f"records/{one[:2]}/{one}.json" for one in parents]
+    return found
+
+
+def splits_of_step(job: Job, step: JobStep) -> set[str]:
+    """Whose images of its task a step may read."""
+    if step == "make":
+        return {"owner" if side_of_step(job, step) == "keyholder" else own_images(job)}
+    return {"test"} if step == "answer" else {"test", "thief", "owner"}
+
+
 def own_images(job: Job) -> str:
     """The split that a thief's images come from."""
     return "owner" if job.payload.get("thief", {}).get("pool") == "owner" else "thief"
@@ -113,18 +140,9 @@ def walls(
     elif job is not None:
         denied += [work, models]
         writable = [] if step == "judge" else [work / job.id]
-        readable = [models / one[:2] / f"{one}.service.safetensors" for one in job.parents]
-        if side == "insider" and (key := job.payload.get("key")):
-            readable.append(keys / key[:2] / f"{key}.key.safetensors")
-        if side == "keyholder" and "secret" in job.payload:
-            readable.append(keys / "secret")
+        readable = [root / name for name in files_of_step(job, step)]
         if step == "answer":
             writable += [models / job.id[:2], keys / job.id[:2]]
-        if step != "make":
-            readable += [keys / one[:2] / f"{one}.answers.safetensors" for one in job.parents]
-        if step == "judge":
-            readable += [keys / one[:2] / f"{one}.key.safetensors" for one in job.parents]
-            readable += [records / one[:2] / f"{one}.json" for one in job.parents]
     if step == "make" and side in ("keyholder", "thief") and (job is None or own_images(job) == "thief"):
         writable.append(Path(SHARED_MEMORY))  # for loaders of data, where there is none of its own
     if compiled := cache_folder(root, side, job):
@@ -144,6 +162,4 @@ def _free(side: Side, job: Job | None, step: JobStep, task: str) -> set[str]:
         return {"description", "thief", "source"}
     if task != job.payload.get("world", {}).get("task"):
         return {"source"}
-    if step == "make":
-        return {"description", "owner" if side == "keyholder" else own_images(job)}
-    return {"description", "test"} if step == "answer" else {"description", "test", "thief", "owner"}
+    return {"description", *splits_of_step(job, step)}

@@ -13,7 +13,8 @@ from toy_bench import collect, run_one
 
 from benchmark.errors import BenchError
 from benchmark.execution import executor as executor_module
-from benchmark.execution.executor import Finished, LocalExecutor
+from benchmark.execution.attempt import Finished
+from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.placement.host import MemoryKills
 from benchmark.execution.processes.lease import WORKER_ENVIRONMENT
 from benchmark.files import json_value
