@@ -22,13 +22,13 @@ from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.execution.attempt import Attempt, Finished, fresh_attempt
-from benchmark.execution.compiler_cache import cache_folder
 from benchmark.execution.outcomes import death, read_outcome
 from benchmark.execution.placement.devices import CPU, Device
 from benchmark.execution.placement.host import MemoryKills
 from benchmark.execution.placement.placement import Placement
+from benchmark.execution.placement.slots import Slot, idle_mb, make_room
+from benchmark.execution.processes.compiler_cache import cache_folder
 from benchmark.execution.processes.lease import Lease, Zygote
-from benchmark.execution.slots import Slot, idle_mb, make_room
 from benchmark.execution.walls import FOLDERS, Side, has_foreign_suspect, has_own_process, side_of_step, walls
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobStep
@@ -270,7 +270,7 @@ class LocalExecutor:
                     (self._root / name / job.id[:2]).mkdir(FOLDERS[name], exist_ok=True)
             if compiled := cache_folder(self._root, side, job):
                 compiled.mkdir(0o700, exist_ok=True)
-                arguments["machine"] = {**self._machine, "compiled": str(compiled.resolve())}
+                machine["compiled"] = str(compiled.resolve())
             around = walls(side, self._root, self._data, job, step, self._hidden)
             return self._zygote.fork(f"benchmark.execution.{call}", arguments, log, around, self._memory_mb)
         except OSError as error:

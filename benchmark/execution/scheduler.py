@@ -12,7 +12,7 @@ from typing import cast
 
 from benchmark.errors import BenchError
 from benchmark.execution.attempt import Executor, Finished
-from benchmark.execution.job_queue import JobQueue
+from benchmark.execution.placement.job_queue import JobQueue
 from benchmark.execution.progress import JobCounts
 from benchmark.planning.job import Job
 from benchmark.store.records import FINAL, Record, RecordStore, Status, fingerprint

@@ -11,7 +11,7 @@ from typing import Literal
 
 from benchmark.data.prepared import description_file, source_files, split_files
 from benchmark.data.tasks import find_task
-from benchmark.execution.compiler_cache import cache_folder
+from benchmark.execution.processes.compiler_cache import cache_folder
 from benchmark.execution.processes.namespaces import SHARED_MEMORY
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobRole, JobStep

@@ -14,8 +14,8 @@ from multiprocessing.reduction import recv_handle
 from pathlib import Path
 from typing import Any
 
-from benchmark.execution.compiler_cache import share_compiled
 from benchmark.execution.mishaps import mishap
+from benchmark.execution.processes.compiler_cache import share_compiled
 from benchmark.execution.processes.process_state import ProcessState
 from benchmark.files import json_value
 from benchmark.planning.job import Job

@@ -51,6 +51,12 @@ class InstantExecutor:
     def free_slots(self) -> int:
         return self.slots - len(self.running)
 
+    def free_for(self, job: Job, attempt: int = 1) -> bool:
+        return self.free_slots > 0 and (attempt == 1 or not self.running)
+
+    def trains(self, job: Job) -> bool:
+        return False
+
     def submit(self, job: Job, attempt: int) -> None:
         self.running.append((job, attempt))
         self.started.append(job.id)

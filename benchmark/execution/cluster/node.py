@@ -31,7 +31,7 @@ from benchmark.execution.walls import FOLDERS, TaskFiles, task_files
 from benchmark.files import MOST_TENSORS, content, write_whole
 from benchmark.store.records import RecordStore
 
-ROLES = ("service", "key", "answers")  # of the artefacts that a step may leave
+LEFT_ROLES = ("service", "key", "answers")  # of the artefacts that a step may leave
 _TURN_SECONDS = 0.02  # after which a new order is seen while others run
 _LOG_BYTES = 100_000  # of the end of a log
 # Removes the folder when the actor is gone, however it went, and what its processes left when they are gone as well. It
@@ -162,7 +162,7 @@ class StepServer:
         """Take away the artefacts that a step left, by role. What is no plain file counts as missing."""
         job, found = attempt.job, dict[str, bytes]()
         place = self._store.work_path if attempt.step == "make" else self._store.artefact_path
-        for role in ROLES:
+        for role in LEFT_ROLES:
             path = place(job.id, role)
             with suppress(OSError, ValueError):
                 found[role] = content(path, MOST_TENSORS, follow=False)

@@ -19,7 +19,7 @@ from benchmark.execution.cluster.node import StepServer
 from benchmark.execution.cluster.orders import Parcel
 from benchmark.execution.walls import Side
 
-START_SECONDS = 300.0  # for the servers of a node to start, on a busy machine
+SERVER_SECONDS = 300.0  # for the servers of a node to start, on a busy machine
 JOBS_PER_GPU = 6  # at a time, where --workers does not say it
 _GRAIN = 10_000  # parts of a CPU or GPU that Ray can share out
 
@@ -119,12 +119,12 @@ class Servers:
 
 def _answers(asked: Sequence[tuple[Place, Any]]) -> list[Any]:
     """What servers that were just started say. Raises BenchError for the first that says nothing."""
-    _, silent = ray.wait([one for _, one in asked], num_returns=len(asked), timeout=START_SECONDS)
+    _, silent = ray.wait([one for _, one in asked], num_returns=len(asked), timeout=SERVER_SECONDS)
     found = []
     for place, one in asked:
         if one in silent:
             raise BenchError(
-                f"node {place.address} started nothing within {START_SECONDS:g} s: others may have taken its CPUs or "
+                f"node {place.address} started nothing within {SERVER_SECONDS:g} s: others may have taken its CPUs or "
                 "GPUs (`ray status` shows it)"
             )
         try:

@@ -26,7 +26,7 @@ from benchmark.execution.walls import FOLDERS, side_of_step
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
 
-END_SECONDS = 20.0  # for the servers to end what runs there
+CLOSE_SECONDS = 20.0  # for the servers to end what runs there
 PAUSE_SECONDS = 30.0  # until a node that is gone is known to be, as Ray checks it
 MOST_LOSSES = 3  # of a job's places, and of a place's servers: then neither is tried again
 
@@ -123,7 +123,7 @@ class RayExecutor:
             servers = [server for place in self._places for server in place.servers.values()]
             if servers:
                 self._head.look()
-                ray.wait([one.close.remote() for one in servers], num_returns=len(servers), timeout=END_SECONDS)
+                ray.wait([one.close.remote() for one in servers], num_returns=len(servers), timeout=CLOSE_SECONDS)
         self._places, self._ways = [], {}
         self._head.leave()
 
@@ -141,7 +141,7 @@ class RayExecutor:
     def _rest(self, place: Place) -> None:
         """Free the memory that idle processes hold beside a job that needs all of it."""
         servers = [server for one in self._places if one.node == place.node for server in one.servers.values()]
-        ray.wait([one.rest.remote() for one in servers], num_returns=len(servers), timeout=END_SECONDS)
+        ray.wait([one.rest.remote() for one in servers], num_returns=len(servers), timeout=CLOSE_SECONDS)
 
     def _begin(self, place: Place, way: _Way) -> None:
         server = place.servers[side_of_step(way.attempt.job, way.attempt.step)]

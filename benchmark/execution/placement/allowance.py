@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 START = 2  # one that computes, and one whose process reads, evaluates or writes meanwhile
-LEAST_GAIN = 1.05  # less than this is no gain
+WORTH_MORE = 1.05  # less than this is no gain
 FEWEST = 4  # jobs that a rate is taken from, or half as many as train at a time
 TRY_AGAIN = 100  # jobs after which a number that was found is doubted
 
@@ -32,7 +32,7 @@ class Allowance:
         self._seen = []
         if found:
             self._ceiling = self.most + 1
-        if found or rate >= LEAST_GAIN * self._rate:
+        if found or rate >= WORTH_MORE * self._rate:
             self._best, self._rate = self.now, rate
         else:
             self._ceiling = self.now

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import torch
+import torch._dynamo  # now, for import_module is replaced below
 
 from benchmark.execution.processes import process_state
 from benchmark.execution.processes.process_state import ProcessState

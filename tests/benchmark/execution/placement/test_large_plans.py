@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from many_jobs import InstantExecutor, ends_ok, large_plan, run_at_once
 
-from benchmark.execution import job_queue
 from benchmark.execution.executor import Finished
-from benchmark.execution.job_queue import JobQueue
+from benchmark.execution.placement import job_queue
+from benchmark.execution.placement.job_queue import JobQueue
 from benchmark.identity import job_id
 from benchmark.planning import plan as planner
 from benchmark.planning import plan_builder
