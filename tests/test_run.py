@@ -71,7 +71,7 @@ def test_the_pages_agree_with_the_records(finished: Path) -> None:
     assert compared >= 12
 
 
-def test_a_second_run_trains_nothing_and_loads_no_torch(results: Path) -> None:
+def test_a_second_run_trains_nothing_and_loads_nothing_slow(results: Path) -> None:
     before = stamps(results)
     words = [COMMAND[0], "-X", "importtime", *COMMAND[1:], *arguments(results)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
@@ -79,7 +79,7 @@ def test_a_second_run_trains_nothing_and_loads_no_torch(results: Path) -> None:
     assert stamps(results) == before
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
     assert "benchmark.planning.plan" in imported
-    assert "torch" not in imported
+    assert imported.isdisjoint({"torch", "scipy.stats"})
 
 
 def test_alpha_and_budget_change_verdicts_and_run_nothing(results: Path) -> None:
