@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -31,14 +29,12 @@ def test_no_other_attack_meets_what_one_left(clean: Path, poisoned: tuple[Path, 
     """
     results, _ = poisoned
     assert differences(clean, results) == []
-    written = stamps(results)
-    begun: dict[str, list[int]] = defaultdict(list)
+    written, bad, good = stamps(results), [], []
     for id, record in records(results).items():
-        if record["kind"] == "attacked":
-            begun[json.dumps(record["job"]["stages"], sort_keys=True)].append(written[f"{id}.json"])
-    last_victim = max(max(times) for attack, times in begun.items() if '"prune"' in attack or '"finetune"' in attack)
-    assert len(begun) == 9
-    assert all(min(times) < last_victim for times in begun.values())  # or it could have met none
+        if record["kind"] == "attacked" and (name := record["job"]["stages"][0]["name"]) != "none":
+            (good if name in ("finetune", "prune") else bad).append(written[f"{id}.json"])
+    assert (len(bad), len(good)) == (14, 4)  # a marked and an innocent model each
+    assert max(bad) < min(good)  # or they could not have met it
 
 
 def test_a_later_run_without_the_plugin_finds_clean_records(

@@ -134,7 +134,7 @@ def test_sixty_kills_and_two_runs_at_once(tmp_path: Path) -> None:
     def killed(times: int) -> faults.Row:
         return faults.interrupted(faults.TOY, reference, tmp_path / f"killed {times}", "SIGKILL", times, faults.kill)
 
-    with ThreadPoolExecutor() as pool:  # toy jobs sleep, so that stores beside each other take no longer than one
+    with ThreadPoolExecutor(4) as pool:  # toy jobs sleep, so that stores beside each other take no longer than one
         two = pool.submit(faults.two_runs, faults.TOY, reference, tmp_path, 1)
         rows = list(pool.map(killed, (19, 20, 21)))  # each draws its own moments
         rows.append(two.result())
