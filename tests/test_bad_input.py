@@ -70,11 +70,9 @@ class Mine(Attack):
     ],
 )
 def test_wrong_options(tmp_path: Path, options: list[str], sentence: str) -> None:
-    done = bench("run", "--results", str(tmp_path / "results"), *options)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    code, _, error = bench_here("run", "--results", str(tmp_path / "results"), *options)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert sentence in f"{error}\n"
     assert not (tmp_path / "results").exists()
 
 
@@ -89,10 +87,9 @@ def test_wrong_options(tmp_path: Path, options: list[str], sentence: str) -> Non
 def test_wrong_plugin_files(tmp_path: Path, source: str, sentence: str) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text(source)
-    done = bench("run", "--results", str(tmp_path / "results"), "--plugin", str(plugin))
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    code, _, error = bench_here("run", "--results", str(tmp_path / "results"), "--plugin", str(plugin))
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert sentence in error
 
 
 WRONG_ATTACKS = {
@@ -134,7 +131,7 @@ def test_wrong_attacks_cost_their_own_cells(finished: Path, tmp_path: Path) -> N
         assert (name, line["verdict"], sentence in line["reason"]) == (name, word, True), line["reason"]
     assert {name: stamps(results)[name] for name in before} == before
     # and the next run without them is whole again
-    assert bench(*arguments(results)).returncode == 0
+    assert bench_here(*arguments(results))[0] == 0
     assert {key: line["log10_p"] for key, line in verdicts(results).items()} == {
         k: v["log10_p"] for k, v in old.items()
     }
@@ -161,9 +158,9 @@ def test_results_that_can_t_be_written(tmp_path: Path) -> None:
 
 def test_a_run_that_is_not_there(tmp_path: Path) -> None:
     for command in (["report"], ["status"], ["show", "adi", "prune"]):
-        done = bench(*command, "--results", str(tmp_path))
-        assert done.returncode == 2
-        assert f"no run is called 'quick' in {tmp_path}: `bench run` starts one" in done.stderr
+        code, _, error = bench_here(*command, "--results", str(tmp_path))
+        assert code == 2
+        assert f"no run is called 'quick' in {tmp_path}: `bench run` starts one" in error
 
 
 def test_a_broken_profile(tmp_path: Path) -> None:
@@ -177,9 +174,8 @@ def test_a_broken_profile(tmp_path: Path) -> None:
     ):
         path = tmp_path / "mine.toml"
         path.write_text(text)
-        done = bench("run", "--profile", str(path), "--results", str(tmp_path / "results"))
-        assert done.returncode == 2
-        assert sentence in done.stderr
+        code, _, error = bench_here("run", "--profile", str(path), "--results", str(tmp_path / "results"))
+        assert (code, sentence in error) == (2, True)
 
 
 def test_torch_and_torchvision_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,9 +248,11 @@ def named_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_mark_that_can_t_be_made_costs_its_own_row_and_exits_with_2(named_files: Path, tmp_path: Path) -> None:
+def test_a_mark_that_can_t_be_made_costs_its_own_row_and_exits_with_2(
+    finished: Path, named_files: Path, tmp_path: Path
+) -> None:
     wrong = ",".join(WRONG_MARKS).format(folder=named_files)
-    results = tmp_path / "results"
+    results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
     done = bench(*arguments(results, schemes=f"{SCHEME},{wrong}", attacks="none"))
     assert done.returncode == 2, done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
@@ -281,17 +279,15 @@ def test_a_folder_that_can_t_be_made_is_found_before_the_training(
 
 def test_embedding_says_what_does_not_fit(named_files: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    done = bench("embed", "--scheme", f"deepmodel(secret_image='{named_files}/logo.png')", "--out", out)
-    assert done.returncode == 2
-    assert "logo.png has 10x10 pixels: make it 32x32" in done.stderr
-    done = bench("embed", "--scheme", "passport", "--profile", str(named_files / "lenet.toml"), "--out", out)
-    assert "lenet.toml" in done.stderr
+    code, _, error = bench_here("embed", "--scheme", f"deepmodel(secret_image='{named_files}/logo.png')", "--out", out)
+    assert (code, "logo.png has 10x10 pixels: make it 32x32" in error) == (2, True)
+    words = ("embed", "--scheme", "passport", "--profile", str(named_files / "lenet.toml"), "--out", out)
+    assert "lenet.toml" in bench_here(*words)[2]
     (named_files / "lenet.toml").write_text(
         (Path(__file__).parent / "small.toml").read_text().replace("convnet", "lenet")
     )
-    done = bench("embed", "--scheme", "passport", "--profile", str(named_files / "lenet.toml"), "--out", out)
-    assert done.returncode == 2
-    assert "choose an architecture with normalisation" in done.stderr
+    code, _, error = bench_here(*words)
+    assert (code, "choose an architecture with normalisation" in error) == (2, True)
     assert not Path(out, "key.safetensors").exists()
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from bench import arguments, bench, records
+from bench import PROFILE, arguments, bench, records
 from safetensors import safe_open
 
 from benchmark.store.records import RecordStore
@@ -73,12 +73,14 @@ def write_down(ear: socket.socket, report: Path) -> None:
 def test_the_spy_finds_what_is_there_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin, results = tmp_path / "spy.py", tmp_path / "results"
     plugin.write_text(SPY)
-    report = tmp_path / "report"
+    report, short = tmp_path / "report", tmp_path / "short.toml"
+    short.write_text(PROFILE.read_text().replace("epochs = 5", "epochs = 1"))
+    options = ("--plugin", str(plugin), "--profile", str(short))  # no verdict matters here
     with socket.create_server(("127.0.0.1", 0)) as ear:  # a thief can write to no file that stays
         monkeypatch.setenv("SPY_PORT", str(ear.getsockname()[1]))
         writer = threading.Thread(target=write_down, args=(ear, report), daemon=True)
         writer.start()
-        done = bench(*arguments(results, "--plugin", str(plugin), schemes=SCHEMES, attacks="fresh-key,spy"))
+        done = bench(*arguments(results, *options, schemes=SCHEMES, attacks="fresh-key,spy"))
         ear.shutdown(socket.SHUT_RDWR)
         writer.join(60)
     assert done.returncode in (0, 3), done.stdout + done.stderr

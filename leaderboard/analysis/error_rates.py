@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy import stats
-
 from leaderboard.analysis.half_reset import half_reset_power
 from leaderboard.judge.case_file import counted_pools
 from leaderboard.judge.evidence import Weighing
@@ -128,6 +126,8 @@ def calibrate(run: Run) -> list[Calibrated]:
 
 def allowed(n: int, alpha: float) -> int:
     """Accusations among n that a rule of exactly size alpha exceeds once in a thousand times: 131, 8 and 1 of 2,000."""
+    from scipy import stats  # it loads slowly, and every page imports this file
+
     return int(stats.binom.ppf(CHANCE, n, alpha))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from leaderboard.judge.evidence import OWN_POOL, weigh
 from leaderboard.judge.results import Observation
@@ -19,6 +19,8 @@ def half_reset_power(
     Hits that stay are hypergeometric, hits among the reset items binomial at the rate of a fresh key (of the nulls,
     where there is no such law). Real scores: see `_half_scores`. pools: as in `weigh`. Empty for an unreadable model.
     """
+    from scipy import stats  # it loads slowly, and every page imports this file
+
     power: dict[float, float] = {}
     if fresh["unreadable"] is not None:
         return power
@@ -55,5 +57,5 @@ def _half_scores(fresh: Observation, pools: Mapping[str, Sequence[Observation]],
         n, kept = len(more), len(more) - len(more) // 2
         mean = chance.mean() + more.mean() * kept / n
         sd = np.sqrt(kept * (1 - kept / n)) * more.std(ddof=1) / n if n > 1 else 0.0
-        found.append(float(stats.norm.sf(theta, mean, sd)) if sd > 0 else float(mean >= theta))
+        found.append(float(special.ndtr((mean - theta) / sd)) if sd > 0 else float(mean >= theta))
     return float(np.mean(found)) if found else 0.0

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special  # scipy.stats would cost every command a second
 
 LN10 = math.log(10.0)
 CONFIDENCE = 0.95
@@ -23,7 +23,9 @@ LEAST_FOR_PREDICTION = 8  # with fewer nulls their spread is too uncertain: rank
 @lru_cache(maxsize=1024)
 def binomial_tails(n: int, p: float) -> NDArray[np.float64]:
     """log10 P(Bin(n, p) >= t) for t = 0..n, an array of n + 1 values, read-only: every key of one size shares it."""
-    tails = _tails(stats.binom.logpmf(np.arange(n + 1), n, p))
+    hits = np.arange(n + 1)
+    ways = special.gammaln(n + 1) - (special.gammaln(hits + 1) + special.gammaln(n - hits + 1))
+    tails = _tails(ways + special.xlogy(hits, p) + special.xlog1py(n - hits, -p))
     tails.flags.writeable = False
     return tails
 

@@ -194,6 +194,12 @@ def pages(folder: Path) -> None:
         describe_cell(board, cell).encode()
 
 
+def put(path: Path, data: bytes) -> None:
+    """A new file in place of the old one: ext4 waits for the disk where a file is cut short and written anew."""
+    path.unlink()
+    path.write_bytes(data)
+
+
 def wrongs(name: str, reader: Reader, inputs: int, seed: int, folder: Path, keep: Path | None = None) -> list[str]:
     """What `reader` did wrong with so many spoilt files: another exception, or too much time or memory."""
     found, rng = [], Random(f"{seed} {name}")
@@ -203,7 +209,7 @@ def wrongs(name: str, reader: Reader, inputs: int, seed: int, folder: Path, keep
     reader.read(folder)  # what is good can be read
     for number in range(inputs):
         file, data, spoil = rng.choice([(file, data, how) for file, (data, how) in reader.files.items() if how])
-        (folder / file).write_bytes(spoilt := spoil(data, rng))
+        put(folder / file, spoilt := spoil(data, rng))
         begun, wrong = time.process_time(), ""
         try:
             reader.read(folder)
@@ -217,7 +223,7 @@ def wrongs(name: str, reader: Reader, inputs: int, seed: int, folder: Path, keep
             found.append(f"{name} {number}: {wrong or f'{took:.1f} s'}")
             if keep:
                 (keep / f"{name}-{number}-{file}").write_bytes(spoilt)
-        (folder / file).write_bytes(data)
+        put(folder / file, data)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     return [*found, *([f"{name}: {grown:.0f} MB more memory"] if grown > MOST_MB else [])]
 

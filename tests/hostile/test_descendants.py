@@ -20,14 +20,6 @@ from hostile_runs import ADI, PLUGINS, VICTIMS, copied, differences, run
 PLUGIN = PLUGINS / "descendants.py"
 
 
-@pytest.mark.parametrize("attack", ["twice", "writes(what=garbage)", "writes(what=outcome)"])
-def test_an_outcome_belongs_to_its_job(base: Path, clean: Path, tmp_path: Path, attack: str) -> None:
-    """The second outcome was taken for that of the next job, and so on to the last one; garbage ended the run."""
-    results = copied(base, tmp_path)
-    run(results, f"{attack},{VICTIMS}", PLUGIN)
-    assert differences(clean, results) == []
-
-
 def test_what_it_writes_arrives_where_a_pipe_is_open() -> None:
     """Or the attacks above would prove nothing."""
     ours, theirs = Pipe()
@@ -56,9 +48,9 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mark() -> Iterator[int]:
-    """A number for this test's grandchildren, which end with it whatever comes."""
+    """A number for the grandchildren of these tests, which end with them whatever comes."""
     if sys.platform != "linux":
         pytest.skip("processes are found in /proc")
     mark = random.SystemRandom().randrange(10**9)
@@ -68,10 +60,17 @@ def mark() -> Iterator[int]:
             os.kill(pid, signal.SIGKILL)
 
 
-def test_what_an_attack_started_ends_with_it(base: Path, tmp_path: Path, mark: int) -> None:
-    """A grandchild in a session of its own outlived the run, and could read and write what it liked ever after."""
-    run(copied(base, tmp_path), f"leaves(mark={mark})", PLUGIN)
+def test_an_outcome_belongs_to_its_job_and_what_was_started_ends(
+    base: Path, clean: Path, tmp_path: Path, mark: int
+) -> None:
+    """The second outcome was taken for that of the next job, and so on to the last one; garbage ended the run.
+
+    A grandchild in a session of its own outlived the run, and could read and write what it liked ever after.
+    """
+    results = copied(base, tmp_path)
+    run(results, f"leaves(mark={mark}),twice,writes(what=garbage),writes(what=outcome),{VICTIMS}", PLUGIN)
     assert within(5, lambda: not grandchildren(mark))
+    assert differences(clean, results) == []
 
 
 def test_what_an_attack_started_ends_with_the_driver(base: Path, tmp_path: Path, mark: int) -> None:

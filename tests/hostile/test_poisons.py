@@ -5,40 +5,50 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bench import records, stamps
 from hostile_runs import ADI, PLUGINS, VICTIMS, copied, differences, installed, run
 
 import schemes.adi
 
 
-@pytest.mark.parametrize("what", ["grad", "dtype", "thread", "small"])
-def test_no_other_attack_meets_what_one_left(base: Path, clean: Path, tmp_path: Path, what: str) -> None:
-    """They crashed, learnt nothing, or computed in double or half precision, and were recorded so."""
-    results = copied(base, tmp_path)
-    run(results, f"poison(what={what}),{VICTIMS}", PLUGINS / "poisons.py")
+@pytest.fixture(scope="module")
+def poisoned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A run in which every poison goes before the attacks of good faith, one by an entry point; and its verdicts."""
+    folder = tmp_path_factory.mktemp("poisons")
+    results = copied(base, folder / "results")
+    attacks = [f"poison(what={what})" for what in ("grad", "dtype", "thread", "small")]
+    attacks += ["installed-poison(what=loss)", "forger", "on-import", VICTIMS]
+    site = installed(folder / "site", PLUGINS / "poisons.py")
+    return results, run(results, ",".join(attacks), PLUGINS / "poisons.py", PLUGINS / "on_import.py", site=site)
+
+
+def test_no_other_attack_meets_what_one_left(clean: Path, poisoned: tuple[Path, dict[str, str]]) -> None:
+    """They crashed, learnt nothing, or computed in double or half precision, and were recorded so.
+
+    And a builder's file, imported to rebuild a filter, made the court see class 0 wherever it looked.
+    """
+    results, _ = poisoned
     assert differences(clean, results) == []
+    written, bad, good = stamps(results), [], []
+    for id, record in records(results).items():
+        if record["kind"] == "attacked" and (name := record["job"]["stages"][0]["name"]) != "none":
+            (good if name in ("finetune", "prune") else bad).append(written[f"{id}.json"])
+    assert (len(bad), len(good)) == (14, 4)  # a marked and an innocent model each
+    assert max(bad) < min(good)  # or they could not have met it
 
 
-def test_a_later_run_without_the_plugin_finds_clean_records(base: Path, clean: Path, tmp_path: Path) -> None:
-    """The store kept what the poisoned run had found, and later runs used it; this way in is an entry point."""
-    poisoned = copied(base, tmp_path / "poisoned")
-    run(poisoned, f"installed-poison(what=loss),{VICTIMS}", site=installed(tmp_path / "site", PLUGINS / "poisons.py"))
-    later = copied(poisoned, tmp_path / "later")
+def test_a_later_run_without_the_plugin_finds_clean_records(
+    clean: Path, poisoned: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    """The store kept what the poisoned run had found, and later runs used it."""
+    later = copied(poisoned[0], tmp_path / "later")
     run(later, VICTIMS)
     assert differences(clean, later) == []
 
 
-def test_nobody_forges_utility(base: Path, clean: Path, tmp_path: Path) -> None:
+def test_nobody_forges_utility(poisoned: tuple[Path, dict[str, str]]) -> None:
     """A net that knew nothing `removed` the mark at no cost: the attack had replaced the function that says so."""
-    results = copied(base, tmp_path)
-    assert run(results, f"forger,{VICTIMS}", PLUGINS / "poisons.py")["forger"] == "utility-lost"
-    assert differences(clean, results) == []
-
-
-def test_the_court_does_not_import_what_a_thief_wrote(base: Path, clean: Path, tmp_path: Path) -> None:
-    """A builder's file, imported to rebuild a filter, made the court see class 0 wherever it looked."""
-    results = copied(base, tmp_path)
-    run(results, f"on-import,{VICTIMS}", PLUGINS / "on_import.py")
-    assert differences(clean, results) == []
+    assert poisoned[1]["forger"] == "utility-lost"
 
 
 def test_no_other_scheme_meets_what_one_left(base: Path, clean: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import PROFILE, bench, verdicts
+from bench import PROFILE, bench_here, verdicts
 from hostile_runs import ADI, PLUGINS, copied, installed, needs_landlock, run
 
 LOOSE = Path(__file__).parents[1] / "support" / "let_loose.py"
@@ -102,6 +102,6 @@ def test_verify_asks_no_filter_where_the_key_is(results: Path) -> None:
     key = next((results / "store").rglob(f"{cell['job_marked']}.key.safetensors"))
     where = "--profile", str(PROFILE), "--results", str(results), "--device", "cpu", "--workers", "1"
     files = "--model", str(model), "--key", str(key), "--plugin", str(PLUGINS / "spies.py")
-    done = bench("verify", "--scheme", ADI, *files, *where, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["verdict"] == "present"
+    code, said, error = bench_here("verify", "--scheme", ADI, *files, *where, "--json")
+    assert code == 0, error
+    assert json.loads(said)["verdict"] == "present"

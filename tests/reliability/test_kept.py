@@ -50,8 +50,8 @@ def test_an_interrupted_fresh_run_leaves_the_rest_as_it_was(finished: Path, resu
     assert 0 < len(left := stamps(results).items() & before.items()) < len(before)
     assert f"{len(left)} jobs were not made anew: their earlier records stay, and count until they are" in output
     assert records(results) == records(finished)
-    done = bench(*arguments(results))
-    assert (done.returncode, f"0 jobs to run, {len(before)} finished before" in done.stdout) == (0, True)
+    code, said, _ = bench_here(*arguments(results))
+    assert (code, f"0 jobs to run, {len(before)} finished before" in said) == (0, True)
 
 
 def test_two_runs_at_once_share_one_store(finished: Path, results: Path) -> None:
@@ -87,25 +87,25 @@ def test_a_report_never_writes_less_than_it_found(results: Path) -> None:
 def test_every_command_names_a_damaged_record_and_what_helps(results: Path) -> None:
     path = next((results / "store" / "records").glob("*/*.json"))
     path.write_bytes(path.read_bytes().replace(b'"status": "ok"', b'"status": "oj"'))
-    done = bench("status", "--results", str(results), "--run", "small")
-    assert f"{path}.damaged: status must be one of" in done.stderr
-    assert "it is left out, and `bench run --schemes" in done.stderr
+    _, _, said = bench_here("status", "--results", str(results), "--run", "small")
+    assert f"{path}.damaged: status must be one of" in said
+    assert "it is left out, and `bench run --schemes" in said
     assert bench(*arguments(results)).returncode == 0
 
 
 def test_another_selection_keeps_the_first_board(results: Path) -> None:
     first = {path.name: path.read_bytes() for path in (results / "small").iterdir() if path.is_file()}
-    done = bench(*arguments(results, attacks=SOME))
-    assert done.returncode == 0, done.stderr
+    code, said, error = bench_here(*arguments(results, attacks=SOME))
+    assert code == 0, error
     assert (
         f"{results / 'small'} held the board of another selection, which is now in {results / 'small-1'}"
-        in " ".join(done.stdout.split())
+        in " ".join(said.split())
     )
     assert {path.name: path.read_bytes() for path in (results / "small-1").iterdir() if path.is_file()} == first
     assert len(verdicts(results)) < len(verdicts(results, "small-1"))
     code, _, error = bench_here("report", "--results", str(results), "--run", "small-1")
     assert code == 0, error
-    assert bench(*arguments(results, "--alpha", "0.01", attacks=f"jpeg,{SOME}")).returncode == 0
+    assert bench_here(*arguments(results, "--alpha", "0.01", attacks=f"jpeg,{SOME}"))[0] == 0
     assert not (results / "small-2").exists()  # one more column, another alpha: the board is included
 
 
@@ -168,7 +168,7 @@ class Mine(Attack):
     assert done.returncode == 3
     assert "2 jobs crashed, and stay so until you run: bench run" in done.stderr
     (tmp_path / "there").write_text("")
-    assert bench(*words, cwd=tmp_path).returncode == 3
+    assert bench_here(*words)[0] == 3
     done = bench(*words, "--retry", "crashed", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "crashed" not in done.stderr

@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,14 @@ from reliability import faults
 
 SENTENCE = "Interrupted: everything finished is kept; the same command goes on from here."
 ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+@pytest.fixture(autouse=True)
+def hangup() -> Iterator[None]:
+    """SIGHUP as a shell leaves it, also where these tests run under nohup: what they start inherits that."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def start(results: Path) -> subprocess.Popen[str]:
@@ -120,7 +130,12 @@ def test_sixty_kills_and_two_runs_at_once(tmp_path: Path) -> None:
     faults.TOY.finish(tmp_path / "whole")
     reference = faults.results(faults.TOY.store(tmp_path / "whole"))
     assert len(reference) == 45
-    row = faults.interrupted(faults.TOY, reference, tmp_path / "killed", "SIGKILL", 60, faults.kill)
-    assert (row.tried, row.lost, row.damaged) == (60, 0, 0)
-    row = faults.two_runs(faults.TOY, reference, tmp_path, 1)
-    assert (row.tried, row.lost, row.damaged) == (1, 0, 0)
+
+    def killed(times: int) -> faults.Row:
+        return faults.interrupted(faults.TOY, reference, tmp_path / f"killed {times}", "SIGKILL", times, faults.kill)
+
+    with ThreadPoolExecutor(4) as pool:  # toy jobs sleep, so that stores beside each other take no longer than one
+        two = pool.submit(faults.two_runs, faults.TOY, reference, tmp_path, 1)
+        rows = list(pool.map(killed, (19, 20, 21)))  # each draws its own moments
+        rows.append(two.result())
+    assert [(row.tried, row.lost, row.damaged) for row in rows] == [(19, 0, 0), (20, 0, 0), (21, 0, 0), (1, 0, 0)]

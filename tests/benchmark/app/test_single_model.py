@@ -61,9 +61,10 @@ def test_the_own_model_is_present_and_the_nulls_of_the_store_serve(finished: Pat
 
 
 def test_the_text_says_what_the_json_says(finished: Path, marked: Path) -> None:
-    done = bench(*words_of(finished, marked / "one" / "model.safetensors", marked / "one" / "key.safetensors"))
-    assert done.returncode == 0, done.stderr
-    said = " ".join(done.stdout.split())  # the width of the first column is the writer's own
+    words = words_of(finished, marked / "one" / "model.safetensors", marked / "one" / "key.safetensors")
+    code, output, error = bench_here(*words)
+    assert code == 0, error
+    said = " ".join(output.split())  # the width of the first column is the writer's own
     for part in ("verdict present, at alpha 0.001", "p_key", "p_null", "16 models", "admissible", "accepted"):
         assert part in said
 

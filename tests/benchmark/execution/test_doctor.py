@@ -73,11 +73,16 @@ def test_doctor_names_what_is_imported_in_place_of_a_module(own: Path) -> None:
     assert not found["device"][0]
 
 
-def test_doctor_names_variables_that_matter(tmp_path: Path) -> None:
-    ok, said = findings(cwd=tmp_path, CUDA_VISIBLE_DEVICES="")["environment"]
+def test_doctor_names_variables_that_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> tuple[bool, str]:
+        return next((one.ok, one.detail) for one in doctor.examine(tmp_path) if one.what == "environment")
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    ok, said = found()
     assert ok
     assert "CUDA_VISIBLE_DEVICES='' says which GPUs are seen" in said
-    ok, said = findings(cwd=tmp_path, NVIDIA_TF32_OVERRIDE="1")["environment"]
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    ok, said = found()
     assert not ok
     assert "NVIDIA_TF32_OVERRIDE='1' changes the arithmetic of a GPU: unset it" in said
 
