@@ -22,6 +22,7 @@ from benchmark.execution.run import Machine, carry_out
 from benchmark.execution.run_file import describe
 from benchmark.planning.calibration import calibration_plan
 from benchmark.planning.clocks.estimates import TYPICAL_MEGABYTES, Estimates
+from benchmark.planning.clocks.rates import gpus
 from benchmark.planning.job import ways
 from benchmark.planning.null_pools import null_attacks
 from benchmark.planning.plan import Plan, make_plan
@@ -112,10 +113,19 @@ class PlannedRun:
             planned,
             planned - Counter(job.kind for job in left),
             len(left),
-            max(sum(job.seconds for job in left) / self.machine.jobs_at_a_time, max(ways(left).values(), default=0.0)),
+            max(sum(job.seconds for job in left) / self.trainings_at_a_time, max(ways(left).values(), default=0.0)),
             self.estimates.basis([self.estimates.of(job.payload) for job in left]),
             sum(TYPICAL_MEGABYTES[job.kind] for job in left),
         )
+
+    @property
+    def trainings_at_a_time(self) -> int:
+        """By how much a device's whole rate of training is multiplied: one training may fill a GPU, but only one core.
+
+        1 on a cluster, of whose nodes nothing is known here.
+        """
+        at_a_time = self.machine.jobs_at_a_time
+        return 1 if at_a_time is None else gpus(self.machine.device) or at_a_time
 
     def _say_if_long(self, console: Console, fresh: bool) -> None:
         """Tell the person before the first job where all of them together take more than an hour."""
@@ -123,10 +133,11 @@ class PlannedRun:
             return
         to_do = self.to_do(fresh=fresh)
         if to_do.seconds > LONG:
+            at_a_time = self.machine.jobs_at_a_time
             note(
                 console,
-                f"This run takes about {duration(to_do.seconds)} on {self.machine.jobs_at_a_time} workers, "
-                f"{to_do.basis}. "
+                f"This run takes about {duration(to_do.seconds)} "
+                f"{'of one worker' if at_a_time is None else f'on {at_a_time} workers'}, {to_do.basis}. "
                 "It can be stopped at any time: the same command goes on where it stopped.",
             )
 

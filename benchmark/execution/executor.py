@@ -220,7 +220,7 @@ class LocalExecutor:
         except (ValueError, OverflowError):
             return _mishap(task, "killed", "The worker process sent something that is no outcome of this job.")
         if dead:
-            return _mishap(task, *death(worker.exitcode, bool(self._memory_kills)))
+            return _mishap(task, *death(worker.exitcode, self._memory_kills.happened()))
         if time.monotonic() < task.deadline:
             return None
         if task.waiting:

@@ -73,7 +73,7 @@ def execute(
 def _circumstances(device: torch.device) -> dict[str, Any]:
     """Peak memory in MB (of the device, or of this process), device, hardware and versions; they decide no result."""
     if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(device) / 2**20
+        peak = torch.cuda.max_memory_reserved(device) / 2**20
         torch.cuda.reset_peak_memory_stats(device)
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

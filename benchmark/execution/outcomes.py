@@ -96,7 +96,10 @@ def death(exitcode: int | None, memory_ran_out: bool) -> tuple[Status, str]:
     if exitcode >= 0:
         return "killed", f"The worker process exited with code {exitcode} in the middle of the job."
     if exitcode == -signal.SIGKILL and memory_ran_out:
-        return "oom", "The system killed the worker process because memory ran out: use fewer --workers."
+        return (
+            "oom",
+            "The system killed the worker process because memory ran out: free some of it.",
+        )
     try:
         name = signal.Signals(-exitcode).name
     except ValueError:  # a real-time signal

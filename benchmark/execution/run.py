@@ -20,7 +20,7 @@ from benchmark.execution.placement import host
 from benchmark.execution.placement.placement import place_jobs
 from benchmark.execution.progress import note, progress_for
 from benchmark.execution.run_file import keep_other_board, write_run_file
-from benchmark.execution.scheduler import Summary, run_jobs
+from benchmark.execution.scheduler import Summary, anything_to_do, run_jobs
 from benchmark.execution.walls import close_keys, task_files
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
@@ -49,7 +49,7 @@ class Cluster:
 class Machine:
     """Where a plan runs; nothing here enters a result's name.
 
-    Raises BenchError for a name that is no folder's, and for more workers than memory holds.
+    Raises BenchError for a name that is no folder's.
 
     run: the folder of the pages, below `results`. workers: jobs at a time, None for as many as the machine carries.
     device: auto, cpu, cuda (every GPU) or cuda:N. memory: MB that each worker may take. hidden: files that no code of
@@ -72,13 +72,14 @@ class Machine:
             raise BenchError(f"--results {self.results} {reason}: set PYTHONUTF8=1, or choose another folder")
         if self.workers is not None and self.workers < 1:
             raise BenchError(f"--workers must be at least 1, not {self.workers}")
-        if self.workers is not None:
-            host.workers(self.workers)  # says how many fit, before anything is made
 
     @property
-    def jobs_at_a_time(self) -> int:
-        """How many jobs run at a time at most."""
-        return host.workers(self.workers, self.memory)
+    def jobs_at_a_time(self) -> int | None:
+        """How many jobs run at a time at most; None where the nodes of a cluster decide.
+
+        Raises BenchError for more workers than memory holds.
+        """
+        return None if self.cluster else host.workers(self.workers, self.memory)
 
     @property
     def folder(self) -> Path:
@@ -114,7 +115,7 @@ def carry_out(
     context: dict[str, Any] = {"root": str(store.root.absolute())}
     context |= {"device": machine.device, "memory_mb": machine.memory}
     context["hidden"] = list(map(str, machine.hidden))
-    to_do = bool(again) or not all(store.finished(job.id) for job in jobs)
+    to_do = bool(again) or anything_to_do(jobs, store)
     if to_do:
         check_environment("auto" if machine.cluster else machine.device)
         try:
@@ -143,7 +144,7 @@ def _executor(
 ) -> LocalExecutor | RayExecutor:
     """What carries out the jobs; where nothing is `to_do`, no device or cluster is asked for. Raises BenchError."""
     if not to_do:
-        return LocalExecutor(machine.jobs_at_a_time, context)
+        return LocalExecutor(1, context)
     if machine.cluster:
         return _on_cluster(machine.cluster, context, jobs, console)
     placement = place_jobs(machine.device, machine.workers, machine.memory, machine.store.root)

@@ -61,6 +61,45 @@ def run_jobs(
         raise
 
 
+def anything_to_do(jobs: Sequence[Job], store: RecordStore) -> bool:
+    """Whether `run_jobs` would start anything: a job has no final record, or was made from what its parents were."""
+    seen = _Seen()
+    for job in jobs:
+        record = store.read(job.id)
+        if record is None or record["status"] not in FINAL:
+            return True
+        seen.note(record)
+    return any(map(seen.is_outdated, jobs))
+
+
+class _Seen:
+    """What is known of the jobs with a record: how they ended, what they made, and what they say they were given."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[str, str] = {}
+        self.made: dict[str, Mapping[str, str]] = {}  # artefacts by role
+        self.given: dict[str, str] = {}
+
+    def note(self, record: Record) -> None:
+        id = record["id"]
+        self.statuses[id] = record["status"]
+        self.made[id] = record["result"].get("artefacts", {})
+        if "given" in record:
+            self.given[id] = record["given"]
+
+    def given_now(self, job: Job) -> dict[str, Mapping[str, str]]:
+        return {parent: self.made[parent] for parent in job.parents}
+
+    def is_outdated(self, job: Job) -> bool:
+        """Whether a job ended ok with other artefacts of its parents than there are now.
+
+        Where a parent is still to be made, that is seen when it has been.
+        """
+        if any(self.statuses.get(id) != "ok" for id in (job.id, *job.parents)):
+            return False
+        return job.id in self.given and self.given[job.id] != fingerprint(self.given_now(job))
+
+
 class _Run:
     def __init__(
         self, jobs: Sequence[Job], store: RecordStore, executor: Executor, events: JobCounts, again: set[str]
@@ -70,9 +109,8 @@ class _Run:
         self.executor = executor
         self.events = events
         self.again = again
-        self.summary = Summary()
-        self.made: dict[str, Mapping[str, str]] = {}  # the artefacts of the jobs with a record, by role
-        self.given: dict[str, str] = {}  # what finished jobs say they were given
+        self.seen = _Seen()
+        self.summary = Summary(self.seen.statuses)
         self.queue = JobQueue(self.jobs, executor.trains)  # not started
         self.alone: list[str] = []  # out of memory at the first attempt
         self.running: dict[str, frozenset[str]] = {}  # and the parents rebuilt by the time it started
@@ -84,7 +122,7 @@ class _Run:
             if record is not None and record["status"] in FINAL and job.id not in self.again:
                 self._note(record)
                 cached.add(job.id)
-        for id in [id for id in self.jobs if id in cached and self._outdated(id)]:
+        for id in [id for id in self.jobs if id in cached and self.seen.is_outdated(self.jobs[id])]:
             self._forget(id)
         self.queue.begin(self.jobs.keys() - cached)
         done = [self.jobs[id] for id in self.jobs if id in cached]
@@ -92,38 +130,21 @@ class _Run:
         for job in done:
             if statuses[job.id] != "ok":
                 self._block_children(job.id)
-        while self._start_some() or self.running:
+        while self._start_some() or self.running or self._waits_for_room():
             for finished in self.executor.wait(WAIT_SECONDS):
                 self._settle(finished)
         return self.summary
 
     def _note(self, record: Record) -> None:
-        id = record["id"]
-        self.summary.statuses[id] = record["status"]
+        self.seen.note(record)
         if record["status"] == "ok":
-            self.queue.ended_ok(id)
-        self.made[id] = record["result"].get("artefacts", {})
-        if "given" in record:
-            self.given[id] = record["given"]
+            self.queue.ended_ok(record["id"])
 
     def _forget(self, id: str) -> None:
         """Let a finished job count as one that has to run. Its record stays until there is a new one."""
         if self.summary.statuses.pop(id, None) == "ok":
             self.queue.forgotten(id)
         self.summary.cached.discard(id)
-
-    def _given_now(self, id: str) -> dict[str, Mapping[str, str]]:
-        return {parent: self.made[parent] for parent in self.jobs[id].parents}
-
-    def _outdated(self, id: str) -> bool:
-        """Whether a job ended ok with other artefacts of its parents than there are now.
-
-        Where a parent is still to be made, that is seen when it has been.
-        """
-        statuses = self.summary.statuses
-        if statuses.get(id) != "ok" or any(statuses.get(parent) != "ok" for parent in self.jobs[id].parents):
-            return False
-        return id in self.given and self.given[id] != fingerprint(self._given_now(id))
 
     def _start_some(self) -> bool:
         """Start what the executor has room for; whether anything was started."""
@@ -137,12 +158,16 @@ class _Run:
             started = True
         return started
 
+    def _waits_for_room(self) -> bool:
+        """Whether a job could start if the executor had room: it may have none for a while, though nothing runs."""
+        return self.queue.has_ready() or any(map(self.queue.is_ready, self.alone))
+
     def _may_start_alone(self, id: str) -> bool:
         return self.queue.is_ready(id) and self.executor.free_for(self.jobs[id], attempt=2)
 
     def _start(self, id: str, attempt: int) -> None:
         self.running[id] = frozenset(self.summary.rebuilt)
-        self.executor.submit(replace(self.jobs[id], given=self._given_now(id)), attempt)
+        self.executor.submit(replace(self.jobs[id], given=self.seen.given_now(self.jobs[id])), attempt)
         self.events.started(self.jobs[id])
 
     def _settle(self, finished: Finished) -> None:
@@ -173,7 +198,7 @@ class _Run:
         if finished.status != "ok":
             self._block_children(job.id)
             return
-        for id in [id for id in (job.id, *self.queue.children[job.id]) if self._outdated(id)]:
+        for id in [id for id in (job.id, *self.queue.children[job.id]) if self.seen.is_outdated(self.jobs[id])]:
             self._forget(id)
             self.queue.add(id)
             self.events.rebuilt(self.jobs[id], "a model that it was made from came out different")

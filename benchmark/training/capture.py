@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import nn
@@ -26,44 +26,54 @@ def repeating(run: Repeat, steps: int, device: torch.device, engine: Engine) -> 
     `run` is carried out a few times first, and all that this changes is put back: also where a compiler or a capture
     fails, which is said in a sentence. The first of these runs is counted, the others are not.
     """
-    before, once = Snapshot(), Meter()
-    with _beside(device), before.watching(), counted(once):
+    before, once, side = Snapshot(), Meter(), _side_stream(device)
+    # what cudnn chose for a shape is kept by these settings: what is chosen by trial later needs others
+    with _cudnn(deterministic=True), _beside(side), before.watching(), counted(once):
         run()
     before.restore()
     compiler = engine.compiler if engine.compiles(steps, once.operations) else ""
     try:
         with uncounted():
-            yield _recorded(run, before, device, compiler)
+            yield _recorded(run, before, side, compiler)
     finally:
         _compile(before.nets, "")
 
 
-def _recorded(run: Repeat, before: Snapshot, device: torch.device, compiler: str) -> Repeat | None:
+def _recorded(run: Repeat, before: Snapshot, side: torch.cuda.Stream | None, compiler: str) -> Repeat | None:
     for backend in (compiler, "") if compiler else ("",):
         try:
             _compile(before.nets, backend)
-            with _beside(device), _kernels_by_trial(bool(backend)):
+            by_trial = bool(backend) or torch.backends.cudnn.benchmark  # takes seconds, as compiling does
+            with _beside(side), _cudnn(benchmark=by_trial):
                 for _ in range(WARM_UPS):
                     run()
-            return recorded(run, device)
+            return recorded(run, side)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
             what = ("can't be compiled", "uncompiled") if backend else ("can't be captured", "step by step")
-            why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            cause = error.__context__ or error  # the end of a capture that failed has its own complaint
+            why = " ".join(f"{type(cause).__name__}: {cause}".split())[:300]
             print(f"a training step {what[0]}, and training goes on {what[1]} ({why})", file=sys.stderr, flush=True)
         finally:
             before.restore()
     return None
 
 
-def recorded(run: Repeat, device: torch.device) -> Repeat:
-    """`run` as a CUDA graph, to be replayed; on a CPU, which has none, `run` itself."""
-    if device.type != "cuda":
+def recorded(run: Repeat, side: torch.cuda.Stream | None) -> Repeat:
+    """`run` as a CUDA graph, to be replayed, captured on a stream beside the usual one; on a CPU `run` itself."""
+    if side is None:
         return run
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
+    graph, pool, usual = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle(), torch.cuda.current_stream(side.device)
+    try:
+        with torch.cuda.graph(graph, pool=pool, stream=side):
+            run()
+    except BaseException:
+        torch.cuda.set_stream(usual)  # what torch leaves undone where the end of a capture fails, too
+        for undo in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
+            with suppress(Exception):  # it was done, or this torch has another name for it
+                getattr(torch._C, undo)(side.device.index, pool)
+        raise
     return graph.replay
 
 
@@ -80,13 +90,21 @@ def _compile(nets: Sequence[nn.Module], backend: str) -> None:
             net._compiled_call_impl = None  # there is no public way back
 
 
-@contextmanager
-def _beside(device: torch.device) -> Iterator[None]:
-    """Work on a stream beside the usual one, as a warm-up for a capture must; on a CPU there is only one."""
+def _side_stream(device: torch.device) -> torch.cuda.Stream | None:
+    """A stream of a GPU for warm-ups and captures; what an earlier one's memory held goes back. None on a CPU."""
     if device.type != "cuda":
+        return None
+    torch.cuda.empty_cache()
+    return torch.cuda.Stream(device)
+
+
+@contextmanager
+def _beside(side: torch.cuda.Stream | None) -> Iterator[None]:
+    """Work on this stream, as a warm-up for a capture must, in turn with the usual one."""
+    if side is None:
         yield
         return
-    usual, side = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+    usual = torch.cuda.current_stream(side.device)
     side.wait_stream(usual)
     try:
         with torch.cuda.stream(side):
@@ -96,11 +114,13 @@ def _beside(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _kernels_by_trial(wanted: bool) -> Iterator[None]:
-    """Let cudnn try its kernels for each new shape, which takes seconds: for steps that are compiled, too."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = wanted or before
+def _cudnn(**settings: bool) -> Iterator[None]:
+    """Have cudnn choose kernels by these settings."""
+    before = {name: getattr(torch.backends.cudnn, name) for name in settings}
     try:
+        for name, value in settings.items():
+            setattr(torch.backends.cudnn, name, value)
         yield
     finally:
-        torch.backends.cudnn.benchmark = before
+        for name, value in before.items():
+            setattr(torch.backends.cudnn, name, value)

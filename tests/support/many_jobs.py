@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmark.digest.code_digest import engine_hash
-from benchmark.execution.executor import Finished
+from benchmark.execution.attempt import Finished
 from benchmark.execution.progress import JobCounts
 from benchmark.execution.scheduler import Summary, run_jobs
 from benchmark.planning.job import Job

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.execution.executor import Finished
+from benchmark.execution.attempt import Finished
 from benchmark.execution.placement.devices import Device
 from benchmark.execution.placement.needs import CONTEXT_MB
 from benchmark.execution.placement.placement import Placement

@@ -46,7 +46,7 @@ def _tensors(found: Any) -> list[Tensor]:
     return [one for one in tree_leaves(found) if isinstance(one, Tensor)]
 
 
-def taped(run: Callable[[], object], device: torch.device) -> Callable[[], None]:
+def taped(run: Callable[[], object], side: torch.cuda.Stream | None) -> Callable[[], None]:
     """In place of `benchmark.training.capture.recorded`."""
     with Tape() as tape:
         run()

@@ -66,14 +66,16 @@ def memory_mb_free(root: Path = Path("/")) -> float | None:
 
 
 class MemoryKills:
-    """How often the kernel killed a process of anybody's because memory ran out, since this was made."""
+    """Whether the kernel killed a process of anybody's because memory ran out."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._file = root / "proc/vmstat"
         self._before = self._ever()
 
-    def __bool__(self) -> bool:
-        return self._ever() > self._before
+    def happened(self) -> bool:
+        """Since this was asked before, or this was made."""
+        before, self._before = self._before, self._ever()
+        return self._before > before
 
     def _ever(self) -> int:
         with suppress(OSError):

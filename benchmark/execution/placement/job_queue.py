@@ -83,6 +83,10 @@ class JobQueue:
                 return id
         return None
 
+    def has_ready(self) -> bool:
+        """Whether a job waits for nothing but room."""
+        return any(map(self._trimmed, self._ready.values()))
+
     def _trimmed(self, heap: list[tuple[float, int, str]]) -> bool:
         """Take from the top of a heap what is passed over; whether anything is left."""
         while heap and not (heap[0][2] in self._waiting and self.is_ready(heap[0][2])):

@@ -16,7 +16,7 @@ from benchmark.vocabulary import JobKind
 
 CONTEXT_MB = 900.0  # what a process holds beside its tensors: 31 GB by 12 workers of up to 3 (docs/workers.md)
 UNKNOWN_MB = 4000.0  # for the tensors of a job that no other was alike
-SPARE = 1.25  # of what torch asks the device for, over what it had in use at the peak
+SPARE = 1.25  # over the most that torch had asked the device for in a job alike
 _TRAINING: Mapping[JobKind, bool] = {"host": True, "null": True, "marked": True, "judged": False, "drawn": False}
 _TRAINING_CALL = re.compile(rb"\.(fit|minimise|backward|as_owner)\(")
 _MOST_MB = 1e9
@@ -45,7 +45,8 @@ class Needs:
         for path in (root / "records").glob("*/*.json"):
             try:
                 record = json.loads(path.read_bytes())
-                needs.learn(record["job"], record["result"], record["run"])
+                if record["status"] == "ok":
+                    needs.learn(record["job"], record["result"], record["run"])
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue  # the store itself names and sets aside what is damaged
         return needs

@@ -26,10 +26,6 @@ def cache_folder(root: Path, side: str, job: Job | None) -> Path | None:
 
 
 def share_compiled(folder: str) -> None:
-    """Have torch's compiler keep what it makes in `folder`, and work in this process alone.
-
-    Its own pool of processes would outlive the job. Called before the compiler is first imported.
-    """
+    """Have torch's compiler keep what it makes in `folder`."""
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
     os.environ["TRITON_CACHE_DIR"] = os.path.join(folder, "triton")
-    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"

@@ -17,9 +17,11 @@ from typing import Any
 
 from benchmark.execution.walls import Walls
 
-# One thread each, so that a sum has one order; one hash seed, so that a set of names has one order.
+# One thread each, so that a sum has one order; one hash seed, so that a set of names has one order. Torch's compiler
+# reads its own when it is first imported; its pool of processes would outlive a job.
 WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"
+    "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
 }  # fmt: skip
 LONGEST_MESSAGE = 64 << 20  # bytes
 END_SECONDS = 60.0  # for a killed process to be gone

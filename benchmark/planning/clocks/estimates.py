@@ -101,7 +101,7 @@ def work_key(payload: Mapping[str, Any]) -> str:
     """What decides how long a job takes: engine, kind, plug-ins, parameters, net and images, not parents or seed."""
     world, training, scheme = payload["world"], payload["world"]["training"], payload.get("scheme")
     key = f"{payload['engine']} {payload['kind']} {world['task']} {world['architecture']} {world['precision']}"
-    key += f" {training['epochs']} {training['batch']} {training['optimiser']}"
+    key += f" {world.get('engine', 'auto')} {training['epochs']} {training['batch']} {training['optimiser']}"
     if scheme:
         key += f" {scheme['name']}{scheme['parameters']}"
     for stage in payload.get("stages", ()):

@@ -19,6 +19,7 @@ from benchmark.data.tasks import Task, find_task
 from benchmark.protocol.parties import TaskContext
 from benchmark.training.batches import BatchSource
 from benchmark.training.device import device_of
+from benchmark.training.engine import engine_for
 from benchmark.training.flops import Meter, counted
 from benchmark.training.loop import fit
 from benchmark.training.recipe import Recipe
@@ -38,6 +39,7 @@ def probe(world: Mapping[str, Any], wanted: str) -> dict[str, float]:
     device = device_of(wanted)
     task, recipe = find_task(world["task"]), Recipe(**world["training"])
     context = TaskContext(task, world["architecture"], recipe, device, world["precision"])
+    engine = engine_for(device, world.get("engine", "auto"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = build(context.spec()).to(device)
@@ -46,16 +48,21 @@ def probe(world: Mapping[str, Any], wanted: str) -> dict[str, float]:
         source, began = _noise(task, batch, device), _now(device)
         fit(
             model, [source], replace(recipe, epochs=steps, lr=1e-6), torch.Generator().manual_seed(0),
-            precision=context.precision, meter=meter,
+            precision=context.precision, engine=engine, meter=meter,
         )  # fmt: skip
         return _now(device) - began
+
+    def fastest(batch: int, steps: int) -> float:
+        return min(train(batch, steps) for _ in range(TIMES))
 
     meter, few = Meter(), min(FEW, recipe.batch)
     with counted(meter):
         train(few, 1, meter)
     batch = max(few, min(recipe.batch, round(few * SECONDS / train(few, 1))))
     steps = max(1, round(SECONDS / train(batch, 1)))
-    took = min(train(batch, steps) for _ in range(TIMES))
+    took = fastest(batch, steps)
+    if engine.captured:  # what a capture costs is paid once in a training, whatever its length
+        took = max(0.1 * took, fastest(batch, 2 * steps) - took)
     return {"operations": meter.operations / meter.samples, "images_per_second": steps * batch / took}
 
 

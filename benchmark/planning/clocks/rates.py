@@ -80,11 +80,19 @@ def hardware(wanted: str) -> Hardware:
     return Hardware("cuda", next((line.split(":", 1)[1].strip() for line in lines if line.startswith("Model")), ""))
 
 
+def gpus(wanted: str) -> int:
+    """How many GPUs `--device` stands for here; 0 where it is the CPU."""
+    if hardware(wanted).device == "cpu":
+        return 0
+    return 1 if ":" in wanted else max(1, len(list(_GPUS.glob("*/information"))))
+
+
 class Rates:
     """The rates of a run's nets. worlds: of its tracks, as a job's payload holds them. Probed when first asked for."""
 
     def __init__(self, worlds: Sequence[Mapping[str, Any]], device: str) -> None:
         self._worlds, self._hardware = worlds, hardware(device)
+        self._device = device if ":" in device else self._hardware.device
         self._found: list[TrainingRate] = []
 
     @property
@@ -93,7 +101,7 @@ class Rates:
         if not self._found:
             known = [_remembered(self._path(world)) for world in self._worlds]
             missing = [world for world, rate in zip(self._worlds, known, strict=True) if rate is None]
-            probed = _probed(missing, self._hardware.device) if missing else []
+            probed = _probed(missing, self._device) if missing else []
             for world, rate in zip(missing, probed, strict=True):
                 if rate is not GUESS:
                     _remember(self._path(world), rate)
@@ -123,7 +131,7 @@ class Rates:
         named = {
             **asdict(self._hardware), "torch": importlib.metadata.version("torch"), "engine": engine_hash(),
             "net": world["architecture"], "recipe": recipe, "precision": world["precision"],
-            "images": [task.kind, task.classes, task.shape],
+            "steps": world.get("engine", "auto"), "images": [task.kind, task.classes, task.shape],
         }  # fmt: skip
         return user_cache() / "rates" / f"{hashlib.sha256(canonical(named).encode()).hexdigest()}.json"
 

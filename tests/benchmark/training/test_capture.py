@@ -85,8 +85,8 @@ def test_captured_steps_train_as_eager_ones_on_the_same_batches(
         places.append(place_for(batch))
         return places[-1]
 
-    def recorded(run: Callable[[], object], device: torch.device) -> Callable[[], object]:
-        again = taped(run, device)
+    def recorded(run: Callable[[], object], side: torch.cuda.Stream | None) -> Callable[[], object]:
+        again = taped(run, side)
 
         def repeat() -> None:
             seen.append([(x.clone(), targets.clone()) for x, targets in places])

@@ -85,7 +85,7 @@ def replayed_alike(
     def check(make: Callable[[], Exhibit]) -> None:
         by_python = make()
         tapes = []
-        monkeypatch.setattr(capture, "recorded", lambda run, device: tapes.append(1) or taped(run, device))
+        monkeypatch.setattr(capture, "recorded", lambda run, side: tapes.append(1) or taped(run, side))
         replayed = make()
         assert tapes
         assert capfd.readouterr().err == ""  # no step was refused

@@ -62,10 +62,11 @@ def test_the_kernels_kills_for_memory_are_counted_from_now(tmp_path: Path) -> No
     counts = machine(tmp_path, "0::/\n") / "proc/vmstat"
     counts.write_text("nr_free_pages 7\noom_kill 2\n")
     kills = host.MemoryKills(tmp_path)
-    assert not kills
+    assert not kills.happened()
     counts.write_text("nr_free_pages 7\noom_kill 3\n")
-    assert kills
-    assert not host.MemoryKills(tmp_path / "nothing there")
+    assert kills.happened()
+    assert not kills.happened()
+    assert not host.MemoryKills(tmp_path / "nothing there").happened()
 
 
 def test_no_more_workers_than_memory_holds(tmp_path: Path) -> None:

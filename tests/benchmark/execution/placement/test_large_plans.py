@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from many_jobs import InstantExecutor, ends_ok, large_plan, run_at_once
 
-from benchmark.execution.executor import Finished
+from benchmark.execution.attempt import Finished
 from benchmark.execution.placement import job_queue
 from benchmark.execution.placement.job_queue import JobQueue
 from benchmark.identity import job_id
@@ -137,3 +137,21 @@ def test_a_parent_that_is_made_again_is_waited_for_again() -> None:
     queue.ended_ok("parent")
     assert queue.take() == child.id
     assert queue.take() is None
+
+
+class Closed(InstantExecutor):
+    """Has no room until it was waited for some times, though nothing runs: nodes of a cluster come back."""
+
+    left = 3
+
+    def free_for(self, job: Job, attempt: int = 1) -> bool:
+        return self.left == 0 and super().free_for(job, attempt)
+
+    def wait(self, timeout: float) -> list[Finished]:
+        self.left = max(0, self.left - 1)
+        return super().wait(timeout)
+
+
+def test_jobs_wait_where_nothing_runs_and_there_is_no_room(small: Plan, tmp_path: Path) -> None:
+    summary = run_at_once(small, tmp_path, Closed(2))
+    assert len(summary.statuses) == len(small.jobs)

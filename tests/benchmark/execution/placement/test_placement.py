@@ -51,7 +51,9 @@ def test_records_of_the_store_are_remembered_and_damaged_ones_passed_over(tmp_pa
     job = work(0, name="a")
     folder = tmp_path / "records/00"
     folder.mkdir(parents=True)
-    (folder / "a.json").write_text(json.dumps({"job": job.payload, "result": TRAINED, "run": GPU}))
+    (folder / "a.json").write_text(json.dumps({"status": "ok", "job": job.payload, "result": TRAINED, "run": GPU}))
+    failed = {"status": "not-applicable", "job": job.payload, "result": {}, "run": GPU | {"peak_memory_mb": 9000.0}}
+    (folder / "e.json").write_text(json.dumps(failed))
     for name, text in (("b", "{"), ("c", "[]"), ("d", '{"job": 1, "result": [], "run": {"device": "cuda"}}')):
         (folder / f"{name}.json").write_text(text)
     assert Needs.of_store(tmp_path).of(job).memory_mb == CONTEXT_MB + SPARE * 2000
