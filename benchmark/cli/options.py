@@ -72,7 +72,8 @@ RETRY = click.option(
 )  # fmt: skip
 EXECUTOR = click.option(
     "--executor", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-    help="Where jobs run: on this machine, or on the nodes of a Ray cluster, --workers on each.  [there: one per CPU]",
+    help="Where jobs run: on this machine, or on the nodes of a Ray cluster, --workers on each.  "
+    "[there: one per CPU, at most six per GPU]",
 )  # fmt: skip
 ADDRESS = click.option(
     "--address", metavar="HOST:PORT", help="Of the head of the Ray cluster.  [default: this machine's, or a new one]"

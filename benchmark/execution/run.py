@@ -38,7 +38,7 @@ class Cluster:
     """A Ray cluster whose nodes run the jobs in place of this machine.
 
     address: HOST:PORT of its head; None: the one that this machine belongs to, or else one of its own. workers: on each
-    node; None: one for each CPU.
+    node; None: one for each CPU, but at most six for each GPU where a node has any.
     """
 
     address: str | None
@@ -152,9 +152,14 @@ def _executor(
 
 
 def _on_cluster(cluster: Cluster, context: Mapping[str, Any], jobs: Sequence[Job], console: Console) -> RayExecutor:
-    """Raises BenchError where Ray is not installed, its cluster can't be used, or the images can't be sent there."""
+    """Raises BenchError where Ray is missing, its cluster can't be used, or the device or images are this machine's."""
     if importlib.util.find_spec("ray") is None:
         raise BenchError("--executor ray needs Ray, which is not installed: pip install 'watermark-bench[ray]'")
+    if (device := context["device"]).startswith("cuda:"):
+        raise BenchError(
+            f"--device {device} names a GPU of this machine: with --executor ray use --device cuda, which is every GPU "
+            "of every node"
+        )
     if own := next((task for task in context["data"] if is_own(task)), None):
         raise BenchError(
             f"task {own}: folders of your own pictures can't be sent to other machines: leave --executor out"

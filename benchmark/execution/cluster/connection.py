@@ -41,11 +41,12 @@ class Head:
         os.environ.setdefault("RAY_worker_niceness", "0")  # in a cluster of its own; Ray's choice is 15
         try:
             with _own_signals():
-                ray.init(address=where or None, log_to_driver=False, logging_level=logging.ERROR)
+                joined: Any = ray.init(address=where or None, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, OSError, RuntimeError, ValueError, SystemExit) as error:
             reason = " ".join(str(error).split())[:300]
             raise BenchError(f"the Ray cluster {where or 'of this machine'} can't be joined: {reason}") from error
         self.address: str = ray.get_runtime_context().gcs_address
+        self._session = joined.address_info["session_dir"]
         self._seen = time.monotonic()
         self._stdout = sys.stdout
         sys.stdout = cast(TextIO, _WithoutRay(sys.stdout))
@@ -62,6 +63,10 @@ class Head:
         """Raise BenchError where the head is gone; asks it at once."""
         self._seen = -_LOOK_SECONDS
         self.watch()
+
+    def spill_folders(self) -> list[str]:
+        """Where each node writes what its object store has no room for, unless its `ray start` named another folder."""
+        return [f"{self._session}/ray_spilled_objects_{node['NodeID']}" for node in ray.nodes()]
 
     def leave(self) -> None:
         """Leave the cluster; it ends where this process started it. Safe to call twice."""

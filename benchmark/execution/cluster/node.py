@@ -117,27 +117,38 @@ class StepServer:
         return done.result()
 
     def _serve(self, executor: LocalExecutor) -> None:
+        """Carry out orders until the server closes; once the executor can't go on, each of them fails as it did."""
         running: dict[str, Future[Any]] = {}
-        with executor:
-            while True:
-                try:
-                    order = self._orders.get(block=not running)
-                except queue.Empty:
-                    for finished in executor.wait(_TURN_SECONDS):
-                        running.pop(finished.job.id).set_result(finished)
-                    continue
-                if order is None:
-                    return
-                attempt, done = order
-                try:
-                    if attempt is None:
-                        executor.rest()
-                        done.set_result(None)
-                    else:
-                        executor.take_over(attempt)
-                        running[attempt.job.id] = done
-                except BaseException as error:  # whoever waits for it says so
-                    done.set_exception(error)
+        try:
+            with executor:
+                self._carry_out(executor, running)
+        except BaseException as error:  # whoever waits for a step says so
+            for done in running.values():
+                done.set_exception(error)
+            while order := self._orders.get():
+                order[1].set_exception(error)
+
+    def _carry_out(self, executor: LocalExecutor, running: dict[str, Future[Any]]) -> None:
+        """running: by its job's id, where to put the end of each step that is begun and has not ended."""
+        while True:
+            try:
+                order = self._orders.get(block=not running)
+            except queue.Empty:
+                for finished in executor.wait(_TURN_SECONDS):
+                    running.pop(finished.job.id).set_result(finished)
+                continue
+            if order is None:
+                return
+            attempt, done = order
+            try:
+                if attempt is None:
+                    executor.rest()
+                    done.set_result(None)
+                else:
+                    executor.take_over(attempt)
+                    running[attempt.job.id] = done
+            except BaseException as error:  # whoever waits for it says so
+                done.set_exception(error)
 
     def _fetch(self, files: Mapping[str, Parcel]) -> None:
         """Put the files in their places, those that are not there already."""

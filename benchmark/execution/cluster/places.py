@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +20,9 @@ from benchmark.execution.cluster.node import StepServer
 from benchmark.execution.cluster.orders import Parcel
 from benchmark.execution.walls import Side
 
-SERVER_SECONDS = 300.0  # for the servers of a node to start, on a busy machine
-JOBS_PER_GPU = 6  # at a time, where --workers does not say it
+SERVER_SECONDS = 300.0  # for the servers of all nodes to start, on busy machines
+JOBS_PER_GPU = 6  # at a time, where --workers does not say it and there are as many CPUs
+AGAIN = "run the same command again"  # what a person does once a node is mended
 _GRAIN = 10_000  # parts of a CPU or GPU that Ray can share out
 
 
@@ -43,9 +45,10 @@ class Place:
 
 
 def find_places(nodes: Iterable[Mapping[str, Any]], device: str, workers: int | None) -> list[Place]:
-    """Every node that has CPUs, or each of its GPUs; workers: on each node. Raises BenchError where there is none.
+    """Every node that has CPUs, or its GPUs, as many of them as jobs may run there at a time.
 
-    nodes: as `ray.nodes()` describes them.
+    nodes: as `ray.nodes()` describes them. workers: on each node; None: one for each CPU, and at most JOBS_PER_GPU for
+    each GPU where there are any. Raises BenchError where there is no such node.
     """
     found = []
     for number, node in enumerate(one for one in nodes if one["Alive"]):
@@ -53,9 +56,9 @@ def find_places(nodes: Iterable[Mapping[str, Any]], device: str, workers: int | 
         gpus = 0 if device == "cpu" else gpus
         if not cpus or (device == "cuda" and not gpus):
             continue
-        parts = gpus or 1
+        parts = min(gpus, cpus, workers or gpus) or 1
         most = workers or (JOBS_PER_GPU * gpus if gpus else cpus)
-        slots = max(1, min(cpus, most) // parts)
+        slots = min(cpus, most) // parts
         for part in range(parts):
             name = f"node-{number}" + (f"-gpu-{part}" if gpus else "")
             found.append(Place(name, node["NodeID"], node["NodeManagerAddress"], slots, gpus > 0))
@@ -79,17 +82,29 @@ class Servers:
         self._token, self._names = secrets.token_hex(8), [f"{one.name}-{side}" for one in places for side in sides]
         self._versions: Mapping[str, str] = {}  # of the first
 
-    def start(self, places: Sequence[Place]) -> None:
-        """Raises BenchError where a server does not start, or computes otherwise than the others."""
-        for place in places:
-            for side in self._sides:
-                place.servers[side] = self._actor(place).remote(self._token, f"{place.name}-{side}", self._names)
-        servers = [(place, server) for place in places for server in place.servers.values()]
-        found = _answers([(place, server.versions.remote()) for place, server in servers])
-        for (place, _), versions in zip(servers, found, strict=True):
-            self._compare(place, versions)
-        given = self._context, self._entry, self._descriptions
-        _answers([(place, server.open.remote(place.slots, *given)) for place, server in servers])
+    def start(self, places: Sequence[Place], seconds: float = SERVER_SECONDS) -> None:
+        """Start all servers of these places, within so many seconds.
+
+        Raises BenchError where one does not start, or computes otherwise than the others; then none is left.
+        """
+        end = time.monotonic() + seconds
+        servers = []
+        try:
+            for place in places:
+                for side in self._sides:
+                    server = self._actor(place).remote(self._token, f"{place.name}-{side}", self._names)
+                    servers.append((place, server))
+                    place.servers[side] = server
+            found = _answers([(place, server.versions.remote()) for place, server in servers], end)
+            for (place, _), versions in zip(servers, found, strict=True):
+                self._compare(place, versions)
+            given = self._context, self._entry, self._descriptions
+            _answers([(place, server.open.remote(place.slots, *given)) for place, server in servers], end)
+        except BaseException:
+            for place, server in servers:
+                ray.kill(server)  # else it keeps its share of the node
+                place.servers.clear()
+            raise
 
     def _actor(self, place: Place) -> Any:
         share = math.floor(place.slots / len(self._sides) * _GRAIN) / _GRAIN
@@ -117,21 +132,22 @@ class Servers:
                 )
 
 
-def _answers(asked: Sequence[tuple[Place, Any]]) -> list[Any]:
-    """What servers that were just started say. Raises BenchError for the first that says nothing."""
-    _, silent = ray.wait([one for _, one in asked], num_returns=len(asked), timeout=SERVER_SECONDS)
+def _answers(asked: Sequence[tuple[Place, Any]], end: float) -> list[Any]:
+    """What servers that were just started say until `end`. Raises BenchError for the first that says nothing."""
+    _, silent = ray.wait([one for _, one in asked], num_returns=len(asked), timeout=max(0.0, end - time.monotonic()))
     found = []
     for place, one in asked:
         if one in silent:
             raise BenchError(
-                f"node {place.address} started nothing within {SERVER_SECONDS:g} s: others may have taken its CPUs or "
-                "GPUs (`ray status` shows it)"
+                f"node {place.address} started nothing in time: others may have taken its CPUs or GPUs (`ray status` "
+                "shows it)"
             )
         try:
             found.append(ray.get(one))
         except RayError as error:
             reason = str(error).strip().splitlines()[-1].strip()
-            raise BenchError(
-                f"node {place.address} can't start watermark-bench ({reason}): install the same version on every node"
-            ) from error
+            # Ray gives no exception of its own to code that a server could not import: only its text names it.
+            missing = any(name in str(error) for name in ("ImportError", "ModuleNotFoundError"))
+            cure = "install the same version on every node" if missing else f"mend this there and {AGAIN}"
+            raise BenchError(f"node {place.address} can't start watermark-bench ({reason}): {cure}") from error
     return found

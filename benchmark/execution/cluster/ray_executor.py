@@ -21,13 +21,14 @@ from benchmark.errors import BenchError
 from benchmark.execution.attempt import Attempt, Finished, fresh_attempt
 from benchmark.execution.cluster.connection import Head
 from benchmark.execution.cluster.orders import Orders, Report
-from benchmark.execution.cluster.places import Place, Servers, find_places
+from benchmark.execution.cluster.places import AGAIN, Place, Servers, find_places
 from benchmark.execution.walls import FOLDERS, side_of_step
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
 
 CLOSE_SECONDS = 20.0  # for the servers to end what runs there
 PAUSE_SECONDS = 30.0  # until a node that is gone is known to be, as Ray checks it
+RESTART_SECONDS = 60.0  # for the servers of a lost place to start again, while no report is taken
 MOST_LOSSES = 3  # of a job's places, and of a place's servers: then neither is tried again
 
 
@@ -41,7 +42,7 @@ class _Way:
 
 
 class RayExecutor:
-    """The nodes of a cluster as one executor: as many slots as they have CPUs, or `workers` on each.
+    """The nodes of a cluster as one executor, with the slots that `find_places` finds there.
 
     context, entry: those of `LocalExecutor`. jobs: all that may be submitted. say: tells the person a sentence.
     Raises BenchError where the cluster can't be used.
@@ -66,8 +67,10 @@ class RayExecutor:
         self._homeless: list[_Way] = []  # whose nodes were lost
         self._places: list[Place] = []
         self._lost: list[tuple[float, Place]] = []  # each with the time at which to look whether its node is there
+        self._broken: BenchError | None = None  # why the run can't go on
         self._head = Head(address)
         try:
+            self._context["hidden"] = [*self._context["hidden"], *self._head.spill_folders()]
             self._orders = Orders(self._store.root, self._context["data"])
             places = find_places(ray.nodes(), self._context["device"], workers)
             descriptions = self._orders.descriptions()
@@ -104,17 +107,26 @@ class RayExecutor:
     def wait(self, timeout: float) -> list[Finished]:
         """The jobs that ended, at the latest after `timeout` seconds; none while nothing has.
 
-        Raises BenchError where the head is gone, or every node.
+        Raises BenchError where the head is gone, or every node, or a node can't start processes: once what has ended
+        was returned.
         """
         self._head.watch()
         self._come_back()
+        self._house()
         reports, ready = list(self._ways), list[Any]()
         if not reports:
             time.sleep(timeout)  # what is to run waits for a place
         elif ray.wait(reports, num_returns=1, timeout=timeout)[0]:
             ready, _ = ray.wait(reports, num_returns=len(reports), timeout=0)
-        ended = [finished for one in ready if (finished := self._look(one))]
-        self._house()
+        ended = []
+        for one in ready:
+            try:
+                if finished := self._look(one):
+                    ended.append(finished)
+            except BenchError as error:
+                self._broken = self._broken or error
+        if self._broken and not ended:
+            raise self._broken
         return ended
 
     def close(self) -> None:
@@ -128,7 +140,9 @@ class RayExecutor:
         self._head.leave()
 
     def _house(self) -> None:
-        """Begin what waits for a place, while there is one."""
+        """Begin what waits for a place, while there is one. Raises BenchError where the run can't go on."""
+        if self._broken:
+            raise self._broken
         if not self._places and not self._lost:
             raise BenchError("the last node of the Ray cluster is lost; everything finished is kept: run it again")
         while self._homeless and self._places and (place := max(self._places, key=lambda one: one.free)).free > 0:
@@ -155,7 +169,10 @@ class RayExecutor:
         except RayError as error:
             cause = error.cause if isinstance(error, RayTaskError) else error
             if isinstance(cause, BenchError | OSError):
-                raise BenchError(f"node {place.address}: {cause}") from error
+                reason = str(cause).rstrip(".")
+                raise BenchError(
+                    f"node {place.address}: {reason}; everything finished is kept: mend the node and {AGAIN}"
+                ) from error
             if not isinstance(cause, RayError):
                 raise
             place.running -= 1
@@ -205,10 +222,14 @@ class RayExecutor:
         self._places.remove(place)
         for server in place.servers.values():
             ray.kill(server)
-        self._say(f"node {place.address} was lost: what ran there runs again, and {len(self._places)} can run it")
         if place.losses + 1 < MOST_LOSSES:
             again = replace(place, servers={}, running=0, losses=place.losses + 1)
             self._lost.append((time.monotonic() + PAUSE_SECONDS, again))
+        if self._places:
+            self._say(f"node {place.address} was lost: what ran there runs again, on the nodes that are left")
+        elif self._lost:  # else the run ends, which says enough
+            back = f"when it is back: it is looked for after {PAUSE_SECONDS:g} s"
+            self._say(f"node {place.address} was lost: what ran there runs again, {back}")
 
     def _come_back(self) -> None:
         """Start the servers of lost places again, where their node is still there: only they had died."""
@@ -216,5 +237,5 @@ class RayExecutor:
             place = self._lost.pop(0)[1]
             if any(one["NodeID"] == place.node and one["Alive"] for one in ray.nodes()):
                 with suppress(BenchError):
-                    self._servers.start([place])
+                    self._servers.start([place], RESTART_SECONDS)
                     self._places.append(place)

@@ -22,7 +22,8 @@ from benchmark.planning.job import Job
 from benchmark.store.records import Record, RecordStore
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'watermark-bench[ray]'")
-from odd_server import OddServer
+import ray
+from odd_server import FillingServer, FullServer, OddServer
 from ray.cluster_utils import Cluster
 
 from benchmark.execution.cluster import connection, places
@@ -117,11 +118,11 @@ def test_records_equal_those_of_the_local_executor_and_no_key_is_where_thieves_a
             done = bench(*arguments(tmp_path / name, *own, *options, schemes=scheme, attacks=attacks))
             assert done.returncode == 0, done.stdout + done.stderr
     assert "raylet" not in done.stdout + done.stderr
-    local, ray = (records(tmp_path / name) for name in ways)
+    local, remote = (records(tmp_path / name) for name in ways)
     assert len(local) > 15
     assert {record["status"] for record in local.values()} == {"ok"}
-    assert ray == local
-    for record in ray.values():
+    assert remote == local
+    for record in remote.values():
         store = RecordStore(tmp_path / "ray" / "store")
         assert all(path.is_file() for path in store.artefacts(record | {"checksum": ""}))
 
@@ -153,11 +154,68 @@ def test_a_node_with_other_code_or_packages_is_named(
     monkeypatch.setattr(places, "StepServer", OddServer)
     with pytest.raises(BenchError, match=r"node \S+ has numpy 1\.0, and another node [\d.]+: install the same version"):
         executor(cluster, tmp_path, [job("a")])
+    monkeypatch.setattr(places, "StepServer", FullServer)
+    with pytest.raises(BenchError, match=r"\(.*No space left on device\): mend this there and run the same command"):
+        executor(cluster, tmp_path, [job("a")])
 
 
 def executor(cluster: Cluster, root: Path, jobs: list[Job], say: Callable[[str], None] = print) -> RayExecutor:
     """An executor for toy jobs."""
     return RayExecutor(cluster.address, None, {"root": str(root)}, jobs, say, "toy_work:execute")
+
+
+@pytest.mark.timeout(60)
+def test_a_node_whose_disk_fills_ends_the_run_when_what_has_ended_is_kept(
+    cluster: Cluster, tmp_path: Path, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "StepServer", FillingServer)
+    jobs, sentence = [job(name, role="court") for name in "abc"], r"No space left on device; everything finished"
+    with executor(cluster, tmp_path, jobs) as on_nodes:
+        for one in jobs[:2]:
+            on_nodes.submit(one, 1)
+        ray.wait(list(on_nodes._ways), num_returns=2)  # so that one look finds both
+        assert [one.status for one in on_nodes.wait(1.0)] == ["ok"]
+        with pytest.raises(BenchError, match=sentence):
+            on_nodes.wait(1.0)
+        with pytest.raises(BenchError, match=sentence):
+            on_nodes.submit(jobs[2], 1)
+
+
+def test_objects_that_ray_spills_are_hidden(cluster: Cluster) -> None:
+    head = Head(cluster.address)
+    try:
+        hidden = [Path(one) for one in head.spill_folders()]
+        kept = [ray.put(bytes(16 << 20)) for _ in range(8)]  # the object store holds 80 MiB
+        assert len(kept) == 8
+        assert len(hidden) == 2
+        assert any(found.is_file() for one in hidden for found in one.glob("*"))
+        assert not set(hidden[0].parent.glob("ray_spilled_objects*")) - set(hidden)
+    finally:
+        head.leave()
+
+
+def ray_node(cpus: int, gpus: int) -> dict[str, Any]:
+    return {"Alive": True, "NodeID": "a", "NodeManagerAddress": "b", "Resources": {"CPU": cpus, "GPU": gpus}}
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "workers", "slots"),
+    [
+        (32, 4, None, [6] * 4),
+        (8, 4, None, [2] * 4),
+        (2, 8, None, [1] * 2),
+        (32, 8, 2, [1] * 2),
+        (32, 2, 16, [8] * 2),
+        (4, 0, None, [4]),
+        (4, 0, 2, [2]),
+    ],
+)
+def test_a_node_never_takes_more_jobs_than_it_has_cpus(
+    cpus: int, gpus: int, workers: int | None, slots: list[int]
+) -> None:
+    found = places.find_places([ray_node(cpus, gpus)], "auto", workers)
+    assert [one.slots for one in found] == slots
+    assert all(one.gpu == bool(gpus) for one in found)
 
 
 def test_a_head_that_went_away_is_one_sentence(cluster: Cluster) -> None:
@@ -186,6 +244,12 @@ def test_an_address_of_something_else_is_one_sentence(monkeypatch: pytest.Monkey
             Head(address)
     with pytest.raises(BenchError, match="run the command on a machine of the cluster"):
         Head("ray://127.0.0.1:10001")
+
+
+def test_a_gpu_of_this_machine_is_no_place_of_a_cluster(tmp_path: Path) -> None:
+    code, _, error = bench_here(*arguments(tmp_path, "--executor", "ray", "--device", "cuda:0", attacks="none"))
+    assert code == 2
+    assert error.startswith("--device cuda:0 names a GPU of this machine: with --executor ray use --device cuda, which")
 
 
 def test_without_ray_the_command_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,4 +286,4 @@ def test_a_node_that_dies_in_the_middle_costs_no_record(
     assert sorted(events.of("finished")) == sorted(one.label for one in jobs)
     assert all(store.finished(one.id) for one in jobs)
     assert len(said) == 1
-    assert "was lost: what ran there runs again, and 1 can run it" in said[0]
+    assert "was lost: what ran there runs again, on the nodes that are left" in said[0]
