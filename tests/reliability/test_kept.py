@@ -86,7 +86,7 @@ def test_a_report_never_writes_less_than_it_found(results: Path) -> None:
 
 def test_every_command_names_a_damaged_record_and_what_helps(results: Path) -> None:
     path = next((results / "store" / "records").glob("*/*.json"))
-    path.write_bytes(path.read_bytes().replace(b'"status": "ok"', b'"status": "oj"'))
+    path.write_bytes(path.read_bytes().replace(b'"status":"ok"', b'"status":"oj"'))
     _, _, said = bench_here("status", "--results", str(results), "--run", "small")
     assert f"{path}.damaged: status must be one of" in said
     assert "it is left out, and `bench run --schemes" in said

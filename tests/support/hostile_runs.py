@@ -19,7 +19,9 @@ from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 PLUGINS = Path(__file__).parents[1] / "hostile" / "plugins"
 ADI = "adi(n=40,k=16,epochs=8)"
 PASSPORT = "passport"
-VICTIMS = "finetune(epochs=1),prune(amount=0.3)"  # attacks of good faith that share a run with the others
+# attacks of good faith that share a run with the others, and take less time than is expected of an unknown one: so they
+# come after it
+VICTIMS = "finetune(mode=ftll,epochs=1),prune(amount=0.3)"
 
 
 def landlock() -> int:

@@ -43,11 +43,11 @@ def test_a_file_edited_during_a_run_leaves_no_result(finished: Path, tmp_path: P
     slow = tmp_path / "slow.py"
     slow.write_text(
         (
-            HEAD + ATTACK + "        print('slow has begun')\n        time.sleep(2)\n        return thief.model\n"
+            HEAD + ATTACK + "        print('slow has begun')\n        time.sleep(1)\n        return thief.model\n"
         ).replace('"mine"', '"slow"')
     )
     options = ["--workers", "1", "--plugin", str(slow), "--plugin", str(plugin)]
-    command = arguments(results, *options, attacks="slow,slow+mine")
+    command = arguments(results, *options, attacks="slow+slow,slow+mine")  # alike in length
     run = subprocess.Popen([*COMMAND, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     logs = results / "store" / "logs"  # all that a thief of somebody else's can write into and a test can read
