@@ -90,6 +90,7 @@ class LocalExecutor:
         self._root = Path(context["root"])
         self._placement = placement or Placement([Device(context.get("device", CPU))], workers)
         self._memory_kills = MemoryKills()
+        self._broken: BenchError | None = None  # why the run can't go on
         self._slots = [_Slot(number, device.name) for number, device in enumerate(self._placement.devices)]
         self._zygote = Zygote(
             [entry.partition(":")[0], "benchmark.execution.worker"], self._root / "logs" / "zygote.log"
@@ -149,7 +150,10 @@ class LocalExecutor:
         return self._placement.choose(job, {device: idle_mb(self._slots, device) for device in free}, attempt > 1)
 
     def wait(self, timeout: float) -> list[Finished]:
-        """The jobs that ended, at the latest after `timeout` seconds; none while nothing has."""
+        """The jobs that ended, at the latest after `timeout` seconds; none while nothing has.
+
+        Raises BenchError where no process can be started for a step: once what has ended was returned.
+        """
         busy = [(slot, slot.task) for slot in self._slots if slot.task is not None]
         if not busy:
             return []
@@ -158,9 +162,14 @@ class LocalExecutor:
         connection.wait(signs, max(0.0, left))
         ended = []
         for slot, task in busy:
-            outcome = self._look(slot, task)
-            if outcome is not None and (finished := self._settle(slot, task, outcome)):
-                ended.append(finished)
+            try:
+                outcome = self._look(slot, task)
+                if outcome is not None and (finished := self._settle(slot, task, outcome)):
+                    ended.append(finished)
+            except BenchError as error:
+                self._broken = self._broken or error
+        if self._broken and not ended:
+            raise self._broken
         return ended
 
     def close(self) -> None:

@@ -175,6 +175,23 @@ def test_what_the_system_kills_for_memory_ran_out_of_it(
     assert finished.reason == "The system killed the worker process because memory ran out: free some of it."
 
 
+def test_what_ended_is_returned_before_the_error_of_another_step(
+    tmp_path: Path, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise BenchError("A worker process can't be started: the disk is full.")
+
+    with LocalExecutor(2, {"root": str(tmp_path)}, TOY) as executor:
+        run_one(executor, job("first"))  # its process serves the next one at once
+        executor.submit(job("a", role="court"), 1)  # of one step
+        executor.submit(job("b", role="thief"), 1)
+        monkeypatch.setattr(executor, "_hand_over", fail)
+        time.sleep(2.0)  # a has ended, and b's process is ready
+        assert [finished.job.label for finished in executor.wait(1.0)] == ["a"]
+        with pytest.raises(BenchError, match="the disk is full"):
+            executor.wait(1.0)
+
+
 def test_no_attack_runs_where_a_key_was(tmp_path: Path, job: Callable[..., Job]) -> None:
     roles = ("owner", "thief", "court") * 6
     pids: dict[str, set[int]] = {role: set() for role in roles}
