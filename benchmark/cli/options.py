@@ -136,8 +136,11 @@ def planning(command: Callable[..., Any], *, keep: bool = True) -> Callable[...,
     @wraps(command)
     def planned(**given: Any) -> Any:
         from benchmark.app.planned_run import RunOptions, plan_run
+        from benchmark.execution.placement.host import workers
 
         own = {name: given.pop(name) for name in RunOptions.__dataclass_fields__}
+        if own["workers"] and given.get("executor") != "ray":
+            workers(own["workers"])  # says how many this machine carries, before anything is made
         return command(plan_run(RunOptions(**own), typed_command(), keep=keep), **given)
 
     return reduce(lambda inner, option: option(inner), reversed(_PLANNING), planned)
