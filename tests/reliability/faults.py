@@ -52,7 +52,7 @@ SMALL = Plan(
     lambda folder: [
         *BENCH, "run", "--profile", str(HERE.parent / "small.toml"), "--schemes", "adi(n=40,k=16,epochs=8)",
         "--attacks", "none,scratch,prune(amount=0.3),jpeg,fresh-key", "--results", str(folder),
-        "--device", "cpu", "--workers", "2",
+        "--device", "cpu", "--workers", "2", "--secret", str(HERE.parent / "support" / "secret.txt"),
     ],
     lambda folder: RecordStore(folder / "store"),
     15,
