@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.planning.job import Job
+from benchmark.store.records import RecordStore
 from benchmark.vocabulary import JobKind
 
 CONTEXT_MB = 900.0  # what a process holds beside its tensors: 31 GB by 12 workers of up to 3 (docs/workers.md)
@@ -40,15 +41,12 @@ class Needs:
 
     @classmethod
     def of_store(cls, root: Path) -> Needs:
-        """What the store's finished jobs took on a GPU; unreadable records are passed over."""
+        """What the store's finished jobs took on a GPU; damaged records, and odd ones, are passed over."""
         needs = cls()
-        for path in (root / "records").glob("*/*.json"):
-            try:
-                record = json.loads(path.read_bytes())
+        for record in RecordStore(root).readable():
+            with suppress(ValueError, TypeError, AttributeError):  # whole, but not what a worker wrote
                 if record["status"] == "ok":
                     needs.learn(record["job"], record["result"], record["run"])
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                continue  # the store itself names and sets aside what is damaged
         return needs
 
     def of(self, job: Job) -> Need:

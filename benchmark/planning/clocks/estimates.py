@@ -6,7 +6,7 @@ divided by the rate of this device.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -16,7 +16,7 @@ from typing import Any
 from benchmark.planning.clocks.rates import Hardware, Rates, hardware
 from benchmark.planning.clocks.work import overhead, trained_images
 from benchmark.planning.profile import Profile
-from benchmark.store.records import Record, RecordStore, examine
+from benchmark.store.records import RecordStore
 from benchmark.vocabulary import JobKind
 
 TYPICAL_MEGABYTES: dict[JobKind, float] = {
@@ -75,7 +75,7 @@ def timed(store: RecordStore, here: Hardware) -> dict[str, Estimate]:
     the store itself names and sets aside what is damaged.
     """
     seconds: dict[str, list[float]] = {}
-    for record in islice(_records(store), MOST_READ):
+    for record in islice(store.readable(), MOST_READ):
         run = record["run"]
         if record["status"] != "ok" or Hardware(run.get("device", ""), run.get("hardware", "")) != here:
             continue
@@ -85,16 +85,6 @@ def timed(store: RecordStore, here: Hardware) -> dict[str, Estimate]:
             continue  # of an earlier form
         seconds.setdefault(key, []).append(took)
     return {key: Estimate(median(values), len(values)) for key, values in seconds.items()}
-
-
-def _records(store: RecordStore) -> Iterator[Record]:
-    for path in (store.root / "records").glob("*/*.json"):
-        try:
-            record, _ = examine(path, path.stem)
-        except OSError:
-            continue
-        if record is not None:
-            yield record
 
 
 def work_key(payload: Mapping[str, Any]) -> str:

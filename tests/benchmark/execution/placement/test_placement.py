@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from simulated_cards import Card, work
@@ -13,9 +13,20 @@ from benchmark.execution.placement import host, placement
 from benchmark.execution.placement.devices import Device
 from benchmark.execution.placement.needs import CONTEXT_MB, SPARE, UNKNOWN_MB, Need, Needs
 from benchmark.execution.placement.placement import Placement, place_jobs
+from benchmark.planning.job import Job
+from benchmark.store.records import Record, RecordStore, Status
+from benchmark.vocabulary import IDENTITY, RECORD_SCHEMA
 
 GPU = {"device": "cuda", "peak_memory_mb": 2000.0, "seconds": 1.0}
 TRAINED = {"cost": {"steps": 10}}
+
+
+def record_of(job: Job, status: Status, result: dict[str, Any], run: dict[str, Any]) -> Record:
+    return {
+        "schema": RECORD_SCHEMA, "identity": IDENTITY, "id": job.id, "kind": job.kind, "status": status,
+        "reason": None if status == "ok" else "it says why", "job": dict(job.payload), "parents": [], "result": result,
+        "run": run,
+    }  # fmt: skip
 
 
 def test_a_job_declares_what_those_alike_took(tmp_path: Path) -> None:
@@ -51,9 +62,9 @@ def test_records_of_the_store_are_remembered_and_damaged_ones_passed_over(tmp_pa
     job = work(0, name="a")
     folder = tmp_path / "records/00"
     folder.mkdir(parents=True)
-    (folder / "a.json").write_text(json.dumps({"status": "ok", "job": job.payload, "result": TRAINED, "run": GPU}))
-    failed = {"status": "not-applicable", "job": job.payload, "result": {}, "run": GPU | {"peak_memory_mb": 9000.0}}
-    (folder / "e.json").write_text(json.dumps(failed))
+    store = RecordStore(tmp_path)
+    store.write(record_of(job, "ok", TRAINED, GPU))
+    store.write(record_of(work(1, name="a"), "not-applicable", {}, GPU | {"peak_memory_mb": 9000.0}))
     for name, text in (("b", "{"), ("c", "[]"), ("d", '{"job": 1, "result": [], "run": {"device": "cuda"}}')):
         (folder / f"{name}.json").write_text(text)
     assert Needs.of_store(tmp_path).of(job).memory_mb == CONTEXT_MB + SPARE * 2000
