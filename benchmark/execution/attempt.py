@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from benchmark.execution.outcomes import joined_results, joined_runs
 from benchmark.planning.job import Job
@@ -71,7 +71,16 @@ def fresh_attempt(job: Job, number: int) -> Attempt:
 
 
 class Executor(Protocol):
-    """What carries out jobs, several at a time. Submitting and waiting raise BenchError where it can't go on."""
+    """What carries out jobs, several at a time; closed at the end of a `with`.
+
+    Submitting and waiting raise BenchError where it can't go on.
+    """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     @property
     def free_slots(self) -> int:

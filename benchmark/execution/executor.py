@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.execution.attempt import Attempt, Finished, fresh_attempt
+from benchmark.execution.attempt import Attempt, Executor, Finished, fresh_attempt
 from benchmark.execution.outcomes import death, read_outcome
 from benchmark.execution.placement.devices import CPU, Device
 from benchmark.execution.placement.host import MemoryKills
@@ -59,7 +59,7 @@ class _Slot(Slot):
     task: _Task | None = None
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Processes on this machine: `workers` slots, each with a device and at most one lasting process per side.
 
     `entry` names the function that does the work, `module:function`, called as `execute(job, step, made, context,
@@ -95,12 +95,6 @@ class LocalExecutor:
         self._zygote = Zygote(
             [entry.partition(":")[0], "benchmark.execution.worker"], self._root / "logs" / "zygote.log"
         )
-
-    def __enter__(self) -> LocalExecutor:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     @property
     def free_slots(self) -> int:

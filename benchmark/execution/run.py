@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
 from benchmark.data.own_images import is_own
 from benchmark.errors import BenchError
+from benchmark.execution.attempt import Executor
 from benchmark.execution.doctor import check_environment
 from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.placement import host
@@ -26,9 +27,6 @@ from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
 from benchmark.store.run_description import RunDescription
 from benchmark.store.verify import whole
-
-if TYPE_CHECKING:
-    from benchmark.execution.cluster.ray_executor import RayExecutor
 
 STORE = "store"  # the folder of records and artefacts, shared by every run under one results folder
 
@@ -141,7 +139,7 @@ def carry_out(
 
 def _executor(
     machine: Machine, context: Mapping[str, Any], jobs: Sequence[Job], console: Console, to_do: bool
-) -> LocalExecutor | RayExecutor:
+) -> Executor:
     """What carries out the jobs; where nothing is `to_do`, no device or cluster is asked for. Raises BenchError."""
     if not to_do:
         return LocalExecutor(1, context)
@@ -151,7 +149,7 @@ def _executor(
     return LocalExecutor(len(placement.devices), context, placement=placement)
 
 
-def _on_cluster(cluster: Cluster, context: Mapping[str, Any], jobs: Sequence[Job], console: Console) -> RayExecutor:
+def _on_cluster(cluster: Cluster, context: Mapping[str, Any], jobs: Sequence[Job], console: Console) -> Executor:
     """Raises BenchError where Ray is missing, its cluster can't be used, or the device or images are this machine's."""
     if importlib.util.find_spec("ray") is None:
         raise BenchError("--executor ray needs Ray, which is not installed: pip install 'watermark-bench[ray]'")

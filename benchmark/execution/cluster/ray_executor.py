@@ -18,7 +18,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from benchmark.errors import BenchError
-from benchmark.execution.attempt import Attempt, Finished, fresh_attempt
+from benchmark.execution.attempt import Attempt, Executor, Finished, fresh_attempt
 from benchmark.execution.cluster.connection import Head
 from benchmark.execution.cluster.orders import Orders, Report
 from benchmark.execution.cluster.places import AGAIN, Place, Servers, find_places
@@ -41,7 +41,7 @@ class _Way:
     losses: int = 0
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """The nodes of a cluster as one executor, with the slots that `find_places` finds there.
 
     context, entry: those of `LocalExecutor`. jobs: all that may be submitted. say: tells the person a sentence.
@@ -80,12 +80,6 @@ class RayExecutor:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> RayExecutor:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     @property
     def free_slots(self) -> int:
