@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -62,12 +62,22 @@ class Gate:
 
 @dataclass(frozen=True)
 class Observations:
-    """What the judge measured of one suspect under one key. `evidence` names the channel that the verdict rests on."""
+    """What the judge measured of one suspect under one key. `evidence` names the channel that the verdict rests on.
+
+    views: channels that put the same question to another view of the suspect, such as its weights after alignment. The
+    evidence and each of them is a try: of k, the least p-value counts k-fold.
+    """
 
     evidence: str
     channels: dict[str, Channel]
     gates: dict[str, Gate] = field(default_factory=dict)
     unreadable: str | None = None  # why the court could not read the suspect: no evidence then
+    views: tuple[str, ...] = ()
+
+    @property
+    def tries(self) -> Observations:
+        """The channels alone that p-values rest on."""
+        return replace(self, channels={name: self.channels[name] for name in (self.evidence, *self.views)}, gates={})
 
     def record(self) -> dict[str, Any]:
         return {
@@ -75,7 +85,7 @@ class Observations:
             "channels": {name: channel.record() for name, channel in self.channels.items()},
             "gates": {name: gate.record() for name, gate in self.gates.items()},
             "unreadable": self.unreadable,
-        }
+        } | ({"views": list(self.views)} if self.views else {})
 
 
 @dataclass(frozen=True)

@@ -133,15 +133,14 @@ def redrawn(
 ) -> tuple[list[dict[str, Any]], int]:
     """Observations of one suspect under `draws` fresh keys in place of `key`, and how many of those are admissible.
 
-    The evidence channel alone: gates could only lower the number of accusations.
+    The channels alone that p-values rest on: gates could only lower the number of accusations.
     """
     seen, admitted = [], 0
     for _ in range(draws):
         fresh = scheme.redraw(key, rng)
         found = scheme.admissible(fresh)
         admitted += found.well_formed and found.bound
-        one = scheme.observe(suspect, fresh, court)
-        seen.append(Observations(one.evidence, {one.evidence: one.channels[one.evidence]}).record())
+        seen.append(scheme.observe(suspect, fresh, court).tries.record())
     return seen, admitted
 
 
