@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import nn
 
 from benchmark import contract as wm
+
+STEPS, LEAST_BATCH = 8, 4  # of an epoch at least; normalisation needs a few images in each
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Finetune(wm.Attack):
     first. As in the authors' code the rate is constant; it starts with the attack, never from a checkpoint's epoch.
     Two things differ. Their last-layer modes leave the norms' running statistics adapting, so "frozen" layers drift;
     here all but the head is in eval mode. They plug the owner's head back before they verify; here the suspect is
-    what the thief serves. Nets that derive their scales (passports) are folded first, as DeepIPR's attack does.
+    what the thief serves. Nets that derive their scales (passports) are folded first, as DeepIPR's attack does. A batch
+    holds at most an eighth of his labelled images, so that an epoch is eight steps for whoever has few.
     Other papers' rows: `lr=1e-05,epochs=30,optimiser=adam` with a tenth of the data (Kallas & Furon 2022, RoSe);
     `lr=0.001,epochs=200` with 30 % of it (Jebreel et al. 2021, KeyNet).
     """
@@ -32,7 +35,7 @@ class Finetune(wm.Attack):
 
     mode: Literal["ftll", "ftal", "rtll", "rtal"] = wm.parameter("ftal", "fine-tune or retrain, the last layer or all")
     lr: float = wm.parameter(0.01, "learning rate, constant", low=0.0)
-    epochs: int = wm.parameter(10, "passes over the thief's images", low=1)
+    epochs: int = wm.parameter(10, "passes over the thief's labelled images", low=1)
     optimiser: Literal["sgd", "adam"] = wm.parameter("sgd", "with momentum, or Adam")
 
     def run(self, thief: wm.Thief) -> nn.Module:
@@ -41,4 +44,5 @@ class Finetune(wm.Attack):
             redrawn = wm.head(thief.assemble(wm.Net.of(model).spec))
             wm.head(model).load_state_dict(redrawn.state_dict())
         recipe = thief.recipe(lr=self.lr, epochs=self.epochs, optimiser=self.optimiser, schedule="constant")
+        recipe = replace(recipe, batch=min(recipe.batch, max(LEAST_BATCH, len(thief.data) // STEPS)))
         return thief.fit(model, recipe, only=wm.head(model) if self.mode in ("ftll", "rtll") else None)

@@ -15,7 +15,8 @@ class Overwrite(wm.Attack):
 
     Adi et al. 2018 (ownership piracy by embedding a second set); Jebreel et al. 2021 (KeyNet), section 5. The thief
     plays owner: his host is the stolen net, folded where it derived its scales. It is judged as a removal: does the
-    first mark outlive the second? That both keys now fit is a dispute, which the older commitment settles.
+    first mark outlive the second? That both keys now fit is a dispute, which the older commitment settles. Images of
+    his that have no label get the stolen net's.
     """
 
     name = "overwrite"

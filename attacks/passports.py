@@ -17,7 +17,7 @@ Batches = Sequence[tuple[Tensor, Tensor]]
 
 
 class PassportForger(wm.Attack):
-    """What the forgers of this file share."""
+    """What the forgers of this file share: images of theirs that have no label get the stolen net's."""
 
     family = "forged passports"
     paper = "Fan et al., Rethinking Deep Neural Network Ownership Verification, NeurIPS 2019 (arXiv 1909.07830)"
@@ -78,7 +78,8 @@ class Fake2(PassportForger):
             block.norm.requires_grad_()
         scales = [one for block in blocks for one in (block.norm.weight, block.norm.bias)]
         recipe = wm.Recipe(self.epochs, self.lr, schedule="constant")
-        thief.fit(model, recipe, parameters=scales, only=wm.head(model))  # so that no normalisation is in train mode
+        head = wm.head(model)  # alone, so that no normalisation is in train mode
+        thief.fit(model, recipe, data=thief.annotated, parameters=scales, only=head)
         pairs = _realised(blocks, carried, [(block.norm.weight, block.norm.bias) for block in blocks])
         return wm.AttackResult(claim=scheme.passport_key(thief.model, pairs, own))
 
@@ -130,7 +131,7 @@ class Fake3(PassportForger):
             return loss
 
         recipe = wm.Recipe(self.epochs, self.lr, schedule="constant", clip=self.clip)
-        thief.fit(model, recipe, step=step, parameters=forged, only=wm.head(model))
+        thief.fit(model, recipe, data=thief.annotated, step=step, parameters=forged, only=wm.head(model))
         key = scheme.passport_key(thief.model, scheme.passports(model), own)
         return wm.AttackResult(claim=scheme.calibrated(key, thief.model, thief))
 
@@ -193,7 +194,7 @@ class AccessoryBlock(PassportForger):
             return loss
 
         recipe, learnt = wm.Recipe(self.epochs, self.lr, clip=self.clip), [one for pair in layers for one in pair]
-        thief.fit(model, recipe, step=step, parameters=learnt, only=wm.head(model))
+        thief.fit(model, recipe, data=thief.annotated, step=step, parameters=learnt, only=wm.head(model))
         found = given()
         pairs = _realised(blocks, drawn, list(zip(found[::2], found[1::2], strict=True)))
         return wm.AttackResult(claim=scheme.passport_key(thief.model, pairs, own))

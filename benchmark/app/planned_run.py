@@ -26,7 +26,7 @@ from benchmark.planning.clocks.rates import gpus
 from benchmark.planning.job import ways
 from benchmark.planning.null_pools import null_attacks
 from benchmark.planning.plan import Plan, make_plan
-from benchmark.planning.profile import Profile, load_profile
+from benchmark.planning.profile import Counts, Profile, load_profile
 from benchmark.planning.reproduction import Reproduction
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_attacks, select_schemes
@@ -53,7 +53,8 @@ class RunOptions:
     task: str | None
     data_root: Path | None
     offline: bool
-    thief_share: tuple[float, ...] | None
+    thief_labelled: Counts | None
+    thief_unlabelled: Counts | None
     thief_pool: tuple[str, ...] | None
     seeds: int | None
     alpha: float | None
@@ -148,7 +149,7 @@ def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> Planned
     keep: whether a store without a secret gets one; see `run_secret`.
     """
     use_data_root(options.data_root)
-    names = ("task", "thief_share", "thief_pool", "seeds", "alpha", "budget", "timeout")
+    names = ("task", "thief_labelled", "thief_unlabelled", "thief_pool", "seeds", "alpha", "budget", "timeout")
     profile = load_profile(options.profile).with_options(**{name: getattr(options, name) for name in names})
     run = profile.name if options.run_name is None else options.run_name
     machine = Machine(options.results, run, options.workers, options.device, options.memory)
@@ -193,7 +194,7 @@ def plan_calibration(
     met = select_attacks(attacks, registry)
     if unfit := [one.label for one in met if one.aware]:
         raise BenchError(f"{unfit[0]} needs a marked model, and nulls have no mark: choose other --attacks")
-    (scratch,) = select_attacks("scratch", registry)
+    (scratch,) = select_attacks("scratch(recipe=house)", registry)  # nets of the owner's architecture
     neighbours = {kind: select_attacks(one, registry)[0] for kind, one in NEIGHBOURS.items()}
     selected = select_schemes(schemes, registry)
     fit = [one for one in selected if profile.track(one.tasks) is not None]

@@ -84,11 +84,18 @@ DEVICE = click.option(
 )  # fmt: skip
 
 
-def _shares(text: str) -> tuple[float, ...]:
+def _counts(text: str) -> tuple[int | str, ...]:
     try:
-        return tuple(map(float, text.split(",")))
+        return tuple(word if word == "all" else int(word) for word in _words(text))
     except ValueError:
-        raise BenchError(f"--thief-share takes numbers between 0 and 1, such as 0,0.1,1, not {text!r}") from None
+        raise BenchError(f"a thief has numbers of images, such as 30,100, or all, not {text!r}") from None
+
+
+def _no_share(context: click.Context, option: click.Parameter, given: str | None) -> None:
+    if given is not None:
+        raise BenchError(
+            "--thief-share is gone: give --thief-labelled and --thief-unlabelled, numbers of images of the thief's pool"
+        )
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -109,12 +116,17 @@ _PLANNING = (
     DATA_FOLDER,
     OFFLINE,
     click.option(
-        "--thief-share", type=_shares, metavar="TEXT",
-        help="Shares of the thief's pool, such as 0,0.05,1: the first is the matrix's.",
+        "--thief-labelled", type=_counts, metavar="N|all,…",
+        help="Images of the thief's that have labels, such as 30,100: the first is the matrix's.",
     ),
     click.option(
+        "--thief-unlabelled", type=_counts, metavar="N|all,…",
+        help="Images of the thief's that have none; all: what is left of his pool.",
+    ),
+    click.option("--thief-share", hidden=True, expose_value=False, callback=_no_share),
+    click.option(
         "--thief-pool", type=_words, metavar="TEXT",
-        help="disjoint, owner or both: whose images the thief has a share of.",
+        help="disjoint, owner or both: whose images the thief has some of.",
     ),
     click.option("--seeds", type=int, help="How many times host, key and attack are redrawn together."),
     ALPHA,

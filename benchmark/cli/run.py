@@ -58,7 +58,7 @@ def plan(planned: PlannedRun, as_json: bool) -> int:
     from benchmark.execution.progress import duration
 
     plan, workers, to_do = planned.plan, planned.machine.jobs_at_a_time, planned.to_do()
-    seeds, thieves = plan.profile.seeds, plan.profile.thief.axis
+    seeds, thieves = plan.profile.seeds, plan.profile.thieves
     if as_json:
         options.dump({
             "schemes": [setting.label for setting in plan.schemes],
@@ -85,10 +85,9 @@ def plan(planned: PlannedRun, as_json: bool) -> int:
     options.say(f"to do  {to_do.jobs} jobs, about {duration(to_do.seconds)} on {workers} workers, {disk}")
     if to_do.basis:
         options.say(f"       {to_do.basis}")
-    first = [cell for cell in marked if (cell.replicate, cell.pool, cell.share) == (0, *thieves[0])]
     for attack in plan.attacks:
-        unfit = [cell for cell in first if cell.attack == attack.label and cell.reason]
+        unfit = {cell.scheme: cell for cell in marked if cell.attack == attack.label and cell.reason}
         if unfit:
             of = f"{len(unfit)} of {len(plan.schemes)} schemes"
-            options.say(f"not applicable: {attack.label} × {of}: {unfit[0].reason}")
+            options.say(f"not applicable: {attack.label} × {of}: {next(iter(unfit.values())).reason}")
     return EXIT_OK

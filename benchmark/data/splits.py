@@ -15,7 +15,7 @@ from benchmark.data.prepared import split_files as split_files
 from benchmark.data.tasks import Task
 from benchmark.errors import BenchError
 
-HELD_OUT = 10  # a thief trains on all but every tenth of his images, and chooses his settings on those
+HELD_OUT = 10  # a thief holds back a tenth of his images, and chooses his settings on those
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class Data:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def nbytes(self) -> int:
+        return self.x.nbytes + self.y.nbytes
 
     def images(self) -> Tensor:
         """Float (N, C, H, W) in [0, 1]: what every net takes."""
@@ -54,6 +58,41 @@ def as_float(x: Tensor) -> Tensor:
 def as_bytes(x: Tensor) -> Tensor:
     """Pixels in [0, 1] to uint8, rounded: the form in which a trigger is kept, hashed and sent."""
     return (x.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """A thief's images: `labelled` ones, and `unlabelled` ones, uint8 (N, C, H, W), whose labels nobody told him."""
+
+    labelled: Data
+    unlabelled: Tensor
+
+    @classmethod
+    def of(cls, labelled: Data) -> Holdings:
+        """Those of a thief who has labels for all he has."""
+        return cls(labelled, labelled.x[:0])
+
+    def __len__(self) -> int:
+        return len(self.labelled) + len(self.unlabelled)
+
+    @property
+    def nbytes(self) -> int:
+        return self.labelled.nbytes + self.unlabelled.nbytes
+
+    @property
+    def inputs(self) -> Tensor:
+        """All of them without labels, uint8 (N, C, H, W): the labelled ones first."""
+        return torch.cat([self.labelled.x, self.unlabelled])
+
+    def joined(self, other: Holdings) -> Holdings:
+        return Holdings(self.labelled.joined(other.labelled), torch.cat([self.unlabelled, other.unlabelled]))
+
+    def to(self, device: torch.device) -> Holdings:
+        return Holdings(self.labelled.to(device), self.unlabelled.to(device))
+
+    def copy(self) -> Holdings:
+        """The same images in tensors of their own."""
+        return Holdings(self.labelled.copy(), self.unlabelled.clone())
 
 
 @dataclass(frozen=True)
@@ -89,8 +128,23 @@ def load(task: Task) -> Splits:
     return Splits(*(load_split(task, role) for role in ("owner", "thief", "test")))
 
 
-def thief_data(pool: Data, share: float, rng: torch.Generator) -> tuple[Data, Data]:
-    """What the thief trains on and what he holds out, of `share` in [0, 1] of his pool; nested in the share."""
-    order = torch.randperm(len(pool), generator=rng)[: round(share * len(pool))]
-    held_out = torch.arange(len(order)) % HELD_OUT == HELD_OUT - 1
-    return pool.take(order[~held_out]), pool.take(order[held_out])
+def thief_data(
+    pool: Data, labelled: int, unlabelled: int, rng: torch.Generator, kind: str = "classification"
+) -> tuple[Holdings, Holdings]:
+    """What a thief uses of `pool`, and what he holds out: images `rng` puts in an order, the first of them `labelled`.
+
+    He holds out the last tenth of his images, so no labelled one as long as he has others; on tasks of the `kind`
+    image-to-image the last tenth of the labelled ones (at least one), since what a service answers tells nothing of how
+    good it is. What he uses is nested in both numbers.
+    """
+    order = torch.randperm(len(pool), generator=rng)[: labelled + unlabelled]
+    own, more = order[:labelled], order[labelled:]
+    if kind == "image-to-image":
+        spare_own, spare_more = -(-len(own) // HELD_OUT), 0
+    else:
+        spare_more = min(len(more), len(order) // HELD_OUT)
+        spare_own = len(order) // HELD_OUT - spare_more
+    (own, own_out), (more, more_out) = (
+        some.tensor_split([len(some) - spare]) for some, spare in ((own, spare_own), (more, spare_more))
+    )
+    return Holdings(pool.take(own), pool.x[more]), Holdings(pool.take(own_out), pool.x[more_out])

@@ -16,6 +16,7 @@ import torch
 
 from benchmark.architectures.blocks import Spec
 from benchmark.architectures.net import known
+from benchmark.data.splits import Data
 from benchmark.description import read
 from benchmark.execution.job_context import JobContext, court_stream
 from benchmark.identity import canonical, stream_seed
@@ -28,7 +29,7 @@ from benchmark.store.kept import Kept
 from benchmark.training.flops import Meter
 from benchmark.vocabulary import JobStep
 
-_released: Kept[dict[str, Any]] = Kept(8)  # how useful a release is to its thief, whatever he does to it
+_released: Kept[tuple[Data, dict[str, Any]]] = Kept(8)  # by what a thief measures, and how useful the release is by it
 
 
 def compute(context: JobContext, step: JobStep, made: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,11 +73,11 @@ def _attacked(context: JobContext) -> dict[str, Any]:
     target: str | None = payload["target"]
     release = Release(context.service(target), payload["grants"]) if target else None
     scheme = context.scheme if payload["scheme"] else None
-    training, held_out = context.thief_data(payload["thief"], context.replicate)
+    images, held_out = context.thief_data(payload["thief"], context.replicate)
     if release is None:  # he attacks no release, so he has no strength to choose by what he held out
-        training = training.joined(held_out)
+        images = images.joined(held_out)
     key = context.key(payload["key"]) if payload.get("key") else None
-    service, claim, cost = steps.steal(stages, task_context, training, context.replicate, release, scheme, key)
+    service, claim, cost = steps.steal(stages, task_context, images, context.replicate, release, scheme, key)
     left = {"service": context.leave("service", service)}
     if claim is not None:
         left["key"] = context.leave("key", claim)
@@ -84,8 +85,13 @@ def _attacked(context: JobContext) -> dict[str, Any]:
     if release is not None and len(held_out):  # by which he would choose the strength of his attack
         name = (context.digest(payload["target"], "service"), payload["data"], canonical(payload["thief"]))
         stolen = release.service
-        before = _released.get((*name, context.replicate), lambda: steps.useful(stolen, held_out, task_context))
-        result["thief_utility"] = {"before": before, "after": steps.useful(service, held_out, task_context)}
+
+        def measured() -> tuple[Data, dict[str, Any]]:
+            measure = steps.benchmark_of(stolen, held_out, task_context)
+            return measure, steps.useful(stolen, measure, task_context)
+
+        measure, before = _released.get((*name, context.replicate), measured)
+        result["thief_utility"] = {"before": before, "after": steps.useful(service, measure, task_context)}
     return result
 
 
@@ -142,8 +148,8 @@ def _overlap(context: JobContext, scheme: Scheme, key: Key) -> dict[str, Any]:
         return {}
     if not isinstance(scheme, TriggerScheme):  # its key has no images
         return {}
-    training, held_out = context.thief_data(suspect["thief"], suspect["replicate"])
-    return {"overlap": steps.overlap(scheme.triggers(key), training.joined(held_out))}
+    images, held_out = context.thief_data(suspect["thief"], suspect["replicate"])
+    return {"overlap": steps.overlap(scheme.triggers(key), images.joined(held_out).inputs)}
 
 
 def _drawn(context: JobContext) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from benchmark.crypto.secret_streams import SecretStreams
-from benchmark.data.splits import Data, load_split, thief_data
+from benchmark.data.splits import Data, Holdings, load_split, thief_data
 from benchmark.data.tasks import find_task
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
@@ -31,13 +31,14 @@ from benchmark.training.engine import engine_for
 from benchmark.training.recipe import Recipe
 
 _MOST_IMAGES = 512 << 20  # bytes of images that a process keeps on its device
+Images = TypeVar("Images", Data, Holdings)
 
 
-def _bytes(parts: tuple[Data, ...]) -> int:
-    return sum(tensor.nbytes for data in parts for tensor in (data.x, data.y))
+def _bytes(parts: tuple[Data | Holdings, ...]) -> int:
+    return sum(images.nbytes for images in parts)
 
 
-_images = Kept(_MOST_IMAGES, _bytes)  # of which every job gets copies
+_images: Kept[tuple[Any, ...]] = Kept(_MOST_IMAGES, _bytes)  # of which every job gets copies
 
 
 def court_stream(payload: Mapping[str, Any]) -> tuple[int, str, str, str]:
@@ -213,17 +214,18 @@ class JobContext:
         (images,) = self._kept(lambda: (self._split("test"),), "test")
         return images
 
-    def thief_data(self, thief: Mapping[str, Any], replicate: int) -> tuple[Data, Data]:
-        """What a `thief` of a payload trains on, and what he holds out; no more of the task stays in the process."""
+    def thief_data(self, thief: Mapping[str, Any], replicate: int) -> tuple[Holdings, Holdings]:
+        """What a `thief` of a payload uses, and what he holds out; no more of the task stays in the process."""
+        numbers, task = (thief["labelled"], thief["unlabelled"]), self.task_context.task
 
-        def drawn() -> tuple[Data, Data]:
+        def drawn() -> tuple[Holdings, ...]:
             whole = self._split("thief" if thief["pool"] == "disjoint" else "owner")
-            return thief_data(whole, thief["share"], stream(replicate, "thief-data", self.task_context.task.name))
+            return thief_data(whole, *numbers, stream(replicate, "thief-data", task.name), task.kind)
 
-        training, held_out = self._kept(drawn, thief["pool"], thief["share"], replicate)
-        return training, held_out
+        images, held_out = self._kept(drawn, thief["pool"], *numbers, replicate)
+        return images, held_out
 
-    def _kept(self, made: Callable[[], tuple[Data, ...]], *name: object) -> tuple[Data, ...]:
+    def _kept(self, made: Callable[[], tuple[Images, ...]], *name: object) -> tuple[Images, ...]:
         """Copies of images that the process keeps on its device, so that no job reads or splits them again, and none
         finds what another wrote into its own.
         """

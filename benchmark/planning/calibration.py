@@ -40,7 +40,7 @@ def calibration_plan(
     """The jobs, and which of them stand for what: one entry per scheme, as run.json's `calibration`.
 
     Every scheme is calibrated on its track. attacks: each clean null meets one of those that serve its track, in turn.
-    scratch: trains on the thief's split, so its models are the pool of disjoint data. neighbours: by kind of task, what
+    scratch: trains on all of the thief's split, so its models are the pool of disjoint data. neighbours: by kind of task, what
     other people with other data do to the owner's own host. null_attacks, estimates, secret: as in `make_plan`. Raises
     BenchError where no attack serves a track.
     """
@@ -70,7 +70,7 @@ def _pools(
     draft: PlanBuilder, attacks: Sequence[Setting], scratch: Setting, neighbour: Setting
 ) -> dict[str, list[str]]:
     """The innocent models of a track, by pool."""
-    thief = draft.profile.thief.axis[0]
+    thief, other = draft.profile.thieves[0], draft.well_off
     clean, host = draft.clean_nulls(), draft.host(0)
     small = draft.task.kind != CLASSIFICATION
     others = OTHER_IMAGE_NETS if small else OTHER_NETS
@@ -78,9 +78,9 @@ def _pools(
     return {
         "clean": clean,
         "other architecture": [draft.null(index, name) for index, name in zip(range(others), cycle(architectures))],
-        "disjoint data": [draft.attacked(scratch, None, None, number, thief) for number in range(others)],
+        "disjoint data": [draft.attacked(scratch, None, None, number, other) for number in range(others)],
         "near innocents": [
-            host, *(draft.attacked(neighbour, None, host, number, thief) for number in range(1, others))
+            host, *(draft.attacked(neighbour, None, host, number, other) for number in range(1, others))
         ],
         "attacked": [
             draft.attacked(attack, None, null, index, thief)

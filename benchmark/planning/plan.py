@@ -8,11 +8,11 @@ from typing import Any
 
 from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job
-from benchmark.planning.plan_builder import SURROGATES, PlanBuilder, PoolShare
+from benchmark.planning.plan_builder import SURROGATES, PlanBuilder
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
 from benchmark.store.gc_pause import paused
-from benchmark.store.run_description import PlannedCell
+from benchmark.store.run_description import DescribedThief, PlannedCell
 from benchmark.vocabulary import may
 
 
@@ -48,11 +48,10 @@ def make_plan(
         cell
         for replicate in range(profile.seeds)
         for scheme in schemes
-        for thief in profile.thief.axis
-        for cell in _Row(
-            builders[profile.track(scheme.tasks) or profile.tracks[0]], scheme, replicate, thief
-        ).cells(attacks)
-    ]  # fmt: skip
+        for track in [profile.track(scheme.tasks) or profile.tracks[0]]
+        for thief in track.thieves
+        for cell in _Row(builders[track], scheme, replicate, thief).cells(attacks)
+    ]
     surrogates = dict.fromkeys(null_attacks, SURROGATES)
     return Plan(profile, tuple(schemes), tuple(attacks), tuple(cells), tuple(jobs.values()), surrogates)
 
@@ -64,7 +63,7 @@ class _Row:
     builder: PlanBuilder
     scheme: Setting
     replicate: int
-    thief: PoolShare
+    thief: DescribedThief
 
     def cells(self, attacks: Sequence[Setting]) -> Iterator[PlannedCell]:
         """Innocents are judged after the attacks of the matrix's thief only."""
@@ -79,12 +78,11 @@ class _Row:
             reason = self._out_of_reach(attack)
             jobs = {} if reason else self._jobs(attack, common)
             yield self._cell(attack.label, reason=reason, jobs=jobs)
-        if self.thief == self.builder.profile.thief.axis[0]:
+        if self.thief == self.builder.profile.thieves[0]:
             yield from self._innocents(attacks, common)
 
     def _cell(self, attack: str, **found: Any) -> PlannedCell:
-        pool, share = self.thief
-        return PlannedCell(self.scheme.label, attack, self.replicate, pool=pool, share=share, **found)
+        return PlannedCell(self.scheme.label, attack, self.replicate, **vars(self.thief), **found)
 
     def _common(self, attacks: Sequence[Setting]) -> dict[str, str]:
         """The jobs that all cells of the row share, by role."""

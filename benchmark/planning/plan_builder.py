@@ -25,13 +25,13 @@ from benchmark.planning.job import Job, PluginSource
 from benchmark.planning.payload import Parts, SharedPart, payload, payload_id
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting, Stage
+from benchmark.store.run_description import DescribedThief
 from benchmark.vocabulary import RECORD_SCHEMA, JobKind, JobRole
 
 ROLES: dict[JobKind, JobRole] = {
     "host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court", "drawn": "court",
 }  # fmt: skip
 SURROGATES = 8  # of clean nulls: the fewest that count as a pool (docs/decisions.md, Evidence)
-PoolShare = tuple[str, float]  # the pool that a thief's images are from, and his share of it in [0, 1]
 P = ParamSpec("P")
 
 
@@ -130,13 +130,18 @@ class PlanBuilder:
     def clean_nulls(self) -> list[str]:
         return [self.null(index) for index in range(self.profile.nulls)]
 
+    @property
+    def well_off(self) -> DescribedThief:
+        """A thief with labels for all of the pool that the matrix's thief has some of."""
+        pool = self.profile.thieves[0].pool
+        return DescribedThief(pool, self.task.owner if pool == "owner" else self.task.thief, 0)
+
     def surrogate_nulls(self, count: int = SURROGATES) -> list[str]:
         """Surrogates of `count` nulls, each by a thief with all of his pool; none where the track has no such pool."""
         if self.null_attack is None:
             return []
-        thief = (self.profile.thief.axis[0][0], 1.0)
         # counted down from -1: no seed of a run draws from these streams, so no suspect shares its start with a null
-        return [self.attacked(self.null_attack, None, self.null(one), -1 - one, thief) for one in range(count)]
+        return [self.attacked(self.null_attack, None, self.null(one), -1 - one, self.well_off) for one in range(count)]
 
     @cached_property
     def null_pools(self) -> dict[str, list[str]]:
@@ -155,15 +160,15 @@ class PlanBuilder:
 
     @added_once
     def attacked(
-        self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int, thief: PoolShare
+        self, attack: Setting, scheme: Setting | None, target: str | None, replicate: int, thief: DescribedThief
     ) -> str:
         """`scheme` None: nothing of it plays a part. Its code is in the payload only if the attack knows it."""
         traits = scheme.traits if scheme else {}
         whom = scheme.label if scheme and target and self.jobs[target].kind == "marked" else "unmarked"
         label = f"attacked {whom} × {attack.label}" if target else f"attacked {attack.label}"
-        pool, share = thief
-        if thief != self.profile.thief.axis[0]:
-            label += f" with {100 * share:g} % of the {pool} pool"
+        if thief != self.profile.thieves[0]:
+            label += f" with {thief.labelled} labelled and {thief.unlabelled} unlabelled images of the {thief.pool} pool"
+        held = {"pool": thief.pool, "labelled": thief.labelled, "unlabelled": thief.unlabelled}
         known = scheme if attack.aware else None
         stages = self._part("stages", attack.label, lambda: [described(stage) for stage in attack.stages], label)
         return self.add(
@@ -171,7 +176,7 @@ class PlanBuilder:
             stages=stages,
             scheme=self._part("public", known.label, lambda: public(known.stages[0]), label) if known else None,
             target=target, grants=traits.get("release", "weights") if target else None, replicate=replicate,
-            thief=self._part("thief", f"{share!r} of {pool}", lambda: {"pool": pool, "share": share}, label),
+            thief=self._part("thief", repr(thief), lambda: held, label),
             **({"key": target} if attack.oracle else {}),
         )  # fmt: skip
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from benchmark.architectures.catalogue import read_architecture
 from benchmark.data.own_images import is_own, read_name
-from benchmark.data.tasks import find_task
+from benchmark.data.tasks import Task, find_task
 from benchmark.description import did_you_mean, read
 from benchmark.errors import BenchError
 from benchmark.files import read_toml
@@ -20,6 +21,7 @@ PROFILES = Path(__file__).parent / "profiles"
 # fields that older jobs don't have: in a payload only with another value, so that these jobs keep their ids
 _LATER = {"smoothing": 0.0, "decay_norms": True, "border": "zeros", "engine": "auto"}
 Part = TypeVar("Part", "Profile", "ThiefData")
+Counts = tuple[int | Literal["all"], ...]
 
 
 @dataclass(frozen=True)
@@ -56,28 +58,41 @@ class Training:
 
 @dataclass(frozen=True)
 class ThiefData:
-    """The thief's images: a share of the disjoint split, or of the owner's training set.
+    """The thief's images, of the disjoint split or of the owner's training set: how many with labels and without.
 
-    Several values make an axis: the first of each is the matrix's, the others give curves.
+    "all": the whole pool, or all that is left of it. Several values make an axis: the first of each is the matrix's,
+    the others give curves.
     """
 
     pool: tuple[str, ...]
-    share: tuple[float, ...]
+    labelled: Counts
+    unlabelled: Counts
 
     def __post_init__(self) -> None:
         if not self.pool or not set(self.pool) <= {"disjoint", "owner"}:
             raise ValueError(f"pool is disjoint or owner, not {_listed(self.pool)}")
-        if not self.share or not all(0 <= share <= 1 for share in self.share):
-            raise ValueError(f"share must lie between 0 and 1, not {_listed(self.share)}")
-        if len(self.pool) * len(self.share) > MOST_THIEVES:
-            raise ValueError(f"pool and share make at most {MOST_THIEVES} thieves together")
-        if len(set(self.axis)) < len(self.axis):
-            raise ValueError(f"pool and share name each value once, not {_listed(self.pool + self.share)}")
+        for name, counts in (("labelled", self.labelled), ("unlabelled", self.unlabelled)):
+            if not counts or not all(count == "all" or count >= 0 for count in counts):
+                raise ValueError(f"{name} is a number of images, or all, not {_listed(counts)}")
+        if len(self.pool) * len(self.labelled) * len(self.unlabelled) > MOST_THIEVES:
+            raise ValueError(f"pool, labelled and unlabelled make at most {MOST_THIEVES} thieves together")
 
-    @property
-    def axis(self) -> list[tuple[str, float]]:
-        """Every (pool, share), that of the matrix first."""
-        return [(pool, share) for pool in self.pool for share in self.share]
+    def thieves(self, task: Task) -> list[DescribedThief]:
+        """Every thief on a task, that of the matrix first. Raises ValueError where a pool can't give what they name."""
+        found = []
+        for pool, labelled, unlabelled in product(self.pool, self.labelled, self.unlabelled):
+            there = task.owner if pool == "owner" else task.thief
+            own = there if labelled == "all" else labelled
+            more = max(0, there - own) if unlabelled == "all" else unlabelled
+            if own + more > there:
+                raise ValueError(
+                    f"{own} labelled and {more} unlabelled images are more than the {there} of the {pool} pool of "
+                    f"{task.name}: ask for fewer, or write unlabelled = all for those that are left"
+                )
+            found.append(DescribedThief(pool, own, more))
+        if len(set(found)) < len(found):
+            raise ValueError("pool, labelled and unlabelled name each thief once")
+        return found
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,7 @@ class ImageTrack:
     budget: float
     nulls: int
     training: Training
+    thief: ThiefData = ThiefData(("disjoint",), ("all",), (0,))
 
 
 MOST_NULLS, MOST_SEEDS, MOST_THIEVES = 10_000, 1_000, 100  # a plan is made in memory, job by job
@@ -137,6 +153,7 @@ class Profile:
                 raise ValueError(sentence)
         if kind == "classification":
             read_architecture(self.architecture)
+        _ = self.thieves
         _ = self.tracks  # each of them is a profile, and is checked like this one
 
     @cached_property
@@ -146,6 +163,11 @@ class Profile:
             return (self,)
         main = replace(self, image=None)
         return main, replace(main, **vars(self.image))
+
+    @cached_property
+    def thieves(self) -> list[DescribedThief]:
+        """Every thief of the main task, that of the matrix first."""
+        return self.thief.thieves(find_task(self.task))
 
     def track(self, kinds: Sequence[str]) -> Profile | None:
         """The track whose task is of one of these kinds; None where the profile has none."""
@@ -157,23 +179,26 @@ class Profile:
         return decides | {"training": self.training.payload()}
 
     def with_options(
-        self, *, thief_pool: tuple[str, ...] | None = None, thief_share: tuple[float, ...] | None = None, **options: Any
-    ) -> Profile:
+        self, *, thief_pool: tuple[str, ...] | None = None, thief_labelled: Counts | None = None,
+        thief_unlabelled: Counts | None = None, **options: Any,
+    ) -> Profile:  # fmt: skip
         """This profile with the command line's values; None means not given. Raises BenchError."""
         task = options.get("task")
         if task is not None and is_own(task):
             task = options["task"] = read_name(task).name
         if self.image is not None and task is not None and find_task(task).kind == "image-to-image":
             options |= {"task": None, "image": replace(self.image, task=task)}
-        thief = _with(self.thief, f"profile {self.name}: thief", pool=thief_pool, share=thief_share)
+        where, numbers = f"profile {self.name}: thief", {"labelled": thief_labelled, "unlabelled": thief_unlabelled}
+        thief = _with(self.thief, where, pool=thief_pool, **numbers)
         return _with(self, f"profile {self.name}", thief=thief, **options)
 
     def described(self) -> DescribedProfile:
         """The profile for `run.json`. Its thief is that of the matrix; the other cells name theirs themselves."""
-        thief = DescribedThief(*self.thief.axis[0])
-        training, image = self.training.payload(), None
+        thief, training, image = self.thieves[0], self.training.payload(), None
         if self.image:
-            image = DescribedImageTrack(**asdict(self.image) | {"training": self.image.training.payload()})
+            own = self.image.thief.thieves(find_task(self.image.task))[0]
+            own_training = self.image.training.payload()
+            image = DescribedImageTrack(**asdict(self.image) | {"training": own_training, "thief": own})
         return DescribedProfile(**asdict(self) | {"thief": thief, "training": training, "image": image})
 
 
@@ -204,4 +229,6 @@ def load_profile(name: str) -> Profile:
         hint = did_you_mean(name, profile_names(), "the profiles are")
         raise BenchError(f"no profile is called {name!r}: {hint}, or give the path of a .toml file")
     table, _ = read_toml(path, f"profile {path}", "mend it")
+    if isinstance(thief := table.get("thief"), Mapping) and "share" in thief:
+        raise BenchError(f"profile {path.name}: thief: share is gone: write labelled and unlabelled, numbers of images")
     return read(Profile, {"name": path.stem, **table}, f"profile {path.name}")

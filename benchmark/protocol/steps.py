@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmark.architectures.net import Net
-from benchmark.data.splits import Data, as_float
+from benchmark.data.splits import Data, Holdings, as_float
 from benchmark.protocol.answers import Answers, checked, gaps
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.court import Court, Opaque, Suspect
@@ -41,7 +41,7 @@ def embed(scheme: Scheme, owner: Owner, rng: torch.Generator) -> tuple[Release, 
 
 
 def steal(
-    stages: Sequence[Attack], context: TaskContext, data: Data, replicate: int, release: Release | None,
+    stages: Sequence[Attack], context: TaskContext, images: Holdings, replicate: int, release: Release | None,
     scheme: Scheme | None = None, key: Key | None = None,
 ) -> tuple[Service, Key | None, ThiefCost]:  # fmt: skip
     """Run `stages` one after another on one release: their costs add up, and each has its own random stream and its own
@@ -62,7 +62,7 @@ def steal(
             kind = partial(Insider, key=key)
         running = service.running(context.device) if service else None
         rng = stream(replicate, "thief", attack.name, context.task.name)
-        own = copy.deepcopy((context, data, scheme))
+        own = copy.deepcopy((context, images, scheme))
         thief = kind(*own[:2], rng, running, grants, attack=attack, scheme=own[2], cost=cost)
         with counted(cost.meter):
             found = attack(thief)
@@ -76,6 +76,18 @@ def steal(
     if service is None:
         raise ValueError("an attack needs at least one stage")
     return service, claim, cost
+
+
+def benchmark_of(service: Service, held_out: Holdings, context: TaskContext) -> Data:
+    """Images by which a thief measures what an attack cost him: right is his own label, else what the release says.
+
+    So a thief with few labels measures fidelity to the release, for queries that are not counted as the attack's. On
+    image-to-image tasks he holds out images with labels alone.
+    """
+    if not len(held_out.unlabelled):
+        return held_out.labelled
+    answers = service.running(context.device).ask(as_float(held_out.unlabelled), "labels")
+    return held_out.labelled.joined(Data(held_out.unlabelled, answers.to(held_out.unlabelled.device)))
 
 
 def useful(service: Service, data: Data, context: TaskContext) -> dict[str, Any]:
@@ -144,11 +156,11 @@ def redrawn(
     return seen, admitted
 
 
-def overlap(triggers: Data, pool: Data) -> dict[str, int]:
-    """How many `of` a key's images a thief has `held` whose pool is `pool`, to the last pixel."""
-    if triggers.x.shape[1:] != pool.x.shape[1:]:
+def overlap(triggers: Data, inputs: Tensor) -> dict[str, int]:
+    """How many `of` a key's images a thief `held` whose images are `inputs`, to the last pixel."""
+    if triggers.x.shape[1:] != inputs.shape[1:]:
         return {"held": 0, "of": len(triggers)}
-    images, sums = pool.x.cpu(), pool.x.flatten(1).sum(1).cpu()
+    images, sums = inputs.cpu(), inputs.flatten(1).sum(1).cpu()
     alike = ((image, images[sums == image.sum()]) for image in triggers.x.cpu())
     return {"held": sum(bool((some == image).flatten(1).all(1).any()) for image, some in alike), "of": len(triggers)}
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.architectures.net import Net
-from benchmark.data.splits import Data
+from benchmark.data.splits import Data, Holdings, as_float
 from benchmark.protocol.objects import Key, Running
 from benchmark.protocol.parties import NotApplicable, Owner, Party, TaskContext
 from benchmark.protocol.scheme import Scheme
@@ -52,31 +52,47 @@ class Thief(Party):
     """
 
     def __init__(
-        self, context: TaskContext, data: Data, rng: torch.Generator, running: Running | None, grants: Access, *,
+        self, context: TaskContext, images: Holdings, rng: torch.Generator, running: Running | None, grants: Access, *,
         attack: Declared | None = None, scheme: Scheme | None = None, cost: ThiefCost | None = None,
     ) -> None:  # fmt: skip
         self.cost = cost or ThiefCost()
-        super().__init__(context, data, rng, self.cost.meter)
+        super().__init__(context, images.labelled, rng, self.cost.meter)
         self.grants = smaller(grants, attack.access) if attack else grants
-        self._images, self._running, self._granted = data, running, grants
+        self._images, self._running, self._granted = images, running, grants
         self._attack, self._scheme = attack, scheme
 
     @property
     def data(self) -> Data:
         """The thief's images with labels. Counted as labelled. Raises NotApplicable if he has none."""
-        self.cost.labelled = max(self.cost.labelled, len(self._some_images()))
-        return self._images
+        own = self._images.labelled
+        if not len(own):
+            raise NotApplicable("the attack needs labelled images, and this thief has none")
+        self.cost.labelled = max(self.cost.labelled, len(own))
+        return own
 
     @property
     def inputs(self) -> Tensor:
-        """His images alone, uint8 (N, C, H, W). Counted as unlabelled. Raises NotApplicable if he has none."""
-        self.cost.unlabelled = max(self.cost.unlabelled, len(self._some_images()))
-        return self._images.x
+        """All his images without labels, uint8 (N, C, H, W), the labelled ones first.
 
-    def _some_images(self) -> Data:
+        Counted as unlabelled. Raises NotApplicable if he has none.
+        """
         if not len(self._images):
-            raise NotApplicable("the attack needs images, and this thief has none (a share of 0 of his pool)")
-        return self._images
+            raise NotApplicable("the attack needs images, and this thief has none")
+        self.cost.unlabelled = max(self.cost.unlabelled, len(self._images))
+        return self._images.inputs
+
+    @cached_property
+    def annotated(self) -> Data:
+        """All his images with labels: his own where he has them, else those that the service gives.
+
+        Counted as labelled, unlabelled and queried. Raises NotApplicable if he has no images.
+        """
+        own, more = self._images.labelled, self._images.unlabelled
+        if not len(more):
+            return self.data
+        bought = Data(more, self.ask(as_float(more), "labels"))
+        _ = self.inputs
+        return self.data.joined(bought) if len(own) else bought
 
     def _released(self, wanted: Access) -> Running:
         """The stolen service, for a use that needs `wanted`."""
@@ -113,10 +129,14 @@ class Thief(Party):
     def as_owner(self, host: Net | None = None, data: Data | None = None) -> Owner:
         """The thief as owner, to forge a key or to overwrite. What he reads and trains is counted.
 
-        `host`: the net he marks or draws from (default: he trains one). `data`: in place of his labelled images.
+        `host`: the net he marks or draws from (default: he trains one). `data`: in place of `annotated`.
         """
-        images = (lambda: self.data) if data is None else data
-        return Owner(self.context, images, self.rng, host or (lambda: Net.of(self.fit(self.build()))), self.meter)
+        images = (lambda: self.annotated) if data is None else data
+
+        def trained() -> Net:
+            return Net.of(self.fit(self.build(), data=images() if callable(images) else images))
+
+        return Owner(self.context, images, self.rng, host or trained, self.meter)
 
     def keygen(self, host: Net | None = None) -> Key:
         """A key that he draws by the scheme's public code. Raises NotApplicable where none can be drawn."""

@@ -18,10 +18,19 @@ JUDGED_ROLES = (  # of a cell's jobs; the others made models
 
 @dataclass(frozen=True)
 class DescribedThief:
-    """The images of the matrix's thief: a share, in [0, 1], of the pool "disjoint" or "owner"."""
+    """A thief's images of the pool "disjoint" or "owner": how many he has with labels, and how many without.
+
+    share: runs before version 0.5 say in its place which share of the pool, in [0, 1], he has, all with labels.
+    """
 
     pool: str
-    share: float
+    labelled: int | None = None
+    unlabelled: int | None = None
+    share: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.share is None) is (self.labelled is None) or (self.labelled is None) is not (self.unlabelled is None):
+            raise ValueError("a thief has either labelled and unlabelled images, or a share of his pool")
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class DescribedImageTrack:
     budget: float
     nulls: int
     training: Mapping[str, Any]
+    thief: DescribedThief | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +161,8 @@ class DescribedAttack:
 class PlannedCell:
     """One square of the matrix at one replicate: its jobs by role, or the reason why it can't be run.
 
-    `innocent`: an unmarked model examined with the key of `scheme`. pool, share: the thief's images.
+    `innocent`: an unmarked model examined with the key of `scheme`. pool, labelled, unlabelled: the thief's images, as
+    in `DescribedThief`; where older runs name none, those of the profile.
     """
 
     scheme: str
@@ -161,7 +172,9 @@ class PlannedCell:
     reason: str | None = None
     jobs: Mapping[str, str] = field(default_factory=dict)
     pool: str = "disjoint"
-    share: float = 1.0
+    labelled: int | None = None
+    unlabelled: int | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +290,12 @@ class RunDescription:
     def as_json(self) -> dict[str, Any]:
         """What `run.json` holds."""
         optional = ("calibration", "reproduction")
-        return {name: one for name, one in asdict(self).items() if one is not None or name not in optional}
+        whole = {name: one for name, one in asdict(self).items() if one is not None or name not in optional}
+        image = whole["profile"]["image"] or {}
+        for thief in filter(None, (whole["profile"]["thief"], image.get("thief"), *whole["cells"])):
+            if thief["share"] is None:  # of older runs alone
+                del thief["share"]
+        return whole
 
 
 def retrying(command: str, what: str) -> str:

@@ -136,7 +136,7 @@ def _per(record: Record, base: _Base) -> Per:
     (stage,) = record["job"]["stages"]
     if "epochs" not in stage["parameters"] and cost["samples"] == base.null:
         return "host"
-    return "image" if cost["labelled"] or cost["unlabelled"] else "once"
+    return "image" if cost["unlabelled"] else "label" if cost["labelled"] else "once"
 
 
 if __name__ == "__main__":

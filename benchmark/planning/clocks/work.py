@@ -18,7 +18,7 @@ from benchmark.description import read
 from benchmark.vocabulary import JobKind
 
 MEASURED = Path(__file__).with_name("work.json")
-Per = Literal["host", "image", "once", "suspect", "draw"]
+Per = Literal["host", "label", "image", "once", "suspect", "draw"]
 REPEATS = ("steps", "rounds")  # parameters that multiply what an attack does once
 FORWARD = 1 / 3  # an answer, in trained images: backward counts twice as much as forward
 
@@ -107,8 +107,8 @@ def nearest(kind: str, plugin: str, scheme: str, parameters: Mapping[str, Any]) 
 def amount(work: MeasuredWork, payload: Mapping[str, Any], task: Task, parameters: Mapping[str, Any]) -> float:
     """How often what was measured is done in a job.
 
-    host: trained images of a whole host. image: epochs x the images of the party that trains. once: as often as a
-    parameter of `REPEATS` says. suspect, draw: for each of them.
+    host: trained images of a whole host. image: epochs x the images of the party that trains; label: x those of a
+    thief's that have labels. once: as often as a parameter of `REPEATS` says. suspect, draw: for each of them.
     """
     epochs = payload["world"]["training"]["epochs"]
     if work.per == "suspect":
@@ -121,8 +121,14 @@ def amount(work: MeasuredWork, payload: Mapping[str, Any], task: Task, parameter
         return _first_number(parameters, REPEATS, 1.0)
     if payload["kind"] == "marked":
         return _first_number(parameters, ("epochs",), epochs) * task.owner
-    pool, share = payload["thief"]["pool"], payload["thief"]["share"]
-    return _first_number(parameters, ("epochs",), 1.0) * share * (task.owner if pool == "owner" else task.thief)
+    return _first_number(parameters, ("epochs",), 1.0) * _images(payload["thief"], work.per, task)
+
+
+def _images(thief: Mapping[str, Any], per: Per, task: Task) -> float:
+    """How many images an attack uses; records before version 0.5 name a share of the pool, all with labels."""
+    if "share" in thief:
+        return float(thief["share"] * (task.owner if thief["pool"] == "owner" else task.thief))
+    return float(thief["labelled"] + (0 if per == "label" else thief["unlabelled"]))
 
 
 def _first_number(parameters: Mapping[str, Any], names: Sequence[str], otherwise: float) -> float:
