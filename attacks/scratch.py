@@ -45,9 +45,9 @@ class Scratch(wm.Attack):
     target = "none"
     paper = "Zhou et al. 2004, NeurIPS; Lee 2013, ICML workshop"
 
-    recipe: Literal[
-        "best", "spread", "pseudo", "longer", "moved", "smaller", "kernel", "house"
-    ] = wm.parameter("best", "the one recipe that is carried out; best: chosen on his own labelled images")
+    recipe: Literal["best", "spread", "pseudo", "longer", "moved", "smaller", "kernel", "house"] = wm.parameter(
+        "best", "the one recipe that is carried out; best: chosen on his own labelled images"
+    )
 
     def run(self, thief: wm.Thief) -> nn.Module:
         own, more = thief.data, thief.inputs[len(thief.data) :]
@@ -64,9 +64,7 @@ Maker = Callable[[wm.Thief, wm.Data, Tensor, int], nn.Module]  # thief, labelled
 Moves = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
-def _trials(
-    thief: wm.Thief, own: wm.Data, more: Tensor, steps: int, recipes: Mapping[str, Maker]
-) -> dict[str, float]:
+def _trials(thief: wm.Thief, own: wm.Data, more: Tensor, steps: int, recipes: Mapping[str, Maker]) -> dict[str, float]:
     """By recipe how many images it names right, or the mean PSNR, on labelled images that it was tried without."""
     order = torch.randperm(len(own), generator=thief.rng).to(own.x.device)
     pairs = thief.task.kind == "image-to-image"
@@ -139,6 +137,9 @@ class KernelMachine(nn.Module):
 
     Closeness is Gaussian, exp(-distance^2 / width^2), of images with values in [0, 1]. Its answers are logits.
     """
+
+    images: Tensor
+    weights: Tensor
 
     def __init__(self, n: int, shape: Sequence[int], classes: int, width: float) -> None:
         super().__init__()

@@ -85,6 +85,7 @@ def _first_line(doc: str) -> str:
     return doc.strip().split("\n\n")[0].replace("\n", " ")
 
 
+_CELL = ("scheme", "attack", "replicate", "innocent")
 _THRESHOLDS = frozenset({"about", "alpha", "budget", "seeds", "timeout"})  # of a profile: they select nothing
 
 
@@ -113,7 +114,7 @@ def _selection(described: Mapping[str, Any]) -> tuple[str, set[str]]:
     """What a run.json says of the ground that a board stands on, and what is on it."""
     ground = {name: value for name, value in described["profile"].items() if name not in _THRESHOLDS}
     kind = ["calibration" in described, (described.get("reproduction") or {}).get("scale")]
-    cells = [[cell.get(name) for name in ("scheme", "attack", "replicate", "innocent", "pool", "share")]
+    cells = [[cell.get(name) for name in (*_CELL, "pool", "labelled", "unlabelled", "share")]
              for cell in described["cells"]]  # fmt: skip
     on_it = [*cells, *(one["label"] for role in ("schemes", "attacks") for one in described[role])]
     return json.dumps([ground, kind], sort_keys=True), {json.dumps(one) for one in on_it}

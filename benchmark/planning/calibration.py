@@ -40,9 +40,9 @@ def calibration_plan(
     """The jobs, and which of them stand for what: one entry per scheme, as run.json's `calibration`.
 
     Every scheme is calibrated on its track. attacks: each clean null meets one of those that serve its track, in turn.
-    scratch: trains on all of the thief's split, so its models are the pool of disjoint data. neighbours: by kind of task, what
-    other people with other data do to the owner's own host. null_attacks, estimates, secret: as in `make_plan`. Raises
-    BenchError where no attack serves a track.
+    scratch: trains on all of the thief's split, so its models are the pool of disjoint data. neighbours: by kind of
+    task, what other people with other data do to the owner's own host. null_attacks, estimates, secret: as in
+    `make_plan`. Raises BenchError where no attack serves a track.
     """
     jobs: dict[str, Job] = {}
     drafts = {

@@ -167,7 +167,9 @@ class PlanBuilder:
         whom = scheme.label if scheme and target and self.jobs[target].kind == "marked" else "unmarked"
         label = f"attacked {whom} × {attack.label}" if target else f"attacked {attack.label}"
         if thief != self.profile.thieves[0]:
-            label += f" with {thief.labelled} labelled and {thief.unlabelled} unlabelled images of the {thief.pool} pool"
+            label += (
+                f" with {thief.labelled} labelled and {thief.unlabelled} unlabelled images of the {thief.pool} pool"
+            )
         held = {"pool": thief.pool, "labelled": thief.labelled, "unlabelled": thief.unlabelled}
         known = scheme if attack.aware else None
         stages = self._part("stages", attack.label, lambda: [described(stage) for stage in attack.stages], label)

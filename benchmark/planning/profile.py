@@ -18,6 +18,7 @@ from benchmark.files import read_toml
 from benchmark.store.run_description import DescribedImageTrack, DescribedProfile, DescribedThief
 
 PROFILES = Path(__file__).parent / "profiles"
+MOST_NULLS, MOST_SEEDS, MOST_THIEVES = 10_000, 1_000, 100  # a plan is made in memory, job by job
 # fields that older jobs don't have: in a payload only with another value, so that these jobs keep their ids
 _LATER = {"smoothing": 0.0, "decay_norms": True, "border": "zeros", "engine": "auto"}
 Part = TypeVar("Part", "Profile", "ThiefData")
@@ -107,7 +108,6 @@ class ImageTrack:
     thief: ThiefData = ThiefData(("disjoint",), ("all",), (0,))
 
 
-MOST_NULLS, MOST_SEEDS, MOST_THIEVES = 10_000, 1_000, 100  # a plan is made in memory, job by job
 LEAST_NULLS = {"classification": 16, "image-to-image": 8}  # docs/decisions.md, Evidence
 
 

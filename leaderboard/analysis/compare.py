@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark.errors import BenchError
+from benchmark.store.run_description import DescribedThief
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.results import observations, outcomes
@@ -30,7 +31,7 @@ _GOOD = {
 }  # fmt: skip
 _FLAGGED = {"claim-unclear": 1, "claim-refused": 0}  # a mark that is there and is not believed
 
-CellKey = tuple[str, str, bool, int, str, float]  # scheme, attack, innocent, replicate, the thief's pool and share
+CellKey = tuple[str, str, bool, int, DescribedThief]  # scheme, attack, innocent, replicate, thief
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,9 @@ def compare(a: Board, b: Board) -> Comparison:
     old, new = ({key_of(cell): cell for cell in (*board.cells, *board.beside)} for board in (a, b))
     both = [key for key in old if key in new]
     if not both:
-        raise BenchError("the two runs have no cell in common: compare runs of the same schemes, attacks and seeds")
+        raise BenchError(
+            "the two runs have no cell in common: compare runs of the same schemes, attacks, seeds and thieves' images"
+        )
     images = [{(track.task, track.sha256) for track in board.tracks} for board in (a, b)]
     same_images = {task for task, _ in images[0] & images[1]}
     tests = {key: _tests(a.run, old[key], b.run, new[key], same_images) for key in both}
@@ -130,7 +133,7 @@ def compare(a: Board, b: Board) -> Comparison:
 
 def key_of(cell: Cell) -> CellKey:
     """What a cell is called in every run."""
-    return cell.scheme, cell.attack, cell.innocent, cell.replicate, cell.pool, cell.share
+    return cell.scheme, cell.attack, cell.innocent, cell.replicate, cell.thief
 
 
 def _good(cell: Cell) -> list[int] | None:

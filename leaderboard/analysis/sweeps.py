@@ -1,6 +1,6 @@
 """Curves of utility against remaining evidence: the settings of one attack that differ in one number only.
 
-Two kinds of number are swept: a parameter of the attack (its strength), and the thief's share of the data.
+Two kinds of number are swept: a parameter of the attack (its strength), and how many images the thief has.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from statistics import mean, median
 from typing import Any
 
 from benchmark.plugins.parameters import split_text
+from benchmark.store.run_description import DescribedThief
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
@@ -20,7 +21,7 @@ from leaderboard.judge.tracks import Track
 from leaderboard.stats.utility_test import SCALE, compare
 
 THIEFS_CHOICE = "thief's choice"
-SHARE = "thief share"  # the field of a curve over the thief's data; the pool follows in words
+DATA = ("thief share", "labelled images", "unlabelled images")  # fields of curves over the thief's data; more follows
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _curves(board: Board) -> list[Curve]:
         for part in board.parts
         for curve in (
             *(_over_strength(part, scheme.label, swept) for scheme in part.schemes for swept in sweeps),
-            *_over_share(part),
+            *_over_data(part),
         )
     ]
     return [curve for curve in found if len(curve.points) > 1]
@@ -154,18 +155,30 @@ def _over_strength(board: Board, scheme: str, swept: _Swept) -> Curve:
     return Curve(scheme, swept.attack, swept.field, points, choice, board.track.unit, board.track.budget)
 
 
-def _over_share(board: Board) -> Iterator[Curve]:
-    """Curves over the thief's share of the data, one for each pool, where the run has several thieves."""
+def _over_data(board: Board) -> Iterator[Curve]:
+    """Curves over the thief's images, for each pool and for what stays the same, where there are several thieves."""
     squares: dict[tuple[str, str, str], dict[float, list[Cell]]] = {}
     for cell in (*board.cells, *board.beside):
         if not cell.innocent and not cell.claim and cell.kind != "control":
-            by_share = squares.setdefault((cell.scheme, cell.attack, cell.pool), {})
-            by_share.setdefault(cell.share, []).append(cell)
-    for (scheme, attack, pool), by_share in squares.items():
-        points = [point for share in sorted(by_share) if (point := _point(share, by_share[share]))]
+            for field, value in _axes(cell.thief):
+                squares.setdefault((cell.scheme, cell.attack, field), {}).setdefault(value, []).append(cell)
+    for (scheme, attack, field), by_value in squares.items():
+        points = [point for value in sorted(by_value) if (point := _point(value, by_value[value]))]
         if len({(p.utility_change, p.log10_p) for p in points}) > 1:  # what never touches the data draws no curve
             track = board.track
-            yield Curve(scheme, attack, f"{SHARE} ({pool} pool)", points, None, track.unit, track.budget)
+            yield Curve(scheme, attack, field, points, None, track.unit, track.budget)
+
+
+def _axes(thief: DescribedThief) -> list[tuple[str, float]]:
+    """The curves that a thief is a point of: their fields, and his value on each."""
+    if thief.labelled is None or thief.unlabelled is None:
+        return [(f"{DATA[0]} ({thief.pool} pool)", thief.share or 0.0)]
+    own, more = thief.labelled, thief.unlabelled
+    return [
+        (f"{DATA[1]} ({thief.pool} pool, {more} unlabelled)", own),
+        (f"{DATA[1]} ({thief.pool} pool, {own + more} images in all)", own),
+        (f"{DATA[2]} ({thief.pool} pool, {own} labelled)", more),
+    ]
 
 
 def _point(value: float, cells: Sequence[Cell]) -> Point | None:

@@ -15,7 +15,7 @@ from typing import Any
 from benchmark.store.gc_pause import paused
 from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.case_file import COUNTED
-from leaderboard.judge.cell import Cell, judge_cell, thief_of, verdict_at
+from leaderboard.judge.cell import Cell, judge_cell, matrix_thief, thief_of, verdict_at
 from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.results import cost_of, null_models, outcomes
 from leaderboard.judge.run import Run
@@ -196,9 +196,13 @@ def _judge_cells(run: Run, tracks: Sequence[Track], *, beside: bool) -> list[Cel
     attacks = {attack["label"]: attack for attack in run.described["attacks"]}
     track = {scheme["label"]: track_of(tracks, scheme) for scheme in run.described["schemes"]}
     untouched = {"label": "none", "kind": "control", "claim": False}  # innocents are also seen as they are
-    own = run.profile["thief"]["pool"], run.profile["thief"]["share"]
-    planned = [cell for cell in run.described["cells"] if (thief_of(run, cell) == own) != beside]
-    return [judge_cell(run, cell, attacks.get(cell["attack"], untouched), track[cell["scheme"]]) for cell in planned]
+    own = {one.task: matrix_thief(run.profile, one.task) for one in tracks}
+    return [
+        judge_cell(run, cell, attacks.get(cell["attack"], untouched), on)
+        for cell in run.described["cells"]
+        for on in [track[cell["scheme"]]]
+        if (thief_of(run, cell, on.task) == own[on.task]) != beside
+    ]
 
 
 def _training_cost(run: Run, track: Track) -> tuple[float | None, float | None]:

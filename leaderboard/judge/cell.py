@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmark.store.run_description import DescribedThief
 from leaderboard.judge.case_file import CaseFile, read_case
 from leaderboard.judge.decide import Thresholds, decide
 from leaderboard.judge.evidence import Evidence
@@ -50,8 +51,8 @@ class Cell:
     committed: the verdict of a court that asks for commitment (claims only). before, after: evidence in the
     model as delivered and in the suspect. utility: suspect against delivered model. gates: the suspect's.
     channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
-    where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. pool, share: the thief's images;
-    overlap: those of the key among them.
+    where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. thief: what images he has; overlap:
+    those of the key among them.
     """
 
     task: str
@@ -64,6 +65,7 @@ class Cell:
     claim: bool
     verdict: Verdict
     jobs: Mapping[str, str]
+    thief: DescribedThief
     committed: Verdict | None = None
     before: Evidence | None = None
     after: Evidence | None = None
@@ -74,8 +76,6 @@ class Cell:
     gates: Mapping[str, Utility] = field(default_factory=dict)
     channels: Mapping[str, tuple[ChannelTotal | None, ChannelTotal]] = field(default_factory=dict)
     cost: Cost | None = None
-    pool: str = "disjoint"
-    share: float = 1.0
     overlap: Overlap | None = None
 
 
@@ -91,7 +91,6 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
             # a plug-in's observations that don't fit together cost their own cell
             why = f"its observations can't be weighed: {type(error).__name__}: {error}"
             found = {"verdict": Verdict("crashed", why)}
-    pool, share = thief_of(run, planned)
     return Cell(
         task=track.task,
         unit=track.unit,
@@ -103,8 +102,7 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
         claim=claim,
         jobs=jobs,
         cost=cost_of(run, jobs.get("suspect" if innocent else "attacked")),
-        pool=pool,
-        share=share,
+        thief=thief_of(run, planned, track.task),
         **found,
     )
 
@@ -116,10 +114,17 @@ def verdict_at(run: Run, cell: Cell, court: Thresholds) -> Verdict:
     return decide(read_case(run, cell.jobs, innocent=cell.innocent, claim=cell.claim), court).verdict
 
 
-def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
-    """The thief's pool and share of a planned cell; by default those of the run's profile."""
-    thief = run.profile["thief"]
-    return planned.get("pool", thief["pool"]), planned.get("share", thief["share"])
+def thief_of(run: Run, planned: Mapping[str, Any], task: str) -> DescribedThief:
+    """The thief of a planned cell on this task; by default that of the matrix."""
+    named = {name: planned[name] for name in ("pool", "labelled", "unlabelled", "share") if name in planned}
+    return DescribedThief(**named) if "pool" in named else matrix_thief(run.profile, task)
+
+
+def matrix_thief(profile: Mapping[str, Any], task: str) -> DescribedThief:
+    """The matrix's thief on a task, from the profile of a `run.json`."""
+    image = profile.get("image") or {}
+    own = image.get("thief") if image.get("task") == task else None
+    return DescribedThief(**(own or profile["thief"]))
 
 
 def _judged(case: CaseFile, court: Thresholds) -> dict[str, Any]:

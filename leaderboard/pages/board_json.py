@@ -43,7 +43,8 @@ def _track(board: Board, useless: Mapping[str, int]) -> dict[str, Any]:
 
 def one_cell(board: Board, cell: Cell) -> dict[str, Any]:
     """One entry of `cells`."""
-    return {name: plain(value) for name, value in {**_fields(cell), "reproduce": reproduce(board, cell)}.items()}
+    found = {**_fields(cell), **vars(cell.thief), "reproduce": reproduce(board, cell)}
+    return {name: plain(value) for name, value in found.items() if name != "thief"}
 
 
 def leaderboard_json(board: Board) -> str:

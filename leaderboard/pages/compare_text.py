@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from benchmark.store.run_description import DescribedThief
 from leaderboard.analysis.compare import Change, Comparison, key_of, words
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
@@ -45,8 +46,8 @@ def _change(one: Change) -> dict[str, Any]:
 
 
 def _named(cell: Cell) -> dict[str, Any]:
-    names = ("scheme", "attack", "innocent", "replicate", "pool", "share")
-    return dict(zip(names, key_of(cell), strict=True))
+    *key, thief = key_of(cell)
+    return dict(zip(("scheme", "attack", "innocent", "replicate"), key, strict=True)) | vars(thief)
 
 
 def describe(a: Board, b: Board, found: Comparison) -> str:
@@ -81,8 +82,8 @@ def _secrets(a: Board, b: Board) -> list[str]:
 
 def _name(cell: Cell) -> str:
     """The cell, with the thief's images where he is not the usual one."""
-    usual = (cell.pool, cell.share) == ("disjoint", 1.0)
-    thief = "" if usual else f", {100 * cell.share:g} % of the {cell.pool} pool"
+    usual = DescribedThief("disjoint", share=1.0)  # of older runs
+    thief = "" if cell.thief == usual else f", {wording.images(cell.thief)}"
     return f"{wording.square_name(cell)}, seed {cell.replicate}{thief}"
 
 

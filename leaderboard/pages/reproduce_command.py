@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from leaderboard.judge.board import Board
-from leaderboard.judge.cell import Cell
+from leaderboard.judge.cell import Cell, matrix_thief
 from leaderboard.judge.tracks import read_tracks
 from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH
 
@@ -30,14 +31,22 @@ def reproduce(board: Board, cell: Cell) -> str:
     for name in _KEPT[1:]:
         values = thresholds.get(name, options.get(name, []))
         words += [word for value in values for word in (name, value)]
-    thief = board.run.profile["thief"]
-    if board.beside or "--thief-pool" in options or cell.pool != thief["pool"]:
-        words += ["--thief-pool", cell.pool]
-    if board.beside or "--thief-share" in options or cell.share != thief["share"]:
-        words += ["--thief-share", repr(cell.share)]
+    if cell.task == board.tracks[0].task:
+        words += _thief(board, cell, options)
     if board.run.profile["seeds"] != 1 or "--seeds" in options:
         words += ["--seeds", str(cell.replicate + 1)]
     return " ".join(_quoted(word) for word in [*words, "--run", _ONE_CELL])
+
+
+def _thief(board: Board, cell: Cell, options: Mapping[str, Sequence[str]]) -> list[str]:
+    """The options that name the cell's thief, where it is not the profile's or there are several."""
+    own = matrix_thief(board.run.profile, cell.task)
+    words = []
+    for name in ("pool", "share", "labelled", "unlabelled"):
+        value, option = getattr(cell.thief, name), f"--thief-{name}"
+        if value is not None and (board.beside or option in options or value != getattr(own, name)):
+            words += [option, str(value)]
+    return words
 
 
 def _thresholds(board: Board) -> dict[str, list[str]]:

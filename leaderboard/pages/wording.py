@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from benchmark.store.run_description import DescribedThief
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
@@ -175,6 +176,13 @@ def agreement(found: Agreement) -> str:
     """How alike two models answer, such as `100.0 % agree, gap 1e-05`."""
     gap = f"gap {found.largest_gap:.0e}"
     return gap if found.labels is None else f"{percent(found.labels)} agree, {gap}"
+
+
+def images(thief: DescribedThief) -> str:
+    """What images a thief has, such as `30 labelled and 370 unlabelled images of the disjoint pool`."""
+    if thief.share is not None:
+        return f"{100 * thief.share:g} % of the {thief.pool} pool of images"
+    return f"{thief.labelled:,} labelled and {thief.unlabelled:,} unlabelled images of the {thief.pool} pool"
 
 
 def percent(share: float | None) -> str:

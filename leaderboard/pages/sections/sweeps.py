@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leaderboard.analysis.sweeps import SHARE, THIEFS_CHOICE, Curve, curves
+from leaderboard.analysis.sweeps import DATA, THIEFS_CHOICE, Curve, curves
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines, strong
@@ -24,11 +24,11 @@ def curve_tables(board: Board) -> Section | None:
         "verdict, the mean share, the median p and the mean change. ",
         strong(THIEFS_CHOICE.capitalize()),
         " is the headline point: the strongest setting whose net loss on images that the thief himself held out is at "
-        f"most {wording.budgets(board.shown)}. He sees neither the evidence nor the test set. Values over shares of "
-        "the thief's images have no choice.",
+        f"most {wording.budgets(board.shown)}. He sees neither the evidence nor the test set. Values over the "
+        "thief's images have no choice.",
     )
     parts = [
-        _curve_table(f"{attack}, over the {field}" if field.startswith(SHARE) else attack, field, found)
+        _curve_table(f"{attack}, over the {field}" if field.startswith(DATA) else attack, field, found)
         for (attack, field, _), found in groups.items()
     ]
     return Section("Curves", text, parts=parts)
@@ -36,7 +36,7 @@ def curve_tables(board: Board) -> Section | None:
 
 def _curve_table(title: str, field: str, found: Sequence[Curve]) -> Section:
     values = sorted({point.value for curve in found for point in curve.points})
-    name = SHARE if field.startswith(SHARE) else field
+    name = next((one for one in DATA if field.startswith(one)), field)
     rows = [[f"{value:g}", *(_at(curve, value) for curve in found)] for value in values]
     return Section(title, header=[name, *(curve.scheme for curve in found)], rows=rows)
 

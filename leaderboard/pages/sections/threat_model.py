@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.plugins.parameters import write_value
+from benchmark.store.run_description import DescribedThief
 from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.board import Board
+from leaderboard.judge.cell import matrix_thief
+from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines, link, strong
 
 Facts = list[tuple[str, str]]
@@ -28,18 +31,27 @@ def scheme_facts(described: Mapping[str, Any]) -> Facts:
     ]
 
 
-def attack_facts(described: Mapping[str, Any], thief: Mapping[str, Any]) -> Facts:
-    """What a thief needs, knows and has."""
+def attack_facts(board: Board, described: Mapping[str, Any]) -> Facts:
+    """What a thief needs, knows and has on each task that the attack serves."""
+    served = [one for one in board.tracks if one.kind in described["tasks"]] or board.tracks
+    has = " or ".join(dict.fromkeys(wording.images(matrix_thief(board.run.profile, one.task)) for one in served))
     told = "and the owner's key" if described["kind"] in ORACLE_KINDS else "never a key"
     return [
         ("attack", described["doc"]),
         ("kind, family", ", ".join(dict.fromkeys((described["kind"], described["family"])))),
         ("the thief needs", "his own data only" if described["target"] == "none" else described["access"]),
         ("the thief knows", ", ".join(_knows(described))),
-        ("the thief has", f"{100 * thief['share']:g} % of the {thief['pool']} pool of images; {told}"),
+        ("the thief has", f"{has}; {told}"),
         ("parameters", "; ".join(filter(None, (_parameters(one["parameters"]) for one in described["stages"])))),
         ("source", described["paper"]),
     ]
+
+
+def _part(thief: DescribedThief) -> str:
+    """How much of a pool he has."""
+    if thief.share is not None:
+        return f"{100 * thief.share:g} % of a pool of images"
+    return f"{thief.labelled:,} labelled and {thief.unlabelled:,} unlabelled images of a pool"
 
 
 def _parameters(values: Mapping[str, Any]) -> str:
@@ -66,12 +78,14 @@ def threat_model(board: Board) -> Section:
         for reason in (row.described.get("expected_failure"), row.described.get("expected_forgery"))
         if reason
     ]
-    thief = board.run.profile["thief"]
-    pool = "disjoint from the owner's" if thief["pool"] == "disjoint" else "the owner's own training set"
+    thieves = {track.task: matrix_thief(board.run.profile, track.task) for track in board.shown}
+    first, *others = dict.fromkeys(thieves.values())
+    pool = "disjoint from the owner's" if first.pool == "disjoint" else "the owner's own training set"
+    has = "; ".join(f"on {task} {wording.images(thief)}" for task, thief in thieves.items() if thief in others)
     text = (
-        f"The thief of the matrix has {100 * thief['share']:g} % of a pool of images that is {pool}, and holds "
-        "a tenth of them back to choose the strength of an attack by; no attack outside the "
-        "key-oracle boards is given a key. Marks are judged with the owner's key, committed before the release."
+        f"The thief of the matrix has {_part(first)} that is {pool}, and holds a tenth of them back to choose the "
+        "strength of an attack by; no attack outside the key-oracle boards is given a key."
+        f"{f' He has {has}.' if has else ''} Marks are judged with the owner's key, committed before the release."
     )
     header = ["scheme", "what it is", *shown[1:]]
     return Section(
@@ -80,15 +94,15 @@ def threat_model(board: Board) -> Section:
         parts=[
             Section(header=header, rows=schemes),
             Section(text=lines(expected) if expected else ""),
-            _attacks(board, thief),
+            _attacks(board),
         ],
     )
 
 
-def _attacks(board: Board, thief: Mapping[str, Any]) -> Section:
+def _attacks(board: Board) -> Section:
     groups: dict[tuple[str, ...], list[Inline]] = {}
     for row in board.attacks:
-        facts = dict(attack_facts(row.described, thief))
+        facts = dict(attack_facts(board, row.described))
         knows = [facts["the thief knows"]] if facts["the thief knows"] else []
         if row.kind in ORACLE_KINDS:
             knows.append("the owner's key")

@@ -79,9 +79,7 @@ def page(board: Board) -> str:
             json_for_script(
                 {
                     "schemes": [_given(scheme_facts(row.described)) for row in board.schemes],
-                    "attacks": [
-                        _given(attack_facts(row.described, board.run.profile["thief"])) for row in board.attacks
-                    ],
+                    "attacks": [_given(attack_facts(board, row.described)) for row in board.attacks],
                     "meaning": MEANING,
                     "squares": squares,
                 }
