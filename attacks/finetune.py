@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmark import contract as wm
 
-STEPS, LEAST_BATCH = 8, 4  # of an epoch at least; normalisation needs a few images in each
+STEPS, LEAST_BATCH = 6, 4  # of an epoch at least; normalisation needs a few images in each
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Finetune(wm.Attack):
     Two things differ. Their last-layer modes leave the norms' running statistics adapting, so "frozen" layers drift;
     here all but the head is in eval mode. They plug the owner's head back before they verify; here the suspect is
     what the thief serves. Nets that derive their scales (passports) are folded first, as DeepIPR's attack does. A batch
-    holds at most an eighth of his labelled images, so that an epoch is eight steps for whoever has few.
+    holds at most a sixth of his labelled images, so that an epoch is six steps for whoever has few.
     Other papers' rows: `lr=1e-05,epochs=30,optimiser=adam` with a tenth of the data (Kallas & Furon 2022, RoSe);
     `lr=0.001,epochs=200` with 30 % of it (Jebreel et al. 2021, KeyNet).
     """

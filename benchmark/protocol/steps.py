@@ -41,8 +41,8 @@ def embed(scheme: Scheme, owner: Owner, rng: torch.Generator) -> tuple[Release, 
 
 
 def steal(
-    stages: Sequence[Attack], context: TaskContext, images: Holdings, replicate: int, release: Release | None,
-    scheme: Scheme | None = None, key: Key | None = None,
+    stages: Sequence[Attack], context: TaskContext, images: Holdings | Data, replicate: int,
+    release: Release | None, scheme: Scheme | None = None, key: Key | None = None,
 ) -> tuple[Service, Key | None, ThiefCost]:  # fmt: skip
     """Run `stages` one after another on one release: their costs add up, and each has its own random stream and its own
     copies of what the thief was given, so that nothing passes from one to the next but the service.

@@ -52,10 +52,12 @@ class Thief(Party):
     """
 
     def __init__(
-        self, context: TaskContext, images: Holdings, rng: torch.Generator, running: Running | None, grants: Access, *,
+        self, context: TaskContext, images: Holdings | Data, rng: torch.Generator, running: Running | None, grants: Access, *,
         attack: Declared | None = None, scheme: Scheme | None = None, cost: ThiefCost | None = None,
     ) -> None:  # fmt: skip
+        """images: `Data` are those of a thief who has labels for all."""
         self.cost = cost or ThiefCost()
+        images = Holdings.of(images) if isinstance(images, Data) else images
         super().__init__(context, images.labelled, rng, self.cost.meter)
         self.grants = smaller(grants, attack.access) if attack else grants
         self._images, self._running, self._granted = images, running, grants

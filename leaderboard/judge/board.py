@@ -23,7 +23,7 @@ from leaderboard.judge.summaries import BOARDS, AttackRow, SchemeRow, attack_row
 from leaderboard.judge.tracks import Track, read_tracks, track_of
 from leaderboard.judge.verdicts import Verdict
 from leaderboard.stats.null_tests import SURROGATE_POOL
-from leaderboard.stats.utility_test import does_the_job
+from leaderboard.stats.utility_test import does_the_job, level
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,15 @@ class Board:
     def at(self, scheme: str, attack: str, *, innocent: bool = False) -> list[Cell]:
         """The cells of one square, one per replicate."""
         return self._squares.get((scheme, attack, innocent), [])
+
+    @cached_property
+    def scratch(self) -> list[float]:
+        """How good the nets are that the matrix's thief trains anew, seed by seed: accuracies in [0, 1], or PSNR in dB.
+
+        Empty where the run has no such control.
+        """
+        jobs = dict.fromkeys(cell.jobs["scratch"] for cell in self.owners() if "scratch" in cell.jobs)
+        return [found for job in jobs if (found := level(outcomes(self.run, job))) is not None]
 
     @cached_property
     def _squares(self) -> Mapping[tuple[str, str, bool], list[Cell]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 
 from benchmark.store.run_description import DescribedThief
 from leaderboard.judge.board import Board
@@ -12,7 +13,7 @@ from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.summaries import AttackRow
 from leaderboard.judge.tracks import Track
-from leaderboard.judge.verdicts import KEY_IN_POOL, Tally
+from leaderboard.judge.verdicts import KEY_IN_POOL, NO_BETTER_THAN_SCRATCH, Tally
 from leaderboard.stats.tails import wilson
 from leaderboard.stats.utility_test import LEAST_GAIN, SCALE, Utility
 
@@ -33,11 +34,13 @@ LEGEND = {
     "timeout": "a job ran past its time limit",
     "oom": "a job ran out of memory, also alone on its device",
     "not-run": "no job of this cell failed; it was simply not run yet",
-    "no-better-than-scratch": "flag of removed: training anew on the thief's own data gives as useful a model",
+    "no-better-than-scratch": "flag of removed, written removed*: training anew on the thief's own data gives as useful "
+    "a model",
     "claim-refused": "flag of survived: the evidence is there, but a gate (a separate test) is lost",
     "claim-unclear": "flag of survived: the evidence is there, and a gate is unclear",
     "key-in-pool": "flag: the thief had some of the key's own images, as many as the cell says",
 }
+STAR = "*"  # behind removed, where training anew gives as useful a model
 RARE = ("inconsistent", "unreadable", "key-in-pool")  # explained only where they occur
 DIGITS = {"points": 1, "dB": 2}
 LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
@@ -255,7 +258,24 @@ def verdict(cell: Cell) -> str:
     """The word, with what is unclear behind `undecided`."""
     if cell.verdict.word == "undecided" and cell.verdict.reason:
         return f"undecided ({cell.verdict.reason})"
-    return cell.verdict.word
+    return word(cell)
+
+
+def word(cell: Cell) -> str:
+    """The word alone, with a star where training anew would have done as well."""
+    return cell.verdict.word + STAR * (NO_BETTER_THAN_SCRATCH in cell.verdict.flags)
+
+
+def scratch(board: Board) -> str:
+    """What the scratch control of a board of one task reaches, and what the star means; nothing where it has none."""
+    if not board.scratch:
+        return ""
+    found = [score(value, board.track.unit) for value in sorted(board.scratch)]
+    several = f" (median; {found[0]} to {found[-1]} over {len(found)} seeds)" if len(found) > 1 else ""
+    middle = score(median(board.scratch), board.track.unit)
+    return (
+        f"Training anew from the same images (scratch) reaches {middle}{several}. removed{STAR}: no better than that."
+    )
 
 
 def counted(words: Iterable[str], n: int) -> list[str]:
@@ -280,7 +300,7 @@ def square(cells: Sequence[Cell]) -> list[str]:
         lines.append(changed(cell.utility.delta, cell.unit))
     if cell.kind == "function-preserving" and cell.agreement is not None:
         lines.append(agreement(cell.agreement))
-    return [*lines, *(flag(cell, one) for one in cell.verdict.flags)]
+    return [*lines, *(flag(cell, one) for one in cell.verdict.flags if one != NO_BETTER_THAN_SCRATCH)]
 
 
 def flag(cell: Cell, name: str) -> str:

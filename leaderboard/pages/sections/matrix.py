@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+from benchmark.vocabulary import CLAIM_KINDS
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
@@ -25,7 +26,10 @@ def matrix(board: Board) -> Section:
         return [attack.label, *(_square(board, scheme, attack.label, chosen) for scheme in columns)]
 
     header = ["attack", *columns]
-    parts = [Section(kind.capitalize(), header=header, rows=rows) for kind, rows in _by_kind(board, row)]
+    parts = [
+        Section(kind.capitalize(), "" if kind in CLAIM_KINDS else wording.scratch(board), header, rows)
+        for kind, rows in _by_kind(board, row)
+    ]
     return Section("The matrix", parts=parts)
 
 
@@ -44,7 +48,14 @@ def squares(board: Board) -> Section:
                 verdict, *rest = wording.square(cells)
                 said = strong(verdict) if verdict.startswith(_ALARMS) else verdict
                 rows.append([f"{scheme.label} × {attack.label}", lines([said, ", ".join(rest)])])
-    return Section(header=["scheme × attack", "verdict, mark left, change of utility"], rows=rows)
+    return Section("", _scratch(board), ["scheme × attack", "verdict, mark left, change of utility"], rows)
+
+
+def _scratch(board: Board) -> Inline:
+    """What the scratch control reaches on each task."""
+    found = {part.track.task: wording.scratch(part) for part in board.parts}
+    said = [f"{task}: {text}" if len(found) > 1 else text for task, text in found.items() if text]
+    return lines(said) if said else ""
 
 
 @per_task
@@ -61,7 +72,9 @@ def _square(
 ) -> Inline:
     said = wording.square(board.at(scheme, attack, innocent=innocent))
     choice = [THIEFS_CHOICE] if (scheme, attack) in chosen else []
-    return lines([*(strong(line) if line.split(" ")[0] in _ALARMS else line for line in said), *choice])
+    return lines(
+        [*(strong(line) if line.split(" ")[0].rstrip(wording.STAR) in _ALARMS else line for line in said), *choice]
+    )
 
 
 def short_matrix(board: Board) -> Section:
@@ -75,7 +88,7 @@ def short_matrix(board: Board) -> Section:
     title = (
         f"Robustness of watermarks on {board.track.task} ({'one seed' if seeds == 1 else f'{seeds} seeds'}; run "
         f"{board.run.described['run']}): {shown}, at α = {wording.probability(board.alpha)} and a utility budget of "
-        f"{board.track.budget:g} {board.track.unit}."
+        f"{board.track.budget:g} {board.track.unit}.{f' {scratch}' if (scratch := wording.scratch(board)) else ''}"
     )
     header = ["attack", *(_cited(row.label, row.described["paper"]) for row in board.schemes)]
 
@@ -92,7 +105,7 @@ def _cited(label: str, paper: str) -> Inline:
 
 
 def _short(cells: Sequence[Cell], counted: bool) -> str:
-    words = [cell.verdict.word for cell in cells]
+    words = [wording.word(cell) for cell in cells]
     if set(words) <= {"not-applicable"}:
         return "–"
     if counted:

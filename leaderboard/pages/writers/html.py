@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmark.vocabulary import ORACLE_KINDS
+from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices, curves
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
@@ -155,6 +155,8 @@ def _boards(board: Board, data: list[dict[str, Any]]) -> Iterator[dict[str, Any]
                         data.append(_opened(board, cells))
                 rows.append({"attack": one_line(label), "squares": squares})
             about = wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""
+            if kind not in (INNOCENT, *CLAIM_KINDS):
+                about = " ".join(filter(None, (about, wording.scratch(part))))
             yield {"kind": kind + on, "about": about, "schemes": [one_line(one) for one in schemes], "rows": rows}
 
 
@@ -165,7 +167,9 @@ def _square(cells: Sequence[Cell], number: int, chosen: bool) -> dict[str, Any]:
     strengths = [max(cell.after.log10_p, -9999.0) for cell in cells if cell.after is not None]
     depth = sum(strengths) / len(strengths) if strengths else 0.0
     lines = [*(one_line(line) for line in wording.square(cells)), *([THIEFS_CHOICE] if chosen else [])]
-    sign = _SIGNS[_LOOKS.get(lines[0].split(" ")[0], "none")]  # of the word it stands beside; the tint is of the worst
+    sign = _SIGNS[
+        _LOOKS.get(lines[0].split(" ")[0].rstrip(wording.STAR), "none")
+    ]  # of the word it stands beside; the tint is of the worst
     rank = round(1e5 * _ORDER.index(look) - depth, 2)
     return {"number": number, "lines": lines, "words": words, "look": look, "sign": sign, "rank": rank}
 

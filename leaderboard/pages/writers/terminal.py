@@ -23,7 +23,8 @@ def show(board: Board, folder: Path, console: Console) -> None:
     for size, numbers in headlines(board):
         console.print(Text.assemble((f"{one_line(size)}. ", "bold"), one_line(numbers)))
     listed = squares(board)
-    write([*([listed] if len(listed.rows) <= _FEW else []), by_family(board)], console)
+    few = listed if len(listed.rows) <= _FEW else Section(text=listed.text)
+    write([few, by_family(board)], console)
     console.print(Text(f"Pages: {one_line(folder / 'leaderboard.html')}, and leaderboard.md beside it"), soft_wrap=True)
 
 
