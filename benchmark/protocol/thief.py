@@ -52,8 +52,9 @@ class Thief(Party):
     """
 
     def __init__(
-        self, context: TaskContext, images: Holdings | Data, rng: torch.Generator, running: Running | None, grants: Access, *,
-        attack: Declared | None = None, scheme: Scheme | None = None, cost: ThiefCost | None = None,
+        self, context: TaskContext, images: Holdings | Data, rng: torch.Generator, running: Running | None,
+        grants: Access, *, attack: Declared | None = None, scheme: Scheme | None = None,
+        cost: ThiefCost | None = None,
     ) -> None:  # fmt: skip
         """images: `Data` are those of a thief who has labels for all."""
         self.cost = cost or ThiefCost()

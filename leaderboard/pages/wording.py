@@ -34,8 +34,7 @@ LEGEND = {
     "timeout": "a job ran past its time limit",
     "oom": "a job ran out of memory, also alone on its device",
     "not-run": "no job of this cell failed; it was simply not run yet",
-    "no-better-than-scratch": "flag of removed, written removed*: training anew on the thief's own data gives as useful "
-    "a model",
+    "no-better-than-scratch": "flag of removed, written removed*: training anew on his own data does as well",
     "claim-refused": "flag of survived: the evidence is there, but a gate (a separate test) is lost",
     "claim-unclear": "flag of survived: the evidence is there, and a gate is unclear",
     "key-in-pool": "flag: the thief had some of the key's own images, as many as the cell says",

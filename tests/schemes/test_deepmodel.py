@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from attacks.control import Scratch
+from attacks.scratch import Scratch
 from attacks.surrogate import Surrogate
 from benchmark.contract import NotApplicable, as_float, logits
 from benchmark.plugins.registry import Registry

@@ -72,8 +72,9 @@ def _square(
 ) -> Inline:
     said = wording.square(board.at(scheme, attack, innocent=innocent))
     choice = [THIEFS_CHOICE] if (scheme, attack) in chosen else []
+    words = (line.split(" ")[0].rstrip(wording.STAR) for line in said)
     return lines(
-        [*(strong(line) if line.split(" ")[0].rstrip(wording.STAR) in _ALARMS else line for line in said), *choice]
+        [*(strong(line) if word in _ALARMS else line for line, word in zip(said, words, strict=True)), *choice]
     )
 
 

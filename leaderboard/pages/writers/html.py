@@ -167,9 +167,8 @@ def _square(cells: Sequence[Cell], number: int, chosen: bool) -> dict[str, Any]:
     strengths = [max(cell.after.log10_p, -9999.0) for cell in cells if cell.after is not None]
     depth = sum(strengths) / len(strengths) if strengths else 0.0
     lines = [*(one_line(line) for line in wording.square(cells)), *([THIEFS_CHOICE] if chosen else [])]
-    sign = _SIGNS[
-        _LOOKS.get(lines[0].split(" ")[0].rstrip(wording.STAR), "none")
-    ]  # of the word it stands beside; the tint is of the worst
+    first = lines[0].split(" ")[0].rstrip(wording.STAR)
+    sign = _SIGNS[_LOOKS.get(first, "none")]  # of the word it stands beside; the tint is of the worst
     rank = round(1e5 * _ORDER.index(look) - depth, 2)
     return {"number": number, "lines": lines, "words": words, "look": look, "sign": sign, "rank": rank}
 

@@ -1,7 +1,8 @@
-"""The thief's data: what he trains on and holds out, shares and pools as an axis, and a thief who has nothing."""
+"""The thief's data: what has labels, what he holds out, numbers and pools as an axis, and a thief who has nothing."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,28 +25,42 @@ def planned(attacks: str = "none,finetune(epochs=1),fresh-key", **thief: Any) ->
     return make_plan(profile, select_schemes("adi", REGISTRY), select_attacks(attacks, REGISTRY), {})
 
 
-def split(share: float, pool: str = "disjoint", replicate: int = 0) -> tuple[set[bytes], set[bytes]]:
+def split(labelled: int, unlabelled: int = 0, pool: str = "disjoint", replicate: int = 0, **kind: str) -> Any:
+    """The images that a thief uses, with labels and without, and those he holds out, as sets of bytes."""
     from benchmark.data.splits import load, thief_data
     from benchmark.data.tasks import find_task
     from benchmark.protocol.parties import stream
 
     splits = load(find_task("digits"))
     whole = splits.owner if pool == "owner" else splits.thief
-    parts = thief_data(whole, share, stream(replicate, "thief-data", "digits"))
-    both: Any = tuple({image.numpy().tobytes() for image in part.x} for part in parts)
-    return both
+    parts = thief_data(whole, labelled, unlabelled, stream(replicate, "thief-data", "digits"), **kind)
+    return [
+        {image.numpy().tobytes() for image in images} for part in parts for images in (part.labelled.x, part.unlabelled)
+    ]
 
 
-def test_training_and_held_out_parts_are_apart_and_nested_in_the_share() -> None:
-    training, held_out = split(1.0)
-    assert (len(training), len(held_out)) == (360, 40)
-    assert not training & held_out
-    for share in (0.5, 0.1, 0.05, 0.0):
-        fewer, fewer_held_out = split(share)
-        assert len(fewer) + len(fewer_held_out) == round(400 * share)
-        assert fewer <= training
-        assert fewer_held_out <= held_out
-    assert split(0.1) == split(0.1) != split(0.1, replicate=1)
+def test_the_first_images_have_labels_and_the_last_tenth_is_held_out() -> None:
+    own, more, own_out, more_out = split(30, 370)
+    assert [len(one) for one in (own, more, own_out, more_out)] == [30, 330, 0, 40]
+    assert len(own | more | more_out) == 400
+    for labelled, unlabelled in ((30, 100), (10, 370), (24, 0), (0, 60)):
+        fewer = split(labelled, unlabelled)
+        assert fewer[0] <= own
+        assert fewer[0] | fewer[1] <= own | more
+        assert sum(map(len, fewer)) == labelled + unlabelled
+    assert split(30, 100) == split(30, 100) != split(30, 100, replicate=1)
+
+
+def test_labels_are_held_out_only_where_nothing_else_is() -> None:
+    assert [len(one) for one in split(400)] == [360, 0, 40, 0]
+    assert [len(one) for one in split(395, 5)] == [360, 0, 35, 5]
+    assert [len(one) for one in split(5)] == [5, 0, 0, 0]
+    assert split(200)[0] <= split(400)[0]
+
+
+def test_an_image_to_image_thief_holds_out_pairs() -> None:
+    assert [len(one) for one in split(64, 336, kind="image-to-image")] == [57, 336, 7, 0]
+    assert [len(one) for one in split(4, kind="image-to-image")] == [3, 0, 1, 0]
 
 
 def test_an_owners_pool_is_the_owners_own_images() -> None:
@@ -53,9 +68,9 @@ def test_an_owners_pool_is_the_owners_own_images() -> None:
     from benchmark.data.tasks import find_task
 
     owners = {image.numpy().tobytes() for image in load(find_task("digits")).owner.x}
-    training, held_out = split(0.1, "owner")
-    assert training | held_out <= owners
-    assert not split(1.0)[0] & owners
+    own, more, own_out, more_out = split(100, 100, "owner")
+    assert own | more | own_out | more_out <= owners
+    assert not split(400)[0] & owners
 
 
 def test_a_thief_without_images_gets_a_reason_and_what_needs_none_still_runs() -> None:
@@ -125,21 +140,23 @@ def test_a_thief_with_too_few_images_for_a_key_gets_the_schemes_own_reason(
         embed(mark, Owner(lab.context, one, stream("few"), service.net), stream("key"))
 
 
-def test_the_first_share_is_the_matrix_and_the_others_only_add_cells() -> None:
-    alone, several = planned(thief_share=(0.5,)), planned(thief_share=(0.5, 0.1))
+def test_the_first_number_is_the_matrix_and_the_others_only_add_cells() -> None:
+    alone, several = planned(thief_labelled=(100,)), planned(thief_labelled=(100, 30))
     assert {job.id for job in alone.jobs} < {job.id for job in several.jobs}
-    matrix = [cell for cell in several.cells if cell.share == 0.5]
+    matrix = [cell for cell in several.cells if cell.labelled == 100]
     assert matrix == list(alone.cells)
-    others = [cell for cell in several.cells if cell.share == 0.1]
+    others = [cell for cell in several.cells if cell.labelled == 30]
     assert [cell.attack for cell in others] == [cell.attack for cell in matrix if not cell.innocent]
     assert not any(cell.innocent for cell in others)
-    described = describe(several, "run", "bench", ())
-    assert (described.profile.thief.pool, described.profile.thief.share) == ("disjoint", 0.5)
-    assert {(cell.pool, cell.share) for cell in described.cells} == {("disjoint", 0.5), ("disjoint", 0.1)}
+    described = describe(several, "run", "bench", ()).as_json()
+    assert described["profile"]["thief"] == {"pool": "disjoint", "labelled": 100, "unlabelled": 300}
+    held = {(cell["pool"], cell["labelled"], cell["unlabelled"]) for cell in described["cells"]}
+    assert held == {("disjoint", 100, 300), ("disjoint", 30, 370)}
+    assert not any("share" in cell for cell in described["cells"])
 
 
-def test_a_share_changes_the_jobs_of_thieves_and_no_others() -> None:
-    one, other = planned(thief_share=(1.0,)), planned(thief_share=(0.1,))
+def test_numbers_of_images_change_the_jobs_of_thieves_and_no_others() -> None:
+    one, other = planned(thief_labelled=(100,)), planned(thief_unlabelled=(0,))
     ids = {job.id for job in other.jobs}
     changed = {job.kind for job in one.jobs if job.id not in ids}
     assert changed == {"attacked", "judged"}
@@ -147,28 +164,61 @@ def test_a_share_changes_the_jobs_of_thieves_and_no_others() -> None:
     assert marked <= ids
 
 
-def test_pools_and_shares_cross() -> None:
-    plan = planned(thief_pool=("disjoint", "owner"), thief_share=(1.0, 0.1))
-    assert [*dict.fromkeys((cell.pool, cell.share) for cell in plan.cells)] == [
-        ("disjoint", 1.0), ("disjoint", 0.1), ("owner", 1.0), ("owner", 0.1),
+def test_pools_and_numbers_cross() -> None:
+    plan = planned(thief_pool=("disjoint", "owner"), thief_labelled=(30, 100), thief_unlabelled=(300, 0))
+    assert [*dict.fromkeys((cell.pool, cell.labelled, cell.unlabelled) for cell in plan.cells)] == [
+        (pool, labelled, unlabelled)
+        for pool in ("disjoint", "owner") for labelled in (30, 100) for unlabelled in (300, 0)
     ]  # fmt: skip
+
+
+def test_an_image_track_has_a_thief_of_its_own() -> None:
+    profile = load_profile("quick").with_options(thief_labelled=(10, 20))
+    schemes = select_schemes("adi,deepmodel", REGISTRY)
+    plan = make_plan(profile, schemes, select_attacks("none,surrogate", REGISTRY), {})
+    (own,) = profile.tracks[1].thieves
+    held = {(cell.scheme.split("(")[0], cell.labelled, cell.unlabelled) for cell in plan.cells}
+    assert held == {("adi", 10, 390), ("adi", 20, 380), ("deepmodel", own.labelled, own.unlabelled)}
+    image = describe(plan, "run", "bench", ()).as_json()["profile"]["image"]
+    assert image["thief"] == {"pool": own.pool, "labelled": own.labelled, "unlabelled": own.unlabelled}
+
+
+def test_a_pool_can_give_no_more_than_it_has() -> None:
+    with pytest.raises(BenchError, match="profile quick: 30 labelled and 371 unlabelled images are more than the 400"):
+        planned(thief_labelled=(30,), thief_unlabelled=(371,))
+    (cell, *_) = planned(thief_labelled=("all",)).cells
+    assert (cell.labelled, cell.unlabelled) == (400, 0)
 
 
 def test_a_profile_writes_one_value_or_several(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "small.toml").read_text()
+    assert 'labelled = "all"\n' in text
     path = tmp_path / "many.toml"
-    path.write_text(text.replace("share = 1.0", "share = [0, 0.05, 1.0]"))
+    path.write_text(text.replace('labelled = "all"\n', 'labelled = [0, 30, "all"]\n'))
     profile: Profile = load_profile(str(path))
-    assert profile.thief.axis == [("disjoint", 0.0), ("disjoint", 0.05), ("disjoint", 1.0)]
+    assert [(one.pool, one.labelled, one.unlabelled) for one in profile.thieves] == [
+        ("disjoint", 0, 0), ("disjoint", 30, 0), ("disjoint", 400, 0),
+    ]  # fmt: skip
     for wrong, sentence in (
-        ("share = []", "thief: share must lie between 0 and 1, not nothing"),
-        ("share = [0.5, 2]", "thief: share must lie between 0 and 1, not 0.5, 2.0"),
-        ("share = [0.5, 0.5]", "thief: pool and share name each value once"),
-        ('share = ["all"]', "thief: share number 0 must be a number, not 'all'"),
+        ("labelled = []", "thief: labelled is a number of images, or all, not nothing"),
+        ("labelled = [5, -2]", "thief: labelled is a number of images, or all, not 5, -2"),
+        ('labelled = [400, "all"]', "pool, labelled and unlabelled name each thief once"),
+        ("labelled = [0.5]", "thief: labelled number 0 must be a whole number or all, not 0.5"),
+        ("labelled = 401", "401 labelled and 0 unlabelled images are more than the 400 of the disjoint pool of digits"),
+        ("share = 1.0", "thief: share is gone: write labelled and unlabelled, numbers of images"),
     ):
-        path.write_text(text.replace("share = 1.0", wrong))
-        with pytest.raises(BenchError, match=sentence.replace(".", r"\.")):
+        path.write_text(text.replace('labelled = "all"\n', f"{wrong}\n"))
+        with pytest.raises(BenchError, match=re.escape(sentence)):
             load_profile(str(path))
     path.write_text(text.replace('pool = "disjoint"', 'pool = "stolen"'))
     with pytest.raises(BenchError, match=r"thief: pool is disjoint or owner, not 'stolen'"):
         load_profile(str(path))
+
+
+def test_the_option_that_is_gone_says_what_took_its_place() -> None:
+    from click.testing import CliRunner
+
+    from benchmark.cli import main
+
+    with pytest.raises(BenchError, match="--thief-share is gone: give --thief-labelled and --thief-unlabelled"):
+        CliRunner().invoke(main, ["plan", "--thief-share", "0.5"], standalone_mode=False, catch_exceptions=False)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmark.architectures.net import Net, build
-from benchmark.data.splits import Data, load, thief_data
+from benchmark.data.splits import Data, Holdings, load, thief_data
 from benchmark.data.tasks import DATA_ROOT, find_task
 from benchmark.execution.job_bodies import compute
 from benchmark.execution.job_context import Changed, JobContext, context_of
@@ -44,20 +44,30 @@ def context(jobs: list[Job], tmp_path: Path) -> Callable[[], JobContext]:
     return lambda: JobContext(attacked, RecordStore(tmp_path / "store"), torch.device("cpu"))
 
 
-THIEF = {"pool": "disjoint", "share": 0.5}
+THIEF = {"pool": "disjoint", "labelled": 30, "unlabelled": 170}
+
+
+def unlabelled(images: Holdings) -> Data:
+    return Data(images.unlabelled, images.labelled.y)
+
+
 TAKEN: dict[str, Callable[[JobContext], Data]] = {
     "owner": JobContext.owner_data,
     "judge": JobContext.test,
-    "thief": lambda context: context.thief_data(THIEF, 1)[0],
-    "thief's held-out": lambda context: context.thief_data(THIEF, 1)[1],
+    "thief": lambda context: context.thief_data(THIEF, 1)[0].labelled,
+    "thief, without labels": lambda context: unlabelled(context.thief_data(THIEF, 1)[0]),
+    "thief's held-out": lambda context: unlabelled(context.thief_data(THIEF, 1)[1]),
 }
 
 
 def right() -> dict[str, Data]:
     """What each party has, from the files."""
     splits = load(TASK)
-    training, held_out = thief_data(splits.thief, THIEF["share"], stream(1, "thief-data", TASK.name))
-    return {"owner": splits.owner, "judge": splits.test, "thief": training, "thief's held-out": held_out}
+    images, held_out = thief_data(splits.thief, 30, 170, stream(1, "thief-data", TASK.name))
+    return {
+        "owner": splits.owner, "judge": splits.test, "thief": images.labelled,
+        "thief, without labels": unlabelled(images), "thief's held-out": unlabelled(held_out),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("party", TAKEN)
@@ -81,8 +91,8 @@ def test_no_file_of_a_split_is_read_again(
     for party, taken in TAKEN.items():
         assert torch.equal(taken(context()).x, wanted[party].x)
     monkeypatch.setattr("benchmark.execution.job_context.load_split", _gone)
-    with pytest.raises(Changed, match="gone"):  # of another share nothing is at hand
-        context().thief_data({**THIEF, "share": 0.25}, 1)
+    with pytest.raises(Changed, match="gone"):  # of another thief nothing is at hand
+        context().thief_data({**THIEF, "labelled": 20}, 1)
 
 
 def _gone(*_: Any) -> Data:

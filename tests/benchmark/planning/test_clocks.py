@@ -38,8 +38,11 @@ def marked(name: str, profile: Profile = QUICK, **parameters: Any) -> dict[str, 
     return payload("marked", profile, scheme=plugin(name, **parameters))
 
 
-def attacked(*stages: Mapping[str, Any], share: float = 1.0, pool: str = "disjoint") -> dict[str, Any]:
-    return payload("attacked", stages=list(stages), scheme=None, thief={"pool": pool, "share": share})
+def attacked(
+    *stages: Mapping[str, Any], labelled: int = 400, unlabelled: int = 0, pool: str = "disjoint"
+) -> dict[str, Any]:
+    thief = {"pool": pool, "labelled": labelled, "unlabelled": unlabelled}
+    return payload("attacked", stages=list(stages), scheme=None, thief=thief)
 
 
 def test_a_host_is_its_epochs_of_the_owners_images_and_the_courts_question() -> None:
@@ -52,13 +55,16 @@ def test_work_grows_with_epochs_images_suspects_and_draws() -> None:
     board, paper = (trained_images(marked("passport", profile, epochs=0)) for profile in (QUICK, PAPER))
     assert (paper - FORWARD * 10_000) / (board - answers) == pytest.approx(200 * 45_000 / (10 * 1_000))
     few, many, half = (
-        trained_images(attacked(plugin("finetune", epochs=epochs), share=share)) - answers
-        for epochs, share in ((5, 1.0), (20, 1.0), (20, 0.5))
+        trained_images(attacked(plugin("finetune", epochs=epochs), labelled=labelled, unlabelled=100)) - answers
+        for epochs, labelled in ((5, 400), (20, 400), (20, 200))
     )
     assert (many / few, many / half) == (pytest.approx(4), pytest.approx(2))
     assert 0.7 < many / (20 * 400) < 1.3  # to train on an image is to train on an image
-    owners = trained_images(attacked(plugin("finetune", epochs=20), pool="owner")) - answers
-    assert owners / many == pytest.approx(1_000 / 400)
+    asked = [trained_images(attacked(plugin("extract"), labelled=30, unlabelled=more)) - answers for more in (70, 370)]
+    assert asked[1] / asked[0] == pytest.approx(4)  # extraction pays no labels
+    older = payload("attacked", stages=[plugin("finetune", epochs=20)], scheme=None,
+                    thief={"pool": "owner", "share": 1.0})  # fmt: skip
+    assert (trained_images(older) - answers) / many == pytest.approx(1_000 / 400)
     steps = [trained_images(attacked(plugin("forged-head", steps=steps))) - answers for steps in (100, 300)]
     assert steps[1] / steps[0] == pytest.approx(3)
     judged = [trained_images(payload("judged", scheme=plugin("adi"), suspects=["x"] * count)) for count in (1, 16)]

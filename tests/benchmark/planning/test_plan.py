@@ -97,7 +97,7 @@ def test_every_cell_of_an_image_scheme_names_both_pools() -> None:
 
 
 def test_a_thief_without_images_still_leaves_surrogates() -> None:
-    plan, poor = images(True), images(True, thief_share=(0.0, 1.0))
+    plan, poor = images(True), images(True, thief_labelled=(0, 30), thief_unlabelled=(0,))
     ids = [{one for job in some.jobs if job.label.startswith("judged 8 attacked") for one in job.payload["suspects"]}
            for some in (plan, poor)]  # fmt: skip
     assert ids[0] == ids[1]

@@ -114,9 +114,8 @@ def test_a_plan_that_no_memory_holds_is_refused(tmp_path: Path, line: str) -> No
 
 def test_thieves_are_counted(tmp_path: Path) -> None:
     thief = load(written(tmp_path)).thief
-    shares = tuple(number / 100 for number in range(101))
-    with pytest.raises(ValueError, match="pool and share make at most 100 thieves"):
-        replace(thief, pool=("disjoint",), share=shares)
+    with pytest.raises(ValueError, match="pool, labelled and unlabelled make at most 100 thieves"):
+        replace(thief, labelled=tuple(range(101)))
 
 
 def test_a_table_must_be_one(tmp_path: Path) -> None:

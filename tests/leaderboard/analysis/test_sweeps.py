@@ -122,7 +122,29 @@ def test_several_seeds_make_one_point(case: Any) -> None:
     assert curve.choice == 0.5
 
 
-def test_other_thieves_draw_a_curve_over_the_share_and_stay_out_of_the_matrix(case: Any) -> None:
+def test_thieves_draw_curves_over_their_labels_and_over_their_other_images(case: Any) -> None:
+    shared = case.scheme("adi")
+    case.run["profile"]["thief"] = {"pool": "disjoint", "labelled": 30, "unlabelled": 370}
+    thieves = ((30, 370, 5), (100, 300, 20), (100, 370, 10), (30, 0, 50))
+    for number, (labelled, unlabelled, hits) in enumerate(thieves):
+        jobs = case.hit(shared, "adi", f"tune {number}", hits)
+        held = {"pool": "disjoint", "labelled": labelled, "unlabelled": unlabelled}
+        case.run["cells"][-1] |= {"attack": "tune", "jobs": jobs} | held
+    case.run["attacks"] = [attack | {"label": "tune"} for attack in case.run["attacks"][:1]]
+    board = case.board()
+    assert [(cell.thief.labelled, cell.thief.unlabelled) for cell in board.at("adi", "tune")] == [(30, 370)]
+    assert {curve.field: [(point.value, point.rate) for point in curve.points] for curve in curves(board)} == {
+        "labelled images (disjoint pool, 370 unlabelled)": [(30, 0.05), (100, 0.1)],
+        "labelled images (disjoint pool, 400 images in all)": [(30, 0.05), (100, 0.2)],
+        "unlabelled images (disjoint pool, 30 labelled)": [(0, 0.5), (370, 0.05)],
+        "unlabelled images (disjoint pool, 100 labelled)": [(300, 0.2), (370, 0.1)],
+    }
+    first, *_ = curve_tables(board).parts
+    assert first.title == "tune, over the labelled images (disjoint pool, 370 unlabelled)"
+    assert first.header[0] == "labelled images"
+
+
+def test_older_thieves_draw_a_curve_over_the_share_and_stay_out_of_the_matrix(case: Any) -> None:
     shared = case.scheme("adi")
     case.run["profile"]["thief"] = {"pool": "disjoint", "share": 1.0}
     for share, hits, wrong in ((1.0, 5, 4), (0.1, 40, 8), (0.0, 96, 0)):
@@ -130,8 +152,8 @@ def test_other_thieves_draw_a_curve_over_the_share_and_stay_out_of_the_matrix(ca
         case.run["cells"][-1] |= {"attack": "tune", "pool": "disjoint", "share": share, "jobs": jobs}
     case.run["attacks"] = [attack | {"label": "tune"} for attack in case.run["attacks"][:1]]
     board = case.board()
-    assert [cell.share for cell in board.at("adi", "tune")] == [1.0]
-    assert [cell.share for cell in board.beside] == [0.1, 0.0]
+    assert [cell.thief.share for cell in board.at("adi", "tune")] == [1.0]
+    assert [cell.thief.share for cell in board.beside] == [0.1, 0.0]
     (curve,) = curves(board)
     assert (curve.attack, curve.field, curve.choice) == ("tune", "thief share (disjoint pool)", None)
     assert [(point.value, point.rate) for point in curve.points] == [(0.0, 0.96), (0.1, 0.4), (1.0, 0.05)]

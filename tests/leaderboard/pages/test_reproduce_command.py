@@ -56,7 +56,18 @@ def test_another_thief_is_named(case: Any) -> None:
     case.run["cells"].append({**case.run["cells"][-1], "jobs": jobs, "share": 0.1})
     board = case.board()
     assert "--thief-share 0.1" in reproduce(board, board.beside[0])
-    assert "--thief-share 1.0" in reproduce(board, board.cells[0])
+    assert "--thief-share 1.0" in reproduce(board, board.cells[0])  # an older board's, for the version that made it
+
+
+def test_a_thief_of_few_labels_is_named(case: Any) -> None:
+    case.run["profile"]["thief"] = {"pool": "disjoint", "labelled": 30, "unlabelled": 370}
+    jobs = case.hit(case.scheme("adi"), "adi", "prune", 96)
+    one = {**case.run["cells"][-1], "jobs": jobs, "pool": "disjoint"}
+    case.run["cells"][-1:] = [one | {"labelled": 30, "unlabelled": 370}, one | {"labelled": 30, "unlabelled": 0}]
+    board = case.board()
+    assert "--thief-pool disjoint --thief-labelled 30 --thief-unlabelled 0" in reproduce(board, board.beside[0])
+    assert "--thief-labelled 30 --thief-unlabelled 370" in reproduce(board, board.cells[0])
+    assert "share" not in reproduce(board, board.cells[0])
 
 
 def test_a_shell_gives_back_every_name(case: Any) -> None:
