@@ -41,6 +41,15 @@ class Mine(Attack):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        (
+            ["--thief-share", "0.5"],
+            "--thief-share is gone: give --thief-labelled and --thief-unlabelled, numbers of images",
+        ),
+        (["--thief-labelled", "few"], "a thief has numbers of images, such as 30,100, or all, not 'few'"),
+        (
+            ["--thief-labelled", "401"],
+            "401 labelled and 0 unlabelled images are more than the 400 of the disjoint pool",
+        ),
         (["--attacks", "prume"], "no attack is named 'prume': did you mean 'prune'"),
         (["--schemes", "rosse"], "no scheme is named 'rosse': did you mean 'rose'"),
         (["--attacks", "prune(amout=0.3)"], "prune has no parameter 'amout': did you mean 'amount'"),

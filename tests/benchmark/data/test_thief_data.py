@@ -213,12 +213,3 @@ def test_a_profile_writes_one_value_or_several(tmp_path: Path) -> None:
     path.write_text(text.replace('pool = "disjoint"', 'pool = "stolen"'))
     with pytest.raises(BenchError, match=r"thief: pool is disjoint or owner, not 'stolen'"):
         load_profile(str(path))
-
-
-def test_the_option_that_is_gone_says_what_took_its_place() -> None:
-    from click.testing import CliRunner
-
-    from benchmark.cli import main
-
-    with pytest.raises(BenchError, match="--thief-share is gone: give --thief-labelled and --thief-unlabelled"):
-        CliRunner().invoke(main, ["plan", "--thief-share", "0.5"], standalone_mode=False, catch_exceptions=False)
