@@ -88,7 +88,7 @@ class ThiefData:
             if own + more > there:
                 raise ValueError(
                     f"{own} labelled and {more} unlabelled images are more than the {there} of the {pool} pool of "
-                    f"{task.name}: ask for fewer, or write unlabelled = all for those that are left"
+                    f"{task.name}: ask for fewer (--thief-labelled), or for all that are left (--thief-unlabelled all)"
                 )
             found.append(DescribedThief(pool, own, more))
         if len(set(found)) < len(found):

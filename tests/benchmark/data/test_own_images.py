@@ -138,7 +138,7 @@ def test_one_folder_has_one_name(root: Path, typed: str, name: str, monkeypatch:
     for folder in ("pets", "my pets: 2", "Übung/猫"):
         pets(root / folder)
     typed, name = typed.format(root=root), name.format(root=root)
-    task = find_task(load_profile("quick").with_options(task=typed).task)
+    task = find_task(load_profile("quick").with_options(task=typed, thief_labelled=("all",)).task)
     assert task.name == name
     assert task.shape[1:] == ((16, 16) if name.endswith(":16") else (224, 224))
     assert task.owner == 88

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -335,8 +334,8 @@ def test_answers_near_a_tie_may_fall_either_way() -> None:
 
 def test_an_overlap_is_of_images_to_the_last_pixel() -> None:
     images = torch.randint(256, (6, 1, 4, 4), generator=stream("pool"), dtype=torch.uint8)
-    pool, other = Data(images[:4], torch.zeros(4)), images[1].clone()
+    pool, other = images[:4], images[1].clone()
     other[0, 0, 0], other[0, 0, 1] = other[0, 0, 1].clone(), other[0, 0, 0].clone()  # of the same sum
     key = Data(torch.stack([images[0], images[3], images[5], other]), torch.zeros(4))
     assert overlap(key, pool) == {"held": 2, "of": 4}
-    assert overlap(key, replace(pool, x=torch.zeros(4, 3, 4, 4, dtype=torch.uint8))) == {"held": 0, "of": 4}
+    assert overlap(key, torch.zeros(4, 3, 4, 4, dtype=torch.uint8)) == {"held": 0, "of": 4}

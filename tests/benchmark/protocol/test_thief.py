@@ -13,9 +13,10 @@ from torch import nn
 from attacks.extraction import Extract
 from attacks.prune import Prune
 from benchmark.contract import Access, Attack, AttackResult, Data, Insider, NotApplicable, OracleAttack, Scheme, Thief
+from benchmark.data.splits import Holdings
 from benchmark.protocol.objects import Release
 from benchmark.protocol.parties import stream
-from benchmark.protocol.steps import steal
+from benchmark.protocol.steps import benchmark_of, steal, useful
 from benchmark.protocol.thief import UndeclaredAccess
 from benchmark.vocabulary import ACCESS, may
 from schemes.adi import Adi
@@ -130,6 +131,50 @@ def test_a_thief_plays_owner_with_images_of_his_choice(lab: Any) -> None:
     assert thief.cost.labelled == 0
     assert torch.equal(thief.as_owner().data.y, lab.splits.thief.y)
     assert thief.cost.labelled == len(lab.splits.thief)
+
+
+def few_labels(lab: Any) -> Holdings:
+    pool = lab.splits.thief
+    return Holdings(pool.take(torch.arange(20)), pool.x[20:70])
+
+
+def test_a_thief_of_few_labels_has_them_for_those_images_alone(lab: Any) -> None:
+    images = few_labels(lab)
+    thief = Thief(lab.context, images, stream("t"), lab.null(100).service.running(), "labels")
+    assert torch.equal(thief.data.y, lab.splits.thief.y[:20])
+    assert (thief.cost.labelled, thief.cost.unlabelled) == (20, 0)
+    assert torch.equal(thief.inputs, lab.splits.thief.x[:70])
+    assert (thief.cost.labelled, thief.cost.unlabelled, thief.cost.queries) == (20, 70, 0)
+
+
+def test_the_labels_that_a_thief_lacks_are_bought_of_the_service(lab: Any) -> None:
+    running = lab.null(100).service.running()
+    thief = Thief(lab.context, few_labels(lab), stream("t"), running, "labels", scheme=Adi())
+    found = thief.as_owner().data
+    assert torch.equal(found.x, lab.splits.thief.x[:70])
+    assert torch.equal(found.y[:20], lab.splits.thief.y[:20])
+    assert torch.equal(found.y[20:], running.ask(lab.splits.thief.images()[20:70], "labels"))
+    assert (thief.cost.labelled, thief.cost.unlabelled, thief.cost.queries) == (20, 70, 50)
+    assert thief.annotated is found  # bought once
+    without = Thief(lab.context, Holdings(found.take(torch.arange(0)), found.x), stream("t"), running, "labels")
+    assert len(without.annotated) == 70
+    with pytest.raises(NotApplicable, match=r"^the attack needs labelled images, and this thief has none$"):
+        _ = without.data
+    alone = Thief(lab.context, few_labels(lab), stream("t"), None, "none")
+    with pytest.raises(NotApplicable, match=r"^the release grants none, this attack needs labels$"):
+        _ = alone.annotated
+
+
+def test_what_an_attack_cost_is_measured_by_own_labels_else_by_the_release(lab: Any) -> None:
+    release, pool = lab.null(100).service, lab.splits.thief
+    held_out = Holdings(pool.take(torch.arange(5)), pool.x[5:45])
+    measure = benchmark_of(release, held_out, lab.context)
+    assert torch.equal(measure.y[:5], pool.y[:5])
+    assert torch.equal(measure.x, pool.x[:45])
+    assert useful(release, measure, lab.context)["correct"][5:] == "1" * 40
+    other = useful(lab.null(101).service, measure, lab.context)["correct"][5:]
+    answers = [one.running().ask(pool.images()[5:45], "labels") for one in (release, lab.null(101).service)]
+    assert other == "".join(str(int(same)) for same in answers[0] == answers[1])
 
 
 def test_minimise_takes_the_steps_of_adam_and_counts_them(lab: Any) -> None:

@@ -14,6 +14,7 @@ from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN, markdown_pages
 from leaderboard.pages.export import write_pages
 from leaderboard.pages.page_model import BREAK, Section, Span, link, strong
+from leaderboard.pages.sections.threat_model import attack_facts
 from leaderboard.pages.writers.markdown import escape, inline, table
 
 
@@ -29,8 +30,9 @@ def test_a_square_says_verdict_evidence_and_change(full: Any) -> None:
     assert re.fullmatch(r"96/100 10\^-1\d exact", square(text, "### Removal", "survived")[1])
     assert square(text, "### Removal", "utility-lost")[2] == "-20.0"
     assert square(text, "### Removal", "no-better-than-scratch") == [
-        "**removed**", "5/100 p=0.98 exact", "-2.0", "no-better-than-scratch",
+        "**removed\\***", "5/100 p=0.98 exact", "-2.0",
     ]  # fmt: skip
+    assert "(scratch) reaches 95.0 %. removed\\*: no better than that." in text
     assert square(text, "### Removal", "unreadable") == ["**removed**", "unreadable: no evidence", "0.0"]
     assert square(text, "### Removal", "undecided (nulls)")[0] == "undecided (nulls)"
     assert square(text, "### Ambiguity", "forged")[2:] == ["fidelity 0.0", "rejected with commitment"]
@@ -104,6 +106,7 @@ def test_seeds_share_a_square_with_an_interval(case: Any) -> None:
     lines = square(page(case.board()), "### Removal", "prune")
     assert lines[:3] == ["survived 2/3", "**removed 1/3**", "held 2/3 \\[0.21, 0.94\\]"]
     assert " to " in lines[3]
+    assert "(scratch) reaches 95.0 % (median; 95.0 % to 95.0 % over 3 seeds)." in page(case.board())
     assert "a square counts their verdicts" in page(case.board())
 
 
@@ -112,6 +115,18 @@ def test_seeds_of_one_p_value_say_it_once(case: Any) -> None:
     for replicate in range(2):
         case.hit(case.scheme("adi", replicate=replicate), "adi", "prune", 5, replicate=replicate)
     assert "p=0.98" in square(page(case.board()), "### Removal", "prune")
+
+
+def test_what_a_thief_has_is_told_as_his_run_named_it(case: Any) -> None:
+    case.hit(case.scheme("adi"), "adi", "prune", 96)
+    assert "has 100 % of a pool of images that is disjoint from the owner's, and holds a tenth" in page(case.board())
+    case.run["profile"]["thief"] = {"pool": "disjoint", "labelled": 24, "unlabelled": 1976}
+    case.run["cells"][-1] |= case.run["profile"]["thief"]
+    board = case.board()
+    assert "has 24 labelled and 1,976 unlabelled images of a pool that is disjoint from the owner's" in page(board)
+    assert dict(attack_facts(board, board.attacks[0].described))["the thief has"] == (
+        "24 labelled and 1,976 unlabelled images of the disjoint pool; never a key"
+    )
 
 
 def test_a_run_without_a_record_still_makes_a_page(case: Any) -> None:
