@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import nn
 
 from benchmark import contract as wm
 
-STEPS, LEAST_BATCH = 6, 4  # of an epoch at least; normalisation needs a few images in each
+STEPS = 6  # that an epoch takes at least
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Finetune(wm.Attack):
     first. As in the authors' code the rate is constant; it starts with the attack, never from a checkpoint's epoch.
     Two things differ. Their last-layer modes leave the norms' running statistics adapting, so "frozen" layers drift;
     here all but the head is in eval mode. They plug the owner's head back before they verify; here the suspect is
-    what the thief serves. Nets that derive their scales (passports) are folded first, as DeepIPR's attack does. A batch
-    holds at most a sixth of his labelled images, so that an epoch is six steps for whoever has few.
+    what the thief serves. Nets that derive their scales (passports) are folded first, as DeepIPR's attack does. An
+    epoch is six steps at least: to whoever has few labelled images they come several times, in full batches.
     Other papers' rows: `lr=1e-05,epochs=30,optimiser=adam` with a tenth of the data (Kallas & Furon 2022, RoSe);
     `lr=0.001,epochs=200` with 30 % of it (Jebreel et al. 2021, KeyNet).
     """
@@ -44,5 +45,7 @@ class Finetune(wm.Attack):
             redrawn = wm.head(thief.assemble(wm.Net.of(model).spec))
             wm.head(model).load_state_dict(redrawn.state_dict())
         recipe = thief.recipe(lr=self.lr, epochs=self.epochs, optimiser=self.optimiser, schedule="constant")
-        recipe = replace(recipe, batch=min(recipe.batch, max(LEAST_BATCH, len(thief.data) // STEPS)))
-        return thief.fit(model, recipe, only=wm.head(model) if self.mode in ("ftll", "rtll") else None)
+        own = thief.data
+        times = -(-STEPS * min(recipe.batch, len(own)) // len(own))
+        own = own.take(torch.arange(len(own), device=own.x.device).repeat(times))
+        return thief.fit(model, recipe, data=own, only=wm.head(model) if self.mode in ("ftll", "rtll") else None)

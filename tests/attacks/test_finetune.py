@@ -2,6 +2,8 @@ import pytest
 import torch
 
 from attacks.finetune import Finetune
+from benchmark.contract import Thief
+from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 from schemes.passport import Passport
 from schemes.rose import Rose
@@ -108,3 +110,12 @@ def test_passport_nets_are_folded_and_their_bits_stay_in_the_filters(lab):
     assert tuned.service.net.spec == marked.service.net.spec["host"]
     assert {"blocks.1.norm.weight", "blocks.2.norm.bias"} <= set(state(tuned))
     assert lab.total(lab.observe(passport, tuned, marked.key)) >= 90
+
+
+def test_few_labels_come_several_times_in_full_batches(lab):
+    few = lab.splits.thief.take(torch.arange(24))
+    for epochs, mode in ((2, "ftal"), (1, "ftll")):
+        thief = Thief(lab.context, few, stream("few"), lab.null(100).service.running(), "weights")
+        Finetune(mode, epochs=epochs).run(thief)
+        assert (thief.meter.steps, thief.meter.samples) == (6 * epochs, 6 * epochs * 24)
+        assert thief.cost.labelled == 24

@@ -31,11 +31,10 @@ _SCALES = ("epochs", *REPEATS)  # parameters that the amount of work already cou
 
 @dataclass(frozen=True)
 class _Base:
-    """What one net took in one file. image: seconds for a trained image. null: trained images of a null."""
+    """What one net took in one file. image: seconds for a trained image."""
 
     image: float
     overhead: float
-    null: int
 
 
 def main() -> None:
@@ -93,7 +92,7 @@ def _bases(records: Sequence[Record]) -> dict[tuple[str, str], _Base]:
         images = some[0]["result"]["cost"]["samples"]
         least = _took(untouched[net]) if untouched[net] else 0.0
         image = (_took(some) - least) / images
-        bases[net] = _Base(image, max(0.0, least - FORWARD * find_task(net[0]).test * image), images)
+        bases[net] = _Base(image, max(0.0, least - FORWARD * find_task(net[0]).test * image))
     return bases
 
 
@@ -114,7 +113,7 @@ def _setting(
     key: tuple[Any, ...], records: Sequence[Record], bases: Mapping[tuple[str, str], _Base]
 ) -> MeasuredWork:  # fmt: skip
     kind, plugin, knows, parameters = key
-    per = _per(records[0], bases[_net(records[0])])
+    per = _per(records[0])
     costs = []
     for one in records:
         base, task, job = bases[_net(one)], find_task(_net(one)[0]), one["job"]
@@ -126,15 +125,14 @@ def _setting(
     return MeasuredWork(kind, plugin, knows, json.loads(parameters), per, float(f"{median(costs):.3g}"))
 
 
-def _per(record: Record, base: _Base) -> Per:
+def _per(record: Record) -> Per:
     """What the cost of a job grows with, by what it counted."""
     kind, cost = record["kind"], record["result"].get("cost", {})
     if kind in ("judged", "drawn"):
         return "suspect" if kind == "judged" else "draw"
     if kind == "marked":
         return "image"
-    (stage,) = record["job"]["stages"]
-    if "epochs" not in stage["parameters"] and cost["samples"] == base.null:
+    if record["job"]["target"] is None:  # whoever trains anew takes as many steps as the owner
         return "host"
     return "image" if cost["unlabelled"] else "label" if cost["labelled"] else "once"
 
