@@ -168,7 +168,7 @@ def examine_files(
             reason = f"the key is not well formed: {admission['reason']}"
             return Examined({"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}, outcomes)
         court = Court(context, test, streams.stream(0, "court", scheme.name, context.task.name))
-        suspect = Suspect(one, running, answers, scheme.court, court, [context.spec()])
+        suspect = Suspect(one, running, answers, scheme.court, court)
         try:
             return Examined(steps.examine(scheme, secret, suspect, court), outcomes)
         except Exception as error:

@@ -99,7 +99,7 @@ def suspect(lab: Any, model: nn.Module, running: Any = None) -> Any:
     null, court = lab.null(0).service, lab.court("graph")
     strange = Service(replace(null.net, spec={"builder": "mine", "inner": null.net.spec}))
     running = running or Running(model)
-    return Suspect(strange, running, court.answers(running), "weights", court, [null.net.spec])
+    return Suspect(strange, running, court.answers(running), "weights", court)
 
 
 def test_a_court_reads_a_wrapped_net_and_believes_only_what_answers_alike(lab: Any) -> None:
