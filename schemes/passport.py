@@ -145,11 +145,13 @@ class Passport(wm.Scheme[PassportKey]):
     def observe(self, suspect: wm.Suspect, key: PassportKey, court: wm.Court) -> wm.Observations:
         """Signs of the scales re-derived from the suspect's filters, and of those it carries, against the bits.
 
-        `bits_aligned` reads the filters after alignment to the delivered net, and has no law: that net holds the bits.
-        A net that can't be aligned is read as it is. The gate takes that of the two nets which the passports fit best.
+        `bits_aligned` reads the filters after alignment to the delivered net, which compares nothing in the directions
+        that the passports read. It has no law, since that net was trained with the bits. A net that can't be aligned is
+        read as it is. The gate takes that of the two nets which the passports fit best.
         """
-        delivered, turned = suspect.net(), suspect.aligned()
+        delivered = suspect.net()
         read = self.install(delivered, key)
+        turned = suspect.aligned({f"{name}.conv": block.direction() for name, block in read.blocks()})
         again = read if turned is None else self.install(turned, key)
         carried = {name: block.norm.weight for name, block in wm.conv_blocks(wm.plain(delivered))}
         law = None if self.binding == "free" else wm.binomial(0.5)

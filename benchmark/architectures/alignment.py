@@ -6,7 +6,7 @@ are free: whoever has a net may change them. So what is read from weights is rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -22,9 +22,14 @@ _found: dict[tuple[str, tuple[int, ...]], list[ChannelGroup]] = {}  # by spec an
 
 
 @torch.no_grad()
-def aligned(model: nn.Module, reference: nn.Module, shape: Sequence[int]) -> nn.Module:
+def aligned(
+    model: nn.Module, reference: nn.Module, shape: Sequence[int], blind: Mapping[str, Tensor] | None = None
+) -> nn.Module:
     """A plain net that computes what `model` does on images (C, H, W) of `shape`, and is as near to `reference` as that
     allows. Looks at weights alone. Raises ValueError for nets of different shapes.
+
+    blind: by convolution, a direction of its filters, (C_in, kH, kW), in which nothing is compared. A mark that is read
+    in it draws no strange net towards itself.
 
     Weight matching (Ainsworth et al. 2023, ICLR, section 3.2) on cosines, since lengths are free: group by group, those
     channels become one that similar filters write and similar weights read, until nothing moves. Then filters before a
@@ -37,7 +42,7 @@ def aligned(model: nn.Module, reference: nn.Module, shape: Sequence[int]) -> nn.
     name = canonical(spec), tuple(shape)
     if name not in _found:
         _found[name] = channel_groups(reference, shape)
-    matching = _Matching(model, reference, _found[name])
+    matching = _Matching(model, reference, _found[name], blind or {})
     for _ in range(_ROUNDS):
         if not matching.improved():
             break
@@ -47,8 +52,11 @@ def aligned(model: nn.Module, reference: nn.Module, shape: Sequence[int]) -> nn.
 class _Matching:
     """The state of a net on its way to the reference's, `goal`; both in float64 on the CPU."""
 
-    def __init__(self, model: nn.Module, reference: nn.Module, groups: Sequence[ChannelGroup]) -> None:
+    def __init__(
+        self, model: nn.Module, reference: nn.Module, groups: Sequence[ChannelGroup], blind: Mapping[str, Tensor]
+    ) -> None:
         self.state, self.goal = _state(model), _state(reference)
+        self.blind = {name: nn.functional.normalize(one.cpu().double().flatten(), dim=0) for name, one in blind.items()}
         self.groups = groups
         self.added = {name: norm.eps for name, norm in model.named_modules() if isinstance(norm, nn.BatchNorm2d)}
         # the layers that don't know yet in which order their inputs are, or their outputs
@@ -72,13 +80,21 @@ class _Matching:
         total = torch.zeros(group.size, group.size, dtype=torch.float64)
         for layer, norm in group.writers:
             if layer not in self.reading:
-                cosines = _cosines(*(each[f"{layer}.weight"].flatten(1) for each in (self.goal, self.state)))
+                cosines = _cosines(*(self._seen(each, layer).flatten(1) for each in (self.goal, self.state)))
                 total += cosines.abs() if norm else cosines
         for layer in group.readers:
             if layer not in self.writing:
-                weights = (each[f"{layer}.weight"].unflatten(1, (group.size, -1)) for each in (self.goal, self.state))
+                weights = (self._seen(each, layer).unflatten(1, (group.size, -1)) for each in (self.goal, self.state))
                 total += _cosines(*(weight.transpose(0, 1).flatten(1) for weight in weights))
         return total
+
+    def _seen(self, state: State, layer: str) -> Tensor:
+        """The weights of a layer as they are compared."""
+        weight = state[f"{layer}.weight"]
+        if layer not in self.blind:
+            return weight
+        filters, unseen = weight.flatten(1), self.blind[layer]
+        return (filters - (filters @ unseen)[:, None] * unseen).view_as(weight)
 
     def _settle(self, group: ChannelGroup) -> None:
         """Give the filters of an ordered group the reference's signs and lengths, and what it writes its strength."""
@@ -98,7 +114,8 @@ class _Matching:
         filters, theirs = (each[weight].unflatten(0, (-1, unit)).flatten(1) for each in (state, goal))
         length = theirs.norm(dim=1) / filters.norm(dim=1)
         length = torch.where(length.isfinite() & (length > 0), length, 1.0)
-        sign = torch.where((filters * theirs).sum(1) < 0, -1.0, 1.0)
+        correlation = (self._seen(state, layer) * self._seen(goal, layer)).unflatten(0, (-1, unit)).flatten(1).sum(1)
+        sign = torch.where(correlation < 0, -1.0, 1.0)
         factor = (sign * length).repeat_interleave(unit)
         state[weight] = state[weight] * factor[:, None, None, None]
         if norm not in self.added:  # group normalisation measures the length itself

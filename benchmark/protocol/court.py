@@ -7,9 +7,8 @@ has answered before, and it must answer them alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -114,6 +113,7 @@ class Suspect:
     def __init__(self, service: Service, running: Asked, answers: Answers, access: Access, court: Court) -> None:
         self.access, self._court, self._service, self._running = access, court, service, running
         self._before = answers
+        self._turned: dict[object, Net | None] = {}  # aligned, by what alignment was blind to
         self.inconsistent: str | None = None  # why its answers are no answers of one model, once that is seen
 
     @property
@@ -181,27 +181,28 @@ class Suspect:
                 return unfused(model)
         raise Opaque(f"no net that the court knows computes what the net of the builder {builder!r} does")
 
-    def aligned(self) -> nn.Module | None:
-        """The suspect's net without passports, a copy, in the order, scale and signs of the net that was delivered: see
-        `benchmark.architectures.alignment`. None where the court knows of none, or of one of another shape.
+    def aligned(self, blind: Mapping[str, Tensor]) -> nn.Module | None:
+        """The suspect's net without passports, a copy, in the order, scale and signs of the net that was delivered.
 
-        The delivered weights hold the mark, and every net is drawn towards them, innocents as well: what is read here
-        has no law of its own, and is compared with what is read of nulls. Raises Unreadable as `net` does.
+        None where the court knows of none, or of one of another shape. Raises Unreadable as `net` does.
+
+        blind: by convolution, the direction of its filters that bits are read in, (C_in, kH, kW), where nothing is
+        compared: see `benchmark.architectures.alignment`. The rest of the delivered weights may hold something of the
+        mark, too, and draw strange nets towards it. So what is read here has no law of its own, and is compared with
+        what is read of nulls.
         """
-        if self._aligned is None:
-            return None
-        return self._aligned.module(self._court.context.device)
-
-    @cached_property
-    def _aligned(self) -> Net | None:
-        delivered = self._court.delivered
+        delivered, device = self._court.delivered, self._court.context.device
         if delivered is None:
             return None
-        model, reference = plain(self.net()), unfused(plain(delivered.module(self._court.context.device)))
-        try:
-            return Net.of(aligned(model, reference, self._court.context.task.shape))
-        except ValueError:
-            return None
+        name = tuple((layer, one.cpu().numpy().tobytes()) for layer, one in blind.items())
+        if name not in self._turned:
+            model, reference = plain(self.net()), unfused(plain(delivered.module(device)))
+            try:
+                self._turned[name] = Net.of(aligned(model, reference, self._court.context.task.shape, blind))
+            except ValueError:
+                self._turned[name] = None
+        turned = self._turned[name]
+        return None if turned is None else turned.module(device)
 
     def _same(self, model: nn.Module) -> bool:
         """Whether `model` answers the judge's images as the suspect did."""
