@@ -58,16 +58,21 @@ class SignFlip(wm.Attack):
 
     share: float = wm.parameter(0.5, "share of the channels that are negated", low=0.0, high=1.0)
 
-    @torch.no_grad()
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)
-        blocks = [block for _, block in wm.conv_blocks(model)]
-        for block, sign in _signs(blocks, self.share, thief.rng, _groups):
-            block.conv.weight.mul_(sign[:, None, None, None])
-            if isinstance(block.norm, nn.BatchNorm2d):
-                cast(Tensor, block.norm.running_mean).mul_(sign)
-            block.norm.weight.mul_(sign)
+        negate(model, self.share, thief.rng)
         return model
+
+
+@torch.no_grad()
+def negate(model: nn.Module, share: float, rng: torch.Generator) -> None:
+    """Negate a share of the channels of a plain net, in place. Raises NotApplicable where nothing is normalised."""
+    blocks = [block for _, block in wm.conv_blocks(model)]
+    for block, sign in _signs(blocks, share, rng, _groups):
+        block.conv.weight.mul_(sign[:, None, None, None])
+        if isinstance(block.norm, nn.BatchNorm2d):
+            cast(Tensor, block.norm.running_mean).mul_(sign)
+        block.norm.weight.mul_(sign)
 
 
 def _groups(block: wm.ConvBlock) -> int:

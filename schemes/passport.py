@@ -143,24 +143,37 @@ class Passport(wm.Scheme[PassportKey]):
         return wm.Marked(released, replace(key, statistics=() if v1 else statistics(private)))
 
     def observe(self, suspect: wm.Suspect, key: PassportKey, court: wm.Court) -> wm.Observations:
-        """Signs of the scales re-derived from the suspect's filters, and of those it carries, against the bits."""
+        """Signs of the scales re-derived from the suspect's filters, and of those it carries, against the bits.
+
+        `bits_aligned` reads the filters after alignment to the delivered net, which compares nothing in the directions
+        that the passports read. It has no law, since that net was trained with the bits. A net that can't be aligned is
+        read as it is. The gate takes that of the two nets which the passports fit best.
+        """
         delivered = suspect.net()
-        installed = self.install(delivered, key)
-        derived = {name: block.derived()[0] for name, block in installed.blocks()}
+        read = self.install(delivered, key)
+        turned = suspect.aligned({f"{name}.conv": block.direction() for name, block in read.blocks()})
+        again = read if turned is None else self.install(turned, key)
         carried = {name: block.norm.weight for name, block in wm.conv_blocks(wm.plain(delivered))}
         law = None if self.binding == "free" else wm.binomial(0.5)
 
-        def agree(scales: Mapping[str, Tensor]) -> wm.Channel:
+        def agree(scales: Mapping[str, Tensor]) -> Tensor:
             signs = zip(key.layers, self.signs(key), strict=True)
-            hits = [scales[name].detach().cpu() * sign > 0 for name, sign in signs]  # a scale of 0 is an error
-            return wm.Channel(torch.cat(hits), law)
+            return torch.cat(
+                [scales[name].detach().cpu() * sign > 0 for name, sign in signs]
+            )  # a scale of 0 is an error
 
-        channels = {"bits": agree(derived), "carried_bits": agree(carried)}
+        def derived(net: PassportNet) -> dict[str, Tensor]:
+            return {name: block.derived()[0] for name, block in net.blocks()}
+
+        channels = {"bits": wm.Channel(agree(derived(read)), law), "carried_bits": wm.Channel(agree(carried), law)}
+        views = ("bits_aligned",) if court.delivered else ()
+        channels |= {view: wm.Channel(agree(derived(again))) for view in views}
         if len(key.triggers):
             answers = suspect.labels(wm.as_float(key.triggers).to(court.context.device)).cpu()
             channels["triggers"] = wm.Channel(answers == key.labels, wm.binomial(1 / key.classes))
-        gate = wm.Gate(before=court.right(delivered), after=court.right(installed))
-        return wm.Observations("bits", channels, {"fidelity": gate})
+        after = max((court.right(net) for net in (read, again)), key=lambda right: int(right.sum()))
+        gate = wm.Gate(before=court.right(delivered), after=after)
+        return wm.Observations("bits", channels, {"fidelity": gate}, views=views)
 
     def install(self, model: nn.Module, key: PassportKey) -> PassportNet:
         """A copy of `model` with the passports of `key`: same filters, scale and shift re-derived.

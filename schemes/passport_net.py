@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark import contract as wm
@@ -38,6 +39,12 @@ class PassportBlock(wm.ConvBlock):
         with torch.autocast(self.p_gamma.device.type, enabled=False):
             gamma, beta = self.conv(torch.cat([self.p_gamma, self.p_beta])).mean((2, 3))
         return gamma, beta
+
+    def direction(self) -> Tensor:
+        """What a filter is multiplied with to give its scale, (C_in, kH, kW): the mean patch of the passport."""
+        conv, kernel = self.conv, cast(tuple[int, int], self.conv.kernel_size)
+        patches = F.unfold(self.p_gamma, kernel, padding=cast(int, conv.padding), stride=conv.stride)  # type: ignore[arg-type]
+        return patches.mean((0, 2)).unflatten(0, (-1, *kernel))
 
     def affine(self, normalised: Tensor) -> Tensor:
         gamma, beta = self.derived()

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmark.app import standalone_files
 from benchmark.app.bundle import artefact_name, check_files, code_name, court_key, plugins, read_bundle
-from benchmark.architectures.blocks import Spec
+from benchmark.architectures.net import Net
 from benchmark.crypto.secret_streams import keyed_generator
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import find_task
@@ -197,10 +197,10 @@ class _Examiner:
             self._answers[job] = court.answers(self.asked(job)[1])
         return self._answers[job]
 
-    def delivered(self, payload: Mapping[str, Any]) -> list[Spec]:
-        """What the net of a judged job may have been made from, where it is in the bundle."""
-        there = [job for job in payload["ledger"] if (self.folder / artefact_name(job, "service")).is_file()]
-        return [*(self.asked(job)[0].net.spec for job in there), self.context.spec()]
+    def _delivered(self, payload: Mapping[str, Any]) -> Net | None:
+        """The net that the owner of a judged job let out; None where the bundle lacks it."""
+        job = payload["ledger"][0]
+        return self.asked(job)[0].net if (self.folder / artefact_name(job, "service")).is_file() else None
 
     def _file(self, job: str, role: str) -> tuple[Path, str]:
         """A job's artefact and its SHA-256, which is the one in the record."""
@@ -219,9 +219,9 @@ class _Examiner:
         admission = steps.admission(self.scheme, key, any(entry.get("commitment") == digest for entry in ledger))
         drawn = court_key(self.folder)
         rng = stream(*court_stream(payload)) if drawn is None else keyed_generator(drawn)
-        court, job = Court(self.context, self.test, rng), payload["suspects"][0]
+        court, job = Court(self.context, self.test, rng, self._delivered(payload)), payload["suspects"][0]
         service, running = self.asked(job)
-        suspect = Suspect(service, running, self.answers(job), self.scheme.court, court, self.delivered(payload))
+        suspect = Suspect(service, running, self.answers(job), self.scheme.court, court)
         return {"observations": [steps.examine(self.scheme, key, suspect, court)], "admission": admission}
 
 

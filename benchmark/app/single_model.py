@@ -16,6 +16,7 @@ from rich.console import Console
 
 from benchmark.app import standalone_files
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
+from benchmark.architectures.net import Net
 from benchmark.crypto.secret_streams import SECRET_BYTES, SecretStreams
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import Task
@@ -27,6 +28,7 @@ from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job
 from benchmark.planning.null_pools import null_jobs
 from benchmark.planning.profile import Profile
+from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
@@ -158,6 +160,7 @@ def examine_files(
     committed = None if card is None else card.commitment == key_file.sha256
     _card(model_file)
     service = standalone_files.open_service(model, declaration, registry)
+    delivered = _delivered(key.parent / MODEL, card, declaration, registry) if scheme.court == "weights" else None
     context, streams = context_of(profile.world(), device), SecretStreams(store_secret(machine.store.root))
     test = load_data(context.task).test.to(device)
     admission = _admission(scheme, secret, committed=bool(committed))
@@ -167,8 +170,9 @@ def examine_files(
         if not admission["well_formed"]:  # its fields may be anything: nothing is examined with it
             reason = f"the key is not well formed: {admission['reason']}"
             return Examined({"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}, outcomes)
-        court = Court(context, test, streams.stream(0, "court", scheme.name, context.task.name))
-        suspect = Suspect(one, running, answers, scheme.court, court, [context.spec()])
+        rng = streams.stream(0, "court", scheme.name, context.task.name)
+        court = Court(context, test, rng, delivered)
+        suspect = Suspect(one, running, answers, scheme.court, court)
         try:
             return Examined(steps.examine(scheme, secret, suspect, court), outcomes)
         except Exception as error:
@@ -212,6 +216,13 @@ def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         return {"well_formed": False, "bound": False, "hash_bound": False, "committed": committed, "reason": reason}
+
+
+def _delivered(path: Path, card: Card | None, declaration: Declaration, registry: Registry) -> Net | None:
+    """The net that the owner let out, from the file beside the key that the card names; None where there is none."""
+    if card is None or not path.is_file() or standalone_files.peek(path).sha256 != card.files.get(MODEL):
+        return None
+    return standalone_files.open_service(path, declaration, registry).net
 
 
 def _card(file: standalone_files.ArtefactFile) -> Card | None:

@@ -60,8 +60,9 @@ class Normalise(nn.Module):
         return {"mean": self.mean.flatten().tolist(), "std": self.std.flatten().tolist()}
 
 
+FUSED = "fused"  # normalisation that is part of the convolution
 GROUP = 16  # channels that group normalisation takes together (DeepIPR: C_out // 16 groups)
-Norm = str | int  # "batch", "group", or a number of groups
+Norm = str | int  # "batch", "group", a number of groups, or FUSED
 Norms = str | Sequence[Norm]  # one for all blocks of a net, or one for each
 
 
@@ -104,6 +105,28 @@ class ConvBlock(nn.Module):
         return F.relu(y) if self.relu else y
 
 
+class FusedBlock(nn.Module):
+    """A ConvBlock whose batch normalisation is fused into its convolution, as exports do: a bias is left."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int = 1, kernel: int = 3, relu: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        return F.relu(y) if self.relu else y
+
+
+def conv_block(
+    inputs: int, outputs: int, *, stride: int = 1, kernel: int = 3, relu: bool = True, norm: Norm = "batch"
+) -> ConvBlock | FusedBlock:
+    """A block with the normalisation that a spec names for it."""
+    if norm == FUSED:
+        return FusedBlock(inputs, outputs, stride=stride, kernel=kernel, relu=relu)
+    return ConvBlock(inputs, outputs, stride=stride, kernel=kernel, relu=relu, norm=norm)
+
+
 def conv_blocks(model: nn.Module) -> Iterator[tuple[str, ConvBlock]]:
     """Every ConvBlock of `model` with its dotted name, from the input to the output."""
     return ((name, module) for name, module in model.named_modules() if isinstance(module, ConvBlock))
@@ -125,16 +148,22 @@ def entering(model: nn.Module, names: Sequence[str], x: Tensor) -> list[Tensor]:
 
 
 def described_norms(model: nn.Module) -> Norms:
-    """The `norm` argument that rebuilds the blocks of `model`, also after pruning has changed its groups."""
+    """The `norm` argument that rebuilds the blocks of `model`, also after pruning has changed its groups.
+
+    Empty for a net without blocks.
+    """
     norms: list[Norm] = []
-    for _, block in conv_blocks(model):
-        if isinstance(block.norm, nn.BatchNorm2d):
+    for block in model.modules():
+        if isinstance(block, FusedBlock):
+            norms.append(FUSED)
+        elif not isinstance(block, ConvBlock):
+            continue
+        elif isinstance(block.norm, nn.BatchNorm2d):
             norms.append("batch")
         else:
             groups, channels = block.norm.num_groups, block.norm.num_channels
             norms.append("group" if groups == default_groups(channels) else groups)
-    first = norms[0]
-    return first if isinstance(first, str) and set(norms) == {first} else norms
+    return norms[0] if len(set(norms)) == 1 and isinstance(norms[0], str) else norms
 
 
 class Classifier(nn.Module):
@@ -156,7 +185,7 @@ class Classifier(nn.Module):
             "builder": self.name,
             "classes": self.head.out_features,
             "widths": [layer.out_channels for layer in self.modules() if isinstance(layer, nn.Conv2d)],
-            **({"norm": described_norms(self)} if any(conv_blocks(self)) else {}),
+            **({"norm": norms} if (norms := described_norms(self)) else {}),
             **self.arguments(),
             **self.normalise.spec(),
         }

@@ -14,7 +14,7 @@ from typing import Unpack, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.architectures.blocks import Classifier, ClassifierTask, ConvBlock, Norms, Spec, builder, norms_of
+from benchmark.architectures.blocks import Classifier, ClassifierTask, Norms, Spec, builder, conv_block, norms_of
 
 POOL = 0  # stands for 2x2 max-pooling in a layout
 
@@ -35,7 +35,7 @@ class Stack(Classifier):
         kernels = [kernel for kernel in layout if kernel != POOL]
         inputs = [len(task["mean"]), *widths[:-1]]
         self.blocks = nn.ModuleList(
-            ConvBlock(i, o, kernel=kernel, norm=n)
+            conv_block(i, o, kernel=kernel, norm=n)
             for i, o, kernel, n in zip(inputs, widths, kernels, norms_of(norm, len(widths)), strict=True)
         )
         features = widths[-1] * grid**2

@@ -13,7 +13,7 @@ from typing import Literal, Unpack, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.architectures.blocks import Classifier, ClassifierTask, ConvBlock, Norm, Norms, Spec, builder, norms_of
+from benchmark.architectures.blocks import Classifier, ClassifierTask, Norm, Norms, Spec, builder, conv_block, norms_of
 
 Stem = Literal["cifar", "imagenet"]
 
@@ -24,12 +24,12 @@ class BasicBlock(nn.Module):
     def __init__(self, inputs: int, stride: int, project: bool, layers: Iterator[tuple[int, Norm]]) -> None:
         super().__init__()
         (middle, norm), (outputs, second_norm) = next(layers), next(layers)
-        self.first = ConvBlock(inputs, middle, stride=stride, norm=norm)
-        self.second = ConvBlock(middle, outputs, relu=False, norm=second_norm)
+        self.first = conv_block(inputs, middle, stride=stride, norm=norm)
+        self.second = conv_block(middle, outputs, relu=False, norm=second_norm)
         self.shortcut: nn.Module = nn.Identity()
         if project:
             _, norm = next(layers)
-            self.shortcut = ConvBlock(inputs, outputs, stride=stride, kernel=1, relu=False, norm=norm)
+            self.shortcut = conv_block(inputs, outputs, stride=stride, kernel=1, relu=False, norm=norm)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.second(self.first(x)) + self.shortcut(x))
@@ -51,7 +51,7 @@ class ResNet(Classifier):
         layers = iter(list(zip(widths, norms_of(norm, len(widths)), strict=True)))
         channels, first_norm = next(layers)
         kernel, stride = (7, 2) if stem == "imagenet" else (3, 1)
-        self.stem = ConvBlock(len(task["mean"]), channels, kernel=kernel, stride=stride, norm=first_norm)
+        self.stem = conv_block(len(task["mean"]), channels, kernel=kernel, stride=stride, norm=first_norm)
         self.blocks = nn.ModuleList()
         for stage, projected in enumerate(projects):
             for index in range(blocks):

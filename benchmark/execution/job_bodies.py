@@ -14,8 +14,6 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 import torch
 
-from benchmark.architectures.blocks import Spec
-from benchmark.architectures.net import known
 from benchmark.data.splits import Data
 from benchmark.description import read
 from benchmark.execution.job_context import JobContext, court_stream
@@ -172,18 +170,18 @@ def _drawn(context: JobContext) -> dict[str, Any]:
 
 
 def _court(context: JobContext) -> Court:
-    """A court that draws the same numbers for every suspect."""
-    return Court(context.task_context, context.test(), context.streams.stream(*court_stream(context.payload)))
+    """A court that draws the same numbers for every suspect, and knows the net that the ledger's owner delivered."""
+    payload = context.payload
+    rng = context.streams.stream(*court_stream(payload))
+    weighs = context.scheme.court == "weights"
+    delivered = context.delivered(payload.get("ledger", [payload["key"]])[0]) if weighs else None
+    return Court(context.task_context, context.test(), rng, delivered)
 
 
 def _suspect(context: JobContext, job: str, court: Court) -> Suspect:
-    """A model under examination. Read as what was delivered, or as a house net, where nobody knows how it is built."""
+    """A model under examination."""
     service, running = context.asked(job)
-    delivered: list[Spec] = []
-    if not known(service.net.spec):
-        ledger = (context.asked(one)[0].net.spec for one in context.payload.get("ledger", ()))
-        delivered = [*ledger, context.task_context.spec()]
-    return Suspect(service, running, context.answers(job), context.scheme.court, court, delivered)
+    return Suspect(service, running, context.answers(job), context.scheme.court, court)
 
 
 _BODIES: dict[str, Callable[[JobContext], dict[str, Any]]] = {

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from benchmark.architectures.net import Net
 from benchmark.crypto.secret_streams import SecretStreams
 from benchmark.data.splits import Data, Holdings, load_split, thief_data
 from benchmark.data.tasks import find_task
@@ -155,6 +156,10 @@ class JobContext:
         the process beside it. Raises ValueError where there is none.
         """
         return self._asked(self._service(job))
+
+    def delivered(self, job: str) -> Net:
+        """The net that a marked job let out, for the court, at rest."""
+        return self._service(job).net
 
     def _asked(self, service: Service) -> tuple[Service, Asked]:
         if not service.known:

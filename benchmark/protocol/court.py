@@ -7,14 +7,16 @@ has answered before, and it must answer them alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.architectures.blocks import Spec
-from benchmark.architectures.net import known
+from benchmark.architectures.alignment import aligned
+from benchmark.architectures.blocks import FUSED, Spec, conv_blocks, plain
+from benchmark.architectures.fusing import unfused
+from benchmark.architectures.net import Net, build, known
 from benchmark.data.splits import Data, as_float
 from benchmark.protocol.answers import Answers, alike, checked, differing, probabilities
 from benchmark.protocol.graph import fitted
@@ -39,11 +41,12 @@ class Opaque(Unreadable):
 
 @dataclass(frozen=True)
 class Court:
-    """The judge's own data (nobody else's) and randomness."""
+    """The judge's own data (nobody else's) and randomness, and the net that the owner delivered, where it is known."""
 
     context: TaskContext
     probe: Data
     rng: torch.Generator
+    delivered: Net | None = None
 
     def right(self, model: nn.Module) -> Tensor:
         """Which probe images `model` classifies correctly, boolean (N,)."""
@@ -72,6 +75,13 @@ class Court:
             raise ValueError("the model answers with another shape from batch to batch")
         return torch.cat(outputs)[order.argsort()]
 
+    def expected(self) -> Iterator[Spec]:
+        """Specs of what a suspect may have been made from: the delivered net and the house's, each also fused."""
+        for spec in ([self.delivered.spec] if self.delivered else []) + [self.context.spec()]:
+            yield spec
+            if any(conv_blocks(model := plain(build(spec)))):
+                yield {**model.spec(), "norm": FUSED}  # type: ignore[operator]
+
     def _at_once(self, service: Asked) -> int:
         """Images that are asked together: `BATCH`, whoever answers. A model in this process is no stranger's and
         answers each image by itself, so a GPU is given many questions at a time.
@@ -97,16 +107,13 @@ class Court:
 class Suspect:
     """A service under examination. `ask` answers as the court's access allows; `net` only with weights.
 
-    running: the service, which is asked; `answers`: what it answered to the judge's images before. delivered: specs of
-    nets that it may have been made from, by which a net of an unknown builder is read.
+    running: the service, which is asked; `answers`: what it answered to the judge's images before.
     """
 
-    def __init__(
-        self, service: Service, running: Asked, answers: Answers, access: Access, court: Court,
-        delivered: Sequence[Spec] = (),
-    ) -> None:  # fmt: skip
+    def __init__(self, service: Service, running: Asked, answers: Answers, access: Access, court: Court) -> None:
         self.access, self._court, self._service, self._running = access, court, service, running
-        self._before, self._delivered = answers, delivered
+        self._before = answers
+        self._turned: dict[object, Net | None] = {}  # aligned, by what alignment was blind to
         self.inconsistent: str | None = None  # why its answers are no answers of one model, once that is seen
 
     @property
@@ -150,12 +157,16 @@ class Suspect:
         return probabilities(outputs, self._court.context.task.classes)
 
     def net(self) -> nn.Module:
-        """The suspect's net, a copy. Raises Unreadable unless the court sees weights, and can read them."""
+        """The suspect's net, a copy, with the normalisation that was fused into its convolutions behind them again.
+
+        A net of an unknown builder is read as the net that was delivered, or as a house net. Raises Unreadable unless
+        the court sees weights, and can read them.
+        """
         if self.access != "weights":
             raise Unreadable(f"the court sees {self.access}, not weights")
         device = self._court.context.device
         if known(self._service.net.spec):
-            return self._service.net.module(device)
+            return unfused(self._service.net.module(device))
         builder = self._service.net.spec["builder"]
         shape = (2, *self._court.probe.x.shape[1:])
         try:
@@ -164,11 +175,34 @@ class Suspect:
             if error.passing:
                 raise
             raise Opaque(f"the net of the builder {builder!r} can't be traced: {error}") from error
-        for spec in self._delivered:
+        for spec in self._court.expected():
             model = fitted(operators, spec, shape)
             if model is not None and self._same(model.to(device)):
-                return model
+                return unfused(model)
         raise Opaque(f"no net that the court knows computes what the net of the builder {builder!r} does")
+
+    def aligned(self, blind: Mapping[str, Tensor]) -> nn.Module | None:
+        """The suspect's net without passports, a copy, in the order, scale and signs of the net that was delivered.
+
+        None where the court knows of none, or of one of another shape. Raises Unreadable as `net` does.
+
+        blind: by convolution, the direction of its filters that bits are read in, (C_in, kH, kW), where nothing is
+        compared: see `benchmark.architectures.alignment`. The rest of the delivered weights may hold something of the
+        mark, too, and draw strange nets towards it. So what is read here has no law of its own, and is compared with
+        what is read of nulls.
+        """
+        delivered, device = self._court.delivered, self._court.context.device
+        if delivered is None:
+            return None
+        name = tuple((layer, one.cpu().numpy().tobytes()) for layer, one in blind.items())
+        if name not in self._turned:
+            model, reference = plain(self.net()), unfused(plain(delivered.module(device)))
+            try:
+                self._turned[name] = Net.of(aligned(model, reference, self._court.context.task.shape, blind))
+            except ValueError:
+                self._turned[name] = None
+        turned = self._turned[name]
+        return None if turned is None else turned.module(device)
 
     def _same(self, model: nn.Module) -> bool:
         """Whether `model` answers the judge's images as the suspect did."""

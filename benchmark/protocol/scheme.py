@@ -75,7 +75,8 @@ class Scheme(ABC, Generic[K]):
         """One raw number per key item. Raises Unreadable where the court can't read what the key belongs to.
 
         The evidence channel has the null distribution of a fresh key where it is known (`null_law`). A scheme whose
-        fresh keys must be redrawn scores them here, with `court.rng`, and gives their totals to `redrawn`.
+        fresh keys must be redrawn scores them here, with `court.rng`, and gives their totals to `redrawn`. One that
+        reads weights reads `suspect.net()`, and `suspect.aligned()` in a channel without a law, which `views` names.
         """
 
     @abstractmethod

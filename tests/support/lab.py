@@ -107,13 +107,16 @@ class Lab:
         running = running or service.running()
         return Suspect(service, running, court.answers(running), access, court)
 
-    def _observe(self, scheme: Any, exhibit: Exhibit, key: Any = None) -> dict[str, Any]:
-        """The observation of `exhibit` under its own key, or under `key`."""
+    def _observe(
+        self, scheme: Any, exhibit: Exhibit, key: Any = None, delivered: Exhibit | None = None
+    ) -> dict[str, Any]:
+        """The observation of `exhibit` under its own key, or under `key`, by a court that knows the net `delivered`."""
         from benchmark.protocol.court import Court, Suspect
         from benchmark.protocol.parties import stream
         from benchmark.protocol.steps import examine
 
-        court = Court(self.context, self.splits.test, stream(0, "court", scheme.name, self.context.task.name))
+        rng = stream(0, "court", scheme.name, self.context.task.name)
+        court = Court(self.context, self.splits.test, rng, delivered.service.net if delivered else None)
         service = exhibit.service
         suspect = Suspect(service, service.running(), self.answers(service), scheme.court, court)
         return examine(scheme, exhibit.key if key is None else key, suspect, court)

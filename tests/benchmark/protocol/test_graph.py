@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmark.architectures.fusing import fused
 from benchmark.architectures.net import build
 from benchmark.contract import conv_blocks, entering
 from benchmark.protocol.court import Opaque
@@ -99,7 +100,7 @@ def suspect(lab: Any, model: nn.Module, running: Any = None) -> Any:
     null, court = lab.null(0).service, lab.court("graph")
     strange = Service(replace(null.net, spec={"builder": "mine", "inner": null.net.spec}))
     running = running or Running(model)
-    return Suspect(strange, running, court.answers(running), "weights", court, [null.net.spec])
+    return Suspect(strange, running, court.answers(running), "weights", court)
 
 
 def test_a_court_reads_a_wrapped_net_and_believes_only_what_answers_alike(lab: Any) -> None:
@@ -118,6 +119,14 @@ def test_a_court_reads_a_wrapped_net_and_believes_only_what_answers_alike(lab: A
 
     with pytest.raises(Opaque, match="no net that the court knows computes what the net of the builder 'mine' does"):
         suspect(lab, model, Liar()).net()
+
+
+def test_an_export_with_fused_normalisation_is_read_with_its_normalisation_behind_it(lab: Any) -> None:
+    model = lab.null(0).service.net.module()
+    read = suspect(lab, Wrapper(fused(model))).net()
+    assert read.spec() == model.spec()
+    x = lab.splits.test.images()
+    torch.testing.assert_close(read(x), model(x), rtol=1e-3, atol=1e-3)
 
 
 class Pair(nn.Module):
