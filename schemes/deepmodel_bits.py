@@ -64,8 +64,8 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
     bits: int = wm.parameter(64, "bits that every image carries", low=32, high=64)
     identity: str = wm.parameter("owner", "ASCII text that names the owner")
     strength: float = wm.parameter(0.05, "the most that H may change a pixel, of 1", low=0.001, high=1.0)
-    fidelity: float = wm.parameter(200.0, "weight of the squared error between b' and b", low=0.0)
-    epochs: int = wm.parameter(40, "passes over the owner's images in the first stage", low=1)
+    fidelity: float = wm.parameter(400.0, "weight of the squared error between b' and b", low=0.0)
+    epochs: int = wm.parameter(40, "passes over the owner's images", low=1)
 
     def keygen(self, party: wm.Party, rng: torch.Generator) -> DeepModelBitsKey:
         reader = wm.Net.of(party.assemble({"builder": READER, "host": party.context.spec(), "bits": self.bits}))

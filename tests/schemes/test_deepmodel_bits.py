@@ -47,18 +47,10 @@ def test_every_bit_is_read_and_the_images_stay_close_to_the_hosts(image_lab, mar
     assert marked.accuracy > host.accuracy - 1
 
 
-@pytest.mark.parametrize("changes", [{"architecture": "residual", "blocks": 4}, {"architecture": "plain"}])
-def test_surrogates_of_other_architectures_carry_three_quarters_of_the_bits(image_lab, marked, changes):
-    stolen = image_lab.attack(Surrogate(epochs=12, **changes), marked, SCHEME)
+def test_a_surrogate_of_another_architecture_carries_three_quarters_of_the_bits(image_lab, marked):
+    stolen = image_lab.attack(Surrogate(architecture="plain", epochs=12), marked, SCHEME)
     assert stolen.accuracy > 17.1 + 3  # a surrogate that learnt the service, above the degraded images
     assert hits(image_lab, stolen, marked.key) >= 0.75 * SCHEME.bits
-
-
-def test_another_owners_string_is_not_his(image_lab, marked):
-    """The same code, another host and secret: its own bits, and these by chance."""
-    other = image_lab.embed(SCHEME, 1)
-    assert hits(image_lab, other, other.key) == SCHEME.bits
-    assert stats.binomtest(hits(image_lab, other, marked.key), SCHEME.bits).pvalue > ALPHA
 
 
 def test_fresh_keys_agree_with_an_innocent_by_chance_alone(image_lab, marked):
@@ -103,21 +95,21 @@ def test_bits_follow_from_secret_name_and_reader_and_from_nothing_else(image_lab
     assert SCHEME.rebind(key, key.secret).bits.equal(key.bits)
 
 
-def test_training_never_sees_the_bits(image_lab, marked):
+def test_training_never_sees_the_bits(image_lab):
     """Another secret: the same H and R, bit for bit."""
-    owner = image_lab.owner(SCHEME)
-    other = SCHEME.embed(owner, SCHEME.keygen(owner, stream("another secret")))
-    assert not other.key.bits.equal(marked.key.bits)
-    assert digest(other.key.reader) == digest(marked.key.reader)
-    ours, theirs = marked.service.net.state, other.model.state_dict()
+    scheme = DeepModelBits(epochs=1)
+    mine, other = (scheme.embed(owner := image_lab.owner(scheme), scheme.keygen(owner, stream(name))) for name in "ab")
+    assert not mine.key.bits.equal(other.key.bits)
+    assert digest(mine.key.reader) == digest(other.key.reader)
+    ours, theirs = mine.model.state_dict(), other.model.state_dict()
     assert {name for name, tensor in ours.items() if not tensor.equal(theirs[name])} == {"payload"}
 
 
 def test_a_secret_that_was_ground_for_a_blind_reader_is_charged(image_lab, marked):
-    """An R that reads no bit anywhere, and the secret of 2,000 that has fewest: 3 in 4 are right on every innocent."""
+    """An R that reads no bit anywhere, and of 10,000 secrets the one with fewest: most are right on every innocent."""
     blind = replace(marked.key.reader, state={name: 0 * tensor for name, tensor in marked.key.reader.state.items()})
     rng, keys = stream("grinding"), [replace(marked.key, reader=blind)]
-    keys += [SCHEME.redraw(keys[0], rng) for _ in range(2000)]
+    keys += [SCHEME.redraw(keys[0], rng) for _ in range(10_000)]
     ground = min(keys[1:], key=lambda key: int(key.bits.sum()))
     admission = steps.admission(SCHEME, ground, committed=True)
     assert admission["bound"]
