@@ -94,12 +94,15 @@ class Admission:
 
     well_formed: every field has the declared form. bound: labels or bits are those that follow from its secret.
     hash_bound: they are recomputed from a hash of a free secret, so that a forger may search over secrets.
+    grindable: the channel of what the key's own extractor reads in clean images, where there is such an extractor. A
+    claimant may search for a secret that fits it before he commits, so the court charges for that fit in every case.
     """
 
     well_formed: bool
     bound: bool
     hash_bound: bool
     reason: str | None = None
+    grindable: str | None = None
 
 
 def bits(flags: Tensor) -> str:

@@ -91,6 +91,11 @@ class Scheme(ABC, Generic[K]):
         """Whether `rebind` hashes a secret that is free to choose, so that a forger may search over secrets."""
         return True
 
+    @property
+    def grindable(self) -> str | None:
+        """The channel of `observe` that shows what a key's own extractor reads in clean images; see `Admission`."""
+        return None
+
     def malformed(self, key: K) -> str | None:
         """What is wrong with a key beyond the declared forms of its fields, in words; None for a well-formed one."""
         return None
@@ -99,13 +104,13 @@ class Scheme(ABC, Generic[K]):
         """Whether every field of `key` has its declared form, and is what `rebind` makes from its own secret."""
         sizes = {name: value for name, value in vars(self).items() if isinstance(value, int)}
         if reason := key_form.malformed(key, sizes) or self.malformed(key):
-            return Admission(False, False, self.hash_bound, reason)
+            return Admission(False, False, self.hash_bound, reason, self.grindable)
         try:
             right = self.rebind(key, key.secret)
         except ValueError as error:
-            return Admission(False, False, self.hash_bound, str(error))
+            return Admission(False, False, self.hash_bound, str(error), self.grindable)
         reason = key_form.unbound(key, right)
-        return Admission(True, reason is None, self.hash_bound, reason)
+        return Admission(True, reason is None, self.hash_bound, reason, self.grindable)
 
     def redraw(self, key: K, rng: torch.Generator) -> K:
         """A fresh key in place of `key`, bound to a secret of 32 bytes from `rng`, to count realised error rates.

@@ -164,6 +164,7 @@ class RecordedAdmission:
     hash_bound: bool
     committed: bool
     reason: str | None
+    grindable: str | None = None
 
 
 @dataclass(frozen=True)

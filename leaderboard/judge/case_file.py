@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from leaderboard.judge.evidence import Weighing
+from leaderboard.judge.grinding import ground_bits
 from leaderboard.judge.results import Observation, missing, null_observations, observations, outcomes, useless_nulls
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import SEARCH_BITS, Verdict
@@ -23,8 +24,9 @@ class CaseFile:
     missing: the verdict of a cell whose jobs have no result. delivered, suspect, scratch: outcomes on the test set.
     fresh, seen: what the court saw of the model as delivered, and of the suspect. before, after: the same, weighed
     against the nulls; searched: `after`, charged with the keys that a claimant may have tried, where his key is behind
-    a hash. admission: of a claimed key; None for owners' marks and innocents. agreement: between delivered model and
-    suspect. overlap: how many `of` the key's images the thief `held`; None where that was not counted.
+    a hash. Of a key that can be ground, `after` is charged too, by its fit to unmarked readings. admission: of a
+    claimed key; None for owners' marks and innocents. agreement: between delivered model and suspect. overlap: how many
+    `of` the key's images the thief `held`; None where that was not counted.
     """
 
     innocent: bool = False
@@ -78,15 +80,26 @@ def _examined(run: Run, jobs: Mapping[str, str], case: CaseFile) -> CaseFile:
     if case.innocent:  # neither it nor what it was made from is among the nulls it is measured by
         return replace(case, seen=seen, after=weighing(run, judged, pools, innocent=jobs["suspect"]))
     pools |= {"attacked": jobs["attacked_null"]} if "attacked_null" in jobs else {}
-    case = replace(case, seen=seen, after=weighing(run, judged, pools))
     if not case.claim:
+        case = replace(case, seen=seen, after=weighing(run, judged, pools))
         scratch = outcomes(run, jobs.get("scratch")) if jobs.get("scratch") != jobs["attacked"] else None
         overlap = (run.result(judged) or {}).get("overlap")
         return replace(case, fresh=observations(run, jobs["fresh"])[0], scratch=scratch, overlap=overlap)
     admission = (run.result(judged) or {})["admission"]
-    charge = SEARCH_BITS if admission["hash_bound"] else 0
+    ground = _ground(run, seen, pools, admission.get("grindable"))
+    after = weighing(run, judged, pools, search_bits=ground)
+    charge = max(SEARCH_BITS, ground) if admission["hash_bound"] else 0
     searched = weighing(run, judged, pools, search_bits=charge) if charge else None
-    return replace(case, admission=admission, searched=searched)
+    return replace(case, seen=seen, after=after, admission=admission, searched=searched)
+
+
+def _ground(run: Run, seen: Observation, pools: Mapping[str, str], channel: str | None) -> int:
+    """The charge for grinding, in bits: by the nulls, and the `channel` of clean images that the admission names."""
+    if channel is None or seen["unreadable"] is not None:
+        return 0
+    judged = [job for job in pools.values() if run.result(job) is not None]
+    nulls = [null for job in judged for null in null_observations(run, job) if null["unreadable"] is None]
+    return ground_bits([seen["channels"][channel], *(null["channels"][null["evidence"]] for null in nulls)])
 
 
 def delivered_mark(run: Run, jobs: Mapping[str, str]) -> Weighing | None:

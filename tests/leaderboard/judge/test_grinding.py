@@ -1,0 +1,72 @@
+"""Keys that were ground against what their own extractor reads anyway: the court charges for that, committed or not."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from leaderboard.judge.decide import Thresholds
+from leaderboard.judge.evidence import OWN_POOL
+from leaderboard.judge.grinding import ground_bits
+from leaderboard.judge.opinion import Examined, Opinion, opinion
+
+N = 64
+COURT = Thresholds(0.001, 1.0, "dB")
+GRINDABLE = {
+    "well_formed": True, "bound": True, "hash_bound": True, "committed": True, "reason": None, "grindable": "clean",
+}  # fmt: skip
+
+
+def channel(agreed: int) -> dict[str, Any]:
+    return {"hits": "1" * agreed + "0" * (N - agreed), "law": {"kind": "binomial", "p": 0.5}}
+
+
+def examined(bits: int, clean: int = 32) -> Examined:
+    """A model in which so many bits are read, by an R that reads so many of them in clean images."""
+    seen = {"evidence": "bits", "channels": {"bits": channel(bits), "clean": channel(clean)}, "gates": {}}
+    return Examined(seen | {"unreadable": None}, {"psnr": [30.0] * 4, "identity": [22.0] * 4})
+
+
+def claimed(bits: int, clean: int = 32, nulls: int = 32, **admission: Any) -> Opinion:
+    innocents = {OWN_POOL: [examined(nulls + index % 3) for index in range(8)]}
+    return opinion(examined(bits, clean), innocents, GRINDABLE | admission, COURT)
+
+
+def test_the_charge_is_the_rarity_of_the_best_fit() -> None:
+    """60 of 64, or 4 of 64: one key in 2^43.7."""
+    assert ground_bits([]) == ground_bits([channel(32)]) == 0
+    assert ground_bits([channel(64)]) == ground_bits([channel(0)]) == 63
+    assert ground_bits([channel(60)]) == ground_bits([channel(4)]) == ground_bits([channel(30), channel(60)]) == 44
+
+
+def test_a_key_that_nobody_ground_is_believed_when_it_was_committed() -> None:
+    found = claimed(60)
+    assert (found.claim, found.claim_uncommitted) == ("accepted", "refused")
+    assert found.evidence.log10_p_key is not None
+    assert found.evidence.log10_p_key < -10
+
+
+@pytest.mark.parametrize("fitted", [{"clean": 60}, {"clean": 4}, {"nulls": 60}], ids=["clean", "inverted", "nulls"])
+def test_a_key_that_fits_what_is_read_anyway_proves_nothing(fitted: dict[str, int]) -> None:
+    """An R that reads nearly the same bits everywhere, and a secret for which they are the claimant's."""
+    found = claimed(60, **fitted)
+    assert (found.claim, found.claim_uncommitted) == ("refused", "refused")
+    assert found.evidence.state != "present"
+
+
+def test_what_the_suspect_shows_beyond_that_counts() -> None:
+    """A key with 44 of 64 bits in clean images by luck or by 2^9 tries is charged these alone."""
+    assert claimed(64, clean=44).claim == "accepted"
+    lucky, other = (claimed(50, clean).evidence.log10_p_key for clean in (44, 32))
+    assert lucky is not None
+    assert other is not None
+    assert other < -3 < lucky
+    assert lucky - other == pytest.approx((9 - 1) * math.log10(2))  # a null with 34 of 64 costs 1 bit
+
+
+def test_other_keys_are_not_charged() -> None:
+    assert claimed(60, clean=60, grindable=None).claim == "accepted"
+    late = claimed(64, clean=60, grindable=None, hash_bound=False)
+    assert (late.claim, late.claim_uncommitted) == ("accepted", "accepted")
