@@ -54,6 +54,14 @@ def test_free_bits_fit_any_passports(lab: Any, attack: Any) -> None:
     assert 30 <= lab.total(lab.observe(SCHEME, lab.embed(FREE), bound)) <= 66
 
 
+@pytest.mark.parametrize("turned", [0.0, 0.5, 1.0])
+def test_fake2_starts_from_signs_that_are_turned_though_bits_are_free(lab: Any, turned: float) -> None:
+    """As the authors do: else the forger claims the owner's own signature, and nothing is put to the test."""
+    _, _, key = claim(lab, Fake2(epochs=1, lr=0.0, turned=turned), FREE)
+    owners = torch.cat(FREE.signs(lab.embed(FREE).key))
+    assert int((torch.cat(FREE.signs(key)) != owners).sum()) == round(96 * turned)
+
+
 def test_fake2_forges_bits_and_accuracy_unless_the_bits_are_bound_to_the_passports(lab: Any) -> None:
     hits, lost, _ = claim(lab, Fake2())
     assert hits >= 75

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from attacks.finetune import Finetune
-from attacks.transfer import Transfer
-from benchmark.contract import Data, NotApplicable, Thief, head, logits
+from attacks.transfer import SHAPES, Transfer, shapes
+from benchmark.contract import Data, NotApplicable, Thief, abstract_images, as_float, head, logits
 from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 from schemes.passport import Passport
@@ -80,3 +80,48 @@ def test_images_that_are_not_square_are_not_turned(lab):
     thief = Thief(lab.context, oblong, stream("t"), lab.null(100).service.running(), "weights")
     with pytest.raises(NotApplicable, match="square"):
         Transfer().run(thief)
+
+
+def test_the_data_set_of_shapes_is_another_task_and_no_schemes_triggers():
+    data = shapes(320, (3, 32, 32), stream("shapes"))
+    assert data.x.shape == (320, 3, 32, 32)
+    assert torch.equal(data.y.bincount(), torch.full((len(SHAPES),), 40))
+    again = shapes(320, (3, 32, 32), stream("shapes"))
+    assert torch.equal(again.x, data.x)
+    first, second = (as_float(data.x[data.y == one]).mean((0, 1)) for one in (0, 6))
+    assert (first - second).abs().max() > 0.05  # a disc fills what a bar leaves out
+    assert len(data.x.flatten(1).unique(dim=0)) == 320
+    triggers = abstract_images(320, (3, 32, 32), stream("shapes"))
+    assert not (data.x[:, None].flatten(2) == triggers.flatten(1)).all(2).any()
+
+
+@pytest.mark.parametrize("size", [(1, 16, 16), (3, 20, 12)])
+def test_every_shape_is_seen_whatever_the_size(size):
+    data = shapes(400, size, stream("sizes"))
+    inside = (as_float(data.x) - as_float(data.x)[:, :, :1, :1]).abs().mean(1) > 0.25  # the corner is ground
+    share = inside.float().mean((1, 2))
+    assert ((share > 0.01) & (share < 0.6)).float().mean() > 0.97
+
+
+def test_shapes_are_learnt_without_an_image_of_the_task(lab, monkeypatch):
+    learnt = []
+    fit = Thief.fit
+
+    def watched(self, model, recipe, *, data):
+        fit(self, model, recipe, data=data)
+        fresh = shapes(400, self.task.shape, stream("fresh shapes"))
+        learnt.append(float((logits(model, fresh.images()).argmax(1) == fresh.y).float().mean()))
+        return model
+
+    monkeypatch.setattr(Thief, "fit", watched)
+    cost = lab.attack.__wrapped__(Transfer(task="shapes"), lab.null(100)).cost
+    assert learnt[0] > 0.6
+    assert (cost.labelled, cost.unlabelled, cost.queries) == (0, 0, 0)
+    assert cost.meter.samples == 2000 // 64 * 64 * 10
+
+
+def test_marks_after_a_transfer_to_shapes(lab):
+    for scheme in (Adi(), Rose(), Passport()):
+        marked = lab.embed(scheme)
+        after = lab.attack(Transfer(task="shapes"), marked, scheme)
+        print(scheme.name, marked.accuracy, after.accuracy, lab.total(lab.observe(scheme, after, marked.key)))
