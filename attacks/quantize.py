@@ -65,7 +65,7 @@ class QuantisedNet(nn.Module):
         return cast(Tensor, self.host(x))
 
     def spec(self) -> wm.Spec:
-        return {"builder": "quantised", "host": self.host.spec()}  # type: ignore[operator]
+        return {"builder": "quantised", "host": self.folded().spec()}  # type: ignore[operator]
 
     def folded(self) -> nn.Module:
         """The plain host, whose activations are not rounded."""

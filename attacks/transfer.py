@@ -32,9 +32,9 @@ class Transfer(wm.Attack):
     paper = "Adi et al. 2018, USENIX Security; Gidaris et al. 2018, ICLR (arXiv:1803.07728)"
     settings = ("task=rotation", "task=shapes")
 
-    task: Literal["rotation", "shapes"] = wm.parameter("rotation", "his images, turned; or a procedural data set")
     lr: float = wm.parameter(0.01, "learning rate, constant", low=0.0)
-    epochs: int = wm.parameter(10, "passes over the new task's images", low=1)
+    epochs: int = wm.parameter(10, "passes over the new task's images, four for each image that is turned", low=1)
+    task: Literal["rotation", "shapes"] = wm.parameter("rotation", "his images, turned; or a procedural data set")
     pictures: int = wm.parameter(2000, "pictures of the data set of shapes", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:

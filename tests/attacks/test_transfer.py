@@ -3,7 +3,7 @@ import torch
 
 from attacks.finetune import Finetune
 from attacks.transfer import SHAPES, Transfer, shapes
-from benchmark.contract import Data, NotApplicable, Thief, abstract_images, as_float, head, logits
+from benchmark.contract import Data, NotApplicable, Thief, as_float, head, logits
 from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 from schemes.passport import Passport
@@ -82,17 +82,14 @@ def test_images_that_are_not_square_are_not_turned(lab):
         Transfer().run(thief)
 
 
-def test_the_data_set_of_shapes_is_another_task_and_no_schemes_triggers():
+def test_the_data_set_of_shapes_follows_from_the_thiefs_stream():
     data = shapes(320, (3, 32, 32), stream("shapes"))
     assert data.x.shape == (320, 3, 32, 32)
     assert torch.equal(data.y.bincount(), torch.full((len(SHAPES),), 40))
     again = shapes(320, (3, 32, 32), stream("shapes"))
     assert torch.equal(again.x, data.x)
-    first, second = (as_float(data.x[data.y == one]).mean((0, 1)) for one in (0, 6))
-    assert (first - second).abs().max() > 0.05  # a disc fills what a bar leaves out
+    assert not torch.equal(shapes(320, (3, 32, 32), stream("others")).x, data.x)
     assert len(data.x.flatten(1).unique(dim=0)) == 320
-    triggers = abstract_images(320, (3, 32, 32), stream("shapes"))
-    assert not (data.x[:, None].flatten(2) == triggers.flatten(1)).all(2).any()
 
 
 @pytest.mark.parametrize("size", [(1, 16, 16), (3, 20, 12)])
@@ -120,8 +117,14 @@ def test_shapes_are_learnt_without_an_image_of_the_task(lab, monkeypatch):
     assert cost.meter.samples == 2000 // 64 * 64 * 10
 
 
-def test_marks_after_a_transfer_to_shapes(lab):
+def test_another_data_set_leaves_the_bits_of_filters_and_few_triggers(lab):
+    """It leads further from the old task than turned images do, and is paid for by more of it."""
+    found = {}
     for scheme in (Adi(), Rose(), Passport()):
         marked = lab.embed(scheme)
         after = lab.attack(Transfer(task="shapes"), marked, scheme)
-        print(scheme.name, marked.accuracy, after.accuracy, lab.total(lab.observe(scheme, after, marked.key)))
+        assert after.accuracy < marked.accuracy - 0.1
+        found[scheme.name] = lab.total(lab.observe(scheme, after, marked.key))
+    assert found["adi"] < 60
+    assert found["rose"] < 20
+    assert found["passport"] >= 85
