@@ -1,4 +1,4 @@
-"""Sign flips: normalisation scales change sign, with the filters left alone (damage) or turned along (no damage)."""
+"""Sign flips: scales change sign, with the filters left alone (the net suffers) or turned along (no answer changes)."""
 
 from __future__ import annotations
 
@@ -14,29 +14,34 @@ from benchmark import contract as wm
 
 @dataclass(frozen=True)
 class Flip(wm.Attack):
-    """A share of all normalisation scales changes sign, without any training.
+    """A share of the passport layers' scales changes sign, without any training.
 
-    The flip attack on the signature of Fan et al. 2019. The authors verify with the passport forced, which a flip can't
-    touch; here the scales that the model carries are a channel of their own. They are drawn from every normalised
-    convolution, not from the passport layers alone, so that other schemes meet the same attack.
+    The flip attack of Fan et al. 2019 on the signature that V1's released net carries. The authors count it with the
+    passport forced: scales are then derived from filters that no flip can touch, so every bit stays whatever the net is
+    still worth. Here the carried scales decide, against this attack alone. V2 and V3 release plain scales, which never
+    held the bits. Which layers have passports is public code.
     """
 
     name = "flip"
     family = "sign flip"
     paper = "Fan et al., Rethinking Deep Neural Network Ownership Verification, NeurIPS 2019 (arXiv 1909.07830)"
     kind = "removal"
+    requires = "passports"
+    evidence = "carried_bits"
     settings = ("share=0.1", "share=0.5")
 
-    share: float = wm.parameter(0.5, "share of the normalisation scales that change sign", low=0.0, high=1.0)
-    layer: str = wm.parameter("", "the one convolution whose scales are drawn from, by its name; all where empty")
+    share: float = wm.parameter(0.5, "share of the passport layers' scales that change sign", low=0.0, high=1.0)
+    layer: str = wm.parameter("", "the one passport layer whose scales are drawn from, by its name; all where empty")
 
     @torch.no_grad()
     def run(self, thief: wm.Thief) -> nn.Module:
+        scheme: wm.PassportScheme = thief.scheme
+        scheme.passports(thief.model)  # only a net that ships them carries their signs
         model = wm.plain(thief.model)
-        blocks = dict(wm.conv_blocks(model))
-        if self.layer and self.layer not in blocks:
-            raise wm.NotApplicable(f"the net has no normalised convolution {self.layer}: it has {', '.join(blocks)}")
-        chosen = [blocks[self.layer]] if self.layer else list(blocks.values())
+        places = scheme.places(model)
+        if self.layer and self.layer not in places:
+            raise wm.NotApplicable(f"no passport is in a layer {self.layer}: they are in {', '.join(places)}")
+        chosen = [cast(wm.ConvBlock, model.get_submodule(name)) for name in ([self.layer] if self.layer else places)]
         for block, sign in _signs(chosen, self.share, thief.rng, lambda block: len(block.norm.weight)):
             block.norm.weight.mul_(sign)
         return model

@@ -58,7 +58,9 @@ class Fake2(PassportForger):
     Fan et al. 2019: only scale and shift of the passport layers, which start at the forger's signs and 0, are trained,
     on the thief's images. The paper's forger hands over these scales; a judge asks for passports, and a convolution is
     linear in them, so the least passports that derive the scales follow by least squares. Normalisation statistics stay
-    frozen too, unlike in the authors' code: the claim is on the model as it was delivered.
+    frozen too, unlike in the authors' code: the claim is on the model as it was delivered. As theirs, he starts with
+    half of the signs turned: bits that follow from his secret see to it, of free ones he turns the share `turned`.
+    Cross-entropy may turn some back.
     """
 
     name = "fake2"
@@ -67,11 +69,12 @@ class Fake2(PassportForger):
     epochs: int = wm.parameter(30, "passes over the thief's images", low=1)
     lr: float = wm.parameter(0.2, "learning rate, constant; 0.01 in the authors' code", low=0.0)
     magnitude: float = wm.parameter(1.0, "size of every scale before training", low=0.0)
+    turned: float = wm.parameter(0.5, "share of the carried signs that he turns where bits are free", low=0.0, high=1.0)
 
     def run(self, thief: wm.Thief) -> wm.AttackResult:
         scheme, own = cast(wm.PassportScheme, thief.scheme), wm.secret(thief.rng)
         model, blocks, carried = _opened(thief)
-        signs = scheme.signs(scheme.passport_key(thief.model, carried, own))
+        signs = _own_signs(thief, scheme.passport_key(thief.model, carried, own), self.turned)
         for block, sign in zip(blocks, signs, strict=True):
             block.norm.weight.data = self.magnitude * sign.to(thief.device)
             block.norm.bias.data = torch.zeros_like(block.norm.weight)
@@ -89,11 +92,11 @@ class Fake3(PassportForger):
     """The shipped passports, trained away from themselves towards the forger's own signs; the weights stay frozen.
 
     Fan et al. 2019: cross-entropy, the sign loss for the forger's bits, and `distance` / MSE(original, forged) of every
-    passport. Half of the signs are new, since the bits follow from the forger's secret; the authors turn a chosen
-    share. Normalisation statistics stay frozen, unlike in their code. A passport moves its scale slowly (the derivation
-    is ill-conditioned), hence the large rate; so many new signs cost accuracy, which `alpha` trades for bits: fake2,
-    which forgets the original, is the stronger forger. Only V1 ships the passports that this needs; for V2 and V3 see
-    `fake3-oracle`.
+    passport. Half of the signs are new where bits follow from the forger's secret; of free ones he turns `turned`, a
+    share that the authors choose. Normalisation statistics stay frozen, unlike in their code. A passport moves its
+    scale slowly (the derivation is ill-conditioned), hence the large rate; so many new signs cost accuracy, which
+    `alpha` trades for bits: fake2, which forgets the original, is the stronger forger. Only V1 ships the passports that
+    this needs; for V2 and V3 see `fake3-oracle`.
     """
 
     name = "fake3"
@@ -105,6 +108,7 @@ class Fake3(PassportForger):
     margin: float = wm.parameter(0.1, "gamma_0, the least scale the sign loss asks for", low=0.0)
     distance: float = wm.parameter(1e-4, "weight of the distance term; 1 in the authors' code", low=0.0)
     clip: float = wm.parameter(2.0, "largest gradient norm", low=0.0)
+    turned: float = wm.parameter(0.5, "share of the carried signs that he turns where bits are free", low=0.0, high=1.0)
 
     def run(self, thief: wm.Thief) -> wm.AttackResult:
         return self.forged(thief, thief.scheme.passports(thief.model))
@@ -119,7 +123,7 @@ class Fake3(PassportForger):
         model = scheme.install(thief.model, key).requires_grad_(False)
         blocks = [block for _, block in wm.conv_blocks(model) if not block.norm.affine]
         forged = _trainable(blocks)
-        signs = [sign.to(thief.device) for sign in scheme.signs(key)]
+        signs = [sign.to(thief.device) for sign in _own_signs(thief, key, self.turned)]
 
         def step(batches: Batches) -> Tensor:
             ((x, y),) = batches
@@ -203,6 +207,19 @@ class AccessoryBlock(PassportForger):
         """Both layers of a block for scales (C,): (C, hidden) and (hidden, C); it starts as the direct path alone."""
         first = torch.randn(len(x), self.hidden, generator=rng).to(x.device) / len(x) ** 0.5
         return nn.Parameter(first), nn.Parameter(x.new_zeros(self.hidden, len(x)))
+
+
+def _own_signs(thief: wm.Thief, key: wm.Key, turned: float) -> list[Tensor]:
+    """The signs that the forger is after, (C_out,) per layer: those of `key`, which follow from his secret.
+
+    Free bits are whatever `key`'s passports derive, the owner's as they start: `turned` of them change sign.
+    """
+    signs: list[Tensor] = thief.scheme.signs(key)
+    if thief.scheme.hash_bound:
+        return signs
+    together = torch.cat(signs)
+    together[torch.randperm(len(together), generator=thief.rng)[: round(turned * len(together))]] *= -1
+    return list(together.split([len(one) for one in signs]))
 
 
 def _uniform(shape: Sequence[int], rng: torch.Generator) -> Tensor:

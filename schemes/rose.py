@@ -37,6 +37,9 @@ class Rose(wm.Scheme[RoseKey]):
     without replacement, and every one of them is trained on. The paper's sizes s = 40, 64 and 128 are the labels of
     4 bits in SHA-1, SHA-256 and SHA-512. Here labels are drawn from the hash in counter mode, so any s is possible,
     but the task pays for each wrong label. The rarity R of m hits, in bits, is -log2 of p_key.
+
+    The paper shows key images no more often than others, which only a net that fits all of its training set learns.
+    `repeat` of them join every batch, as the triggers of Adi et al. 2018 do, where a net fits less.
     """
 
     name = "rose"
@@ -49,6 +52,7 @@ class Rose(wm.Scheme[RoseKey]):
     s: int = wm.parameter(40, "number of key images", low=1)
     epochs: int = wm.parameter(40, "training epochs over the owner's images", low=1)
     lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
+    repeat: int = wm.parameter(0, "key images that join each batch; 0, as in the paper: none beside its own", low=0)
 
     def keygen(self, party: wm.Party, rng: torch.Generator) -> RoseKey:
         data = party.data.to(torch.device("cpu"))
@@ -81,9 +85,11 @@ class Rose(wm.Scheme[RoseKey]):
         return self.mark(owner, owner.build(), key, owner.recipe(epochs=self.epochs, lr=self.lr))
 
     def mark(self, owner: wm.Owner, model: nn.Module, key: RoseKey, recipe: wm.Recipe) -> wm.Marked:
-        """Train `model` on the owner's images, those of `key` with its labels."""
-        data = relabelled(owner.data, self.triggers(key).to(owner.device))
-        return wm.Marked(owner.fit(model, recipe, data=data), key)
+        """Train `model` on the owner's images, those of `key` with its labels, and `repeat` of these in each batch."""
+        triggers = self.triggers(key).to(owner.device)
+        data = relabelled(owner.data, triggers)
+        beside = [wm.BatchSource.of(triggers, self.repeat)] if self.repeat else []
+        return wm.Marked(owner.fit(model, recipe, data=data, beside=beside), key)
 
     def observe(self, suspect: wm.Suspect, key: RoseKey, court: wm.Court) -> wm.Observations:
         answers = suspect.labels(wm.as_float(key.images).to(court.context.device)).cpu()

@@ -348,6 +348,16 @@ def test_an_attack_reproduces_from_what_it_declares_and_leaves_the_stolen_model_
     assert (first.key is not None) == (claim is not None) == (attack.kind in CLAIM_KINDS)
 
 
+@pytest.mark.parametrize("label", [setting.label for setting in ATTACKS if setting.evidence])
+def test_the_channel_that_an_attack_names_is_observed_and_shows_the_fresh_mark(lab: Lab, label: str) -> None:
+    scheme, exhibit = target(lab, made(label))
+    seen = lab.observe(scheme, exhibit)
+    channel = seen["channels"][setting_of(label).evidence]
+    assert len(channel["hits"]) == len(seen["channels"][seen["evidence"]]["hits"])
+    assert channel["hits"].count("0") == 0
+    assert "law" in channel
+
+
 def test_a_release_gives_no_more_than_it_grants(lab: Lab) -> None:
     exhibit = lab.null(0)
     thief = Thief(lab.context, lab.splits.thief, stream("t"), exhibit.service.running(), "labels")

@@ -44,7 +44,7 @@ def results(finished: Path, tmp_path: Path) -> Path:
 def test_the_run_judges_every_cell(finished: Path) -> None:
     found = verdicts(finished)
     words = {attack: line["verdict"] for (_, attack, innocent), line in found.items() if not innocent}
-    assert words["none"] == words["prune(amount=0.3)"] == words["quantize(bits=8)"] == "survived"
+    assert words["none"] == words["prune(amount=0.3)"] == words["quantize(bits=8,activations=false)"] == "survived"
     assert words["scratch"] == "removed"
     assert words["fresh-key"] == "rejected"
     assert {line["verdict"] for (_, _, innocent), line in found.items() if innocent} == {"not-marked", "not-applicable"}

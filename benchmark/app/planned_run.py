@@ -221,7 +221,7 @@ def plan_reproduction(
     wanted = work.scales[scale]
     schemes = _each(wanted.schemes, lambda text: select_schemes(text, registry))
     attacks = _each(wanted.attacks, lambda text: select_attacks(text, registry))
-    profile = load_profile(wanted.profile)
+    profile = load_profile(wanted.profile).with_options(seeds=wanted.seeds)
     for task in {track.task for one in schemes.values() if (track := profile.track(one.tasks))}:
         provide(find_task(task), offline=offline)
     secret = run_secret(machine.store.root, wanted_secret)

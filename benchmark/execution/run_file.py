@@ -78,6 +78,7 @@ def _attack(setting: Setting) -> run_description.DescribedAttack:
         target=first["target"],
         claim=setting.claim,
         stages=tuple(run_description.DescribedStage(stage.declaration.name, stage.parameters) for stage in stages),
+        evidence=setting.evidence,
     )
 
 

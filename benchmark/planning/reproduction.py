@@ -50,13 +50,16 @@ AFTER_TRIAL: Final = "after a trial"
 
 @dataclass(frozen=True)
 class Scale:
-    """One of the two runs: a profile, and schemes and attacks by the short names that the claims use."""
+    """One of the two runs: a profile, how many seeds of it, and schemes and attacks by the claims' short names."""
 
     profile: str
+    seeds: int
     schemes: Mapping[str, str]
     attacks: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, not {self.seeds}")
         if not (self.schemes and self.attacks):
             raise ValueError("schemes and attacks are tables with at least one name each")
 

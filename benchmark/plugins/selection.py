@@ -94,6 +94,12 @@ class Setting:
         return _kind(self.stages[-1]) in CLAIM_KINDS
 
     @cached_property
+    def evidence(self) -> str:
+        """The channel that decides in place of the scheme's own: of the last stage that names one, or ""."""
+        named = (stage.declaration.traits["evidence"] for stage in reversed(self.stages))
+        return next(filter(None, named), "")
+
+    @cached_property
     def ignores_target(self) -> bool:
         """Whether the thief never looks at the marked model."""
         return bool(self.traits["target"] == "none")

@@ -38,6 +38,7 @@ _TRAITS: dict[PluginRole, _Traits] = {
         "access": (str, "weights", ("none", *ACCESS)),
         "requires": (str, "", ()),
         "target": (str, "release", ("release", "none")),
+        "evidence": (str, "", ()),
         **_SHARED,
     },
     "scheme": {

@@ -18,8 +18,9 @@ class Attack(ABC):
 
     Traits (literals): `family`; `kind` (removal, function-preserving, evasion, extraction, ambiguity, false-claim,
     control); `access`, what it uses of a release, and so gets; `tasks`, the kinds of task it can be run on; `requires`,
-    a scheme capability; `target`, "none" when it never looks at the marked model; `settings`, the variants that "all"
-    runs; `file_parameters`, those that name a file or folder; `paper`.
+    a scheme capability; `target`, "none" when it never looks at the marked model; `evidence`, the channel that decides
+    against this attack where the scheme observes it, in place of the scheme's own: for one whose paper reads the mark
+    elsewhere; `settings`, the variants that "all" runs; `file_parameters`, those that name a file or folder; `paper`.
     """
 
     name: ClassVar[str]
@@ -30,6 +31,7 @@ class Attack(ABC):
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     requires: ClassVar[str] = ""
     target: ClassVar[str] = "release"
+    evidence: ClassVar[str] = ""
     settings: ClassVar[tuple[str, ...]] = ("",)
     file_parameters: ClassVar[tuple[str, ...]] = ()
 

@@ -7,6 +7,11 @@ import torch
 
 from attacks.flip import Flip, SignFlip
 from benchmark.architectures.blocks import conv_blocks, plain
+from benchmark.execution.run_file import describe
+from benchmark.planning.plan import make_plan
+from benchmark.planning.profile import load_profile
+from benchmark.plugins.registry import Registry
+from benchmark.plugins.selection import select_attacks, select_schemes
 from benchmark.protocol.parties import NotApplicable
 from benchmark.training.loop import logits
 from schemes.passport import Passport
@@ -18,33 +23,60 @@ def hits(observation: dict[str, Any], channel: str) -> int:
     return int(observation["channels"][channel]["hits"].count("1"))
 
 
-def test_flip_breaks_accuracy_and_the_carried_bits_while_re_derived_bits_stay(lab: Any) -> None:
+def scales(net: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: block.norm.weight for name, block in conv_blocks(plain(net))}
+
+
+def test_flip_loses_the_carried_bits_and_no_re_derived_one(lab: Any) -> None:
+    """The scales that a flip turns are those that decide: filters keep every bit, whatever the net is worth."""
     marked = lab.embed(SCHEME)
+    before = lab.observe(SCHEME, marked)
+    assert hits(before, Flip.evidence) == hits(before, before["evidence"]) == 96
     flipped = lab.attack(Flip(share=0.5), marked, SCHEME)
     seen = lab.observe(SCHEME, flipped, marked.key)
+    assert hits(seen, Flip.evidence) == 48
     assert hits(seen, "bits") == 96
-    assert hits(seen, "carried_bits") < 66
-    assert flipped.accuracy < 0.5
+    assert flipped.accuracy < marked.accuracy - 0.2
 
 
-def test_flip_turns_the_share_it_names(lab: Any) -> None:
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_flip_turns_the_share_of_the_passport_layers_that_it_names(lab: Any, share: float) -> None:
     marked = lab.embed(SCHEME)
-    everything = lab.observe(SCHEME, lab.attack(Flip(share=1.0), marked, SCHEME), marked.key)
-    assert hits(everything, "carried_bits") == 0
-    flipped = lab.attack(Flip(share=0.25), marked, SCHEME).service.net.module()
-    before = torch.cat([b.norm.weight for _, b in conv_blocks(plain(marked.service.net.module()))])
-    after = torch.cat([b.norm.weight for _, b in conv_blocks(flipped)])
-    assert int((before * after < 0).sum()) == round(0.25 * len(before))
-    torch.testing.assert_close(before.abs(), after.abs())
+    flipped = lab.attack(Flip(share=share), marked, SCHEME)
+    assert hits(lab.observe(SCHEME, flipped, marked.key), Flip.evidence) == round(96 * (1 - share))
+    before, after = (scales(one.service.net.module()) for one in (marked, flipped))
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"blocks.1", "blocks.2"}
+    turned = sum(int((before[name] * after[name] < 0).sum()) for name in before)
+    assert turned == round(96 * share)
+    assert all(torch.equal(before[name].abs(), after[name].abs()) for name in before)
 
 
 def test_flip_of_one_layer_leaves_the_others_alone(lab: Any) -> None:
     marked = lab.embed(SCHEME)
     flipped = lab.attack(Flip(share=1.0, layer="blocks.1"), marked, SCHEME)
-    carried = lab.observe(SCHEME, flipped, marked.key)["channels"]["carried_bits"]["hits"]
+    carried = lab.observe(SCHEME, flipped, marked.key)["channels"][Flip.evidence]["hits"]
     assert (carried[:32].count("1"), carried[32:].count("1")) == (0, 64)
-    with pytest.raises(NotApplicable, match=r"no normalised convolution blocks\.9: it has blocks\.0"):
-        lab.attack(Flip(layer="blocks.9"), marked, SCHEME)
+    with pytest.raises(NotApplicable, match=r"no passport is in a layer blocks\.0: they are in blocks\.1, blocks\.2"):
+        lab.attack(Flip(layer="blocks.0"), marked, SCHEME)
+
+
+def test_the_run_file_names_the_channel_that_decides() -> None:
+    registry = Registry.discover()
+    attacks = select_attacks("sign-flip,flip(share=0.5)", registry)
+    plan = make_plan(load_profile("quick"), select_schemes("passport,adi()", registry), attacks, {})
+    described = describe(plan, "run", "bench", ()).as_json()
+    assert [one["evidence"] for one in described["attacks"]] == ["", Flip.evidence]
+    cells = [cell for cell in described["cells"] if cell["attack"].startswith("flip") and not cell["innocent"]]
+    reasons = {cell["scheme"].partition("(")[0]: cell["reason"] for cell in cells}
+    assert reasons["passport"] is None
+    assert "needs a scheme with passports" in reasons["adi"]
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_scales_that_never_held_the_bits_are_not_flipped(lab: Any, version: str) -> None:
+    scheme = Passport(version=version)
+    with pytest.raises(NotApplicable, match=f"{version} ships no passports"):
+        lab.attack(Flip(), lab.embed(scheme), scheme)
 
 
 def test_sign_flip_changes_no_answer_and_loses_the_bits(lab: Any) -> None:

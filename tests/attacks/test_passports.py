@@ -44,7 +44,7 @@ def test_fake1_of_a_trained_net_passes_for_accuracy_but_not_for_bits(lab: Any) -
     assert lost < 60
 
 
-@pytest.mark.parametrize("attack", [Fake1(passports="trained"), Fake3()])
+@pytest.mark.parametrize("attack", [Fake1(passports="trained"), Fake2(), Fake3(turned=0.0)])
 def test_free_bits_fit_any_passports(lab: Any, attack: Any) -> None:
     """What the binding buys: without it the forger names the bits that his passports derive, and all of them fit."""
     hits, lost, key = claim(lab, attack, FREE)
@@ -52,6 +52,24 @@ def test_free_bits_fit_any_passports(lab: Any, attack: Any) -> None:
     assert lost < 20
     bound = Passport().passport_key(lab.null(0).service.net.module(), key.passports, key.secret)
     assert 30 <= lab.total(lab.observe(SCHEME, lab.embed(FREE), bound)) <= 66
+
+
+@pytest.mark.parametrize("turned", [0.0, 0.5, 1.0])
+def test_fake2_starts_from_signs_that_are_turned_though_bits_are_free(lab: Any, turned: float) -> None:
+    """As the authors do: else the forger claims the owner's own signature, and nothing is put to the test."""
+    _, _, key = claim(lab, Fake2(epochs=1, lr=0.0, turned=turned), FREE)
+    owners = torch.cat(FREE.signs(lab.embed(FREE).key))
+    assert int((torch.cat(FREE.signs(key)) != owners).sum()) == round(96 * turned)
+
+
+def test_fake3_pays_for_the_free_signs_that_it_turns(lab: Any) -> None:
+    """Passports that are copied and hardly changed keep everything; with half of the signs turned they do not."""
+    owners = torch.cat(FREE.signs(lab.embed(FREE).key))
+    found = [claim(lab, Fake3(turned=turned), FREE) for turned in (0.0, 0.5)]
+    changed = [int((torch.cat(FREE.signs(key)) != owners).sum()) for _, _, key in found]
+    assert changed[0] <= 2
+    assert changed[1] >= 35
+    assert found[0][1] < 10 < 40 < found[1][1]
 
 
 def test_fake2_forges_bits_and_accuracy_unless_the_bits_are_bound_to_the_passports(lab: Any) -> None:

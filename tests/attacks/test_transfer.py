@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from attacks.finetune import Finetune
-from attacks.transfer import Transfer
-from benchmark.contract import Data, NotApplicable, Thief, head, logits
+from attacks.transfer import SHAPES, Transfer, shapes
+from benchmark.contract import Data, NotApplicable, Thief, as_float, head, logits
 from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 from schemes.passport import Passport
@@ -80,3 +80,51 @@ def test_images_that_are_not_square_are_not_turned(lab):
     thief = Thief(lab.context, oblong, stream("t"), lab.null(100).service.running(), "weights")
     with pytest.raises(NotApplicable, match="square"):
         Transfer().run(thief)
+
+
+def test_the_data_set_of_shapes_follows_from_the_thiefs_stream():
+    data = shapes(320, (3, 32, 32), stream("shapes"))
+    assert data.x.shape == (320, 3, 32, 32)
+    assert torch.equal(data.y.bincount(), torch.full((len(SHAPES),), 40))
+    again = shapes(320, (3, 32, 32), stream("shapes"))
+    assert torch.equal(again.x, data.x)
+    assert not torch.equal(shapes(320, (3, 32, 32), stream("others")).x, data.x)
+    assert len(data.x.flatten(1).unique(dim=0)) == 320
+
+
+@pytest.mark.parametrize("size", [(1, 16, 16), (3, 20, 12)])
+def test_every_shape_is_seen_whatever_the_size(size):
+    data = shapes(400, size, stream("sizes"))
+    inside = (as_float(data.x) - as_float(data.x)[:, :, :1, :1]).abs().mean(1) > 0.25  # the corner is ground
+    share = inside.float().mean((1, 2))
+    assert ((share > 0.01) & (share < 0.6)).float().mean() > 0.97
+
+
+def test_shapes_are_learnt_without_an_image_of_the_task(lab, monkeypatch):
+    learnt = []
+    fit = Thief.fit
+
+    def watched(self, model, recipe, *, data):
+        fit(self, model, recipe, data=data)
+        fresh = shapes(400, self.task.shape, stream("fresh shapes"))
+        learnt.append(float((logits(model, fresh.images()).argmax(1) == fresh.y).float().mean()))
+        return model
+
+    monkeypatch.setattr(Thief, "fit", watched)
+    cost = lab.attack.__wrapped__(Transfer(task="shapes"), lab.null(100)).cost
+    assert learnt[0] > 0.6
+    assert (cost.labelled, cost.unlabelled, cost.queries) == (0, 0, 0)
+    assert cost.meter.samples == 2000 // 64 * 64 * 10
+
+
+def test_another_data_set_leaves_the_bits_of_filters_and_few_triggers(lab):
+    """It leads further from the old task than turned images do, and is paid for by more of it."""
+    found = {}
+    for scheme in (Adi(), Rose(), Passport()):
+        marked = lab.embed(scheme)
+        after = lab.attack(Transfer(task="shapes"), marked, scheme)
+        assert after.accuracy < marked.accuracy - 0.1
+        found[scheme.name] = lab.total(lab.observe(scheme, after, marked.key))
+    assert found["adi"] < 60
+    assert found["rose"] < 20
+    assert found["passport"] >= 85

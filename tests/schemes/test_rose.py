@@ -26,6 +26,18 @@ def test_every_key_image_is_learnt_and_the_task_is_kept(lab):
     assert marked.accuracy >= lab.null(100).accuracy - 0.03
 
 
+def test_repeated_key_images_join_every_batch_beside_the_faithful_recipe(lab, monkeypatch):
+    """Zero is the paper's training, to the last weight; four of them are learnt in fewer epochs."""
+    assert Rose(repeat=0) == SCHEME
+    few = {"epochs": 6, "lr": 0.02}
+    plain, repeated = (lab.embed(Rose(**few, repeat=repeat)) for repeat in (0, 4))
+    found = [lab.total(lab.observe(Rose(**few), one)) for one in (plain, repeated)]
+    assert found[1] >= 38
+    assert found[0] < 30
+    assert repeated.accuracy > plain.accuracy - 0.05
+    assert torch.equal(plain.key.images, repeated.key.images)
+
+
 def test_an_accurate_innocent_scores_the_true_labels(lab):
     key = lab.embed(SCHEME).key
     for index in (100, 101):

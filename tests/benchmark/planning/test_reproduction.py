@@ -22,10 +22,12 @@ about = "a work"
 paper = "Somebody 2020"
 [full]
 profile = "quick"
+seeds = 3
 schemes = { one = "adi" }
 attacks = { none = "none", prune = "prune(amount=0.3)" }
 [small]
 profile = "quick"
+seeds = 1
 schemes = { one = "adi" }
 attacks = { none = "none" }
 [[claim]]
@@ -101,6 +103,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ('text = "pruning takes some"', "text = 3", "claim pruned: text must be a text, not 3"),
         ('schemes = { one = "adi" }', "schemes = 3", "full: schemes must be a table, not 3"),
         ('schemes = { one = "adi" }', "schemes = { one = 3 }", "full: schemes: one must be a text, not 3"),
+        ("seeds = 3\n", "", "full: seeds is missing"),
+        ("seeds = 3", "seeds = 0", "full: seeds must be at least 1, not 0"),
         ('about = "a work"', "", "about is missing"),
         ('about = "a work"', 'about = "a work"\nby = 1', "unknown key 'by'"),
         ("[[claim]]", "[[claim", "is not valid TOML"),
@@ -175,10 +179,12 @@ about = "about"
 paper = "paper"
 [full]
 profile = "paper-adi"
+seeds = 1
 schemes = {{ one = "adi" }}
 attacks = {{ none = "none" }}
 [small]
 profile = "{PROFILE}"
+seeds = 1
 schemes = {{ one = "{SCHEME}" }}
 attacks = {{ none = "none", prune = "prune(amount=0.3)" }}
 [[claim]]

@@ -34,7 +34,7 @@ class Copy(Attack):
     name = "copy"; family = "extraction"; kind = "extraction"; access = "outputs"
 
 class Jpeg(Attack):
-    name = "jpeg"; family = "input"; kind = "evasion"; access = "labels"
+    name = "jpeg"; family = "input"; kind = "evasion"; access = "labels"; evidence = "answers"
     quality: int = 75
 
 class Smooth(Attack):
@@ -183,6 +183,11 @@ def test_a_label_selects_its_own_setting(registry: Registry, chain: list[str], e
     (setting,) = select_attacks("+".join(chain) + end, registry)
     assert select_attacks(setting.label, registry) == (setting,)
     assert select_attacks(setting.label, registry)[0].label == setting.label
+
+
+def test_the_last_stage_that_names_a_channel_decides(registry: Registry) -> None:
+    channels = {text: select_attacks(text, registry)[0].evidence for text in ("prune()", "jpeg", "jpeg+smooth")}
+    assert channels == {"prune()": "", "jpeg": "answers", "jpeg+smooth": "answers"}
 
 
 @pytest.mark.parametrize(

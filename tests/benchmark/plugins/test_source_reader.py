@@ -35,6 +35,7 @@ def test_a_whole_declaration(tmp_path: Path) -> None:
         "tasks": ("classification",),
         "requires": "",
         "target": "release",
+        "evidence": "",
         "settings": ("amount=0.3", "amount=0.5,mode=layer"),
         "file_parameters": (),
         "paper": "",
