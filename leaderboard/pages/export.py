@@ -23,7 +23,10 @@ from leaderboard.pages.reproduction_page import reproduction_json
 FIGURES = "figures"  # the folder of the figures, beside the pages
 _FIGURES = ("false-positives*.png", "false-positives*.svg", "curves*.png", "curves*.svg")
 _FORMULA = ("=", "+", "-", "@")
-_NEWER = ("key_images", "key_images_held")  # columns that older boards have nothing for
+_NEWER = (  # columns that older boards have nothing for
+    "change_against_unmarked", "change_against_unmarked_low", "change_against_unmarked_high", "key_images",
+    "key_images_held", "job_twin",
+)  # fmt: skip
 
 
 @paused()
