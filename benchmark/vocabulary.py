@@ -14,7 +14,7 @@ ATTACK_KINDS = (
 ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # of attacks that are given the owner's key
 CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")  # of attacks whose thief ends with a key of his own
 
-JobKind = Literal["host", "null", "marked", "attacked", "judged", "drawn"]
+JobKind = Literal["host", "null", "marked", "twin", "attacked", "judged", "drawn"]
 JobRole = Literal["owner", "thief", "insider", "court"]
 JobStep = Literal["make", "answer", "judge"]
 

@@ -205,6 +205,12 @@ COLUMNS = (
     _utility("items", "Int64", "test images", "Test images compared.", "n"),
     _utility("z", "float64", "", "Test statistic at the budget: Tango's z, or Student's t where `unit` is dB."),
     _utility("state", "category", "", "Utility at the budget: kept, lost or unclear."),
+    Column("change_against_unmarked", "float64", UNIT, "Change of utility against an unmarked net that was trained as "
+           "long as the marked one.", "cell.against_twin.change"),
+    Column("change_against_unmarked_low", "float64", UNIT, "Lower end of its 90 % interval.", "cell.against_twin",
+           lambda u: -SCALE[u.unit] * u.interval[1]),
+    Column("change_against_unmarked_high", "float64", UNIT, "Upper end.", "cell.against_twin",
+           lambda u: -SCALE[u.unit] * u.interval[0]),
     Column("gain_over_doing_nothing", "float64", "dB", "Mean PSNR above that of the degraded input; image-to-image "
            "tasks only.", "cell.utility.gain"),
     Column("gates", "string", "", "Further tests of a claim, each with its state and the change of utility.",
@@ -237,6 +243,7 @@ COLUMNS = (
     _cost("unlabelled", "Int64", "images", "Images that were used without labels."),
     _cost("queries", "Int64", "images", "Images that were sent to the released model."),
     _job("marked", "the marked model"),
+    _job("twin", "the unmarked model that was trained as long"),
     _job("attacked", "the attacked model"),
     _job("suspect", "the unmarked model, where `innocent`"),
     _job("judged", "the examination of the model"),

@@ -71,6 +71,20 @@ def test_the_pages_agree_with_the_records(finished: Path) -> None:
     assert compared >= 12
 
 
+def test_a_twin_is_trained_as_long_as_the_marked_net(finished: Path) -> None:
+    found = records(finished)
+    (twin,) = (one for one in found.values() if one["kind"] == "twin")
+    made = found[twin["job"]["marked"]]
+    epoch = 1_000 // 64 * 64
+    assert made["result"]["from_host"] is False
+    assert twin["result"]["cost"]["samples"] == round(made["result"]["cost"]["samples"] / epoch) * epoch
+    (host,) = (one for one in found.values() if one["kind"] == "host")
+    assert twin["result"]["cost"]["samples"] > host["result"]["cost"]["samples"] == 5 * epoch
+    page = (finished / "small" / "protocol.md").read_text()
+    correct = twin["result"]["utility"]["correct"]
+    assert f"| {100 * correct.count('1') / len(correct):.1f} % |" in page.split("## Fidelity")[1]
+
+
 def test_a_second_run_trains_nothing_and_loads_nothing_slow(results: Path) -> None:
     before = stamps(results)
     words = [COMMAND[0], "-X", "importtime", *COMMAND[1:], *arguments(results)]

@@ -62,7 +62,23 @@ def _marked(context: JobContext) -> dict[str, Any]:
     owner = Owner(task_context, context.owner_data(), drawn("owner", scheme.name, task_context.task.name), host, meter)
     release, key = steps.embed(scheme, owner, drawn("owner-key", scheme.name, task_context.task.name))
     left = {"service": context.leave("service", release.service), "key": context.leave("key", key)}
-    return {"cost": meter.record(), "artefacts": left, "commitment": left["key"]}
+    return {"cost": meter.record(), "artefacts": left, "commitment": left["key"], "from_host": owner.used_host}
+
+
+def _twin(context: JobContext) -> dict[str, Any]:
+    """An unmarked net that saw as many images as a marked one, those of its host among them where it was made from it.
+
+    Its stream names no scheme: marked nets of one replicate that were trained as long have the same twin.
+    """
+    marked, task_context = context.payload["marked"], context.task_context
+    made = context.result(marked)
+    samples = made["cost"]["samples"]
+    if made["from_host"]:
+        samples += context.result(context.described(marked)["host"])["cost"]["samples"]
+    rng = stream(context.replicate, "twin", task_context.task.name, task_context.architecture)
+    party = Party(task_context, context.owner_data(), rng)
+    service = steps.train_unmarked(party, samples)
+    return {"cost": party.meter.record(), "artefacts": {"service": context.leave("service", service)}}
 
 
 def _attacked(context: JobContext) -> dict[str, Any]:
@@ -94,11 +110,15 @@ def _attacked(context: JobContext) -> dict[str, Any]:
 
 
 class _Made(TypedDict):
-    """What a party says of a model that it made. artefacts: SHA-256 of what it left, by role."""
+    """What a party says of a model that it made.
+
+    artefacts: SHA-256 of what it left, by role. from_host: of a marked model, whether it was made from the host.
+    """
 
     cost: Mapping[str, int]
     artefacts: _Left
     commitment: NotRequired[str]
+    from_host: NotRequired[bool]
     thief_utility: NotRequired[Mapping[str, Mapping[str, str | list[float]]]]
 
 
@@ -188,6 +208,7 @@ _BODIES: dict[str, Callable[[JobContext], dict[str, Any]]] = {
     "host": _unmarked,
     "null": _unmarked,
     "marked": _marked,
+    "twin": _twin,
     "attacked": _attacked,
     "judged": _judged,
     "drawn": _drawn,

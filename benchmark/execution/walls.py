@@ -89,9 +89,11 @@ def files_of_step(job: Job, step: JobStep) -> list[str]:
     """What of a store a step may read beside what it makes, as paths below the root, whether they are there or not.
 
     Whoever makes a model may read the models that his job starts from, with the secret where he is its owner and the
-    key where he is an insider; the court also what it judges by.
+    key where he is an insider; the court also what it judges by. A twin's owner reads how long others were trained.
     """
     side, parents = side_of_step(job, step), job.parents
+    if job.kind == "twin":
+        return [f"records/{one[:2]}/{one}.json" for one in parents] if step == "make" else []
     found = [f"artefacts/{one[:2]}/{one}.service.safetensors" for one in parents]
     if side == "insider" and (key := job.payload.get("key")):
         found.append(f"keys/{key[:2]}/{key}.key.safetensors")

@@ -94,6 +94,8 @@ class _Row:
             "fresh": self._judged(marked, marked, marked),
             **builder.judged_nulls(scheme, marked, replicate, marked),
         }
+        if builder.task.kind == "classification":  # a net that marks images leaves its host's weights as they are
+            common["twin"] = builder.twin(marked, replicate)
         if builder.profile.seeds > 1:  # another owner's mark under this key: what no unmarked model can show
             rival = builder.marked(scheme, (replicate + 1) % builder.profile.seeds)
             common["rival"] = self._judged(marked, rival, marked)

@@ -1,6 +1,7 @@
 """The jobs of one track of a plan, each once, with what decides its result in its payload.
 
     host(r) ─► marked(scheme, r) ─► attacked(attack, r) ─► judged
+                               └──► twin(marked): an unmarked net trained as long, of classifiers
     null(j) ─► attacked(attack, null) ───────────────────► judged with every scheme's key
     null(j) ─► attacked(null_attack, null(j)) ───────────► the second pool of nulls, of image-to-image nets
 
@@ -29,7 +30,8 @@ from benchmark.store.run_description import DescribedThief
 from benchmark.vocabulary import RECORD_SCHEMA, JobKind, JobRole
 
 ROLES: dict[JobKind, JobRole] = {
-    "host": "owner", "null": "owner", "marked": "owner", "attacked": "thief", "judged": "court", "drawn": "court",
+    "host": "owner", "null": "owner", "marked": "owner", "twin": "owner", "attacked": "thief", "judged": "court",
+    "drawn": "court",
 }  # fmt: skip
 SURROGATES = 8  # of clean nulls: the fewest that count as a pool (docs/decisions.md, Evidence)
 P = ParamSpec("P")
@@ -157,6 +159,12 @@ class PlanBuilder:
             "marked", label, [host] if host else [], self._sources(scheme),
             scheme=self._described(scheme, label), replicate=replicate, host=host, secret=self.secret,
         )  # fmt: skip
+
+    @added_once
+    def twin(self, marked: str, replicate: int) -> str:
+        """The unmarked net that is trained as long as `marked`: what that took is known when it is done."""
+        label = f"twin of {self.jobs[marked].label}"
+        return self.add("twin", label, [marked, *self.jobs[marked].parents], {}, marked=marked, replicate=replicate)
 
     @added_once
     def attacked(

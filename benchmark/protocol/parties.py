@@ -132,7 +132,12 @@ class Party:
 
 
 class Owner(Party):
-    """Embeds the mark. `host` is his own unmarked net, trained on his split (a private copy each time)."""
+    """Embeds the mark. `host` is his own unmarked net, trained on his split (a private copy each time).
+
+    used_host: whether he asked for it since that was last set to False.
+    """
+
+    used_host = False
 
     def __init__(
         self, context: TaskContext, data: Data | Callable[[], Data], rng: torch.Generator,
@@ -146,6 +151,7 @@ class Owner(Party):
         """The unmarked net, on the device, in eval mode. Raises LookupError when the scheme didn't ask for one."""
         if self._host is None:
             raise LookupError("this scheme has no host: declare `host = True`")
+        self.used_host = True
         if callable(self._host):
             self._host = self._host()
         return self._host.module(self.device)

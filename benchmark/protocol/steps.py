@@ -26,16 +26,26 @@ from benchmark.training.image_quality import psnr, quality
 from benchmark.vocabulary import Access
 
 
-def train_unmarked(party: Party) -> Service:
-    """A host or a null: the house architecture trained on the party's data, nothing hidden in it."""
+def train_unmarked(party: Party, samples: int = 0) -> Service:
+    """A host, a null or a twin: the house architecture trained on the party's data, nothing hidden in it.
+
+    By the house's recipe, with as many more epochs as it takes to see about `samples` images, counted as in `Meter`.
+    """
+    recipe, images = party.context.recipe, len(party.data)
+    epoch = max(1, images // min(recipe.batch, images)) * min(recipe.batch, images)
     with counted(party.meter):
-        return Service(Net.of(party.fit(party.build())))
+        recipe = party.recipe(epochs=max(recipe.epochs, round(samples / epoch)))
+        return Service(Net.of(party.fit(party.build(), recipe)))
 
 
 def embed(scheme: Scheme, owner: Owner, rng: torch.Generator) -> tuple[Release, Key]:
-    """Draw a key from `rng`, which nobody else can, and mark a model with it."""
+    """Draw a key from `rng`, which nobody else can, and mark a model with it.
+
+    Afterwards `owner.used_host` says whether the model was made from his host: for a key alone he may read it, too.
+    """
     with counted(owner.meter):
         key = scheme.keygen(owner, rng)
+        owner.used_host = False
         marked = scheme.embed(owner, key)
     return Release(Service(Net.of(marked.model)), scheme.release), marked.key
 

@@ -192,7 +192,7 @@ class DrawnResult:
 
 
 RESULTS: Mapping[str, type] = {
-    **dict.fromkeys(("host", "null", "marked", "attacked"), ModelResult),
+    **dict.fromkeys(("host", "null", "marked", "twin", "attacked"), ModelResult),
     "judged": JudgedResult,
     "drawn": DrawnResult,
 }

@@ -197,7 +197,7 @@ def _over_tracks(attack: Mapping[str, Any], parts: Sequence[Board], cells: Seque
     if len(rows) == 1:
         return rows[0]
     seen = [cell for part in parts for cell in part.cells] if rows else cells
-    return replace(attack_row(attack, seen, None), change=None, cost=None)
+    return replace(attack_row(attack, seen, None), change=None, against_twin=None, cost=None)
 
 
 def _judge_cells(run: Run, tracks: Sequence[Track], *, beside: bool) -> list[Cell]:

@@ -21,12 +21,13 @@ COUNTED = {OWN_POOL: "nulls", SURROGATE_POOL: "surrogate_nulls"}  # pools that c
 class CaseFile:
     """What the records hold of one cell, before any threshold is applied; None where the jobs did not get that far.
 
-    missing: the verdict of a cell whose jobs have no result. delivered, suspect, scratch: outcomes on the test set.
-    fresh, seen: what the court saw of the model as delivered, and of the suspect. before, after: the same, weighed
-    against the nulls; searched: `after`, charged with the keys that a claimant may have tried, where his key is behind
-    a hash. Of a key that can be ground, `after` is charged too, by its fit to unmarked readings. admission: of a
-    claimed key; None for owners' marks and innocents. agreement: between delivered model and suspect. overlap: how many
-    `of` the key's images the thief `held`; None where that was not counted.
+    missing: the verdict of a cell whose jobs have no result. delivered, suspect, scratch, twin: outcomes on the test
+    set; the twin is an unmarked net that was trained as long as the marked one, which older runs don't have. fresh,
+    seen: what the court saw of the model as delivered, and of the suspect. before, after: the same, weighed against the
+    nulls; searched: `after`, charged with the keys that a claimant may have tried, where his key is behind a hash. Of a
+    key that can be ground, `after` is charged too, by its fit to unmarked readings. admission: of a claimed key; None
+    for owners' marks and innocents. agreement: between delivered model and suspect. overlap: how many `of` the key's
+    images the thief `held`; None where that was not counted.
     """
 
     innocent: bool = False
@@ -35,6 +36,7 @@ class CaseFile:
     delivered: ItemOutcomes | None = None
     suspect: ItemOutcomes | None = None
     scratch: ItemOutcomes | None = None
+    twin: ItemOutcomes | None = None
     fresh: Observation | None = None
     seen: Observation | None = None
     before: Weighing | None = None
@@ -83,8 +85,8 @@ def _examined(run: Run, jobs: Mapping[str, str], case: CaseFile) -> CaseFile:
     if not case.claim:
         case = replace(case, seen=seen, after=weighing(run, judged, pools))
         scratch = outcomes(run, jobs.get("scratch")) if jobs.get("scratch") != jobs["attacked"] else None
-        overlap = (run.result(judged) or {}).get("overlap")
-        return replace(case, fresh=observations(run, jobs["fresh"])[0], scratch=scratch, overlap=overlap)
+        twin, overlap = outcomes(run, jobs.get("twin")), (run.result(judged) or {}).get("overlap")
+        return replace(case, fresh=observations(run, jobs["fresh"])[0], scratch=scratch, twin=twin, overlap=overlap)
     admission = (run.result(judged) or {})["admission"]
     ground = _ground(run, seen, pools, admission.get("grindable"))
     after = weighing(run, judged, pools, search_bits=ground)

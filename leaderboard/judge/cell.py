@@ -49,7 +49,8 @@ class Cell:
     """A verdict and what backs it; None or empty where the jobs did not get that far.
 
     committed: the verdict of a court that asks for commitment (claims only). before, after: evidence in the
-    model as delivered and in the suspect. utility: suspect against delivered model. gates: the suspect's.
+    model as delivered and in the suspect. utility: suspect against delivered model; against_twin: against an unmarked
+    net that was trained as long as the delivered one. gates: the suspect's.
     channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
     where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. thief: what images he has; overlap:
     those of the key among them.
@@ -70,6 +71,7 @@ class Cell:
     before: Evidence | None = None
     after: Evidence | None = None
     utility: Utility | None = None
+    against_twin: Utility | None = None
     agreement: Agreement | None = None
     accuracy: float | None = None
     ssim: float | None = None

@@ -40,13 +40,18 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdicts without and with commitment (the latter of claims only), and what they rest on."""
+    """The verdicts without and with commitment (the latter of claims only), and what they rest on.
+
+    utility: of the suspect against the delivered model. against_twin: against an unmarked net that was trained as long,
+    where there is one: printed, and no verdict rests on it.
+    """
 
     verdict: Verdict
     committed: Verdict | None = None
     before: Evidence | None = None
     after: Evidence | None = None
     utility: Utility | None = None
+    against_twin: Utility | None = None
     gates: Mapping[str, Utility] = field(default_factory=dict)
 
 
@@ -56,6 +61,7 @@ def decide(case: CaseFile, court: Thresholds) -> Decision:
     utility = court.compare(case.delivered, case.suspect) if case.delivered and case.suspect else None
     if case.missing:
         return Decision(case.missing, case.missing if case.claim else None, before, None, utility)
+    against_twin = court.compare(case.twin, case.suspect) if case.twin and case.suspect else None
     assert case.seen is not None
     assert case.after is not None
     gates, committed, unjudged = court.gates(case.seen), None, verdicts.misread(case.seen)
@@ -72,11 +78,19 @@ def decide(case: CaseFile, court: Thresholds) -> Decision:
         assert before is not None
         assert utility is not None
         after = case.after.at(court.alpha)
-        scratch = court.compare(case.suspect, case.scratch) if case.suspect and case.scratch else None
+        scratch = _training_anew(case, court)
         verdict = verdicts.cell_verdict(before, after, utility, gates=gates, scratch=scratch, unjudged=unjudged)
         if case.overlap and case.overlap["held"]:
             verdict = replace(verdict, flags=(*verdict.flags, KEY_IN_POOL))
-    return Decision(verdict, committed, before, after, utility, gates)
+    return Decision(verdict, committed, before, after, utility, against_twin, gates)
+
+
+def _training_anew(case: CaseFile, court: Thresholds) -> Utility | None:
+    """The scratch control against the suspect; against the twin where it is as good as that, so nothing was stolen."""
+    if case.scratch is None:
+        return None
+    honest, stolen = (court.compare(one, case.scratch) if one else None for one in (case.twin, case.suspect))
+    return honest if honest and honest.state == "kept" else stolen
 
 
 def answer(

@@ -17,7 +17,7 @@ from leaderboard.judge.false_positives import FalseAlarms, false_alarms
 from leaderboard.judge.results import Cost, cost_of, nulls_of, outcomes
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH, Tally
-from leaderboard.stats.utility_test import Utility, level, similarity
+from leaderboard.stats.utility_test import ItemOutcomes, Utility, level, similarity
 
 BOARDS = (*(kind for kind in ATTACK_KINDS if kind != "control"), *ORACLE_KINDS, "control")  # in the order of the pages
 _TIERS = (0.01, 0.05, 0.25, 1.0)  # of training one host
@@ -35,8 +35,9 @@ class Distortion:
 class Fidelity:
     """What embedding did at one replicate. Accuracies in [0, 1], or mean PSNR in dB.
 
-    drop: marked against host, paired, where there is a host. nulls: the mean over the clean nulls. marked_ssim,
-    host_ssim: mean SSIM of their images against the wanted ones.
+    twin: an unmarked net that was trained as long as the marked one; older runs, and tracks of images, have none.
+    drop: marked against twin, else against host, paired. scratch: the control against the same net. nulls: the mean
+    over the clean nulls. marked_ssim, host_ssim: mean SSIM of their images against the wanted ones.
     """
 
     replicate: int
@@ -49,6 +50,8 @@ class Fidelity:
     marked_ssim: float | None = None
     host_ssim: float | None = None
     distortion: Distortion | None = None
+    twin: float | None = None
+    scratch: Utility | None = None
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,10 @@ class SchemeRow:
 class AttackRow:
     """An attack: its entry in run.json, what it did to all schemes, and its median cost over them.
 
-    relative: counted work (multiply-adds) over that of training one host, the same on every machine; tier: 0
-    (<= 1 %), 1 (<= 5 %), 2 (<= 25 %), 3 (<= 100 %), 4. change: median net loss of utility, as in `Utility.delta`.
-    no_better: removals that training anew would equal. Over several tracks there is no common cost and no common unit.
+    relative: counted work (multiply-adds) over that of training one host, the same on every machine; tier: 0 (<= 1 %),
+    1 (<= 5 %), 2 (<= 25 %), 3 (<= 100 %), 4. change: median net loss of utility, as in `Utility.delta`; against_twin:
+    the same against unmarked nets that were trained as long as the marked ones. no_better: removals that training anew
+    would equal. Over several tracks there is no common cost and no common unit.
     """
 
     described: Mapping[str, Any]
@@ -85,6 +89,7 @@ class AttackRow:
     change: float | None
     cost: Cost | None
     relative: float | None
+    against_twin: float | None = None
 
     @property
     def label(self) -> str:
@@ -120,13 +125,18 @@ def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court
 
 def _fidelity(run: Run, cell: Cell, court: Thresholds) -> Fidelity:
     jobs = cell.jobs
-    marked, host = outcomes(run, jobs.get("marked")), outcomes(run, jobs.get("host"))
+    marked, host, twin, scratch = (outcomes(run, jobs.get(role)) for role in ("marked", "host", "twin", "scratch"))
     judged = jobs.get("fresh_nulls", jobs.get("nulls"))
     models = [model for model, _ in nulls_of(run, judged)] if judged and run.result(judged) else []
     nulls = [found for model in models if (found := level(outcomes(run, model))) is not None]
-    drop, evidence = None, None
-    with suppress(ValueError):  # outcomes on other images than the host's
-        drop = court.compare(host, marked) if host and marked else None
+    unmarked = twin or host
+
+    def loss(model: ItemOutcomes | None) -> Utility | None:
+        with suppress(ValueError):  # outcomes on other images than the unmarked net's
+            return court.compare(unmarked, model) if unmarked and model else None
+        return None
+
+    evidence = None
     with suppress(ValueError, KeyError):
         delivered = delivered_mark(run, jobs)
         evidence = delivered.at(court.alpha) if delivered else None
@@ -134,13 +144,15 @@ def _fidelity(run: Run, cell: Cell, court: Thresholds) -> Fidelity:
         replicate=cell.replicate,
         marked=level(marked),
         host=level(host),
-        drop=drop,
+        drop=loss(marked),
         nulls=sum(nulls) / len(nulls) if nulls else None,
         cost=cost_of(run, jobs.get("marked")),
         evidence=evidence,
         marked_ssim=similarity(marked),
         host_ssim=similarity(host),
         distortion=_distortion(run, jobs.get("marked")),
+        twin=level(twin),
+        scratch=loss(scratch),
     )
 
 
@@ -155,6 +167,7 @@ def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_operations
     costs = [cell.cost for cell in own if cell.cost]
     cost = _median_cost(costs) if costs else None
     changes = [cell.utility.delta for cell in own if cell.utility]
+    against_twins = [cell.against_twin.delta for cell in own if cell.against_twin]
     return AttackRow(
         described=attack,
         tally=Tally.of(cell.verdict for cell in own),
@@ -163,6 +176,7 @@ def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_operations
         change=median(changes) if changes else None,
         cost=cost,
         relative=work_share(cost, host_operations),
+        against_twin=median(against_twins) if against_twins else None,
     )
 
 

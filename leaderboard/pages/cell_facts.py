@@ -25,6 +25,7 @@ MEANING: Mapping[str, str] = {  # of a fact's name, said once for all cells of a
     "p": "the larger of p_key and p_null",
     "p_key": "was the key chosen independently of this suspect?",
     "p_null": "would an unmarked model score this with this key?",
+    "against unmarked": "change from an unmarked net that was trained as long as the delivered one",
     "rarity": "-log2 of p_key: the R of Kallas & Furon 2022",
 }
 
@@ -147,6 +148,8 @@ def _utility(cell: Cell) -> Iterator[tuple[str, str]]:
         use = cell.utility
         yield "change", f"{wording.change_interval(use)} {use.unit} (90 % interval), {wording.utility_state(use)}"
         yield "test items", wording.test_items(use)
+    if (twin := cell.against_twin) is not None:
+        yield "against unmarked", f"{wording.change_interval(twin)} {twin.unit} (90 % interval), {twin.state}"
     if (could := power(cell)) is not None:
         yield "power", scores.said(could)
     if cell.accuracy is not None:

@@ -23,7 +23,10 @@ from leaderboard.pages.reproduction_page import reproduction_json
 FIGURES = "figures"  # the folder of the figures, beside the pages
 _FIGURES = ("false-positives*.png", "false-positives*.svg", "curves*.png", "curves*.svg")
 _FORMULA = ("=", "+", "-", "@")
-_NEWER = ("key_images", "key_images_held")  # columns that older boards have nothing for
+_NEWER = (  # columns that older boards have nothing for
+    "change_against_unmarked", "change_against_unmarked_low", "change_against_unmarked_high", "key_images",
+    "key_images_held", "job_twin",
+)  # fmt: skip
 
 
 @paused()
@@ -111,7 +114,8 @@ def matrix_csv(board: Board) -> str:
 
     made = cells(board)
     made = made.drop(columns=[name for name in _NEWER if made[name].isna().all()])
-    for name in (column.name for column in COLUMNS if column.dtype in ("category", "string")):
+    texts_of = (column.name for column in COLUMNS if column.dtype in ("category", "string"))
+    for name in (name for name in texts_of if name in made):
         texts = made[name].astype(object)
         made[name] = texts.map({text: _plain(text) for text in texts.dropna().unique()})
     for name in (prefix + total for prefix in ("", "fresh_") for total in ("total", "theta", "theta0", "null_max")):

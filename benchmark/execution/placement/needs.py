@@ -18,7 +18,9 @@ from benchmark.vocabulary import JobKind
 CONTEXT_MB = 900.0  # what a process holds beside its tensors: 31 GB by 12 workers of up to 3 (docs/workers.md)
 UNKNOWN_MB = 4000.0  # for the tensors of a job that no other was alike
 SPARE = 1.25  # over the most that torch had asked the device for in a job alike
-_TRAINING: Mapping[JobKind, bool] = {"host": True, "null": True, "marked": True, "judged": False, "drawn": False}
+_TRAINING: Mapping[JobKind, bool] = {
+    "host": True, "null": True, "marked": True, "twin": True, "judged": False, "drawn": False,
+}  # fmt: skip
 _TRAINING_CALL = re.compile(rb"\.(fit|minimise|backward|as_owner)\(")
 _MOST_MB = 1e9
 

@@ -20,7 +20,7 @@ from benchmark.store.records import RecordStore
 from benchmark.vocabulary import JobKind
 
 TYPICAL_MEGABYTES: dict[JobKind, float] = {
-    "host": 0.1, "null": 0.1, "marked": 0.3, "attacked": 0.1, "judged": 0.01, "drawn": 0.5,
+    "host": 0.1, "null": 0.1, "marked": 0.3, "twin": 0.1, "attacked": 0.1, "judged": 0.01, "drawn": 0.5,
 }  # fmt: skip
 MOST_READ = 2_000  # records of a store that are read for their times
 

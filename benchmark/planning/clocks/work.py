@@ -20,6 +20,7 @@ from benchmark.vocabulary import JobKind
 MEASURED = Path(__file__).with_name("work.json")
 Per = Literal["host", "label", "image", "once", "suspect", "draw"]
 REPEATS = ("steps", "rounds")  # parameters that multiply what an attack does once
+TWIN = 2.0  # trainings of a host in that of a twin: 1 to 4, by the scheme it is a twin of
 FORWARD = 1 / 3  # an answer, in trained images: backward counts twice as much as forward
 
 
@@ -81,8 +82,8 @@ def trained_images(payload: Mapping[str, Any]) -> float:
     if kind in ("judged", "drawn"):
         return sum(amount(one, payload, task, {}) * one.images for one, _ in _parts(payload))
     answers = FORWARD * task.test
-    if kind in ("host", "null"):
-        return float(world["training"]["epochs"] * task.owner) + answers
+    if kind in ("host", "null", "twin"):
+        return float(world["training"]["epochs"] * task.owner) * (TWIN if kind == "twin" else 1.0) + answers
     return sum(amount(one, payload, task, parameters) * one.images for one, parameters in _parts(payload)) + answers
 
 

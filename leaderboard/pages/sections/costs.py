@@ -10,22 +10,26 @@ from leaderboard.pages.page_model import Section, per_task
 
 @per_task
 def fidelity(board: Board) -> Section:
-    """What embedding did to accuracy (or mean PSNR), what it cost, and how strong the fresh mark is."""
+    """What embedding did to accuracy (or mean PSNR), what it cost, how strong the fresh mark is, and what the control
+    `scratch` loses.
+    """
     rows = [
         [row.label + wording.seed(board, found.replicate), *_embedding(board, found)]
         for row in board.schemes
         for found in row.fidelity
     ]
     images = ["marked against unmarked"] if board.track.unit == "dB" else []
-    header = ["scheme", "unmarked", "marked", f"change [90 %], {board.track.unit}", *images, "embedding", "of a host",
-              "fresh mark", "present from", "nulls' mean"]  # fmt: skip
+    header = ["scheme", "unmarked", "marked", f"change [90 %], {board.track.unit}", *images, "scratch [90 %]",
+              "embedding", "of a host", "fresh mark", "present from", "nulls' mean"]  # fmt: skip
     text = (
-        "Unmarked: the host of the same seed where there is one, else the mean of the clean nulls (marked ~, and "
-        "without an interval: those models are not paired)."
+        "Unmarked: a net of the same seed that was trained as long as the marked one, on the same images; where there "
+        "is none, the host, which may have been trained for less (marked h), else the mean of the clean nulls (marked "
+        "~, and without an interval: those models are not paired). Scratch: the change from the unmarked net to one "
+        "that the thief trains anew, and whether it is within the budget (kept)."
     )
     if images:
         text += " Marked against unmarked: how close the two models' images are, whatever image was wanted."
-    return Section("Fidelity and embedding cost", text, header, rows, "lrrr" + "r" * len(images) + "rrlrr")
+    return Section("Fidelity and embedding cost", text, header, rows, "lrrr" + "r" * len(images) + "rrrlrr")
 
 
 def _embedding(board: Board, found: Fidelity) -> list[str]:
@@ -34,13 +38,19 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
         change = wording.change_interval(found.drop)
     elif found.nulls is not None and found.marked is not None:
         change = wording.change(found.nulls - found.marked, unit)
-    nulls = f"~ {wording.score(found.nulls, unit)}"
+    if found.twin is not None:
+        unmarked = wording.score(found.twin, unit)
+    elif found.host is not None:
+        unmarked = f"h {wording.level(found.host, unit, found.host_ssim)}"
+    else:
+        unmarked = f"~ {wording.score(found.nulls, unit)}"
     mark, images = found.evidence, found.distortion
     return [
-        wording.level(found.host, unit, found.host_ssim) if found.host is not None else nulls,
+        unmarked,
         wording.level(found.marked, unit, found.marked_ssim),
         change,
         *([wording.level(images.psnr, unit, images.ssim) if images else "–"] if unit == "dB" else []),
+        f"{wording.change_interval(found.scratch)}, {found.scratch.state}" if found.scratch else "–",
         wording.seconds(found.cost.seconds) if found.cost else "–",
         wording.of_a_host(work_share(found.cost, board.host_operations)),
         f"{wording.evidence(mark)}, {mark.state}" if mark else "–",

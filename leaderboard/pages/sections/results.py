@@ -93,6 +93,9 @@ def ranked_attacks(board: Board) -> Section:
         "Utility and cost are medians over the schemes. Tiers, of the work of training one host: "
         "0 up to 1 %, 1 up to 5 %, 2 up to 25 %, 3 up to 100 %, 4 above."
     )
+    twins = ["against unmarked"] if any(row.against_twin is not None for row in board.attacks) else []
+    if twins:
+        text += " Against unmarked: the change from an unmarked net that was trained as long as the marked one."
     parts = []
     for kind in board.kinds:
         if kind == "control":
@@ -103,12 +106,12 @@ def ranked_attacks(board: Board) -> Section:
                 row.label,
                 wording.broken(row.tally),
                 wording.broken(row.committed) if claims else str(row.no_better or "–"),
-                *([] if claims else _utility(row, board.track.unit)),
+                *([] if claims else _utility(row, board.track.unit, against_twin=bool(twins))),
                 *wording.price(row),
             ]
             for row in sorted((row for row in board.attacks if row.kind == kind), key=_danger)
         ]
-        counts = ["removed", "no better than scratch", "utility lost", f"change, {board.track.unit}"]
+        counts = ["removed", "no better than scratch", "utility lost", f"change, {board.track.unit}", *twins]
         header = ["attack", *(["forged", "… with commitment"] if claims else counts), "cost", "of training a host",
                   "tier"]  # fmt: skip
         about = wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""
@@ -121,9 +124,10 @@ def _danger(row: AttackRow) -> tuple[float, float, float]:
     return -(row.tally.broken / m if m else -1.0), -(row.tally.undecided / m if m else 0.0), row.relative or 0.0
 
 
-def _utility(row: AttackRow, unit: str) -> list[str]:
-    change = "–" if row.change is None else wording.change(row.change, unit)
-    return [str(row.tally.count("utility-lost") or "–"), change]
+def _utility(row: AttackRow, unit: str, *, against_twin: bool) -> list[str]:
+    changes = [row.change, *([row.against_twin] if against_twin else [])]
+    medians = ["–" if change is None else wording.change(change, unit) for change in changes]
+    return [str(row.tally.count("utility-lost") or "–"), *medians]
 
 
 def by_family(board: Board) -> Section:

@@ -47,6 +47,7 @@ def attacked(
 
 def test_a_host_is_its_epochs_of_the_owners_images_and_the_courts_question() -> None:
     assert trained_images(payload("host")) == pytest.approx(10 * 1_000 + 397 / 3)
+    assert trained_images(payload("twin")) == pytest.approx(2 * 10 * 1_000 + 397 / 3)
     assert trained_images(payload("null", PAPER)) == pytest.approx(200 * 45_000 + 10_000 / 3)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmark.errors import BenchError
+from benchmark.execution.walls import files_of_step
 from benchmark.planning.job import Job
 from benchmark.planning.null_pools import null_attacks, null_jobs
 from benchmark.planning.plan import SURROGATES, Plan, make_plan
@@ -33,6 +36,22 @@ def test_each_key_meets_the_next_owners_model_at_the_price_of_one_judging(scheme
         rival = by_id[cell.jobs["rival"]].payload
         assert (rival["key"], rival["suspects"]) == (marked[number], [marked[(number + 1) % 3]])
     assert sum(job.kind == "marked" for job in plan.jobs) == 3
+
+
+def test_every_marked_classifier_has_a_twin_that_knows_how_long_it_was_trained() -> None:
+    plan = images(False)
+    by_id = {job.id: job for job in plan.jobs}
+    for cell in plan.cells:
+        assert ("twin" in cell.jobs) is ("adi" in cell.scheme and not cell.innocent and cell.reason is None), cell
+        if "twin" in cell.jobs:
+            twin, marked = by_id[cell.jobs["twin"]], by_id[cell.jobs["marked"]]
+            assert (twin.payload["marked"], twin.parents) == (marked.id, (marked.id, marked.payload["host"]))
+            assert (twin.role, twin.sources, "secret" in twin.payload) == ("owner", {}, False)
+            read = [Path(name) for name in files_of_step(twin, "make")]
+            assert [(path.parts[0], path.stem) for path in read] == [("records", one) for one in twin.parents]
+            assert files_of_step(twin, "answer") == []
+    kinds = Counter(job.kind for job in plan.jobs if job.payload["world"]["task"] == "digits")
+    assert kinds["twin"] == kinds["marked"] == 2  # of two seeds
 
 
 def test_the_plan_lists_parents_before_children_with_rivals_too() -> None:

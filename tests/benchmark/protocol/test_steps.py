@@ -10,8 +10,11 @@ import torch
 
 from benchmark.contract import Attack, AttackResult, Thief
 from benchmark.protocol.objects import Release
-from benchmark.protocol.steps import steal
+from benchmark.protocol.parties import Party, stream
+from benchmark.protocol.scheme import Scheme
+from benchmark.protocol.steps import embed, steal, train_unmarked
 from schemes.adi import Adi
+from schemes.passport import Passport
 
 SEEN: list[tuple[Any, ...]] = []
 
@@ -61,3 +64,29 @@ def test_what_a_stage_changes_in_place_is_its_own(lab: Any, stages: tuple[Attack
     assert cost.record() == {
         "labelled": len(data), "unlabelled": len(data), "queries": 0, "steps": 0, "samples": 0, "operations": 0,
     }  # fmt: skip
+
+
+def test_an_unmarked_net_is_trained_as_long_as_it_is_told_in_whole_epochs_and_never_less_than_a_host(lab: Any) -> None:
+    recipe, data = lab.context.recipe, lab.splits.owner
+    epoch = len(data) // recipe.batch * recipe.batch
+    wanted, seen = int(1.37 * recipe.epochs * epoch), {}
+    for samples in (0, epoch, wanted):
+        party = Party(lab.context, data, stream(100, "null", lab.context.task.name, lab.context.architecture))
+        service = train_unmarked(party, samples)
+        seen[samples] = party.meter.samples
+        if samples < wanted:
+            known = lab.null(100).service.net.state
+            assert all(torch.equal(one, known[name]) for name, one in service.net.state.items())
+    assert seen[0] == seen[epoch] == recipe.epochs * epoch
+    assert seen[wanted] % epoch == 0
+    assert abs(seen[wanted] - wanted) <= epoch / 2
+
+
+@pytest.mark.parametrize(
+    ("scheme", "used"), [(Adi(epochs=1), False), (Adi(mode="finetune", epochs=1), True), (Passport(epochs=1), False)]
+)
+def test_a_net_is_made_from_its_host_where_embedding_asks_for_it(lab: Any, scheme: Scheme, used: bool) -> None:
+    """Passports are drawn by the host, and their net is trained from nothing."""
+    owner = lab.owner(scheme)
+    embed(scheme, owner, stream("key"))
+    assert owner.used_host is used

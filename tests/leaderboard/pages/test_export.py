@@ -44,6 +44,18 @@ def test_the_csv_gives_null_pools_gates_and_channels(full: Any) -> None:
     assert (line["gates"], line["channels"]) == ("fidelity lost -20.0", "carried 60/100")
 
 
+def test_the_csv_gives_the_change_against_a_net_that_was_trained_as_long(case: Any) -> None:
+    shared = case.scheme("adi")
+    case.hit(shared, "adi", "prune", 5, wrong=12)
+    assert "change_against_unmarked" not in lines(case.board())[0]
+    twin = case.model("twin", "twin of adi", [shared["marked"]], wrong=4)
+    case.run["cells"][0]["jobs"]["twin"] = twin
+    (line,) = lines(case.board())
+    assert (float(line["change_against_unmarked"]), line["job_twin"]) == (pytest.approx(-2.0), twin)
+    low, high = (float(line[f"change_against_unmarked_{end}"]) for end in ("low", "high"))
+    assert low < -2.0 < high < 0
+
+
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@sum", " \t=1+1"])
 def test_formulas_are_quoted_and_numbers_are_not(case: Any, name: str) -> None:
     shared = case.scheme(name)

@@ -39,6 +39,20 @@ def test_a_square_says_verdict_evidence_and_change(full: Any) -> None:
     assert square(text, "### Ambiguity", "forged", column=2) == ["–"]
 
 
+def test_fidelity_says_which_unmarked_net_it_is_measured_by(case: Any) -> None:
+    shared = case.scheme("adi")
+    case.hit(shared, "adi", "removed", 5, wrong=12)
+    (_, row) = rows(page(case.board()), "## Fidelity and embedding cost")
+    assert row[1:5] == ["h 98.0 %", "100.0 %", "+2.0 \\[+1.1, +3.5\\]", "-3.0 \\[-4.7, -1.9\\], kept"]
+    twin = case.model("twin", "twin of adi", [shared["marked"]], wrong=4)
+    for one in case.run["cells"]:
+        one["jobs"]["twin"] = twin
+    (_, row) = rows(page(case.board()), "## Fidelity and embedding cost")
+    assert row[1:5] == ["99.0 %", "100.0 %", "+1.0 \\[+0.3, +2.2\\]", "-4.0 \\[-5.9, -2.7\\], unclear"]
+    ranked = page(case.board()).split("## Attacks in this run")[1]
+    assert [line[5] for line in rows(ranked, "### Removal")] == ["against unmarked", "-2.0"]
+
+
 def test_the_headline_gives_each_board_its_own_numbers(full: Any) -> None:
     headline = page(full.board()).split("\n\n")[1]
     assert "Removal: 3 of 10 marks held (4 undecided)" in headline
