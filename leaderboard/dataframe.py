@@ -73,14 +73,17 @@ class Column:
         return found if self.then is None else self.then(found)
 
 
-def find_board(source: Board | Run | Path | str, alpha: float | None, budget: float | None) -> Board:
+def find_board(
+    source: Board | Run | Path | str, alpha: float | None, budget: float | None, strict: bool | None
+) -> Board:
     """The board behind `source`, as `leaderboard.frame` describes it."""
     if isinstance(source, Board):
-        return source if alpha is None and budget is None else judge(source.run, alpha, budget)
+        return source if alpha is budget is strict is None else judge(source.run, alpha, budget, strict=strict)
     if isinstance(source, Run):
-        return judge(source, alpha, budget)
+        return judge(source, alpha, budget, strict=strict)
     folder, published = Path(source), Path(__file__).parent / "published" / source
-    return judge(find_run(published if published.is_dir() and not folder.exists() else folder), alpha, budget)
+    run = find_run(published if published.is_dir() and not folder.exists() else folder)
+    return judge(run, alpha, budget, strict=strict)
 
 
 def cells(board: Board) -> pd.DataFrame:

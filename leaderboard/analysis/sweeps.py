@@ -17,6 +17,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
 from leaderboard.judge.tracks import Track
+from leaderboard.stats.null_tests import GRADES, Grade
 from leaderboard.stats.utility_test import SCALE, compare
 
 THIEFS_CHOICE = "thief's choice"
@@ -27,12 +28,14 @@ SHARE = "thief share"  # the field of a curve over the thief's data; the pool fo
 class Point:
     """One setting, over its seeds. utility_change: mean, in the track's unit, a loss is negative. log10_p: median.
 
-    rate: mean share of the key items that still hit (or mean score). verdict: the commonest word.
+    grade: of the least known of these p-values. rate: mean share of the key items that still hit (or mean score).
+    verdict: the commonest word.
     """
 
     value: float
     utility_change: float
     log10_p: float
+    grade: Grade
     rate: float
     verdict: str
 
@@ -177,6 +180,7 @@ def _point(value: float, cells: Sequence[Cell]) -> Point | None:
         value=value,
         utility_change=mean(use.change for _, _, use in whole),
         log10_p=median(after.log10_p for _, after, _ in whole),
+        grade=max((after.grade for _, after, _ in whole), key=GRADES.index),
         rate=mean(after.rate for _, after, _ in whole),
         verdict=Counter(word for word, _, _ in whole).most_common(1)[0][0],
     )

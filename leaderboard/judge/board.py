@@ -86,7 +86,7 @@ class Board:
 
     def at_thresholds(self, alpha: float, budget: float) -> list[tuple[Cell, Verdict]]:
         """The cells of a board of one track, each with its verdict at another alpha and budget (in its unit)."""
-        court = Thresholds(alpha, budget, self.track.unit)
+        court = Thresholds(alpha, budget, self.track.unit, self.track.strict)
         return [(cell, verdict_at(self.run, cell, court)) for cell in self.cells]
 
     @property
@@ -126,13 +126,19 @@ class Board:
 
 
 @paused()
-def judge(run: Run, alpha: float | None = None, budget: float | None = None, like: Sequence[Track] = ()) -> Board:
+def judge(
+    run: Run,
+    alpha: float | None = None,
+    budget: float | None = None,
+    like: Sequence[Track] = (),
+    strict: bool | None = None,
+) -> Board:
     """Derive every verdict at `alpha` and, on classification tracks, `budget` (points); by default those of the run.
 
-    like: tracks of another board; the run's tracks of the same tasks are read at their thresholds. Raises BenchError
+    strict: whether p_null counts beside an exact p_key. like: tracks of another board; the run's tracks of the same tasks are read at their thresholds. Raises BenchError
     where thresholds are out of range.
     """
-    tracks = read_tracks(run.description.data, alpha, budget, like)
+    tracks = read_tracks(run.description.data, alpha, budget, like, strict)
     schemes, attacks = run.described["schemes"], run.described["attacks"]
     cells, beside = (_judge_cells(run, tracks, beside=other) for other in (False, True))
     if len(tracks) == 1:

@@ -41,9 +41,10 @@ RARE = ("inconsistent", "unreadable", "key-in-pool")  # explained only where the
 DIGITS = {"points": 1, "dB": 2}
 LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
 GRADES = {
-    "exact": "the null law is known in closed form, for an admissible key",
-    "ranked": "as many nulls or fresh keys were scored as alpha asks for",
-    "extrapolated": "the prediction rule reaches beyond the nulls: 1e-3 reads about 1e-3, up to 7e-3 for single keys",
+    "exact": "the law of a fresh key is known in closed form, for an admissible key",
+    "ranked": "no smaller than the rank of the suspect among the nulls or fresh keys allows",
+    "extrapolated": "the prediction rule reaches beyond the nulls or fresh keys: 1e-3 reads about 1e-3, up to 7e-3 for "
+    "single keys",
 }
 
 
@@ -56,11 +57,17 @@ def p_value(log10_p: float) -> str:
     return f"10^{log10_p:.1f}" if log10_p > -9.95 else f"10^{log10_p:.0f}"
 
 
+def graded(log10_p: float, grade: str | None) -> str:
+    """A p-value with the word that says how this number is known: `10^-59 exact`."""
+    return f"{p_value(log10_p)} {grade}" if grade else p_value(log10_p)
+
+
 def evidence(found: Evidence) -> str:
-    """What is left of the mark, such as `96/100 10^-59 exact`."""
+    """What is left of the mark, such as `96/100 10^-59 exact`; which way and in which view, where there are several."""
     if is_unreadable(found):
         return "unreadable: no evidence"
-    return f"{total(found.total, found.n, found.kind == 'count')} {p_value(found.log10_p)} {found.grade}"
+    said = f"{total(found.total, found.n, found.kind == 'count')} {graded(found.log10_p, found.grade)}"
+    return said + (" inverted" if found.inverted else "") + (f" in {found.view}" if found.view else "")
 
 
 def is_unreadable(found: Evidence) -> bool:
@@ -288,9 +295,11 @@ def _seeds(cells: Sequence[Cell]) -> list[str]:
     if tally.judged > 1:
         low, high = wilson(tally.held, tally.judged)
         lines.append(f"held {held(tally)} [{low:.2f}, {high:.2f}]")
-    strengths = sorted(cell.after.log10_p for cell in cells if cell.after is not None)
+    strengths = sorted((cell.after.log10_p, cell.after.grade) for cell in cells if cell.after is not None)
     if strengths:
-        lines.append(" to ".join(dict.fromkeys(p_value(strengths[end]) for end in (0, -1))))
+        lines.append(" to ".join(dict.fromkeys(graded(*strengths[end]) for end in (0, -1))))
+    if inverted := sum(cell.after.inverted for cell in cells if cell.after is not None):
+        lines.append(f"inverted {inverted}/{len(cells)}")
     changes = [cell.utility.delta for cell in cells if cell.utility is not None]
     if changes:
         lines.append(changed(sum(changes) / len(changes), cells[0].unit))

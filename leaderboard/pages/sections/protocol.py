@@ -107,7 +107,7 @@ def _smallest(board: Board) -> list[tuple[str, str]]:
         if cell.after is not None and not wording.is_unreadable(cell.after):
             found[cell.after.grade] = min(found.get(cell.after.grade, 0.0), cell.after.log10_p)
     ranks = ("that ranks alone allow", f"p={1 / (max(track.nulls for track in board.shown) + 1):.2g}")
-    return [*((grade, wording.p_value(found[grade])) for grade in wording.GRADES if grade in found), ranks]
+    return [*((grade, wording.graded(found[grade], grade)) for grade in wording.GRADES if grade in found), ranks]
 
 
 def legend(board: Board) -> Section:
