@@ -22,7 +22,8 @@ def frame(
 
     source: the folder of a run (`results/quick`), the folder or name of a published board (`quick`), a run or a board.
     alpha, budget: judge at another significance level (a probability) and utility budget (in points, on classification
-    tasks); strict: let p_null count beside an exact p_key; by default as the run says. Raises BenchError where there is no such run, or a threshold is out of range.
+    tasks); strict: let p_null count beside an exact p_key; by default as the run says. Raises BenchError where there is
+    no such run, or a threshold is out of range.
     """
     from leaderboard.dataframe import cells, find_board
 

@@ -99,7 +99,8 @@ LEAST_NULLS = {"classification": 16, "image-to-image": 8}  # docs/decisions.md, 
 class Profile:
     """What a run means. `alpha`, `budget` (points or dB) and `strict` only read the records; all else decides them.
 
-    strict: whether p_null counts beside an exact p_key. engine: "eager" trains step by step on a GPU, too, where "auto" captures and compiles steps; on a CPU all is eager.
+    strict: whether p_null counts beside an exact p_key. engine: "eager" trains step by step on a GPU, too, where "auto"
+    captures and compiles steps; on a CPU all is eager.
     """
 
     name: str

@@ -72,8 +72,9 @@ class Crossed:
     """The same fresh keys on `models` nulls: each key accuses each of them, in turn, with the others as the nulls.
 
     For a scheme whose law of a fresh key is that of redrawn ones: what accuses is the larger of p_key and p_null, and
-    p_null of a fresh key needs that key on other models. key, both: accusations by p_key alone and by p, by alpha, over pairs of a key and a model. Pairs of
-    one key are not independent: a count within the limits is what a correct rule shows, not a proof.
+    p_null of a fresh key needs that key on other models. key, both: accusations by p_key alone and by p, by alpha, over
+    pairs of a key and a model. Pairs of one key are not independent: a count within the limits is what a correct rule
+    shows, not a proof.
     """
 
     models: int

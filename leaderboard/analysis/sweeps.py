@@ -17,7 +17,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
 from leaderboard.judge.tracks import Track
-from leaderboard.stats.null_tests import GRADES, Grade
+from leaderboard.stats.null_tests import Grade, weakest
 from leaderboard.stats.utility_test import SCALE, compare
 
 THIEFS_CHOICE = "thief's choice"
@@ -180,7 +180,7 @@ def _point(value: float, cells: Sequence[Cell]) -> Point | None:
         value=value,
         utility_change=mean(use.change for _, _, use in whole),
         log10_p=median(after.log10_p for _, after, _ in whole),
-        grade=max((after.grade for _, after, _ in whole), key=GRADES.index),
+        grade=weakest(after.grade for _, after, _ in whole),
         rate=mean(after.rate for _, after, _ in whole),
         verdict=Counter(word for word, _, _ in whole).most_common(1)[0][0],
     )

@@ -135,8 +135,8 @@ def judge(
 ) -> Board:
     """Derive every verdict at `alpha` and, on classification tracks, `budget` (points); by default those of the run.
 
-    strict: whether p_null counts beside an exact p_key. like: tracks of another board; the run's tracks of the same tasks are read at their thresholds. Raises BenchError
-    where thresholds are out of range.
+    strict: whether p_null counts beside an exact p_key. like: tracks of another board; the run's tracks of the same
+    tasks are read at their thresholds. Raises BenchError where thresholds are out of range.
     """
     tracks = read_tracks(run.description.data, alpha, budget, like, strict)
     schemes, attacks = run.described["schemes"], run.described["attacks"]

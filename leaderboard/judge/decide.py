@@ -10,7 +10,7 @@ from leaderboard.judge.case_file import CaseFile
 from leaderboard.judge.evidence import Evidence, Weighing
 from leaderboard.judge.results import Observation
 from leaderboard.judge.tracks import Track
-from leaderboard.judge.verdicts import KEY_IN_POOL, SEARCHED, Acceptance, Verdict, acceptance
+from leaderboard.judge.verdicts import INNOCENTS_AS_HIGH, KEY_IN_POOL, SEARCHED, Acceptance, Verdict, acceptance
 from leaderboard.stats.utility_test import ItemOutcomes, Utility, compare
 
 
@@ -84,6 +84,8 @@ def decide(case: CaseFile, court: Thresholds) -> Decision:
         verdict = verdicts.cell_verdict(before, after, utility, gates=gates, scratch=scratch, unjudged=unjudged)
         if case.overlap and case.overlap["held"]:
             verdict = replace(verdict, flags=(*verdict.flags, KEY_IN_POOL))
+    if after.warned:
+        verdict = replace(verdict, flags=(*verdict.flags, INNOCENTS_AS_HIGH))
     return Decision(verdict, committed, before, after, utility, gates)
 
 

@@ -22,7 +22,8 @@ def read_tracks(
     """The tracks of a run's description, read at other thresholds where they are given.
 
     budget: in points, for classification tracks; the others keep theirs. like: tracks of another run, whose thresholds
-    are taken where task and unit are the same. strict: whether p_null counts beside an exact p_key. Raises BenchError where a threshold is out of range.
+    are taken where task and unit are the same. strict: whether p_null counts beside an exact p_key. Raises BenchError
+    where a threshold is out of range.
     """
     if alpha is not None and not 0 < alpha < 1:
         raise BenchError(f"alpha must lie between 0 and 1, not {alpha}: a usual value is 0.001")

@@ -101,10 +101,10 @@ def pools(found: Sequence[Calibrated]) -> Section:
         "Every model as the suspect, the clean nulls and any surrogates of them as the nulls, without those that it is "
         "or that share what it was made from. Clean: the owner's architecture and data. Near innocents: the owner's "
         "own unmarked model, and other people's fine-tunings of it; attacked: clean nulls after attacks. Models of one "
-        "backbone, or of one thief's data, are not independent: their bounds read as if they were. p is that of "
-        "the verdicts: p_key alone where its law is exact, else the larger of p_key and p_null; strict p is the larger of "
-        f"the two everywhere, as before version 0.5. {none_bounds(_most_nulls(found))} Gates are left out, and so are models that don't do their task: restored images less than "
-        "3 dB better than the degraded ones."
+        "backbone, or of one thief's data, are not independent: their bounds read as if they were. p is that "
+        "of the verdicts: p_key alone where its law is exact, else the larger of p_key and p_null; strict p is the "
+        f"larger of the two everywhere, as before version 0.5. {none_bounds(_most_nulls(found))} Gates are left out, "
+        "and so are models that don't do their task: restored images less than 3 dB better than the degraded ones."
     )
     kinds = (f"{p} <= {a}" for p in ("p_null", "strict p", "p") for a in _LEVELS)
     header = ["scheme", "pool", "models", *kinds, "least p"]

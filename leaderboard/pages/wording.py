@@ -11,7 +11,7 @@ from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.summaries import AttackRow
 from leaderboard.judge.tracks import Track
-from leaderboard.judge.verdicts import KEY_IN_POOL, Tally
+from leaderboard.judge.verdicts import INNOCENTS_AS_HIGH, KEY_IN_POOL, Tally
 from leaderboard.stats.tails import wilson
 from leaderboard.stats.utility_test import LEAST_GAIN, SCALE, Utility
 
@@ -36,8 +36,9 @@ LEGEND = {
     "claim-refused": "flag of survived: the evidence is there, but a gate (a separate test) is lost",
     "claim-unclear": "flag of survived: the evidence is there, and a gate is unclear",
     "key-in-pool": "flag: the thief had some of the key's own images, as many as the cell says",
+    "innocents-as-high": "flag: present by an exact law, and some unmarked models score as high, too few to refute it",
 }
-RARE = ("inconsistent", "unreadable", "key-in-pool")  # explained only where they occur
+RARE = ("inconsistent", "unreadable", "key-in-pool", "innocents-as-high")  # explained only where they occur
 DIGITS = {"points": 1, "dB": 2}
 LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
 GRADES = {
@@ -283,8 +284,12 @@ def square(cells: Sequence[Cell]) -> list[str]:
 
 
 def flag(cell: Cell, name: str) -> str:
-    """A flag of a cell's verdict, and how many key images the thief had where it says that he had some."""
-    return f"{name}: {cell.overlap.held} of {cell.overlap.of}" if name == KEY_IN_POOL and cell.overlap else name
+    """A flag of a cell's verdict, and how many where it counts: key images that the thief had, innocents as high."""
+    if name == KEY_IN_POOL and cell.overlap:
+        return f"{name}: {cell.overlap.held} of {cell.overlap.of}"
+    if name == INNOCENTS_AS_HIGH and cell.after and (one := cell.after.innocents):
+        return f"{name}: {one.as_high} of {one.of}"
+    return name
 
 
 def _seeds(cells: Sequence[Cell]) -> list[str]:

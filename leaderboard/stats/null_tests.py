@@ -23,7 +23,6 @@ OWN_POOL = "clean"  # nulls of the owner's architecture and data: other pools ad
 SURROGATE_POOL = "surrogate"  # surrogates of clean nulls, on tasks of nets that map images
 
 Grade = Literal["exact", "ranked", "extrapolated"]
-GRADES: tuple[Grade, ...] = get_args(Grade)  # the best known first
 
 
 def null_pool(name: str, nulls: Sequence[EvidenceScore]) -> NullPool:
@@ -48,6 +47,11 @@ def counting(pools: Mapping[str, NullPool]) -> tuple[NullPool, ...]:
         return ()
     others = (pool for name, pool in pools.items() if name != OWN_POOL)
     return (pools[OWN_POOL], *(pool for pool in others if len(pool.totals) >= tails.LEAST_FOR_PREDICTION))
+
+
+def weakest(grades: Iterable[Grade]) -> Grade:
+    """The grade of the least known of several numbers."""
+    return max(grades, key=get_args(Grade).index)
 
 
 def grade_of(log10_p: float, drawn: int) -> Grade:
