@@ -18,6 +18,7 @@ from leaderboard.judge.case_file import COUNTED
 from leaderboard.judge.cell import Cell, judge_cell, thief_of, verdict_at
 from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.results import cost_of, null_models, outcomes
+from leaderboard.judge.rules import EarlierBoard
 from leaderboard.judge.run import Run
 from leaderboard.judge.summaries import BOARDS, AttackRow, SchemeRow, attack_row, scheme_row
 from leaderboard.judge.tracks import Track, read_tracks, track_of
@@ -33,7 +34,8 @@ class Board:
     tracks: the main one first. split: where there are several, one board per track, with its own schemes, the attacks
     that serve its kind of task, and the cost of its host; parts: those of them that have a scheme, or the board itself.
     A board of several tracks has no host: what is measured by one, or in a unit, is read from the parts. beside: the
-    cells of thieves with other images than the matrix's; only curves show them.
+    cells of thieves with other images than the matrix's; only curves show them. earlier: the verdicts under older rules
+    that are kept beside the board's pages.
     """
 
     run: Run
@@ -45,6 +47,7 @@ class Board:
     host_operations: float | None = None
     beside: Sequence[Cell] = ()
     split: Sequence[Board] = ()
+    earlier: Sequence[EarlierBoard] = ()
 
     @property
     def parts(self) -> Sequence[Board]:

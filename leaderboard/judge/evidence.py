@@ -39,7 +39,8 @@ class Evidence:
     where no total is enough. upper: one-sided 95 % bound of the rate. interval: two-sided 95 % of the rate (Wilson;
     Student t for real scores). pools: by name, {"J", "mean", "max", "log10_p"} of every null pool, counted or not, and
     "useless", how many models were left out because they don't do their task, where there are any. null_mean: mean
-    total of the owner's pool. inverted: it is the misses that prove the mark. tries: how many views of the suspect the
+    total of the owner's pool. two_sided: misses prove as much as hits; inverted: here
+    they do. tries: how many views of the suspect the
     question was put to; view: which of them all this is of, None where there is one. log10_p counts the tries, p_key
     and p_null and the thresholds are those of the view.
     """
@@ -63,6 +64,7 @@ class Evidence:
     interval: tuple[float, float] = (0.0, 0.0)
     pools: Mapping[str, Mapping[str, float | None]]
     null_mean: float | None
+    two_sided: bool = False
     inverted: bool = False
     view: str | None = None
     tries: int = 1
@@ -150,6 +152,7 @@ class View:
             interval=interval,
             pools=_printed(self.pools, self.useless, alpha, self),
             null_mean=None if own is None else _mean(own),
+            two_sided=test.two_sided,
             inverted=test.folded(total) != total and log10_p <= math.log10(alpha),
         )
 

@@ -36,6 +36,7 @@ from leaderboard.pages import wording
 from leaderboard.pages.page_model import one_line
 
 _DEEPEST = 20.0  # powers of ten: beyond it no reader tells p-values apart, and the axis says so
+_MANY_ROWS = 20  # from then on they stand closer
 _LEAST_POINTS = 3  # a line through two settings says less than the matrix does
 _STYLE: Any = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"} | {  # no matplotlibrc
     "svg.hashsalt": "watermark-bench", "svg.fonttype": "path", "text.parse_math": False, "text.usetex": False,
@@ -77,24 +78,29 @@ def _encoded(figure: Figure, kind: str) -> bytes:
 
 
 def false_positives(board: Board) -> Figure:
-    """One row per scheme: the rates of unmarked models against theta and against the marked model."""
-    rows = [(scheme.label, fresh) for scheme in board.schemes if (fresh := _fresh(board, scheme.label))]
-    figure = Figure(figsize=(6.4, 1.3 + 0.5 * len(rows)))
+    """One row per scheme and seed: the rates of unmarked models, the theta of that seed's key, and the marked model."""
+    rows = [
+        (f"{_short(scheme.label, 40)}{wording.seed(board, cell.replicate)}", cell, mark)
+        for scheme in board.schemes
+        for cell, mark in _fresh(board, scheme.label)
+    ]
+    figure = Figure(figsize=(6.4, 1.3 + (0.5 if len(rows) < _MANY_ROWS else 0.28) * len(rows)))
     axes = figure.add_subplot()
-    for y, (label, (cell, mark)) in enumerate(rows):
+    for y, (_, cell, mark) in enumerate(rows):
         scale = mark.n if mark.kind == "count" else 1
         nulls = list(_null_rates(board, cell, mark))
         spread = [y + 0.12 * ((index % 5) - 2) / 2 for index in range(len(nulls))]
         axes.scatter(nulls, spread, marker="o", color="#0072b2", s=16, alpha=0.7, linewidths=0, label="unmarked models")
-        accused = (c.after for c in board.cells if c.innocent and c.scheme == label and c.after)
-        innocents = [seen.rate for seen in accused if not wording.is_unreadable(seen)]
+        accused = [c for c in board.cells if c.innocent and (c.scheme, c.replicate) == (cell.scheme, cell.replicate)]
+        innocents = [c.after.rate for c in accused if c.after and not wording.is_unreadable(c.after)]
         axes.scatter(innocents, [y + 0.24] * len(innocents), marker="x", color="#505050", s=14, linewidths=0.9,
                      label="the innocent model, attacked")  # fmt: skip
         if mark.theta is not None:
-            axes.plot([mark.theta / scale] * 2, [y - 0.35, y + 0.35], color="#d55e00", linewidth=2,
-                      label="present from (theta)")  # fmt: skip
+            ends = [mark.theta / scale] + [1 - mark.theta / scale] * mark.two_sided
+            for end in ends:
+                axes.plot([end] * 2, [y - 0.35, y + 0.35], color="#d55e00", linewidth=2, label="present beyond (theta)")
         axes.scatter([mark.rate], [y], marker="*", color="#000000", s=60, label="the marked model")
-    axes.set_yticks(range(len(rows)), [_short(label, 40) for label, _ in rows])
+    axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=f"hits of key items (or mean score), at alpha {board.alpha:g}")
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -102,10 +108,14 @@ def false_positives(board: Board) -> Figure:
     return figure
 
 
-def _fresh(board: Board, scheme: str) -> tuple[Cell, Evidence] | None:
-    """The scheme's first cell that knows the evidence in the model as delivered."""
+def _fresh(board: Board, scheme: str) -> list[tuple[Cell, Evidence]]:
+    """Of each seed the scheme's first cell that knows the evidence in the model as delivered."""
     seen = ((cell, cell.before) for cell in board.owners() if cell.scheme == scheme and not cell.claim and cell.before)
-    return next(((cell, mark) for cell, mark in seen if not wording.is_unreadable(mark)), None)
+    first: dict[int, tuple[Cell, Evidence]] = {}
+    for cell, mark in seen:
+        if not wording.is_unreadable(mark):
+            first.setdefault(cell.replicate, (cell, mark))
+    return [first[replicate] for replicate in sorted(first)]
 
 
 def _null_rates(board: Board, cell: Cell, mark: Evidence) -> Iterator[float]:

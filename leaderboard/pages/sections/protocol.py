@@ -9,6 +9,7 @@ from typing import Any
 
 from leaderboard.analysis.error_rates import ALPHAS
 from leaderboard.judge.board import Board
+from leaderboard.judge.rules import CHANGES, RULES
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, Span, per_task
@@ -63,6 +64,7 @@ def how_it_ran(board: Board) -> Section:
         ("created", described["created"]),
         ("made by", f"watermark-bench {described['version']}, code {', '.join(sorted(engines))}"),
         ("profile", f"{profile['name']}, {profile['seeds']} seed{'s' if profile['seeds'] > 1 else ''}"),
+        ("judged by", f"rules {RULES}{', strictly' if board.track.strict else ''}: {' '.join(CHANGES[RULES])}"),
         ("judged at", f"alpha {wording.probability(board.alpha)}, budget {wording.budgets(board.shown)}"),
         *((f"SHA-256 of {track.task}", track.sha256) for track in board.shown),
         ("hardware", ", ".join(sorted({f"{one['hardware']} ({one['device']})" for one in _ran(board)}))),
