@@ -35,9 +35,9 @@ class Point:
     value: float
     utility_change: float
     log10_p: float
-    grade: Grade
     rate: float
     verdict: str
+    grade: Grade = "exact"
 
 
 @dataclass(frozen=True)

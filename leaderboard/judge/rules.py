@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -21,7 +22,7 @@ CHANGES: Mapping[int, Sequence[str]] = {  # by version, what it changed: one sen
         "The grade is that of the number shown.",
     ),
 }
-_FILE = "verdicts-rules-{}.csv"
+_FILE = "verdicts-rules-{}.csv.gz"
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,17 @@ def earlier_boards(folder: Path) -> list[EarlierBoard]:
         path = folder / _FILE.format(rules)
         if path.is_file():
             try:
-                lines = csv.DictReader(io.StringIO(path.read_text()))
+                lines = csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
                 verdicts = [
                     EarlierVerdict(**{one.name: line[one.name] for one in fields(EarlierVerdict)}) for line in lines
                 ]
-            except (OSError, KeyError, UnicodeError, csv.Error) as error:
+            except (OSError, EOFError, KeyError, UnicodeError, csv.Error) as error:
                 raise BenchError(f"{path} can't be read ({error}): restore it from where it was published") from error
             found.append(EarlierBoard(rules, verdicts))
     return found
 
 
-def keep_verdicts(folder: Path) -> dict[str, str]:
+def keep_verdicts(folder: Path) -> dict[str, bytes]:
     """The file that is to keep the verdicts of the board in `folder`, by name; none where it was judged by these rules.
 
     They are those of its matrix.csv, which names its rules from version 2 on.
@@ -88,7 +89,7 @@ def keep_verdicts(folder: Path) -> dict[str, str]:
             kind = "innocent" if line["innocent"] == "True" else line["kind"]
             words = line["verdict"], line["verdict_with_commitment"]
             writer.writerow([line["scheme"], line["attack"], kind, thief, line["replicate"], *words, short(job)])
-    return {name: kept.getvalue()}
+    return {name: gzip.compress(kept.getvalue().encode(), mtime=0)}
 
 
 def short(job: str) -> str:

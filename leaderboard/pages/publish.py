@@ -1,7 +1,7 @@
 """The published boards: pages made again from the committed records, and the matrix that the README shows.
 
 `python -m leaderboard.pages.publish` rewrites them all; a test finds no difference. A board whose matrix.csv is of
-older rules keeps its verdicts in `verdicts-rules-N.csv` beside the records. With the folder of a run and a name,
+older rules keeps its verdicts in `verdicts-rules-N.csv.gz` beside the records. With the folder of a run and a name,
 `python -m leaderboard.pages.publish results/quick quick`, that run is published first.
 """
 

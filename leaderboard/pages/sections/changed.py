@@ -65,7 +65,7 @@ def _why(board: Board, cell: Cell, then: EarlierVerdict) -> str:
         return _ALONE
     if cell.after is not None and cell.after.tries > 1:
         return _VIEWS
-    if cell.after is not None and cell.after.inverted:
+    if cell.after is not None and cell.after.two_sided:
         return _SIDES
     return cell.verdict.reason or _OTHER
 
