@@ -96,6 +96,13 @@ def write_published(name: str, folder: Path) -> list[Path]:
     return [write_page(folder / page, make()) for page, make in page_makers(board).items() if page in wanted]
 
 
+def remake(folder: Path) -> None:
+    """Write the pages of a published run anew, and first what its verdicts were, where its pages are of older rules."""
+    for name, kept in keep_verdicts(folder).items():
+        write_page(folder / name, kept)
+    write_published(folder.name, folder)
+
+
 def publish(results: Path, name: str) -> None:
     """Take a finished run out of the folder `results` into the repository as `name`: its description and its records.
 
@@ -113,7 +120,5 @@ if __name__ == "__main__":
     if len(sys.argv) == 3:
         publish(Path(sys.argv[1]), sys.argv[2])
     for folder in sorted(path.parent for path in PUBLISHED.glob("*/run.json.gz")):
-        for page, kept in keep_verdicts(folder).items():
-            write_page(folder / page, kept)
-        write_published(folder.name, folder)
+        remake(folder)
     README_FILE.write_text(readme(published("quick"), README_FILE.read_text()))
