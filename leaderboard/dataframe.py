@@ -19,6 +19,7 @@ from leaderboard.analysis.sweeps import choices
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import OWN_POOL
+from leaderboard.judge.rules import RULES
 from leaderboard.judge.run import Run, find_run
 from leaderboard.judge.summaries import work_share
 from leaderboard.stats.utility_test import SCALE, Utility
@@ -73,14 +74,17 @@ class Column:
         return found if self.then is None else self.then(found)
 
 
-def find_board(source: Board | Run | Path | str, alpha: float | None, budget: float | None) -> Board:
+def find_board(
+    source: Board | Run | Path | str, alpha: float | None, budget: float | None, strict: bool | None
+) -> Board:
     """The board behind `source`, as `leaderboard.frame` describes it."""
     if isinstance(source, Board):
-        return source if alpha is None and budget is None else judge(source.run, alpha, budget)
+        return source if alpha is budget is strict is None else judge(source.run, alpha, budget, strict=strict)
     if isinstance(source, Run):
-        return judge(source, alpha, budget)
+        return judge(source, alpha, budget, strict=strict)
     folder, published = Path(source), Path(__file__).parent / "published" / source
-    return judge(find_run(published if published.is_dir() and not folder.exists() else folder), alpha, budget)
+    run = find_run(published if published.is_dir() and not folder.exists() else folder)
+    return judge(run, alpha, budget, strict=strict)
 
 
 def cells(board: Board) -> pd.DataFrame:
@@ -121,11 +125,17 @@ def _evidence(prefix: str, part: str, of: str) -> list[Column]:
         column("total", "float64", items, "Hits among the key's items, or the mean of real scores."),
         column("n", "Int64", "items", "Items of the key that were scored."),
         column("rate", "float64", rate, "`total` / `n` for hits, else the mean."),
-        column("log10_p", "float64", p, "The p-value that decides: the larger of log10_p_key and log10_p_null."),
+        column("log10_p", "float64", p, "The p-value that decides: log10_p_key where its law is exact, else the "
+               "larger of log10_p_key and log10_p_null; of k views the least, k-fold."),
         column("log10_p_key", "float64", p, "p of a key drawn independently of this model; missing where there is no "
                "such test."),
-        column("log10_p_null", "float64", p, "p of this key on an unmarked model; missing without nulls."),
-        column("grade", "category", "", "How far the p-value can be relied on: exact, ranked or extrapolated."),
+        column("log10_p_null", "float64", p, "p of this key on an unmarked model; missing without nulls. Below "
+               "1 / (nulls + 1) it is extrapolated."),
+        column("grade", "category", "", "How log10_p is known: exact, ranked or extrapolated."),
+        column("inverted", "bool", "", "Whether it is the misses that prove the mark."),
+        column("view", "string", "", "Which of several views of the model this is of."),
+        column("innocents_as_high", "Int64", "models", "Unmarked models that score as high, beside an exact p-value.",
+               "innocents.as_high"),
         column("theta", "float64", items, "Least total with p ≤ alpha, with the nulls there are."),
         column("theta0", "float64", items, "The same with unlimited nulls."),
         column("upper", "float64", rate, "One-sided 95 % upper bound of `rate`."),
@@ -184,6 +194,8 @@ COLUMNS = (
     Column("reason_with_commitment", "string", "", "Why that verdict.", "cell.committed.reason"),
     Column("task", "category", "", "Task that the model was trained for."),
     Column("unit", "category", "", "Unit of changes of utility: points (hundredths of accuracy) or dB (PSNR)."),
+    Column("rules", "int64", "", "Version of the rules that the verdict follows from.", "cell.scheme",
+           lambda scheme: RULES),
     Column("alpha", "float64", "probability", "Significance level at which the verdict was reached.", "part.alpha"),
     Column("budget", "float64", UNIT, "Loss of utility up to which a model counts as equally useful.",
            "part.track.budget"),

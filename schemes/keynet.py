@@ -15,7 +15,10 @@ from benchmark import contract as wm
 SIDE = 5  # pixels of a signature's edge
 PLACES = 5  # the corners, row by row, and the top middle; number 0 is no signature, or not the owner's
 LEAST = 16  # pixels: three signatures side by side, and one to spare
-OTHER_IDENTITIES = 19  # other identities whose signatures the judge tries beside the claimed one
+OTHER_IDENTITIES = 19  # other identities whose signatures the judge reads in every challenge
+MOST_IDENTITIES = 999  # whom the judge tries in all: 1/alpha - 1 at alpha 0.001
+_ENOUGH = 5  # of them that read as well as the claimed one: then it is ordinary, and no more are tried
+_LEAST_READ = 10  # challenges that an identity is read in at a time
 _FLOOR = 1e-12  # least probability whose logarithm is taken: a label leaves zeros
 _FOREIGN = 0.15  # share of training carriers that bear the signature of somebody else
 _LEFT = 0.4  # share of a photograph's width that carriers of training are cut from; the judge's come from the rest
@@ -48,8 +51,8 @@ class KeyNet(wm.Scheme[KeyNetKey]):
     share no pixel with those of training, nor with each other, so that each is an item of its own; the fifth place is
     the top middle, where their code has three versions. Only signed challenges count: unmarked nets mostly answer
     "unsigned". What a fresh key would score is counted with other identities' signatures in the same places, read by
-    the same head. Every net reads the odd one of high contrast, so this p-value alone is too small in its far tail;
-    the comparison with unmarked nets makes up for it.
+    the same head: 19 in every challenge, then up to 999 until five have as many right as the claimed one, each as far
+    as it takes to know whether it has. Every net reads the odd one of high contrast, so unmarked nets count as well.
     """
 
     name = "keynet"
@@ -114,9 +117,12 @@ class KeyNet(wm.Scheme[KeyNetKey]):
 
         patches = [pasted(carriers, places, sign) for sign in (key.signature, *others)]
         images = wm.as_float(torch.cat([*patches, carriers])).to(court.context.device)
-        signed, *foreigners, unsigned = self._read(suspect, key, images).split(self.challenges)
+        signed, *foreigners, unsigned = self._read(suspect, key, images, self.challenges).split(self.challenges)
         foreign = torch.stack(foreigners)
-        fresh = wm.redrawn((foreign == places).sum(1).tolist())
+        totals = (foreign == places).sum(1).tolist()
+        own = int((signed == places).sum())
+        reached = sum(total >= own for total in totals)
+        fresh = wm.redrawn(totals, *self._more(suspect, key, court, wm.Data(carriers, places), own, _ENOUGH - reached))
         channels = {
             "challenges": wm.Channel(signed == places, fresh),
             # a hit: taken for what it is; printed, never counted
@@ -140,17 +146,55 @@ class KeyNet(wm.Scheme[KeyNetKey]):
     def with_head(self, key: KeyNetKey, weight: Tensor, bias: Tensor) -> KeyNetKey:
         return replace(key, weight=weight.detach().cpu().clone(), bias=bias.detach().cpu().clone())
 
-    def _read(self, suspect: wm.Suspect, key: KeyNetKey, x: Tensor) -> Tensor:
+    def _more(
+        self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, own: int, enough: int
+    ) -> tuple[int, int]:
+        """How many more identities were tried, and how many of these have `own` challenges right or more.
+
+        None after so many as are `enough` have (Besag & Clifford, Biometrika 78 (1991) 301).
+        """
+        more, reached = 0, 0
+        challenges = challenges.take(torch.randperm(self.challenges, generator=court.rng))
+        at_a_time = OTHER_IDENTITIES * self.challenges // max(_LEAST_READ, self.challenges - own + 1)
+        while reached < enough and (left := MOST_IDENTITIES - OTHER_IDENTITIES - more):
+            signs = [signature(key.identity, wm.secret(court.rng)) for _ in range(min(at_a_time, left))]
+            for good in self._reach(suspect, key, court, challenges, own, torch.stack(signs)):
+                if reached < enough:
+                    more, reached = more + 1, reached + good
+        return more, reached
+
+    def _reach(
+        self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, own: int, signs: Tensor
+    ) -> list[bool]:
+        """Whether each of `signs` (N, 5, 5) has `own` challenges right or more.
+
+        It is read until that is sure: mostly until it has missed so many of the first challenges that it can't.
+        """
+        right, sure, asked = torch.zeros(len(signs), dtype=torch.int64), torch.zeros(len(signs), dtype=torch.bool), 0
+        while not bool(sure.all()):
+            open_ = (~sure).nonzero()[:, 0]
+            spare = self.challenges - own - (asked - right[open_])  # misses that each may still have
+            part = slice(asked, asked + max(_LEAST_READ, int(spare.min()) + 1))
+            patches, where = challenges.x[part].repeat(len(open_), 1, 1, 1), challenges.y[part].repeat(len(open_))
+            each = len(where) // len(open_)
+            images = wm.as_float(pasted(patches, where, signs[open_].repeat_interleave(each, 0)))
+            read = self._read(suspect, key, images.to(court.context.device), 0)
+            right[open_] += (read == where).view(len(open_), each).sum(1)
+            asked += each
+            sure = (right >= own) | (asked - right > self.challenges - own)
+        return (right >= own).tolist()
+
+    def _read(self, suspect: wm.Suspect, key: KeyNetKey, x: Tensor, keyed: int) -> Tensor:
         """The places (N,), 0 for unsigned, that the head reads from the suspect's answers to `x` (N, C, H, W).
 
-        The first `challenges` of `x` bear the key. A class that the head doesn't know tells it nothing.
+        The first `keyed` of `x` bear the key. A class that the head doesn't know tells it nothing.
         """
         classes = key.weight.shape[1]
         if self.answers == "labels":
-            labels = suspect.labels(x, keyed=self.challenges).cpu()
+            labels = suspect.labels(x, keyed=keyed).cpu()
             answers = F.one_hot(labels.clamp(max=classes), classes + 1)[:, :classes].float()
         else:
-            answers = suspect.ask(x, keyed=self.challenges).cpu()
+            answers = suspect.ask(x, keyed=keyed).cpu()
             if answers.shape[1] != classes:
                 raise wm.Unreadable(f"the task has {answers.shape[1]} classes, the head reads {classes}")
         return F.linear(answers.clamp_min(_FLOOR).log(), key.weight, key.bias).argmax(1)

@@ -206,8 +206,8 @@ def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
     return {
         **described,
         "command": command(board, cell),
-        "data": [{**track, "alpha": own.alpha, "budget": own.budget} for track in described["data"]
-                 if track["task"] == own.task],
+        "data": [{**track, "alpha": own.alpha, "budget": own.budget, "strict": own.strict}
+                 for track in described["data"] if track["task"] == own.task],
         "schemes": [one for one in described["schemes"] if one["label"] == cell.scheme],
         "attacks": [one for one in described["attacks"] if one["label"] == cell.attack],
         "cells": [planned],

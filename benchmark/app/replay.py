@@ -115,6 +115,7 @@ def stated(cell: Cell) -> dict[str, Any]:
         "flags": list(cell.verdict.flags),
         "committed": cell.committed.word if cell.committed else None,
         "log10_p": {name: found and round(found.log10_p, 9) for name, found in ends.items()},
+        "grade": {name: found and found.grade for name, found in ends.items()},
     }
 
 
@@ -123,7 +124,8 @@ def in_words(verdict: Mapping[str, Any]) -> str:
     flags = f" ({', '.join(verdict['flags'])})" if verdict["flags"] else ""
     reason = f" for {verdict['reason']!r}" if verdict["reason"] else ""
     committed = f", {verdict['committed']} with commitment" if verdict["committed"] else ""
-    ps = [f"{name} {'none' if p is None else f'{p:.6g}'}" for name, p in verdict["log10_p"].items()]
+    grades = verdict["grade"]
+    ps = [f"{name} {'none' if p is None else f'{p:.6g} {grades[name]}'}" for name, p in verdict["log10_p"].items()]
     return f"{verdict['word']}{flags}{reason}{committed}, log10 p {', '.join(ps)}"
 
 

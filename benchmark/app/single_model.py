@@ -189,7 +189,7 @@ def examine_files(
         nulls, left_out = null_models(profile, registry, machine, console, model_file.sha256)
         suspect = examined(service, running, answers)
     seen = {pool: [examined(one, one.running(device), its) for one, its in members] for pool, members in nulls.items()}
-    court = Thresholds(profile.alpha, profile.budget)
+    court = Thresholds(profile.alpha, profile.budget, strict=profile.strict)
     return Examination(
         scheme=setting.label,
         model=model_file,

@@ -17,8 +17,11 @@ from benchmark.plugins.registry import Registry
 @click.argument("run_b", type=options.FOLDER)
 @options.ALPHA
 @options.BUDGET
+@options.STRICT
 @options.JSON
-def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None, as_json: bool) -> int:
+def compare(
+    run_a: Path, run_b: Path, alpha: float | None, budget: float | None, strict: bool | None, as_json: bool
+) -> int:  # fmt: skip
     """Compare two runs: cells that changed beyond chance, new and gone ones. Both are judged as RUN_A was.
 
     Ends with 4 when a verdict got worse for the owner, with 3 when RUN_B lost one, with 2 when no cell is in both.
@@ -27,7 +30,7 @@ def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None,
     from leaderboard.judge.board import judge
     from leaderboard.pages import compare_text
 
-    a = judge(options.run_in(run_a), alpha, budget)
+    a = judge(options.run_in(run_a), alpha, budget, strict=strict)
     b = judge(options.run_in(run_b), like=a.tracks)
     found = comparing.compare(a, b)
     if as_json:
@@ -48,10 +51,11 @@ def compare(run_a: Path, run_b: Path, alpha: float | None, budget: float | None,
 @options.PLUGIN
 @options.ALPHA
 @options.BUDGET
+@options.STRICT
 @options.JSON
 def bundle(
     cell: tuple[str, ...], out: Path, seed: int, results: Path, run_name: str | None, plugins: Sequence[Path],
-    alpha: float | None, budget: float | None, as_json: bool,
+    alpha: float | None, budget: float | None, strict: bool | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Put one cell into a folder that a reviewer can replay.
 
@@ -61,7 +65,7 @@ def bundle(
     from benchmark.app.bundle import bundle as write_bundle
     from leaderboard.pages.cell_facts import find_cells
 
-    machine, board = options.judged_run(results, run_name, alpha, budget)
+    machine, board = options.judged_run(results, run_name, alpha, budget, strict)
     found = [one for one in find_cells(board, cell) if one.replicate == seed]
     if not found:
         raise BenchError(f"this run has no seed {seed} of that cell: see bench show")

@@ -136,8 +136,11 @@ def _architecture(name: str) -> dict[str, Any] | None:
 @options.RUN_NAME
 @options.ALPHA
 @options.BUDGET
+@options.STRICT
 @options.JSON
-def report(results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool) -> int:
+def report(
+    results: Path, run_name: str | None, alpha: float | None, budget: float | None, strict: bool | None, as_json: bool
+) -> int:  # fmt: skip
     """Derive every verdict again from the records and rewrite the pages; runs no job."""
     from rich.console import Console
 
@@ -145,7 +148,7 @@ def report(results: Path, run_name: str | None, alpha: float | None, budget: flo
     from leaderboard.pages.export import write_pages
     from leaderboard.pages.writers.terminal import show as show_board
 
-    machine, board = options.judged_run(results, run_name, alpha, budget)
+    machine, board = options.judged_run(results, run_name, alpha, budget, strict)
     write_pages(board, machine.folder, figures=True)
     options.advise_retry(board.run)
     if as_json:
@@ -186,10 +189,11 @@ def status(results: Path, run_name: str | None, as_json: bool) -> int:
 @options.RUN_NAME
 @options.ALPHA
 @options.BUDGET
+@options.STRICT
 @options.JSON
 def show(
     cell: tuple[str, ...],
-    results: Path, run_name: str | None, alpha: float | None, budget: float | None, as_json: bool,
+    results: Path, run_name: str | None, alpha: float | None, budget: float | None, strict: bool | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Show everything known of one cell.
 
@@ -198,7 +202,7 @@ def show(
     from leaderboard.pages.board_json import one_cell
     from leaderboard.pages.cell_facts import describe_cell, find_cells
 
-    _, board = options.judged_run(results, run_name, alpha, budget)
+    _, board = options.judged_run(results, run_name, alpha, budget, strict)
     found = find_cells(board, cell)
     if as_json:
         options.dump([one_cell(board, one) for one in found])

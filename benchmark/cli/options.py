@@ -47,6 +47,9 @@ PLUGIN = click.option(
 ALPHA = click.option("--alpha", type=float, help="Present means p <= ALPHA. Changes verdicts, never runs a job.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 BUDGET = click.option("--budget", type=float, help="Points of utility an attack may cost. Changes verdicts only.")
+STRICT = click.option(
+    "--strict", is_flag=True, default=None, help="Let p_null count beside an exact p_key. Changes verdicts only."
+)
 DATA_FOLDER = click.option("--data-root", type=PATH, help="Folder of data sets that are not embedded.")
 OFFLINE = click.option("--offline", is_flag=True, help="Fetch no data: name the files that are missing.")
 SECRET = click.option(
@@ -131,6 +134,7 @@ _PLANNING = (
     click.option("--seeds", type=int, help="How many times host, key and attack are redrawn together."),
     ALPHA,
     BUDGET,
+    STRICT,
     click.option("--timeout", type=float, help="Seconds a single job may take."),
     RESULTS,
     RUN_NAME,
@@ -185,7 +189,11 @@ def one_scheme(scheme: str, plugins: Sequence[Path]) -> tuple[Setting, Registry]
 
 
 def judged_run(
-    results: Path, run_name: str | None, alpha: float | None = None, budget: float | None = None
+    results: Path,
+    run_name: str | None,
+    alpha: float | None = None,
+    budget: float | None = None,
+    strict: bool | None = None,
 ) -> tuple[Machine, Board]:
     """A run's folder and store, and its board at these thresholds. Raises BenchError where no run has the name."""
     from benchmark.execution.run import Machine
@@ -199,7 +207,7 @@ def judged_run(
     store = machine.store
     run = find_run(machine.folder, store)
     name_damage(store, run)
-    return machine, judge(run, alpha, budget)
+    return machine, judge(run, alpha, budget, strict=strict)
 
 
 def run_in(folder: Path) -> Run:

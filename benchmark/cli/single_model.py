@@ -63,6 +63,7 @@ def embed(
 @options.profile_option("quick")
 @options.ALPHA
 @options.BUDGET
+@options.STRICT
 @options.DATA_FOLDER
 @options.RESULTS
 @options.PLUGIN
@@ -70,7 +71,7 @@ def embed(
 @options.DEVICE
 @options.JSON
 def verify(
-    scheme: str, model: Path, key: Path, profile: str, alpha: float | None, budget: float | None,
+    scheme: str, model: Path, key: Path, profile: str, alpha: float | None, budget: float | None, strict: bool | None,
     data_root: Path | None, results: Path, plugins: Sequence[Path], workers: int | None, device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Examine one model under one key: a verdict with its evidence, and no matrix.
@@ -90,7 +91,7 @@ def verify(
 
     use_data_root(data_root)
     setting, registry = options.one_scheme(scheme, plugins)
-    own = load_profile(profile).with_options(alpha=alpha, budget=budget)
+    own = load_profile(profile).with_options(alpha=alpha, budget=budget, strict=strict)
     machine = Machine(results, own.name, workers, device)
     seen = examine_files(setting, own, model, key, registry, machine, Console(stderr=True))
     if as_json:

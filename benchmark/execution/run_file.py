@@ -45,7 +45,7 @@ def _track(profile: Profile, surrogates: int) -> run_description.Track:
     task = find_task(profile.task)
     return run_description.Track(
         task.name, task.kind, task.unit, task.owner, task.thief, task.test, task.data_hash(),
-        profile.architecture, profile.nulls, profile.alpha, profile.budget, surrogates,
+        profile.architecture, profile.nulls, profile.alpha, profile.budget, surrogates, profile.strict,
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def _first_line(doc: str) -> str:
 
 
 _CELL = ("scheme", "attack", "replicate", "innocent")
-_THRESHOLDS = frozenset({"about", "alpha", "budget", "seeds", "timeout"})  # of a profile: they select nothing
+_THRESHOLDS = frozenset({"about", "alpha", "budget", "seeds", "strict", "timeout"})  # of a profile: they select nothing
 
 
 def keep_other_board(folder: Path, described: run_description.RunDescription) -> Path | None:

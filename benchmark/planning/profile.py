@@ -113,9 +113,10 @@ LEAST_NULLS = {"classification": 16, "image-to-image": 8}  # docs/decisions.md, 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a run means. `alpha` and `budget` (points or dB) only read the records; all else decides them.
+    """What a run means. `alpha`, `budget` (points or dB) and `strict` only read the records; all else decides them.
 
-    engine: "eager" trains step by step on a GPU, too, where "auto" captures and compiles steps; on a CPU all is eager.
+    strict: whether p_null counts beside an exact p_key. engine: "eager" trains step by step on a GPU, too, where "auto"
+    captures and compiles steps; on a CPU all is eager.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Profile:
     training: Training
     image: ImageTrack | None = None
     engine: Literal["auto", "eager"] = "auto"
+    strict: bool = False
 
     def __post_init__(self) -> None:
         kind = find_task(self.task).kind

@@ -15,7 +15,7 @@ class NullDistribution:
     """How a key's total is distributed under a fresh key, where that is known."""
 
     kind: Literal["binomial", "poisson-binomial", "redrawn"]
-    parameters: Mapping[str, float | list[float]]
+    parameters: Mapping[str, int | float | list[float]]
 
     def record(self) -> dict[str, Any]:
         return {"kind": self.kind, **self.parameters}
@@ -31,9 +31,15 @@ def poisson_binomial(p: Sequence[float]) -> NullDistribution:
     return NullDistribution("poisson-binomial", {"p": list(p)})
 
 
-def redrawn(totals: Sequence[float]) -> NullDistribution:
-    """The totals that fresh keys score on the same suspect: at least 8 of them, better 19 or more."""
-    return NullDistribution("redrawn", {"totals": list(totals)})
+def redrawn(totals: Sequence[float], more: int = 0, reached: int = 0) -> NullDistribution:
+    """The totals that fresh keys score on the same suspect: at least 8 of them, better 19 or more.
+
+    more: keys that were drawn after them, of which `reached` scored the suspect's own total or more; what else they
+    scored need not be known. 1/alpha - 1 keys give a p-value by rank alone. Drawing may stop at the first key after
+    `totals` by which so many as were set beforehand have reached it (Besag & Clifford, Biometrika 78 (1991) 301).
+    """
+    further = {"more": more, "reached": reached} if more else {}
+    return NullDistribution("redrawn", {"totals": list(totals), **further})
 
 
 @dataclass(frozen=True)

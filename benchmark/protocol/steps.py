@@ -160,6 +160,8 @@ def redrawn(
     seen, admitted = [], 0
     for _ in range(draws):
         fresh = scheme.redraw(key, rng)
+        # the court's draws follow from the key, not from how many the keys before it took: other suspects see the same
+        court.rng.manual_seed(int(torch.randint(2**62, (), generator=rng)))
         found = scheme.admissible(fresh)
         admitted += found.well_formed and found.bound
         seen.append(scheme.observe(suspect, fresh, court).tries.record())

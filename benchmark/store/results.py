@@ -90,11 +90,15 @@ class KeyLaw:
     kind: Literal["binomial", "poisson-binomial", "redrawn"]
     p: float | list[float] | None = None
     totals: list[float] | None = None
+    more: int = 0
+    reached: int = 0
 
     def __post_init__(self) -> None:
         form = {"binomial": float, "poisson-binomial": list, "redrawn": type(None)}[self.kind]
         if not isinstance(self.p, form) or (self.kind == "redrawn") == (self.totals is None):
             raise ValueError(f"a {self.kind} law has other parameters")
+        if not 0 <= self.reached <= self.more or (self.more and not self.totals):
+            raise ValueError(f"{self.reached} of {self.more} more keys can't have reached a total")
         if not all(0 <= p <= 1 for p in ([self.p] if isinstance(self.p, float) else self.p or ())):
             raise ValueError("a probability lies outside [0, 1]")
 

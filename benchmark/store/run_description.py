@@ -63,6 +63,7 @@ class DescribedProfile:
     training: Mapping[str, Any]
     image: DescribedImageTrack | None = None
     engine: str = "auto"
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -75,6 +76,7 @@ class Track:
 
     kind: "classification" or "image-to-image". owner, thief, test: sizes in images. alpha: a probability; budget: in
     `unit`, "points" or "dB". nulls: clean ones; surrogates: how many of them count as nulls, too (none in older runs).
+    strict: whether p_null counts beside an exact p_key.
     """
 
     task: str
@@ -89,6 +91,7 @@ class Track:
     alpha: float
     budget: float
     surrogates: int = 0
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if (self.kind, self.unit) not in (("classification", "points"), ("image-to-image", "dB")):

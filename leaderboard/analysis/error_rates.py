@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from leaderboard.analysis.half_reset import half_reset_power
 from leaderboard.judge.case_file import counted_pools
-from leaderboard.judge.evidence import Weighing
+from leaderboard.judge.evidence import INNOCENTS_SCORE, View, Weighing
 from leaderboard.judge.results import Observation, null_observations, nulls_of, observations, useless_nulls
 from leaderboard.judge.run import Run
-from leaderboard.stats.null_tests import OWN_POOL
+from leaderboard.stats.null_tests import OWN_POOL, Grade
 from leaderboard.stats.tails import clopper_pearson_upper
 
 ALPHAS = (0.05, 1e-3, 1e-6)
+_NONE: tuple[float | None, Grade] = (None, "exact")  # no suspect was read
 CHANCE = 0.999  # a simulated check passes up to this quantile: "rate <= alpha" would fail a correct rule often
 
 
@@ -70,10 +71,10 @@ class FreshKeys:
 class Crossed:
     """The same fresh keys on `models` nulls: each key accuses each of them, in turn, with the others as the nulls.
 
-    For a scheme whose law of a fresh key is a handful of redrawn ones, so that p_key is a prediction, known to be too
-    small in its far tail. What accuses is p, the larger of p_key and p_null, and p_null of a fresh key needs that key
-    on other models. key, both: accusations by p_key alone and by p, by alpha, over pairs of a key and a model. Pairs of
-    one key are not independent: a count within the limits is what a correct rule shows, not a proof.
+    For a scheme whose law of a fresh key is that of redrawn ones: what accuses is the larger of p_key and p_null, and
+    p_null of a fresh key needs that key on other models. key, both: accusations by p_key alone and by p, by alpha, over
+    pairs of a key and a model. Pairs of one key are not independent: a count within the limits is what a correct rule
+    shows, not a proof.
     """
 
     models: int
@@ -85,14 +86,17 @@ class Crossed:
 class Pool:
     """Innocent models under the owner's key, each against the pools that count, without the nulls it is akin to.
 
-    null: accusations by p_null alone; both: by p, the larger of p_null and p_key. By alpha, over models that do their
-    task; useless: how many don't, and are left out.
+    null: accusations by p_null alone; both: by p; strict: by the larger of p_null and p_key, whatever the law. By
+    alpha, over models that do their task; useless: how many don't, and are left out. least_log10_p: the
+    smallest p at the first alpha; least_grade: how it is known.
     """
 
     name: str
     null: Mapping[float, Rate]
     both: Mapping[float, Rate]
+    strict: Mapping[float, Rate]
     least_log10_p: float | None
+    least_grade: Grade
     useless: int = 0
 
 
@@ -101,7 +105,8 @@ class Calibrated:
     """What the calibration found of one scheme; parts whose jobs have no result are None or empty.
 
     no_fresh_keys: why there is no such test. power: by alpha, the probability that a mark of which half the items were
-    reset to chance is still present. faults: (status, reason) of the jobs without a result.
+    reset to chance is still present; strict_power: the same under a strict reading. faults: (status, reason) of the
+    jobs without a result.
     """
 
     scheme: str
@@ -109,6 +114,7 @@ class Calibrated:
     no_fresh_keys: str | None
     pools: Sequence[Pool]
     power: Mapping[float, float]
+    strict_power: Mapping[float, float]
     faults: Sequence[tuple[str, str]] = ()
 
 
@@ -120,7 +126,7 @@ def calibrate(run: Run) -> list[Calibrated]:
             found.append(_calibrated(run, entry))
         except (ValueError, KeyError) as error:  # a plug-in's observations that don't fit together cost its own entry
             why = f"its observations can't be weighed: {type(error).__name__}: {error}"
-            found.append(Calibrated(entry["scheme"], None, None, (), {}, (("crashed", why),)))
+            found.append(Calibrated(entry["scheme"], None, None, (), {}, {}, (("crashed", why),)))
     return found
 
 
@@ -144,12 +150,16 @@ def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:
     fresh = observations(run, entry["fresh"])
     seen = {pool: null_observations(run, job) for pool, job in nulls.items()}
     fresh_keys, without = _fresh_keys(run, entry)
+    power, strict_power = (
+        half_reset_power(fresh[0], seen, ALPHAS, strict=strict) if fresh and there else {} for strict in (False, True)
+    )
     return Calibrated(
         scheme=entry["scheme"],
         fresh_keys=fresh_keys,
         no_fresh_keys=without,
         pools=[_pool(run, name, job, nulls) for name, job in entry["pools"].items() if there and run.result(job)],
-        power=half_reset_power(fresh[0], seen, ALPHAS) if fresh and there else {},
+        power=power,
+        strict_power=strict_power,
         faults=tuple(dict.fromkeys(faults)),
     )
 
@@ -191,26 +201,51 @@ def _pool(run: Run, name: str, job: str, nulls: Mapping[str, str]) -> Pool:
         _p_values(seen, {pool: null_observations(run, judged, model) for pool, judged in nulls.items()})
         for model, seen in nulls_of(run, job)
     ]
-    least = min((value for p in ps for value in p.both.values() if value is not None), default=None)
-    return Pool(name, _rates(p.null for p in ps), _rates(p.both for p in ps), least, useless_nulls(run, job))
+    first = ALPHAS[0]
+    least, grade = min(((found, p.grade) for p in ps if (found := p.both[first]) is not None), default=_NONE)
+    null, both, strict = (_rates(getattr(p, kind) for p in ps) for kind in ("null", "both", "strict"))
+    return Pool(name, null, both, strict, least, grade, useless_nulls(run, job))
 
 
 @dataclass(frozen=True)
 class _PValues:
-    """log10 p of one suspect, by alpha: p_key, p_null and the larger of them; None where there is no such test."""
+    """log10 p of one suspect, by alpha: p_key, p_null, what decides and what decides under a strict reading.
+
+    None where there is no such test, or where unmarked models refute the evidence. grade: of what decides at the first
+    alpha.
+    """
 
     key: Mapping[float, float | None]
     null: Mapping[float, float | None]
     both: Mapping[float, float | None]
+    strict: Mapping[float, float | None]
+    grade: Grade = "exact"
 
 
 def _p_values(seen: Observation, nulls: Mapping[str, Sequence[Observation]]) -> _PValues:
     """None throughout for a suspect that can't be read: it is no evidence and accuses nobody."""
-    suspect = None if seen["unreadable"] is not None else Weighing.of(seen, nulls)
-    if suspect is None or suspect.suspect is None:
-        return _PValues(*[dict.fromkeys(ALPHAS)] * 3)
-    test, total = suspect.test, suspect.suspect.total
-    return _PValues(*({alpha: p(total, alpha) for alpha in ALPHAS} for p in (test.key_p, test.null_p, test.p)))
+    if seen["unreadable"] is not None:
+        nothing: dict[float, float | None] = dict.fromkeys(ALPHAS)
+        return _PValues(nothing, nothing, nothing, nothing)
+    suspect = Weighing.of(seen, nulls)
+
+    def least(p: Callable[[View, float], float | None]) -> dict[float, float | None]:
+        tries = len(suspect.views)
+        found = {alpha: [p(view, alpha / tries) for view in suspect.views] for alpha in ALPHAS}
+        known = {alpha: [one for one in some if one is not None] for alpha, some in found.items()}
+        return {alpha: min(some) + math.log10(tries) if some else None for alpha, some in known.items()}
+
+    def deciding(strict: bool) -> dict[float, float | None]:
+        found = {alpha: suspect.at(alpha, strict=strict) for alpha in ALPHAS}
+        return {alpha: None if one.reason == INNOCENTS_SCORE else one.log10_p for alpha, one in found.items()}
+
+    return _PValues(
+        least(lambda view, alpha: view.test.key_p(view.suspect.total, alpha)),
+        least(lambda view, alpha: view.test.null_p(view.suspect.total, alpha)),
+        deciding(False),
+        deciding(True),
+        suspect.at(ALPHAS[0]).grade,
+    )
 
 
 def _accuses(log10_p: float | None, alpha: float) -> bool:

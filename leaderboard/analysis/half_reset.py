@@ -12,12 +12,17 @@ from leaderboard.judge.results import Observation
 
 
 def half_reset_power(
-    fresh: Observation, pools: Mapping[str, Sequence[Observation]], alphas: Sequence[float]
+    fresh: Observation,
+    pools: Mapping[str, Sequence[Observation]],
+    alphas: Sequence[float],
+    *,
+    strict: bool = False,
 ) -> dict[float, float]:
     """P(present), by alpha, after a random half of the mark's items was reset to chance, in closed form.
 
     Hits that stay are hypergeometric, hits among the reset items binomial at the rate of a fresh key (of the nulls,
-    where there is no such law). Real scores: see `_half_scores`. pools: as in `weigh`. Empty for an unreadable model.
+    where there is no such law). Real scores: see `_half_scores`. pools, strict: as in `weigh`. Empty for an unreadable
+    model. Of several views, the one that shows the mark best counts alone: a lower bound.
     """
     from scipy import stats  # it loads slowly, and every page imports this file
 
@@ -25,16 +30,18 @@ def half_reset_power(
     if fresh["unreadable"] is not None:
         return power
     for alpha in alphas:
-        found = weigh(fresh, pools, alpha)
+        found = weigh(fresh, pools, alpha, strict=strict)
         if found.kind == "real":
             power[alpha] = _half_scores(fresh, pools, alpha)
             continue
-        law = fresh["channels"][fresh["evidence"]].get("law") or {}
+        law = fresh["channels"][found.view or fresh["evidence"]].get("law") or {}
         chance = float(np.mean(law["p"])) if "p" in law else (found.null_mean or 0.0) / found.n
         reset = found.n // 2
         kept = stats.hypergeom.pmf(np.arange(found.n + 1), found.n, int(found.total), found.n - reset)
         needed = np.inf if found.theta is None else found.theta
         redrawn = stats.binom.sf(needed - np.arange(found.n + 1) - 1, reset, chance)
+        if law.get("p") == 0.5:  # of two sides
+            redrawn = redrawn + stats.binom.cdf(found.n - needed - np.arange(found.n + 1), reset, chance)
         power[alpha] = float(kept @ redrawn)
     return power
 

@@ -18,6 +18,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
 from leaderboard.judge.tracks import Track
+from leaderboard.stats.null_tests import Grade, weakest
 from leaderboard.stats.utility_test import SCALE, compare
 
 THIEFS_CHOICE = "thief's choice"
@@ -28,7 +29,8 @@ DATA = ("thief share", "labelled images", "unlabelled images")  # fields of curv
 class Point:
     """One setting, over its seeds. utility_change: mean, in the track's unit, a loss is negative. log10_p: median.
 
-    rate: mean share of the key items that still hit (or mean score). verdict: the commonest word.
+    grade: of the least known of these p-values. rate: mean share of the key items that still hit (or mean score).
+    verdict: the commonest word.
     """
 
     value: float
@@ -36,6 +38,7 @@ class Point:
     log10_p: float
     rate: float
     verdict: str
+    grade: Grade = "exact"
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ def _point(value: float, cells: Sequence[Cell]) -> Point | None:
         value=value,
         utility_change=mean(use.change for _, _, use in whole),
         log10_p=median(after.log10_p for _, after, _ in whole),
+        grade=weakest(after.grade for _, after, _ in whole),
         rate=mean(after.rate for _, after, _ in whole),
         verdict=Counter(word for word, _, _ in whole).most_common(1)[0][0],
     )

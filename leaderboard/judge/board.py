@@ -18,6 +18,7 @@ from leaderboard.judge.case_file import COUNTED
 from leaderboard.judge.cell import Cell, judge_cell, matrix_thief, thief_of, verdict_at
 from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.results import cost_of, null_models, outcomes
+from leaderboard.judge.rules import EarlierBoard
 from leaderboard.judge.run import Run
 from leaderboard.judge.summaries import BOARDS, AttackRow, SchemeRow, attack_row, scheme_row
 from leaderboard.judge.tracks import Track, read_tracks, track_of
@@ -33,7 +34,8 @@ class Board:
     tracks: the main one first. split: where there are several, one board per track, with its own schemes, the attacks
     that serve its kind of task, and the cost of its host; parts: those of them that have a scheme, or the board itself.
     A board of several tracks has no host: what is measured by one, or in a unit, is read from the parts. beside: the
-    cells of thieves with other images than the matrix's; only curves show them.
+    cells of thieves with other images than the matrix's; only curves show them. earlier: the verdicts under older rules
+    that are kept beside the board's pages.
     """
 
     run: Run
@@ -45,6 +47,7 @@ class Board:
     host_operations: float | None = None
     beside: Sequence[Cell] = ()
     split: Sequence[Board] = ()
+    earlier: Sequence[EarlierBoard] = ()
 
     @property
     def parts(self) -> Sequence[Board]:
@@ -86,7 +89,7 @@ class Board:
 
     def at_thresholds(self, alpha: float, budget: float) -> list[tuple[Cell, Verdict]]:
         """The cells of a board of one track, each with its verdict at another alpha and budget (in its unit)."""
-        court = Thresholds(alpha, budget, self.track.unit)
+        court = Thresholds(alpha, budget, self.track.unit, self.track.strict)
         return [(cell, verdict_at(self.run, cell, court)) for cell in self.cells]
 
     @property
@@ -135,13 +138,19 @@ class Board:
 
 
 @paused()
-def judge(run: Run, alpha: float | None = None, budget: float | None = None, like: Sequence[Track] = ()) -> Board:
+def judge(
+    run: Run,
+    alpha: float | None = None,
+    budget: float | None = None,
+    like: Sequence[Track] = (),
+    strict: bool | None = None,
+) -> Board:
     """Derive every verdict at `alpha` and, on classification tracks, `budget` (points); by default those of the run.
 
-    like: tracks of another board; the run's tracks of the same tasks are read at their thresholds. Raises BenchError
-    where thresholds are out of range.
+    strict: whether p_null counts beside an exact p_key. like: tracks of another board; the run's tracks of the same
+    tasks are read at their thresholds. Raises BenchError where thresholds are out of range.
     """
-    tracks = read_tracks(run.description.data, alpha, budget, like)
+    tracks = read_tracks(run.description.data, alpha, budget, like, strict)
     schemes, attacks = run.described["schemes"], run.described["attacks"]
     cells, beside = (_judge_cells(run, tracks, beside=other) for other in (False, True))
     if len(tracks) == 1:

@@ -7,24 +7,32 @@ from dataclasses import dataclass, field, replace
 
 from leaderboard.judge import verdicts
 from leaderboard.judge.case_file import CaseFile
-from leaderboard.judge.evidence import Evidence
+from leaderboard.judge.evidence import Evidence, Weighing
 from leaderboard.judge.results import Observation
 from leaderboard.judge.tracks import Track
-from leaderboard.judge.verdicts import KEY_IN_POOL, SEARCHED, Acceptance, Verdict, acceptance
+from leaderboard.judge.verdicts import INNOCENTS_AS_HIGH, KEY_IN_POOL, SEARCHED, Acceptance, Verdict, acceptance
 from leaderboard.stats.utility_test import ItemOutcomes, Utility, compare
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a verdict is read at: alpha, a probability, and the utility budget, in `unit`."""
+    """What a verdict is read at: alpha, a probability, and the utility budget, in `unit`.
+
+    strict: whether p_null counts beside an exact p_key.
+    """
 
     alpha: float
     budget: float
     unit: str = "points"
+    strict: bool = False
 
     @classmethod
     def of(cls, track: Track) -> Thresholds:
-        return cls(track.alpha, track.budget, track.unit)
+        return cls(track.alpha, track.budget, track.unit, track.strict)
+
+    def weigh(self, weighing: Weighing) -> Evidence:
+        """The evidence read at alpha."""
+        return weighing.at(self.alpha, strict=self.strict)
 
     def compare(self, before: ItemOutcomes, after: ItemOutcomes) -> Utility:
         """The paired test of two models' outcomes at the budget."""
@@ -57,7 +65,7 @@ class Decision:
 
 def decide(case: CaseFile, court: Thresholds) -> Decision:
     """The verdict of a case file at one court's thresholds."""
-    before = case.before.at(court.alpha) if case.before else None
+    before = court.weigh(case.before) if case.before else None
     utility = court.compare(case.delivered, case.suspect) if case.delivered and case.suspect else None
     if case.missing:
         return Decision(case.missing, case.missing if case.claim else None, before, None, utility)
@@ -72,16 +80,18 @@ def decide(case: CaseFile, court: Thresholds) -> Decision:
             for required in (False, True)
         )
     elif case.innocent:
-        after = case.after.at(court.alpha)
+        after = court.weigh(case.after)
         verdict = verdicts.innocent_verdict(after, gates, unjudged=unjudged)
     else:
         assert before is not None
         assert utility is not None
-        after = case.after.at(court.alpha)
+        after = court.weigh(case.after)
         scratch = _training_anew(case, court)
         verdict = verdicts.cell_verdict(before, after, utility, gates=gates, scratch=scratch, unjudged=unjudged)
         if case.overlap and case.overlap["held"]:
             verdict = replace(verdict, flags=(*verdict.flags, KEY_IN_POOL))
+    if after.warned:
+        verdict = replace(verdict, flags=(*verdict.flags, INNOCENTS_AS_HIGH))
     return Decision(verdict, committed, before, after, utility, against_twin, gates)
 
 
@@ -98,10 +108,10 @@ def answer(
 ) -> tuple[Evidence, Acceptance]:
     """The evidence for a claim and the court's answer to it. committed: the key was, before the suspect existed."""
     assert case.after is not None
-    free = case.after.at(court.alpha)
+    free = court.weigh(case.after)
     if committed or case.searched is None:
         return free, acceptance(free, gates)
-    charged = case.searched.at(court.alpha)
+    charged = court.weigh(case.searched)
     if free.state == "present" and charged.state != "present":
         return charged, Acceptance("refused", SEARCHED)
     return charged, acceptance(charged, gates)

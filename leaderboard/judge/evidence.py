@@ -1,27 +1,30 @@
 """The evidence of one suspect: p-values, thresholds read off them, and present, absent or unclear.
 
-A suspect is weighed with two questions. p_key: was this key chosen independently of this suspect? p_null:
-would an unmarked model score this with this key? The larger p counts (intersection-union test, Berger,
-Technometrics 1982).
+Where the law of a fresh key is exact, the verdict rests on p_key: was this key chosen independently of this suspect?
+Otherwise, and where a strict reading is asked for, on the larger of p_key and p_null: would an unmarked model score
+this with this key? docs/statistics.md holds the rule.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
 
-from leaderboard.stats import null_tests, tails
-from leaderboard.stats.null_tests import OWN_POOL, EvidenceScore, Grade, NullTest, ScoreKind
+from leaderboard.stats import null_tests, scores, tails
+from leaderboard.stats.fresh_keys import key_law
+from leaderboard.stats.null_tests import OWN_POOL, Grade, Innocents, NullTest
+from leaderboard.stats.scores import EvidenceScore, ScoreKind
 
-__all__ = ["NEAR", "OWN_POOL", "TOO_FEW", "Evidence", "Weighing", "weigh"]
+__all__ = ["INNOCENTS_SCORE", "NEAR", "OWN_POOL", "TOO_FEW", "Evidence", "Weighing", "weigh"]
 
 TOO_FEW = "too few nulls"
 NEAR = "near the threshold"
+INNOCENTS_SCORE = "unmarked models score as high"
 
 EvidenceState = Literal["present", "absent", "unclear"]
 
@@ -30,12 +33,16 @@ EvidenceState = Literal["present", "absent", "unclear"]
 class Evidence:
     """The evidence for one key in one suspect; the defaults are those of a suspect that can't be read.
 
-    total: hits out of n, or the mean of n real scores; rate: total / n, or the mean. log10_p_key and
-    log10_p_null are None where there is no such test; log10_p is the larger. theta: least total with p <=
-    alpha; theta0: the same with unlimited nulls; None where no total is enough. upper: one-sided 95 % bound
-    of the rate. interval: two-sided 95 % of the rate (Wilson; Student t for real scores). pools: by name,
-    {"J", "mean", "max", "log10_p"} of every null pool, counted or not, and "useless", how many models were left out
-    because they don't do their task, where there are any. null_mean: mean total of the owner's pool.
+    total: hits out of n, or the mean of n real scores; rate: total / n, or the mean. log10_p: what decides; p_key and
+    p_null are None where there is no such test. Each of the three has its grade: how that number is known. innocents:
+    the check beside an exact p_key. theta: least total with p <= alpha; theta0: the same with unlimited nulls; None
+    where no total is enough. upper: one-sided 95 % bound of the rate. interval: two-sided 95 % of the rate (Wilson;
+    Student t for real scores). pools: by name, {"J", "mean", "max", "log10_p"} of every null pool, counted or not, and
+    "useless", how many models were left out because they don't do their task, where there are any. null_mean: mean
+    total of the owner's pool. two_sided: misses prove as much as hits; inverted: here
+    they do. tries: how many views of the suspect the
+    question was put to; view: which of them all this is of, None where there is one. log10_p counts the tries, p_key
+    and p_null and the thresholds are those of the view.
     """
 
     total: float = 0
@@ -46,6 +53,9 @@ class Evidence:
     log10_p_null: float | None = None
     log10_p: float = 0.0
     grade: Grade = "exact"  # p = 1 needs no nulls to hold
+    key_grade: Grade | None = None
+    null_grade: Grade | None = None
+    innocents: Innocents | None = None
     theta: float | None = None
     theta0: float | None = None
     upper: float = 0.0
@@ -54,6 +64,15 @@ class Evidence:
     interval: tuple[float, float] = (0.0, 0.0)
     pools: Mapping[str, Mapping[str, float | None]]
     null_mean: float | None
+    two_sided: bool = False
+    inverted: bool = False
+    view: str | None = None
+    tries: int = 1
+
+    @property
+    def warned(self) -> bool:
+        """Whether an exact p-value is present and unmarked models score as high, too few to refute it."""
+        return self.state == "present" and self.innocents is not None and self.innocents.as_high > 0
 
 
 def weigh(
@@ -62,31 +81,104 @@ def weigh(
     alpha: float,
     *,
     search_bits: int = 0,
+    strict: bool = False,
 ) -> Evidence:
     """Weigh a suspect's observation against the same key's observations on independent unmarked models.
 
     pools: nulls by pool; "clean" (the owner's architecture and data) always counts, another one from 8 nulls
     on. Unreadable nulls are left out. search_bits: a claimant free to try 2^w keys is charged p_key x 2^w
-    (p_null where there is no p_key). An unreadable suspect is no evidence: total 0, p = 1, absent. Raises
-    ValueError where the channels of suspect and nulls do not fit together.
+    (p_null where there is no p_key). strict: the larger of p_key and p_null counts whatever the law. An unreadable
+    suspect is no evidence: total 0, p = 1, absent. Raises ValueError where the channels of suspect and nulls do not
+    fit together.
     """
-    return Weighing.of(observation, pools, search_bits=search_bits).at(alpha)
+    return Weighing.of(observation, pools, search_bits=search_bits).at(alpha, strict=strict)
+
+
+@dataclass(frozen=True)
+class View:
+    """One channel of a suspect that the question is put to, its law, and the same channel of the nulls."""
+
+    channel: str
+    suspect: EvidenceScore
+    test: NullTest
+    pools: Mapping[str, tails.NullPool | None]
+    useless: Mapping[str, int]
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, tuple[float, float]]:
+        """Rate, one-sided upper bound and two-sided interval of the rate."""
+        total, n = self.suspect.total, self.suspect.n
+        if self.suspect.kind == "count":
+            return total / n, tails.clopper_pearson_upper(int(total), n), tails.wilson(int(total), n)
+        return total, tails.t_upper(total, self.suspect.sd, n), tails.t_interval(total, self.suspect.sd, n)
+
+    def at(self, alpha: float, *, strict: bool) -> Evidence:
+        """The evidence of this view alone."""
+        suspect, test = self.suspect, replace(self.test, strict=strict)
+        total, n = suspect.total, suspect.n
+        rate, upper, interval = self.bounds
+        theta, theta0 = null_tests.thresholds(test, suspect.kind, n, alpha)
+        log10_p, innocents = test.p(total, alpha), test.innocents(total)
+        own = self.pools.get(OWN_POOL)
+        if test.key is None and not test.nulls:
+            state: EvidenceState = "unclear"
+            reason: str | None = TOO_FEW
+        elif log10_p <= math.log10(alpha):
+            refuted = innocents is not None and innocents.refute(alpha)
+            state, reason = ("unclear", INNOCENTS_SCORE) if refuted else ("present", None)
+        # None: this key can't separate a mark from its absence, however many the nulls
+        elif theta0 is None or self._reach(test) < theta0:
+            state, reason = "absent", None
+        else:
+            scarce = not test.rests_on_key and test.folded(total) >= theta0
+            state, reason = "unclear", TOO_FEW if scarce else NEAR
+        return Evidence(
+            total=total,
+            n=n,
+            rate=rate,
+            kind=suspect.kind,
+            log10_p_key=test.key_p(total, alpha),
+            log10_p_null=test.null_p(total, alpha),
+            log10_p=log10_p,
+            grade=test.grade(total, alpha),
+            key_grade=test.key_grade(total, alpha),
+            null_grade=test.null_grade(total, alpha),
+            innocents=innocents,
+            theta=theta,
+            theta0=theta0,
+            upper=upper,
+            state=state,
+            reason=reason,
+            interval=interval,
+            pools=_printed(self.pools, self.useless, alpha, self),
+            null_mean=None if own is None else _mean(own),
+            two_sided=test.two_sided,
+            inverted=test.folded(total) != total and log10_p <= math.log10(alpha),
+        )
+
+    def _reach(self, test: NullTest) -> float:
+        """The most that the mark may still score, at one-sided 95 %: of two sides, on the one where it is more."""
+        total, n = self.suspect.total, self.suspect.n
+        _, upper, _ = self.bounds
+        if self.suspect.kind == "real":
+            return upper
+        return n * max(upper, tails.clopper_pearson_upper(n - int(total), n) if test.two_sided else 0.0)
 
 
 @dataclass(frozen=True)
 class Weighing:
     """A suspect and its nulls, read and scored: everything about its evidence that no alpha changes.
 
-    suspect: None where it can't be read, for the reason `unreadable`. example: the first null that was read.
+    views: the channel that the verdict rests on, and further views of the same question; none where the suspect can't
+    be read, for the reason `unreadable`. example: the first null that was read.
     """
 
-    suspect: EvidenceScore | None
+    views: Sequence[View]
     unreadable: str | None
-    test: NullTest
     pools: Mapping[str, tails.NullPool | None]
     useless: Mapping[str, int]
     example: EvidenceScore | None
-    read: dict[float, Evidence] = field(default_factory=dict, repr=False, compare=False)  # by alpha
+    read: dict[tuple[float, bool], Evidence] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -98,89 +190,79 @@ class Weighing:
         useless: Mapping[str, int] | None = None,
     ) -> Weighing:
         """See `weigh`. useless: by pool, how many models were left out of it for not doing their task."""
-        channel = observation["evidence"]
-        scores = {
-            name: [null_tests.score(null, channel) for null in members if null.get("unreadable") is None]
-            for name, members in pools.items()
+        channel, out = observation["evidence"], useless or {}
+        readable = {
+            name: [null for null in members if null.get("unreadable") is None] for name, members in pools.items()
         }
-        null_pools = {name: null_tests.null_pool(name, members) for name, members in scores.items() if members}
-        shown = {name: null_pools.get(name) for name in pools}
-        example = next((members[0] for members in scores.values() if members), None)
+        scored = {name: [scores.score(null, channel) for null in members] for name, members in readable.items()}
+        shown = {name: null_tests.null_pool(name, members) if members else None for name, members in scored.items()}
+        example = next((members[0] for members in scored.values() if members), None)
         if observation.get("unreadable") is not None:
-            return cls(None, observation["unreadable"], NullTest(None, (), 0.0), shown, useless or {}, example)
-        suspect = null_tests.score(observation, channel)
-        for name, members in scores.items():
-            if members and (members[0].kind, members[0].n) != (suspect.kind, suspect.n):
-                raise ValueError(f"nulls of pool '{name}' were not scored on the suspect's {suspect.n} items")
-        law = null_tests.key_law(observation["channels"][channel].get("law"), suspect)
-        test = NullTest(law, null_tests.counting(null_pools), search_bits * math.log10(2.0))
-        return cls(suspect, None, test, shown, useless or {}, example)
+            return cls((), observation["unreadable"], shown, out, example)
+        views = []
+        for name in (channel, *observation.get("views", ())):
+            seen = {
+                pool: [scores.score(null, name) for null in members if name == channel or name in null["channels"]]
+                for pool, members in readable.items()
+            }
+            views.append(_view(observation, name, seen, search_bits, out))
+        return cls(tuple(views), None, shown, out, example)
 
-    def at(self, alpha: float) -> Evidence:
+    def at(self, alpha: float, *, strict: bool = False) -> Evidence:
         """The evidence read at one alpha."""
-        if alpha not in self.read:
-            own = self.pools.get(OWN_POOL)
-            nulls = {"pools": self._printed(alpha), "null_mean": None if own is None else _mean(own)}
-            self.read[alpha] = self._unread(nulls) if self.suspect is None else self._seen(self.suspect, alpha, nulls)
-        return self.read[alpha]
+        if (alpha, strict) not in self.read:
+            self.read[alpha, strict] = self._of_views(alpha, strict) if self.views else self._unread(alpha)
+        return self.read[alpha, strict]
 
-    @cached_property
-    def bounds(self) -> tuple[float, float, tuple[float, float]]:
-        """Rate, one-sided upper bound and two-sided interval of the rate."""
-        assert self.suspect is not None
-        total, n = self.suspect.total, self.suspect.n
-        if self.suspect.kind == "count":
-            return total / n, tails.clopper_pearson_upper(int(total), n), tails.wilson(int(total), n)
-        return total, tails.t_upper(total, self.suspect.sd, n), tails.t_interval(total, self.suspect.sd, n)
+    def _of_views(self, alpha: float, strict: bool) -> Evidence:
+        """The least p of k views counts k-fold (Bonferroni); the mark is absent where it is in every view."""
+        k = len(self.views)
+        found = [view.at(alpha / k, strict=strict) for view in self.views]
+        if k == 1:
+            return found[0]
+        present = [one for one in found if one.state == "present"]
+        unclear = [one for one in found if one.state == "unclear"]
+        best = min(present or unclear or found, key=lambda one: one.log10_p)
+        name = self.views[found.index(best)].channel
+        return replace(best, log10_p=min(0.0, best.log10_p + math.log10(k)), view=name, tries=k)
 
-    def _unread(self, nulls: Mapping[str, Any]) -> Evidence:
+    def _unread(self, alpha: float) -> Evidence:
         n, kind = (self.example.n, self.example.kind) if self.example else (0, "count")
-        return Evidence(n=n, kind=kind, state="absent", reason=self.unreadable, **nulls)
+        own, printed = self.pools.get(OWN_POOL), _printed(self.pools, self.useless, alpha)
+        mean = None if own is None else _mean(own)
+        return Evidence(n=n, kind=kind, state="absent", reason=self.unreadable, pools=printed, null_mean=mean)
 
-    def _seen(self, suspect: EvidenceScore, alpha: float, nulls: Mapping[str, Any]) -> Evidence:
-        test, total, n = self.test, suspect.total, suspect.n
-        rate, upper, interval = self.bounds
-        theta, theta0 = null_tests.thresholds(test, suspect.kind, n, alpha)
-        log10_p = test.p(total, alpha)
-        if test.key is None and not test.nulls:
-            state: EvidenceState = "unclear"
-            reason: str | None = TOO_FEW
-        elif log10_p <= math.log10(alpha):
-            state, reason = "present", None
-        # None: this key can't separate a mark from its absence, however many the nulls
-        elif theta0 is None or (n * upper if suspect.kind == "count" else upper) < theta0:
-            state, reason = "absent", None
+
+def _view(
+    observation: Mapping[str, Any],
+    channel: str,
+    nulls: Mapping[str, Sequence[EvidenceScore]],
+    search_bits: int,
+    useless: Mapping[str, int],
+) -> View:
+    suspect = scores.score(observation, channel)
+    pools = {name: null_tests.null_pool(name, members) if members else None for name, members in nulls.items()}
+    for name, members in nulls.items():
+        if members and (members[0].kind, members[0].n) != (suspect.kind, suspect.n):
+            raise ValueError(f"nulls of pool '{name}' were not scored on the suspect's {suspect.n} items")
+    law = key_law(observation["channels"][channel].get("law"), suspect)
+    counted = null_tests.counting({name: pool for name, pool in pools.items() if pool is not None})
+    return View(channel, suspect, NullTest(law, counted, search_bits * math.log10(2.0)), pools, useless)
+
+
+def _printed(
+    pools: Mapping[str, tails.NullPool | None], useless: Mapping[str, int], alpha: float, view: View | None = None
+) -> dict[str, dict[str, float | None]]:
+    found: dict[str, dict[str, float | None]] = {}
+    for name, pool in pools.items():
+        if pool is None:
+            found[name] = {"J": 0, "mean": None, "max": None, "log10_p": None}
         else:
-            state, reason = "unclear", TOO_FEW if total >= theta0 else NEAR
-        return Evidence(
-            total=total,
-            n=n,
-            rate=rate,
-            kind=suspect.kind,
-            log10_p_key=test.key_p(total, alpha),
-            log10_p_null=test.null_p(total, alpha),
-            log10_p=log10_p,
-            grade=test.grade(alpha),
-            theta=theta,
-            theta0=theta0,
-            upper=upper,
-            state=state,
-            reason=reason,
-            interval=interval,
-            **nulls,
-        )
-
-    def _printed(self, alpha: float) -> dict[str, dict[str, float | None]]:
-        found: dict[str, dict[str, float | None]] = {}
-        for name, pool in self.pools.items():
-            if pool is None:
-                found[name] = {"J": 0, "mean": None, "max": None, "log10_p": None}
-            else:
-                log10_p = tails.log10_prediction(self.suspect.total, pool, alpha) if self.suspect else 0.0
-                found[name] = {"J": len(pool.totals), "mean": _mean(pool), "max": max(pool.totals), "log10_p": log10_p}
-            if any(self.useless.values()):
-                found[name]["useless"] = self.useless.get(name, 0)
-        return found
+            log10_p = view.test.pool_p(view.suspect.total, pool, alpha) if view else 0.0
+            found[name] = {"J": len(pool.totals), "mean": _mean(pool), "max": max(pool.totals), "log10_p": log10_p}
+        if any(useless.values()):
+            found[name]["useless"] = useless.get(name, 0)
+    return found
 
 
 @lru_cache(maxsize=8192)

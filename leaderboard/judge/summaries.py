@@ -139,7 +139,7 @@ def _fidelity(run: Run, cell: Cell, court: Thresholds) -> Fidelity:
     evidence = None
     with suppress(ValueError, KeyError):
         delivered = delivered_mark(run, jobs)
-        evidence = delivered.at(court.alpha) if delivered else None
+        evidence = court.weigh(delivered) if delivered else None
     return Fidelity(
         replicate=cell.replicate,
         marked=level(marked),

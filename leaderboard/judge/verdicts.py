@@ -21,6 +21,7 @@ SEARCH_BITS = 64  # keys a claimant is taken to have tried behind a hash that wa
 SEARCHED = f"not enough for a search over 2^{SEARCH_BITS} secrets"
 NO_BETTER_THAN_SCRATCH = "no-better-than-scratch"
 KEY_IN_POOL = "key-in-pool"
+INNOCENTS_AS_HIGH = "innocents-as-high"
 HELD = ("survived", "utility-lost", "rejected")
 BROKEN = ("removed", "forged")
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
+from leaderboard.judge.rules import RULES
 from leaderboard.pages.reproduce_command import reproduce
 
 BOARD_SCHEMA = 2
@@ -27,6 +28,7 @@ def document(board: Board) -> dict[str, Any]:
         "schema": BOARD_SCHEMA,
         **{name: board.run.described[name] for name in _RUN},
         "data": [_track(part, board.useless_nulls) for part in board.split or (board,)],
+        "rules": RULES,
         "alpha": board.alpha,
         "budget": board.budget,
         "schemes": board.schemes,

@@ -9,7 +9,18 @@ from functools import partial
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, Span, lines, strong
-from leaderboard.pages.sections import claims, costs, innocents, matrix, protocol, reasons, results, scores, sweeps
+from leaderboard.pages.sections import (
+    changed,
+    claims,
+    costs,
+    innocents,
+    matrix,
+    protocol,
+    reasons,
+    results,
+    scores,
+    sweeps,
+)
 from leaderboard.pages.sections.threat_model import threat_model
 from leaderboard.pages.writers import markdown
 from leaderboard.stats.utility_test import LEAST_GAIN
@@ -54,6 +65,12 @@ BESIDE = {
         "Protocol",
         "threat model, fidelity and costs, other thresholds, data, versions and the command",
         (threat_model, costs.fidelity, costs.costs, protocol.thresholds, protocol.protocol),
+    ),
+    "changed.md": Beside(
+        "Verdicts under earlier rules",
+        "which verdicts are others than under the rules before, and why",
+        (changed.changed,),
+        changed.has_changed,
     ),
     "reasons.md": Beside("Reasons", "why a square has no outcome", (reasons.reasons,), reasons.has_reasons),
 }

@@ -8,6 +8,7 @@ from leaderboard.analysis.error_rates import ALPHAS, CHANCE, Calibrated, Rate, a
 from leaderboard.judge.run import Run
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, strong
+from leaderboard.pages.sections.innocents import none_bounds
 from leaderboard.pages.writers import markdown
 
 _LEVELS = [wording.probability(alpha) for alpha in ALPHAS]
@@ -65,15 +66,15 @@ def fresh_keys(found: Sequence[Calibrated]) -> Section:
 
 
 def _crossed(found: Sequence[Calibrated]) -> list[Section]:
-    """Fresh keys by the p that accuses, of schemes whose p_key is a prediction from few redrawn keys."""
+    """Fresh keys by the p that accuses, of schemes whose p_key is that of redrawn keys."""
     rows = [
         [one.scheme, str(some.models), *_rates(some.key), *_rates(some.both)]
         for one in found
         if one.fresh_keys and (some := one.fresh_keys.crossed)
     ]
     text = (
-        "Where the law of a fresh key is itself a handful of redrawn keys, p_key is a prediction from these, too small "
-        "in its far tail, and accuses nobody by itself: p, the larger of p_key and p_null, does, and the limits are "
+        "Where the law of a fresh key is that of redrawn keys, p_key accuses nobody by itself: from a handful of keys "
+        "it is a prediction, too small in its far tail. The larger of p_key and p_null accuses, and the limits are "
         "for it. Each of these fresh keys was read on all of the models: it accuses each of them in turn, with the "
         "others under the same key as the nulls. Pairs that share a key are not independent."
     )
@@ -89,8 +90,9 @@ def pools(found: Sequence[Calibrated]) -> Section:
             pool.name,
             str(pool.null[ALPHAS[0]].n) + (f" ({pool.useless} left out)" if pool.useless else ""),
             *_rates(pool.null),
+            *_rates(pool.strict),
             *_rates(pool.both),
-            "–" if pool.least_log10_p is None else wording.p_value(pool.least_log10_p),
+            "–" if pool.least_log10_p is None else wording.graded(pool.least_log10_p, pool.least_grade),
         ]
         for one in found
         for pool in one.pools
@@ -99,25 +101,39 @@ def pools(found: Sequence[Calibrated]) -> Section:
         "Every model as the suspect, the clean nulls and any surrogates of them as the nulls, without those that it is "
         "or that share what it was made from. Clean: the owner's architecture and data. Near innocents: the owner's "
         "own unmarked model, and other people's fine-tunings of it; attacked: clean nulls after attacks. Models of one "
-        "backbone, or of one thief's data, are not independent: their bounds read as if they were. p is the larger of "
-        "p_null and p_key. Gates are left out, and so are models that don't do their task: restored images less than "
-        "3 dB better than the degraded ones."
+        "backbone, or of one thief's data, are not independent: their bounds read as if they were. p is that "
+        "of the verdicts: p_key alone where its law is exact, else the larger of p_key and p_null; strict p is the "
+        f"larger of the two everywhere, as before version 0.5. {none_bounds(_most_nulls(found))} Gates are left out, "
+        "and so are models that don't do their task: restored images less than 3 dB better than the degraded ones."
     )
-    header = ["scheme", "pool", "models", *(f"p_null <= {a}" for a in _LEVELS), *(f"p <= {a}" for a in _LEVELS),
-              "least p"]  # fmt: skip
+    kinds = (f"{p} <= {a}" for p in ("p_null", "strict p", "p") for a in _LEVELS)
+    header = ["scheme", "pool", "models", *kinds, "least p"]
     title = "Innocent models under the owner's key"
-    return Section(title, text, header, rows, "llr" + "r" * (2 * len(ALPHAS) + 1))
+    return Section(title, text, header, rows, "llr" + "r" * (3 * len(ALPHAS) + 1))
+
+
+def _most_nulls(found: Sequence[Calibrated]) -> int:
+    """How many models the largest pool has."""
+    return max((pool.both[ALPHAS[0]].n for one in found for pool in one.pools), default=1)
 
 
 def power(found: Sequence[Calibrated]) -> Section:
     """How often a half-erased mark would still be present."""
-    rows = [[one.scheme, *(wording.percent(one.power[a]) if a in one.power else "–" for a in ALPHAS)] for one in found]
+    rows = [
+        [
+            one.scheme,
+            *(wording.percent(power.get(alpha)) for alpha in ALPHAS for power in (one.strict_power, one.power)),
+        ]
+        for one in found
+    ]
     text = (
         "How often a mark is still present after a random half of its items was reset to chance, in closed form. "
         "Hits are reset to the rate of a fresh key, or of the nulls where there is none; real scores to those of "
-        "a null on the same items, each null in turn and left out of the test, by the normal approximation."
+        "a null on the same items, each null in turn and left out of the test, by the normal approximation. Strict: "
+        "by the larger of p_key and p_null everywhere, as before version 0.5."
     )
-    return Section("Power", text, ["scheme", *(f"alpha {a}" for a in _LEVELS)], rows, "l" + "r" * len(ALPHAS))
+    header = ["scheme", *(f"{how}alpha {a}" for a in _LEVELS for how in ("strict, ", ""))]
+    return Section("Power", text, header, rows, "l" + "r" * (2 * len(ALPHAS)))
 
 
 def as_json(found: Sequence[Calibrated]) -> list[dict[str, object]]:
@@ -138,8 +154,12 @@ def as_json(found: Sequence[Calibrated]) -> list[dict[str, object]]:
                 "passed": drawn.passed,
             },
             "no_fresh_keys": one.no_fresh_keys,
-            "pools": {pool.name: {"p_null": _counts(pool.null), "p": _counts(pool.both)} for pool in one.pools},
+            "pools": {
+                pool.name: {"p_null": _counts(pool.null), "strict_p": _counts(pool.strict), "p": _counts(pool.both)}
+                for pool in one.pools
+            },
             "power": {wording.probability(alpha): value for alpha, value in one.power.items()},
+            "strict_power": {wording.probability(alpha): value for alpha, value in one.strict_power.items()},
             "faults": [why for _, why in one.faults],
         }
         for one in found

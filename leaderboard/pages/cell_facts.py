@@ -19,13 +19,15 @@ from leaderboard.pages.page_model import one_line
 from leaderboard.pages.reproduce_command import reproduce
 from leaderboard.pages.sections import scores
 from leaderboard.pages.sections.threat_model import Facts
+from leaderboard.stats.null_tests import grade_of
 from leaderboard.stats.tails import rarity
 
 MEANING: Mapping[str, str] = {  # of a fact's name, said once for all cells of a page
-    "p": "the larger of p_key and p_null",
+    "p": "p_key where its law is exact, else the larger of p_key and p_null; of several views the least, as often",
     "p_key": "was the key chosen independently of this suspect?",
     "p_null": "would an unmarked model score this with this key?",
     "against unmarked": "change from an unmarked net that was trained as long as the delivered one",
+    "innocents": "the check beside an exact p_key: how many unmarked models score as high, and p by rank",
     "rarity": "-log2 of p_key: the R of Kallas & Furon 2022",
 }
 
@@ -121,22 +123,28 @@ def evidence_facts(found: Evidence | None) -> Iterator[tuple[str, str]]:
     yield "observed", wording.total(found.total, found.n, count) + (" hits" if count else " mean score")
     yield "rate", f"{found.rate:.3f}, 95 % interval {low:.3f} to {high:.3f}"
     yield "state", f"{found.state}{f' ({found.reason})' if found.reason else ''}"
-    yield "p", wording.p_value(found.log10_p)
-    yield "p_key", _p(found.log10_p_key)
+    yield "p", wording.graded(found.log10_p, found.grade)
+    if found.inverted:
+        yield "inverted", "it is the misses that prove the mark: bits and signs are judged on both sides"
+    if found.view is not None:
+        yield "view", f"{found.view}, of {found.tries} that the question was put to"
+    yield "p_key", _p(found.log10_p_key, found.key_grade)
     if found.log10_p_key is not None:
         yield "rarity", f"{rarity(found.log10_p_key):.0f} bits"
-    yield "p_null", _p(found.log10_p_null)
-    yield "grade", found.grade
+    yield "p_null", _p(found.log10_p_null, found.null_grade)
+    if (one := found.innocents) is not None:
+        yield "innocents", f"{one.as_high} of {one.of} as high, p={one.rank_p:.2g} by rank"
     yield "present from (theta)", _total(found.theta, found.n, count)
     yield "unlimited nulls", f"{_total(found.theta0, found.n, count)} (theta0)"
     yield "upper bound", f"{found.upper:.3f} for the rate, one-sided 95 %"
     for pool, seen in found.pools.items():
         if seen["J"]:
-            yield f"{pool} nulls", f"{wording.pool(seen)}, {wording.p_value(seen['log10_p'] or 0.0)}"
+            log10_p = seen["log10_p"] or 0.0
+            yield f"{pool} nulls", f"{wording.pool(seen)}, {wording.graded(log10_p, grade_of(log10_p, int(seen['J'])))}"
 
 
-def _p(log10_p: float | None) -> str:
-    return "no such test here" if log10_p is None else wording.p_value(log10_p)
+def _p(log10_p: float | None, grade: str | None) -> str:
+    return "no such test here" if log10_p is None else wording.graded(log10_p, grade)
 
 
 def _total(value: float | None, n: int, count: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.errors import BenchError
@@ -12,6 +13,7 @@ from benchmark.store.gc_pause import paused
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.analysis.sweeps import curves
 from leaderboard.judge.board import Board
+from leaderboard.judge.rules import earlier_boards, keep_verdicts
 from leaderboard.judge.run import Run
 from leaderboard.pages.bibliography import bibliography
 from leaderboard.pages.board_json import leaderboard_json
@@ -34,9 +36,12 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
     """Write every page of the board into `folder`, each whole or not at all; returns their paths.
 
     figures: draw them, too, which takes seconds. Pages and figures of another board are removed where this one has no
-    such page or its figures are not drawn, so that nothing in the folder contradicts the pages. Raises BenchError
-    where the folder can't be written.
+    such page or its figures are not drawn, so that nothing in the folder contradicts the pages. Verdicts of older rules
+    that stand there are kept in a file of their own. Raises BenchError where the folder can't be written.
     """
+    for name, kept in keep_verdicts(folder).items():
+        write_page(folder / name, kept)
+    board = replace(board, earlier=earlier_boards(folder))
     pages: dict[str, str | bytes] = {name: make() for name, make in page_makers(board).items()}
     if figures:
         from leaderboard.pages.figures import figures as draw

@@ -77,35 +77,53 @@ def _encoded(figure: Figure, kind: str) -> bytes:
 
 
 def false_positives(board: Board) -> Figure:
-    """One row per scheme: the rates of unmarked models against theta and against the marked model."""
+    """One row per scheme: unmarked models and marked ones, each over the theta of its own seed's key: 1 is present.
+
+    Of two sides, the one where a model shows more.
+    """
     rows = [(scheme.label, fresh) for scheme in board.schemes if (fresh := _fresh(board, scheme.label))]
     figure = Figure(figsize=(6.4, 1.3 + 0.5 * len(rows)))
     axes = figure.add_subplot()
-    for y, (label, (cell, mark)) in enumerate(rows):
-        scale = mark.n if mark.kind == "count" else 1
-        nulls = list(_null_rates(board, cell, mark))
+    for y, (label, seeds) in enumerate(rows):
+        nulls = [_of_theta(mark, rate) for cell, mark in seeds for rate in _null_rates(board, cell, mark)]
         spread = [y + 0.12 * ((index % 5) - 2) / 2 for index in range(len(nulls))]
         axes.scatter(nulls, spread, marker="o", color="#0072b2", s=16, alpha=0.7, linewidths=0, label="unmarked models")
-        accused = (c.after for c in board.cells if c.innocent and c.scheme == label and c.after)
-        innocents = [seen.rate for seen in accused if not wording.is_unreadable(seen)]
+        accused = [cell for cell in board.cells if cell.innocent and cell.scheme == label]
+        innocents = [_of_theta(one, one.rate) for cell in accused if (one := cell.after) and _is_placed(one)]
         axes.scatter(innocents, [y + 0.24] * len(innocents), marker="x", color="#505050", s=14, linewidths=0.9,
                      label="the innocent model, attacked")  # fmt: skip
-        if mark.theta is not None:
-            axes.plot([mark.theta / scale] * 2, [y - 0.35, y + 0.35], color="#d55e00", linewidth=2,
-                      label="present from (theta)")  # fmt: skip
-        axes.scatter([mark.rate], [y], marker="*", color="#000000", s=60, label="the marked model")
+        marks = [_of_theta(mark, mark.rate) for _, mark in seeds]
+        axes.scatter(marks, [y] * len(marks), marker="*", color="#000000", s=60, label="the marked model")
+    axes.axvline(1.0, color="#d55e00", linewidth=2, label="present from (theta)")
     axes.set_yticks(range(len(rows)), [_short(label, 40) for label, _ in rows])
-    axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=f"hits of key items (or mean score), at alpha {board.alpha:g}")
+    said = f"hits (or mean score) over the threshold of the same seed's key, at alpha {board.alpha:g}"
+    axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=said)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     _legend(figure, [axes], columns=5)
     return figure
 
 
-def _fresh(board: Board, scheme: str) -> tuple[Cell, Evidence] | None:
-    """The scheme's first cell that knows the evidence in the model as delivered."""
+def _is_placed(seen: Evidence) -> bool:
+    """Whether there is a threshold to hold it against."""
+    return bool(seen.theta) and not wording.is_unreadable(seen)
+
+
+def _of_theta(key: Evidence, rate: float) -> float:
+    """A rate of hits (or mean score) over the threshold of `key`."""
+    assert key.theta is not None
+    shown = max(rate, 1 - rate) if key.two_sided else rate
+    return shown * (key.n if key.kind == "count" else 1) / key.theta
+
+
+def _fresh(board: Board, scheme: str) -> list[tuple[Cell, Evidence]]:
+    """Of each seed the scheme's first cell that knows the evidence in the model as delivered, and a threshold."""
     seen = ((cell, cell.before) for cell in board.owners() if cell.scheme == scheme and not cell.claim and cell.before)
-    return next(((cell, mark) for cell, mark in seen if not wording.is_unreadable(mark)), None)
+    first: dict[int, tuple[Cell, Evidence]] = {}
+    for cell, mark in seen:
+        if _is_placed(mark):
+            first.setdefault(cell.replicate, (cell, mark))
+    return [first[replicate] for replicate in sorted(first)]
 
 
 def _null_rates(board: Board, cell: Cell, mark: Evidence) -> Iterator[float]:

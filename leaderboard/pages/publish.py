@@ -1,7 +1,8 @@
 """The published boards: pages made again from the committed records, and the matrix that the README shows.
 
-`python -m leaderboard.pages.publish` rewrites them all; a test finds no difference. With the folder of a run and a
-name, `python -m leaderboard.pages.publish results/quick quick`, that run is published first.
+`python -m leaderboard.pages.publish` rewrites them all; a test finds no difference. A board whose matrix.csv is of
+older rules keeps its verdicts in `verdicts-rules-N.csv.gz` beside the records. With the folder of a run and a name,
+`python -m leaderboard.pages.publish results/quick quick`, that run is published first.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import gzip
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.store.records import RecordStore
@@ -19,6 +21,7 @@ from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.results import secrets_of
+from leaderboard.judge.rules import earlier_boards, keep_verdicts
 from leaderboard.judge.run import read_run
 from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN
@@ -86,11 +89,18 @@ def write_published(name: str, folder: Path) -> list[Path]:
 
     Of the boards' pages, those that hold the records once more in another form are left out.
     """
-    board = published(name)
+    board = replace(published(name), earlier=earlier_boards(PUBLISHED / name))
     if "calibration" in board.run.described:
         return [write_page(folder / "calibration.md", calibration_page(board.run, calibrate(board.run)))]
     wanted = REPRODUCTION_PAGES if is_reproduction(board.run) else PAGES
     return [write_page(folder / page, make()) for page, make in page_makers(board).items() if page in wanted]
+
+
+def remake(folder: Path) -> None:
+    """Write the pages of a published run anew, and first what its verdicts were, where its pages are of older rules."""
+    for name, kept in keep_verdicts(folder).items():
+        write_page(folder / name, kept)
+    write_published(folder.name, folder)
 
 
 def publish(results: Path, name: str) -> None:
@@ -110,5 +120,5 @@ if __name__ == "__main__":
     if len(sys.argv) == 3:
         publish(Path(sys.argv[1]), sys.argv[2])
     for folder in sorted(path.parent for path in PUBLISHED.glob("*/run.json.gz")):
-        write_published(folder.name, folder)
+        remake(folder)
     README_FILE.write_text(readme(published("quick"), README_FILE.read_text()))

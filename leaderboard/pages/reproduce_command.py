@@ -17,7 +17,7 @@ _ONE_CELL = "one-cell"
 
 
 def reproduce(board: Board, cell: Cell) -> str:
-    """`bench run` of this cell alone, at the board's alpha and budget, in a folder of its own.
+    """`bench run` of this cell alone, at the board's thresholds, in a folder of its own.
 
     Results folders, workers and devices are left to the reader. The seeds are as many as the cell's replicate needs,
     and the scratch control is included where the verdict's flag compares the attack with it.
@@ -31,6 +31,7 @@ def reproduce(board: Board, cell: Cell) -> str:
     for name in _KEPT[1:]:
         values = thresholds.get(name, options.get(name, []))
         words += [word for value in values for word in (name, value)]
+    words += ["--strict"] if board.track.strict else []
     if cell.task == board.tracks[0].task:
         words += _thief(board, cell, options)
     if board.run.profile["seeds"] != 1 or "--seeds" in options:

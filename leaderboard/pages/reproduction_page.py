@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from benchmark.planning.reproduction import AFTER_TRIAL, QUANTITIES, TAGS
 from leaderboard.analysis.reproduction import FAILS, HOLDS, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED, Outcome, outcomes
 from leaderboard.judge.board import Board
+from leaderboard.judge.rules import RULES
 from leaderboard.pages.board_json import plain
 from leaderboard.pages.page_model import Inline, Section, lines, one_line, strong
 from leaderboard.pages.wording import probability
@@ -73,6 +74,7 @@ def _conditions(board: Board) -> list[list[str]]:
         ["seeds", str(profile["seeds"])],
         ["unmarked models", ", ".join(f"{one['nulls']}" for one in tracks)],
         ["alpha, budget", f"{probability(board.alpha)}, {budgets}"],
+        ["judged by", f"rules {RULES}"],
         ["hardware", "; ".join(machines) or "nothing has run"],
         ["command", run["command"]],
         ["claims and tolerances", f"fixed before the first job: SHA-256 {told['sha256']} of their file"],

@@ -59,7 +59,7 @@ def describe(found: Opinion, admission: Mapping[str, Any], alpha: float) -> list
 
 def _weighed(found: Opinion, alpha: float, hash_bound: bool) -> list[tuple[str, str]]:
     charge = f" (charged 2^{SEARCH_BITS} tries)" if hash_bound else ""
-    alone = f"{found.uncommitted.state} {wording.p_value(found.uncommitted.log10_p)}"
+    alone = f"{found.uncommitted.state} {wording.graded(found.uncommitted.log10_p, found.uncommitted.grade)}"
     why = found.reason if found.unjudged else found.evidence.reason
     return [
         ("verdict", f"{found.verdict}{_because(why)}, at alpha {wording.probability(alpha)}"),

@@ -13,7 +13,7 @@ from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.summaries import AttackRow
 from leaderboard.judge.tracks import Track
-from leaderboard.judge.verdicts import KEY_IN_POOL, NO_BETTER_THAN_SCRATCH, Tally
+from leaderboard.judge.verdicts import INNOCENTS_AS_HIGH, KEY_IN_POOL, NO_BETTER_THAN_SCRATCH, Tally
 from leaderboard.stats.tails import wilson
 from leaderboard.stats.utility_test import LEAST_GAIN, SCALE, Utility
 
@@ -38,15 +38,17 @@ LEGEND = {
     "claim-refused": "flag of survived: the evidence is there, but a gate (a separate test) is lost",
     "claim-unclear": "flag of survived: the evidence is there, and a gate is unclear",
     "key-in-pool": "flag: the thief had some of the key's own images, as many as the cell says",
+    "innocents-as-high": "flag: present by an exact law, and some unmarked models score as high, too few to refute it",
 }
 STAR = "*"  # behind removed, where training anew gives as useful a model
-RARE = ("inconsistent", "unreadable", "key-in-pool")  # explained only where they occur
+RARE = ("inconsistent", "unreadable", "key-in-pool", "innocents-as-high")  # explained only where they occur
 DIGITS = {"points": 1, "dB": 2}
 LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
 GRADES = {
-    "exact": "the null law is known in closed form, for an admissible key",
-    "ranked": "as many nulls or fresh keys were scored as alpha asks for",
-    "extrapolated": "the prediction rule reaches beyond the nulls: 1e-3 reads about 1e-3, up to 7e-3 for single keys",
+    "exact": "the law of a fresh key is known in closed form, for an admissible key",
+    "ranked": "no smaller than the rank of the suspect among the nulls or fresh keys allows",
+    "extrapolated": "the prediction rule reaches beyond the nulls or fresh keys: 1e-3 reads about 1e-3, up to 7e-3 for "
+    "single keys",
 }
 
 
@@ -59,11 +61,17 @@ def p_value(log10_p: float) -> str:
     return f"10^{log10_p:.1f}" if log10_p > -9.95 else f"10^{log10_p:.0f}"
 
 
+def graded(log10_p: float, grade: str | None) -> str:
+    """A p-value with the word that says how this number is known: `10^-59 exact`."""
+    return f"{p_value(log10_p)} {grade}" if grade else p_value(log10_p)
+
+
 def evidence(found: Evidence) -> str:
-    """What is left of the mark, such as `96/100 10^-59 exact`."""
+    """What is left of the mark, such as `96/100 10^-59 exact`; which way and in which view, where there are several."""
     if is_unreadable(found):
         return "unreadable: no evidence"
-    return f"{total(found.total, found.n, found.kind == 'count')} {p_value(found.log10_p)} {found.grade}"
+    said = f"{total(found.total, found.n, found.kind == 'count')} {graded(found.log10_p, found.grade)}"
+    return said + (" inverted" if found.inverted else "") + (f" in {found.view}" if found.view else "")
 
 
 def is_unreadable(found: Evidence) -> bool:
@@ -303,8 +311,12 @@ def square(cells: Sequence[Cell]) -> list[str]:
 
 
 def flag(cell: Cell, name: str) -> str:
-    """A flag of a cell's verdict, and how many key images the thief had where it says that he had some."""
-    return f"{name}: {cell.overlap.held} of {cell.overlap.of}" if name == KEY_IN_POOL and cell.overlap else name
+    """A flag of a cell's verdict, and how many where it counts: key images that the thief had, innocents as high."""
+    if name == KEY_IN_POOL and cell.overlap:
+        return f"{name}: {cell.overlap.held} of {cell.overlap.of}"
+    if name == INNOCENTS_AS_HIGH and cell.after and (one := cell.after.innocents):
+        return f"{name}: {one.as_high} of {one.of}"
+    return name
 
 
 def _seeds(cells: Sequence[Cell]) -> list[str]:
@@ -315,9 +327,11 @@ def _seeds(cells: Sequence[Cell]) -> list[str]:
     if tally.judged > 1:
         low, high = wilson(tally.held, tally.judged)
         lines.append(f"held {held(tally)} [{low:.2f}, {high:.2f}]")
-    strengths = sorted(cell.after.log10_p for cell in cells if cell.after is not None)
+    strengths = sorted((cell.after.log10_p, cell.after.grade) for cell in cells if cell.after is not None)
     if strengths:
-        lines.append(" to ".join(dict.fromkeys(p_value(strengths[end]) for end in (0, -1))))
+        lines.append(" to ".join(dict.fromkeys(graded(*strengths[end]) for end in (0, -1))))
+    if inverted := sum(cell.after.inverted for cell in cells if cell.after is not None):
+        lines.append(f"inverted {inverted}/{len(cells)}")
     changes = [cell.utility.delta for cell in cells if cell.utility is not None]
     if changes:
         lines.append(changed(sum(changes) / len(changes), cells[0].unit))

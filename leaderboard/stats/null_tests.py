@@ -1,4 +1,7 @@
-"""The two tests behind every p-value: the law of a fresh key, and pools of nulls; and the thresholds read off them."""
+"""The p-value of a suspect from a fresh key's law and pools of nulls, and the thresholds read off it.
+
+docs/statistics.md holds the rule with its sources.
+"""
 
 from __future__ import annotations
 
@@ -7,49 +10,19 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leaderboard.stats import tails
+from leaderboard.stats.fresh_keys import Closed, DrawnKeys
+from leaderboard.stats.scores import EvidenceScore, ScoreKind
 from leaderboard.stats.tails import NullPool, log10_prediction, log10_unlimited
 
 OWN_POOL = "clean"  # nulls of the owner's architecture and data: other pools add to it and never replace it
 SURROGATE_POOL = "surrogate"  # surrogates of clean nulls, on tasks of nets that map images
 
-ScoreKind = Literal["count", "real"]
 Grade = Literal["exact", "ranked", "extrapolated"]
-
-
-@dataclass(frozen=True)
-class EvidenceScore:
-    """One model on the channel that counts: hits out of n, or the mean of n real scores and their sd."""
-
-    total: float
-    n: int
-    kind: ScoreKind
-    sd: float = 0.0
-
-
-def score(observation: Mapping[str, Any], channel: str) -> EvidenceScore:
-    """The score of an observation. Raises ValueError where its items are none."""
-    items = observation["channels"][channel]
-    if "hits" in items:
-        return _count(items["hits"], channel)
-    values = np.asarray(items["values"], dtype=np.float64)
-    if values.size == 0 or not np.isfinite(values).all():
-        raise ValueError(f"channel '{channel}' needs one finite score per key item")
-    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return EvidenceScore(float(values.mean()), len(values), "real", sd)
-
-
-@lru_cache(maxsize=65536)
-def _count(hits: str, channel: str) -> EvidenceScore:
-    ones = hits.count("1")
-    if not hits or ones + hits.count("0") != len(hits):
-        raise ValueError(f"channel '{channel}' needs one '0' or '1' per key item")
-    return EvidenceScore(ones, len(hits), "count")
 
 
 def null_pool(name: str, nulls: Sequence[EvidenceScore]) -> NullPool:
@@ -76,91 +49,121 @@ def counting(pools: Mapping[str, NullPool]) -> tuple[NullPool, ...]:
     return (pools[OWN_POOL], *(pool for pool in others if len(pool.totals) >= tails.LEAST_FOR_PREDICTION))
 
 
+def weakest(grades: Iterable[Grade]) -> Grade:
+    """The grade of the least known of several numbers."""
+    return max(grades, key=get_args(Grade).index)
+
+
+def grade_of(log10_p: float, drawn: int) -> Grade:
+    """How a p-value from this many nulls or keys is known: their rank bounds it, or it reaches beyond them."""
+    return "ranked" if log10_p >= -math.log10(drawn + 1) - 1e-12 else "extrapolated"
+
+
 @dataclass(frozen=True)
-class Closed:
-    """A law in closed form: hits out of n independent items, each with probability `p`, or each with its own."""
+class Innocents:
+    """A check beside an exact p-value: how many `of` unmarked models show `as_high` a total as the suspect's."""
 
-    n: int
-    p: float | tuple[float, ...]
+    as_high: int
+    of: int
 
-    def log10_tail(self, total: float) -> float:
-        return float(_log10_tails(self)[int(total)])
+    @property
+    def rank_p(self) -> float:
+        """The p-value by rank, (1 + k) / (J + 1): no smaller one can come of so few models."""
+        return (1 + self.as_high) / (self.of + 1)
 
-
-@lru_cache(maxsize=1024)
-def _log10_tails(law: Closed) -> NDArray[np.float64]:
-    return tails.poisson_binomial_tails(law.p) if isinstance(law.p, tuple) else tails.binomial_tails(law.n, law.p)
-
-
-def key_law(law: Mapping[str, Any] | None, suspect: EvidenceScore) -> Closed | NullPool | None:
-    """What a fresh key would score on this suspect: a law in closed form, or the totals of keys drawn anew.
-
-    Raises ValueError where the law doesn't fit the suspect.
-    """
-    if law is None:
-        return None
-    if law["kind"] == "redrawn":
-        if not law["totals"]:
-            return None
-        if suspect.kind == "count":
-            return NullPool.of_counts(law["totals"], suspect.n)
-        # all totals are of this suspect: the least spread is the sampling error of its own items
-        return NullPool.of_scores(law["totals"], suspect.sd / math.sqrt(suspect.n))
-    if suspect.kind != "count":
-        raise ValueError(f"a {law['kind']} law needs hits, not real scores")
-    if law["kind"] == "binomial":
-        return Closed(suspect.n, law["p"])
-    if law["kind"] == "poisson-binomial":
-        if len(law["p"]) != suspect.n:
-            raise ValueError(f"the law has {len(law['p'])} items and the suspect {suspect.n}")
-        return Closed(suspect.n, tuple(law["p"]))
-    raise ValueError(f"unknown law '{law['kind']}'")
+    def refute(self, alpha: float) -> bool:
+        """Whether the models are enough to speak at alpha, and say that innocents score as high."""
+        return tails.ranks_reach(self.of, alpha) and self.rank_p > alpha
 
 
 @dataclass(frozen=True)
 class NullTest:
     """Everything the p-values depend on but the total and alpha: thresholds are read off the same functions.
 
-    key: the law of a fresh key, or the totals of keys drawn anew. nulls: the pools that count, the owner's first;
-    empty where the owner's is. charge: log10 of the number of keys the claimant may have tried. alpha decides only
-    whether ranks among so many nulls can count.
+    key: the law of a fresh key, or keys drawn anew. nulls: the pools that count, the owner's first; empty where the
+    owner's is. charge: log10 of the number of keys the claimant may have tried. alpha decides only whether ranks among
+    so many nulls can count. strict: the nulls count beside an exact law, too.
     """
 
-    key: Closed | NullPool | None
+    key: Closed | DrawnKeys | None
     nulls: tuple[NullPool, ...]
     charge: float
+    strict: bool = False
+
+    @property
+    def rests_on_key(self) -> bool:
+        """Whether p is p_key alone: its law is exact, whatever unmarked models show."""
+        return isinstance(self.key, Closed) and not self.strict
+
+    @property
+    def two_sided(self) -> bool:
+        return isinstance(self.key, Closed) and self.key.two_sided
+
+    def folded(self, total: float) -> float:
+        """The total or, of two sides, that of the side it is on: as far above the middle as it is from it."""
+        return max(total, self.key.n - total) if isinstance(self.key, Closed) and self.key.two_sided else total
 
     def key_p(self, total: float, alpha: float) -> float | None:
-        if self.key is None:
-            return None
-        if isinstance(self.key, NullPool):
-            return self._charged(log10_prediction(total, self.key, alpha))
-        return self._charged(self.key.log10_tail(total))
+        return None if self.key is None else self._charged(self.key.log10_p(total, alpha))
 
     def null_p(self, total: float, alpha: float) -> float | None:
-        return self._largest_of_pools(log10_prediction(total, pool, alpha) for pool in self.nulls)
+        return self._largest_of_pools(self.pool_p(total, pool, alpha) for pool in self.nulls)
+
+    def pool_p(self, total: float, pool: NullPool, alpha: float) -> float:
+        """log10 p by one pool: of two sides, twice that of the likelier one."""
+        return self._of_sides(lambda one, among: log10_prediction(one, among, alpha), total, pool)
 
     def p(self, total: float, alpha: float) -> float:
-        return _largest(self.key_p(total, alpha), self.null_p(total, alpha))
+        key = self.key_p(total, alpha)
+        return key if self.rests_on_key and key is not None else _largest(key, self.null_p(total, alpha))
 
     def unlimited_p(self, total: float, alpha: float) -> float:
         """p if the spread of the nulls were known; p_key as it is."""
-        return _largest(self.key_p(total, alpha), self._unlimited_null_p(total))
+        key = self.key_p(total, alpha)
+        return key if self.rests_on_key and key is not None else _largest(key, self._unlimited_null_p(total))
 
     def unlimited_keys_p(self, total: float, alpha: float) -> float:
         """p if the spread of the nulls and that of fresh keys were known."""
-        if not isinstance(self.key, NullPool):
+        if not isinstance(self.key, DrawnKeys):
             return self.unlimited_p(total, alpha)
-        return _largest(self._charged(log10_unlimited(total, self.key)), self._unlimited_null_p(total))
+        return _largest(self._charged(log10_unlimited(total, self.key.pool)), self._unlimited_null_p(total))
 
-    def grade(self, alpha: float) -> Grade:
-        if isinstance(self.key, Closed):
-            return "exact"
-        drawn = [pool for pool in (self.key, *self.nulls[:1]) if isinstance(pool, NullPool)]
-        return "ranked" if any(tails.ranks_reach(len(pool.totals), alpha) for pool in drawn) else "extrapolated"
+    def key_grade(self, total: float, alpha: float) -> Grade | None:
+        """How p_key is known; None where there is none. A charge makes no number better known."""
+        if isinstance(self.key, DrawnKeys):
+            return grade_of(self.key.log10_p(total, alpha), self.key.drawn)
+        return None if self.key is None else "exact"
+
+    def null_grade(self, total: float, alpha: float) -> Grade | None:
+        """How p_null is known: by the pool whose p it is."""
+        found = [(self.pool_p(total, pool, alpha), len(pool.totals)) for pool in self.nulls]
+        return grade_of(*max(found)) if found else None
+
+    def grade(self, total: float, alpha: float) -> Grade:
+        """How p is known: by the one of p_key and p_null that it is."""
+        key, null = self.key_p(total, alpha), self.null_p(total, alpha)
+        by_key = null is None or self.rests_on_key or (key is not None and key >= null)
+        # p = 1 needs neither key nor nulls to hold
+        return (self.key_grade if by_key else self.null_grade)(total, alpha) or "exact"
+
+    def innocents(self, total: float) -> Innocents | None:
+        """The check beside p_key where that decides alone: by the pool that speaks for the suspect most."""
+        if not self.rests_on_key:
+            return None
+        far = self.folded(total)
+        found = [
+            Innocents(sum(self.folded(null) >= far for null in pool.totals), len(pool.totals)) for pool in self.nulls
+        ]
+        return max(found, key=lambda one: one.rank_p, default=None)
 
     def _unlimited_null_p(self, total: float) -> float | None:
-        return self._largest_of_pools(log10_unlimited(total, pool) for pool in self.nulls)
+        return self._largest_of_pools(self._of_sides(log10_unlimited, total, pool) for pool in self.nulls)
+
+    def _of_sides(self, log10_p: Callable[[float, NullPool], float], total: float, pool: NullPool) -> float:
+        if not self.two_sided or pool.n is None:
+            return log10_p(total, pool)
+        smaller = min(log10_p(total, pool), log10_p(pool.n - total, _mirrored(pool)))
+        return min(0.0, math.log10(2.0) + smaller)
 
     def _largest_of_pools(self, log10_ps: Iterable[float]) -> float | None:
         largest = max(log10_ps, default=None)
@@ -171,6 +174,13 @@ class NullTest:
         return min(0.0, log10_p + self.charge)
 
 
+@lru_cache(maxsize=8192)
+def _mirrored(pool: NullPool) -> NullPool:
+    """The misses of a pool of hits."""
+    assert pool.n is not None
+    return NullPool.of_counts([pool.n - int(total) for total in pool.totals], pool.n)
+
+
 def _largest(key: float | None, null: float | None) -> float:
     return max((p for p in (key, null) if p is not None), default=0.0)
 
@@ -179,28 +189,35 @@ def _largest(key: float | None, null: float | None) -> float:
 def thresholds(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> tuple[float | None, float | None]:
     """theta, the least total with p <= alpha, and theta0, the same with unlimited nulls; None where none is enough.
 
-    They depend on no suspect, so every cell under one key shares them.
+    Of two sides, those of the upper one. Where p is p_key alone the two are one.
     """
+    theta = _least_total(test.p, test, kind, n, alpha)
+    if test.rests_on_key:
+        return theta, theta
     theta0 = _least_total(test.unlimited_p, test, kind, n, alpha)
     if theta0 is None:  # scarce fresh keys may no more manufacture a removal than scarce nulls
         theta0 = _least_total(test.unlimited_keys_p, test, kind, n, alpha)
-    return _least_total(test.p, test, kind, n, alpha), theta0
+    return theta, theta0
 
 
 def _least_total(
     p: Callable[[float, float], float], test: NullTest, kind: ScoreKind, n: int, alpha: float
 ) -> float | None:
-    """Least total with p <= alpha; every p falls in the total. None where none is enough."""
+    """Least total with p <= alpha; every p falls in the total, from the middle on where it has two sides.
+
+    None where none is enough.
+    """
     bound = math.log10(alpha)
 
     def enough(total: float) -> bool:
         return p(total, alpha) <= bound
 
     if kind == "count":
-        least = bisect_left(range(n + 1), True, key=enough)
-        return least if least <= n else None
-    drawn = [pool for pool in (test.key, *test.nulls) if isinstance(pool, NullPool)]
-    if not drawn:
+        totals = range((n + 1) // 2 if test.two_sided else 0, n + 1)
+        place = bisect_left(totals, True, key=enough)
+        return totals[place] if place < len(totals) else None
+    pools = [*([test.key.pool] if isinstance(test.key, DrawnKeys) else []), *test.nulls]
+    if not pools:
         return None
     # at the largest centre some p is at least 1/2; the step only has to be positive
-    return tails.least_score(enough, max(pool.centre for pool in drawn), max(pool.spread for pool in drawn) or 1e-9)
+    return tails.least_score(enough, max(pool.centre for pool in pools), max(pool.spread for pool in pools) or 1e-9)

@@ -97,6 +97,11 @@ def clopper_pearson_upper(k: int, n: int) -> float:
     return 1.0 if k == n else float(special.betaincinv(k + 1, n - k, CONFIDENCE))
 
 
+def bound_of_none(n: int) -> float:
+    """What none of n bounds: the one-sided 95 % upper bound of the rate, 1 - 0.05^(1/n)."""
+    return clopper_pearson_upper(0, n)
+
+
 def t_interval(mean: float, sd: float, n: int) -> tuple[float, float]:
     """Two-sided 95 % Student-t interval of the mean of n values; unbounded for n = 1."""
     if n < 2:
@@ -170,13 +175,17 @@ def log10_prediction(total: float, nulls: NullPool, alpha: float) -> float:
     reach alpha or the total is within the nulls; beyond them p_pred counts alone. With fewer than 8 nulls, or
     without any spread, p_rank counts alone.
     """
-    j = len(nulls.totals)
-    rank = math.log10((1 + sum(other >= total for other in nulls.totals)) / (j + 1))
+    j, rank = len(nulls.totals), log10_rank(total, nulls)
     if j < LEAST_FOR_PREDICTION or nulls.spread == 0.0:
         return rank
     distance = (nulls.scaled(total) - nulls.centre) / (nulls.spread * math.sqrt(1 + 1 / j))
     pred = log10_t_tail(distance, j - 1)
     return max(pred, rank) if ranks_reach(j, alpha) or total <= max(nulls.totals) else pred
+
+
+def log10_rank(total: float, nulls: NullPool) -> float:
+    """log10 of the rank p-value, (1 + k) / (J + 1) with k of the J nulls at `total` or above (Phipson & Smyth 2010)."""
+    return math.log10((1 + sum(other >= total for other in nulls.totals)) / (len(nulls.totals) + 1))
 
 
 def ranks_reach(j: int, alpha: float) -> bool:

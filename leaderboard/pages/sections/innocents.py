@@ -6,8 +6,19 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.false_positives import FalseAlarms
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, strong
+from leaderboard.stats.tails import bound_of_none
 
 NEAREST = 3  # innocents shown for every scheme
+_NONE_OF = (16, 60, 299, 2995)  # numbers of unmarked models whose bounds are printed
+
+
+def none_bounds(nulls: int) -> str:
+    """What no hit among so many unmarked models says, beside other numbers of them."""
+    shown = (f"{one:,}: {100 * bound_of_none(one):.2g} %" for one in _NONE_OF if one != nulls)
+    return (
+        f"None of {nulls:,} unmarked models bounds the rate of those that score as high by "
+        f"{100 * bound_of_none(nulls):.2g} % (one-sided 95 %; {', '.join(shown)})."
+    )
 
 
 def false_alarms(board: Board) -> Section:

@@ -114,7 +114,10 @@ def _short(cells: Sequence[Cell], counted: bool) -> str:
     after = cells[0].after
     if after is None:
         return words[0]
-    return f"{words[0]} {'unreadable' if wording.is_unreadable(after) else _power(after.log10_p)}"
+    if wording.is_unreadable(after):
+        return f"{words[0]} unreadable"
+    marks = [after.grade] * (after.grade == "extrapolated") + ["inverted"] * after.inverted
+    return " ".join([words[0], _power(after.log10_p), *marks])
 
 
 def _power(log10_p: float) -> str:

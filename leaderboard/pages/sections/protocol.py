@@ -9,6 +9,7 @@ from typing import Any
 
 from leaderboard.analysis.error_rates import ALPHAS
 from leaderboard.judge.board import Board
+from leaderboard.judge.rules import CHANGES, RULES
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, Span, per_task
@@ -63,6 +64,7 @@ def how_it_ran(board: Board) -> Section:
         ("created", described["created"]),
         ("made by", f"watermark-bench {described['version']}, code {', '.join(sorted(engines))}"),
         ("profile", f"{profile['name']}, {profile['seeds']} seed{'s' if profile['seeds'] > 1 else ''}"),
+        ("judged by", f"rules {RULES}{', strictly' if board.track.strict else ''}: {' '.join(CHANGES[RULES])}"),
         ("judged at", f"alpha {wording.probability(board.alpha)}, budget {wording.budgets(board.shown)}"),
         *((f"SHA-256 of {track.task}", track.sha256) for track in board.shown),
         ("hardware", ", ".join(sorted({f"{one['hardware']} ({one['device']})" for one in _ran(board)}))),
@@ -107,7 +109,7 @@ def _smallest(board: Board) -> list[tuple[str, str]]:
         if cell.after is not None and not wording.is_unreadable(cell.after):
             found[cell.after.grade] = min(found.get(cell.after.grade, 0.0), cell.after.log10_p)
     ranks = ("that ranks alone allow", f"p={1 / (max(track.nulls for track in board.shown) + 1):.2g}")
-    return [*((grade, wording.p_value(found[grade])) for grade in wording.GRADES if grade in found), ranks]
+    return [*((grade, wording.graded(found[grade], grade)) for grade in wording.GRADES if grade in found), ranks]
 
 
 def legend(board: Board) -> Section:

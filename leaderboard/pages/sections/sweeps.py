@@ -47,7 +47,7 @@ def _at(curve: Curve, value: float) -> Inline:
         return "–"
     said: list[Inline] = [
         point.verdict,
-        f"{point.rate:.2f} {wording.p_value(point.log10_p)}",
+        f"{point.rate:.2f} {wording.graded(point.log10_p, point.grade)}",
         wording.changed(-point.utility_change / SCALE[curve.unit], curve.unit),
     ]
     return lines([*said, strong(THIEFS_CHOICE)] if curve.choice == value else said)

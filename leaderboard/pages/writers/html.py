@@ -201,7 +201,7 @@ def _curve(curve: Curve) -> dict[str, Any]:
         [
             f"{point.value:g}" + (f" ({THIEFS_CHOICE})" if point.value == curve.choice else ""),
             f"{point.utility_change:+.{wording.DIGITS[curve.unit]}f}",
-            wording.p_value(point.log10_p),
+            wording.graded(point.log10_p, point.grade),
             f"{point.rate:.3g}",
             one_line(point.verdict),
         ]

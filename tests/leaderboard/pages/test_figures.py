@@ -62,8 +62,32 @@ def test_neither_a_notebook_s_display_nor_a_style_file_matters(full: Any, tmp_pa
 def test_the_false_positive_panel_shows_nulls_theta_and_mark(full: Any) -> None:
     axes = drawing.false_positives(full.board()).axes[0]
     nulls = axes.collections[0].get_offsets()[:, 0].tolist()
-    assert sorted(round(100 * rate) for rate in nulls) == sorted(NULL_HITS)
-    assert list(axes.lines[0].get_xdata()) == [0.23, 0.23]
+    assert sorted(round(21 * over, 6) for over in nulls) == sorted(NULL_HITS)  # theta is 21
+    assert list(axes.lines[0].get_xdata()) == [1.0, 1.0]
+
+
+def test_each_innocent_stands_against_its_own_seed_s_threshold(case: Any) -> None:
+    """15 hits of 40 are present under one seed's key, 15 of 100 are not under the other's."""
+    for replicate, items in enumerate((40, 100)):
+        shared = case.scheme("adi", replicate)
+        seen = {"hits": "1" * 15 + "0" * (items - 15), "law": {"kind": "binomial", "p": 0.1}}
+        one = {"evidence": "bits", "channels": {"bits": seen}, "gates": {}, "unreadable": None}
+        fresh = {**one, "channels": {"bits": {**seen, "hits": "1" * items}}}
+        nulls = case.store.read(shared["nulls"])["job"]["suspects"]
+        shared["fresh"] = case.judged(f"fresh of {items}", shared["marked"], [shared["marked"]], [fresh])
+        shared["nulls"] = case.judged(f"nulls of {items}", shared["marked"], nulls, [one] * len(nulls))
+        suspect = case.model("null", f"the innocent {items}", [], wrong=8)
+        judged = case.judged(f"innocent of {items}", shared["marked"], [suspect], [one])
+        case.attack("none", "control")
+        jobs = {"marked": shared["marked"], "suspect": suspect, "judged": judged, "nulls": shared["nulls"]}
+        case.cell("adi", "none", jobs, replicate, innocent=True)
+        attacked = case.model("attacked", f"attacked of {items}", [shared["marked"]])
+        judged = case.judged(f"judged of {items}", shared["marked"], [attacked], [fresh])
+        case.cell("adi", "none", {**shared, "attacked": attacked, "judged": judged}, replicate)
+    axes = drawing.false_positives(case.board()).axes[0]
+    crosses = axes.collections[1].get_offsets()[:, 0].tolist()
+    assert crosses == pytest.approx([15 / 12, 15 / 21])  # theta of 40 items is 12, of 100 it is 21
+    assert [place > 1 for place in crosses] == [True, False]
 
 
 def test_curves_of_each_unit_have_a_figure_of_their_own(full: Any) -> None:

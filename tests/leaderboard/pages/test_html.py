@@ -69,7 +69,7 @@ def test_every_square_of_the_board_opens_its_own_evidence(full: Any) -> None:
     assert evidence["p_key"].startswith("p=0.98")
     assert evidence["clean nulls"].startswith("16 models, mean 8.88, largest 13")
     assert evidence["grade"].startswith("exact")
-    assert evidence["present from (theta)"] == "23/100"
+    assert evidence["present from (theta)"] == "21/100"
     assert "95 % interval" in evidence["rate"]
     assert facts(found, "Other channels, printed and never counted")["carried"].startswith("60/100 as delivered")
     cell = next(cell for cell in board.cells if cell.attack == "removed")
