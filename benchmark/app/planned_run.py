@@ -150,17 +150,8 @@ def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> Planned
     keep: whether a store without a secret gets one; see `run_secret`.
     """
     use_data_root(options.data_root)
-    names = (
-        "task",
-        "thief_labelled",
-        "thief_unlabelled",
-        "thief_pool",
-        "seeds",
-        "alpha",
-        "budget",
-        "strict",
-        "timeout",
-    )
+    thief = ("thief_labelled", "thief_unlabelled", "thief_pool")
+    names = ("task", *thief, "seeds", "alpha", "budget", "strict", "timeout")
     profile = load_profile(options.profile).with_options(**{name: getattr(options, name) for name in names})
     run = profile.name if options.run_name is None else options.run_name
     machine = Machine(options.results, run, options.workers, options.device, options.memory)
