@@ -155,6 +155,8 @@ def _cosines(rows: Tensor, columns: Tensor) -> Tensor:
 
 def _assigned(similarity: Tensor, unit: int) -> Tensor:
     """Which column becomes which row, int64 (C,), so that the sum is largest and `unit` in a row stay together."""
+    if unit == 1:
+        return _best(similarity)[0]
     parts = similarity.unflatten(0, (-1, unit)).unflatten(2, (-1, unit)).transpose(1, 2)  # (C / unit, C / unit, ...)
     inside = [[_best(part) for part in row] for row in parts]
     totals = torch.tensor([[total for _, total in row] for row in inside], dtype=torch.float64)
