@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from benchmark.architectures.channel_groups import ChannelGroup, State, channel_groups
@@ -165,5 +164,7 @@ def _assigned(similarity: Tensor, unit: int) -> Tensor:
 
 
 def _best(similarity: Tensor) -> tuple[Tensor, float]:
+    from scipy.optimize import linear_sum_assignment  # not before a court reads weights
+
     rows, columns = linear_sum_assignment(similarity.numpy(), maximize=True)
     return torch.from_numpy(columns.astype(np.int64)), float(similarity[rows, columns].sum())
