@@ -31,7 +31,7 @@ class Overwrite(wm.Attack):
 
     def run(self, thief: wm.Thief) -> nn.Module:
         scheme: wm.OverwriteScheme = thief.scheme
-        stolen = wm.plain(thief.model)
+        stolen = wm.unfused(wm.plain(thief.model))
         host = wm.Net.of(stolen)
         recipe = thief.recipe(lr=self.lr, epochs=self.epochs)
         return scheme.mark(thief.as_owner(host), stolen, thief.keygen(host), recipe).model

@@ -10,7 +10,7 @@
 | what can't be done | NotApplicable (an attack or a redraw), Unreadable (a suspect) |
 | training | Recipe, BatchSource, logits |
 | data | Data, as_float, as_bytes, abstract_images, photographs, pictures |
-| nets | Net, Spec, build, builder, ConvBlock, conv_blocks, normalisation, entering, head, plain, fused |
+| nets | Net, Spec, build, builder, ConvBlock, conv_blocks, normalisation, entering, head, plain, fused, unfused |
 | their channels | ChannelGroup, channel_groups |
 | image-to-image nets | UNet, UNetTrunk, ResidualUnit, conv3x3, Critic |
 """
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from benchmark.architectures.blocks import ConvBlock, Spec, builder, conv_blocks, entering, head, normalisation, plain
 from benchmark.architectures.channel_groups import ChannelGroup, channel_groups
-from benchmark.architectures.fusing import fused
+from benchmark.architectures.fusing import fused, unfused
 from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
 from benchmark.architectures.net import Net, build
 from benchmark.crypto.commitment import commit, published_root, root_of
@@ -50,5 +50,5 @@ __all__ = [
     "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images",
     "as_bytes", "as_float", "binomial", "build", "builder", "channel_groups", "commit", "conv3x3", "conv_blocks",
     "entering", "field", "fused", "head", "logits", "normalisation", "parameter", "photographs", "pictures", "plain",
-    "poisson_binomial", "prf_bits", "prf_labels", "published_root", "redrawn", "root_of", "secret",
+    "poisson_binomial", "prf_bits", "prf_labels", "published_root", "redrawn", "root_of", "secret", "unfused",
 ]  # fmt: skip

@@ -181,7 +181,7 @@ class Passport(wm.Scheme[PassportKey]):
         The statistics are the model's, or those of the private branch where the key has them. Raises Unreadable when
         a layer is missing or shaped differently, or the statistics are of another net.
         """
-        model = wm.plain(model)
+        model = wm.unfused(wm.plain(model))
         blocks = dict(wm.conv_blocks(model))
         for name, bits, p_gamma in zip(key.layers, key.bits, key.p_gamma, strict=True):
             if name not in blocks:
@@ -228,7 +228,7 @@ class Passport(wm.Scheme[PassportKey]):
 
     def _key(self, model: nn.Module, passports: Pairs, secret: bytes) -> PassportKey:
         """The key of these passports with the bits of text and secret: what an owner declares before he trains."""
-        model = wm.plain(model)
+        model = wm.unfused(wm.plain(model))
         texts, blocks = self._texts(model), dict(wm.conv_blocks(model))
         key = PassportKey(
             secret=secret,

@@ -43,7 +43,7 @@ class PassportBlock(wm.ConvBlock):
     def direction(self) -> Tensor:
         """What a filter is multiplied with to give its scale, (C_in, kH, kW): the mean patch of the passport."""
         conv, kernel = self.conv, cast(tuple[int, int], self.conv.kernel_size)
-        patches = F.unfold(self.p_gamma, kernel, padding=cast(int, conv.padding), stride=conv.stride)  # type: ignore[arg-type]
+        patches = F.unfold(self.p_gamma, kernel, padding=cast(int, conv.padding), stride=conv.stride)
         return patches.mean((0, 2)).unflatten(0, (-1, *kernel))
 
     def affine(self, normalised: Tensor) -> Tensor:

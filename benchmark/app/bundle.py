@@ -157,7 +157,8 @@ def _artefacts(cell: Cell, records: Mapping[str, Record]) -> Iterator[tuple[str,
     """The cell's models, the keys they are examined with, as (job, role): delivered and suspect, each once."""
     seen = dict.fromkeys(cell.jobs[role] for role in ("marked", "attacked", "suspect") if role in cell.jobs)
     judged = {records[cell.jobs[role]]["job"]["key"] for role in ("judged", "fresh") if role in cell.jobs}
-    aligned = any(one.get("views") for one in records[cell.jobs["judged"]]["result"]["observations"])
+    observations = records[cell.jobs["judged"]]["result"].get("observations", ())
+    aligned = any(one.get("views") for one in observations)
     for job in seen:
         if aligned or not (cell.innocent and job == cell.jobs["marked"]):  # what an innocent is aligned to, if anything
             yield job, "service"

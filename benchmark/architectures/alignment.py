@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from benchmark.architectures.channel_groups import ChannelGroup, State, channel_groups
@@ -155,6 +154,8 @@ def _cosines(rows: Tensor, columns: Tensor) -> Tensor:
 
 def _assigned(similarity: Tensor, unit: int) -> Tensor:
     """Which column becomes which row, int64 (C,), so that the sum is largest and `unit` in a row stay together."""
+    if unit == 1:
+        return _best(similarity)[0]
     parts = similarity.unflatten(0, (-1, unit)).unflatten(2, (-1, unit)).transpose(1, 2)  # (C / unit, C / unit, ...)
     inside = [[_best(part) for part in row] for row in parts]
     totals = torch.tensor([[total for _, total in row] for row in inside], dtype=torch.float64)
@@ -163,5 +164,7 @@ def _assigned(similarity: Tensor, unit: int) -> Tensor:
 
 
 def _best(similarity: Tensor) -> tuple[Tensor, float]:
+    from scipy.optimize import linear_sum_assignment  # not before a court reads weights
+
     rows, columns = linear_sum_assignment(similarity.numpy(), maximize=True)
     return torch.from_numpy(columns.astype(np.int64)), float(similarity[rows, columns].sum())
