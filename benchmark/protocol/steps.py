@@ -179,4 +179,5 @@ def overlap(triggers: Data, inputs: Tensor) -> dict[str, int]:
 
 def admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
     """The stored form of whether `key` is admissible; `committed`: its hash was published before the release."""
-    return asdict(scheme.admissible(key)) | {"committed": committed}
+    found = asdict(scheme.admissible(key)) | {"committed": committed}
+    return {name: value for name, value in found.items() if name != "grindable" or value}

@@ -26,14 +26,15 @@ from benchmark.training import capture
 from benchmark.training.engine import Engine
 from schemes.adi import Adi
 from schemes.deepmodel import DeepModel
+from schemes.deepmodel_bits import DeepModelBits
 from schemes.keynet import KeyNet
 from schemes.passport import Passport
 from schemes.rose import Rose
 
 ADI, DEEPMODEL = Adi(n=20, k=4, epochs=2), DeepModel(epochs=1, tuning=1)
 V1, V3 = Passport(epochs=2), Passport(epochs=2, version="v3", n=20, k=4)
-REPEATED = Rose(s=8, epochs=2, repeat=4)
-SCHEMES = (ADI, Rose(s=8, epochs=2), REPEATED, KeyNet(epochs=2, carriers=64), V1, V3, DEEPMODEL)
+REPEATED, BITS = Rose(s=8, epochs=2, repeat=4), DeepModelBits(epochs=1)
+SCHEMES = (ADI, Rose(s=8, epochs=2), REPEATED, KeyNet(epochs=2, carriers=64), V1, V3, DEEPMODEL, BITS)
 ATTACKS = (
     (Finetune(epochs=2), ADI), (Finetune(mode="rtll", epochs=2, optimiser="adam", lr=0.001), ADI),
     (Extract(epochs=2), ADI), (Distill(epochs=2), ADI), (Transfer(epochs=1), ADI),
