@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from bench import arguments, bench, bundle
-from lab import Lab
+from lab import Lab, SharedLab
+from once import once, shared_folder
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
-    return Lab()
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return SharedLab(shared_folder(tmp_path_factory))
 
 
 def _real(folder: str) -> Path:
@@ -48,17 +49,21 @@ def cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def image_lab() -> Lab:
-    return Lab("image-to-image")
+def image_lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return SharedLab(shared_folder(tmp_path_factory), "image-to-image")
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder after one undisturbed run of the small profile with two workers. Copy it to change it."""
-    results = tmp_path_factory.mktemp("finished") / "results"
-    done = bench(*arguments(results, "--workers", "2"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return results
+    made = shared_folder(tmp_path_factory) / "finished"
+
+    def make() -> None:
+        done = bench(*arguments(made, "--workers", "2"))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    once(made, make)
+    return shutil.copytree(made, tmp_path_factory.mktemp("finished") / "results", copy_function=shutil.copy2)
 
 
 @pytest.fixture(scope="session")
