@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
+import pickle
 import shutil
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench import arguments, bench, bundle
-from lab import Lab, SharedLab
-from once import once, shared_folder
+from lab import Exhibit, Lab
+
+
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """The session's folder of temporary files that all of pytest's processes see."""
+    folder = factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def once(path: Path, make: Callable[[], object]) -> None:
+    """Call `make`, which leaves something at `path`, unless another process has; who comes meanwhile waits."""
+    with Path(f"{path}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not lock.seek(0, os.SEEK_END):
+            make()
+            lock.write("made")
+
+
+class SharedLab(Lab):
+    """A lab whose unmarked and marked models lie in `folder`, made once for every process with a lab on it."""
+
+    def __init__(self, folder: Path, kind: str = "classification") -> None:
+        super().__init__(kind)
+        task = self.context.task.name
+
+        def kept(name: str, make: Callable[[], Exhibit]) -> Exhibit:
+            path = folder / f"{sha256(f'{task}: {name}'.encode()).hexdigest()}.pickle"
+            once(path, lambda: path.write_bytes(pickle.dumps(make())))
+            exhibit: Exhibit = pickle.loads(path.read_bytes())
+            return exhibit
+
+        def null(index: int) -> Exhibit:
+            return kept(f"null {index}", lambda: self._null(index))
+
+        def embed(scheme: Any, replicate: int = 0) -> Exhibit:
+            name = f"{type(scheme).__module__}.{scheme}, seed {replicate}"
+            return kept(name, lambda: self.embed_afresh(scheme, replicate))
+
+        self.null, self.embed = cache(null), cache(embed)
 
 
 @pytest.fixture(scope="session")

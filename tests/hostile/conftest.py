@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from bench import arguments, bench
 from hostile_runs import ADI, PASSPORT, VICTIMS, copied, run
-from once import once, shared_folder
+
+from ..conftest import once, shared_folder
 
 
 @pytest.fixture(scope="session")

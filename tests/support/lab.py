@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
-
-from once import kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,20 +124,3 @@ class Lab:
         if observation["unreadable"]:
             return 0
         return int(observation["channels"][observation["evidence"]]["hits"].count("1"))
-
-
-class SharedLab(Lab):
-    """A lab whose unmarked and marked models lie in `folder`, made once for every process with a lab on it."""
-
-    def __init__(self, folder: Path, kind: str = "classification") -> None:
-        super().__init__(kind)
-        task = self.context.task.name
-
-        def null(index: int) -> Exhibit:
-            return kept(folder, f"{task}: null {index}", lambda: self._null(index))
-
-        def embed(scheme: Any, replicate: int = 0) -> Exhibit:
-            name = f"{task}: {type(scheme).__module__}.{scheme}, seed {replicate}"
-            return kept(folder, name, lambda: self.embed_afresh(scheme, replicate))
-
-        self.null, self.embed = cache(null), cache(embed)
