@@ -17,6 +17,21 @@ import pytest
 from bench import arguments, bench, bundle
 from lab import Exhibit, Lab
 
+TESTS = Path(__file__).parent
+LONGEST = (  # files and folders whose tests take longest
+    "test_contract.py", "hostile", "reliability", "benchmark/app", "benchmark/execution", "test_", "schemes", "attacks",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files begin first, so that none of pytest's processes is left with one at the end."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(TESTS).as_posix()
+        return next((number for number, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
+
+    items.sort(key=place)
+
 
 def shared_folder(factory: pytest.TempPathFactory) -> Path:
     """The session's folder of temporary files that all of pytest's processes see."""

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bench import ATTACKS, COMMAND, arguments, bench, bench_here, records, stamps, verdicts
+from bench import ATTACKS, COMMAND, arguments, bench_here, records, stamps, verdicts
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ def test_a_new_attack_in_one_file_runs_only_its_own_jobs(results: Path, tmp_path
     plugin.write_text(PLUGIN)
     before, old = stamps(results), verdicts(results)
     command = arguments(results, "--plugin", str(plugin), attacks=f"{ATTACKS},weight-noise")
-    assert bench(*command).returncode == 0
+    assert bench_here(*command)[0] == 0
     after, new = stamps(results), verdicts(results)
     assert {name: after[name] for name in before} == before
     added = [record for id, record in records(results).items() if f"{id}.json" not in before]
@@ -115,7 +115,7 @@ def test_a_new_attack_in_one_file_runs_only_its_own_jobs(results: Path, tmp_path
     assert bench_here(*command)[0] == 0
     assert stamps(results) == after
     plugin.write_text(PLUGIN + "UNUSED = 1\n")  # code all the same: the jobs run again and find the same
-    assert bench(*command).returncode == 0
+    assert bench_here(*command)[0] == 0
     again = [record for id, record in records(results).items() if f"{id}.json" not in after]
     assert sorted(record["kind"] for record in again) == ["attacked", "attacked", "judged", "judged"]
 
@@ -132,9 +132,9 @@ def test_a_damaged_artefact_is_rebuilt(results: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    done = bench(*arguments(results, attacks=f"{ATTACKS},prune(amount=0.9)"))
-    assert done.returncode == 0
-    assert "runs again" in done.stdout
+    code, said, error = bench_here(*arguments(results, attacks=f"{ATTACKS},prune(amount=0.9)"))
+    assert code == 0, error
+    assert "runs again" in said
     after = records(results)
     assert {id: after[id] for id in before} == before
 
@@ -144,9 +144,9 @@ def test_a_truncated_record_is_made_again(results: Path) -> None:
     victim = next(id for id, record in before.items() if record["kind"] == "judged")
     path = results / "store" / "records" / victim[:2] / f"{victim}.json"
     path.write_text(path.read_text()[:100])
-    done = bench(*arguments(results))
-    assert done.returncode == 0
-    assert "set aside" in done.stdout
+    code, said, error = bench_here(*arguments(results))
+    assert code == 0, error
+    assert "set aside" in said
     assert records(results) == before
 
 
@@ -169,7 +169,7 @@ def test_reading_commands(results: Path) -> None:
 def test_fresh_runs_all_that_is_asked_for_anew_and_one_worker_and_two_observe_the_same(results: Path) -> None:
     before, old = stamps(results), records(results)
     rest = ATTACKS.replace("jpeg,", "")
-    assert bench(*arguments(results, "--fresh", "--workers", "1", attacks=rest)).returncode == 0
+    assert bench_here(*arguments(results, "--fresh", "--workers", "1", attacks=rest))[0] == 0
     after = stamps(results)
     assert records(results) == old
     kept = [old[name.removesuffix(".json")] for name in before if after[name] == before[name]]
