@@ -5,14 +5,20 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 ARGS ?= --schemes all --attacks all
 
-.PHONY: run test clean
+.PHONY: run test lint types tests clean
 run: .venv/.installed
 	$(BIN)/bench run $(ARGS)
 
-test: .venv/.developed
+# `make -j2 -O test` runs them side by side, and prints what each one said in one piece.
+test: lint types tests
+lint types tests: .venv/.developed
+tests: export PYTHONDONTWRITEBYTECODE = # or each of some hundred processes compiles the sources anew
+lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+types:
 	$(BIN)/mypy
+tests:
 	$(BIN)/python -m pytest
 
 .venv/bin/python:

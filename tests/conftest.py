@@ -2,19 +2,78 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
+import pickle
 import shutil
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench import arguments, bench, bundle
-from lab import Lab
+from lab import Exhibit, Lab
+
+TESTS = Path(__file__).parent
+LONGEST = (  # files and folders whose tests take longest
+    "test_contract.py", "hostile", "reliability", "benchmark/app", "benchmark/execution", "test_", "schemes", "attacks",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files begin first, so that none of pytest's processes is left with one at the end."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(TESTS).as_posix()
+        return next((number for number, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
+
+    items.sort(key=place)
+
+
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """The session's folder of temporary files that all of pytest's processes see."""
+    folder = factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def once(path: Path, make: Callable[[], object]) -> None:
+    """Call `make`, which leaves something at `path`, unless another process has; who comes meanwhile waits."""
+    with Path(f"{path}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not lock.seek(0, os.SEEK_END):
+            make()
+            lock.write("made")
+
+
+class SharedLab(Lab):
+    """A lab whose unmarked and marked models lie in `folder`, made once for every process with a lab on it."""
+
+    def __init__(self, folder: Path, kind: str = "classification") -> None:
+        super().__init__(kind)
+        task = self.context.task.name
+
+        def kept(name: str, make: Callable[[], Exhibit]) -> Exhibit:
+            path = folder / f"{sha256(f'{task}: {name}'.encode()).hexdigest()}.pickle"
+            once(path, lambda: path.write_bytes(pickle.dumps(make())))
+            exhibit: Exhibit = pickle.loads(path.read_bytes())
+            return exhibit
+
+        def null(index: int) -> Exhibit:
+            return kept(f"null {index}", lambda: self._null(index))
+
+        def embed(scheme: Any, replicate: int = 0) -> Exhibit:
+            name = f"{type(scheme).__module__}.{scheme}, seed {replicate}"
+            return kept(name, lambda: self.embed_afresh(scheme, replicate))
+
+        self.null, self.embed = cache(null), cache(embed)
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
-    return Lab()
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return SharedLab(shared_folder(tmp_path_factory))
 
 
 def _real(folder: str) -> Path:
@@ -48,17 +107,21 @@ def cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def image_lab() -> Lab:
-    return Lab("image-to-image")
+def image_lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return SharedLab(shared_folder(tmp_path_factory), "image-to-image")
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder after one undisturbed run of the small profile with two workers. Copy it to change it."""
-    results = tmp_path_factory.mktemp("finished") / "results"
-    done = bench(*arguments(results, "--workers", "2"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return results
+    made = shared_folder(tmp_path_factory) / "finished"
+
+    def make() -> None:
+        done = bench(*arguments(made, "--workers", "2"))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    once(made, make)
+    return shutil.copytree(made, tmp_path_factory.mktemp("finished") / "results", copy_function=shutil.copy2)
 
 
 @pytest.fixture(scope="session")

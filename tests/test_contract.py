@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,8 +27,7 @@ from benchmark.contract import (
 from benchmark.planning.profile import LEAST_NULLS
 from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import Setting, select_attacks, select_schemes
-from benchmark.protocol.key_form import Form, forms
-from benchmark.protocol.objects import Key, Release, Service
+from benchmark.protocol.objects import Release, Service
 from benchmark.protocol.parties import stream
 from benchmark.protocol.steps import steal, useful
 from benchmark.store import artefacts
@@ -135,7 +132,7 @@ def test_what_is_declared_to_fail_does_for_some_seed(lab: Lab, nulls: list[Exhib
     scheme: Scheme = made(label)
 
     def found(replicate: int) -> bool:
-        exhibit = lab.embed_afresh(scheme, replicate)
+        exhibit = lab.embed(scheme, replicate)
         pool = [lab.observe(scheme, null, exhibit.key) for null in nulls[:8]]
         return weigh(lab.observe(scheme, exhibit), {"clean": pool}, ALPHA).state == "present"
 
@@ -217,71 +214,6 @@ def test_a_key_with_another_secret_is_inadmissible(lab: Lab, label: str) -> None
     found = scheme.admissible(dataclasses.replace(key, secret=bytes(32)))
     assert found.well_formed
     assert found.bound == (not found.hash_bound)  # bits that a claimant declares hang on no secret
-
-
-@schemes
-def test_a_key_with_a_field_of_another_form_is_not_well_formed(lab: Lab, label: str) -> None:
-    """Each field in turn, in every way in which it can miss what it declares: a refusal in one line, never a crash."""
-    scheme: Scheme = made(label)
-    key = lab.embed(scheme).key
-    tried = set()
-    for name, what, value in misshapen(scheme, key):
-        found = scheme.admissible(dataclasses.replace(key, **{name: value}))
-        assert not found.well_formed, (name, what)
-        assert not found.bound, (name, what)
-        assert found.reason, (name, what)
-        assert "\n" not in found.reason
-        tried.add((name, what))
-    for name, (hint, form) in forms(type(key)).items():
-        ways = {"type"} | ({"dtype", "dimensions"} if hint is torch.Tensor else set())
-        ways |= {"length"} if "length" in form else set()
-        ways |= {"twice"} if form.get("distinct") else set()
-        assert ways <= {what for one, what in tried if one == name}, name
-
-
-def misshapen(scheme: Scheme, key: Key) -> Iterator[tuple[str, str, Any]]:
-    """(field, what is wrong, a value): every field with its type, length, dtype, shape, items or values wrong."""
-    shared = Counter(
-        (word, isinstance(getattr(key, name), tuple))
-        for name, (_, form) in forms(type(key)).items()
-        for word in form.get("shape", ())
-    )
-    for name, (_, form) in forms(type(key)).items():
-        value = getattr(key, name)
-        yield name, "type", None
-        if "length" in form:
-            yield name, "length", value + value[:1]
-        if form.get("distinct"):
-            first = [value[0], *value[:-1]]
-            yield name, "twice", torch.stack(first) if isinstance(value, torch.Tensor) else tuple(first)
-        if isinstance(value, int) and "low" in form:
-            yield name, "less", form["low"] - 1
-        for place, one in enumerate(value if isinstance(value, tuple) else [value]):
-            if not isinstance(one, torch.Tensor):
-                continue
-            bound = {
-                axis
-                for axis, word in enumerate(form.get("shape", ()))
-                if isinstance(word, int) or hasattr(scheme, word) or shared[word, isinstance(value, tuple)] > 1
-            }
-            for what, wrong in spoiled(one, form, bound, getattr(key, form.get("below", ""), None)):
-                yield name, what, (*value[:place], wrong, *value[place + 1 :]) if isinstance(value, tuple) else wrong
-
-
-def spoiled(one: torch.Tensor, form: Form, bound: set[int], below: int | None) -> Iterator[tuple[str, torch.Tensor]]:
-    """A tensor in all the ways in which it misses `form`; `bound`: the axes whose size is not free."""
-    yield "dtype", one.to(torch.float64)
-    yield "dimensions", one[None]
-    for axis in bound:
-        more = one.new_ones([1 if other == axis else size for other, size in enumerate(one.shape)])
-        yield f"axis {axis}", torch.cat([one, more], axis)
-    if not one.numel():
-        return
-    for what, value in (("less", form["low"] - 1 if "low" in form else None), ("more", below), ("NaN", float("nan"))):
-        if value is not None and (what != "NaN" or one.is_floating_point()):
-            wrong = one.clone()
-            wrong.view(-1)[0] = value
-            yield what, wrong
 
 
 @schemes

@@ -146,9 +146,9 @@ def test_a_damaged_artefact_is_rebuilt(results: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    done = bench(*arguments(results, attacks=f"{ATTACKS},prune(amount=0.9)"))
-    assert done.returncode == 0
-    assert "runs again" in done.stdout
+    code, said, error = bench_here(*arguments(results, attacks=f"{ATTACKS},prune(amount=0.9)"))
+    assert code == 0, error
+    assert "runs again" in said
     after = records(results)
     assert {id: after[id] for id in before} == before
 
@@ -158,9 +158,9 @@ def test_a_truncated_record_is_made_again(results: Path) -> None:
     victim = next(id for id, record in before.items() if record["kind"] == "judged")
     path = results / "store" / "records" / victim[:2] / f"{victim}.json"
     path.write_text(path.read_text()[:100])
-    done = bench(*arguments(results))
-    assert done.returncode == 0
-    assert "set aside" in done.stdout
+    code, said, error = bench_here(*arguments(results))
+    assert code == 0, error
+    assert "set aside" in said
     assert records(results) == before
 
 
@@ -183,7 +183,7 @@ def test_reading_commands(results: Path) -> None:
 def test_fresh_runs_all_that_is_asked_for_anew_and_one_worker_and_two_observe_the_same(results: Path) -> None:
     before, old = stamps(results), records(results)
     rest = ATTACKS.replace("jpeg,", "")
-    assert bench(*arguments(results, "--fresh", "--workers", "1", attacks=rest)).returncode == 0
+    assert bench_here(*arguments(results, "--fresh", "--workers", "1", attacks=rest))[0] == 0
     after = stamps(results)
     assert records(results) == old
     kept = [old[name.removesuffix(".json")] for name in before if after[name] == before[name]]

@@ -90,7 +90,7 @@ def test_every_command_names_a_damaged_record_and_what_helps(results: Path) -> N
     _, _, said = bench_here("status", "--results", str(results), "--run", "small")
     assert f"{path}.damaged: status must be one of" in said
     assert "it is left out, and `bench run --schemes" in said
-    assert bench(*arguments(results)).returncode == 0
+    assert bench_here(*arguments(results))[0] == 0
 
 
 def test_another_selection_keeps_the_first_board(results: Path) -> None:
@@ -120,9 +120,9 @@ def test_the_store_is_verified_and_what_it_advises_makes_it_whole(results: Path)
     remedy = json.loads(output)["remedies"]["small"]
     assert len(remedy["jobs"]) == 2
     assert remedy["command"].endswith("--retry damaged")
-    done = bench(*arguments(results, "--retry", "damaged"))
-    assert done.returncode == 0, done.stderr
-    assert "2 jobs to run" in done.stdout
+    code, said, error = bench_here(*arguments(results, "--retry", "damaged"))
+    assert code == 0, error
+    assert "2 jobs to run" in said
     assert damaged(results) == []
     assert records(results) == before
 

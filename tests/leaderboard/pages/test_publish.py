@@ -146,14 +146,15 @@ def test_no_page_needs_torch() -> None:
 
 def test_the_readme_s_attack_works(finished: Path, tmp_path: Path) -> None:
     """The example is taken out of the README and run."""
-    from bench import arguments, bench, verdicts
+    from bench import arguments, bench_here, verdicts
 
     (example,) = re.findall(r"```python\n(.*?)```", README_FILE.read_text(), re.DOTALL)
     assert len([line for line in example.splitlines() if line.strip()]) <= 25
     (tmp_path / "weight_noise.py").write_text(example)
     results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
-    done = bench(*arguments(results, "--plugin", str(tmp_path / "weight_noise.py"), attacks="none,weight-noise*"))
-    assert done.returncode == 0, done.stderr
+    command = arguments(results, "--plugin", str(tmp_path / "weight_noise.py"), attacks="none,weight-noise*")
+    code, _, error = bench_here(*command)
+    assert code == 0, error
     words = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
     assert {"weight-noise(scale=0.1)", "weight-noise(scale=0.3)"} <= words.keys()
     assert words["weight-noise(scale=0.1)"]["verdict"] == "survived"
