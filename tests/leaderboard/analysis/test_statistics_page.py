@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from leaderboard.analysis.error_rates import ALPHAS, calibrate
 from leaderboard.judge.evidence import weigh
@@ -102,3 +103,9 @@ def test_power_before_and_now(published: dict[str, Any], name: str) -> None:
     one = one_of(published, name)
     both = [power[alpha] for alpha in ALPHAS[1:] for power in (one.strict_power, one.power)]
     assert row(name, "was reset to chance. Before") == [f"{100 * share:.1f} %" for share in both]
+
+
+def test_what_the_second_side_costs() -> None:
+    """Half of 96 bits stay, the other half hits by chance: the least total of one side is 64, of two it is 65."""
+    one, two = (stats.binom.sf(least - 48 - 1, 48, 0.5) for least in (64, 65))
+    assert f"costs passports {100 * (one - two):.1f} points at 0.001: on one side it would be {100 * one:.1f} %" in TEXT
