@@ -17,7 +17,7 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.rules import RULES
 from leaderboard.pages.reproduce_command import reproduce
 
-BOARD_SCHEMA = 2
+BOARD_SCHEMA = 3
 _AS_IT_IS = frozenset({str, int, bool, type(None)})
 _RUN = ("run", "version", "command", "created", "profile")
 

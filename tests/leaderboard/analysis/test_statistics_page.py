@@ -1,0 +1,111 @@
+"""docs/statistics.md: its worked numbers come out of the code, its tables out of the published calibration."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from leaderboard.analysis.error_rates import ALPHAS, calibrate
+from leaderboard.judge.evidence import weigh
+from leaderboard.judge.run import read_run
+from leaderboard.pages.publish import PUBLISHED
+from leaderboard.pages.sections.innocents import none_bounds
+from leaderboard.stats.fresh_keys import Closed
+
+from ..conftest import NULL_HITS
+
+PAGE = Path(__file__).parents[3] / "docs" / "statistics.md"
+TEXT = " ".join(PAGE.read_text().split())
+
+
+def seen(total: int, n: int, p: float) -> dict[str, Any]:
+    channel = {"hits": "1" * total + "0" * (n - total), "law": {"kind": "binomial", "p": p}}
+    return {"evidence": "c", "channels": {"c": channel}, "gates": {}, "unreadable": None}
+
+
+def states(n: int, p: float, **reading: Any) -> dict[str, list[int]]:
+    nulls = [seen(hits, n, p) for hits in NULL_HITS]
+    found: dict[str, list[int]] = {}
+    for total in range(n + 1):
+        found.setdefault(weigh(seen(total, n, p), {"clean": nulls}, 1e-3, **reading).state, []).append(total)
+    return found
+
+
+def test_the_worked_example_of_labels() -> None:
+    found = states(100, 0.1)
+    assert (found["absent"], found["unclear"]) == ([*range(14)], [*range(14, 21)])
+    assert "theta = theta0 = 21; absent up to 13, unclear from 14 to 20, present from 21." in TEXT
+    strict = states(100, 0.1, strict=True)
+    assert strict["present"][0] == 23
+    assert "theta = 23, and 21 and 22 lack nulls" in TEXT
+
+
+def test_the_worked_example_of_bits() -> None:
+    found = states(96, 0.5)
+    assert found["present"] == [*range(32), *range(65, 97)]
+    assert found["absent"] == [*range(40, 57)]
+    ps = [f"{10 ** Closed(96, 0.5).log10_p(total, 1e-3):.1e}".replace("e-0", "e-") for total in (64, 65)]
+    assert f"(p of 64 is {ps[0]}, of 65 {ps[1]}), absent from 40 to 56" in TEXT
+
+
+def test_what_none_of_so_many_bounds() -> None:
+    said = none_bounds(16)
+    assert said == (
+        "None of 16 unmarked models bounds the rate of those that score as high by 17 % "
+        "(one-sided 95 %; 60: 4.9 %, 299: 1 %, 2,995: 0.1 %)."
+    )
+    assert "16: 17 %, 60: 4.9 %, 299: 1 %, 2,995: 0.1 %" in TEXT
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, Any]:
+    found = calibrate(read_run(PUBLISHED / "calibrate"))
+    return {one.scheme.replace("version=v1,", ""): one for one in found}
+
+
+def row(name: str, table: str) -> list[str]:
+    """The cells of a row of the table behind these words."""
+    (line,) = re.findall(rf"^\| {re.escape(name)} \|(.*)\|$", PAGE.read_text().partition(table)[2].partition("\n\n|")[2]
+                         .partition("\n\n")[0], re.MULTILINE)  # fmt: skip
+    return [cell.strip() for cell in line.split("|")]
+
+
+def one_of(published: dict[str, Any], name: str) -> Any:
+    parts = [part.strip() for part in name.split(",")][:2]
+    return next(one for label, one in published.items() if all(part in label for part in parts if "of " not in part))
+
+
+@pytest.mark.parametrize(
+    "name", ["adi", "rose", "passport, recipe=shuffle", "passport, recipe=signed", "keynet, of 2,007, by the larger p"]
+)
+def test_accusations_by_fresh_keys(published: dict[str, Any], name: str) -> None:
+    rates = one_of(published, name).fresh_keys.accusing
+    assert row(name, "in 999 of 1,000 such checks:") == [str(rates[alpha].count) for alpha in ALPHAS]
+
+
+def test_accusations_of_innocents(published: dict[str, Any]) -> None:
+    fired = {label: sum(pool.both[1e-3].count for pool in one.pools) for label, one in published.items()}
+    models = {label: sum(pool.both[1e-3].n for pool in one.pools) for label, one in published.items()}
+    assert {label.partition("(")[0] for label, count in fired.items() if count} == {"deepmodel"}
+    assert {models[label] for label in models if "deepmodel" not in label} == {168}
+    (image,) = (label for label in models if "deepmodel" in label)
+    assert (fired[image], models[image]) == (1, 48)
+    assert "none of the 168 innocent models" in TEXT
+    assert "accuses one of 48" in TEXT
+
+
+@pytest.mark.parametrize("name", ["adi", "rose", "passport, recipe=shuffle", "keynet", "deepmodel"])
+def test_power_before_and_now(published: dict[str, Any], name: str) -> None:
+    one = one_of(published, name)
+    both = [power[alpha] for alpha in ALPHAS[1:] for power in (one.strict_power, one.power)]
+    assert row(name, "was reset to chance. Before") == [f"{100 * share:.1f} %" for share in both]
+
+
+def test_what_the_second_side_costs() -> None:
+    """Half of 96 bits stay, the other half hits by chance: the least total of one side is 64, of two it is 65."""
+    one, two = (stats.binom.sf(least - 48 - 1, 48, 0.5) for least in (64, 65))
+    assert f"costs passports {100 * (one - two):.1f} points at 0.001: on one side it would be {100 * one:.1f} %" in TEXT
