@@ -20,9 +20,13 @@ _HUGE = 1e100  # no score or cost is as large, and the square of none is infinit
 
 @dataclass(frozen=True)
 class RecordedOutcomes:
-    """A model on the test set, item by item: right and wrong as 1 and 0, or PSNR, that of doing nothing, and SSIM."""
+    """A model on the test set, item by item: right and wrong as 1 and 0, or PSNR, that of doing nothing, and SSIM.
+
+    majority: right and wrong of the most frequent class; None in older records.
+    """
 
     correct: str | None = None
+    majority: str | None = None
     psnr: list[float] | None = None
     identity: list[float] | None = None
     ssim: list[float] | None = None
@@ -30,7 +34,8 @@ class RecordedOutcomes:
     def __post_init__(self) -> None:
         if (self.correct is None and self.psnr is None) or (self.psnr is None) != (self.identity is None):
             raise ValueError("a model has right and wrong answers, or psnr and identity")
-        _bits(self.correct or "")
+        _bits((self.correct or "") + (self.majority or ""))
+        _alike(*([self.correct, self.majority] if self.majority is not None else []))
         _alike(self.psnr, self.identity, *([self.ssim] if self.ssim else []))
 
 

@@ -125,7 +125,8 @@ class DescribedAttack:
     """A column: an attack or a chain at one setting.
 
     access: what the thief needs of the release. tasks: the kinds of task that every stage serves. target: "none" where
-    he never looks at the marked model. claim: whether he ends with a key of his own.
+    he never looks at the marked model. claim: whether he ends with a key of his own. evidence: the channel that decides
+    where the scheme observes it, in place of the scheme's own; "" for that one.
     """
 
     label: str
@@ -139,6 +140,7 @@ class DescribedAttack:
     target: str
     claim: bool
     stages: tuple[DescribedStage, ...]
+    evidence: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in (*ATTACK_KINDS, *ORACLE_KINDS):

@@ -51,7 +51,8 @@ class Cell:
     model as delivered and in the suspect. utility: suspect against delivered model. gates: the suspect's.
     channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
     where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. pool, share: the thief's images;
-    overlap: those of the key among them.
+    overlap: those of the key among them. channel: the one that decides instead of the scheme's own evidence, "" for
+    that; where the scheme has no such channel, its own decides all the same.
     """
 
     task: str
@@ -77,16 +78,19 @@ class Cell:
     pool: str = "disjoint"
     share: float = 1.0
     overlap: Overlap | None = None
+    channel: str = ""
 
 
 def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], track: Track) -> Cell:
     """The cell of one entry of run.json's `cells`; `attack` is its row's entry, `track` its scheme's."""
     innocent, claim, jobs = planned.get("innocent", False), bool(attack["claim"]), planned.get("jobs", {})
+    channel = "" if claim else attack.get("evidence", "")
     if (reason := planned.get("reason")) is not None:
         found: dict[str, Any] = {"verdict": Verdict("not-applicable", reason)}
     else:
         try:
-            found = _judged(read_case(run, jobs, innocent=innocent, claim=claim), Thresholds.of(track))
+            case = read_case(run, jobs, innocent=innocent, claim=claim, channel=channel)
+            found = _judged(case, Thresholds.of(track))
         except (ValueError, KeyError, TypeError) as error:
             # a plug-in's observations that don't fit together cost their own cell
             why = f"its observations can't be weighed: {type(error).__name__}: {error}"
@@ -105,6 +109,7 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
         cost=cost_of(run, jobs.get("suspect" if innocent else "attacked")),
         pool=pool,
         share=share,
+        channel=channel,
         **found,
     )
 
@@ -113,7 +118,8 @@ def verdict_at(run: Run, cell: Cell, court: Thresholds) -> Verdict:
     """The verdict of a judged cell at other thresholds; that of a cell without evidence is the same at all."""
     if cell.after is None:
         return cell.verdict
-    return decide(read_case(run, cell.jobs, innocent=cell.innocent, claim=cell.claim), court).verdict
+    case = read_case(run, cell.jobs, innocent=cell.innocent, claim=cell.claim, channel=cell.channel)
+    return decide(case, court).verdict
 
 
 def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from leaderboard.stats import null_tests, tails
 from leaderboard.stats.null_tests import OWN_POOL, EvidenceScore, Grade, NullTest, ScoreKind
+from leaderboard.stats.reach import winnable
 
 __all__ = ["NEAR", "OWN_POOL", "TOO_FEW", "Evidence", "Weighing", "weigh"]
 
@@ -123,6 +124,13 @@ class Weighing:
             nulls = {"pools": self._printed(alpha), "null_mean": None if own is None else _mean(own)}
             self.read[alpha] = self._unread(nulls) if self.suspect is None else self._seen(self.suspect, alpha, nulls)
         return self.read[alpha]
+
+    def winnable(self, alpha: float) -> bool:
+        """Whether any key could be present: one whose every item hits, where fresh keys hit nothing.
+
+        True of a suspect that can't be read, which tells nothing about the test.
+        """
+        return self.suspect is None or winnable(self.test, self.suspect.kind, self.suspect.n, alpha)
 
     @cached_property
     def bounds(self) -> tuple[float, float, tuple[float, float]]:

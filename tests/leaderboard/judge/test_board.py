@@ -14,8 +14,8 @@ from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import read_run
 from leaderboard.judge.verdicts import Tally, Verdict
-from leaderboard.pages import wording
 from leaderboard.pages.sections import innocents
+from leaderboard.pages.sections.legend import LEGEND, RARE
 
 from ..conftest import observation
 
@@ -28,7 +28,8 @@ def cell(board: Board, attack: str, scheme: str = "adi", *, innocent: bool = Fal
 def test_every_word_occurs_where_it_should(full: Any) -> None:
     board = full.board()
     assert cell(board, "survived").verdict == Verdict("survived")
-    assert cell(board, "claim-refused").verdict.flags == ("claim-refused",)
+    assert cell(board, "useless").verdict == Verdict("survived", flags=("useless",))
+    assert cell(board, "unprovable").verdict == Verdict("unprovable", "gate lost: fidelity")
     assert cell(board, "removed").verdict == Verdict("removed")
     assert cell(board, "utility-lost").verdict.word == "utility-lost"
     for why in ("evidence", "utility", "both", "nulls"):
@@ -43,7 +44,7 @@ def test_every_word_occurs_where_it_should(full: Any) -> None:
     assert cell(board, "none", innocent=True).verdict.word == "not-marked"
     assert cell(board, "survived", innocent=True).verdict.word == "false-positive"
     seen = {one.verdict.word for one in board.cells} | {flag for one in board.cells for flag in one.verdict.flags}
-    assert seen == set(wording.LEGEND) - {"claim-unclear", *wording.RARE}
+    assert seen == set(LEGEND) - set(RARE)
 
 
 def test_evidence_and_utility_are_those_of_the_records(full: Any) -> None:
@@ -195,8 +196,8 @@ def test_a_null_that_would_be_accused_is_counted(case: Any) -> None:
 def test_tallies_count_undecided_both_ways_and_keep_boards_apart(full: Any) -> None:
     adi, weak = full.board().schemes
     removal = adi.tallies["removal"]
-    assert (removal.held, removal.broken, removal.undecided, removal.judged) == (3, 3, 4, 10)
-    assert removal.shares == (pytest.approx(0.3), pytest.approx(0.7))
+    assert (removal.held, removal.useless, removal.broken, removal.undecided, removal.judged) == (1, 2, 4, 4, 11)
+    assert removal.shares == (pytest.approx(3 / 11), pytest.approx(7 / 11))
     assert removal.left_out == 6
     assert (adi.tallies["ambiguity"].broken, adi.committed["ambiguity"].broken) == (1, 0)
     assert adi.tallies["evasion"] == Tally({})
@@ -224,7 +225,7 @@ def test_seeds_are_tallied_together(case: Any) -> None:
         shared = case.scheme("adi", replicate=replicate)
         case.hit(shared, "adi", "prune", hits, replicate=replicate)
     tally = case.board().schemes[0].tallies["removal"]
-    assert (tally.held, tally.judged) == (2, 3)
+    assert (tally.held, tally.useless, tally.judged) == (2, 0, 3)
     assert len(case.board().schemes[0].fidelity) == 3
 
 
