@@ -23,7 +23,7 @@ from leaderboard.pages.reproduction_page import reproduction_json
 FIGURES = "figures"  # the folder of the figures, beside the pages
 _FIGURES = ("false-positives*.png", "false-positives*.svg", "curves*.png", "curves*.svg")
 _FORMULA = ("=", "+", "-", "@")
-_NEWER = ("key_images", "key_images_held")  # columns that older boards have nothing for
+_NEWER = ("key_images", "key_images_held", "deciding_channel")  # columns that older boards have nothing for
 
 
 @paused()
@@ -102,7 +102,7 @@ def records(run: Run) -> str:
 def matrix_csv(board: Board) -> str:
     """`leaderboard.frame` as CSV: one line per cell, innocents among them; fields without a value are empty.
 
-    Boards from before the key's images were looked for in the thief's pool have no columns for them.
+    Columns that older boards have nothing for are left out where they are empty.
     Whole totals are written as counts. Texts that a spreadsheet would take for a formula start with a quote mark.
     """
     import pandas as pd  # it loads slowly, and only here
@@ -111,7 +111,8 @@ def matrix_csv(board: Board) -> str:
 
     made = cells(board)
     made = made.drop(columns=[name for name in _NEWER if made[name].isna().all()])
-    for name in (column.name for column in COLUMNS if column.dtype in ("category", "string")):
+    worded = {column.name for column in COLUMNS if column.dtype in ("category", "string")}
+    for name in (one for one in made if one in worded):
         texts = made[name].astype(object)
         made[name] = texts.map({text: _plain(text) for text in texts.dropna().unique()})
     for name in (prefix + total for prefix in ("", "fresh_") for total in ("total", "theta", "theta0", "null_max")):

@@ -13,7 +13,7 @@ from leaderboard.stats.seeds import what_seeds_allow
 
 ABOUT_COUNTS = (
     "Held: the mark can still be proved, in a model of use. Useless: the thief lost the utility, with the mark or "
-    "without it. Broken: removed or unprovable, in a model as useful as before."
+    "without it. Broken: removed or unprovable, in a model as useful as before. The rest is undecided."
 )
 
 

@@ -14,10 +14,11 @@ from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import read_run
 from leaderboard.judge.verdicts import Tally, Verdict
-from leaderboard.pages.sections import innocents
+from leaderboard.pages.cell_facts import describe_cell
+from leaderboard.pages.sections import innocents, protocol
 from leaderboard.pages.sections.legend import LEGEND, RARE
 
-from ..conftest import observation
+from ..conftest import observation, outcomes
 
 
 def cell(board: Board, attack: str, scheme: str = "adi", *, innocent: bool = False) -> Cell:
@@ -57,6 +58,50 @@ def test_evidence_and_utility_are_those_of_the_records(full: Any) -> None:
     assert found.accuracy == pytest.approx(0.8)
     assert found.cost is not None
     assert found.cost.steps == 60
+
+
+def know_the_majority(case: Any, job: str, wrong: int) -> None:
+    """The record says what the most frequent class gets, too: all but `wrong`."""
+    record = case.store.read(job)
+    record["result"]["utility"]["majority"] = outcomes(wrong)
+    case.store.write(record)
+
+
+def test_a_model_that_does_not_beat_the_most_frequent_class_is_of_no_use(case: Any) -> None:
+    """12 wrong of 400 is within the budget, and what always naming the class of 97 % gets."""
+    shared = case.scheme("adi")
+    case.hit(shared, "adi", "before", 5, wrong=12)
+    zeros, better = (case.hit(shared, "adi", name, 5, wrong=wrong) for name, wrong in (("zeros", 12), ("better", 8)))
+    for jobs in (zeros, better):
+        know_the_majority(case, jobs["attacked"], 12)
+    board = case.board()
+    assert [cell(board, name).verdict.word for name in ("before", "zeros", "better")] == [
+        "removed", "utility-lost", "removed",
+    ]  # fmt: skip
+    assert "lost: it does not beat the most frequent class" in describe_cell(board, cell(board, "zeros"))
+
+
+def test_a_null_that_does_not_beat_it_is_no_null(case: Any) -> None:
+    case.hit(case.scheme("adi"), "adi", "prune", 5)
+    nulls = [id for id, job in case.run["jobs"].items() if job["kind"] == "null"]
+    for job in nulls:
+        know_the_majority(case, job, 8 if job in nulls[:4] else 40)
+    board = case.board()
+    after = cell(board, "prune").after
+    assert after is not None
+    assert (after.pools["clean"]["J"], after.pools["clean"]["useless"]) == (12, 4)
+    assert board.useless_nulls == {"digits": 4}
+    assert "16 (4 left out: no better than the most frequent class)" in str(protocol.tasks(board).rows)
+
+
+def test_a_model_whose_gate_fails_as_delivered_was_not_marked(case: Any) -> None:
+    """Its owner's claim would have been refused before any thief came."""
+    shared = case.scheme("adi")
+    record = case.store.read(shared["fresh"])
+    record["result"]["observations"] = [observation(96, gate_wrong=80)]
+    case.store.write(record)
+    case.hit(shared, "adi", "prune", observation(96, gate_wrong=0))
+    assert cell(case.board(), "prune").verdict == Verdict("embed-failed", "gate lost: fidelity, before the attack")
 
 
 def test_scratch_is_compared_with_the_attacked_model(full: Any) -> None:
