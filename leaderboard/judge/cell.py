@@ -51,8 +51,8 @@ class Cell:
     model as delivered and in the suspect. utility: suspect against delivered model. gates: the suspect's.
     channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
     where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. pool, share: the thief's images;
-    overlap: those of the key among them. channel: the one that decides instead of the scheme's own evidence, "" for
-    that; where the scheme has no such channel, its own decides all the same.
+    overlap: those of the key among them. channel: the one that decided in place of the scheme's own evidence, since the
+    attack names it and the scheme observes it; "" for that evidence.
     """
 
     task: str
@@ -90,7 +90,7 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
     else:
         try:
             case = read_case(run, jobs, innocent=innocent, claim=claim, channel=channel)
-            found = _judged(case, Thresholds.of(track))
+            found = _judged(case, Thresholds.of(track), channel)
         except (ValueError, KeyError, TypeError) as error:
             # a plug-in's observations that don't fit together cost their own cell
             why = f"its observations can't be weighed: {type(error).__name__}: {error}"
@@ -109,7 +109,6 @@ def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], 
         cost=cost_of(run, jobs.get("suspect" if innocent else "attacked")),
         pool=pool,
         share=share,
-        channel=channel,
         **found,
     )
 
@@ -128,13 +127,14 @@ def thief_of(run: Run, planned: Mapping[str, Any]) -> tuple[str, float]:
     return planned.get("pool", thief["pool"]), planned.get("share", thief["share"])
 
 
-def _judged(case: CaseFile, court: Thresholds) -> dict[str, Any]:
-    """The fields of a cell that rest on its case file."""
-    alike = case.agreement
+def _judged(case: CaseFile, court: Thresholds, channel: str) -> dict[str, Any]:
+    """The fields of a cell that rest on its case file. channel: the one that the attack names."""
+    alike, read = case.agreement, [seen["evidence"] for seen in (case.fresh, case.seen) if seen is not None]
     return {
         **vars(decide(case, court)),
         "accuracy": level(case.suspect),
         "ssim": similarity(case.suspect),
+        "channel": channel if channel in read else "",
         "agreement": Agreement(alike.get("labels"), alike["largest_gap"]) if alike else None,
         "overlap": Overlap(case.overlap["held"], case.overlap["of"]) if case.overlap else None,
         "channels": {} if case.innocent or case.seen is None else _channels(case.fresh, case.seen),

@@ -103,8 +103,12 @@ def false_positives(board: Board) -> Figure:
 
 
 def _fresh(board: Board, scheme: str) -> tuple[Cell, Evidence] | None:
-    """The scheme's first cell that knows the evidence in the model as delivered."""
-    seen = ((cell, cell.before) for cell in board.owners() if cell.scheme == scheme and not cell.claim and cell.before)
+    """The scheme's first cell that knows its own evidence in the model as delivered."""
+    seen = (
+        (cell, cell.before)
+        for cell in board.owners()
+        if cell.scheme == scheme and not (cell.claim or cell.channel) and cell.before
+    )
     return next(((cell, mark) for cell, mark in seen if not wording.is_unreadable(mark)), None)
 
 

@@ -99,7 +99,7 @@ def test_published_boards_have_names() -> None:
 def test_the_csv_holds_the_same_numbers(full: Any) -> None:
     board = full.board()
     read, made = pd.read_csv(io.StringIO(matrix_csv(board))), frame(board)
-    missing = {"key_images", "key_images_held"}  # on a board of which no record counted them
+    missing = {"key_images", "key_images_held", "deciding_channel"}  # this board has nothing for them
     assert list(read) == [name for name in made if name not in missing]
     for column in COLUMNS:
         if column.name not in missing and column.dtype in ("float64", "Int64", "int64"):

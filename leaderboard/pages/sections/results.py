@@ -30,12 +30,14 @@ def _headline(board: Board) -> tuple[str, str]:
         if kind == "control" or not (tally.judged or tally.count(NO_COURT)):
             continue
         undecided = f" ({tally.undecided} undecided)" if tally.undecided else ""
-        if empty := tally.count(NO_COURT):
-            undecided += f" ({empty} more before a court that no key could convince)"
         if kind in CLAIM_KINDS:
             committed = Tally.of(cell.committed or cell.verdict for cell in cells)
-            forged = f"{tally.broken} of {tally.judged} claims forged{undecided}"
-            said.append(f"{kind}: {forged}, {committed.broken} where keys must be committed")
+            forged = f"{tally.broken} of {tally.judged} claims forged{undecided}" if tally.judged else ""
+            empty = (
+                f"{tally.count(NO_COURT)} before a court that no key could convince" if tally.count(NO_COURT) else ""
+            )
+            found = " and ".join(filter(None, (forged, empty)))
+            said.append(f"{kind}: {found}, {committed.broken} forged where keys must be committed")
         else:
             said.append(f"{kind}: {wording.three(tally)} marks{undecided}")
     innocent = Tally.of(cell.verdict for cell in board.cells if cell.innocent)

@@ -43,7 +43,9 @@ def test_the_verdict_rests_on_the_channel_that_the_attack_names(case: Any) -> No
     assert (cell.before.total, cell.after.total) == (98, 53)
     assert cell.after.pools["clean"]["max"] == 45 + max(NULL_HITS)
     assert {name: (one.total, two.total) for name, (one, two) in cell.channels.items()} == {"bits": (100, 100)}
-    assert "53/100 hits" in describe_cell(case.board(), cell)
+    said = describe_cell(case.board(), cell)
+    assert "53/100 hits" in said
+    assert "the channel carried, which this attack names" in said
 
 
 def test_without_a_named_channel_it_is_the_scheme_s_own(case: Any) -> None:
@@ -69,7 +71,7 @@ def test_a_scheme_that_lacks_the_channel_is_judged_by_its_own(case: Any) -> None
     case.attack("flip", evidence="carried_bits")
     case.hit(shared, "adi", "flip", observation(96))
     (cell,) = case.board().at("adi", "flip")
-    assert (cell.verdict.word, cell.after.total) == ("survived", 96)
+    assert (cell.verdict.word, cell.after.total, cell.channel) == ("survived", 96, "")
 
 
 def test_an_unreadable_suspect_counts_on_the_named_channel(case: Any) -> None:
@@ -78,7 +80,7 @@ def test_an_unreadable_suspect_counts_on_the_named_channel(case: Any) -> None:
     record["result"]["observations"] = [{"evidence": "", "channels": {}, "gates": {}, "unreadable": "another shape"}]
     case.store.write(record)
     cell = only(case.board())
-    assert (cell.verdict.word, cell.verdict.reason) == ("removed", "another shape")
+    assert (cell.verdict.word, cell.verdict.reason, cell.channel) == ("removed", "another shape", "carried")
     assert cell.after.null_mean == 45 + sum(NULL_HITS) / len(NULL_HITS)
 
 

@@ -40,7 +40,7 @@ def test_a_square_says_verdict_evidence_and_change(full: Any) -> None:
 def test_the_headline_gives_each_board_its_own_numbers(full: Any) -> None:
     headline = page(full.board()).split("\n\n")[1]
     assert "Removal: 1 held, 2 useless, 4 broken of 11 marks (4 undecided)" in headline
-    assert "ambiguity: 1 of 3 claims forged (1 undecided), 0 where keys must be committed" in headline
+    assert "ambiguity: 1 of 3 claims forged (1 undecided), 0 forged where keys must be committed" in headline
     assert "1 of 2 verdicts on innocent models accuse them" in headline
 
 
