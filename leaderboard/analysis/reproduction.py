@@ -19,6 +19,7 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import OWN_POOL
 from leaderboard.judge.results import observations
 from leaderboard.judge.run import ANOTHER_VERSION, Run
+from leaderboard.judge.verdicts import NO_COURT
 from leaderboard.stats.seeds import LEAST_FOR_INTERVAL
 from leaderboard.stats.tails import rarity, t_interval
 
@@ -100,7 +101,8 @@ def _measure(board: Board, claim: ReportedClaim, declared: Mapping[str, Any]) ->
     role, measure = _MEASURES[claim.quantity]
     readings = []
     for cell in cells:
-        if cell.verdict.word in _UNMEASURED:
+        empty = claim.quantity == "verdict" and cell.verdict.word == NO_COURT  # its other numbers are what they are
+        if cell.verdict.word in _UNMEASURED or empty:
             return f"{cell.verdict.word}: {cell.verdict.reason or 'no reason given'}"
         value = measure(board.run, claim, cell)
         if value is None:

@@ -177,6 +177,18 @@ def test_seeds_have_an_interval_from_three_on(case: Any) -> None:
     assert "the mean over 3 seeds with its 95 % interval" in text
 
 
+def test_a_rejection_by_a_court_that_nobody_could_convince_agrees_with_nothing(told: Any, case: Any) -> None:
+    """Seven fresh keys can't be enough for anybody."""
+    seen = observation(96)
+    seen["channels"]["bits"]["law"] = {"kind": "redrawn", "totals": [9] * 7}
+    case.hit(case.scheme("adi"), "adi", "fake1", seen, kind="ambiguity")
+    case.run["cells"] = case.run["cells"][-1:]
+    (verdict, mark) = outcomes(told(claim("it", attack="fake1", quantity="verdict", small="is rejected"),
+                                    claim("mark", attack="fake1")))  # fmt: skip
+    assert (verdict.verdict, (verdict.reason or "").split(":")[0]) == (NOT_MEASURED, "no-court")
+    assert (mark.value, mark.verdict) == (96.0, DIRECTION_HOLDS)
+
+
 def test_one_seed_is_said_to_have_no_interval(told: Any) -> None:
     assert "One seed: what is measured has no interval" in page(told(claim("it")))
 
