@@ -229,6 +229,8 @@ COLUMNS = (
            then=_gates),
     Column("channels", "string", "", "Totals of observations that are printed and never decide, as total/items.",
            then=lambda seen: "; ".join(f"{name} {one.total:g}/{one.n}" for name, (_, one) in seen.items())),
+    Column("deciding_channel", "category", "", "The channel that decided in place of the scheme's own, since the "
+           "attack names it; missing where it names none.", "cell.channel", lambda one: one or None),
     _described("release", "scheme", "What the owner gives out: labels, probabilities, outputs or weights."),
     _described("court", "scheme", "What a court must see of the examined model."),
     _described("access", "attack", "What the attack needs of the released model."),

@@ -122,7 +122,8 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         totals = (foreign == places).sum(1).tolist()
         own = int((signed == places).sum())
         reached = sum(total >= own for total in totals)
-        fresh = wm.redrawn(totals, *self._more(suspect, key, court, wm.Data(carriers, places), own, _ENOUGH - reached))
+        more = self._more(suspect, key, court, wm.Data(carriers, places), own, _ENOUGH - reached)
+        fresh = wm.redrawn(totals, *more, MOST_IDENTITIES)
         channels = {
             "challenges": wm.Channel(signed == places, fresh),
             # a hit: taken for what it is; printed, never counted

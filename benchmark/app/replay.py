@@ -235,7 +235,8 @@ def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check
         if job is not None and (examiner.folder / artefact_name(job, "service")).is_file():
             outcomes = steps.utility(examiner.answers(job).outputs, examiner.test)
             result = records[job]["result"]
-            checks.append(compared(f"answers of the {name}", result["utility"], outcomes))
+            known = {field: outcomes[field] for field in outcomes.keys() & result["utility"].keys()}  # older: fewer
+            checks.append(compared(f"answers of the {name}", result["utility"], known))
             records[job] = {**records[job], "result": {**result, "utility": outcomes}}
     for role, name in (("fresh", "delivered model"), ("judged", "suspect")):
         job = jobs.get(role)

@@ -31,15 +31,16 @@ def poisson_binomial(p: Sequence[float]) -> NullDistribution:
     return NullDistribution("poisson-binomial", {"p": list(p)})
 
 
-def redrawn(totals: Sequence[float], more: int = 0, reached: int = 0) -> NullDistribution:
+def redrawn(totals: Sequence[float], more: int = 0, reached: int = 0, most: int = 0) -> NullDistribution:
     """The totals that fresh keys score on the same suspect: at least 8 of them, better 19 or more.
 
     more: keys that were drawn after them, of which `reached` scored the suspect's own total or more; what else they
     scored need not be known. 1/alpha - 1 keys give a p-value by rank alone. Drawing may stop at the first key after
-    `totals` by which so many as were set beforehand have reached it (Besag & Clifford, Biometrika 78 (1991) 301).
+    `totals` by which so many as were set beforehand have reached it (Besag & Clifford, Biometrika 78 (1991) 301); most:
+    how many are drawn where none does.
     """
     further = {"more": more, "reached": reached} if more else {}
-    return NullDistribution("redrawn", {"totals": list(totals), **further})
+    return NullDistribution("redrawn", {"totals": list(totals), **further, **({"most": most} if most else {})})
 
 
 @dataclass(frozen=True)

@@ -109,13 +109,16 @@ def useful(service: Service, data: Data, context: TaskContext) -> dict[str, Any]
 def utility(outputs: Tensor, data: Data) -> dict[str, Any]:
     """How useful a service is that answers `data` with `outputs`, item by item.
 
-    Classification: `correct`, one character an image; whoever names a class that the task hasn't is wrong.
+    Classification: `correct`, one character an image, and `majority`, the same of a model that always names the class
+    that is most frequent in `data`; whoever names a class that the task hasn't is wrong.
     Image-to-image: `psnr` in dB and `ssim` of every answer against the clean image, and the PSNR of the degraded input
     itself (`identity`).
     """
     outputs = outputs.to(data.x.device)
     if outputs.dim() == 2:
-        return {"correct": bits(outputs.argmax(1) == data.y)}
+        labels = data.y.cpu()
+        majority = labels == labels.bincount().argmax()
+        return {"correct": bits(outputs.argmax(1).cpu() == labels), "majority": bits(majority)}
     clean = as_float(data.y)
     return quality(outputs, clean) | {"identity": psnr(data.images(), clean).tolist()}
 

@@ -20,9 +20,13 @@ _HUGE = 1e100  # no score or cost is as large, and the square of none is infinit
 
 @dataclass(frozen=True)
 class RecordedOutcomes:
-    """A model on the test set, item by item: right and wrong as 1 and 0, or PSNR, that of doing nothing, and SSIM."""
+    """A model on the test set, item by item: right and wrong as 1 and 0, or PSNR, that of doing nothing, and SSIM.
+
+    majority: right and wrong of the most frequent class; None in older records.
+    """
 
     correct: str | None = None
+    majority: str | None = None
     psnr: list[float] | None = None
     identity: list[float] | None = None
     ssim: list[float] | None = None
@@ -30,7 +34,8 @@ class RecordedOutcomes:
     def __post_init__(self) -> None:
         if (self.correct is None and self.psnr is None) or (self.psnr is None) != (self.identity is None):
             raise ValueError("a model has right and wrong answers, or psnr and identity")
-        _bits(self.correct or "")
+        _bits((self.correct or "") + (self.majority or ""))
+        _alike(*([self.correct, self.majority] if self.majority is not None else []))
         _alike(self.psnr, self.identity, *([self.ssim] if self.ssim else []))
 
 
@@ -83,6 +88,9 @@ class ModelResult:
             raise ValueError("it has artefacts of other roles")
 
 
+_MOST_KEYS = 1_000_000  # that a law may be drawn from
+
+
 @dataclass(frozen=True)
 class KeyLaw:
     """How the total of a channel is distributed under a fresh key; see `benchmark.protocol.observations`."""
@@ -92,6 +100,7 @@ class KeyLaw:
     totals: list[float] | None = None
     more: int = 0
     reached: int = 0
+    most: int = 0
 
     def __post_init__(self) -> None:
         form = {"binomial": float, "poisson-binomial": list, "redrawn": type(None)}[self.kind]
@@ -99,6 +108,8 @@ class KeyLaw:
             raise ValueError(f"a {self.kind} law has other parameters")
         if not 0 <= self.reached <= self.more or (self.more and not self.totals):
             raise ValueError(f"{self.reached} of {self.more} more keys can't have reached a total")
+        if not 0 <= self.most <= _MOST_KEYS or self.more > _MOST_KEYS:
+            raise ValueError(f"a law is of at most {_MOST_KEYS} keys")
         if not all(0 <= p <= 1 for p in ([self.p] if isinstance(self.p, float) else self.p or ())):
             raise ValueError("a probability lies outside [0, 1]")
 

@@ -27,9 +27,8 @@ from leaderboard.stats.utility_test import ItemOutcomes, paired, unit_of
 _GOOD = {
     "survived": 2, "utility-lost": 2, "rejected": 2, "not-marked": 2,
     "undecided": 1,
-    "removed": 0, "embed-failed": 0, "forged": 0, "false-positive": 0,
+    "removed": 0, "unprovable": 0, "embed-failed": 0, "forged": 0, "false-positive": 0,
 }  # fmt: skip
-_FLAGGED = {"claim-unclear": 1, "claim-refused": 0}  # a mark that is there and is not believed
 
 CellKey = tuple[str, str, bool, int, DescribedThief]  # scheme, attack, innocent, replicate, thief
 
@@ -105,7 +104,14 @@ class Comparison:
 
 
 def compare(a: Board, b: Board) -> Comparison:
-    """Compare two boards. Raises BenchError where they were judged at other thresholds, or no cell is in both."""
+    """Compare two boards.
+
+    Raises BenchError where they are of different tasks, were judged at other thresholds, or have no cell in common.
+    """
+    shown = [{track.task for track in board.shown} for board in (a, b)]
+    if shown[0].isdisjoint(shown[1]):
+        tasks = " and ".join(", ".join(sorted(names)) for names in shown)
+        raise BenchError(f"the two runs are of different tasks, {tasks}: compare runs of the same task")
     read, again = ({track.task: (track.alpha, track.budget) for track in board.tracks} for board in (a, b))
     if any(read[task] != again[task] for task in read.keys() & again.keys()):
         raise BenchError("two runs are compared at one alpha and one budget on each task")
@@ -115,6 +121,9 @@ def compare(a: Board, b: Board) -> Comparison:
         raise BenchError(
             "the two runs have no cell in common: compare runs of the same schemes, attacks, seeds and thieves' images"
         )
+    if moved := next((key for key in both if old[key].task != new[key].task), None):
+        tasks = f"{old[moved].task} in one run and on {new[moved].task} in the other"
+        raise BenchError(f"{moved[0]} was tested on {tasks}: compare runs of the same task")
     images = [{(track.task, track.sha256) for track in board.tracks} for board in (a, b)]
     same_images = {task for task, _ in images[0] & images[1]}
     tests = {key: _tests(a.run, old[key], b.run, new[key], same_images) for key in both}
@@ -141,7 +150,7 @@ def _good(cell: Cell) -> list[int] | None:
     verdicts = [verdict for verdict in (cell.verdict, cell.committed) if verdict is not None]
     if any(verdict.word not in _GOOD for verdict in verdicts):
         return None
-    return [min([_GOOD[one.word], *(_FLAGGED.get(flag, 2) for flag in one.flags)]) for one in verdicts]
+    return [_GOOD[one.word] for one in verdicts]
 
 
 def _step(before: Cell, after: Cell) -> int | None:
@@ -159,17 +168,24 @@ def _tests(a: Run, before: Cell, b: Run, after: Cell, same_images: Set[str]) -> 
     if before.jobs and all(old == new and a.result(old) == b.result(new) for old, new in jobs):
         return None
     judged, suspect = jobs
-    found = [_evidence_test(observations(a, judged[0]), observations(b, judged[1]))]
+    found = [_evidence_test(observations(a, judged[0]), observations(b, judged[1]), after.channel)]
     if before.task == after.task and before.task in same_images:
         found.append(_utility_test(outcomes(a, suspect[0]), outcomes(b, suspect[1])))
     return [test for test in found if test is not None]
 
 
-def _evidence_test(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> TwoSampleTest | None:
-    """Fisher's exact test of two suspects' hits, Welch's t for scores; None where a suspect was not read."""
+def _evidence_test(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], channel: str
+) -> TwoSampleTest | None:
+    """Fisher's exact test of two suspects' hits, Welch's t for scores; None where a suspect was not read.
+
+    channel: the one that decides the cell, where it is not the scheme's own.
+    """
     if not before or not after or before[0]["unreadable"] is not None or after[0]["unreadable"] is not None:
         return None
-    old, new = (seen["channels"][seen["evidence"]] for seen in (before[0], after[0]))
+    old, new = (
+        seen["channels"][channel if channel in seen["channels"] else seen["evidence"]] for seen in (before[0], after[0])
+    )
     if "hits" in old and "hits" in new:
         counts = ((one["hits"].count("1"), len(one["hits"])) for one in (old, new))
         return TwoSampleTest("evidence", "Fisher", fisher(*counts))

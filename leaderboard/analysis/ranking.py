@@ -1,11 +1,12 @@
 """Scores of schemes over seeds, board by board: mean, worst case in a cost tier, ranks, and cost to break.
 
-Boards (kinds of attack) are never summed. Every score is computed twice, undecided counted as broken and as held.
+Boards (kinds of attack) are never summed. A mark is withstood where it held, and where the thief lost the utility.
+Every score is computed twice, undecided counted as broken and as withstood.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -18,7 +19,7 @@ from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH, Tally
 from leaderboard.stats.seeds import LEAST_FOR_INTERVAL, difference_p, mean_interval, worst_case
 from leaderboard.stats.tails import FAMILY_LEVEL, holm
 
-BROKEN, HELD = 0.0, 1.0  # the two ways of counting an undecided cell
+BROKEN, WITHSTOOD = 0.0, 1.0  # the two ways of counting an undecided cell
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class SeedScore:
 
 @dataclass(frozen=True)
 class Standing:
-    """A scheme on one board. low, high: undecided counted as broken, and as held.
+    """A scheme on one board. low, high: undecided counted as broken, and as withstood.
 
-    seeds: those with any outcome. attacks: those judged in every such seed; others are left out of the scores.
+    seeds: those with any outcome. attacks: those judged in every such seed; others are left out of the scores. useless:
+    how many of their cells were withstood because the thief lost the utility, with the mark or without it.
     left_out: cells without an outcome (embed-failed, not-applicable, crashed, timeout and the like), and cells of
     attacks that lack a seed.
     """
@@ -50,6 +52,7 @@ class Standing:
     seeds: int
     attacks: int
     left_out: int
+    useless: int
     low: SeedScore
     high: SeedScore
 
@@ -87,12 +90,16 @@ class CostToBreak:
 
 @dataclass(frozen=True)
 class SeedOutcomes:
-    """What one scheme's cells of one board came to: by attack, by seed, 1 held, 0 broken, None undecided."""
+    """What one scheme's cells of one board came to: by attack, by seed, 1 withstood, 0 broken, None undecided.
+
+    useless: the (attack, seed) of those in which the thief lost the utility.
+    """
 
     scheme: str
     families: Mapping[str, str]
     by_attack: Mapping[str, Mapping[int, float | None]]
     cells: int
+    useless: Collection[tuple[str, int]] = ()
 
     @cached_property
     def seeds(self) -> list[int]:
@@ -115,13 +122,13 @@ class SeedOutcomes:
 
     def score(self, undecided: float) -> SeedScore:
         rows, weights = self.rows(self.complete, self.seeds, undecided), self.weights(self.complete)
-        scores, held = _per_seed(rows, weights), _held(rows)
+        scores, counts = _per_seed(rows, weights), _withstood(rows)
         return SeedScore(
             mean=fmean(scores),
-            interval=mean_interval(scores, weights, held),
-            worst=worst_case(held, len(scores)),
-            survivors=sum(min(seed) == HELD for seed in zip(*rows, strict=True)),
-            lowest=min(held) / len(scores),
+            interval=mean_interval(scores, weights, counts),
+            worst=worst_case(counts, len(scores)),
+            survivors=sum(min(seed) == WITHSTOOD for seed in zip(*rows, strict=True)),
+            lowest=min(counts) / len(scores),
         )
 
 
@@ -130,7 +137,7 @@ def _per_seed(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> list
     return [sum(w * one for w, one in zip(weights, seed, strict=True)) for seed in zip(*rows, strict=True)]
 
 
-def _held(rows: Sequence[Sequence[float]]) -> list[int]:
+def _withstood(rows: Sequence[Sequence[float]]) -> list[int]:
     """In how many seeds each attack was withstood."""
     return [round(sum(row)) for row in rows]
 
@@ -152,15 +159,17 @@ class Scores:
     def outcomes(self, scheme: str, kind: str, *, up_to: int | None = None, committed: bool = False) -> SeedOutcomes:
         """What the cells of `scheme` came to. committed: before a court that asks for commitment (claims)."""
         found: dict[str, dict[int, float | None]] = {}
-        columns, count = self.columns(kind, up_to), 0
+        columns, count, useless = self.columns(kind, up_to), 0, set()
         for row in columns:
             for cell in self.board.at(scheme, row.label):
                 count += 1
                 tally = Tally.of([(cell.committed if committed else None) or cell.verdict])
                 if tally.judged:
-                    value = None if tally.undecided else float(tally.held)
+                    value = None if tally.undecided else float(tally.withstood)
+                    useless |= {(row.label, cell.replicate)} if tally.useless else set()
                     found.setdefault(row.label, {})[cell.replicate] = value
-        return SeedOutcomes(scheme, {row.label: str(row.described["family"]) for row in columns}, found, count)
+        families = {row.label: str(row.described["family"]) for row in columns}
+        return SeedOutcomes(scheme, families, found, count, useless)
 
     def standings(self, kind: str, *, up_to: int | None = None, committed: bool = False) -> list[Standing]:
         """Every scheme with a score, best first: by the worst case, then by the mean score."""
@@ -169,8 +178,11 @@ class Scores:
             one = self.outcomes(row.label, kind, up_to=up_to, committed=committed)
             if one.complete:
                 counted = len(one.complete) * len(one.seeds)
-                low, high = one.score(BROKEN), one.score(HELD)
-                found.append(Standing(row.label, len(one.seeds), len(one.complete), one.cells - counted, low, high))
+                useless = sum(attack in one.complete for attack, _ in one.useless)
+                low, high = one.score(BROKEN), one.score(WITHSTOOD)
+                found.append(
+                    Standing(row.label, len(one.seeds), len(one.complete), one.cells - counted, useless, low, high)
+                )
         return sorted(found, key=lambda one: (one.low.worst, one.low.mean), reverse=True)
 
     def ranking(self, kind: str, *, committed: bool = False) -> list[Ranked]:
@@ -231,9 +243,9 @@ def _pair_p(first: SeedOutcomes, second: SeedOutcomes) -> float:
     if len(seeds) < LEAST_FOR_INTERVAL or not attacks:
         return 1.0
     weights, p_values = first.weights(attacks), []
-    for way in (BROKEN, HELD):
+    for way in (BROKEN, WITHSTOOD):
         rows = [one.rows(attacks, seeds, way) for one in (first, second)]
         mine, other = (_per_seed(found, weights) for found in rows)
         ahead = fmean(mine) > fmean(other)
-        p_values.append(difference_p(mine, other, weights, *map(_held, rows)) if ahead else 1.0)
+        p_values.append(difference_p(mine, other, weights, *map(_withstood, rows)) if ahead else 1.0)
     return max(p_values)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from benchmark.description import read
@@ -19,9 +19,13 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import OWN_POOL
 from leaderboard.judge.results import observations
 from leaderboard.judge.run import ANOTHER_VERSION, Run
-from leaderboard.stats.tails import rarity
+from leaderboard.judge.verdicts import NO_COURT
+from leaderboard.stats.seeds import LEAST_FOR_INTERVAL
+from leaderboard.stats.tails import rarity, t_interval
 
 REPRODUCED, NOT_REPRODUCED, NOT_MEASURED = "reproduced", "not reproduced", "not measured"
+# a smaller run can't reproduce a figure
+DIRECTION_HOLDS, DIRECTION_FAILS = "direction holds", "direction does not hold"
 # what the paper is not known to say can't be reproduced: only the bound that the project set itself can hold
 HOLDS, FAILS = "within our bound", "outside our bound"
 OURS = ("unconfirmed", "ours")
@@ -41,8 +45,9 @@ class Outcome:
     """One claim and what became of it.
 
     scheme, attack: labels of the cells. value: the mean over the seeds, or their one word (several words: joined
-    by ' / '). difference: measured less reported, at full scale only, where both are numbers and the figure is
-    confirmed. reason: why it was not measured.
+    by ' / '). interval: 95 % of the mean (Student's t), from three seeds that differ on. held: in how many seeds alone
+    the tolerance is met. difference: measured less reported, at full scale only, where both are numbers and the figure
+    is confirmed. reason: why it was not measured.
     """
 
     claim: ReportedClaim
@@ -51,6 +56,8 @@ class Outcome:
     attack: str
     readings: Sequence[Reading] = ()
     value: float | str | None = None
+    interval: tuple[float, float] | None = None
+    held: int = 0
     difference: float | None = None
     verdict: str = NOT_MEASURED
     reason: str | None = None
@@ -70,7 +77,8 @@ def outcomes(board: Board) -> list[Outcome]:
         if not _names(claim, declared, {one.id for one in claims}):
             raise BenchError(f"claim {claim.id[:40]} of run.json names what is not there: {ANOTHER_VERSION}")
     measured = {claim.id: _measure(board, claim, declared) for claim in claims}
-    return [_judge(claim, declared, measured) for claim in claims]
+    unknown = {claim.id for claim in claims if claim.tag in OURS}
+    return [_judge(claim, declared, measured, unknown) for claim in claims]
 
 
 def _names(claim: ReportedClaim, declared: Mapping[str, Any], claims: Collection[str]) -> bool:
@@ -93,7 +101,8 @@ def _measure(board: Board, claim: ReportedClaim, declared: Mapping[str, Any]) ->
     role, measure = _MEASURES[claim.quantity]
     readings = []
     for cell in cells:
-        if cell.verdict.word in _UNMEASURED:
+        empty = claim.quantity == "verdict" and cell.verdict.word == NO_COURT  # its other numbers are what they are
+        if cell.verdict.word in _UNMEASURED or empty:
             return f"{cell.verdict.word}: {cell.verdict.reason or 'no reason given'}"
         value = measure(board.run, claim, cell)
         if value is None:
@@ -102,7 +111,13 @@ def _measure(board: Board, claim: ReportedClaim, declared: Mapping[str, Any]) ->
     return readings
 
 
-def _judge(claim: ReportedClaim, declared: Mapping[str, Any], measured: Mapping[str, list[Reading] | str]) -> Outcome:
+def _judge(
+    claim: ReportedClaim,
+    declared: Mapping[str, Any],
+    measured: Mapping[str, list[Reading] | str],
+    unknown: Collection[str],
+) -> Outcome:
+    """unknown: the claims that the paper is not known to make: what is compared with one of them rests on it."""
     found, tolerance = measured[claim.id], claim.tolerance(declared["scale"])
     labels = declared["schemes"].get(claim.scheme, ""), declared["attacks"].get(claim.attack, "")
     if isinstance(found, str):
@@ -110,19 +125,33 @@ def _judge(claim: ReportedClaim, declared: Mapping[str, Any], measured: Mapping[
     assert tolerance is not None  # without one nothing is measured
     value = _together(found)
     other: float | None = None
+    by_seed: dict[int, float] = {}
     if tolerance.kind in RELATIVE:
         against = measured[tolerance.other]
         if isinstance(against, str):
             reason = f"{tolerance.other} was not measured: {against}"
-            return Outcome(claim, tolerance, *labels, found, value, reason=reason)
+            return Outcome(claim, tolerance, *labels, found, value, _interval(found), reason=reason)
         other = float(_together(against))
-    values = [one.value for one in found] if claim.quantity in WORDS else [value]
-    held = all(tolerance.holds(one, claim.reported, other) for one in values)
-    words = (HOLDS, FAILS) if claim.tag in OURS else (REPRODUCED, NOT_REPRODUCED)
+        by_seed = {one.seed: float(one.value) for one in against}
+    alone = [tolerance.holds(one.value, claim.reported, by_seed.get(one.seed, other)) for one in found]
+    held = all(alone) if claim.quantity in WORDS else tolerance.holds(value, claim.reported, other)
+    full = declared["scale"] == "full"
+    words = (REPRODUCED, NOT_REPRODUCED) if full else (DIRECTION_HOLDS, DIRECTION_FAILS)
+    if claim.id in unknown or tolerance.other in unknown:
+        words = HOLDS, FAILS
     difference = None
-    if isinstance(value, float) and isinstance(claim.reported, float) and claim.tag not in OURS:
-        difference = value - claim.reported if declared["scale"] == "full" else None
-    return Outcome(claim, tolerance, *labels, found, value, difference, words[0] if held else words[1])
+    if isinstance(value, float) and isinstance(claim.reported, float) and claim.id not in unknown:
+        difference = value - claim.reported if full else None
+    word = words[0] if held else words[1]
+    return Outcome(claim, tolerance, *labels, found, value, _interval(found), sum(alone), difference, word)
+
+
+def _interval(readings: Sequence[Reading]) -> tuple[float, float] | None:
+    """None for words, for fewer than three seeds, and for seeds that agree, whose spread says nothing."""
+    values = [one.value for one in readings if isinstance(one.value, float)]
+    if len(values) < max(LEAST_FOR_INTERVAL, len(readings)) or len(set(values)) == 1:
+        return None
+    return t_interval(fmean(values), stdev(values), len(values))
 
 
 def _together(readings: Sequence[Reading]) -> float | str:

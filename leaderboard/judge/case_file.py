@@ -47,16 +47,18 @@ class CaseFile:
     overlap: Mapping[str, int] | None = None
 
 
-def read_case(run: Run, jobs: Mapping[str, str], *, innocent: bool, claim: bool) -> CaseFile:
+def read_case(run: Run, jobs: Mapping[str, str], *, innocent: bool, claim: bool, channel: str = "") -> CaseFile:
     """The case file of a cell: of an owner's mark after an attack, of a claim, or of an innocent model.
 
     jobs: ids by role. A model that nobody attacked has the role "suspect": an innocent, or one from outside any run.
-    Raises ValueError, KeyError or TypeError where a plug-in's observations don't fit together.
+    channel: the one that decides instead of the scheme's own, on every model, where the scheme observes it. Raises
+    ValueError, KeyError or TypeError where a plug-in's observations don't fit together.
     """
-    return run.once(("case", innocent, claim, *jobs.items()), lambda: _read(run, jobs, innocent, claim))
+    name = "case", innocent, claim, channel, *jobs.items()
+    return run.once(name, lambda: _read(run, jobs, innocent, claim, channel))
 
 
-def _read(run: Run, jobs: Mapping[str, str], innocent: bool, claim: bool) -> CaseFile:
+def _read(run: Run, jobs: Mapping[str, str], innocent: bool, claim: bool, channel: str) -> CaseFile:
     pools = [role for role in COUNTED.values() if role == "nulls" or role in jobs]
     if innocent or "suspect" in jobs:
         needed = ["suspect", "judged", *pools]
@@ -70,23 +72,24 @@ def _read(run: Run, jobs: Mapping[str, str], innocent: bool, claim: bool) -> Cas
             suspect=outcomes(run, jobs.get("attacked")),
             agreement=(run.result(jobs.get("attacked")) or {}).get("agreement"),
             # a false claim is about an innocent model, which has no mark of the owner's
-            before=None if "innocent" in jobs else delivered_mark(run, jobs),
+            before=None if "innocent" in jobs else delivered_mark(run, jobs, channel),
         )
-    return case if case.missing else _examined(run, jobs, case)
+    return case if case.missing else _examined(run, jobs, case, channel)
 
 
-def _examined(run: Run, jobs: Mapping[str, str], case: CaseFile) -> CaseFile:
+def _examined(run: Run, jobs: Mapping[str, str], case: CaseFile, channel: str) -> CaseFile:
     """The same with what the court saw."""
     judged, pools = jobs["judged"], counted_pools(jobs)
-    seen = observations(run, judged)[0]
+    seen = _read_on(channel, observations(run, judged)[0])
     if case.innocent:  # neither it nor what it was made from is among the nulls it is measured by
-        return replace(case, seen=seen, after=weighing(run, judged, pools, innocent=jobs["suspect"]))
+        return replace(case, seen=seen, after=weighing(run, judged, pools, innocent=jobs["suspect"], channel=channel))
     pools |= {"attacked": jobs["attacked_null"]} if "attacked_null" in jobs else {}
     if not case.claim:
-        case = replace(case, seen=seen, after=weighing(run, judged, pools))
+        case = replace(case, seen=seen, after=weighing(run, judged, pools, channel=channel))
         scratch = outcomes(run, jobs.get("scratch")) if jobs.get("scratch") != jobs["attacked"] else None
         twin, overlap = outcomes(run, jobs.get("twin")), (run.result(judged) or {}).get("overlap")
-        return replace(case, fresh=observations(run, jobs["fresh"])[0], scratch=scratch, twin=twin, overlap=overlap)
+        fresh = _read_on(channel, observations(run, jobs["fresh"])[0])
+        return replace(case, fresh=fresh, scratch=scratch, twin=twin, overlap=overlap)
     admission = (run.result(judged) or {})["admission"]
     ground = _ground(run, seen, pools, admission.get("grindable"))
     after = weighing(run, judged, pools, search_bits=ground)
@@ -104,12 +107,17 @@ def _ground(run: Run, seen: Observation, pools: Mapping[str, str], channel: str 
     return ground_bits([seen["channels"][channel], *(null["channels"][null["evidence"]] for null in nulls)])
 
 
-def delivered_mark(run: Run, jobs: Mapping[str, str]) -> Weighing | None:
+def _read_on(channel: str, seen: Observation) -> Observation:
+    """An observation whose evidence is `channel`, where it has that; the views of its own evidence are none of it."""
+    return {**seen, "evidence": channel, "views": []} if channel in seen["channels"] else seen
+
+
+def delivered_mark(run: Run, jobs: Mapping[str, str], channel: str = "") -> Weighing | None:
     """The mark in the model as delivered, under the owner's key; None where it was not judged."""
     pools = counted_pools(jobs, fresh=True)
     if OWN_POOL not in pools or any(run.result(job) is None for job in (jobs.get("fresh"), *pools.values())):
         return None
-    return weighing(run, jobs["fresh"], pools)
+    return weighing(run, jobs["fresh"], pools, channel=channel)
 
 
 def counted_pools(jobs: Mapping[str, str | None], *, fresh: bool = False) -> dict[str, str]:
@@ -122,18 +130,27 @@ def counted_pools(jobs: Mapping[str, str | None], *, fresh: bool = False) -> dic
 
 
 def weighing(
-    run: Run, judged: str, pools: Mapping[str, str], *, search_bits: int = 0, innocent: str | None = None
+    run: Run,
+    judged: str,
+    pools: Mapping[str, str],
+    *,
+    search_bits: int = 0,
+    innocent: str | None = None,
+    channel: str = "",
 ) -> Weighing:
-    """A judged job's suspect against jobs that judged nulls; of an `innocent` one, without the nulls it is akin to."""
+    """A judged job's suspect against jobs that judged nulls; of an `innocent` one, without the nulls it is akin to.
+
+    channel: as in `read_case`.
+    """
 
     def read() -> Weighing:
         there = {pool: job for pool, job in pools.items() if run.result(job) is not None}
         nulls = {pool: null_observations(run, job, innocent) for pool, job in there.items()}
-        suspect = observations(run, judged)[0]
+        suspect = _read_on(channel, observations(run, judged)[0])
         if suspect["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
-            channel = next((seen["evidence"] for seen in nulls[OWN_POOL] if seen["unreadable"] is None), "")
-            suspect = {**suspect, "evidence": channel}
+            scored = (_read_on(channel, seen)["evidence"] for seen in nulls[OWN_POOL] if seen["unreadable"] is None)
+            suspect = {**suspect, "evidence": next(scored, "")}
         useless = {pool: useless_nulls(run, job) for pool, job in there.items()}
         return Weighing.of(suspect, nulls, search_bits=search_bits, useless=useless)
 
-    return run.once(("weighing", judged, tuple(pools.items()), search_bits, innocent), read)
+    return run.once(("weighing", judged, tuple(pools.items()), search_bits, innocent, channel), read)

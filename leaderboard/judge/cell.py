@@ -53,7 +53,8 @@ class Cell:
     net that was trained as long as the delivered one. gates: the suspect's.
     channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
     where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. thief: what images he has; overlap:
-    those of the key among them.
+    those of the key among them. channel: the one that decided in place of the scheme's own evidence, since the attack
+    names it and the scheme observes it; "" for that evidence.
     """
 
     task: str
@@ -79,16 +80,19 @@ class Cell:
     channels: Mapping[str, tuple[ChannelTotal | None, ChannelTotal]] = field(default_factory=dict)
     cost: Cost | None = None
     overlap: Overlap | None = None
+    channel: str = ""
 
 
 def judge_cell(run: Run, planned: Mapping[str, Any], attack: Mapping[str, Any], track: Track) -> Cell:
     """The cell of one entry of run.json's `cells`; `attack` is its row's entry, `track` its scheme's."""
     innocent, claim, jobs = planned.get("innocent", False), bool(attack["claim"]), planned.get("jobs", {})
+    channel = "" if claim else attack.get("evidence", "")
     if (reason := planned.get("reason")) is not None:
         found: dict[str, Any] = {"verdict": Verdict("not-applicable", reason)}
     else:
         try:
-            found = _judged(read_case(run, jobs, innocent=innocent, claim=claim), Thresholds.of(track))
+            case = read_case(run, jobs, innocent=innocent, claim=claim, channel=channel)
+            found = _judged(case, Thresholds.of(track), channel)
         except (ValueError, KeyError, TypeError) as error:
             # a plug-in's observations that don't fit together cost their own cell
             why = f"its observations can't be weighed: {type(error).__name__}: {error}"
@@ -113,7 +117,8 @@ def verdict_at(run: Run, cell: Cell, court: Thresholds) -> Verdict:
     """The verdict of a judged cell at other thresholds; that of a cell without evidence is the same at all."""
     if cell.after is None:
         return cell.verdict
-    return decide(read_case(run, cell.jobs, innocent=cell.innocent, claim=cell.claim), court).verdict
+    case = read_case(run, cell.jobs, innocent=cell.innocent, claim=cell.claim, channel=cell.channel)
+    return decide(case, court).verdict
 
 
 def thief_of(run: Run, planned: Mapping[str, Any], task: str) -> DescribedThief:
@@ -129,13 +134,14 @@ def matrix_thief(profile: Mapping[str, Any], task: str) -> DescribedThief:
     return DescribedThief(**(own or profile["thief"]))
 
 
-def _judged(case: CaseFile, court: Thresholds) -> dict[str, Any]:
-    """The fields of a cell that rest on its case file."""
-    alike = case.agreement
+def _judged(case: CaseFile, court: Thresholds, channel: str) -> dict[str, Any]:
+    """The fields of a cell that rest on its case file. channel: the one that the attack names."""
+    alike, read = case.agreement, [seen["evidence"] for seen in (case.fresh, case.seen) if seen is not None]
     return {
         **vars(decide(case, court)),
         "accuracy": level(case.suspect),
         "ssim": similarity(case.suspect),
+        "channel": channel if channel in read else "",
         "agreement": Agreement(alike.get("labels"), alike["largest_gap"]) if alike else None,
         "overlap": Overlap(case.overlap["held"], case.overlap["of"]) if case.overlap else None,
         "channels": {} if case.innocent or case.seen is None else _channels(case.fresh, case.seen),

@@ -74,10 +74,11 @@ def decide(case: CaseFile, court: Thresholds) -> Decision:
     assert case.after is not None
     gates, committed, unjudged = court.gates(case.seen), None, verdicts.misread(case.seen)
     if case.admission is not None:
-        after, accepted = answer(case, court, gates, committed=case.admission["committed"])
+        after, free = answer(case, court, gates, committed=case.admission["committed"])
+        _, strict = answer(case, court, gates, committed=True)  # it hears no others
         verdict, committed = (
-            verdicts.claim_verdict(case.admission, accepted, commitment_required=required, unjudged=unjudged)
-            for required in (False, True)
+            verdicts.claim_verdict(case.admission, found, commitment_required=required, unjudged=unjudged)
+            for required, found in ((False, free), (True, strict))
         )
     elif case.innocent:
         after = court.weigh(case.after)
@@ -86,8 +87,11 @@ def decide(case: CaseFile, court: Thresholds) -> Decision:
         assert before is not None
         assert utility is not None
         after = court.weigh(case.after)
-        scratch = _training_anew(case, court)
-        verdict = verdicts.cell_verdict(before, after, utility, gates=gates, scratch=scratch, unjudged=unjudged)
+        delivered = court.gates(case.fresh) if case.fresh else {}
+        verdict = verdicts.cell_verdict(
+            before, after, utility,
+            fresh_gates=delivered, gates=gates, scratch=_training_anew(case, court), unjudged=unjudged,
+        )  # fmt: skip
         if case.overlap and case.overlap["held"]:
             verdict = replace(verdict, flags=(*verdict.flags, KEY_IN_POOL))
     if after.warned:
@@ -108,6 +112,9 @@ def answer(
 ) -> tuple[Evidence, Acceptance]:
     """The evidence for a claim and the court's answer to it. committed: the key was, before the suspect existed."""
     assert case.after is not None
+    weighed = case.after if committed or case.searched is None else case.searched
+    if not weighed.winnable(court.alpha, strict=court.strict):
+        return court.weigh(weighed), Acceptance("no-court", verdicts.EMPTY)
     free = court.weigh(case.after)
     if committed or case.searched is None:
         return free, acceptance(free, gates)

@@ -18,6 +18,7 @@ import numpy as np
 from leaderboard.stats import null_tests, scores, tails
 from leaderboard.stats.fresh_keys import key_law
 from leaderboard.stats.null_tests import OWN_POOL, Grade, Innocents, NullTest
+from leaderboard.stats.reach import winnable
 from leaderboard.stats.scores import EvidenceScore, ScoreKind
 
 __all__ = ["INNOCENTS_SCORE", "NEAR", "OWN_POOL", "TOO_FEW", "Evidence", "Weighing", "weigh"]
@@ -225,6 +226,16 @@ class Weighing:
         best = min(present or unclear or found, key=lambda one: one.log10_p)
         name = self.views[found.index(best)].channel
         return replace(best, log10_p=min(0.0, best.log10_p + math.log10(k)), view=name, tries=k)
+
+    def winnable(self, alpha: float, *, strict: bool = False) -> bool:
+        """Whether any key could be present: one whose every item hits, where fresh keys hit nothing.
+
+        True of a suspect that can't be read, which tells nothing about the test.
+        """
+        each = alpha / max(1, len(self.views))
+        return not self.views or any(
+            winnable(replace(view.test, strict=strict), view.suspect.kind, view.suspect.n, each) for view in self.views
+        )
 
     def _unread(self, alpha: float) -> Evidence:
         n, kind = (self.example.n, self.example.kind) if self.example else (0, "count")

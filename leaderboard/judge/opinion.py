@@ -13,7 +13,7 @@ from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import Observation
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import Verdict, inadmissible, misread
-from leaderboard.stats.utility_test import ItemOutcomes, Utility, gain, is_useless
+from leaderboard.stats.utility_test import ItemOutcomes, Utility, does_the_job, gain
 
 INADMISSIBLE = "inadmissible"
 
@@ -33,7 +33,7 @@ class Opinion:
     evidence, uncommitted: the latter is charged the keys that a claimant may have tried behind a hash. claim,
     claim_uncommitted: accepted, refused or unclear, or inadmissible: then p-values mean nothing and are not shown.
     reason: why `claim` is not accepted. unjudged: inconsistent or unreadable, of a model that can't be judged. gain: of
-    an image-to-image model over doing nothing, in dB.
+    an image-to-image model over doing nothing, in dB. useless: the model does not do its task.
     """
 
     evidence: Evidence
@@ -45,6 +45,7 @@ class Opinion:
     admissible: bool
     unjudged: Verdict | None = None
     gain: float | None = None
+    useless: bool = False
 
     @property
     def verdict(self) -> str:
@@ -52,10 +53,6 @@ class Opinion:
         if not self.admissible:
             return INADMISSIBLE
         return self.unjudged.word if self.unjudged else self.evidence.state
-
-    @property
-    def useless(self) -> bool:
-        return is_useless(self.gain)
 
 
 def opinion(
@@ -78,8 +75,8 @@ def opinion(
     unjudged = misread(suspect.seen)
     words = (INADMISSIBLE,) * 2 if fault else ("unclear",) * 2 if unjudged else (claim.word, alone.word)
     reason = fault or (unjudged.reason if unjudged else claim.reason)
-    benefit = gain(suspect.outcomes)
-    return Opinion(evidence, uncommitted, gates, *words, reason, not fault, unjudged, benefit)
+    benefit, useless = gain(suspect.outcomes), not does_the_job(suspect.outcomes)
+    return Opinion(evidence, uncommitted, gates, *words, reason, not fault, unjudged, benefit, useless)
 
 
 def _record(suspects: Sequence[str] = (), **result: Any) -> Record:

@@ -71,7 +71,7 @@ def null_models(run: Run, judged: str) -> list[str]:
 def nulls_of(run: Run, judged: str) -> list[tuple[str, Observation]]:
     """The models behind a judged job that count as nulls, each with what was seen of it.
 
-    A null must do its task: one that hardly beats doing nothing is left out, whatever it scores under the key.
+    A null must do its task: one that does not (`does_the_job`) is left out, whatever it scores under the key.
     """
 
     def read() -> list[tuple[str, Observation]]:

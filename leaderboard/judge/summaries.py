@@ -78,8 +78,8 @@ class AttackRow:
 
     relative: counted work (multiply-adds) over that of training one host, the same on every machine; tier: 0 (<= 1 %),
     1 (<= 5 %), 2 (<= 25 %), 3 (<= 100 %), 4. change: median net loss of utility, as in `Utility.delta`; against_twin:
-    the same against unmarked nets that were trained as long as the marked ones. no_better: removals that training anew
-    would equal. Over several tracks there is no common cost and no common unit.
+    the same against unmarked nets that were trained as long as the marked ones. no_better: marks broken in a model that
+    training anew would equal. Over several tracks there is no common cost and no common unit.
     """
 
     described: Mapping[str, Any]

@@ -14,6 +14,7 @@ from leaderboard.pages.sections import (
     claims,
     costs,
     innocents,
+    legend,
     matrix,
     protocol,
     reasons,
@@ -103,7 +104,7 @@ def _main(board: Board, beside: Mapping[str, Beside]) -> str:
             results.ranked_schemes(board),
             results.ranked_attacks(board),
             protocol.tasks(board),
-            protocol.legend(board),
+            legend.legend(board),
         ],
     )
 
@@ -111,13 +112,13 @@ def _main(board: Board, beside: Mapping[str, Beside]) -> str:
 def how_to_read(board: Board) -> Inline:
     """What a square says, and how undecided ones are counted."""
     several = f"{wording.about_seeds(board)} ".lstrip()
-    useless = f", or, on image-to-image tasks, where a model beats doing nothing by less than {LEAST_GAIN:g} dB"
+    least = {"points": "does not beat the most frequent class", "dB": f"gains less than {LEAST_GAIN:g} dB"}
+    useless = " or ".join(least[unit] for unit in dict.fromkeys(one.unit for one in board.shown))
     return (
         "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, "
         f"the p-value, how it is known), and the change of utility in {wording.units(board.shown)}. A mark is "
         f"present where p <= {wording.probability(board.alpha)}; utility is lost beyond "
-        f"{wording.budgets(board.shown)}{useless if any(one.unit != 'points' for one in board.shown) else ''}. "
-        f"{several}A mark counts as held where it survives, or where the thief lost the model's utility with it. ",
+        f"{wording.budgets(board.shown)}, and of a model that {useless}. {several}{results.ABOUT_COUNTS} ",
         Span("5–6/7", "code"),
         " reads: 5 of 7, or 6 if the undecided one counts too. The ",
         Span("legend", "link", "#legend"),

@@ -103,6 +103,8 @@ def _verdict(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:
         yield "reason", cell.verdict.reason
     for flag in cell.verdict.flags:
         yield "flag", flag
+    if cell.channel:
+        yield "decided by", f"the channel {cell.channel}, which this attack names"
     if cell.overlap is not None:
         yield "key images held", f"{cell.overlap.held} of {cell.overlap.of} were among the thief's own images"
     if cell.committed is not None:

@@ -27,7 +27,7 @@ _FIGURES = ("false-positives*.png", "false-positives*.svg", "curves*.png", "curv
 _FORMULA = ("=", "+", "-", "@")
 _NEWER = (  # columns that older boards have nothing for
     "change_against_unmarked", "change_against_unmarked_low", "change_against_unmarked_high", "key_images",
-    "key_images_held", "job_twin",
+    "key_images_held", "deciding_channel", "job_twin",
 )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def records(run: Run) -> str:
 def matrix_csv(board: Board) -> str:
     """`leaderboard.frame` as CSV: one line per cell, innocents among them; fields without a value are empty.
 
-    Boards from before the key's images were looked for in the thief's pool have no columns for them.
+    Columns that older boards have nothing for are left out where they are empty.
     Whole totals are written as counts. Texts that a spreadsheet would take for a formula start with a quote mark.
     """
     import pandas as pd  # it loads slowly, and only here
@@ -119,8 +119,8 @@ def matrix_csv(board: Board) -> str:
 
     made = cells(board)
     made = made.drop(columns=[name for name in _NEWER if made[name].isna().all()])
-    texts_of = (column.name for column in COLUMNS if column.dtype in ("category", "string"))
-    for name in (name for name in texts_of if name in made):
+    worded = {column.name for column in COLUMNS if column.dtype in ("category", "string")}
+    for name in (one for one in made if one in worded):
         texts = made[name].astype(object)
         made[name] = texts.map({text: _plain(text) for text in texts.dropna().unique()})
     for name in (prefix + total for prefix in ("", "fresh_") for total in ("total", "theta", "theta0", "null_max")):

@@ -117,8 +117,12 @@ def _of_theta(key: Evidence, rate: float) -> float:
 
 
 def _fresh(board: Board, scheme: str) -> list[tuple[Cell, Evidence]]:
-    """Of each seed the scheme's first cell that knows the evidence in the model as delivered, and a threshold."""
-    seen = ((cell, cell.before) for cell in board.owners() if cell.scheme == scheme and not cell.claim and cell.before)
+    """Of each seed the scheme's first cell that knows its own evidence in the model as delivered, and a threshold."""
+    seen = (
+        (cell, cell.before)
+        for cell in board.owners()
+        if cell.scheme == scheme and not (cell.claim or cell.channel) and cell.before
+    )
     first: dict[int, tuple[Cell, Evidence]] = {}
     for cell, mark in seen:
         if _is_placed(mark):

@@ -34,12 +34,16 @@ PUBLISHED = Path(__file__).parents[1] / "published"
 README_FILE = Path(__file__).parents[2] / "README.md"
 PAGES = (MAIN, *BESIDE, "leaderboard.html", "leaderboard.tex", "works.bib", "matrix.csv")
 REPRODUCTION_PAGES = ("reproduction.md", "reproduction.json")
-HARM = (("removed", "forged"), ("undecided",), ("utility-lost",))  # what costs an owner most, the worst first
+# what costs an owner most, the worst first
+HARM = (("removed", "unprovable", "forged"), ("undecided",), ("utility-lost", "survived (useless)"))
 BEGIN, END = "<!-- matrix: made by python -m leaderboard.pages.publish -->", "<!-- end of matrix -->"
 
 
 def compact(board: Board) -> Section:
-    """The README's matrix: each family of schemes, at its first setting, against the worst attack of each kind."""
+    """The README's matrix: each family of schemes, at its first setting, against the worst attack of each kind.
+
+    Where several settings were tried, the worst was picked on the very seeds that are shown: the square says so.
+    """
     kinds = [kind for kind in board.kinds if kind != "control"]
     rows: list[list[Inline]] = []
     for part in board.parts:
@@ -54,7 +58,7 @@ def compact(board: Board) -> Section:
 
 def _worst(board: Board, scheme: str, kind: str) -> Inline:
     """The verdicts of the attack that cost the owner most, and that attack's name."""
-    found = ((row, [cell.verdict.word for cell in board.at(scheme, row.label)]) for row in board.attacks)
+    found = ((row, [wording.outcome(cell) for cell in board.at(scheme, row.label)]) for row in board.attacks)
     tried = [(row, words) for row, words in found if row.kind == kind and set(words) - {"not-applicable"}]
     if not tried:
         return "–"
@@ -63,7 +67,8 @@ def _worst(board: Board, scheme: str, kind: str) -> Inline:
     said = [strong(first) if first.startswith(HARM[0]) else first, *others]
     if len(tried) > 1 and len({_harm(one) for _, one in tried}) == 1:
         return lines([*said, f"all {len(tried)} settings"])
-    return lines([*said, "+".join(stage["name"] for stage in row.described["stages"])])
+    name = "+".join(stage["name"] for stage in row.described["stages"])
+    return lines([*said, name, *([f"worst of {len(tried)} settings on scored seeds"] if len(tried) > 1 else [])])
 
 
 def _harm(words: Sequence[str]) -> tuple[int, ...]:

@@ -7,23 +7,35 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmark.planning.reproduction import AFTER_TRIAL, QUANTITIES, TAGS
-from leaderboard.analysis.reproduction import FAILS, HOLDS, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED, Outcome, outcomes
+from leaderboard.analysis.reproduction import (
+    DIRECTION_FAILS,
+    DIRECTION_HOLDS,
+    FAILS,
+    HOLDS,
+    NOT_MEASURED,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    Outcome,
+    outcomes,
+)
 from leaderboard.judge.board import Board
 from leaderboard.judge.rules import RULES
 from leaderboard.pages.board_json import plain
 from leaderboard.pages.page_model import Inline, Section, lines, one_line, strong
 from leaderboard.pages.wording import probability
 from leaderboard.pages.writers import markdown
+from leaderboard.stats.seeds import LEAST_FOR_INTERVAL
 
 SMALL = "small scale: not the paper's size"
-_LOUD = (NOT_REPRODUCED, FAILS)
+_LOUD = (NOT_REPRODUCED, DIRECTION_FAILS, FAILS)
+_WORDS = (REPRODUCED, NOT_REPRODUCED, DIRECTION_HOLDS, DIRECTION_FAILS, HOLDS, FAILS, NOT_MEASURED)
 
 
 def page(board: Board) -> str:
     """The page of a run that reproduces a work."""
     told, found = board.run.described["reproduction"], outcomes(board)
     small, held = told["scale"] == "small", [one for one in found if one.tolerance]
-    text: list[Inline] = [strong(_headline(found)), told["about"], *([_SMALL] if small else [])]
+    text: list[Inline] = [strong(_headline(found)), told["about"], *([_SMALL] if small else []), _seeds(board)]
     sections = [
         Section("", lines(text), ["", "this run"], _conditions(board)),
         _compared(held, small, _legend(found)),
@@ -44,6 +56,18 @@ _SMALL = (
 )
 
 
+def _seeds(board: Board) -> str:
+    """What the numbers are over."""
+    seeds = int(board.run.profile["seeds"])
+    if seeds < LEAST_FOR_INTERVAL:
+        few = "One seed" if seeds == 1 else f"{seeds} seeds"
+        return f"{few}: what is measured has no interval, and another seed may say otherwise."
+    return (
+        f"Measured: the mean over {seeds} seeds with its 95 % interval (Student's t), which seeds that all agree don't "
+        "give. The verdict is that of the mean; in how many seeds alone the tolerance is met stands beside it."
+    )
+
+
 def _headline(found: Sequence[Outcome]) -> str:
     """The counts; a bound that a trial had shown beforehand is counted apart."""
     late = [one for one in found if one.claim.declared]
@@ -53,8 +77,7 @@ def _headline(found: Sequence[Outcome]) -> str:
 
 def _counts(found: Sequence[Outcome], what: str) -> str:
     counts = Counter(one.verdict for one in found)
-    said = [f"{counts[word]} {word}" for word in (REPRODUCED, NOT_REPRODUCED, HOLDS, FAILS, NOT_MEASURED)
-            if counts[word]]  # fmt: skip
+    said = [f"{counts[word]} {word}" for word in _WORDS if counts[word]]
     return f"{len(found)} {what}{'s' if len(found) != 1 else ''}: {', '.join(said) or 'none'}."
 
 
@@ -88,7 +111,7 @@ def _compared(found: Sequence[Outcome], small: bool, legend: Section) -> Section
             one.claim.id,
             one.claim.text,
             _reported(one),
-            _value(one.value, one),
+            _measured(one),
             "–" if one.difference is None else _number(one.difference, "+"),
             one.tolerance.text if one.tolerance else "–",
             _verdict(one, small),
@@ -113,6 +136,14 @@ def _value(value: float | str | None, one: Outcome) -> str:
     return f"{_number(value)} {one_line(one.claim.unit or QUANTITIES.get(one.claim.quantity, ''))}".strip()
 
 
+def _measured(one: Outcome) -> str:
+    """The value, and its interval where there is one."""
+    if one.interval is None:
+        return _value(one.value, one)
+    low, high = map(_number, one.interval)
+    return f"{_value(one.value, one)} [{low}, {high}]"
+
+
 def _number(value: float, sign: str = "") -> str:
     """At most two digits behind the point, none that say nothing."""
     return f"{value:{sign}.2f}".rstrip("0").rstrip(".")
@@ -122,6 +153,7 @@ def _verdict(one: Outcome, small: bool) -> Inline:
     if one.verdict == NOT_MEASURED:
         return f"{NOT_MEASURED}: {one.reason or ''}"
     word = f"{one.verdict} (small scale)" if small else one.verdict
+    word += f" in {one.held} of {len(one.readings)} seeds" if len(one.readings) > 1 else ""
     word += f", declared {one.claim.declared}" if one.claim.declared else ""
     return strong(word) if one.verdict in _LOUD else word
 
@@ -129,8 +161,10 @@ def _verdict(one: Outcome, small: bool) -> Inline:
 def _legend(found: Sequence[Outcome]) -> Section:
     tags = {one.claim.tag for one in found}
     rows = [[tag, meaning] for tag, meaning in TAGS.items() if tag in tags]
-    if "unconfirmed" in tags:
-        about = "the bound is this project's; it says nothing about the unconfirmed figure"
+    if tags & {"unconfirmed", "ours"}:
+        about = (
+            "the bound is this project's, or the comparison is with an unconfirmed figure: it says nothing about that"
+        )
         rows.append([f"{HOLDS}, {FAILS}", about])
     return Section(header=["word", "meaning"], rows=rows)
 
@@ -151,7 +185,7 @@ def summary(board: Board) -> str:
     lines = [_headline(found)]
     for one in found:
         why = one.reason or (one.tolerance.text if one.tolerance else "")
-        lines.append(f"{one.verdict:<19}{one_line(one.claim.id):<26}{_value(one.value, one):>12}   {one_line(why)}")
+        lines.append(f"{one.verdict:<24}{one_line(one.claim.id):<26}{_value(one.value, one):>12}   {one_line(why)}")
     return "\n".join(lines)
 
 

@@ -9,7 +9,6 @@ from leaderboard.judge.opinion import INADMISSIBLE, Opinion
 from leaderboard.judge.verdicts import SEARCH_BITS
 from leaderboard.pages import wording
 from leaderboard.pages.cell_facts import evidence_facts
-from leaderboard.stats.utility_test import LEAST_GAIN
 
 
 def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: float) -> dict[str, Any]:
@@ -17,7 +16,8 @@ def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: 
     are log10.
 
     Under an inadmissible key there is no evidence: `evidence` is null, as is the p-value without commitment. `useless`:
-    the suspect gains less than 3 dB over doing nothing; `gain` in dB, null on classification tasks.
+    the suspect does not do its task: it gains less than 3 dB over doing nothing (`gain` in dB, null on classification
+    tasks), or names the right class no more often than the most frequent one would be right.
     """
     return {
         "verdict": found.verdict,
@@ -52,8 +52,8 @@ def describe(found: Opinion, admission: Mapping[str, Any], alpha: float) -> list
             ("key", f"not admissible: {found.reason}"),
             ("claim", f"{INADMISSIBLE}, with and without commitment"),
         ]
-    if found.gain is not None and found.useless:
-        lines.append(("useless", f"the model gains {found.gain:.2f} dB over doing nothing, below {LEAST_GAIN:g} dB"))
+    if found.useless:
+        lines.append(("useless", f"the model {wording.useless(found.gain)}"))
     return lines
 
 

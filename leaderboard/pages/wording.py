@@ -13,35 +13,11 @@ from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.summaries import AttackRow
 from leaderboard.judge.tracks import Track
-from leaderboard.judge.verdicts import INNOCENTS_AS_HIGH, KEY_IN_POOL, NO_BETTER_THAN_SCRATCH, Tally
+from leaderboard.judge.verdicts import INNOCENTS_AS_HIGH, KEY_IN_POOL, NO_BETTER_THAN_SCRATCH, USELESS, Tally
 from leaderboard.stats.tails import wilson
 from leaderboard.stats.utility_test import LEAST_GAIN, SCALE, Utility
 
-LEGEND = {
-    "survived": "the owner's evidence is still present (p <= alpha) in what the thief ended up with",
-    "removed": "the evidence is absent and the model is as useful as before",
-    "utility-lost": "the evidence is not present, but the model lost more than the budget: counted as survived",
-    "undecided": "neither shown nor ruled out; the word behind it says what is unclear: evidence, utility, both, nulls",
-    "embed-failed": "the mark was not there before the attack: left out of survival",
-    "forged": "a thief's claim that the court would believe",
-    "rejected": "a thief's claim that the court would not believe",
-    "not-marked": "an innocent model that the owner's key does not accuse",
-    "false-positive": "an innocent model that the owner's key accuses",
-    "inconsistent": "the service answers the same images otherwise among others: its answers are those of no one model",
-    "unreadable": "only the maker of the net can read how it is built: neither removed nor held",
-    "not-applicable": "this pair can't be run; the reason is given",
-    "crashed": "a job raised an error, or its worker was killed",
-    "timeout": "a job ran past its time limit",
-    "oom": "a job ran out of memory, also alone on its device",
-    "not-run": "no job of this cell failed; it was simply not run yet",
-    "no-better-than-scratch": "flag of removed, written removed*: training anew on his own data does as well",
-    "claim-refused": "flag of survived: the evidence is there, but a gate (a separate test) is lost",
-    "claim-unclear": "flag of survived: the evidence is there, and a gate is unclear",
-    "key-in-pool": "flag: the thief had some of the key's own images, as many as the cell says",
-    "innocents-as-high": "flag: present by an exact law, and some unmarked models score as high, too few to refute it",
-}
 STAR = "*"  # behind removed, where training anew gives as useful a model
-RARE = ("inconsistent", "unreadable", "key-in-pool", "innocents-as-high")  # explained only where they occur
 DIGITS = {"points": 1, "dB": 2}
 LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
 GRADES = {
@@ -119,9 +95,14 @@ def gate(found: Utility) -> str:
 
 def utility_state(found: Utility) -> str:
     """kept, lost or unclear; and why, where a model is of no use at all."""
-    if found.useless:
-        return f"{found.state}: {found.gain:+.2f} dB over doing nothing, below {LEAST_GAIN:g}"
-    return found.state
+    return f"{found.state}: it {useless(found.gain)}" if found.useless else found.state
+
+
+def useless(gain: float | None) -> str:
+    """Why a model does not do its task; gain: of an image-to-image model over doing nothing, in dB."""
+    if gain is None:
+        return "does not beat the most frequent class"
+    return f"gains {gain:.2f} dB over doing nothing, below {LEAST_GAIN:g} dB"
 
 
 def test_items(found: Utility) -> str:
@@ -166,8 +147,8 @@ def units(tracks: Sequence[Track]) -> str:
 
 def pool(seen: Mapping[str, float | None]) -> str:
     """A pool of nulls, with how many more do not do their task and so do not count."""
-    useless = f" (and {seen['useless']:g} more that hardly beat doing nothing)" if seen.get("useless") else ""
-    return f"{seen['J']} models{useless}, mean {seen['mean']:.3g}, largest {seen['max']:.3g}"
+    others = f" (and {seen['useless']:g} more that don't do their task)" if seen.get("useless") else ""
+    return f"{seen['J']} models{others}, mean {seen['mean']:.3g}, largest {seen['max']:.3g}"
 
 
 def score(value: float | None, unit: str) -> str:
@@ -224,9 +205,16 @@ def probability(value: float) -> str:
     return f"{value:g}".replace("e-0", "e-")
 
 
-def held(tally: Tally) -> str:
-    """Held of judged, both ways of counting undecided: `5/7`, or `5–6/7` with one undecided; a dash for none."""
-    return _both_ways(tally.held, tally)
+def three(tally: Tally) -> str:
+    """What became of marks: `5 held, 1 useless, 2 broken of 9`, the rest undecided; a dash for none."""
+    if not tally.judged:
+        return "–"
+    return f"{tally.held} held, {tally.useless} useless, {tally.broken} broken of {tally.judged}"
+
+
+def rejected(tally: Tally) -> str:
+    """Claims rejected of judged, both ways of counting undecided: `5/7`, or `5–6/7` with one undecided."""
+    return _both_ways(tally.withstood, tally)
 
 
 def broken(tally: Tally) -> str:
@@ -246,8 +234,9 @@ def about_seeds(board: Board) -> str:
     if board.run.profile["seeds"] == 1:
         return ""
     return (
-        "Where there are several seeds, a square counts their verdicts, the most frequent first, and gives the marks "
-        "held with a 95 % interval (Wilson), the smallest and the largest p-value, and the mean change."
+        "Where there are several seeds, a square counts their verdicts, the most frequent first, and gives the seeds "
+        "withstood (held, or useless to the thief) with a 95 % interval (Wilson), the smallest and the largest "
+        "p-value, and the mean change."
     )
 
 
@@ -265,12 +254,13 @@ def verdict(cell: Cell) -> str:
     """The word, with what is unclear behind `undecided`."""
     if cell.verdict.word == "undecided" and cell.verdict.reason:
         return f"undecided ({cell.verdict.reason})"
-    return word(cell)
+    return outcome(cell)
 
 
-def word(cell: Cell) -> str:
-    """The word alone, with a star where training anew would have done as well."""
-    return cell.verdict.word + STAR * (NO_BETTER_THAN_SCRATCH in cell.verdict.flags)
+def outcome(cell: Cell) -> str:
+    """The word, with a star where training anew would have done as well; `(useless)` behind it in a model without use."""
+    word = cell.verdict.word + STAR * (NO_BETTER_THAN_SCRATCH in cell.verdict.flags)
+    return f"{word} ({USELESS})" if USELESS in cell.verdict.flags else word
 
 
 def scratch(board: Board) -> str:
@@ -325,8 +315,9 @@ def _seeds(cells: Sequence[Cell]) -> list[str]:
     lines += [f"{one} with commitment" for one in counted(committed, len(cells))]
     tally = Tally.of(cell.verdict for cell in cells)
     if tally.judged > 1:
-        low, high = wilson(tally.held, tally.judged)
-        lines.append(f"held {held(tally)} [{low:.2f}, {high:.2f}]")
+        low, high = wilson(tally.withstood, tally.judged)
+        useless = f", {tally.useless} useless" if tally.useless else ""
+        lines.append(f"withstood {_both_ways(tally.withstood, tally)} [{low:.2f}, {high:.2f}]{useless}")
     strengths = sorted((cell.after.log10_p, cell.after.grade) for cell in cells if cell.after is not None)
     if strengths:
         lines.append(" to ".join(dict.fromkeys(graded(*strengths[end]) for end in (0, -1))))

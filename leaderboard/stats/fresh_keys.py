@@ -47,13 +47,15 @@ class DrawnKeys:
 
     pool: the totals of the first keys. more: how many were drawn after them, of which `reached` scored `own` or more
     and no more is known. A scheme may stop as soon as enough keys have reached it, since the rank of the suspect among
-    the keys drawn until then is a p-value, too (Besag & Clifford, Biometrika 78 (1991) 301).
+    the keys drawn until then is a p-value, too (Besag & Clifford, Biometrika 78 (1991) 301). most: how many it draws
+    where none reaches it; 0 where that is not known.
     """
 
     pool: NullPool
     own: float
     more: int = 0
     reached: int = 0
+    most: int = 0
 
     @property
     def drawn(self) -> int:
@@ -96,7 +98,7 @@ def key_law(law: Mapping[str, Any] | None, suspect: EvidenceScore) -> Closed | D
             pool = NullPool.of_counts(law["totals"], suspect.n)
         else:  # all totals are of this suspect: the least spread is the sampling error of its own items
             pool = NullPool.of_scores(law["totals"], suspect.sd / math.sqrt(suspect.n))
-        return DrawnKeys(pool, suspect.total, law.get("more", 0), law.get("reached", 0))
+        return DrawnKeys(pool, suspect.total, law.get("more", 0), law.get("reached", 0), law.get("most", 0))
     if suspect.kind != "count":
         raise ValueError(f"a {law['kind']} law needs hits, not real scores")
     if law["kind"] == "binomial":

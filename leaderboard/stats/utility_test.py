@@ -1,14 +1,15 @@
 """Is the model as useful as before? A paired test on the same test items, at a budget.
 
 Right and wrong answers: Tango's score test (Statistics in Medicine 17 (1998) 891), in closed form. Images: Student's
-paired t on the PSNR of each image.
+paired t on the PSNR of each image. A model that is no better than one that does nothing has lost its use, whatever the
+budget: a classifier must beat the most frequent class, an image-to-image net must gain 3 dB.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -20,8 +21,8 @@ CRITICAL = 1.645  # one-sided 5 %
 SCALE = {"points": 100.0, "dB": 1.0}  # from a net loss as it is kept to the unit it is shown in
 LEAST_GAIN = 3.0  # dB over doing nothing, from which on an image-to-image model is of use at all
 
-# a model on the test set: {"correct": "0101…"}, or {"psnr": [dB per image], "identity": [dB of doing nothing]} and,
-# printed only, {"ssim": [of each image]}
+# a model on the test set: {"correct": "0101…", "majority": the same of the most frequent class; older records lack it},
+# or {"psnr": [dB per image], "identity": [dB of doing nothing]} and, printed only, {"ssim": [of each image]}
 ItemOutcomes = Mapping[str, Any]
 UtilityState = Literal["kept", "lost", "unclear"]
 
@@ -32,8 +33,8 @@ class Utility:
 
     unit "points": delta = (losses - gains) / n, a fraction in [-1, 1], as are budget and interval; z is Tango's.
     unit "dB": delta is the mean loss of PSNR, budget and interval are in dB, z is Student's t; losses and gains are
-    the images that came out worse and better. gain: mean PSNR of the suspect over doing nothing, in dB; below
-    LEAST_GAIN the state is lost, whatever the loss.
+    the images that came out worse and better. gain: mean PSNR of the suspect over doing nothing, in dB. useless: the
+    suspect does not do its task (`does_the_job`), so that the state is lost, whatever the loss.
     """
 
     losses: int
@@ -46,15 +47,12 @@ class Utility:
     interval: tuple[float, float]
     unit: str = "points"
     gain: float | None = None
+    useless: bool = False
 
     @property
     def change(self) -> float:
         """The change in `unit`; a loss is negative."""
         return 0.0 - SCALE[self.unit] * self.delta
-
-    @property
-    def useless(self) -> bool:
-        return is_useless(self.gain)
 
 
 def compare(before: ItemOutcomes, after: ItemOutcomes, budget: float, unit: str) -> Utility:
@@ -63,8 +61,10 @@ def compare(before: ItemOutcomes, after: ItemOutcomes, budget: float, unit: str)
         if unit_of(seen) != unit:
             raise ValueError(f"outcomes in {unit_of(seen)} on a track that counts in {unit}")
     if unit == "points":
-        return utility(*paired(before["correct"], after["correct"]), budget / SCALE[unit])
-    return fidelity(_decibels(before["psnr"]), _decibels(after["psnr"]), budget, gain(after))
+        found = utility(*paired(before["correct"], after["correct"]), budget / SCALE[unit])
+    else:
+        found = fidelity(_decibels(before["psnr"]), _decibels(after["psnr"]), budget, gain(after))
+    return found if does_the_job(after) else replace(found, state="lost", useless=True)
 
 
 def unit_of(seen: ItemOutcomes) -> str:
@@ -94,14 +94,18 @@ def gain(seen: ItemOutcomes) -> float | None:
     return float(np.mean(seen["psnr"]) - np.mean(seen["identity"]))
 
 
-def is_useless(gained: float | None) -> bool:
-    """Whether an image-to-image model hardly beats doing nothing; others, which gain None, never count as useless."""
-    return gained is not None and gained < LEAST_GAIN
-
-
 def does_the_job(seen: ItemOutcomes | None) -> bool:
-    """Whether a model counts as one that does its task: an image-to-image model must gain 3 dB, others always do."""
-    return seen is None or not is_useless(gain(seen))
+    """Whether a model does its task: an image-to-image model must gain LEAST_GAIN.
+
+    A classifier must be right more often than the most frequent class of the test set, by a paired test at 5 %
+    (one-sided, `tango_z` at budget 0). What wasn't measured, as the class in older records, counts against no model.
+    """
+    if seen is None:
+        return True
+    if (gained := gain(seen)) is not None:
+        return gained >= LEAST_GAIN
+    majority = seen.get("majority")
+    return majority is None or tango_z(*paired(majority, seen["correct"]), 0.0) <= -CRITICAL
 
 
 def fidelity(
@@ -122,9 +126,8 @@ def fidelity(
         error, critical = float(lost.std(ddof=1)) / math.sqrt(n), float(special.stdtrit(n - 1, 0.95))
         over, half = delta - budget, critical * error
         t = over / error if error > 0 else math.copysign(math.inf, over) if over else 0.0
-    state = "lost" if is_useless(gained) else _state(t, critical)
     interval = delta - half, delta + half
-    return Utility(worse, better, n, budget, delta, t, state, interval, "dB", gained)
+    return Utility(worse, better, n, budget, delta, t, _state(t, critical), interval, "dB", gained)
 
 
 def _decibels(values: Any) -> NDArray[np.float64]:

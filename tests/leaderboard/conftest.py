@@ -239,7 +239,8 @@ def full(case: Case) -> Case:
     """A case in which every verdict word occurs, each at the attack of that name."""
     shared = case.scheme("adi")
     case.hit(shared, "adi", "survived", 96)
-    case.hit(shared, "adi", "claim-refused", observation(96, gate_wrong=80))
+    case.hit(shared, "adi", "unprovable", observation(96, gate_wrong=80))
+    case.hit(shared, "adi", "useless", 96, wrong=80)
     case.hit(shared, "adi", "removed", 5)
     case.hit(shared, "adi", "no-better-than-scratch", 5, wrong=8)
     case.hit(shared, "adi", "unreadable", UNREADABLE)

@@ -13,7 +13,9 @@ from leaderboard.pages import wording
 from leaderboard.pages.bibliography import works_of
 from leaderboard.pages.page_model import Inline, Section, Span, lines, per_task, strong
 
-_ALARMS = ("removed", "forged", "false-positive", "inconsistent", "unreadable", "crashed", "timeout", "oom")
+_ALARMS = (
+    "removed", "unprovable", "forged", "false-positive", "inconsistent", "unreadable", "crashed", "timeout", "oom",
+)  # fmt: skip
 
 
 @per_task
@@ -106,7 +108,7 @@ def _cited(label: str, paper: str) -> Inline:
 
 
 def _short(cells: Sequence[Cell], counted: bool) -> str:
-    words = [wording.word(cell) for cell in cells]
+    words = [wording.outcome(cell) for cell in cells]
     if set(words) <= {"not-applicable"}:
         return "–"
     if counted:

@@ -1,4 +1,4 @@
-"""Under what conditions a run found it: tasks, thresholds, protocol, and the legend of all words."""
+"""Under what conditions a run found it: tasks, thresholds and protocol."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+from benchmark.vocabulary import CLAIM_KINDS
 from leaderboard.analysis.error_rates import ALPHAS
 from leaderboard.judge.board import Board
 from leaderboard.judge.rules import CHANGES, RULES
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, Span, per_task
+from leaderboard.pages.page_model import Section, per_task
 
 OTHER_BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}
 
@@ -22,7 +23,8 @@ def tasks(board: Board) -> Section:
     rows = []
     for one in board.shown:
         useless = board.useless_nulls.get(one.task)
-        out = f" ({useless} left out: below 3 dB over doing nothing)" if useless else ""
+        least = "below 3 dB over doing nothing" if one.unit == "dB" else "no better than the most frequent class"
+        out = f" ({useless} left out: {least})" if useless else ""
         nulls = f"{wording.nulls(one.nulls, one.surrogates)}{out}"
         sizes = (f"{count:,}" for count in (one.owner, one.thief, one.test))
         level = f"{one.budget:g} {one.unit}", wording.probability(one.alpha)
@@ -46,12 +48,15 @@ def thresholds(board: Board) -> Section:
         read = board.at_thresholds(alpha, budget)
         innocent = Tally.of(verdict for cell, verdict in read if cell.innocent)
         owners = {kind: Tally.of(word for c, word in read if c.kind == kind and not c.innocent) for kind in kinds}
-        held = (wording.held(tally) for tally in owners.values())
+        counts = (
+            wording.rejected(tally) if kind in CLAIM_KINDS else wording.three(tally) for kind, tally in owners.items()
+        )
         failed = str(sum(tally.count("embed-failed") for tally in owners.values()) or "–")
         accused = f"{innocent.count('false-positive')}/{innocent.count('not-marked', 'false-positive')}"
-        rows.append([wording.probability(alpha), f"{budget:g}", *held, failed, accused])
-    header = ["alpha", f"budget, {track.unit}", *(f"{kind}: held" for kind in kinds), "embed-failed", "false positives"]
-    text = "The same records, read again. For claims, held means rejected (without commitment)."
+        rows.append([wording.probability(alpha), f"{budget:g}", *counts, failed, accused])
+    titles = (f"{kind}: rejected" if kind in CLAIM_KINDS else kind for kind in kinds)
+    header = ["alpha", f"budget, {track.unit}", *titles, "embed-failed", "false positives"]
+    text = "The same records, read again. Claims are those before a court that asks for no commitment."
     return Section("At other thresholds", text, header, rows, "r" * len(header))
 
 
@@ -110,15 +115,3 @@ def _smallest(board: Board) -> list[tuple[str, str]]:
             found[cell.after.grade] = min(found.get(cell.after.grade, 0.0), cell.after.log10_p)
     ranks = ("that ranks alone allow", f"p={1 / (max(track.nulls for track in board.shown) + 1):.2g}")
     return [*((grade, wording.graded(found[grade], grade)) for grade in wording.GRADES if grade in found), ranks]
-
-
-def legend(board: Board) -> Section:
-    """What every verdict, flag and grade means."""
-    met = {word for cell in (*board.cells, *board.beside) for word in (cell.verdict.word, *cell.verdict.flags)}
-    words = {word: meaning for word, meaning in wording.LEGEND.items() if word in met or word not in wording.RARE}
-
-    def coded(words: Mapping[str, str]) -> list[list[Inline]]:
-        return [[Span(word, "code"), meaning] for word, meaning in words.items()]
-
-    grades = Section(header=["grade of a p-value", "meaning"], rows=coded(wording.GRADES))
-    return Section("Legend", header=["verdict or flag", "meaning"], rows=coded(words), parts=[grades])

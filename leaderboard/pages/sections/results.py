@@ -5,10 +5,16 @@ from __future__ import annotations
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow, SchemeRow
-from leaderboard.judge.verdicts import Tally
+from leaderboard.judge.verdicts import NO_COURT, Tally
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Section, per_task
+from leaderboard.pages.sections import legend
 from leaderboard.stats.seeds import what_seeds_allow
+
+ABOUT_COUNTS = (
+    "Held: the mark can still be proved, in a model of use. Useless: the thief lost the utility, with the mark or "
+    "without it. Broken: removed or unprovable, in a model as useful as before. The rest is undecided."
+)
 
 
 def headlines(board: Board) -> list[tuple[str, str]]:
@@ -21,15 +27,19 @@ def _headline(board: Board) -> tuple[str, str]:
     for kind in board.kinds:
         cells = board.owners(kind)
         tally = Tally.of(cell.verdict for cell in cells)
-        if kind == "control" or not tally.judged:
+        if kind == "control" or not (tally.judged or tally.count(NO_COURT)):
             continue
         undecided = f" ({tally.undecided} undecided)" if tally.undecided else ""
         if kind in CLAIM_KINDS:
             committed = Tally.of(cell.committed or cell.verdict for cell in cells)
-            forged = f"{tally.broken} of {tally.judged} claims forged{undecided}"
-            said.append(f"{kind}: {forged}, {committed.broken} where keys must be committed")
+            forged = f"{tally.broken} of {tally.judged} claims forged{undecided}" if tally.judged else ""
+            empty = (
+                f"{tally.count(NO_COURT)} before a court that no key could convince" if tally.count(NO_COURT) else ""
+            )
+            found = " and ".join(filter(None, (forged, empty)))
+            said.append(f"{kind}: {found}, {committed.broken} forged where keys must be committed")
         else:
-            said.append(f"{kind}: {tally.held} of {tally.judged} marks held{undecided}")
+            said.append(f"{kind}: {wording.three(tally)} marks{undecided}")
     innocent = Tally.of(cell.verdict for cell in board.cells if cell.innocent)
     if seen := innocent.count("not-marked", "false-positive"):
         said.append(f"{innocent.count('false-positive')} of {seen} verdicts on innocent models accuse them")
@@ -46,7 +56,7 @@ def by_board(board: Board) -> Section:
         on = f", {part.track.task}" if len(board.parts) > 1 else ""
         tallies |= {f"{kind}{on}": Tally.of(cell.verdict for cell in part.owners(kind)) for kind in part.kinds}
         tallies[f"innocent models{on}"] = Tally.of(cell.verdict for cell in part.cells if cell.innocent)
-    words = [word for word in wording.LEGEND if any(tally.count(word) for tally in tallies.values())]
+    words = [word for word in legend.LEGEND if any(tally.count(word) for tally in tallies.values())]
     rows = []
     for name, tally in tallies.items():
         share = wording.percent(tally.undecided / tally.judged if tally.judged else None)
@@ -67,29 +77,29 @@ def ranked_schemes(board: Board) -> Section:
     for row in sorted(board.schemes, key=shares, reverse=True):
         cells = [row.label]
         for kind in kinds:
-            tally = row.tallies[kind]
-            lost = tally.count("utility-lost")
-            cells.append(wording.held(tally) + (f" (utility lost in {lost})" if lost else ""))
             if kind in CLAIM_KINDS:
-                cells.append(wording.held(row.committed[kind]))
+                cells += [wording.rejected(row.tallies[kind]), wording.rejected(row.committed[kind])]
+            else:
+                cells.append(wording.three(row.tallies[kind]))
         left_out = Tally.of(cell.verdict for cell in board.owners(*kinds) if cell.scheme == row.label).left_out
         rows.append([*cells, str(left_out)])
     header = ["scheme"]
     for kind in kinds:
-        header += [f"{kind}: rejected", "… with commitment"] if kind in CLAIM_KINDS else [f"{kind}: held"]
+        header += [f"{kind}: rejected", "… with commitment"] if kind in CLAIM_KINDS else [kind]
     text = (
-        f"{what_seeds_allow(board.run.profile['seeds'])} Ordered by the share held on the first board, then on the "
-        "next; boards are never summed. Left out: embed-failed, not-applicable, crashed, timeout and the like."
+        f"{what_seeds_allow(board.run.profile['seeds'])} {ABOUT_COUNTS} Ordered by the share held or useless on the "
+        "first board, then on the next; boards are never summed. Left out: embed-failed, no-court, not-applicable, "
+        "crashed, timeout and the like."
     )
     return Section("Schemes in this run", text, [*header, "squares left out"], rows, "l" + "r" * len(header))
 
 
 @per_task
 def ranked_attacks(board: Board) -> Section:
-    """One table for each board: attacks by how many marks they removed or claims they forged, then by cost."""
+    """One table for each board: attacks by how many marks they broke or claims they forged, then by cost."""
     seeds = board.run.profile["seeds"]
     text = (
-        f"{what_seeds_allow(seeds)} Counts are of schemes{' and seeds' if seeds > 1 else ''}. "
+        f"{what_seeds_allow(seeds)} Counts are of schemes{' and seeds' if seeds > 1 else ''}. {ABOUT_COUNTS} "
         "Utility and cost are medians over the schemes. Tiers, of the work of training one host: "
         "0 up to 1 %, 1 up to 5 %, 2 up to 25 %, 3 up to 100 %, 4 above."
     )
@@ -106,12 +116,12 @@ def ranked_attacks(board: Board) -> Section:
                 row.label,
                 wording.broken(row.tally),
                 wording.broken(row.committed) if claims else str(row.no_better or "–"),
-                *([] if claims else _utility(row, board.track.unit, against_twin=bool(twins))),
+                *([] if claims else _outcomes(row, board.track.unit, against_twin=bool(twins))),
                 *wording.price(row),
             ]
             for row in sorted((row for row in board.attacks if row.kind == kind), key=_danger)
         ]
-        counts = ["removed", "no better than scratch", "utility lost", f"change, {board.track.unit}", *twins]
+        counts = ["broken", "no better than scratch", "held", "useless", f"change, {board.track.unit}", *twins]
         header = ["attack", *(["forged", "… with commitment"] if claims else counts), "cost", "of training a host",
                   "tier"]  # fmt: skip
         about = wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""
@@ -124,10 +134,10 @@ def _danger(row: AttackRow) -> tuple[float, float, float]:
     return -(row.tally.broken / m if m else -1.0), -(row.tally.undecided / m if m else 0.0), row.relative or 0.0
 
 
-def _utility(row: AttackRow, unit: str, *, against_twin: bool) -> list[str]:
+def _outcomes(row: AttackRow, unit: str, *, against_twin: bool) -> list[str]:
     changes = [row.change, *([row.against_twin] if against_twin else [])]
     medians = ["–" if change is None else wording.change(change, unit) for change in changes]
-    return [str(row.tally.count("utility-lost") or "–"), *medians]
+    return [str(row.tally.held or "–"), str(row.tally.useless or "–"), *medians]
 
 
 def by_family(board: Board) -> Section:
@@ -142,21 +152,20 @@ def by_family(board: Board) -> Section:
             counted = []
             for kind in part.kinds:
                 tally = Tally.of(cell.verdict for cell in cells if cell.kind == kind and not cell.innocent)
-                counts = tally.held, tally.broken, tally.undecided, tally.left_out - tally.count("not-applicable")
-                counted.append((kind, counts))
+                others = tally.left_out - tally.count("not-applicable")
+                counted.append((kind, (tally.held, tally.useless, tally.broken, tally.undecided, others)))
             seen = Tally.of(cell.verdict for cell in cells if cell.innocent)
             clean, accused = seen.count("not-marked"), seen.count("false-positive")
             others = sum(seen.words.values()) - clean - accused - seen.count("undecided", "not-applicable")
-            counted.append(("innocent models", (clean, accused, seen.count("undecided"), others)))
+            counted.append(("innocent models", (clean, 0, accused, seen.count("undecided"), others)))
             shown = [(kind, counts) for kind, counts in counted if any(counts)]
             rows += [
                 [family if not place else "", kind, *(str(count or "–") for count in counts)]
                 for place, (kind, counts) in enumerate(shown)
             ]
-    header = ["scheme", "kind of attack", "held", "broken", "undecided", "left out"]
+    header = ["scheme", "kind of attack", "held", "useless", "broken", "undecided", "left out"]
     text = (
-        "Held: the mark survived, or was lost together with the utility; a thief's claim was rejected; an innocent "
-        "model was not accused. Broken: removed, forged, or a false positive. Left out: there was no mark before, or a "
-        "job failed."
+        f"{ABOUT_COUNTS} A claim held off was rejected, a broken one forged; an innocent model was not accused, or it "
+        "is a false positive. Left out: there was no mark before, no key could convince the court, or a job failed."
     )
-    return Section("", text, header, rows, "llrrrr")
+    return Section("", text, header, rows, "llrrrrr")

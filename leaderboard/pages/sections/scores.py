@@ -23,17 +23,19 @@ def scores_over_seeds(board: Board) -> Section | None:
 def _scores(board: Board) -> Section:
     scores = Scores(board)
     text = (
-        f"{what_seeds_allow(board.run.profile['seeds'])} A seed redraws host, key and attack together. Mean "
-        "score: in each seed the share of attacks withstood, families of attacks counting alike; its 95 % interval is "
-        "the wider of that between seeds and that within cells. Worst case: the smallest one-sided 95 % lower bound "
-        "of survival over the attacks (Clopper-Pearson), which holds for all of them at once. Withstood every attack: "
-        "seeds, with the Wilson 95 % interval. Lowest seen: the smallest share over the attacks, biased down. Two "
-        "numbers: undecided counted as broken, and as held. Ordered by the worst case, then by the mean score; "
+        f"{what_seeds_allow(board.run.profile['seeds'])} A seed redraws host, key and attack together. An attack is "
+        "withstood where the mark held, and where the thief lost the utility, with it or without it: such cells are "
+        "counted as useless, of all that count. Mean score: in each seed the share of attacks withstood, families of "
+        "attacks counting alike; its 95 % interval is the wider of that between seeds and that within cells. Worst "
+        "case: the smallest one-sided 95 % lower bound of that share over the attacks (Clopper-Pearson), which holds "
+        "for all of them at once. Withstood every attack: seeds, with the Wilson 95 % interval. Lowest seen: the "
+        "smallest share over the attacks, the worst of all settings on the seeds that are scored, biased down. Two "
+        "numbers: undecided counted as broken, and as withstood. Ordered by the worst case, then by the mean score; "
         "schemes share a rank (=) unless the difference of their means is significant at 5 % after Holm over all "
         "pairs of the table. Only attacks judged in every seed count. Boards are never summed."
     )
     header = ["rank", "scheme", "seeds", "attacks", "mean score", "worst case", "withstood every attack",
-              "lowest seen", "cells left out"]  # fmt: skip
+              "lowest seen", "useless", "cells left out"]  # fmt: skip
     parts = []
     for kind in board.ranked_kinds:
         for committed in (False, True) if kind in CLAIM_KINDS else (False,):
@@ -41,7 +43,7 @@ def _scores(board: Board) -> Section:
                 rows = [_row(one) for one in ranked]
                 title = f"Scores: {kind.capitalize()}{', keys must be committed' if committed else ''}"
                 by_tier = _worst_by_tier(scores, kind, committed)
-                parts.append(Section(title, "", header, rows, "rlrrrrrrr", parts=by_tier))
+                parts.append(Section(title, "", header, rows, "rlrrrrrrrr", parts=by_tier))
     return Section("Scores over seeds", text, parts=parts)
 
 
@@ -49,7 +51,7 @@ def _row(one: Ranked) -> list[str]:
     found = one.standing
     rank = "–" if one.rank is None else f"{one.rank}{'=' if one.tied else ''}"
     return [rank, found.scheme, str(found.seeds), str(found.attacks), mean_score(found), *_extremes(found),
-            str(found.left_out or "–")]  # fmt: skip
+            f"{found.useless}/{found.attacks * found.seeds}", str(found.left_out or "–")]  # fmt: skip
 
 
 def mean_score(found: Standing) -> str:
@@ -101,9 +103,9 @@ def cost_to_break(board: Board) -> Section:
     scores, kinds = Scores(board), board.ranked_kinds
     rows = [[row.label, *(_price(scores.cost_to_break(row.label, kind)) for kind in kinds)] for row in board.schemes]
     text = (
-        "The cheapest attack that broke the scheme (removed, or forged without commitment) in more than half of its "
-        "seeds, by counted work over training one host. Not broken: the cost lies above the dearest attack tried, or "
-        "no attack of the kind does it."
+        "The cheapest attack that broke the scheme (removed, unprovable, or forged without commitment) in more than "
+        "half of its seeds, by counted work over training one host: the worst of all settings, on the seeds that are "
+        "scored. Not broken: the cost lies above the dearest attack tried, or no attack of the kind does it."
     )
     return Section("Cost to break", text, ["scheme", *kinds], rows)
 

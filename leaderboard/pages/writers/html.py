@@ -21,11 +21,12 @@ from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices, curves
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
+from leaderboard.judge.verdicts import USELESS, Verdict
 from leaderboard.pages import wording
 from leaderboard.pages.cell_facts import MEANING, cell_facts
 from leaderboard.pages.page_model import Inline, Span, one_line, piece, spans
 from leaderboard.pages.reproduce_command import reproduce
-from leaderboard.pages.sections import costs, innocents, protocol, results
+from leaderboard.pages.sections import costs, innocents, legend, protocol, results
 from leaderboard.pages.sections.threat_model import Facts, attack_facts, scheme_facts
 
 INNOCENT = "innocent models"
@@ -33,7 +34,7 @@ INNOCENT = "innocent models"
 _LOOKS = {
     "survived": "held", "rejected": "held", "not-marked": "held", "utility-lost": "dear", "undecided": "open",
     "inconsistent": "open", "unreadable": "open",
-    "removed": "broken", "forged": "broken", "false-positive": "broken",
+    "removed": "broken", "unprovable": "broken", "forged": "broken", "false-positive": "broken",
 }  # fmt: skip
 _SIGNS = {"held": "●", "dear": "◐", "open": "?", "broken": "✕", "none": "–"}
 _ORDER = ("broken", "open", "dear", "held", "none")
@@ -61,7 +62,7 @@ def page(board: Board) -> str:
         units=wording.units(board.shown),
         several=wording.about_seeds(board),
         boards=boards,
-        words=[word for word in wording.LEGEND if any(word in square["words"] for square in squares)],
+        words=[word for word in legend.LEGEND if any(word in square["words"] for square in squares)],
         sections=[
             results.ranked_schemes(board),
             results.ranked_attacks(board),
@@ -69,7 +70,7 @@ def page(board: Board) -> str:
             costs.fidelity(board),
             protocol.tasks(board),
             protocol.how_it_ran(board),
-            protocol.legend(board),
+            legend.legend(board),
         ],
         version=one_line(board.run.described["version"]),
         style=Markup(_own("page.css")),
@@ -163,14 +164,20 @@ def _boards(board: Board, data: list[dict[str, Any]]) -> Iterator[dict[str, Any]
 def _square(cells: Sequence[Cell], number: int, chosen: bool) -> dict[str, Any]:
     """Its lines, the verdicts in it, how it looks, and where it stands when its column is sorted."""
     words = list(dict.fromkeys(cell.verdict.word for cell in cells))
-    look = min((_LOOKS.get(word, "none") for word in words), key=_ORDER.index)
+    look = min((_look(cell.verdict) for cell in cells), key=_ORDER.index)
     strengths = [max(cell.after.log10_p, -9999.0) for cell in cells if cell.after is not None]
     depth = sum(strengths) / len(strengths) if strengths else 0.0
     lines = [*(one_line(line) for line in wording.square(cells)), *([THIEFS_CHOICE] if chosen else [])]
-    first = lines[0].split(" ")[0].rstrip(wording.STAR)
-    sign = _SIGNS[_LOOKS.get(first, "none")]  # of the word it stands beside; the tint is of the worst
+    word = lines[0].split(" ")[0].rstrip(wording.STAR)
+    first = [cell.verdict for cell in cells if cell.verdict.word == word]
+    sign = _SIGNS[min(map(_look, first), key=_ORDER.index)]  # of the word it stands beside; the tint is of the worst
     rank = round(1e5 * _ORDER.index(look) - depth, 2)
     return {"number": number, "lines": lines, "words": words, "look": look, "sign": sign, "rank": rank}
+
+
+def _look(verdict: Verdict) -> str:
+    """A mark that survived in a model without use looks as one that was lost with the utility."""
+    return "dear" if USELESS in verdict.flags else _LOOKS.get(verdict.word, "none")
 
 
 def _opened(board: Board, cells: Sequence[Cell]) -> dict[str, Any]:

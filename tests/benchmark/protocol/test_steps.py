@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.contract import Attack, AttackResult, Thief
+from benchmark.contract import Attack, AttackResult, Data, Thief
 from benchmark.protocol.objects import Release
 from benchmark.protocol.parties import Party, stream
 from benchmark.protocol.scheme import Scheme
-from benchmark.protocol.steps import embed, steal, train_unmarked
+from benchmark.protocol.steps import embed, steal, train_unmarked, utility
+from leaderboard.stats.utility_test import compare, does_the_job
 from schemes.adi import Adi
 from schemes.passport import Passport
 
@@ -90,3 +91,14 @@ def test_a_net_is_made_from_its_host_where_embedding_asks_for_it(lab: Any, schem
     owner = lab.owner(scheme)
     embed(scheme, owner, stream("key"))
     assert owner.used_host is used
+def test_a_net_of_zeros_does_nothing_on_a_task_of_which_nearly_all_are_one_class(lab: Any) -> None:
+    """97 zeros and 3 ones: it loses 3 points of 100 against a net that is always right, within a budget of 10."""
+    digits = lab.splits.owner
+    places = torch.cat([(digits.y == 0).nonzero()[:97], (digits.y == 1).nonzero()[:3]]).flatten()
+    test = Data(digits.x[places], digits.y[places])
+    zeros = utility(torch.eye(10)[torch.zeros(len(test), dtype=torch.long)], test)
+    right = utility(torch.eye(10)[test.y.cpu()], test)
+    assert zeros["majority"] == zeros["correct"] == right["majority"] == "1" * 97 + "0" * 3
+    assert (does_the_job(zeros), does_the_job(right)) == (False, True)
+    assert compare(right, {"correct": zeros["correct"]}, 10.0, "points").state == "kept"
+    assert compare(right, zeros, 10.0, "points").state == "lost"

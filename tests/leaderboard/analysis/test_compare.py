@@ -173,10 +173,30 @@ def test_claims_innocents_and_refused_claims_have_a_direction(two: tuple[Any, An
     steps = {(change.after.attack, change.after.innocent): words(change.after) for change in found.worse}
     assert steps == {
         ("claim", False): "forged, rejected with commitment",
-        ("gate", False): "survived (claim-refused)",
+        ("gate", False): "unprovable",
         ("none", True): "false-positive",
     }
     assert len(compare(*reversed(boards)).better) == 3
+
+
+def test_runs_of_different_tasks_are_refused(two: tuple[Any, Any]) -> None:
+    a, b = (filled(case, 96) for case in two)
+    b.run["data"][0]["task"] = b.run["profile"]["task"] = "fmnist"
+    for scheme in b.run["schemes"]:
+        scheme["task"] = "fmnist"
+    with pytest.raises(BenchError, match="of different tasks, digits and fmnist: compare runs of the same task"):
+        compare(a.board(), b.board())
+
+
+def test_a_scheme_that_moved_to_another_task_is_refused(two: tuple[Any, Any]) -> None:
+    """Both runs have both tasks, and one of them tests the scheme on the other."""
+    a, b = (filled(case, 96) for case in two)
+    for case in (a, b):
+        case.image_track()
+    for scheme in b.run["schemes"]:
+        scheme["task"] = "photos"
+    with pytest.raises(BenchError, match="adi was tested on digits in one run and on photos in the other"):
+        compare(a.board(), b.board())
 
 
 def test_boards_at_two_alphas_are_refused(two: tuple[Any, Any]) -> None:

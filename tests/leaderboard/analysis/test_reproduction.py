@@ -10,7 +10,17 @@ import pytest
 from scipy import stats
 
 from benchmark.errors import BenchError
-from leaderboard.analysis.reproduction import FAILS, HOLDS, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED, Outcome, outcomes
+from leaderboard.analysis.reproduction import (
+    DIRECTION_FAILS,
+    DIRECTION_HOLDS,
+    FAILS,
+    HOLDS,
+    NOT_MEASURED,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    Outcome,
+    outcomes,
+)
 from leaderboard.judge.board import Board
 from leaderboard.pages.reproduction_page import page, reproduction_json, summary
 
@@ -97,7 +107,7 @@ def test_channels_and_decibels(case: Any) -> None:
     }  # fmt: skip
     carried, psnr, gain, missing = outcomes(case.board())
     assert [one.value for one in (carried, psnr, gain)] == [60.0, 31.0, 5.5]
-    assert [one.verdict for one in (carried, psnr, gain)] == [REPRODUCED, REPRODUCED, NOT_REPRODUCED]
+    assert [one.verdict for one in (carried, psnr, gain)] == [DIRECTION_HOLDS, DIRECTION_HOLDS, DIRECTION_FAILS]
     assert (missing.verdict, missing.reason) == (NOT_MEASURED, "the records of adi × surrogate hold no channel")
 
 
@@ -120,15 +130,67 @@ def test_verdicts_follow_from_tag_and_tolerance(told: Any) -> None:
     )
     found = {one.claim.id: one for one in outcomes(board)}
     assert {id: one.verdict for id, one in found.items()} == {
-        "good": REPRODUCED, "bad": NOT_REPRODUCED, "remembered": HOLDS, "remembered-bad": FAILS, "ours": FAILS,
+        "good": DIRECTION_HOLDS, "bad": DIRECTION_FAILS, "remembered": HOLDS, "remembered-bad": FAILS, "ours": FAILS,
         "larger": NOT_MEASURED, "never": NOT_MEASURED, "failed": NOT_MEASURED,
-        "failed-too": NOT_MEASURED, "fresh": REPRODUCED,
-        "falls": REPRODUCED, "rises": NOT_REPRODUCED, "against-nothing": NOT_MEASURED, "worded": REPRODUCED,
+        "failed-too": NOT_MEASURED, "fresh": DIRECTION_HOLDS, "falls": DIRECTION_HOLDS, "rises": DIRECTION_FAILS,
+        "against-nothing": NOT_MEASURED, "worded": DIRECTION_HOLDS,
     }  # fmt: skip
     assert found["larger"].reason == "held at full scale only"
     assert found["never"].reason == "no such data"
     assert found["failed"].reason == "crashed: ValueError: no"
     assert found["against-nothing"].reason == "failed was not measured: crashed: ValueError: no"
+
+
+def test_only_the_papers_own_size_can_reproduce_a_figure(told: Any) -> None:
+    full = [claim("good", small="", full="at least 70"), claim("bad", small="", full="at least 90")]
+    assert [one.verdict for one in outcomes(told(*full, scale="full"))] == [REPRODUCED, NOT_REPRODUCED]
+
+
+@pytest.mark.parametrize("tag", ["unconfirmed", "ours"])
+def test_no_agreement_rests_on_a_figure_that_nobody_confirmed(told: Any, tag: str) -> None:
+    """What is read in the paper is compared with a claim that is not known to be in it."""
+    board = told(claim("falls", small="below fresh"), claim("rises", small="above fresh"),
+                 claim("fresh", attack="none", tag=tag))  # fmt: skip
+    assert [one.verdict for one in outcomes(board)] == [HOLDS, FAILS, HOLDS]
+    assert "or the comparison is with an unconfirmed figure" in page(board)
+
+
+def test_seeds_have_an_interval_from_three_on(case: Any) -> None:
+    for seed, hits in enumerate((80, 84, 94)):
+        case.hit(case.scheme("adi", replicate=seed), "adi", "prune", hits, replicate=seed)
+        shared = case.scheme("adi", replicate=seed)
+        case.hit(shared, "adi", "none", 96, replicate=seed)
+    case.run["profile"]["seeds"] = 3
+    case.run["reproduction"] = {
+        "work": "adi", "about": "", "paper": "", "scale": "small", "sha256": "", "schemes": {"adi": "adi"},
+        "attacks": {"prune": "prune", "none": "none"},
+        "claims": [claim("varies", small="at least 82"), claim("agrees", attack="none"),
+                   claim("falls", small="below agrees")],
+    }  # fmt: skip
+    board = case.board()
+    varies, agrees, falls = outcomes(board)
+    assert varies.interval == pytest.approx(stats.t.interval(0.95, 2, 86, stats.sem([80, 84, 94])))
+    assert (varies.verdict, varies.held, agrees.interval, falls.held) == (DIRECTION_HOLDS, 2, None, 3)
+    text = page(board)
+    assert "| 86 % \\[68.09, 103.91\\] |" in text
+    assert "direction holds (small scale) in 2 of 3 seeds" in text
+    assert "the mean over 3 seeds with its 95 % interval" in text
+
+
+def test_a_rejection_by_a_court_that_nobody_could_convince_agrees_with_nothing(told: Any, case: Any) -> None:
+    """Seven fresh keys can't be enough for anybody."""
+    seen = observation(96)
+    seen["channels"]["bits"]["law"] = {"kind": "redrawn", "totals": [9] * 7}
+    case.hit(case.scheme("adi"), "adi", "fake1", seen, kind="ambiguity")
+    case.run["cells"] = case.run["cells"][-1:]
+    (verdict, mark) = outcomes(told(claim("it", attack="fake1", quantity="verdict", small="is rejected"),
+                                    claim("mark", attack="fake1")))  # fmt: skip
+    assert (verdict.verdict, (verdict.reason or "").split(":")[0]) == (NOT_MEASURED, "no-court")
+    assert (mark.value, mark.verdict) == (96.0, DIRECTION_HOLDS)
+
+
+def test_one_seed_is_said_to_have_no_interval(told: Any) -> None:
+    assert "One seed: what is measured has no interval" in page(told(claim("it")))
 
 
 def test_seeds_are_averaged_and_every_word_must_hold(case: Any) -> None:
@@ -142,7 +204,7 @@ def test_seeds_are_averaged_and_every_word_must_hold(case: Any) -> None:
     }  # fmt: skip
     mean, word = outcomes(case.board())
     assert (mean.value, [one.seed for one in mean.readings]) == (42.5, [0, 1])
-    assert (word.value, word.verdict) == ("survived / removed", NOT_REPRODUCED)
+    assert (word.value, word.verdict) == ("survived / removed", DIRECTION_FAILS)
 
 
 def test_an_unconfirmed_figure_is_never_shown_as_reported(told: Any) -> None:
@@ -164,7 +226,7 @@ def test_the_page_marks_a_small_run_and_names_its_records(told: Any) -> None:
     board = told(claim("it", attack="none"))
     text, record = page(board), outcomes(board)[0].readings[0].record
     assert text.startswith("# Reproduction: adi (small scale: not the paper's size)")
-    assert "reproduced (small scale)" in text
+    assert "direction holds (small scale)" in text
     assert f"mark of adi × none: 96 % (seed 0, record {record[:16]})" in text
     assert "SHA-256 " + "ab" * 32 in text
     assert "a cpu (cpu)" in text
@@ -184,9 +246,9 @@ def test_untrusted_text_is_no_markup(told: Any) -> None:
 def test_the_json_and_the_terminal_say_the_same(told: Any) -> None:
     board = told(claim("it", attack="none", reported=99.0))
     (found,) = json.loads(reproduction_json(board))["claims"]
-    assert (found["claim"]["id"], found["value"], found["verdict"]) == ("it", 96.0, REPRODUCED)
+    assert (found["claim"]["id"], found["value"], found["verdict"]) == ("it", 96.0, DIRECTION_HOLDS)
     assert found["readings"][0]["record"] in board.run.records
-    assert summary(board).splitlines()[0] == "1 claim: 1 reproduced."
+    assert summary(board).splitlines()[0] == "1 claim: 1 direction holds."
 
 
 def test_a_run_without_claims_is_refused(case: Any) -> None:
@@ -199,7 +261,7 @@ def test_a_bound_declared_after_a_trial_is_counted_apart(told: Any) -> None:
     late = claim("late", tag="ours", declared="after a trial", small="at most 90")
     board = told(claim("early"), late)
     assert summary(board).splitlines()[0] == (
-        "1 claim: 1 not reproduced. Declared after a trial and not among them: 1 bound: 1 within our bound."
+        "1 claim: 1 direction does not hold. Declared after a trial and not among them: 1 bound: 1 within our bound."
     )
     assert "within our bound (small scale), declared after a trial" in page(board)
     with pytest.raises(BenchError, match="declared must be one of \"\", after a trial, not 'later'"):

@@ -14,10 +14,11 @@ from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import read_run
 from leaderboard.judge.verdicts import Tally, Verdict
-from leaderboard.pages import wording
-from leaderboard.pages.sections import innocents
+from leaderboard.pages.cell_facts import describe_cell
+from leaderboard.pages.sections import innocents, protocol
+from leaderboard.pages.sections.legend import LEGEND, RARE
 
-from ..conftest import observation
+from ..conftest import observation, outcomes
 
 
 def cell(board: Board, attack: str, scheme: str = "adi", *, innocent: bool = False) -> Cell:
@@ -28,7 +29,8 @@ def cell(board: Board, attack: str, scheme: str = "adi", *, innocent: bool = Fal
 def test_every_word_occurs_where_it_should(full: Any) -> None:
     board = full.board()
     assert cell(board, "survived").verdict == Verdict("survived")
-    assert cell(board, "claim-refused").verdict.flags == ("claim-refused",)
+    assert cell(board, "useless").verdict == Verdict("survived", flags=("useless",))
+    assert cell(board, "unprovable").verdict == Verdict("unprovable", "gate lost: fidelity")
     assert cell(board, "removed").verdict == Verdict("removed")
     assert cell(board, "utility-lost").verdict.word == "utility-lost"
     for why in ("evidence", "utility", "both", "nulls"):
@@ -43,7 +45,7 @@ def test_every_word_occurs_where_it_should(full: Any) -> None:
     assert cell(board, "none", innocent=True).verdict.word == "not-marked"
     assert cell(board, "survived", innocent=True).verdict.word == "false-positive"
     seen = {one.verdict.word for one in board.cells} | {flag for one in board.cells for flag in one.verdict.flags}
-    assert seen == set(wording.LEGEND) - {"claim-unclear", *wording.RARE}
+    assert seen == set(LEGEND) - set(RARE)
 
 
 def test_evidence_and_utility_are_those_of_the_records(full: Any) -> None:
@@ -56,6 +58,50 @@ def test_evidence_and_utility_are_those_of_the_records(full: Any) -> None:
     assert found.accuracy == pytest.approx(0.8)
     assert found.cost is not None
     assert found.cost.steps == 60
+
+
+def know_the_majority(case: Any, job: str, wrong: int) -> None:
+    """The record says what the most frequent class gets, too: all but `wrong`."""
+    record = case.store.read(job)
+    record["result"]["utility"]["majority"] = outcomes(wrong)
+    case.store.write(record)
+
+
+def test_a_model_that_does_not_beat_the_most_frequent_class_is_of_no_use(case: Any) -> None:
+    """12 wrong of 400 is within the budget, and what always naming the class of 97 % gets."""
+    shared = case.scheme("adi")
+    case.hit(shared, "adi", "before", 5, wrong=12)
+    zeros, better = (case.hit(shared, "adi", name, 5, wrong=wrong) for name, wrong in (("zeros", 12), ("better", 8)))
+    for jobs in (zeros, better):
+        know_the_majority(case, jobs["attacked"], 12)
+    board = case.board()
+    assert [cell(board, name).verdict.word for name in ("before", "zeros", "better")] == [
+        "removed", "utility-lost", "removed",
+    ]  # fmt: skip
+    assert "lost: it does not beat the most frequent class" in describe_cell(board, cell(board, "zeros"))
+
+
+def test_a_null_that_does_not_beat_it_is_no_null(case: Any) -> None:
+    case.hit(case.scheme("adi"), "adi", "prune", 5)
+    nulls = [id for id, job in case.run["jobs"].items() if job["kind"] == "null"]
+    for job in nulls:
+        know_the_majority(case, job, 8 if job in nulls[:4] else 40)
+    board = case.board()
+    after = cell(board, "prune").after
+    assert after is not None
+    assert (after.pools["clean"]["J"], after.pools["clean"]["useless"]) == (12, 4)
+    assert board.useless_nulls == {"digits": 4}
+    assert "16 (4 left out: no better than the most frequent class)" in str(protocol.tasks(board).rows)
+
+
+def test_a_model_whose_gate_fails_as_delivered_was_not_marked(case: Any) -> None:
+    """Its owner's claim would have been refused before any thief came."""
+    shared = case.scheme("adi")
+    record = case.store.read(shared["fresh"])
+    record["result"]["observations"] = [observation(96, gate_wrong=80)]
+    case.store.write(record)
+    case.hit(shared, "adi", "prune", observation(96, gate_wrong=0))
+    assert cell(case.board(), "prune").verdict == Verdict("embed-failed", "gate lost: fidelity, before the attack")
 
 
 def test_scratch_is_compared_with_the_attacked_model(full: Any) -> None:
@@ -195,8 +241,8 @@ def test_a_null_that_would_be_accused_is_counted(case: Any) -> None:
 def test_tallies_count_undecided_both_ways_and_keep_boards_apart(full: Any) -> None:
     adi, weak = full.board().schemes
     removal = adi.tallies["removal"]
-    assert (removal.held, removal.broken, removal.undecided, removal.judged) == (3, 3, 4, 10)
-    assert removal.shares == (pytest.approx(0.3), pytest.approx(0.7))
+    assert (removal.held, removal.useless, removal.broken, removal.undecided, removal.judged) == (1, 2, 4, 4, 11)
+    assert removal.shares == (pytest.approx(3 / 11), pytest.approx(7 / 11))
     assert removal.left_out == 6
     assert (adi.tallies["ambiguity"].broken, adi.committed["ambiguity"].broken) == (1, 0)
     assert adi.tallies["evasion"] == Tally({})
@@ -224,7 +270,7 @@ def test_seeds_are_tallied_together(case: Any) -> None:
         shared = case.scheme("adi", replicate=replicate)
         case.hit(shared, "adi", "prune", hits, replicate=replicate)
     tally = case.board().schemes[0].tallies["removal"]
-    assert (tally.held, tally.judged) == (2, 3)
+    assert (tally.held, tally.useless, tally.judged) == (2, 0, 3)
     assert len(case.board().schemes[0].fidelity) == 3
 
 

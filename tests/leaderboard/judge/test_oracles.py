@@ -22,7 +22,7 @@ def test_the_key_oracle_boards_are_shown_and_rank_nothing(case: Any) -> None:
     assert (board.kinds, board.ranked_kinds) == (["removal", "oracle-removal"], ["removal"])
     text = page(board)
     assert text.count(ABOUT_ORACLES) == 1
-    assert "oracle-removal: 1 of 2 marks held" in text
+    assert "oracle-removal: 1 held, 0 useless, 1 broken of 2 marks" in text
     for ordered in (ranked_schemes(board), cost_to_break(board)):
         said = " ".join(map(str, [*ordered.header, *(cell for row in ordered.rows for cell in row)]))
         assert "oracle" not in said

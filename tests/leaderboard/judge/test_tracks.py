@@ -169,7 +169,7 @@ def test_a_null_that_does_not_do_its_job_is_no_null(two: Any, case: Any) -> None
     assert row.false_alarms.nulls == 12
     text = markdown_text.page(board)
     assert "16 (4 left out: below 3 dB over doing nothing)" in text
-    assert "and 4 more that hardly beat doing nothing" in describe_cell(board, cell)
+    assert "and 4 more that don't do their task" in describe_cell(board, cell)
 
 
 def test_every_page_names_the_unit(two: Any) -> None:

@@ -12,7 +12,7 @@ from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import single_model, wording
 from leaderboard.pages.cell_facts import describe_cell
 from leaderboard.pages.export import matrix_csv
-from leaderboard.pages.sections.protocol import legend
+from leaderboard.pages.sections.legend import legend
 
 from ..conftest import ADMISSION, NULL_HITS, UNREADABLE, observation, outcomes
 

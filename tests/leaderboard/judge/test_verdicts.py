@@ -9,6 +9,7 @@ import pytest
 from leaderboard.judge.evidence import Evidence, weigh
 from leaderboard.judge.verdicts import (
     Acceptance,
+    Tally,
     Verdict,
     acceptance,
     cell_verdict,
@@ -44,7 +45,6 @@ def admission(**changes: Any) -> dict[str, Any]:
     ("after", "change", "word", "reason"),
     [
         (PRESENT, KEPT, "survived", None),
-        (PRESENT, LOST, "survived", None),
         (PRESENT, OPEN, "survived", None),
         (ABSENT, LOST, "utility-lost", None),
         (NEAR, LOST, "utility-lost", None),
@@ -79,12 +79,50 @@ def test_no_better_than_scratch_stands_beside_removed_only() -> None:
     assert cell_verdict(PRESENT, ABSENT, OPEN, scratch=KEPT).flags == ()
 
 
-def test_a_gate_does_not_turn_survived_into_removed() -> None:
-    lost = cell_verdict(PRESENT, PRESENT, KEPT, gates={"fidelity": LOST})
-    assert lost == Verdict("survived", "gate lost: fidelity", ("claim-refused",))
-    assert cell_verdict(PRESENT, PRESENT, KEPT, gates={"fidelity": OPEN}).flags == ("claim-unclear",)
-    assert cell_verdict(PRESENT, PRESENT, KEPT, gates={"fidelity": KEPT}) == Verdict("survived")
-    assert cell_verdict(PRESENT, ABSENT, KEPT, gates={"fidelity": LOST}) == Verdict("removed")
+def test_a_mark_in_a_model_that_lost_its_use_is_told_from_one_in_a_model_of_use() -> None:
+    assert cell_verdict(PRESENT, PRESENT, LOST) == Verdict("survived", flags=("useless",))
+
+
+@pytest.mark.parametrize(
+    ("after", "gate", "change", "verdict"),
+    [
+        (PRESENT, KEPT, KEPT, Verdict("survived")),
+        (PRESENT, LOST, KEPT, Verdict("unprovable", "gate lost: fidelity")),
+        (PRESENT, LOST, LOST, Verdict("utility-lost")),
+        (PRESENT, LOST, OPEN, Verdict("undecided", "utility")),
+        (PRESENT, OPEN, KEPT, Verdict("undecided", "gate unclear: fidelity")),
+        (PRESENT, OPEN, OPEN, Verdict("undecided", "gate unclear: fidelity")),
+        (PRESENT, OPEN, LOST, Verdict("utility-lost")),
+        (NEAR, LOST, KEPT, Verdict("unprovable", "gate lost: fidelity")),
+        (NEAR, OPEN, KEPT, Verdict("undecided", "evidence")),
+        (ABSENT, LOST, KEPT, Verdict("removed")),
+        (ABSENT, OPEN, KEPT, Verdict("removed")),
+    ],
+)
+def test_ownership_that_no_longer_works_has_not_survived(
+    after: Evidence, gate: Utility, change: Utility, verdict: Verdict
+) -> None:
+    assert cell_verdict(PRESENT, after, change, gates={"fidelity": gate}) == verdict
+
+
+def test_unprovable_counts_as_broken_and_is_flagged_as_removed_is() -> None:
+    lost = cell_verdict(PRESENT, PRESENT, KEPT, gates={"fidelity": LOST}, scratch=KEPT)
+    assert lost.flags == ("no-better-than-scratch",)
+    assert (Tally.of([lost]).broken, Tally.of([lost]).withstood) == (1, 0)
+
+
+@pytest.mark.parametrize(("gate", "reason"), [(LOST, "gate lost"), (OPEN, "gate unclear")])
+def test_a_mark_that_no_court_would_have_believed_was_not_embedded(gate: Utility, reason: str) -> None:
+    found = cell_verdict(PRESENT, PRESENT, KEPT, fresh_gates={"fidelity": gate})
+    assert found == Verdict("embed-failed", f"{reason}: fidelity, before the attack")
+    assert cell_verdict(PRESENT, PRESENT, KEPT, fresh_gates={"fidelity": KEPT}) == Verdict("survived")
+
+
+def test_held_useless_and_broken_are_three_numbers() -> None:
+    words = ["survived", "utility-lost", "rejected", "removed", "unprovable", "forged", "undecided", "no-court"]
+    tally = Tally.of([*map(Verdict, words), Verdict("survived", flags=("useless",))])
+    assert (tally.held, tally.useless, tally.broken, tally.undecided) == (2, 2, 3, 1)
+    assert (tally.withstood, tally.judged, tally.left_out) == (4, 8, 1)
 
 
 @pytest.mark.parametrize("status", ["crashed", "timeout", "oom", "not-applicable", "not-run"])
@@ -164,6 +202,13 @@ def test_only_an_uncommitted_key_behind_a_hash_is_charged_its_search(
     (cell,) = case.board().cells
     assert cell.verdict.word == word
     assert cell.committed.word == ("forged" if committed else "rejected")
+
+
+def test_a_court_that_no_key_could_convince_says_nothing() -> None:
+    for fault in ({}, {"bound": False}, {"committed": False}):
+        for required in (False, True):
+            found = claim_verdict(admission(**fault), Acceptance("no-court", "why"), commitment_required=required)
+            assert found == Verdict("no-court", "why")
 
 
 def test_innocents() -> None:

@@ -39,7 +39,7 @@ def test_the_csv_agrees_with_the_board(full: Any) -> None:
 
 
 def test_the_csv_gives_null_pools_gates_and_channels(full: Any) -> None:
-    line = next(line for line in lines(full.board()) if line["attack"] == "claim-refused")
+    line = next(line for line in lines(full.board()) if line["attack"] == "unprovable")
     assert (line["nulls"], line["null_max"], line["fresh_state"]) == ("16", "13", "present")
     assert (line["gates"], line["channels"]) == ("fidelity lost -20.0", "carried 60/100")
 

@@ -55,24 +55,31 @@ def test_fidelity_says_which_unmarked_net_it_is_measured_by(case: Any) -> None:
 
 def test_the_headline_gives_each_board_its_own_numbers(full: Any) -> None:
     headline = page(full.board()).split("\n\n")[1]
-    assert "Removal: 3 of 10 marks held (4 undecided)" in headline
-    assert "ambiguity: 1 of 3 claims forged (1 undecided), 0 where keys must be committed" in headline
+    assert "Removal: 1 held, 2 useless, 4 broken of 11 marks (4 undecided)" in headline
+    assert "ambiguity: 1 of 3 claims forged (1 undecided), 0 forged where keys must be committed" in headline
     assert "1 of 2 verdicts on innocent models accuse them" in headline
 
 
 def test_one_seed_gives_counts_and_no_ranks(full: Any) -> None:
     text = page(full.board())
     header, first, last = rows(text, "## Schemes in this run")
-    assert header == ["scheme", "removal: held", "ambiguity: rejected", "… with commitment", "squares left out"]
-    assert first == ["adi", "3–7/10 (utility lost in 1)", "1–2/3", "3/3", "6"]
+    assert header == ["scheme", "removal", "ambiguity: rejected", "… with commitment", "squares left out"]
+    assert first == ["adi", "1 held, 2 useless, 4 broken of 11", "1–2/3", "3/3", "6"]
     assert last == ["weak", "–", "–", "–", "1"]
     assert "no rates and no ranks" in text
 
 
 def test_attacks_are_ordered_by_what_they_broke(full: Any) -> None:
-    labels = [row[0] for row in rows(page(full.board()), "## Attacks in this run", "### Removal")[1:]]
-    assert set(labels[:3]) == {"removed", "no-better-than-scratch", "unreadable"}
-    assert all(label.startswith("undecided") for label in labels[3:7])
+    header, *attacks = rows(page(full.board()), "## Attacks in this run", "### Removal")
+    labels = [row[0] for row in attacks]
+    assert set(labels[:4]) == {"removed", "unprovable", "no-better-than-scratch", "unreadable"}
+    assert all(label.startswith("undecided") for label in labels[4:8])
+    assert header[1:5] == ["broken", "no better than scratch", "held", "useless"]
+    counts = {row[0]: row[1:5] for row in attacks}
+    assert counts["no-better-than-scratch"] == ["1/1", "1", "–", "–"]
+    assert counts["unprovable"] == ["1/1", "–", "–", "–"]
+    assert counts["useless"] == counts["utility-lost"] == ["0/1", "–", "–", "1"]
+    assert counts["survived"] == ["0/1", "–", "1", "–"]
 
 
 def test_every_square_without_an_outcome_has_its_reason(full: Any) -> None:
@@ -107,10 +114,10 @@ def test_what_was_expected_beforehand_is_said_of_its_row_alone(full: Any) -> Non
 
 def test_other_thresholds_come_from_the_same_records(full: Any) -> None:
     found = {(row[0], row[1]): row[2] for row in rows(page(full.board()), "## At other thresholds")}
-    assert found["0.001", "5"] == "3–7/10"
-    assert found["0.05", "5"] == "6–7/10"
+    assert found["0.001", "5"] == "1 held, 2 useless, 4 broken of 11"
+    assert found["0.05", "5"] == "4 held, 2 useless, 4 broken of 11"
     assert ("1e-6", "5") in found
-    assert found["0.001", "10"] == "3–6/10"
+    assert found["0.001", "10"] == "1 held, 2 useless, 5 broken of 11"
 
 
 def test_seeds_share_a_square_with_an_interval(case: Any) -> None:
@@ -118,10 +125,24 @@ def test_seeds_share_a_square_with_an_interval(case: Any) -> None:
     for replicate, hits in enumerate((96, 96, 5)):
         case.hit(case.scheme("adi", replicate=replicate), "adi", "prune", hits, replicate=replicate)
     lines = square(page(case.board()), "### Removal", "prune")
-    assert lines[:3] == ["survived 2/3", "**removed 1/3**", "held 2/3 \\[0.21, 0.94\\]"]
+    assert lines[:3] == ["survived 2/3", "**removed 1/3**", "withstood 2/3 \\[0.21, 0.94\\]"]
     assert " to " in lines[3]
     assert "(scratch) reaches 95.0 % (median; 95.0 % to 95.0 % over 3 seeds)." in page(case.board())
     assert "a square counts their verdicts" in page(case.board())
+    case.hit(case.scheme("adi", replicate=0), "adi", "flip", 96, wrong=80)
+    case.hit(case.scheme("adi", replicate=1), "adi", "flip", 5, wrong=80, replicate=1)
+    case.hit(case.scheme("adi", replicate=2), "adi", "flip", 96, replicate=2)
+    assert "withstood 3/3 \\[0.44, 1.00\\], 2 useless" in square(page(case.board()), "### Removal", "flip")
+
+
+def test_the_scores_say_how_many_cells_were_useless(case: Any) -> None:
+    case.run["profile"]["seeds"] = 3
+    for replicate, wrong in enumerate((0, 80, 80)):
+        shared = case.scheme("adi", replicate=replicate)
+        case.hit(shared, "adi", "prune", 96, wrong=wrong, replicate=replicate)
+        case.hit(shared, "adi", "quantize", 96, replicate=replicate)
+    header, row = rows(page(case.board()), "### Scores: Removal")
+    assert dict(zip(header, row, strict=True))["useless"] == "2/6"
 
 
 def test_seeds_of_one_p_value_say_it_once(case: Any) -> None:

@@ -19,6 +19,8 @@ from leaderboard.analysis.reproduction import outcomes
 from leaderboard.pages.publish import PUBLISHED, README_FILE, compact, published, readme, write_published
 from leaderboard.pages.writers.markdown import inline
 
+from ..conftest import observation
+
 board_of = cache(published)
 RUNS = sorted(path.parent.name for path in PUBLISHED.glob("*/run.json.gz"))
 
@@ -77,9 +79,17 @@ def test_the_readme_names_the_attack_that_cost_most(case: Any) -> None:
     case.hit(shared, "adi", "jpeg", 96)
     assert worst() == "survived 1/1<br>all 2 settings"
     case.hit(shared, "adi", "quantize", 5, wrong=80)
-    assert worst() == "utility-lost 1/1<br>quantize"
-    case.hit(shared, "adi", "finetune", 5)
-    assert worst() == "**removed 1/1**<br>finetune"
+    assert worst() == "utility-lost 1/1<br>quantize<br>worst of 3 settings on scored seeds"
+    case.hit(shared, "adi", "finetune", observation(96, gate_wrong=80))
+    assert worst() == "**unprovable 1/1**<br>finetune<br>worst of 4 settings on scored seeds"
+
+
+def test_the_readme_tells_a_mark_in_a_model_without_use(case: Any) -> None:
+    shared = case.scheme("adi")
+    case.hit(shared, "adi", "prune", 96)
+    case.hit(shared, "adi", "flip", 96, wrong=80)
+    ((_, square, *_),) = compact(case.board()).rows
+    assert inline(square) == "survived (useless) 1/1<br>flip<br>worst of 2 settings on scored seeds"
 
 
 def test_the_readme_s_seeds_are_those_of_the_board() -> None:

@@ -40,7 +40,7 @@ def test_a_null_that_hardly_beats_doing_nothing_is_no_null() -> None:
     found = opinion(suspect, {OWN_POOL: models(LOW[:12]) + models(LOW[12:], 2.9)}, ADMISSION, COURT)
     pool = found.evidence.pools[OWN_POOL]
     assert (pool["J"], pool["useless"]) == (12, 4)
-    assert "and 4 more that hardly beat doing nothing" in dict(describe(found, ADMISSION, 0.001))["clean nulls"]
+    assert "and 4 more that don't do their task" in dict(describe(found, ADMISSION, 0.001))["clean nulls"]
     assert opinion(suspect, {OWN_POOL: models(LOW, 2.9)}, ADMISSION, COURT).verdict == "unclear"
 
 

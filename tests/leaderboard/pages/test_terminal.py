@@ -23,16 +23,16 @@ def shown(board: Any, width: int = 80) -> str:
 def counts(text: str) -> dict[str, list[str]]:
     """The numbers of each kind of attack, of a run with one family of schemes."""
     rows = [line.split() for line in text[text.index("left out\n") :].splitlines()[1:]]
-    return {" ".join(row[:-4]): row[-4:] for row in rows if len(row) > 4}
+    return {" ".join(row[:-5]): row[-5:] for row in rows if len(row) > 5}
 
 
 def test_the_summary_counts_verdicts_by_family_and_kind_and_names_the_pages(full: Any) -> None:
     text = shown(full.board())
-    assert "Removal: 3 of 10 marks held (4 undecided)" in " ".join(text.split())
+    assert "Removal: 1 held, 2 useless, 4 broken of 11 marks (4 undecided)" in " ".join(text.split())
     found = counts(text)
-    assert found["adi removal"] == ["3", "3", "4", "5"]
-    assert found["ambiguity"] == ["1", "1", "1", "–"]
-    assert found["innocent models"][:2] == ["1", "1"]
+    assert found["adi removal"] == ["1", "2", "4", "4", "5"]
+    assert found["ambiguity"] == ["1", "–", "1", "1", "–"]
+    assert found["innocent models"][:3] == ["1", "–", "1"]
     assert "results/made-up/leaderboard.html" in text
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from leaderboard.stats.utility_test import CRITICAL, paired, tango_z, utility
+from leaderboard.stats.utility_test import CRITICAL, compare, does_the_job, paired, tango_z, utility
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,24 @@ def test_impossible_counts_and_budgets_are_refused() -> None:
         tango_z(5, 6, 10, 0.02)
     with pytest.raises(ValueError, match="between -1 and 1"):
         tango_z(1, 1, 10, 2.0)
+
+
+MOSTLY = "1" * 97 + "0" * 3  # the most frequent class is right about 97 of 100
+
+
+@pytest.mark.parametrize(
+    ("correct", "of_use"),
+    [
+        (MOSTLY, False),  # a net of zeros
+        ("1" * 99 + "0", False),  # two more: z = 1.41
+        ("1" * 100, True),  # three more, none fewer: z = 1.73
+        ("0" * 3 + "1" * 97, False),  # as good elsewhere
+    ],
+)
+def test_a_classifier_is_of_use_only_if_it_beats_the_most_frequent_class(correct: str, of_use: bool) -> None:
+    seen = {"correct": correct, "majority": MOSTLY}
+    assert does_the_job(seen) is of_use
+    found = compare({"correct": MOSTLY}, seen, 5.0, "points")
+    assert (found.state, found.useless) == (("kept", False) if of_use else ("lost", True))
+    assert does_the_job({"correct": correct})  # a record of before, which does not know the class
+    assert compare({"correct": MOSTLY}, {"correct": correct}, 5.0, "points").state == "kept"

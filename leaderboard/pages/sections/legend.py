@@ -1,0 +1,51 @@
+"""What every verdict, flag and grade means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from leaderboard.judge.board import Board
+from leaderboard.pages import wording
+from leaderboard.pages.page_model import Inline, Section, Span
+
+LEGEND = {
+    "survived": "the owner's evidence is still present (p <= alpha) in what the thief ended up with",
+    "removed": "the evidence is absent and the model is as useful as before",
+    "unprovable": "the evidence is not absent, but a gate (a separate test) refuses the owner's claim, in a model as "
+    "useful as before",
+    "utility-lost": "the mark can't be proved, but the model lost more than the budget: counted as useless",
+    "undecided": "neither shown nor ruled out; the word behind it says what is unclear: evidence, utility, both, nulls "
+    "or a gate",
+    "embed-failed": "the mark could not be proved before the attack: left out of survival",
+    "forged": "a thief's claim that the court would believe",
+    "rejected": "a thief's claim that the court would not believe",
+    "no-court": "a claim before a court that no key of the scheme could convince, its true owner's neither: it says "
+    "nothing and counts nowhere",
+    "not-marked": "an innocent model that the owner's key does not accuse",
+    "false-positive": "an innocent model that the owner's key accuses",
+    "inconsistent": "the service answers the same images otherwise among others: its answers are those of no one model",
+    "unreadable": "only the maker of the net can read how it is built: neither removed nor held",
+    "not-applicable": "this pair can't be run; the reason is given",
+    "crashed": "a job raised an error, or its worker was killed",
+    "timeout": "a job ran past its time limit",
+    "oom": "a job ran out of memory, also alone on its device",
+    "not-run": "no job of this cell failed; it was simply not run yet",
+    "no-better-than-scratch": "flag of removed and unprovable, written as a star behind the word: training anew on the "
+    "thief's own data gives as useful a model",
+    "useless": "flag of survived: the mark can still be proved, in a model that lost more than the budget",
+    "key-in-pool": "flag: the thief had some of the key's own images, as many as the cell says",
+    "innocents-as-high": "flag: present by an exact law, and some unmarked models score as high, too few to refute it",
+}
+RARE = ("no-court", "inconsistent", "unreadable", "key-in-pool", "innocents-as-high")  # explained only where they occur
+
+
+def legend(board: Board) -> Section:
+    """What every verdict, flag and grade means."""
+    met = {word for cell in (*board.cells, *board.beside) for word in (cell.verdict.word, *cell.verdict.flags)}
+    words = {word: meaning for word, meaning in LEGEND.items() if word in met or word not in RARE}
+
+    def coded(words: Mapping[str, str]) -> list[list[Inline]]:
+        return [[Span(word, "code"), meaning] for word, meaning in words.items()]
+
+    grades = Section(header=["grade of a p-value", "meaning"], rows=coded(wording.GRADES))
+    return Section("Legend", header=["verdict or flag", "meaning"], rows=coded(words), parts=[grades])
