@@ -258,7 +258,7 @@ def verdict(cell: Cell) -> str:
 
 
 def outcome(cell: Cell) -> str:
-    """The word, with a star where training anew would have done as well; `(useless)` behind it in a model without use."""
+    """The word, with a star where training anew would have done as well; (useless) behind it in a useless model."""
     word = cell.verdict.word + STAR * (NO_BETTER_THAN_SCRATCH in cell.verdict.flags)
     return f"{word} ({USELESS})" if USELESS in cell.verdict.flags else word
 
