@@ -75,7 +75,8 @@ def test_each_model_is_left_out_of_its_own_nulls(case: Any) -> None:
     clean, attacked = found.pools
     assert (clean.name, clean.null[0.05].n, attacked.null[0.05].n) == ("clean", 16, 1)
     assert [clean.null[alpha].count for alpha in ALPHAS] == [0, 0, 0]
-    assert [attacked.both[alpha].count for alpha in ALPHAS] == [1, 1, 0]
+    assert [attacked.strict[alpha].count for alpha in ALPHAS] == [1, 1, 0]
+    assert [attacked.both[alpha].count for alpha in ALPHAS] == [1, 1, 1]
     from leaderboard.judge.evidence import weigh
     from leaderboard.judge.results import observations
 
@@ -168,7 +169,7 @@ def test_the_limits_are_for_the_p_that_accuses(case: Any) -> None:
     text = calibration_page(run, [found])
     assert "**The limits do not hold.** adi: 1 of 2000" in text
     assert "by p: **no**" in text
-    assert "p_key is a prediction" in text
+    assert "it is a prediction" in text
 
 
 def test_the_power_of_half_erased_scores_is_that_of_a_simulation() -> None:
