@@ -164,7 +164,7 @@ def test_an_identity_read_in_part_reaches_what_it_would_in_full(lab, own):
         return int(((answers @ key.weight.T + key.bias).argmax(1) == challenges.y).sum())
 
     suspect = lab.suspect(marked.service, "probabilities", court(lab))
-    found = SCHEME._reach(suspect, key, court(lab), challenges, own, signs)
+    found = SCHEME.which_reach(suspect, key, court(lab), challenges, own, signs)
     assert found == [total(sign) >= own for sign in signs]
 
 
@@ -175,7 +175,7 @@ def test_drawing_stops_at_the_fifth_that_reaches_the_total(lab):
     marked, judge = lab.embed(SCHEME), court(lab)
     challenges = Data(judge_patches(300, (1, 16, 16), judge.rng), torch.arange(300) % 5 + 1)
     suspect = lab.suspect(marked.service, "probabilities", court(lab))
-    more, reached = SCHEME._more(suspect, marked.key, judge, challenges, 20, 5)
+    more, reached = SCHEME.further_identities(suspect, marked.key, judge, challenges, 20, 5)
     assert reached == 5
     assert 5 <= more < 980
 
