@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark import contract as wm
-from schemes.deepmodel_bits_net import READER, SERVICE, BitReader, BitService
+from schemes.deepmodel_bits_net import READER, BITS_SERVICE, BitReader, BitService
 
 STRINGS, TOGETHER = 2, 16  # random strings in each step, and images that share one
-POOL = 4096  # random strings that training draws from
+STRINGS_DRAWN = 4096  # random strings that training draws from
 ADAM: dict[str, Any] = {"optimiser": "adam", "weight_decay": 0.0, "shift": 0, "flip": False}
 
 
@@ -85,7 +85,7 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
 
     def embed(self, owner: wm.Owner, key: DeepModelBitsKey) -> wm.Marked:
         host = owner.host
-        service = cast(BitService, owner.assemble({"builder": SERVICE, "host": wm.Net.of(host).spec,
+        service = cast(BitService, owner.assemble({"builder": BITS_SERVICE, "host": wm.Net.of(host).spec,
                                                    "bits": self.bits, "strength": self.strength}))  # fmt: skip
         reader = cast(BitReader, key.reader.module(owner.device))
         for net in (service, reader):
@@ -104,8 +104,8 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
         made = wm.as_bytes(wm.logits(service.host, wm.as_float(owner.data.x)))
         count = min(STRINGS, len(made))
         together = min(TOGETHER, len(made) // count)
-        strings = torch.randint(2, (POOL, self.bits, 1, 1), generator=owner.rng, dtype=torch.uint8) * 255
-        wrong = torch.rand(POOL, together, generator=owner.rng) - 0.5
+        strings = torch.randint(2, (STRINGS_DRAWN, self.bits, 1, 1), generator=owner.rng, dtype=torch.uint8) * 255
+        wrong = torch.rand(STRINGS_DRAWN, together, generator=owner.rng) - 0.5
         images = wm.BatchSource(made, owner.data.y, count * together)
         drawn = wm.BatchSource(strings.to(owner.device), wrong.to(owner.device), count)
 

@@ -122,7 +122,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         totals = (foreign == places).sum(1).tolist()
         own = int((signed == places).sum())
         reached = sum(total >= own for total in totals)
-        more = self._more(suspect, key, court, wm.Data(carriers, places), own, _ENOUGH - reached)
+        more = self.further_identities(suspect, key, court, wm.Data(carriers, places), own, _ENOUGH - reached)
         fresh = wm.redrawn(totals, *more, MOST_IDENTITIES)
         channels = {
             "challenges": wm.Channel(signed == places, fresh),
@@ -147,7 +147,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
     def with_head(self, key: KeyNetKey, weight: Tensor, bias: Tensor) -> KeyNetKey:
         return replace(key, weight=weight.detach().cpu().clone(), bias=bias.detach().cpu().clone())
 
-    def _more(
+    def further_identities(
         self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, own: int, enough: int
     ) -> tuple[int, int]:
         """How many more identities were tried, and how many of these have `own` challenges right or more.
@@ -159,12 +159,12 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         at_a_time = OTHER_IDENTITIES * self.challenges // max(_LEAST_READ, self.challenges - own + 1)
         while reached < enough and (left := MOST_IDENTITIES - OTHER_IDENTITIES - more):
             signs = [signature(key.identity, wm.secret(court.rng)) for _ in range(min(at_a_time, left))]
-            for good in self._reach(suspect, key, court, challenges, own, torch.stack(signs)):
+            for good in self.which_reach(suspect, key, court, challenges, own, torch.stack(signs)):
                 if reached < enough:
                     more, reached = more + 1, reached + good
         return more, reached
 
-    def _reach(
+    def which_reach(
         self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, own: int, signs: Tensor
     ) -> list[bool]:
         """Whether each of `signs` (N, 5, 5) has `own` challenges right or more.

@@ -174,7 +174,7 @@ def _fresh_keys(run: Run, entry: Mapping[str, Any]) -> tuple[FreshKeys | None, s
     seen, models = result["observations"], result["models"]
     if not any(one["channels"][one["evidence"]].get("law") for one in seen):
         return None, "its fresh keys have no law, so none of them accuses by itself"
-    ps = [_p_values(one, {}).key for one in seen]
+    ps = [p_values(one, {}).key for one in seen]
     both = list(zip(models, ps, strict=True))
     fired = {alpha: len({model for model, p in both if _accuses(p[alpha], alpha)}) for alpha in ALPHAS}
     results = [one for job in entry["crossed"] if (one := run.result(job)) is not None]
@@ -188,7 +188,7 @@ def _fresh_keys(run: Run, entry: Mapping[str, Any]) -> tuple[FreshKeys | None, s
 def cross(seen: Sequence[Sequence[Observation]]) -> Crossed:
     """`seen`: for each model, what it showed under the same fresh keys in the same order."""
     ps = [
-        _p_values(one, {OWN_POOL: [*under[:chosen], *under[chosen + 1 :]]})
+        p_values(one, {OWN_POOL: [*under[:chosen], *under[chosen + 1 :]]})
         for under in zip(*seen, strict=True)
         for chosen, one in enumerate(under)
     ]
@@ -198,7 +198,7 @@ def cross(seen: Sequence[Sequence[Observation]]) -> Crossed:
 def _pool(run: Run, name: str, job: str, nulls: Mapping[str, str]) -> Pool:
     """Each model of `job` as the suspect, and the nulls it has nothing to do with, by pool, as the nulls."""
     ps = [
-        _p_values(seen, {pool: null_observations(run, judged, model) for pool, judged in nulls.items()})
+        p_values(seen, {pool: null_observations(run, judged, model) for pool, judged in nulls.items()})
         for model, seen in nulls_of(run, job)
     ]
     first = ALPHAS[0]
@@ -208,7 +208,7 @@ def _pool(run: Run, name: str, job: str, nulls: Mapping[str, str]) -> Pool:
 
 
 @dataclass(frozen=True)
-class _PValues:
+class PValues:
     """log10 p of one suspect, by alpha: p_key, p_null, what decides and what decides under a strict reading.
 
     None where there is no such test, or where unmarked models refute the evidence. grade: of what decides at the first
@@ -222,24 +222,24 @@ class _PValues:
     grade: Grade = "exact"
 
 
-def _p_values(seen: Observation, nulls: Mapping[str, Sequence[Observation]]) -> _PValues:
+def p_values(seen: Observation, nulls: Mapping[str, Sequence[Observation]]) -> PValues:
     """None throughout for a suspect that can't be read: it is no evidence and accuses nobody."""
     if seen["unreadable"] is not None:
         nothing: dict[float, float | None] = dict.fromkeys(ALPHAS)
-        return _PValues(nothing, nothing, nothing, nothing)
+        return PValues(nothing, nothing, nothing, nothing)
     suspect = Weighing.of(seen, nulls)
 
     def least(p: Callable[[View, float], float | None]) -> dict[float, float | None]:
         tries = len(suspect.views)
         found = {alpha: [p(view, alpha / tries) for view in suspect.views] for alpha in ALPHAS}
         known = {alpha: [one for one in some if one is not None] for alpha, some in found.items()}
-        return {alpha: min(some) + math.log10(tries) if some else None for alpha, some in known.items()}
+        return {alpha: min(0.0, min(some) + math.log10(tries)) if some else None for alpha, some in known.items()}
 
     def deciding(strict: bool) -> dict[float, float | None]:
         found = {alpha: suspect.at(alpha, strict=strict) for alpha in ALPHAS}
         return {alpha: None if one.reason == INNOCENTS_SCORE else one.log10_p for alpha, one in found.items()}
 
-    return _PValues(
+    return PValues(
         least(lambda view, alpha: view.test.key_p(view.suspect.total, alpha)),
         least(lambda view, alpha: view.test.null_p(view.suspect.total, alpha)),
         deciding(False),

@@ -134,6 +134,7 @@ def evidence_facts(found: Evidence | None) -> Iterator[tuple[str, str]]:
     if found.log10_p_key is not None:
         yield "rarity", f"{rarity(found.log10_p_key):.0f} bits"
     yield "p_null", _p(found.log10_p_null, found.null_grade)
+    yield "grade", found.grade
     if (one := found.innocents) is not None:
         yield "innocents", f"{one.as_high} of {one.of} as high, p={one.rank_p:.2g} by rank"
     yield "present from (theta)", _total(found.theta, found.n, count)

@@ -83,6 +83,8 @@ def _remove(those: Iterable[Path]) -> None:
     for path in those:
         try:
             path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return  # nor can anything be written there, which says so better
         except OSError as error:
             raise BenchError(f"{path} can't be removed ({error.strerror}): it shows an older board") from error
 

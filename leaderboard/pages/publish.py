@@ -63,7 +63,7 @@ def _worst(board: Board, scheme: str, kind: str) -> Inline:
     if not tried:
         return "–"
     row, words = max(tried, key=lambda one: _harm(one[1]))
-    first, *others = wording.counted(map(wording.word, board.at(scheme, row.label)), len(words))
+    first, *others = wording.counted(words, len(words))
     said = [strong(first) if first.startswith(HARM[0]) else first, *others]
     if len(tried) > 1 and len({_harm(one) for _, one in tried}) == 1:
         return lines([*said, f"all {len(tried)} settings"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmark.contract import CarrierScheme, OverwriteScheme, Unreadable, as_float, photographs, secret
+from benchmark.contract import CarrierScheme, Data, OverwriteScheme, Unreadable, as_float, photographs, secret
 from benchmark.protocol.court import Court
 from benchmark.protocol.parties import stream
 from leaderboard.judge.evidence import weigh
@@ -117,6 +117,67 @@ def test_the_law_is_that_of_other_signatures_in_the_same_places(lab):
     suspect = lab.suspect(marked.service, "probabilities", court(lab))
     seen = SCHEME.observe(suspect, key, judge).record()
     assert [hits(seen), *others(seen)] == [total(sign) for sign in signs]
+
+
+def test_a_fresh_mark_is_ranked_among_999_identities(lab):
+    seen = lab.observe(SCHEME, lab.embed(SCHEME))
+    law = seen["channels"]["challenges"]["law"]
+    assert (len(law["totals"]), law["more"], law["reached"]) == (19, 980, 0)
+    nulls = [lab.observe(SCHEME, lab.null(index), lab.embed(SCHEME).key) for index in range(8)]
+    found = weigh(seen, {"clean": nulls}, 1e-3)
+    assert (found.log10_p_key, found.log10_p, found.grade, found.state) == (-3, -3, "ranked", "present")
+
+
+class Counted:
+    """A service that counts what it is asked."""
+
+    def __init__(self, service):
+        self.running, self.images = service.running(), 0
+
+    def ask(self, x, access):
+        self.images += len(x)
+        return self.running.ask(x, access)
+
+
+@pytest.mark.parametrize(("marked", "most"), [(True, 40_000), (False, 20_000)])
+def test_identities_are_read_no_further_than_it_takes(lab, marked, most):
+    """999 of them in 300 challenges would be 300,000 images."""
+    exhibit = lab.embed(SCHEME)
+    counted = Counted(exhibit.service if marked else lab.null(0).service)
+    suspect = lab.suspect(exhibit.service, "probabilities", court(lab), counted)
+    counted.images = 0
+    SCHEME.observe(suspect, exhibit.key, court(lab))
+    assert 6_000 < counted.images < most
+
+
+@pytest.mark.parametrize("own", [1, 8, 30, 300])
+def test_an_identity_read_in_part_reaches_what_it_would_in_full(lab, own):
+    """All by hand, in the marked net: whose total over the 300 challenges is `own` or more."""
+    marked, rng = lab.embed(SCHEME), stream("partly")
+    challenges = Data(judge_patches(300, (1, 16, 16), rng), torch.arange(300) % 5 + 1)
+    signs = torch.stack([marked.key.signature, *(signature("owner", secret(rng)) for _ in range(30))])
+    model, key = marked.service.net.module(), marked.key
+
+    def total(sign):
+        with torch.no_grad():
+            answers = model(as_float(pasted(challenges.x, challenges.y, sign))).log_softmax(1)
+        return int(((answers @ key.weight.T + key.bias).argmax(1) == challenges.y).sum())
+
+    suspect = lab.suspect(marked.service, "probabilities", court(lab))
+    found = SCHEME.which_reach(suspect, key, court(lab), challenges, own, signs)
+    assert found == [total(sign) >= own for sign in signs]
+
+
+def test_drawing_stops_at_the_fifth_that_reaches_the_total(lab):
+    """A net that reads every signature: none beyond the first 19. One that reads few: the last that was drawn does."""
+    law = LABELS.observe(OnlyLabels(), lab.embed(SCHEME).key, court(lab)).record()["channels"]["challenges"]
+    assert law["law"].get("more", 0) == 0
+    marked, judge = lab.embed(SCHEME), court(lab)
+    challenges = Data(judge_patches(300, (1, 16, 16), judge.rng), torch.arange(300) % 5 + 1)
+    suspect = lab.suspect(marked.service, "probabilities", court(lab))
+    more, reached = SCHEME.further_identities(suspect, marked.key, judge, challenges, 20, 5)
+    assert reached == 5
+    assert 5 <= more < 980
 
 
 def test_finetuning_starts_at_the_host(lab):

@@ -14,6 +14,7 @@ from leaderboard.judge.rules import CHANGES, RULES
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Section, per_task
+from leaderboard.pages.sections.innocents import none_bounds
 
 OTHER_BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}
 
@@ -30,7 +31,8 @@ def tasks(board: Board) -> Section:
         level = f"{one.budget:g} {one.unit}", wording.probability(one.alpha)
         rows.append([one.task, one.kind, *sizes, one.architecture, nulls, *level])
     header = ["task", "kind", "owner's images", "thief's", "test", "architecture", "nulls", "budget", "alpha"]
-    text = "Each task has its own images, unmarked models (nulls), unit of utility and budget."
+    text = "Each task has its own images, unmarked models (nulls), unit of utility and budget. "
+    text += none_bounds(board.shown[0].nulls)
     if any(one.surrogates for one in board.shown):
         text += f" {wording.ABOUT_SURROGATES}"
     return Section("Tasks", text, header, rows, "llrrrlrrr")

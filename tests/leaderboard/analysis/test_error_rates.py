@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leaderboard.analysis.error_rates import ALPHAS, allowed, calibrate, cross, failures
+from leaderboard.analysis.error_rates import ALPHAS, allowed, calibrate, cross, failures, p_values
 from leaderboard.analysis.half_reset import half_reset_power
 from leaderboard.judge.evidence import OWN_POOL
 from leaderboard.pages.calibration_page import as_json, calibration_page
+from leaderboard.stats.tails import NullPool, log10_prediction
 
 from ..conftest import NULL_HITS
 
@@ -75,7 +76,8 @@ def test_each_model_is_left_out_of_its_own_nulls(case: Any) -> None:
     clean, attacked = found.pools
     assert (clean.name, clean.null[0.05].n, attacked.null[0.05].n) == ("clean", 16, 1)
     assert [clean.null[alpha].count for alpha in ALPHAS] == [0, 0, 0]
-    assert [attacked.both[alpha].count for alpha in ALPHAS] == [1, 1, 0]
+    assert [attacked.strict[alpha].count for alpha in ALPHAS] == [1, 1, 0]
+    assert [attacked.both[alpha].count for alpha in ALPHAS] == [1, 1, 1]
     from leaderboard.judge.evidence import weigh
     from leaderboard.judge.results import observations
 
@@ -168,7 +170,7 @@ def test_the_limits_are_for_the_p_that_accuses(case: Any) -> None:
     text = calibration_page(run, [found])
     assert "**The limits do not hold.** adi: 1 of 2000" in text
     assert "by p: **no**" in text
-    assert "p_key is a prediction" in text
+    assert "it is a prediction" in text
 
 
 def test_the_power_of_half_erased_scores_is_that_of_a_simulation() -> None:
@@ -205,3 +207,21 @@ def test_the_page_escapes_and_says_what_failed(case: Any) -> None:
     counted = as_data["fresh_keys"]["accused"]["0.001"]  # type: ignore[index]
     assert (counted["count"], counted["n"]) == (9, 2000)
     assert stats.binom.cdf(9, 2000, counted["bound"]) == pytest.approx(0.05)
+
+
+def test_the_p_that_accuses_counts_the_views() -> None:
+    """An innocent whose aligned view alone stands out: half of alpha has to be reached there, and is in one of two."""
+
+    def viewed(bits: int, aligned: int) -> dict[str, Any]:
+        one = seen(bits, 0.5)
+        one["channels"]["aligned"] = seen(aligned, None)["channels"]["bits"]
+        return {**one, "views": ["aligned"]}
+
+    nulls = [viewed(50, hits) for hits in NULL_HITS]
+    loud, pool = p_values(viewed(50, 40), {OWN_POOL: nulls}), NullPool.of_counts(NULL_HITS, 100)
+    assert loud.both[1e-3] == pytest.approx(log10_prediction(40, pool, 5e-4) + np.log10(2))
+    assert loud.key[1e-3] == 0.0  # the bits are as ordinary as can be
+    quiet = p_values(viewed(70, 9), {OWN_POOL: nulls})
+    assert (
+        quiet.both[1e-3] == quiet.key[1e-3] == pytest.approx(np.log10(4) + stats.binom.logsf(69, 100, 0.5) / np.log(10))
+    )

@@ -33,7 +33,14 @@ def evidence(total: int) -> Evidence:
     return weigh(observed(total), {"clean": [observed(null) for null in NULL_HITS]}, 1e-3)
 
 
-PRESENT, NEAR, SCARCE, ABSENT = evidence(96), evidence(16), evidence(22), evidence(9)
+def by_nulls_alone(total: int) -> Evidence:
+    seen = [observed(one) for one in (total, *NULL_HITS)]
+    for one in seen:
+        del one["channels"]["labels"]["law"]
+    return weigh(seen[0], {"clean": seen[1:]}, 1e-3)
+
+
+PRESENT, NEAR, SCARCE, ABSENT = evidence(96), evidence(16), by_nulls_alone(22), evidence(9)
 
 
 def admission(**changes: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ DOCUMENT = r"""\documentclass{article}
 
 def test_a_square_has_its_word_and_power(full: Any) -> None:
     lines = {line.split(" & ")[0]: line for line in page(full.board()).splitlines()}
-    assert re.search(r"& survived \\ensuremath\{-\}1\d &", lines["survived"])
+    assert re.search(r"& survived \\ensuremath\{-\}90 &", lines["survived"])
     assert "& removed unreadable &" in lines["unreadable"]
     assert "& crashed &" in lines["crashed"]
     assert "& forged \\ensuremath{-}" in lines["forged"]
