@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 
-LAYERS = nn.Conv2d | nn.Linear
+WEIGHTED = nn.Conv2d | nn.Linear
 CALIBRATION = 512  # images, of which the ranges of activations are taken; mobile runtimes ask for a few hundred
 
 
@@ -77,7 +77,7 @@ class QuantisedNet(nn.Module):
 
 
 def _layers(model: nn.Module) -> list[str]:
-    return [name for name, module in model.named_modules() if isinstance(module, LAYERS)]
+    return [name for name, module in model.named_modules() if isinstance(module, WEIGHTED)]
 
 
 def _rounding(host: nn.Module) -> nn.Module:
@@ -113,7 +113,7 @@ class Quantize(wm.Attack):
         model = wm.plain(thief.model) if self.activations else thief.model
         levels = 2 ** (self.bits - 1) - 1
         for module in model.modules():
-            if isinstance(module, LAYERS):
+            if isinstance(module, WEIGHTED):
                 weight = module.weight
                 if self.bits == 16:
                     weight.copy_(weight.half())
