@@ -26,16 +26,13 @@ def test_every_key_image_is_learnt_and_the_task_is_kept(lab):
     assert marked.accuracy >= lab.null(100).accuracy - 0.03
 
 
-def test_repeated_key_images_join_every_batch_beside_the_faithful_recipe(lab, monkeypatch):
-    """Zero is the paper's training, to the last weight; four of them are learnt in fewer epochs."""
-    assert Rose(repeat=0) == SCHEME
-    few = {"epochs": 6, "lr": 0.02}
-    plain, repeated = (lab.embed(Rose(**few, repeat=repeat)) for repeat in (0, 4))
-    found = [lab.total(lab.observe(Rose(**few), one)) for one in (plain, repeated)]
-    assert found[1] >= 38
-    assert found[0] < 30
-    assert repeated.accuracy > plain.accuracy - 0.05
-    assert torch.equal(plain.key.images, repeated.key.images)
+def test_repeated_key_images_embed_where_the_faithful_recipe_fails(lab):
+    """In a quarter of the epochs the net fits its task, and a wrong label only where it sees it more often."""
+    faithful, repeated = (lab.embed(Rose(epochs=10, repeat=repeat)) for repeat in (0, 8))
+    assert lab.total(lab.observe(SCHEME, faithful)) < 15
+    assert lab.total(lab.observe(SCHEME, repeated)) >= 38
+    assert repeated.accuracy > faithful.accuracy - 0.05
+    assert torch.equal(faithful.key.images, repeated.key.images)
 
 
 def test_an_accurate_innocent_scores_the_true_labels(lab):
