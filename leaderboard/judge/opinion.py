@@ -31,9 +31,9 @@ class Opinion:
     """A court's answer to a claim on one model, twice: if its key was committed before the model existed, and if not.
 
     evidence, uncommitted: the latter is charged the keys that a claimant may have tried behind a hash. claim,
-    claim_uncommitted: accepted, refused or unclear, or inadmissible: then p-values mean nothing and are not shown.
-    reason: why `claim` is not accepted. unjudged: inconsistent or unreadable, of a model that can't be judged. gain: of
-    an image-to-image model over doing nothing, in dB. useless: the model does not do its task.
+    claim_uncommitted: accepted, refused, unclear or no-court; or inadmissible: then p-values mean nothing and are not
+    shown. reason: why `claim` is not accepted. unjudged: inconsistent or unreadable, of a model that can't be judged.
+    gain: of an image-to-image model over doing nothing, in dB. useless: the model does not do its task.
     """
 
     evidence: Evidence
