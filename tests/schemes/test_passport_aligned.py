@@ -17,6 +17,7 @@ from benchmark.architectures.blocks import plain
 from benchmark.contract import Net, Party, build
 from benchmark.protocol.objects import Service
 from benchmark.protocol.parties import stream
+from leaderboard.judge.evidence import weigh
 from schemes.passport import Passport
 
 V1, V2, V3 = Passport(), Passport(version="v2"), Passport(version="v3")
@@ -102,14 +103,28 @@ def totals(lab: Any, count: int, blind: bool) -> torch.Tensor:
     return torch.tensor(found, dtype=torch.float64)
 
 
-def test_alignment_gives_no_random_net_the_bits(lab: Any) -> None:
-    """The mean of 200 and how many of them a binomial test accuses; alignment that sees all gives bits to everybody."""
+def accused(total: float, others: torch.Tensor) -> bool:
+    """Whether a total of 96 stands out among those of equally aligned nulls, at 1e-3."""
+    seen, *nulls = (
+        {
+            "evidence": "aligned",
+            "unreadable": None,
+            "gates": {},
+            "channels": {"aligned": {"hits": "1" * n + "0" * (96 - n)}},
+        }
+        for n in (int(total), *map(int, others))
+    )
+    return weigh(seen, {"clean": nulls}, 1e-3).log10_p <= -3
+
+
+def test_equally_aligned_nulls_accuse_no_random_net(lab: Any) -> None:
+    """200 of them, each against 60 others: what the delivered weights hold of the bits draws all alike."""
     found, drawn = totals(lab, 200, blind=True), totals(lab, 50, blind=False)
-    alarms = int((found >= 64).sum())  # P(Bin(96, 1/2) >= 64) = 7e-4
+    alarms = sum(accused(total, torch.cat([found[k + 1 :], found[:k]])[:60]) for k, total in enumerate(found.tolist()))
     print(f"200 random nets, aligned: {found.mean():.1f} of 96 bits, sd {found.std():.1f}, {alarms} false alarms")
     print(f"50 of them, aligned by all that their weights show: {drawn.mean():.1f} bits, at most {int(drawn.max())}")
     assert alarms <= stats.binom.ppf(0.999, 200, 1e-3)
-    assert found.mean() - 48 < 0.2 * (drawn.mean() - 48)
+    assert drawn.mean() - found.mean() > 2 * (96 / 4) ** 0.5  # two standard deviations of a single net's bits
 
 
 def test_the_direction_of_a_passport_gives_its_scales(lab: Any) -> None:
