@@ -30,7 +30,7 @@ class Carriers(nn.Module):
         self.look = wm.conv3x3(4 * channels, WIDTH)
         self.weights = nn.Parameter(torch.empty(bits, 4 * channels, WIDTH + 1))
         # edges of an image, not its brightness, and no two bits' patterns alike
-        filters = cast(Tensor, self.look.weight.data)
+        filters = self.look.weight.data
         filters.copy_(8 * (filters - filters.mean((1, 2, 3), keepdim=True)))
         nn.init.zeros_(cast(Tensor, self.look.bias))
         nn.init.orthogonal_(self.weights.data.view(bits, -1), 0.3 * self.weights[0].numel() ** 0.5)
