@@ -16,7 +16,7 @@ from benchmark import contract as wm
 from schemes.deepmodel_bits_net import BIT_READER, BIT_SERVICE, BitReader, BitService
 
 STRINGS, TOGETHER = 2, 16  # random strings in each step, and images that share one
-POOL = 4096  # random strings that training draws from
+RANDOM_STRINGS = 4096  # random strings that training draws from
 ADAM: dict[str, Any] = {"optimiser": "adam", "weight_decay": 0.0, "shift": 0, "flip": False}
 
 
@@ -104,8 +104,8 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
         made = wm.as_bytes(wm.logits(service.host, wm.as_float(owner.data.x)))
         count = min(STRINGS, len(made))
         together = min(TOGETHER, len(made) // count)
-        strings = torch.randint(2, (POOL, self.bits, 1, 1), generator=owner.rng, dtype=torch.uint8) * 255
-        wrong = torch.rand(POOL, together, generator=owner.rng) - 0.5
+        strings = torch.randint(2, (RANDOM_STRINGS, self.bits, 1, 1), generator=owner.rng, dtype=torch.uint8) * 255
+        wrong = torch.rand(RANDOM_STRINGS, together, generator=owner.rng) - 0.5
         images = wm.BatchSource(made, owner.data.y, count * together)
         drawn = wm.BatchSource(strings.to(owner.device), wrong.to(owner.device), count)
 
