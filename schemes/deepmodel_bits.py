@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark import contract as wm
-from schemes.deepmodel_bits_net import READER, BITS_SERVICE, BitReader, BitService
+from schemes.deepmodel_bits_net import BIT_READER, BIT_SERVICE, BitReader, BitService
 
 STRINGS, TOGETHER = 2, 16  # random strings in each step, and images that share one
-STRINGS_DRAWN = 4096  # random strings that training draws from
+RANDOM_STRINGS = 4096  # random strings that training draws from
 ADAM: dict[str, Any] = {"optimiser": "adam", "weight_decay": 0.0, "shift": 0, "flip": False}
 
 
@@ -68,7 +68,7 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
     epochs: int = wm.parameter(40, "passes over the owner's images", low=1)
 
     def keygen(self, party: wm.Party, rng: torch.Generator) -> DeepModelBitsKey:
-        reader = wm.Net.of(party.assemble({"builder": READER, "host": party.context.spec(), "bits": self.bits}))
+        reader = wm.Net.of(party.assemble({"builder": BIT_READER, "host": party.context.spec(), "bits": self.bits}))
         return self._bound(wm.secret(rng), self.identity, reader)
 
     def _bound(self, secret: bytes, identity: str, reader: wm.Net) -> DeepModelBitsKey:
@@ -85,7 +85,7 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
 
     def embed(self, owner: wm.Owner, key: DeepModelBitsKey) -> wm.Marked:
         host = owner.host
-        service = cast(BitService, owner.assemble({"builder": BITS_SERVICE, "host": wm.Net.of(host).spec,
+        service = cast(BitService, owner.assemble({"builder": BIT_SERVICE, "host": wm.Net.of(host).spec,
                                                    "bits": self.bits, "strength": self.strength}))  # fmt: skip
         reader = cast(BitReader, key.reader.module(owner.device))
         for net in (service, reader):
@@ -104,8 +104,8 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
         made = wm.as_bytes(wm.logits(service.host, wm.as_float(owner.data.x)))
         count = min(STRINGS, len(made))
         together = min(TOGETHER, len(made) // count)
-        strings = torch.randint(2, (STRINGS_DRAWN, self.bits, 1, 1), generator=owner.rng, dtype=torch.uint8) * 255
-        wrong = torch.rand(STRINGS_DRAWN, together, generator=owner.rng) - 0.5
+        strings = torch.randint(2, (RANDOM_STRINGS, self.bits, 1, 1), generator=owner.rng, dtype=torch.uint8) * 255
+        wrong = torch.rand(RANDOM_STRINGS, together, generator=owner.rng) - 0.5
         images = wm.BatchSource(made, owner.data.y, count * together)
         drawn = wm.BatchSource(strings.to(owner.device), wrong.to(owner.device), count)
 
@@ -139,8 +139,8 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
 
     def malformed(self, key: DeepModelBitsKey) -> str | None:
         built, bits = key.reader.spec.get("builder"), key.reader.spec.get("bits")
-        if built != READER:
-            return f"the reader is a {built}, not a {READER}"
+        if built != BIT_READER:
+            return f"the reader is a {built}, not a {BIT_READER}"
         return None if bits == self.bits else f"the reader reads {bits} bits, not {self.bits}"
 
     def rebind(self, key: DeepModelBitsKey, secret: bytes) -> DeepModelBitsKey:

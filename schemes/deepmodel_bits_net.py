@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 
-BITS_SERVICE = "deepmodel-bits-service"
-READER = "deepmodel-bits-reader"
+BIT_SERVICE = "deepmodel-bits-service"
+BIT_READER = "deepmodel-bits-reader"
 WIDTH = 24  # features of an image
 SENSITIVITY = 40.0  # of R, which begins as a copy of H: what H adds is some hundredths of a pixel's range
 
@@ -79,7 +79,7 @@ class BitService(nn.Module):
 
     def spec(self) -> wm.Spec:
         host = self.host.spec()  # type: ignore[operator]
-        return {"builder": BITS_SERVICE, "host": host, "bits": self.payload.shape[1], "strength": self.strength}
+        return {"builder": BIT_SERVICE, "host": host, "bits": self.payload.shape[1], "strength": self.strength}
 
 
 @wm.builder("deepmodel-bits-reader")
@@ -101,4 +101,4 @@ class BitReader(nn.Module):
 
     def spec(self) -> wm.Spec:
         host = cast(wm.Spec, self.host.spec())  # type: ignore[operator]
-        return {"builder": READER, "host": host, "bits": len(self.carriers.weights)}
+        return {"builder": BIT_READER, "host": host, "bits": len(self.carriers.weights)}
