@@ -11,6 +11,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.results import secrets_of
 from leaderboard.pages import wording
+from leaderboard.pages.sections.threat_model import images
 from leaderboard.stats.tails import FAMILY_LEVEL
 
 
@@ -83,7 +84,7 @@ def _secrets(a: Board, b: Board) -> list[str]:
 def _name(cell: Cell) -> str:
     """The cell, with the thief's images where he is not the usual one."""
     usual = DescribedThief("disjoint", share=1.0)  # of older runs
-    thief = "" if cell.thief == usual else f", {wording.images(cell.thief)}"
+    thief = "" if cell.thief == usual else f", {images(cell.thief)}"
     return f"{wording.square_name(cell)}, seed {cell.replicate}{thief}"
 
 

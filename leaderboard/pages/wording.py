@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 
-from benchmark.store.run_description import DescribedThief
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
 from leaderboard.judge.evidence import Evidence
@@ -169,13 +167,6 @@ def agreement(found: Agreement) -> str:
     return gap if found.labels is None else f"{percent(found.labels)} agree, {gap}"
 
 
-def images(thief: DescribedThief) -> str:
-    """What images a thief has, such as `30 labelled and 370 unlabelled images of the disjoint pool`."""
-    if thief.share is not None:
-        return f"{100 * thief.share:g} % of the {thief.pool} pool of images"
-    return f"{thief.labelled:,} labelled and {thief.unlabelled:,} unlabelled images of the {thief.pool} pool"
-
-
 def percent(share: float | None) -> str:
     """A share in [0, 1] as per cent; a dash for None."""
     return "–" if share is None else f"{100 * share:.1f} %"
@@ -261,18 +252,6 @@ def outcome(cell: Cell) -> str:
     """The word, with a star where training anew would have done as well; (useless) behind it in a useless model."""
     word = cell.verdict.word + STAR * (NO_BETTER_THAN_SCRATCH in cell.verdict.flags)
     return f"{word} ({USELESS})" if USELESS in cell.verdict.flags else word
-
-
-def scratch(board: Board) -> str:
-    """What the scratch control of a board of one task reaches, and what the star means; nothing where it has none."""
-    if not board.scratch:
-        return ""
-    found = [score(value, board.track.unit) for value in sorted(board.scratch)]
-    several = f" (median; {found[0]} to {found[-1]} over {len(found)} seeds)" if len(found) > 1 else ""
-    middle = score(median(board.scratch), board.track.unit)
-    return (
-        f"Training anew from the same images (scratch) reaches {middle}{several}. removed{STAR}: no better than that."
-    )
 
 
 def counted(words: Iterable[str], n: int) -> list[str]:

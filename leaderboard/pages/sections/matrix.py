@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from statistics import median
 
 from benchmark.vocabulary import CLAIM_KINDS
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, choices
@@ -29,7 +30,7 @@ def matrix(board: Board) -> Section:
 
     header = ["attack", *columns]
     parts = [
-        Section(kind.capitalize(), "" if kind in CLAIM_KINDS else wording.scratch(board), header, rows)
+        Section(kind.capitalize(), "" if kind in CLAIM_KINDS else scratch(board), header, rows)
         for kind, rows in _by_kind(board, row)
     ]
     return Section("The matrix", parts=parts)
@@ -53,9 +54,20 @@ def squares(board: Board) -> Section:
     return Section("", _scratch(board), ["scheme × attack", "verdict, mark left, change of utility"], rows)
 
 
+def scratch(board: Board) -> str:
+    """What the scratch control of a board of one task reaches, and what the star means; nothing where it has none."""
+    if not board.scratch:
+        return ""
+    found = [wording.score(value, board.track.unit) for value in sorted(board.scratch)]
+    several = f" (median; {found[0]} to {found[-1]} over {len(found)} seeds)" if len(found) > 1 else ""
+    middle = wording.score(median(board.scratch), board.track.unit)
+    reached = f"Training anew on the same images (scratch) reaches {middle}{several}."
+    return f"{reached} removed{wording.STAR}: no better than that."
+
+
 def _scratch(board: Board) -> Inline:
     """What the scratch control reaches on each task."""
-    found = {part.track.task: wording.scratch(part) for part in board.parts}
+    found = {part.track.task: scratch(part) for part in board.parts}
     said = [f"{task}: {text}" if len(found) > 1 else text for task, text in found.items() if text]
     return lines(said) if said else ""
 
@@ -91,7 +103,7 @@ def short_matrix(board: Board) -> Section:
     title = (
         f"Robustness of watermarks on {board.track.task} ({'one seed' if seeds == 1 else f'{seeds} seeds'}; run "
         f"{board.run.described['run']}): {shown}, at α = {wording.probability(board.alpha)} and a utility budget of "
-        f"{board.track.budget:g} {board.track.unit}.{f' {scratch}' if (scratch := wording.scratch(board)) else ''}"
+        f"{board.track.budget:g} {board.track.unit}.{f' {anew}' if (anew := scratch(board)) else ''}"
     )
     header = ["attack", *(_cited(row.label, row.described["paper"]) for row in board.schemes)]
 

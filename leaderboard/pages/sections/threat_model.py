@@ -10,7 +10,6 @@ from benchmark.store.run_description import DescribedThief
 from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import matrix_thief
-from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines, link, strong
 
 Facts = list[tuple[str, str]]
@@ -34,7 +33,7 @@ def scheme_facts(described: Mapping[str, Any]) -> Facts:
 def attack_facts(board: Board, described: Mapping[str, Any]) -> Facts:
     """What a thief needs, knows and has on each task that the attack serves."""
     served = [one for one in board.tracks if one.kind in described["tasks"]] or board.tracks
-    has = " or ".join(dict.fromkeys(wording.images(matrix_thief(board.run.profile, one.task)) for one in served))
+    has = " or ".join(dict.fromkeys(images(matrix_thief(board.run.profile, one.task)) for one in served))
     told = "and the owner's key" if described["kind"] in ORACLE_KINDS else "never a key"
     return [
         ("attack", described["doc"]),
@@ -45,6 +44,13 @@ def attack_facts(board: Board, described: Mapping[str, Any]) -> Facts:
         ("parameters", "; ".join(filter(None, (_parameters(one["parameters"]) for one in described["stages"])))),
         ("source", described["paper"]),
     ]
+
+
+def images(thief: DescribedThief) -> str:
+    """What images a thief has, such as `30 labelled and 370 unlabelled images of the disjoint pool`."""
+    if thief.share is not None:
+        return f"{100 * thief.share:g} % of the {thief.pool} pool of images"
+    return f"{thief.labelled:,} labelled and {thief.unlabelled:,} unlabelled images of the {thief.pool} pool"
 
 
 def _part(thief: DescribedThief) -> str:
@@ -81,7 +87,7 @@ def threat_model(board: Board) -> Section:
     thieves = {track.task: matrix_thief(board.run.profile, track.task) for track in board.shown}
     first, *others = dict.fromkeys(thieves.values())
     pool = "disjoint from the owner's" if first.pool == "disjoint" else "the owner's own training set"
-    has = "; ".join(f"on {task} {wording.images(thief)}" for task, thief in thieves.items() if thief in others)
+    has = "; ".join(f"on {task} {images(thief)}" for task, thief in thieves.items() if thief in others)
     text = (
         f"The thief of the matrix has {_part(first)} that is {pool}, and holds a tenth of them back to choose the "
         "strength of an attack by; no attack outside the key-oracle boards is given a key."

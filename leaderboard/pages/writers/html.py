@@ -27,6 +27,7 @@ from leaderboard.pages.cell_facts import MEANING, cell_facts
 from leaderboard.pages.page_model import Inline, Span, one_line, piece, spans
 from leaderboard.pages.reproduce_command import reproduce
 from leaderboard.pages.sections import costs, innocents, legend, protocol, results
+from leaderboard.pages.sections.matrix import scratch
 from leaderboard.pages.sections.threat_model import Facts, attack_facts, scheme_facts
 
 INNOCENT = "innocent models"
@@ -157,7 +158,7 @@ def _boards(board: Board, data: list[dict[str, Any]]) -> Iterator[dict[str, Any]
                 rows.append({"attack": one_line(label), "squares": squares})
             about = wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""
             if kind not in (INNOCENT, *CLAIM_KINDS):
-                about = " ".join(filter(None, (about, wording.scratch(part))))
+                about = " ".join(filter(None, (about, scratch(part))))
             yield {"kind": kind + on, "about": about, "schemes": [one_line(one) for one in schemes], "rows": rows}
 
 
