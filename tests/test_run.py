@@ -183,7 +183,7 @@ def test_reading_commands(results: Path) -> None:
 def test_fresh_runs_all_that_is_asked_for_anew_and_one_worker_and_two_observe_the_same(results: Path) -> None:
     before, old = stamps(results), records(results)
     rest = ATTACKS.replace("jpeg,", "")
-    assert bench_here(*arguments(results, "--fresh", "--workers", "1", attacks=rest))[0] == 0
+    assert bench(*arguments(results, "--fresh", "--workers", "1", attacks=rest)).returncode == 0
     after = stamps(results)
     assert records(results) == old
     kept = [old[name.removesuffix(".json")] for name in before if after[name] == before[name]]
