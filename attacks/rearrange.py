@@ -29,7 +29,7 @@ class Rearrange(wm.Attack):
     family = "rearrangement"
     paper = "Yan et al., Cracking White-box DNN Watermarks via Invariant Neuron Transforms (arXiv 2205.00199)"
     kind = "function-preserving"
-    settings = ("", "how=permute", "how=scale", "how=sign", "how=fold")
+    settings = ("", "how=permute", "how=scale", "how=fold")
 
     how: Literal["all", "permute", "scale", "sign", "fold"] = wm.parameter("all", "what is done to the channels")
 

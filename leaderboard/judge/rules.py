@@ -20,6 +20,14 @@ CHANGES: Mapping[int, Sequence[str]] = {  # by version, what it changed: one sen
         "Where 1/alpha - 1 keys were drawn anew, p_key is by rank.",
         "Further views of a suspect, such as its aligned weights, are tries: the least p of k counts k-fold.",
         "The grade is that of the number shown.",
+        "A mark has survived where the court accepts its owner's claim: one that a gate refuses is unprovable.",
+        "A mark that a gate refuses in the model as delivered was not embedded.",
+        "A claim before a court that no key could convince counts nowhere.",
+        "A classifier that does not beat the most frequent class is of no use, and no null.",
+        "An attack may name the channel that decides.",
+        "A mark that survives in a model without use is flagged, and counted apart.",
+        "Training anew is held against an unmarked net that was trained as long as the marked one, too.",
+        "A key that can be ground pays for its fit to unmarked readings.",
     ),
 }
 _FILE = "verdicts-rules-{}.csv.gz"
