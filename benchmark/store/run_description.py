@@ -18,9 +18,8 @@ JUDGED_ROLES = (  # of a cell's jobs; the others made models
 
 @dataclass(frozen=True)
 class DescribedThief:
-    """A thief's images of the pool "disjoint" or "owner": how many he has with labels, and how many without.
-
-    share: runs before version 0.5 say in its place which share of the pool, in [0, 1], he has, all with labels.
+    """A thief's images of the pool "disjoint" or "owner": how many he has with labels, and how many without; in place
+    of both, runs before version 0.5 say which `share` of the pool, in [0, 1], he has, all with labels.
     """
 
     pool: str
@@ -296,10 +295,9 @@ class RunDescription:
         """What `run.json` holds."""
         optional = ("calibration", "reproduction")
         whole = {name: one for name, one in asdict(self).items() if one is not None or name not in optional}
-        image = whole["profile"]["image"] or {}
-        for thief in filter(None, (whole["profile"]["thief"], image.get("thief"), *whole["cells"])):
-            if thief["share"] is None:  # of older runs alone
-                del thief["share"]
+        own, image = whole["profile"]["thief"], whole["profile"]["image"] or {}
+        for one in filter(lambda one: one and one["share"] is None, (own, image.get("thief"), *whole["cells"])):
+            del one["share"]  # of older runs alone
         return whole
 
 
@@ -309,6 +307,6 @@ def retrying(command: str, what: str) -> str:
         words = shlex.split(command)
     except ValueError:  # a quote too many: it was not written by `bench run`
         return f"{command} --retry {what}"
-    kept = [word for before, word in zip(["", *words], words, strict=False)
-            if word not in ("--fresh", "--retry") and before != "--retry"]  # fmt: skip
+    paired = zip(["", *words], words, strict=False)
+    kept = [word for before, word in paired if word not in ("--fresh", "--retry") and before != "--retry"]
     return shlex.join([*kept, "--retry", what])

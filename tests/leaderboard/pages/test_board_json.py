@@ -19,7 +19,7 @@ def strict(text: str) -> Any:
 def test_it_agrees_with_the_board(full: Any) -> None:
     board = full.board()
     found = strict(leaderboard_json(board))
-    assert (found["schema"], found["alpha"], found["budget"]) == (2, 0.001, 5.0)
+    assert (found["schema"], found["alpha"], found["budget"]) == (3, 0.001, 5.0)
     assert len(found["cells"]) == len(board.cells)
     for line, cell in zip(found["cells"], board.cells, strict=True):
         assert (line["scheme"], line["attack"], line["innocent"]) == (cell.scheme, cell.attack, cell.innocent)

@@ -50,7 +50,7 @@ def test_fidelity_says_which_unmarked_net_it_is_measured_by(case: Any) -> None:
     (_, row) = rows(page(case.board()), "## Fidelity and embedding cost")
     assert row[1:5] == ["99.0 %", "100.0 %", "+1.0 \\[+0.3, +2.2\\]", "-4.0 \\[-5.9, -2.7\\], unclear"]
     ranked = page(case.board()).split("## Attacks in this run")[1]
-    assert [line[5] for line in rows(ranked, "### Removal")] == ["against unmarked", "-2.0"]
+    assert [line[6] for line in rows(ranked, "### Removal")] == ["against unmarked", "-2.0"]
 
 
 def test_the_headline_gives_each_board_its_own_numbers(full: Any) -> None:
