@@ -145,7 +145,8 @@ def test_what_the_readme_says_was_found_is_what_the_board_holds() -> None:
 
     extraction = marked[marked.kind == "extraction"]
     n, words = counts(extraction[extraction.task == "digits"])
-    assert f"{words['removed']} of {n} such cells end with the mark removed, {words['undecided']} are undecided" in said
+    others = f"{words['unprovable']} with an unprovable one, {words['undecided']} are undecided"
+    assert f"{words['removed']} of {n} such cells end with the mark removed, {others}" in said
     assert words["survived"] == 0
     n, words = counts(extraction[extraction.task == "derain"])
     assert f"keeps deepmodel's mark in {words['survived']} of {n} cells" in said
@@ -155,9 +156,18 @@ def test_what_the_readme_says_was_found_is_what_the_board_holds() -> None:
     by_scheme = removal[removal.verdict == "removed"].scheme.str.partition("(")[0].value_counts()
     assert f"{by_scheme.rose} of RoSe, {by_scheme.passport} of passports, {by_scheme.keynet} of KeyNet" in said
     assert by_scheme.sum() == by_scheme[["rose", "passport", "keynet"]].sum()
+    refused = removal[removal.verdict == "unprovable"]
+    assert f"In {len(refused)} more, all of passports" in said
+    assert set(refused.scheme.str.partition("(")[0]) == {"passport"}
+    starred = marked[(marked.verdict == "removed") & (marked.task == "digits") & (marked.kind != "control")]
+    assert set(starred["flags"]) == {"no-better-than-scratch"}
+    changed = (ROOT / "leaderboard" / "published" / "quick" / "changed.md").read_text()
+    count = re.search(r"\[changed\]\(\S+\) (\d+) verdicts", said)
+    assert count
+    assert f"### {count[1]} of " in changed
     flipped = marked[(marked.kind == "function-preserving") & marked.scheme.str.startswith("passport")]
-    assert set(flipped.verdict) == {"removed"}
-    assert f"removes the bits of passports in all {len(flipped)} cells" in said
+    assert set(flipped.verdict) == {"removed", "unprovable"}
+    assert f"takes the bits of passports in all {len(flipped)} cells" in said
     claims = marked[marked.kind == "ambiguity"]
     n, words = counts(claims)
     assert f"succeed in {words['forged']} of {n} cells" in said

@@ -72,7 +72,7 @@ def _worst(board: Board, scheme: str, kind: str) -> Inline:
 
 
 def _harm(words: Sequence[str]) -> tuple[int, ...]:
-    return tuple(sum(word in those for word in words) for those in HARM)
+    return tuple(sum(word.rstrip(wording.STAR) in those for word in words) for those in HARM)
 
 
 def readme(board: Board, text: str) -> str:

@@ -14,6 +14,7 @@ from leaderboard.pages.page_model import Inline, Section, lines
 _ALONE = "p_key alone decides"
 _SIDES = "both sides count"
 _VIEWS = "further views count"
+_GATES = "a gate refuses the owner's claim, or may"
 _OTHER = "another rule"
 
 
@@ -24,10 +25,9 @@ def has_changed(board: Board) -> bool:
 def changed(board: Board) -> Section:
     """For each of the earlier rules: how many verdicts are others now, from which word to which, and why."""
     parts = [_since(board, one) for one in board.earlier]
-    told = (f"Rules {rules}: {said}" for rules, those in sorted(CHANGES.items()) for said in those)
-    return Section(
-        "Verdicts under earlier rules", lines([f"This board is judged by rules {RULES}.", *told]), parts=parts
-    )
+    told: list[list[Inline]] = [[str(rules), said] for rules, those in sorted(CHANGES.items()) for said in those]
+    text = f"This board is judged by rules {RULES}."
+    return Section("Verdicts under earlier rules", text, ["rules", "what they changed"], told, parts=parts)
 
 
 def _since(board: Board, earlier: EarlierBoard) -> Section:
@@ -59,6 +59,11 @@ def _pairs(board: Board, earlier: EarlierBoard) -> Iterator[tuple[Cell, EarlierV
 
 def _why(board: Board, cell: Cell, then: EarlierVerdict) -> str:
     """Which rule changed the word, as far as reading the cell without it shows; else the new verdict's own reason."""
+    if cell.verdict.word == "no-court":
+        return cell.verdict.reason or _OTHER
+    shown = cell.after is not None and cell.after.state == "present" and cell.verdict.word != "survived"
+    if (cell.verdict.reason or "").startswith("gate") or (shown and cell.gates):
+        return _GATES
     track = board.part_of(cell).track
     strict = verdict_at(board.run, cell, Thresholds(track.alpha, track.budget, track.unit, strict=True))
     if strict.word == then.verdict != cell.verdict.word:

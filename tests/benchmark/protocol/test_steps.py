@@ -91,6 +91,8 @@ def test_a_net_is_made_from_its_host_where_embedding_asks_for_it(lab: Any, schem
     owner = lab.owner(scheme)
     embed(scheme, owner, stream("key"))
     assert owner.used_host is used
+
+
 def test_a_net_of_zeros_does_nothing_on_a_task_of_which_nearly_all_are_one_class(lab: Any) -> None:
     """97 zeros and 3 ones: it loses 3 points of 100 against a net that is always right, within a budget of 10."""
     digits = lab.splits.owner
