@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-import torch
 from torch import nn
 
 from benchmark import contract as wm
@@ -22,7 +21,7 @@ class Finetune(wm.Attack):
     Two things differ. Their last-layer modes leave the norms' running statistics adapting, so "frozen" layers drift;
     here all but the head is in eval mode. They plug the owner's head back before they verify; here the suspect is
     what the thief serves. Nets that derive their scales (passports) are folded first, as DeepIPR's attack does. An
-    epoch is six steps at least: to whoever has few labelled images they come several times, in full batches.
+    epoch is six steps at least: to whoever has few labelled images they come several times, all in every batch.
     Other papers' rows: `lr=1e-05,epochs=30,optimiser=adam` with a tenth of the data (Kallas & Furon 2022, RoSe);
     `lr=0.001,epochs=200` with 30 % of it (Jebreel et al. 2021, KeyNet).
     """
@@ -44,8 +43,7 @@ class Finetune(wm.Attack):
         if self.mode in ("rtll", "rtal"):
             redrawn = wm.head(thief.assemble(wm.Net.of(model).spec))
             wm.head(model).load_state_dict(redrawn.state_dict())
-        recipe = thief.recipe(lr=self.lr, epochs=self.epochs, optimiser=self.optimiser, schedule="constant")
-        own = thief.data
-        times = -(-STEPS * min(recipe.batch, len(own)) // len(own))
-        own = own.take(torch.arange(len(own), device=own.x.device).repeat(times))
-        return thief.fit(model, recipe, data=own, only=wm.head(model) if self.mode in ("ftll", "rtll") else None)
+        recipe = thief.recipe(lr=self.lr, optimiser=self.optimiser, schedule="constant")
+        steps = max(1, len(thief.data) // recipe.batch)  # of a pass; fewer images than a batch are one batch
+        recipe = replace(recipe, epochs=self.epochs * -(-STEPS // steps))
+        return thief.fit(model, recipe, only=wm.head(model) if self.mode in ("ftll", "rtll") else None)

@@ -71,7 +71,7 @@ Moves = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
 def _trials(thief: wm.Thief, own: wm.Data, more: Tensor, steps: int, recipes: Mapping[str, Maker]) -> dict[str, float]:
-    """By recipe how many images it names right, or the mean PSNR, on labelled images that it was tried without."""
+    """By recipe how many images it names right, or minus its mean squared error, on labelled images it did not see."""
     order = torch.randperm(len(own), generator=thief.rng).to(own.x.device)
     pairs = thief.task.kind == "image-to-image"
     held_out = [order[: max(1, len(own) // 4)]] if pairs else [order[fold::FOLDS] for fold in range(FOLDS)]

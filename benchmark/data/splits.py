@@ -134,13 +134,13 @@ def thief_data(
     """What a thief uses of `pool`, and what he holds out: images `rng` puts in an order, the first of them `labelled`.
 
     He holds out the last tenth of his images, so no labelled one as long as he has others; on tasks of the `kind`
-    image-to-image the last tenth of the labelled ones (at least one), since what a service answers tells nothing of how
-    good it is. What he uses is nested in both numbers.
+    image-to-image the last tenth of the labelled ones (of several at least one), since what a service answers tells
+    nothing of how good it is. What he uses is nested in both numbers.
     """
     order = torch.randperm(len(pool), generator=rng)[: labelled + unlabelled]
     own, more = order[:labelled], order[labelled:]
     if kind == "image-to-image":
-        spare_own, spare_more = -(-len(own) // HELD_OUT), 0
+        spare_own, spare_more = min(-(-len(own) // HELD_OUT), max(0, len(own) - 1)), 0
     else:
         spare_more = min(len(more), len(order) // HELD_OUT)
         spare_own = len(order) // HELD_OUT - spare_more

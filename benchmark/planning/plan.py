@@ -101,7 +101,7 @@ class _Row:
             common["rival"] = self._judged(marked, rival, marked)
         for attack in attacks:
             if attack.kind == "control" and attack.ignores_target and builder.task.kind in attack.tasks:
-                common["scratch"] = self._attacked(attack, None, None)
+                common.setdefault("scratch", self._attacked(attack, None, None))  # of several recipes the first
         return common
 
     def _judged(self, key: str, suspect: str, marked: str) -> str:

@@ -190,9 +190,11 @@ class Profile:
             task = options["task"] = read_name(task).name
         if self.image is not None and task is not None and find_task(task).kind == "image-to-image":
             options |= {"task": None, "image": replace(self.image, task=task)}
-        where, numbers = f"profile {self.name}: thief", {"labelled": thief_labelled, "unlabelled": thief_unlabelled}
-        thief = _with(self.thief, where, pool=thief_pool, **numbers)
-        return _with(self, f"profile {self.name}", thief=thief, **options)
+        given = {"pool": thief_pool, "labelled": thief_labelled, "unlabelled": thief_unlabelled}
+        where, image = f"profile {self.name}: thief", options.get("image", self.image)
+        if image is not None:
+            options["image"] = replace(image, thief=_with(image.thief, where, **given))
+        return _with(self, f"profile {self.name}", thief=_with(self.thief, where, **given), **options)
 
     def described(self) -> DescribedProfile:
         """The profile for `run.json`. Its thief is that of the matrix; the other cells name theirs themselves."""

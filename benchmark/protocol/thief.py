@@ -86,12 +86,13 @@ class Thief(Party):
 
     @cached_property
     def annotated(self) -> Data:
-        """All his images with labels: his own where he has them, else those that the service gives.
+        """All his images with labels: his own where he has them, else those that the service gives. On image-to-image
+        tasks his pairs alone: what a service makes of an image is no truth about it.
 
         Counted as labelled, unlabelled and queried. Raises NotApplicable if he has no images.
         """
         own, more = self._images.labelled, self._images.unlabelled
-        if not len(more):
+        if not len(more) or self.task.kind == "image-to-image":
             return self.data
         bought = Data(more, self.ask(as_float(more), "labels"))
         _ = self.inputs

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.execution.run_file import describe
 from benchmark.planning.plan import Plan, make_plan
@@ -173,12 +174,21 @@ def test_pools_and_numbers_cross() -> None:
 
 
 def test_an_image_track_has_a_thief_of_its_own() -> None:
-    profile = load_profile("quick").with_options(thief_labelled=(10, 20))
-    schemes = select_schemes("adi,deepmodel", REGISTRY)
-    plan = make_plan(profile, schemes, select_attacks("none,surrogate", REGISTRY), {})
-    (own,) = profile.tracks[1].thieves
-    held = {(cell.scheme.split("(")[0], cell.labelled, cell.unlabelled) for cell in plan.cells}
-    assert held == {("adi", 10, 390), ("adi", 20, 380), ("deepmodel", own.labelled, own.unlabelled)}
+    """Which the options ask for as many images."""
+    schemes, attacks = select_schemes("adi,deepmodel", REGISTRY), select_attacks("none,surrogate", REGISTRY)
+
+    def thieves(profile: Profile) -> set[tuple[str, int | None, int | None]]:
+        cells = make_plan(profile, schemes, attacks, {}).cells
+        return {(cell.scheme.split("(")[0], cell.labelled, cell.unlabelled) for cell in cells}
+
+    quick = load_profile("quick")
+    (own,) = quick.tracks[1].thieves
+    whole = find_task("derain").thief
+    assert thieves(quick) == {("adi", 24, 376), ("deepmodel", own.labelled, whole - own.labelled)}
+    assert thieves(quick.with_options(thief_labelled=(10, 20))) == {
+        ("adi", 10, 390), ("adi", 20, 380), ("deepmodel", 10, whole - 10), ("deepmodel", 20, whole - 20),
+    }  # fmt: skip
+    plan = make_plan(quick, schemes, attacks, {})
     image = describe(plan, "run", "bench", ()).as_json()["profile"]["image"]
     assert image["thief"] == {"pool": own.pool, "labelled": own.labelled, "unlabelled": own.unlabelled}
 
