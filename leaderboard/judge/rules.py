@@ -80,7 +80,7 @@ def keep_verdicts(folder: Path) -> dict[str, bytes]:
     path = folder / "matrix.csv"
     if not path.is_file():
         return {}
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     if not lines or "job_judged" not in lines[0]:
         return {}
