@@ -131,4 +131,5 @@ def test_a_release_is_worth_to_its_thief_what_it_was_before(
     assert first["before"] == first["after"] == second["before"]
     other = thief_utility(5, "none")  # made again, and another net
     assert len(asked) == 5
-    assert other["before"] == other["after"] == {"correct": "1" * 40, "majority": "1" * 40}  # right is what the release answers
+    right = {"correct": "1" * 40, "majority": "1" * 40}  # is what the release answers
+    assert other["before"] == other["after"] == right
