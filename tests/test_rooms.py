@@ -114,8 +114,8 @@ def test_leaderboard_knows_records_and_the_words_of_a_plan() -> None:
     allowed = (
         "benchmark.errors", "benchmark.vocabulary", "benchmark.description", "benchmark.files",
         "benchmark.store.records", "benchmark.store.results", "benchmark.store.gc_pause",
-        "benchmark.store.run_description", "benchmark.store.secret", "benchmark.plugins.parameters",
-        "benchmark.planning.reproduction", "benchmark.planning.tolerance",
+        "benchmark.store.retry", "benchmark.store.run_description", "benchmark.store.secret",
+        "benchmark.plugins.parameters", "benchmark.planning.reproduction", "benchmark.planning.tolerance",
     )  # fmt: skip
     for module, those in graph().items():
         if module.startswith("leaderboard"):

@@ -32,7 +32,7 @@ from benchmark.identity import canonical
 from benchmark.plugins.parameters import Declaration, first_few
 from benchmark.plugins.registry import Registry
 from benchmark.store.records import Record, RecordStore, with_checksum
-from benchmark.store.run_description import retrying
+from benchmark.store.retry import retrying
 from benchmark.store.secret import digest_of, known_secret
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell

@@ -230,7 +230,7 @@ def name_damage(store: RecordStore, run: Run) -> None:
 
 def advise_retry(run: Run) -> None:
     """Say how jobs that crashed are run again: a crash is final until somebody asks for it."""
-    from benchmark.store.run_description import retrying
+    from benchmark.store.retry import retrying
 
     if crashed := sum(record["status"] == "crashed" for record in run.records.values()):
         again = retrying(run.described["command"], "crashed")

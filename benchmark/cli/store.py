@@ -63,7 +63,7 @@ def verify(results: Path, as_json: bool) -> int:
 
 def _remedy(described: Mapping[str, Any], lost: set[Any]) -> dict[str, Any]:
     """Which of the lost jobs a run has, by their labels, and the command that makes them again."""
-    from benchmark.store.run_description import retrying
+    from benchmark.store.retry import retrying
 
     jobs = {id: job["label"] for id, job in described["jobs"].items() if id in lost}
     return {"command": retrying(described["command"], "damaged"), "jobs": jobs}

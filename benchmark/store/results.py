@@ -154,7 +154,10 @@ class SeenGate:
 
 @dataclass(frozen=True)
 class SeenObservation:
-    """What a court saw of one suspect. evidence: the channel that counts. The last three: why it is no evidence."""
+    """What a court saw of one suspect. evidence: the channel that counts; views: those that count beside it.
+
+    unreadable, inconsistent, opaque: why it is no evidence.
+    """
 
     in_part: ClassVar = True
     evidence: str
@@ -163,11 +166,16 @@ class SeenObservation:
     unreadable: str | None
     inconsistent: str | None = None
     opaque: str | None = None
+    views: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         why_not = self.unreadable, self.inconsistent, self.opaque
         if why_not == (None, None, None) and self.evidence not in self.channels:
             raise ValueError(f"it has no channel {self.evidence!r}, which is to be its evidence")
+        if len({self.evidence, *self.views}) <= len(self.views):
+            raise ValueError("its views are not distinct from its evidence and each other")
+        if self.unreadable is None and not self.channels.keys() >= {*self.views}:
+            raise ValueError("it has no channel for one of its views")
 
 
 @dataclass(frozen=True)
@@ -189,6 +197,13 @@ class JudgedResult:
     in_part: ClassVar = True
     observations: list[SeenObservation]
     admission: RecordedAdmission
+
+    def __post_init__(self) -> None:
+        if (name := self.admission.grindable) is None:
+            return
+        readable = [seen.channels for seen in self.observations if seen.unreadable is None]
+        if not all(name in channels and channels[name].hits for channels in readable):
+            raise ValueError(f"it has no hits in the channel {name!r}, by which its key is grindable")
 
 
 @dataclass(frozen=True)

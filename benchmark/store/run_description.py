@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from benchmark.vocabulary import ATTACK_KINDS, ORACLE_KINDS
@@ -30,6 +29,12 @@ class DescribedThief:
     def __post_init__(self) -> None:
         if (self.share is None) is (self.labelled is None) or (self.labelled is None) is not (self.unlabelled is None):
             raise ValueError("a thief has either labelled and unlabelled images, or a share of his pool")
+        if min(self.labelled or 0, self.unlabelled or 0) < 0 or not 0 <= (self.share or 0) <= 1:
+            raise ValueError("a thief's number of images is below 0, or his share of a pool is not in [0, 1]")
+
+    def but(self, named: Mapping[str, Any]) -> DescribedThief:
+        """The same with what is named of him. Raises ValueError where that is no thief, or not one of this form."""
+        return replace(self, **{one.name: named[one.name] for one in fields(self) if named.get(one.name) is not None})
 
 
 @dataclass(frozen=True)
@@ -247,7 +252,7 @@ class RunDescription:
     """The whole of `run.json`. version: of watermark-bench. created: ISO 8601, in UTC. jobs: by id.
 
     calibration, reproduction: only of a run that is one. What its parts name is there: a cell's row and column, a
-    scheme's task, and jobs of the right kind. Raises ValueError.
+    scheme's task, and jobs of the right kind; thieves all have counted images, or all have shares. Raises ValueError.
     """
 
     schema: Literal[1]
@@ -278,6 +283,9 @@ class RunDescription:
         ):
             if unknown := [name for name in used if name not in known]:
                 raise ValueError(f"it has no {what} {unknown[0]!r}")
+        own, image = self.profile.thief, self.profile.image and self.profile.image.thief
+        for one in (*([image] if image else []), *self.cells):
+            own.but({name: getattr(one, name) for name in ("labelled", "unlabelled", "share")})
         for role, id, kind in self._references():
             found = self.jobs[id].kind if id in self.jobs else kind  # one that is not there was never run
             if found in ("judged", "drawn") if kind is None else found != kind:
@@ -299,14 +307,3 @@ class RunDescription:
         for one in filter(lambda one: one and one["share"] is None, (own, image.get("thief"), *whole["cells"])):
             del one["share"]  # of older runs alone
         return whole
-
-
-def retrying(command: str, what: str) -> str:
-    """The command of a run.json, made to run again what is `what`: crashed, not-applicable or damaged."""
-    try:
-        words = shlex.split(command)
-    except ValueError:  # a quote too many: it was not written by `bench run`
-        return f"{command} --retry {what}"
-    paired = zip(["", *words], words, strict=False)
-    kept = [word for before, word in paired if word not in ("--fresh", "--retry") and before != "--retry"]
-    return shlex.join([*kept, "--retry", what])

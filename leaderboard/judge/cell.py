@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.store.run_description import DescribedThief
@@ -123,8 +123,7 @@ def verdict_at(run: Run, cell: Cell, court: Thresholds) -> Verdict:
 
 def thief_of(run: Run, planned: Mapping[str, Any], task: str) -> DescribedThief:
     """The thief of a planned cell on this task; by default that of the matrix."""
-    named = {name: planned[name] for name in ("pool", "labelled", "unlabelled", "share") if name in planned}
-    return replace(matrix_thief(run.profile, task), **named)
+    return matrix_thief(run.profile, task).but(planned)
 
 
 def matrix_thief(profile: Mapping[str, Any], task: str) -> DescribedThief:

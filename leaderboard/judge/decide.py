@@ -10,7 +10,15 @@ from leaderboard.judge.case_file import CaseFile
 from leaderboard.judge.evidence import Evidence, Weighing
 from leaderboard.judge.results import Observation
 from leaderboard.judge.tracks import Track
-from leaderboard.judge.verdicts import INNOCENTS_AS_HIGH, KEY_IN_POOL, SEARCHED, Acceptance, Verdict, acceptance
+from leaderboard.judge.verdicts import (
+    INNOCENTS_AS_HIGH,
+    KEY_IN_POOL,
+    SEARCH_BITS,
+    SEARCHED,
+    Acceptance,
+    Verdict,
+    acceptance,
+)
 from leaderboard.stats.utility_test import ItemOutcomes, Utility, compare
 
 
@@ -110,15 +118,19 @@ def _training_anew(case: CaseFile, court: Thresholds) -> Utility | None:
 def answer(
     case: CaseFile, court: Thresholds, gates: Mapping[str, Utility], *, committed: bool
 ) -> tuple[Evidence, Acceptance]:
-    """The evidence for a claim and the court's answer to it. committed: the key was, before the suspect existed."""
+    """The evidence for a claim and the court's answer to it. committed: the key was, before the suspect existed.
+
+    Whether any key could win is asked under the charge that all of them bear; a ground one bears its own on top.
+    """
     assert case.after is not None
-    weighed = case.after if committed or case.searched is None else case.searched
-    if not weighed.winnable(court.alpha, strict=court.strict):
+    searched = None if committed else case.searched
+    weighed, search = (case.after, 0) if searched is None else (searched, SEARCH_BITS)
+    if not weighed.winnable(court.alpha, search_bits=search, strict=court.strict):
         return court.weigh(weighed), Acceptance("no-court", verdicts.EMPTY)
     free = court.weigh(case.after)
-    if committed or case.searched is None:
+    if searched is None:
         return free, acceptance(free, gates)
-    charged = court.weigh(case.searched)
+    charged = court.weigh(searched)
     if free.state == "present" and charged.state != "present":
         return charged, Acceptance("refused", SEARCHED)
     return charged, acceptance(charged, gates)

@@ -227,14 +227,16 @@ class Weighing:
         name = self.views[found.index(best)].channel
         return replace(best, log10_p=min(0.0, best.log10_p + math.log10(k)), view=name, tries=k)
 
-    def winnable(self, alpha: float, *, strict: bool = False) -> bool:
+    def winnable(self, alpha: float, *, search_bits: int = 0, strict: bool = False) -> bool:
         """Whether any key could be present: one whose every item hits, where fresh keys hit nothing.
 
-        True of a suspect that can't be read, which tells nothing about the test.
+        search_bits: what every claimant is charged; what this key is charged beside it says nothing about others. True
+        of a suspect that can't be read, which tells nothing about the test.
         """
-        each = alpha / max(1, len(self.views))
+        each, charge = alpha / max(1, len(self.views)), search_bits * math.log10(2.0)
         return not self.views or any(
-            winnable(replace(view.test, strict=strict), view.suspect.kind, view.suspect.n, each) for view in self.views
+            winnable(replace(view.test, charge=charge, strict=strict), view.suspect.kind, view.suspect.n, each)
+            for view in self.views
         )
 
     def _unread(self, alpha: float) -> Evidence:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from benchmark.errors import BenchError
 
@@ -27,7 +29,7 @@ CHANGES: Mapping[int, Sequence[str]] = {  # by version, what it changed: one sen
         "An attack may name the channel that decides.",
         "A mark that survives in a model without use is flagged, and counted apart.",
         "Training anew is held against an unmarked net that was trained as long as the marked one, too.",
-        "A key that can be ground pays for its fit to unmarked readings.",
+        "In a claim, a key that can be ground pays for its fit to unmarked readings.",
     ),
 }
 _FILE = "verdicts-rules-{}.csv.gz"
@@ -35,15 +37,16 @@ _FILE = "verdicts-rules-{}.csv.gz"
 
 @dataclass(frozen=True)
 class EarlierVerdict:
-    """What a cell was called before. thief: whose images he had; job: the beginning of the id of its examination."""
+    """What a cell was called before, at which alpha and budget. job: the beginning of the id of its examination."""
 
     scheme: str
     attack: str
     kind: str
-    thief: str
     replicate: str
     verdict: str
     committed: str
+    alpha: float
+    budget: float
     job: str
 
 
@@ -63,26 +66,30 @@ def earlier_boards(folder: Path) -> list[EarlierBoard]:
         if path.is_file():
             try:
                 lines = csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
-                verdicts = [
-                    EarlierVerdict(**{one.name: line[one.name] for one in fields(EarlierVerdict)}) for line in lines
-                ]
-            except (OSError, EOFError, KeyError, UnicodeError, csv.Error) as error:
+                verdicts = [_of_a_line(line) for line in lines]
+            except (OSError, EOFError, KeyError, ValueError, TypeError, csv.Error, zlib.error) as error:
                 raise BenchError(f"{path} can't be read ({error}): restore it from where it was published") from error
             found.append(EarlierBoard(rules, verdicts))
     return found
 
 
+def _of_a_line(line: Mapping[str, str]) -> EarlierVerdict:
+    texts: dict[str, Any] = {one.name: line[one.name] for one in fields(EarlierVerdict)}
+    return EarlierVerdict(**texts | {name: float(texts[name]) for name in ("alpha", "budget")})
+
+
 def keep_verdicts(folder: Path) -> dict[str, bytes]:
     """The file that is to keep the verdicts of the board in `folder`, by name; none where it was judged by these rules.
 
-    They are those of its matrix.csv, which names its rules from version 2 on.
+    They are those of its matrix.csv, which names its rules from version 2 on. One that doesn't say what it was judged
+    at is too old to compare.
     """
     path = folder / "matrix.csv"
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
-    if not lines or "job_judged" not in lines[0]:
+    if not lines or not lines[0].keys() >= {"job_judged", "alpha", "budget"}:
         return {}
     rules = int(lines[0].get("rules") or 1)
     name = _FILE.format(rules)
@@ -93,10 +100,9 @@ def keep_verdicts(folder: Path) -> dict[str, bytes]:
     writer.writerow(one.name for one in fields(EarlierVerdict))
     for line in lines:
         if job := line["job_judged"]:
-            thief = " ".join(line[name] for name in ("thief_pool", "thief_share") if line.get(name))
             kind = "innocent" if line["innocent"] == "True" else line["kind"]
-            words = line["verdict"], line["verdict_with_commitment"]
-            writer.writerow([line["scheme"], line["attack"], kind, thief, line["replicate"], *words, short(job)])
+            words = line["verdict"], line["verdict_with_commitment"], line["alpha"], line["budget"]
+            writer.writerow([line["scheme"], line["attack"], kind, line["replicate"], *words, short(job)])
     return {name: gzip.compress(kept.getvalue().encode(), mtime=0)}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import first_few
-from benchmark.store.run_description import retrying
+from benchmark.store.retry import retrying
 from leaderboard.analysis.power import power
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell

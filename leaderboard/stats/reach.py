@@ -18,6 +18,7 @@ def winnable(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> bool:
     keys happened to score.
     """
     if kind == "count" and isinstance(test.key, DrawnKeys):
-        none = (0,) * max(test.key.drawn, test.key.most)
-        test = replace(test, key=DrawnKeys(NullPool.of_counts(none, n), own=n))
+        first, drawn = len(test.key.pool.totals), max(test.key.drawn, test.key.most)
+        # those that come after the first count by rank alone, and would predict nothing
+        test = replace(test, key=DrawnKeys(NullPool.of_counts((0,) * first, n), own=n, more=drawn - first))
     return test.p(n if kind == "count" else math.inf, alpha) <= math.log10(alpha)

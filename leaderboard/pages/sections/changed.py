@@ -9,6 +9,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell, verdict_at
 from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.rules import CHANGES, RULES, EarlierBoard, EarlierVerdict, short
+from leaderboard.judge.verdicts import acceptance
 from leaderboard.pages.page_model import Inline, Section, lines
 
 _ALONE = "p_key alone decides"
@@ -16,6 +17,7 @@ _SIDES = "both sides count"
 _VIEWS = "further views count"
 _GATES = "a gate refuses the owner's claim, or may"
 _OTHER = "another rule"
+_REFUSED = ("unprovable", "undecided", "utility-lost", "embed-failed")  # what a claim that a gate stops leads to
 
 
 def has_changed(board: Board) -> bool:
@@ -49,25 +51,27 @@ def _since(board: Board, earlier: EarlierBoard) -> Section:
 
 
 def _pairs(board: Board, earlier: EarlierBoard) -> Iterator[tuple[Cell, EarlierVerdict]]:
-    """Each cell that was examined by the same job then, with what it was called."""
+    """Each cell that was examined by the same job then, and judged at the same thresholds, with what it was called."""
     then = {(one.scheme, one.attack, one.kind, one.job): one for one in earlier.verdicts}
     for cell in (*board.cells, *board.beside):
         kind = "innocent" if cell.innocent else cell.kind
         if "judged" in cell.jobs and (one := then.get((cell.scheme, cell.attack, kind, short(cell.jobs["judged"])))):
-            yield cell, one
+            track = board.part_of(cell).track
+            if (one.alpha, one.budget) == (track.alpha, track.budget):
+                yield cell, one
 
 
 def _why(board: Board, cell: Cell, then: EarlierVerdict) -> str:
     """Which rule changed the word, as far as reading the cell without it shows; else the new verdict's own reason."""
-    if cell.verdict.word == "no-court":
-        return cell.verdict.reason or _OTHER
-    shown = cell.after is not None and cell.after.state == "present" and cell.verdict.word != "survived"
-    if (cell.verdict.reason or "").startswith("gate") or (shown and cell.gates):
-        return _GATES
     track = board.part_of(cell).track
     strict = verdict_at(board.run, cell, Thresholds(track.alpha, track.budget, track.unit, strict=True))
     if strict.word == then.verdict != cell.verdict.word:
         return _ALONE
+    if cell.verdict.word == "no-court":
+        return cell.verdict.reason or _OTHER
+    claim = acceptance(cell.after, cell.gates).reason if cell.after is not None else None
+    if cell.verdict.word in _REFUSED and any((why or "").startswith("gate") for why in (cell.verdict.reason, claim)):
+        return _GATES
     if cell.after is not None and cell.after.tries > 1:
         return _VIEWS
     if cell.after is not None and cell.after.two_sided:

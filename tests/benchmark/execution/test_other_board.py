@@ -11,7 +11,8 @@ import pytest
 
 from benchmark.description import read
 from benchmark.execution.run_file import keep_other_board, write_run_file
-from benchmark.store.run_description import RunDescription, retrying
+from benchmark.store.retry import retrying
+from benchmark.store.run_description import RunDescription
 from leaderboard.judge.run import described_run
 
 PUBLISHED = Path(__file__).parents[3] / "leaderboard" / "published" / "reproduce-adi-small"

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from markdown_text import page
 
+from benchmark.errors import BenchError
+from benchmark.store.run_description import DescribedThief
 from leaderboard.analysis.sweeps import choices, curves
 from leaderboard.pages.sections.sweeps import curve_tables
 from leaderboard.pages.writers import markdown
@@ -142,6 +144,29 @@ def test_thieves_draw_curves_over_their_labels_and_over_their_other_images(case:
     first, *_ = curve_tables(board).parts
     assert first.title == "tune, over the labelled images (disjoint pool, 370 unlabelled)"
     assert first.header[0] == "labelled images"
+
+
+COUNTED = {"labelled": 30, "unlabelled": 0}
+
+
+@pytest.mark.parametrize(("usual", "own", "said"), [
+    (COUNTED, {"share": 0.5}, "or a share of his pool"), ({"share": 1.0}, COUNTED, "or a share of his pool"),
+    (COUNTED, {"labelled": -1}, "below 0"), ({"share": 1.0}, {"share": 1.5}, "not in"), ({"share": -0.5}, {}, "not in"),
+])  # fmt: skip
+def test_a_thief_of_no_form_or_of_two_is_a_users_mistake(case: Any, usual: Any, own: Any, said: str) -> None:
+    case.hit(case.scheme("adi"), "adi", "tune", 5)
+    case.run["profile"]["thief"] = {"pool": "disjoint", **usual}
+    case.run["cells"][-1] |= own
+    with pytest.raises(BenchError, match=rf"run\.json: .*{said}"):
+        case.board()
+
+
+def test_what_a_cell_leaves_open_of_its_thief_is_the_profile_s(case: Any) -> None:
+    case.hit(case.scheme("adi"), "adi", "tune", 5)
+    case.run["profile"]["thief"] = {"pool": "owner", **COUNTED}
+    case.run["cells"][-1] |= {"labelled": 20, "unlabelled": None, "share": None}
+    (cell,) = case.board().beside
+    assert cell.thief == DescribedThief("owner", 20, 0)
 
 
 def test_older_thieves_draw_a_curve_over_the_share_and_stay_out_of_the_matrix(case: Any) -> None:

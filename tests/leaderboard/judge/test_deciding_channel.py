@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from benchmark.errors import BenchError
 from leaderboard.analysis.compare import compare
 from leaderboard.judge.board import Board
 from leaderboard.pages.cell_facts import describe_cell
@@ -72,6 +75,25 @@ def test_a_scheme_that_lacks_the_channel_is_judged_by_its_own(case: Any) -> None
     case.hit(shared, "adi", "flip", observation(96))
     (cell,) = case.board().at("adi", "flip")
     assert (cell.verdict.word, cell.after.total, cell.channel) == ("survived", 96, "")
+
+
+@pytest.mark.parametrize(
+    ("views", "wrong"),
+    [
+        (5, "views must be a list, not 5"),
+        (None, "views must be a list, not None"),
+        ([["x"]], "views number 0 must be a text"),
+        (["carried", "carried"], "its views are not distinct"),
+        (["bits"], "its views are not distinct"),
+        (["turned"], "no channel for one of its views"),
+    ],
+)
+def test_views_that_are_none_are_refused_with_their_record(case: Any, views: Any, wrong: str) -> None:
+    case.hit(case.scheme("adi"), "adi", "prune", observation(96) | {"views": ["carried"]})
+    assert case.board().at("adi", "prune")[0].after.tries == 2
+    case.hit(case.scheme("adi"), "adi", "odd", observation(96) | {"views": views})
+    with pytest.raises(BenchError, match=wrong):
+        case.read()
 
 
 def test_an_unreadable_suspect_counts_on_the_named_channel(case: Any) -> None:

@@ -22,9 +22,9 @@ from ..conftest import ADMISSION, NULL_HITS, outcomes
 LATE = "the key was not committed before the suspect existed"
 
 
-def challenges(hits: int, fresh: tuple[int, ...]) -> dict[str, Any]:
-    """KeyNet's: what fresh identities would score is counted with some of them."""
-    channel = {"hits": "1" * hits + "0" * (100 - hits), "law": {"kind": "redrawn", "totals": list(fresh)}}
+def challenges(hits: int, fresh: tuple[int, ...], **further: int) -> dict[str, Any]:
+    """KeyNet's: what fresh identities would score is counted with some of them, and with `further` ones by rank."""
+    channel = {"hits": "1" * hits + "0" * (100 - hits), "law": {"kind": "redrawn", "totals": list(fresh), **further}}
     return {"evidence": "bits", "channels": {"bits": channel}, "gates": {}, "unreadable": None}
 
 
@@ -38,6 +38,15 @@ def test_a_charged_key_with_few_fresh_ones_has_no_court(case: Any, totals: tuple
     shared = case.scheme("keynet")
     case.hit(shared, "keynet", "forged-head", challenges(100, totals), kind="ambiguity")
     (found,) = verdicts(case.board()).values()
+    assert found == (Verdict("no-court", EMPTY), Verdict("rejected", LATE))
+
+
+@pytest.mark.parametrize("alpha", [0.05, 1e-3, 1e-6])
+@pytest.mark.parametrize("drawn", [{"most": 999}, {"more": 980, "most": 999}], ids=["few", "all"])
+def test_nor_have_a_thousand_whose_rank_alone_counts(case: Any, alpha: float, drawn: dict[str, int]) -> None:
+    """Of them all, 19 totals are known to predict from, also where no rank reaches alpha."""
+    case.hit(case.scheme("keynet"), "keynet", "forged-head", challenges(100, (9,) * 19, **drawn), kind="ambiguity")
+    (found,) = verdicts(case.board(alpha)).values()
     assert found == (Verdict("no-court", EMPTY), Verdict("rejected", LATE))
 
 

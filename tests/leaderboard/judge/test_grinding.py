@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from benchmark.errors import BenchError
 from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.evidence import OWN_POOL
 from leaderboard.judge.grinding import ground_bits
 from leaderboard.judge.opinion import Examined, Opinion, opinion
+from leaderboard.judge.verdicts import Verdict
 
 N = 64
 COURT = Thresholds(0.001, 1.0, "dB")
@@ -49,9 +51,12 @@ def test_a_key_that_nobody_ground_is_believed_when_it_was_committed() -> None:
     assert found.evidence.log10_p_key < -10
 
 
-@pytest.mark.parametrize("fitted", [{"clean": 60}, {"clean": 4}, {"nulls": 60}], ids=["clean", "inverted", "nulls"])
+@pytest.mark.parametrize("fitted", [*({"clean": bits} for bits in (64, 63, 60, 4, 0)), {"nulls": 60}])
 def test_a_key_that_fits_what_is_read_anyway_proves_nothing(fitted: dict[str, int]) -> None:
-    """An R that reads nearly the same bits everywhere, and a secret for which they are the claimant's."""
+    """An R that reads nearly the same bits everywhere, and a secret for which they are the claimant's.
+
+    A perfect fit pays all it could prove, which is no fault of the court: others could win there.
+    """
     found = claimed(60, **fitted)
     assert (found.claim, found.claim_uncommitted) == ("refused", "no-court")
     assert found.evidence.state != "present"
@@ -65,6 +70,30 @@ def test_what_the_suspect_shows_beyond_that_counts() -> None:
     assert other is not None
     assert other < -3 < lucky
     assert lucky - other == pytest.approx((9 - 1) * math.log10(2))  # a null with 34 of 64 costs 1 bit
+
+
+@pytest.mark.parametrize("clean", [63, 64, 0])
+def test_a_claim_by_a_ground_key_is_rejected(case: Any, clean: int) -> None:
+    shared = case.scheme("toy")
+    shared["fresh"] = case.judged("toy fresh", shared["marked"], [shared["marked"]], [examined(64).seen])
+    nulls = [case.model("null", f"toy null {index}", [], wrong=8) for index in range(8)]
+    shared["nulls"] = case.judged("toy nulls", shared["marked"], nulls, [examined(32).seen for _ in nulls])
+    case.hit(shared, "toy", "ground", examined(64, clean).seen, kind="ambiguity", admission=GRINDABLE)
+    (cell,) = case.board().at("toy", "ground")
+    assert cell.verdict == cell.committed == Verdict("rejected", "evidence absent")
+
+
+@pytest.mark.parametrize("channel", ["clear", "scores"])
+def test_a_record_without_what_its_key_was_ground_by_is_refused(case: Any, channel: str) -> None:
+    """Where there are no hits to charge for, no cell could be judged."""
+    seen: Any = examined(64).seen
+    seen["channels"]["scores"] = {"values": [0.5] * N}
+    unread = {"evidence": "", "channels": {}, "gates": {}, "unreadable": "another shape"}
+    case.judged("fine", "key", ["a", "b"], [seen, unread], GRINDABLE)
+    case.read()
+    case.judged("odd", "key", ["a", "b"], [seen, unread], GRINDABLE | {"grindable": channel})
+    with pytest.raises(BenchError, match=f"no hits in the channel '{channel}'"):
+        case.read()
 
 
 def test_other_keys_are_not_charged() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ import pytest
 
 from benchmark.errors import BenchError
 from leaderboard.judge.board import judge
-from leaderboard.judge.rules import CHANGES, RULES, earlier_boards, keep_verdicts
+from leaderboard.judge.rules import CHANGES, RULES, earlier_boards, keep_verdicts, short
 from leaderboard.pages import publish
 from leaderboard.pages.board_json import document
 from leaderboard.pages.export import matrix_csv, write_pages
+from leaderboard.pages.sections.changed import changed
+
+from ..conftest import observation
 
 KEPT = "verdicts-rules-1.csv.gz"
 
@@ -82,8 +87,48 @@ def test_cells_that_were_examined_anew_are_not_compared(case: Any, old_board: Pa
     assert not (old_board / "changed.md").exists()
 
 
-def test_damaged_verdicts_are_named(old_board: Path) -> None:
-    (old_board / KEPT).write_bytes(b"no archive")
+def test_verdicts_at_other_thresholds_are_not_compared(case: Any, old_board: Path) -> None:
+    for alpha, budget in ((0.01, None), (None, 4.0)):
+        write_pages(case.board(alpha, budget), old_board)
+        (earlier,) = earlier_boards(old_board)
+        assert {(one.alpha, one.budget) for one in earlier.verdicts} == {(0.001, 5.0)}
+        assert not (old_board / "changed.md").exists()
+    write_pages(case.board(), old_board)
+    assert "1 of 3 verdicts changed since rules 1" in (old_board / "changed.md").read_text()
+
+
+def test_what_a_gate_did_not_change_is_not_called_by_it(case: Any, old_board: Path) -> None:
+    """Each cell here has a gate; one that a court may not refuse for it needs another reason."""
+    shared = case.scheme("adi")
+    for attack, hits, gate_wrong in (("kept", 22, 0), ("lost", 96, 80), ("unclear", 96, 20)):
+        case.hit(shared, "adi", attack, observation(hits, gate_wrong))
+    write_pages(case.board(), old_board)
+    words = {"kept": "undecided", "lost": "survived", "unclear": "survived"}
+    (earlier,), board = earlier_boards(old_board), case.board()
+    more = [
+        replace(earlier.verdicts[0], attack=name, verdict=word, job=short(board.at("adi", name)[0].jobs["judged"]))
+        for name, word in words.items()
+    ]
+    found = changed(replace(board, earlier=[replace(earlier, verdicts=more)])).parts[0].rows
+    assert {str(row[-1]).split("×")[1].split()[0]: row[2] for row in found} == {
+        "kept": "p_key alone decides",
+        **dict.fromkeys(("lost", "unclear"), "a gate refuses the owner's claim, or may"),
+    }
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda whole: b"no archive",
+        lambda whole: whole[:-9],
+        lambda whole: whole[:10] + b"\xff" * 40,
+        lambda whole: gzip.compress(b"scheme,attack\nadi,prune\n"),
+        lambda whole: gzip.compress(gzip.decompress(whole).replace(b"0.001", b"small")),
+    ],
+    ids=["archive", "cut", "stream", "columns", "number"],
+)
+def test_damaged_verdicts_are_named(old_board: Path, damaged: Callable[[bytes], bytes]) -> None:
+    (old_board / KEPT).write_bytes(damaged(keep_verdicts(old_board)[KEPT]))
     with pytest.raises(BenchError, match=f"{KEPT} can't be read"):
         earlier_boards(old_board)
 
