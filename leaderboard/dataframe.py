@@ -22,9 +22,10 @@ from leaderboard.judge.evidence import OWN_POOL
 from leaderboard.judge.rules import RULES
 from leaderboard.judge.run import Run, find_run
 from leaderboard.judge.summaries import work_share
+from leaderboard.stats.scores import ChannelTotal
 from leaderboard.stats.utility_test import SCALE, Utility
 
-DType = Literal["category", "string", "bool", "int64", "Int64", "float64"]
+DType = Literal["category", "string", "bool", "boolean", "int64", "Int64", "float64"]
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,9 @@ def _evidence(prefix: str, part: str, of: str) -> list[Column]:
         column("log10_p_null", "float64", p, "p of this key on an unmarked model; missing without nulls. Below "
                "1 / (nulls + 1) it is extrapolated."),
         column("grade", "category", "", "How log10_p is known: exact, ranked or extrapolated."),
-        column("inverted", "bool", "", "Whether it is the misses that prove the mark."),
+        column("inverted", "boolean", "", "Whether it is the misses that prove the mark."),
         column("view", "string", "", "Which of several views of the model this is of."),
+        column("views", "string", "", "Totals of all these views, as total/items.", then=_totals),
         column("innocents_as_high", "Int64", "models", "Unmarked models that score as high, beside an exact p-value.",
                "innocents.as_high"),
         column("theta", "float64", items, "Least total with p ≤ alpha, with the nulls there are."),
@@ -168,6 +170,10 @@ def _job(role: str, meaning: str) -> Column:
 
 def _gates(gates: Mapping[str, Utility]) -> str:
     return "; ".join(f"{name} {gate.state} {_change(gate)}" for name, gate in gates.items())
+
+
+def _totals(seen: Mapping[str, ChannelTotal]) -> str | None:
+    return "; ".join(f"{name} {one.total:g}/{one.n}" for name, one in seen.items()) or None
 
 
 def _change(gate: Utility) -> str:
@@ -228,7 +234,7 @@ COLUMNS = (
     Column("gates", "string", "", "Further tests of a claim, each with its state and the change of utility.",
            then=_gates),
     Column("channels", "string", "", "Totals of observations that are printed and never decide, as total/items.",
-           then=lambda seen: "; ".join(f"{name} {one.total:g}/{one.n}" for name, (_, one) in seen.items())),
+           then=lambda seen: _totals({name: one for name, (_, one) in seen.items()})),
     Column("deciding_channel", "category", "", "The channel that decided in place of the scheme's own, since the "
            "attack names it; missing where it names none.", "cell.channel", lambda one: one or None),
     _described("release", "scheme", "What the owner gives out: labels, probabilities, outputs or weights."),

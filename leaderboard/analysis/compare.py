@@ -19,6 +19,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.results import observations, outcomes
 from leaderboard.judge.run import Run
+from leaderboard.stats.scores import ChannelTotal, total_of
 from leaderboard.stats.tails import FAMILY_LEVEL, holm
 from leaderboard.stats.two_sample import fisher, mcnemar, paired_t, welch
 from leaderboard.stats.utility_test import ItemOutcomes, paired, unit_of
@@ -35,12 +36,17 @@ CellKey = tuple[str, str, bool, int, DescribedThief]  # scheme, attack, innocent
 
 @dataclass(frozen=True)
 class TwoSampleTest:
-    """One two-sample test: what of (`evidence` or `utility`), by which test, its p and Holm's adjusted p."""
+    """One two-sample test: what of (`evidence` or `utility`), by which test, its p and Holm's adjusted p.
+
+    channel, totals: of evidence, what was tested, in A and in B.
+    """
 
     what: str
     name: str
     p: float
     adjusted: float = 1.0
+    channel: str = ""
+    totals: tuple[ChannelTotal, ...] = ()
 
     @property
     def beyond_chance(self) -> bool:
@@ -106,15 +112,16 @@ class Comparison:
 def compare(a: Board, b: Board) -> Comparison:
     """Compare two boards.
 
-    Raises BenchError where they are of different tasks, were judged at other thresholds, or have no cell in common.
+    Raises BenchError where they are of different tasks, were judged at other thresholds or only one of them strictly,
+    or have no cell in common.
     """
     shown = [{track.task for track in board.shown} for board in (a, b)]
     if shown[0].isdisjoint(shown[1]):
         tasks = " and ".join(", ".join(sorted(names)) for names in shown)
         raise BenchError(f"the two runs are of different tasks, {tasks}: compare runs of the same task")
-    read, again = ({track.task: (track.alpha, track.budget) for track in board.tracks} for board in (a, b))
+    read, again = ({one.task: (one.alpha, one.budget, one.strict) for one in board.tracks} for board in (a, b))
     if any(read[task] != again[task] for task in read.keys() & again.keys()):
-        raise BenchError("two runs are compared at one alpha and one budget on each task")
+        raise BenchError("two runs are compared at one alpha and one budget on each task, both strictly or neither")
     old, new = ({key_of(cell): cell for cell in (*board.cells, *board.beside)} for board in (a, b))
     both = [key for key in old if key in new]
     if not both:
@@ -168,29 +175,36 @@ def _tests(a: Run, before: Cell, b: Run, after: Cell, same_images: Set[str]) -> 
     if before.jobs and all(old == new and a.result(old) == b.result(new) for old, new in jobs):
         return None
     judged, suspect = jobs
-    found = [_evidence_test(observations(a, judged[0]), observations(b, judged[1]), after.channel)]
+    deciding = [(one.after.view if one.after else None) or one.channel for one in (after, before)]
+    found = [_evidence_test(observations(a, judged[0]), observations(b, judged[1]), deciding)]
     if before.task == after.task and before.task in same_images:
         found.append(_utility_test(outcomes(a, suspect[0]), outcomes(b, suspect[1])))
     return [test for test in found if test is not None]
 
 
 def _evidence_test(
-    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], channel: str
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], deciding: Sequence[str]
 ) -> TwoSampleTest | None:
-    """Fisher's exact test of two suspects' hits, Welch's t for scores; None where a suspect was not read.
+    """Fisher's exact test of two suspects' hits on one channel, Welch's t for scores; None where one was not read.
 
-    channel: the one that decides the cell, where it is not the scheme's own.
+    deciding: the channels that decide the cell in B and in A, where they are not the scheme's own. The first of them
+    that both suspects show is tested, else the scheme's own; None where they have no channel in common.
     """
     if not before or not after or before[0]["unreadable"] is not None or after[0]["unreadable"] is not None:
         return None
-    old, new = (
-        seen["channels"][channel if channel in seen["channels"] else seen["evidence"]] for seen in (before[0], after[0])
-    )
+    seen = before[0], after[0]
+    names = (*deciding, after[0]["evidence"], before[0]["evidence"])
+    channel = next((name for name in names if all(name in one["channels"] for one in seen)), None)
+    if channel is None:
+        return None
+    old, new = (one["channels"][channel] for one in seen)
+    totals = total_of(old), total_of(new)
     if "hits" in old and "hits" in new:
         counts = ((one["hits"].count("1"), len(one["hits"])) for one in (old, new))
-        return TwoSampleTest("evidence", "Fisher", fisher(*counts))
+        return TwoSampleTest("evidence", "Fisher", fisher(*counts), channel=channel, totals=totals)
     if "values" in old and "values" in new and min(len(old["values"]), len(new["values"])) > 1:
-        return TwoSampleTest("evidence", "Welch", welch(old["values"], new["values"]))
+        p = welch(old["values"], new["values"])
+        return TwoSampleTest("evidence", "Welch", p, channel=channel, totals=totals)
     return None
 
 

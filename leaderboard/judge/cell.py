@@ -14,15 +14,8 @@ from leaderboard.judge.results import Cost, Observation, cost_of
 from leaderboard.judge.run import Run
 from leaderboard.judge.tracks import Track
 from leaderboard.judge.verdicts import Verdict
+from leaderboard.stats.scores import ChannelTotal, total_of
 from leaderboard.stats.utility_test import Utility, level, similarity
-
-
-@dataclass(frozen=True)
-class ChannelTotal:
-    """The total of one channel out of n items (the mean, for real scores), printed and never counted."""
-
-    total: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -51,10 +44,10 @@ class Cell:
     committed: the verdict of a court that asks for commitment (claims only). before, after: evidence in the
     model as delivered and in the suspect. utility: suspect against delivered model; against_twin: against an unmarked
     net that was trained as long as the delivered one. gates: the suspect's.
-    channels: those beside the evidence, as (delivered, suspect). accuracy: of the suspect, in [0, 1]; its mean PSNR
-    where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM there. thief: what images he has; overlap:
-    those of the key among them. channel: the one that decided in place of the scheme's own evidence, since the attack
-    names it and the scheme observes it; "" for that evidence.
+    channels: those beside the evidence and its views, printed and never counted, as (delivered, suspect). accuracy: of
+    the suspect, in [0, 1]; its mean PSNR where `unit`, that of changes of utility, is dB, and `ssim` its mean SSIM
+    there. thief: what images he has; overlap: those of the key among them. channel: the one that decided in place of
+    the scheme's own evidence, since the attack names it and the scheme observes it; "" for that evidence.
     """
 
     task: str
@@ -150,14 +143,10 @@ def _judged(case: CaseFile, court: Thresholds, channel: str) -> dict[str, Any]:
 def _channels(fresh: Observation | None, suspect: Observation) -> dict[str, tuple[ChannelTotal | None, ChannelTotal]]:
     if suspect["unreadable"] is not None:
         return {}
-    others = [name for name in suspect["channels"] if name != suspect["evidence"]]
-    return {name: (_channel(fresh, name), total) for name in others if (total := _channel(suspect, name))}
-
-
-def _channel(seen: Observation | None, name: str) -> ChannelTotal | None:
-    items = seen["channels"].get(name) if seen is not None and seen["unreadable"] is None else None
-    if items is None:
-        return None
-    if "hits" in items:
-        return ChannelTotal(items["hits"].count("1"), len(items["hits"]))
-    return ChannelTotal(sum(items["values"]) / len(items["values"]), len(items["values"]))
+    views = (suspect["evidence"], *suspect.get("views", ()))
+    others = [name for name in suspect["channels"] if name not in views]
+    delivered = fresh["channels"] if fresh is not None and fresh["unreadable"] is None else {}
+    return {
+        name: (total_of(delivered[name]) if name in delivered else None, total_of(suspect["channels"][name]))
+        for name in others
+    }

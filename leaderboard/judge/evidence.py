@@ -19,7 +19,7 @@ from leaderboard.stats import null_tests, scores, tails
 from leaderboard.stats.fresh_keys import key_law
 from leaderboard.stats.null_tests import OWN_POOL, Grade, Innocents, NullTest
 from leaderboard.stats.reach import winnable
-from leaderboard.stats.scores import EvidenceScore, ScoreKind
+from leaderboard.stats.scores import ChannelTotal, EvidenceScore, ScoreKind
 
 __all__ = ["INNOCENTS_SCORE", "NEAR", "OWN_POOL", "TOO_FEW", "Evidence", "Weighing", "weigh"]
 
@@ -40,10 +40,10 @@ class Evidence:
     where no total is enough. upper: one-sided 95 % bound of the rate. interval: two-sided 95 % of the rate (Wilson;
     Student t for real scores). pools: by name, {"J", "mean", "max", "log10_p"} of every null pool, counted or not, and
     "useless", how many models were left out because they don't do their task, where there are any. null_mean: mean
-    total of the owner's pool. two_sided: misses prove as much as hits; inverted: here
-    they do. tries: how many views of the suspect the
-    question was put to; view: which of them all this is of, None where there is one. log10_p counts the tries, p_key
-    and p_null and the thresholds are those of the view.
+    total of the owner's pool. two_sided: misses prove as much as hits; inverted: here they do. tries: how many views of
+    the suspect the question was put to; views: their totals, by channel; view: which of them all the rest is of. Of a
+    single one these are 1, empty and None. log10_p counts the tries, p_key and p_null and the thresholds are those of
+    the view.
     """
 
     total: float = 0
@@ -69,6 +69,7 @@ class Evidence:
     inverted: bool = False
     view: str | None = None
     tries: int = 1
+    views: Mapping[str, ChannelTotal] = field(default_factory=dict)
 
     @property
     def warned(self) -> bool:
@@ -225,7 +226,8 @@ class Weighing:
         unclear = [one for one in found if one.state == "unclear"]
         best = min(present or unclear or found, key=lambda one: one.log10_p)
         name = self.views[found.index(best)].channel
-        return replace(best, log10_p=min(0.0, best.log10_p + math.log10(k)), view=name, tries=k)
+        totals = {view.channel: ChannelTotal(view.suspect.total, view.suspect.n) for view in self.views}
+        return replace(best, log10_p=min(0.0, best.log10_p + math.log10(k)), view=name, tries=k, views=totals)
 
     def winnable(self, alpha: float, *, search_bits: int = 0, strict: bool = False) -> bool:
         """Whether any key could be present: one whose every item hits, where fresh keys hit nothing.

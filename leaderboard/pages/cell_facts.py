@@ -130,9 +130,10 @@ def evidence_facts(found: Evidence | None) -> Iterator[tuple[str, str]]:
         yield "inverted", "it is the misses that prove the mark: bits and signs are judged on both sides"
     if found.view is not None:
         yield "view", f"{found.view}, of {found.tries} that the question was put to"
+        yield "every view", ", ".join(_view(found, name) for name in found.views)
     yield "p_key", _p(found.log10_p_key, found.key_grade)
     if found.log10_p_key is not None:
-        yield "rarity", f"{rarity(found.log10_p_key):.0f} bits"
+        yield "rarity", f"{rarity(found.log10_p_key):.0f} bits {found.key_grade}"
     yield "p_null", _p(found.log10_p_null, found.null_grade)
     yield "grade", found.grade
     if (one := found.innocents) is not None:
@@ -144,6 +145,10 @@ def evidence_facts(found: Evidence | None) -> Iterator[tuple[str, str]]:
         if seen["J"]:
             log10_p = seen["log10_p"] or 0.0
             yield f"{pool} nulls", f"{wording.pool(seen)}, {wording.graded(log10_p, grade_of(log10_p, int(seen['J'])))}"
+
+
+def _view(found: Evidence, name: str) -> str:
+    return f"{name} {wording.channel(found.views[name])}{' (decided)' if name == found.view else ''}"
 
 
 def _p(log10_p: float | None, grade: str | None) -> str:

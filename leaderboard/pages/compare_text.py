@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from benchmark.store.run_description import DescribedThief
-from leaderboard.analysis.compare import Change, Comparison, key_of, words
+from leaderboard.analysis.compare import Change, Comparison, TwoSampleTest, key_of, words
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.results import secrets_of
@@ -26,6 +26,7 @@ def as_json(a: Board, b: Board, found: Comparison) -> dict[str, Any]:
         "same_secret": secrets_of(a.run) == secrets_of(b.run),
         "alpha": a.alpha,
         "budgets": {track.task: {"budget": track.budget, "unit": track.unit} for track in a.tracks},
+        "strict": a.track.strict,
         "level": FAMILY_LEVEL,
         "tests": found.tests,
         "same": found.same,
@@ -42,8 +43,12 @@ def _change(one: Change) -> dict[str, Any]:
         "beyond_chance": one.beyond_chance,
         "total": [cell.after and (cell.after.total, cell.after.n) for cell in (one.before, one.after)],
         "accuracy": [one.before.accuracy, one.after.accuracy],
-        "tests": [{"of": t.what, "test": t.name, "p": t.p, "holm": t.adjusted} for t in one.tests],
+        "tests": [{"of": t.what, "test": t.name, "p": t.p, "holm": t.adjusted, **_tested(t)} for t in one.tests],
     }  # fmt: skip
+
+
+def _tested(test: TwoSampleTest) -> dict[str, Any]:
+    return {"channel": test.channel, "total": [(one.total, one.n) for one in test.totals]} if test.channel else {}
 
 
 def _named(cell: Cell) -> dict[str, Any]:
@@ -58,7 +63,7 @@ def describe(a: Board, b: Board, found: Comparison) -> str:
         *(f"{letter}  {board.run.described['run']}, {board.run.described['created']}" for letter, board in
           (("A", a), ("B", b))),
         *_secrets(a, b),
-        f"at alpha {a.alpha:g}, budget {wording.budgets(a.tracks)}",
+        f"at alpha {a.alpha:g}, budget {wording.budgets(a.tracks)}{', strictly' if a.track.strict else ''}",
         f"{both} cells in both: {found.same} from the same records, {both - found.same} compared "
         f"({found.tests} tests, Holm at {FAMILY_LEVEL:g})",
     ]  # fmt: skip
@@ -92,8 +97,10 @@ def _sentence(change: Change) -> str:
     before, after = change.before, change.after
     found = [f"{words(before)} -> {words(after)}" if change.reworded else words(before)]
     for test in change.tests:
-        if test.what == "evidence" and before.after is not None and after.after is not None:
-            seen = " -> ".join(f"{one.total:.4g}/{one.n}" for one in (before.after, after.after))
+        if test.totals:
+            seen = " -> ".join(f"{one.total:.4g}/{one.n}" for one in test.totals)
+            viewed = any(cell.after is not None and cell.after.view for cell in (before, after))
+            seen += f" in {test.channel}" if viewed else ""
         elif before.accuracy is not None and after.accuracy is not None:
             seen = " -> ".join(wording.score(one, after.unit) for one in (before.accuracy, after.accuracy))
         else:

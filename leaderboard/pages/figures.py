@@ -31,7 +31,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.case_file import counted_pools
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import Evidence
-from leaderboard.judge.results import observations
+from leaderboard.judge.results import null_observations, observations
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import one_line
 
@@ -131,10 +131,10 @@ def _fresh(board: Board, scheme: str) -> list[tuple[Cell, Evidence]]:
 
 
 def _null_rates(board: Board, cell: Cell, mark: Evidence) -> Iterator[float]:
-    """Share of hits (or mean score) of each null that can be read, on the channel that counts."""
-    delivered = observations(board.run, cell.jobs["fresh"])[0]["evidence"]
-    for seen in (one for job in counted_pools(cell.jobs).values() for one in observations(board.run, job)):
-        items: Mapping[str, Any] = seen["channels"].get(delivered, {})
+    """Share of hits (or mean score) of each null that counts and can be read, in the view that decides."""
+    channel = mark.view or observations(board.run, cell.jobs["fresh"])[0]["evidence"]
+    for seen in (one for job in counted_pools(cell.jobs).values() for one in null_observations(board.run, job)):
+        items: Mapping[str, Any] = seen["channels"].get(channel, {})
         if "hits" in items:
             yield items["hits"].count("1") / mark.n
         elif items:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from benchmark.store.run_description import DescribedThief
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell, matrix_thief
 from leaderboard.judge.tracks import read_tracks
@@ -41,13 +42,24 @@ def reproduce(board: Board, cell: Cell) -> str:
 
 def _thief(board: Board, cell: Cell, options: Mapping[str, Sequence[str]]) -> list[str]:
     """The options that name the cell's thief, where it is not the profile's or there are several."""
-    own = matrix_thief(board.run.profile, cell.task)
+    own, thief = matrix_thief(board.run.profile, cell.task), _in_images(board, cell)
+    if thief is None:
+        return []
     words = []
-    for name in ("pool", "share", "labelled", "unlabelled"):
-        value, option = getattr(cell.thief, name), f"--thief-{name}"
-        if value is not None and (board.beside or option in options or value != getattr(own, name)):
+    for name in ("pool", "labelled", "unlabelled"):
+        value, option = getattr(thief, name), f"--thief-{name}"
+        if board.beside or option in options or value != getattr(own, name):
             words += [option, str(value)]
     return words
+
+
+def _in_images(board: Board, cell: Cell) -> DescribedThief | None:
+    """The cell's thief in numbers of images, also of an older run; None where the size of his pool is not known."""
+    thief, track = cell.thief, board.tracks[0]
+    if thief.share is None:
+        return thief
+    size = track.owner if thief.pool == "owner" else track.thief
+    return DescribedThief(thief.pool, labelled=round(thief.share * size), unlabelled=0) if size else None
 
 
 def _thresholds(board: Board) -> dict[str, list[str]]:

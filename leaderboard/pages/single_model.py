@@ -15,9 +15,9 @@ def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: 
     """The opinion as JSON: `verdict` is present, absent, unclear, inadmissible, inconsistent or unreadable; p-values
     are log10.
 
-    Under an inadmissible key there is no evidence: `evidence` is null, as is the p-value without commitment. `useless`:
-    the suspect does not do its task: it gains less than 3 dB over doing nothing (`gain` in dB, null on classification
-    tasks), or names the right class no more often than the most frequent one would be right.
+    Under an inadmissible key there is no evidence: `evidence` is null, as are p-value and grade without commitment.
+    `useless`: the suspect does not do its task: it gains less than 3 dB over doing nothing (`gain` in dB, null on
+    classification tasks), or names the right class no more often than the most frequent one would be right.
     """
     return {
         "verdict": found.verdict,
@@ -28,6 +28,7 @@ def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: 
         "without_commitment": {
             "verdict": found.uncommitted.state if found.admissible else INADMISSIBLE,
             "log10_p": found.uncommitted.log10_p if found.admissible else None,
+            "grade": found.uncommitted.grade if found.admissible else None,
             "claim": found.claim_uncommitted,
         },
         "gates": found.gates,

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from leaderboard.judge.board import Board
-from leaderboard.judge.cell import Agreement, Cell, ChannelTotal
+from leaderboard.judge.cell import Agreement, Cell
 from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.summaries import AttackRow
 from leaderboard.judge.tracks import Track
 from leaderboard.judge.verdicts import INNOCENTS_AS_HIGH, KEY_IN_POOL, NO_BETTER_THAN_SCRATCH, USELESS, Tally
+from leaderboard.stats.scores import ChannelTotal
 from leaderboard.stats.tails import wilson
 from leaderboard.stats.utility_test import LEAST_GAIN, SCALE, Utility
 
@@ -64,7 +65,7 @@ def theta(found: Evidence, none: str = "–") -> str:
 
 
 def channel(found: ChannelTotal | None) -> str:
-    """The total of a printed channel; a dash where it was not seen."""
+    """The total of one channel; a dash where it was not seen."""
     return "–" if found is None else total(found.total, found.n, isinstance(found.total, int))
 
 

@@ -22,6 +22,21 @@ class EvidenceScore:
     sd: float = 0.0
 
 
+@dataclass(frozen=True)
+class ChannelTotal:
+    """The total of one channel out of n items: an int where it counts hits, the mean of real scores."""
+
+    total: float
+    n: int
+
+
+def total_of(items: Mapping[str, Any]) -> ChannelTotal:
+    """The total of one channel as it was recorded."""
+    if "hits" in items:
+        return ChannelTotal(items["hits"].count("1"), len(items["hits"]))
+    return ChannelTotal(sum(items["values"]) / len(items["values"]), len(items["values"]))
+
+
 def score(observation: Mapping[str, Any], channel: str) -> EvidenceScore:
     """The score of an observation. Raises ValueError where its items are none."""
     items = observation["channels"][channel]

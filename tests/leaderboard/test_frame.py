@@ -49,9 +49,10 @@ def test_what_a_cell_lacks_is_missing_and_never_zero(full: Any) -> None:
     crashed = found.loc["crashed"]
     assert crashed.reason == "ValueError: wrong shape (prune.py:12)"
     assert crashed[["total", "log10_p", "utility_change", "verdict_with_commitment", "utility_losses"]].isna().all()
+    assert crashed[["inverted", "fresh_views"]].isna().all()
     dtypes = {column.name: column.dtype for column in COLUMNS}
     kinds = {(dtypes[str(name)], value is pd.NA) for name, value in crashed.items() if pd.isna(value)}
-    assert kinds == {("float64", False), ("category", False), ("string", True), ("Int64", True)}
+    assert kinds == {("float64", False), ("category", False), ("string", True), ("Int64", True), ("boolean", True)}
     unreadable = found.loc["unreadable"]
     assert (unreadable.total, unreadable.log10_p) == (0.0, 0.0)
 
@@ -101,7 +102,13 @@ def test_the_csv_holds_the_same_numbers(full: Any) -> None:
     read, made = pd.read_csv(io.StringIO(matrix_csv(board))), frame(board)
     against = "change_against_unmarked"
     missing = {against, f"{against}_low", f"{against}_high", "job_twin"}  # on a board from before there were twins
-    missing |= {"key_images", "key_images_held", "deciding_channel"}  # on one that has nothing for them
+    missing |= {
+        "key_images",
+        "key_images_held",
+        "deciding_channel",
+        "views",
+        "fresh_views",
+    }  # on one that has nothing for them
     assert list(read) == [name for name in made if name not in missing]
     for column in COLUMNS:
         if column.name not in missing and column.dtype in ("float64", "Int64", "int64"):

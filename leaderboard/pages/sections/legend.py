@@ -9,7 +9,7 @@ from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, Span
 
 LEGEND = {
-    "survived": "the owner's evidence is still present (p <= alpha) in what the thief ended up with",
+    "survived": "the court would accept the owner's claim: evidence present (p <= alpha) and every gate kept",
     "removed": "the evidence is absent and the model is as useful as before",
     "unprovable": "the evidence is not absent, but a gate (a separate test) refuses the owner's claim, in a model as "
     "useful as before",

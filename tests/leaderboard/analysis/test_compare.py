@@ -12,10 +12,13 @@ from bench import bench_here
 
 from benchmark.errors import BenchError
 from leaderboard.analysis.compare import compare, words
+from leaderboard.judge.board import judge
 from leaderboard.judge.run import find_run
 from leaderboard.pages.compare_text import as_json, describe
 from leaderboard.stats.tails import holm
 from leaderboard.stats.two_sample import fisher, mcnemar, welch
+
+from ..conftest import NULL_HITS, observation
 
 
 @pytest.fixture
@@ -157,7 +160,7 @@ def test_b_is_judged_at_the_budgets_of_a_on_every_task(two: tuple[Any, Any], tmp
 
 
 def test_claims_innocents_and_refused_claims_have_a_direction(two: tuple[Any, Any]) -> None:
-    def observation(hits: int, gate_wrong: int) -> dict[str, Any]:
+    def gated(hits: int, gate_wrong: int) -> dict[str, Any]:
         gate = {"before": "1" * 400, "after": "0" * gate_wrong + "1" * (400 - gate_wrong)}
         bits = {"hits": "1" * hits + "0" * (100 - hits), "law": {"kind": "binomial", "p": 0.1}}
         return {"evidence": "bits", "channels": {"bits": bits}, "gates": {"fidelity": gate}, "unreadable": None}
@@ -165,8 +168,8 @@ def test_claims_innocents_and_refused_claims_have_a_direction(two: tuple[Any, An
     boards = []
     for case, forged, accused, gate in ((two[0], 80, 9, 0), (two[1], 0, 60, 80)):
         shared = case.scheme("adi")
-        case.hit(shared, "adi", "claim", observation(96, forged), kind="ambiguity")
-        case.hit(shared, "adi", "gate", observation(96, gate))
+        case.hit(shared, "adi", "claim", gated(96, forged), kind="ambiguity")
+        case.hit(shared, "adi", "gate", gated(96, gate))
         case.innocent(shared, "adi", "none", accused)
         boards.append(case.board())
     found = compare(*boards)
@@ -177,6 +180,38 @@ def test_claims_innocents_and_refused_claims_have_a_direction(two: tuple[Any, An
         ("none", True): "false-positive",
     }
     assert len(compare(*reversed(boards)).better) == 3
+
+
+def viewed(bits: int, aligned: int | None) -> dict[str, Any]:
+    """Bits under their law, and after alignment, where they were read so; `carried` is neither."""
+    seen = observation(bits)
+    views = {} if aligned is None else {"aligned": {"hits": observation(aligned)["channels"]["bits"]["hits"]}}
+    return {**seen, "views": [*views], "channels": seen["channels"] | views}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "channel", "totals"),
+    [
+        (viewed(96, 95), viewed(12, 60), "aligned", (95, 60)),
+        (viewed(12, 94), viewed(96, 12), "bits", (12, 96)),
+        (viewed(5, None), viewed(5, 94), "bits", (5, 5)),
+    ],
+)
+def test_one_channel_is_compared_where_the_deciding_views_differ(
+    two: tuple[Any, Any], old: dict[str, Any], new: dict[str, Any], channel: str, totals: tuple[int, int]
+) -> None:
+    for case, seen in zip(two, (old, new), strict=True):
+        shared = case.scheme("adi")
+        nulls = case.store.read(shared["nulls"])
+        nulls["result"]["observations"] = [viewed(hits, hits) for hits in NULL_HITS]
+        case.store.write(nulls)
+        case.hit(shared, "adi", "prune", seen)
+    a, b = (case.board() for case in two)
+    found = compare(a, b)
+    (test,) = (one for one in found.changes[0].tests if one.what == "evidence")
+    assert (test.channel, tuple(one.total for one in test.totals)) == (channel, totals)
+    assert test.p == pytest.approx(fisher(*((total, 100) for total in totals)))
+    assert f"{totals[0]}/100 -> {totals[1]}/100 in {channel} (Fisher" in describe(a, b, found)
 
 
 def test_runs_of_different_tasks_are_refused(two: tuple[Any, Any]) -> None:
@@ -202,6 +237,15 @@ def test_a_scheme_that_moved_to_another_task_is_refused(two: tuple[Any, Any]) ->
 def test_boards_at_two_alphas_are_refused(two: tuple[Any, Any]) -> None:
     with pytest.raises(BenchError, match="one alpha"):
         compare(filled(two[0], 96).board(), filled(two[1], 96).board(alpha=0.01))
+
+
+def test_boards_of_which_one_is_strict_are_refused(two: tuple[Any, Any]) -> None:
+    a, b = (filled(case, 96).read() for case in two)
+    with pytest.raises(BenchError, match="both strictly or neither"):
+        compare(judge(a), judge(b, strict=True))
+    a, b = (judge(run, strict=True) for run in (a, b))
+    assert "budget 5 points, strictly\n" in describe(a, b, compare(a, b))
+    assert as_json(a, b, compare(a, b))["strict"] is True
 
 
 def test_a_folder_is_read_with_its_store_or_as_published(full: Any, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from leaderboard.analysis.sweeps import Curve, Point
 from leaderboard.pages import figures as drawing
 from leaderboard.pages.figures import figures
 
-from ..conftest import NULL_HITS
+from ..conftest import NULL_HITS, observation
 
 ROOT = Path(__file__).resolve().parents[3]
 CURVE = Curve("adi", "prune(amount=*)", "amount", [
@@ -64,6 +64,26 @@ def test_the_false_positive_panel_shows_nulls_theta_and_mark(full: Any) -> None:
     nulls = axes.collections[0].get_offsets()[:, 0].tolist()
     assert sorted(round(21 * over, 6) for over in nulls) == sorted(NULL_HITS)  # theta is 21
     assert list(axes.lines[0].get_xdata()) == [1.0, 1.0]
+
+
+def test_nulls_that_do_not_count_are_not_shown_and_others_in_the_view_that_decides(case: Any) -> None:
+    def viewed(bits: int, aligned: int) -> dict[str, Any]:
+        seen = observation(bits)
+        seen["channels"]["aligned"] = observation(aligned)["channels"]["bits"]
+        return {**seen, "views": ["aligned"]}
+
+    shared = case.scheme("adi")
+    useless = case.images("null", "it does nothing", [], loss=8.0)
+    models = [*case.store.read(shared["nulls"])["job"]["suspects"], useless]
+    shared["fresh"] = case.judged("viewed", shared["marked"], [shared["marked"]], [viewed(12, 96)])
+    seen = [viewed(50, hits) for hits in (*NULL_HITS, 99)]
+    shared["nulls"] = case.judged("viewed nulls", shared["marked"], models, seen)
+    case.hit(shared, "adi", "prune", viewed(12, 96))
+    (cell,) = case.board().cells
+    axes = drawing.false_positives(case.board()).axes[0]
+    nulls = axes.collections[0].get_offsets()[:, 0].tolist()
+    assert cell.before.view == "aligned"
+    assert sorted(round(cell.before.theta * over, 6) for over in nulls) == sorted(NULL_HITS)
 
 
 def test_each_innocent_stands_against_its_own_seed_s_threshold(case: Any) -> None:

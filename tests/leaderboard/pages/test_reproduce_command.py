@@ -22,7 +22,8 @@ def test_it_selects_the_cell_and_keeps_what_decides_the_result(case: Any) -> Non
     case.hit(case.scheme("adi(n=40,k=16)"), "adi(n=40,k=16)", "prune", 96)
     assert shlex.split(command(case)) == [
         "bench", "run", "--schemes", "adi(n=40,k=16)", "--attacks", "prune", "--profile", "tests/small.toml",
-        "--plugin", "a.py", "--plugin", "b c.py", "--run", "one-cell",
+        "--plugin", "a.py", "--plugin", "b c.py", "--thief-labelled", "400", "--thief-unlabelled", "0",
+        "--run", "one-cell",
     ]  # fmt: skip
 
 
@@ -55,8 +56,19 @@ def test_another_thief_is_named(case: Any) -> None:
     jobs = case.hit(case.scheme("adi"), "adi", "prune", 96)
     case.run["cells"].append({**case.run["cells"][-1], "jobs": jobs, "share": 0.1})
     board = case.board()
-    assert "--thief-share 0.1" in reproduce(board, board.beside[0])
-    assert "--thief-share 1.0" in reproduce(board, board.cells[0])  # an older board's, for the version that made it
+    assert "--thief-pool disjoint --thief-labelled 40 --thief-unlabelled 0" in reproduce(board, board.beside[0])
+    assert "--thief-pool disjoint --thief-labelled 400 --thief-unlabelled 0" in reproduce(board, board.cells[0])
+
+
+def test_a_share_of_an_older_run_is_told_in_images(case: Any) -> None:
+    """The command line refuses `--thief-share`; today's profile of that name may give the thief fewer."""
+    case.hit(case.scheme("adi"), "adi", "prune", 96)
+    assert "--thief-labelled 400 --thief-unlabelled 0" in command(case)
+    case.run["profile"]["thief"] = {"pool": "owner", "share": 0.5}
+    case.run["cells"][-1]["pool"] = "owner"
+    assert "--thief-labelled 500 --thief-unlabelled 0" in command(case)
+    case.run["data"][0]["owner"] = 0  # not known
+    assert "--thief" not in command(case)
 
 
 def test_a_thief_of_few_labels_is_named(case: Any) -> None:

@@ -77,6 +77,7 @@ def test_a_claim_is_answered_as_the_cell_of_the_same_records_is(case: Any) -> No
             {OWN_POOL: [Examined(one, {"correct": "1"}) for one in nulls]}, late, COURT,
         )  # fmt: skip
         assert (found.claim, found.claim_uncommitted) == claims
+        assert as_json(found, late, 0.001, 5.0)["without_commitment"]["grade"] == found.uncommitted.grade
         for admission, claim, evidence in ((early, claims[0], found.evidence), (late, claims[1], found.uncommitted)):
             name = f"claim {hits} {admission['committed']}"
             case.hit(shared, "adi", name, case_observation(hits), kind="ambiguity", admission=admission)
