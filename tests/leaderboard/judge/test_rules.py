@@ -20,7 +20,7 @@ from leaderboard.pages.board_json import document
 from leaderboard.pages.export import matrix_csv, write_pages
 from leaderboard.pages.sections.changed import changed
 
-from ..conftest import observation
+from ..conftest import ADMISSION, observation
 
 KEPT = "verdicts-rules-1.csv.gz"
 
@@ -102,16 +102,19 @@ def test_what_a_gate_did_not_change_is_not_called_by_it(case: Any, old_board: Pa
     shared = case.scheme("adi")
     for attack, hits, gate_wrong in (("kept", 22, 0), ("lost", 96, 80), ("unclear", 96, 20)):
         case.hit(shared, "adi", attack, observation(hits, gate_wrong))
+    committed = ADMISSION | {"committed": True}
+    case.hit(shared, "adi", "claim", observation(22, 0), kind="ambiguity", admission=committed)
     write_pages(case.board(), old_board)
-    words = {"kept": "undecided", "lost": "survived", "unclear": "survived"}
+    words = {"kept": "undecided", "claim": "undecided", "lost": "survived", "unclear": "survived"}
     (earlier,), board = earlier_boards(old_board), case.board()
     more = [
-        replace(earlier.verdicts[0], attack=name, verdict=word, job=short(board.at("adi", name)[0].jobs["judged"]))
+        replace(earlier.verdicts[0], attack=name, kind=cell.kind, verdict=word, job=short(cell.jobs["judged"]))
         for name, word in words.items()
+        for cell in board.at("adi", name)
     ]
     found = changed(replace(board, earlier=[replace(earlier, verdicts=more)])).parts[0].rows
     assert {str(row[-1]).split("×")[1].split()[0]: row[2] for row in found} == {
-        "kept": "p_key alone decides",
+        **dict.fromkeys(("kept", "claim"), "p_key alone decides"),
         **dict.fromkeys(("lost", "unclear"), "a gate refuses the owner's claim, or may"),
     }
 
