@@ -11,7 +11,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.opinion import Examined, opinion
 from leaderboard.judge.verdicts import EMPTY, Verdict
-from leaderboard.pages.sections.legend import legend
+from leaderboard.pages.sections.legend import LEGEND, legend
 from leaderboard.pages.sections.results import headlines, ranked_attacks, ranked_schemes
 from leaderboard.stats.null_tests import Closed, NullTest
 from leaderboard.stats.reach import winnable
@@ -98,3 +98,9 @@ def test_the_opinion_on_one_model_says_so_too() -> None:
     nulls = {"clean": [Examined(challenges(hits, NULL_HITS), {"correct": outcomes(8)}) for hits in NULL_HITS]}
     found = opinion(suspect, nulls, ADMISSION, Thresholds(1e-3, 5.0))
     assert (found.claim, found.claim_uncommitted) == ("accepted", "no-court")
+
+
+def test_survived_means_that_a_court_would_accept_the_claim() -> None:
+    """Present evidence with a gate that refuses is `unprovable`."""
+    assert LEGEND["survived"].startswith("the court would accept the owner's claim")
+    assert "every gate kept" in LEGEND["survived"]
