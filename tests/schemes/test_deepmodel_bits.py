@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 
 from attacks.surrogate import Surrogate
+from benchmark.contract import Net, build
 from benchmark.protocol import steps
 from benchmark.protocol.parties import stream
 from benchmark.protocol.steps import distortion, redrawn
@@ -76,6 +77,7 @@ def test_what_is_read_does_not_depend_on_the_key_that_is_redrawn(image_lab, mark
     rng, read = stream("redrawn"), reading(image_lab, image_lab.null(0), marked.key)
     for one in seen:
         agreed = SCHEME.redraw(marked.key, rng).bits == read
+        torch.randint(2**62, (), generator=rng)  # the seed of the court's own draws
         assert one["channels"]["bits"]["hits"].count("1") == int(agreed.sum())
 
 
@@ -144,3 +146,17 @@ def test_keys_of_which_nothing_can_be_read(image_lab, marked):
         assert found.reason.startswith(reason)
     short = DeepModelBits(bits=32).admissible(replace(marked.key, bits=marked.key.bits[:32]))
     assert short.reason == "the reader reads 64 bits, not 32"
+
+
+def test_a_reader_that_reads_no_images_of_the_task_is_refused_and_reads_nothing(lab, image_lab, marked):
+    model, no_image = image_lab.null(0), "the reader is built around a net that makes no image of an image"
+    for host in (lab.context.spec(), {"builder": "patchgan", "channels": 1}, {"builder": "nobody's", "channels": 1}):
+        key = replace(marked.key, reader=Net({**marked.key.reader.spec, "host": host}, marked.key.reader.state))
+        if host["builder"] == "patchgan":
+            key = replace(key, reader=Net.of(build(key.reader.spec)))
+        found = SCHEME.admissible(key)
+        assert (found.well_formed, found.reason) == (False, no_image)
+        assert image_lab.observe(SCHEME, model, key)["unreadable"] == no_image
+    other = Net.of(build({**marked.key.reader.spec, "host": {"builder": "unet", "channels": 4}}))
+    seen = image_lab.observe(SCHEME, model, replace(marked.key, reader=other))
+    assert "channels, the reader reads 4" in seen["unreadable"]
