@@ -149,14 +149,15 @@ def test_keys_of_which_nothing_can_be_read(image_lab, marked):
 
 
 def test_a_reader_that_reads_no_images_of_the_task_is_refused_and_reads_nothing(lab, image_lab, marked):
-    model, no_image = image_lab.null(0), "the reader is built around a net that makes no image of an image"
+    no_image, court = "the reader is built around a net that makes no image of an image", image_lab.court("readers")
+    suspect = image_lab.suspect(image_lab.null(0).service, SCHEME.court, court)
     for host in (lab.context.spec(), {"builder": "patchgan", "channels": 1}, {"builder": "nobody's", "channels": 1}):
         key = replace(marked.key, reader=Net({**marked.key.reader.spec, "host": host}, marked.key.reader.state))
         if host["builder"] == "patchgan":
-            key = replace(key, reader=Net.of(build(key.reader.spec)))
+            key = replace(key, reader=Net(key.reader.spec, build(key.reader.spec).state_dict()))
         found = SCHEME.admissible(key)
         assert (found.well_formed, found.reason) == (False, no_image)
-        assert image_lab.observe(SCHEME, model, key)["unreadable"] == no_image
+        assert steps.examine(SCHEME, key, suspect, court)["unreadable"] == no_image
     other = Net.of(build({**marked.key.reader.spec, "host": {"builder": "unet", "channels": 4}}))
-    seen = image_lab.observe(SCHEME, model, replace(marked.key, reader=other))
+    seen = steps.examine(SCHEME, replace(marked.key, reader=other), suspect, court)
     assert "channels, the reader reads 4" in seen["unreadable"]
