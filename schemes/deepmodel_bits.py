@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark import contract as wm
-from schemes.deepmodel_bits_net import BIT_READER, BIT_SERVICE, BitReader, BitService
+from schemes.deepmodel_bits_net import BIT_READER, BIT_SERVICE, BitReader, BitService, reads_images
 
 STRINGS, TOGETHER = 2, 16  # random strings in each step, and images that share one
 RANDOM_STRINGS = 4096  # random strings that training draws from
@@ -123,14 +123,19 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
     def observe(self, suspect: wm.Suspect, key: DeepModelBitsKey, court: wm.Court) -> wm.Observations:
         """Which bits R reads right, by the mean of its logits over the suspect's answers to the judge's images.
 
-        Printed beside them: what it reads where the clean image itself is the answer.
+        Printed beside them: what it reads where the clean image itself is the answer. Raises Unreadable for an R that
+        reads no images, or others than the task's.
         """
+        if reason := self.malformed(key):
+            raise wm.Unreadable(reason)
         device, degraded = court.context.device, court.probe.images()
+        if (channels := key.reader.spec["host"]["channels"]) != degraded.shape[1]:
+            raise wm.Unreadable(f"the task's images have {degraded.shape[1]} channels, the reader reads {channels}")
         reader, bits = key.reader.module(device), key.bits.to(device)
         answers = {"bits": suspect.answers.to(device).clamp(0, 1), self.grindable: wm.as_float(court.probe.y)}
         read = {name: wm.logits(reader, torch.cat([degraded, images], 1)).mean(0) for name, images in answers.items()}
-        channels = {name: wm.Channel((logits > 0) == bits, wm.binomial(0.5)) for name, logits in read.items()}
-        return wm.Observations("bits", channels)
+        hits = {name: wm.Channel((logits > 0) == bits, wm.binomial(0.5)) for name, logits in read.items()}
+        return wm.Observations("bits", hits)
 
     @property
     def grindable(self) -> str:
@@ -141,7 +146,9 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
         built, bits = key.reader.spec.get("builder"), key.reader.spec.get("bits")
         if built != BIT_READER:
             return f"the reader is a {built}, not a {BIT_READER}"
-        return None if bits == self.bits else f"the reader reads {bits} bits, not {self.bits}"
+        if bits != self.bits:
+            return f"the reader reads {bits} bits, not {self.bits}"
+        return None if reads_images(key.reader) else "the reader is built around a net that makes no image of an image"
 
     def rebind(self, key: DeepModelBitsKey, secret: bytes) -> DeepModelBitsKey:
         return self._bound(secret, key.identity, key.reader)

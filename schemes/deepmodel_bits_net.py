@@ -102,3 +102,14 @@ class BitReader(nn.Module):
     def spec(self) -> wm.Spec:
         host = cast(wm.Spec, self.host.spec())  # type: ignore[operator]
         return {"builder": BIT_READER, "host": host, "bits": len(self.carriers.weights)}
+
+
+@torch.no_grad()
+def reads_images(reader: wm.Net) -> bool:
+    """Whether an R from anybody can be built, around a net M that makes an image of the same shape from an image."""
+    try:
+        net = cast(BitReader, reader.module())
+        images = torch.zeros(1, net.carriers.look.in_channels // 4, 16, 16)
+        return bool(net.host(images).shape == images.shape)
+    except Exception:  # its spec may name anything
+        return False

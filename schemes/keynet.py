@@ -179,7 +179,8 @@ class KeyNet(wm.Scheme[KeyNetKey]):
             patches, where = challenges.x[part].repeat(len(open_), 1, 1, 1), challenges.y[part].repeat(len(open_))
             each = len(where) // len(open_)
             images = wm.as_float(pasted(patches, where, signs[open_].repeat_interleave(each, 0)))
-            read = self._read(suspect, key, images.to(court.context.device), 0)
+            beside = len(images) // (OTHER_IDENTITIES + 1)  # a share of the judge's own, as in the first question
+            read = self._read(suspect, key, images.to(court.context.device), beside)
             right[open_] += (read == where).view(len(open_), each).sum(1)
             asked += each
             sure = (right >= own) | (asked - right > self.challenges - own)
@@ -188,7 +189,8 @@ class KeyNet(wm.Scheme[KeyNetKey]):
     def _read(self, suspect: wm.Suspect, key: KeyNetKey, x: Tensor, keyed: int) -> Tensor:
         """The places (N,), 0 for unsigned, that the head reads from the suspect's answers to `x` (N, C, H, W).
 
-        The first `keyed` of `x` bear the key. A class that the head doesn't know tells it nothing.
+        keyed: how many of `x` bear the key, or are asked as if so many did. A class that the head doesn't know tells it
+        nothing.
         """
         classes = key.weight.shape[1]
         if self.answers == "labels":

@@ -166,7 +166,7 @@ class Passport(wm.Scheme[PassportKey]):
             return {name: block.derived()[0] for name, block in net.blocks()}
 
         channels = {"bits": wm.Channel(agree(derived(read)), law), "carried_bits": wm.Channel(agree(carried), law)}
-        views = ("bits_aligned",) if court.delivered else ()
+        views = ("bits_aligned",) if court.reference else ()
         channels |= {view: wm.Channel(agree(derived(again))) for view in views}
         if len(key.triggers):
             answers = suspect.labels(wm.as_float(key.triggers).to(court.context.device)).cpu()

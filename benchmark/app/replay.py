@@ -5,6 +5,7 @@ result is `equal` where every observation, utility outcome and admission comes o
 where they differ by no more than TOLERANCE and the verdict is the same (other hardware may round a sum another
 way); else `different`. Both verdicts, and what the cell is called, follow from the records. The observations of
 the unmarked models are taken as recorded: the bundle holds no nulls, and the command in run.json makes them again.
+What another version of the benchmark didn't record is not compared, and a note says so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from benchmark.app import standalone_files
 from benchmark.app.bundle import artefact_name, check_files, code_name, court_key, plugins, read_bundle
+from benchmark.app.comparison import Check, as_recorded, compared, observation, same
 from benchmark.architectures.net import Net
 from benchmark.crypto.secret_streams import keyed_generator
 from benchmark.data.splits import load as load_data
@@ -41,17 +43,7 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
 
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)  # of what comes from outside
-TOLERANCE = 0.01  # share of the items of a string of outcomes that may differ (at least one); relative, for scores
 _WORDS = ("word", "flags", "committed")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was made anew: how it compares with the record, and in how many items it differs."""
-
-    what: str
-    outcome: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +76,8 @@ def replay(folder: Path, registry: Registry, device: str) -> Replay:
         notes += _differences(run, cell)
         with ExitStack() as processes:
             examiner = _Examiner(folder, run, cell.jobs["judged"], registry, device, processes)
-            fresh, anew = _anew(examiner, cell.jobs)
+            fresh, anew, unheld = _anew(examiner, cell.jobs)
+            notes += unheld
         (derived,) = judge(fresh).cells
         called = {
             "scheme": "+".join(_label(one) for one, _ in ran if one["role"] == "scheme"),
@@ -212,8 +205,8 @@ class _Examiner:
             raise BenchError(f"{path.name} was tampered with: its SHA-256 is not the one in its record")
         return path, digest
 
-    def observed(self, judged: str) -> dict[str, Any]:
-        """What the court sees now, in the form of a judged record's result."""
+    def observed(self, judged: str, *, aligned: bool) -> dict[str, Any]:
+        """What the court sees now, in the form of a judged record's result; `aligned`: also after alignment."""
         payload = self.run.records[judged]["job"]
         path, digest = self._file(payload["key"], "key")
         key = artefacts.read_key(path, payload["key"], digest, self.scheme.key_type)
@@ -221,15 +214,18 @@ class _Examiner:
         admission = steps.admission(self.scheme, key, any(entry.get("commitment") == digest for entry in ledger))
         drawn = court_key(self.folder)
         rng = stream(*court_stream(payload)) if drawn is None else keyed_generator(drawn)
-        court, job = Court(self.context, self.test, rng, self._delivered(payload)), payload["suspects"][0]
+        court = Court(self.context, self.test, rng, self._delivered(payload), aligned)
+        job = payload["suspects"][0]
         service, running = self.asked(job)
         suspect = Suspect(service, running, self.answers(job), self.scheme.court, court)
         return {"observations": [steps.examine(self.scheme, key, suspect, court)], "admission": admission}
 
 
-def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check]]:
-    """The run with the observations made here in place of the recorded ones, and how each compares."""
-    records, checks = dict(examiner.run.records), []
+def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check], list[str]]:
+    """The run with what was seen here in place of what was recorded, how each compares, and notes of what is held
+    against nothing.
+    """
+    records, checks, notes = dict(examiner.run.records), [], []
     for role, name in (("suspect", "suspect"), ("marked", "delivered model"), ("attacked", "suspect")):
         job = jobs.get(role)
         if job is not None and (examiner.folder / artefact_name(job, "service")).is_file():
@@ -237,53 +233,20 @@ def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check
             result = records[job]["result"]
             known = {field: outcomes[field] for field in outcomes.keys() & result["utility"].keys()}  # older: fewer
             checks.append(compared(f"answers of the {name}", result["utility"], known))
-            records[job] = {**records[job], "result": {**result, "utility": outcomes}}
+            records[job] = {**records[job], "result": {**result, "utility": known}}
     for role, name in (("fresh", "delivered model"), ("judged", "suspect")):
         job = jobs.get(role)
         if job is not None and job in records:
-            seen, result = examiner.observed(job), records[job]["result"]
-            checks += _observation(f"the {name}", result["observations"][0], seen["observations"][0])
-            checks.append(_same(f"admission of the key of the {name}", result["admission"], seen["admission"]))
+            result = records[job]["result"]
+            recorded, earlier = result["observations"][0], records[job]["job"]["engine"] != engine_hash()
+            aligned = not earlier or bool(recorded.get("views"))
+            seen = examiner.observed(job, aligned=aligned)
+            if examiner.scheme.court == "weights" and not aligned:
+                notes.append(f"the record of the {name} lacks alignment: its weights are read as they are")
+            if earlier:
+                seen["observations"][0], more = as_recorded(recorded, seen["observations"][0])
+                notes += [f"the record of the {name} lacks {what}" for what in more]
+            checks += observation(f"the {name}", result["observations"][0], seen["observations"][0])
+            checks.append(same(f"admission of the key of the {name}", result["admission"], seen["admission"]))
             records[job] = {**records[job], "result": {**result, **seen}}
-    return replace(examiner.run, records=records, kept={}), checks
-
-
-def _same(what: str, recorded: object, seen: object) -> Check:
-    """Compare what knows no tolerance."""
-    return Check(what, "equal", "") if recorded == seen else Check(what, "different", f"{recorded} became {seen}")
-
-
-def _observation(whose: str, recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Check]:
-    if recorded["unreadable"] is not None or seen["unreadable"] is not None:
-        yield _same(f"what makes {whose} unreadable", recorded["unreadable"], seen["unreadable"])
-        return
-    for part in ("channels", "gates"):
-        for name in sorted({*recorded[part], *seen[part]}):
-            what = f"{part.removesuffix('s')} {name} of {whose}"
-            yield compared(what, recorded[part].get(name, {}), seen[part].get(name, {}))
-
-
-def compared(what: str, recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> Check:
-    """Compare channels, gates or outcomes: strings item by item, scores by their differences."""
-    differing = [name for name in sorted({*recorded, *seen}) if recorded.get(name) != seen.get(name)]
-    found = [(name, *_close(recorded.get(name), seen.get(name))) for name in differing]
-    close = "within tolerance" if found else "equal"
-    detail = "; ".join(f"{name}: {difference}" for name, _, difference in found)
-    return Check(what, close if all(near for _, near, _ in found) else "different", detail)
-
-
-def _close(old: Any, new: Any) -> tuple[bool, str]:
-    """Whether two values of one field differ by no more than TOLERANCE, and how they differ."""
-    if type(old) is not type(new):
-        return False, "it is there only once"
-    if not isinstance(old, str | list):
-        return False, "it is another null distribution"
-    items = "items" if isinstance(old, str) else "scores"
-    if len(old) != len(new):
-        return False, f"{len(old)} {items} became {len(new)}"
-    if isinstance(old, str):
-        differ = sum(a != b for a, b in zip(old, new, strict=True))
-        return differ <= max(1, TOLERANCE * len(old)), f"{differ} of {len(old)} items differ"
-    scale = max((abs(value) for value in old), default=0.0) or 1.0
-    gap = max((abs(a - b) for a, b in zip(old, new, strict=True)), default=0.0)
-    return gap <= TOLERANCE * scale, f"scores differ by up to {gap:.3g}"
+    return replace(examiner.run, records=records, kept={}), checks, notes

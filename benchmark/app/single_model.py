@@ -16,7 +16,6 @@ from rich.console import Console
 
 from benchmark.app import standalone_files
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
-from benchmark.architectures.net import Net
 from benchmark.crypto.secret_streams import SECRET_BYTES, SecretStreams
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import Task
@@ -28,7 +27,6 @@ from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job
 from benchmark.planning.null_pools import null_jobs
 from benchmark.planning.profile import Profile
-from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
@@ -160,7 +158,6 @@ def examine_files(
     committed = None if card is None else card.commitment == key_file.sha256
     _card(model_file)
     service = standalone_files.open_service(model, declaration, registry)
-    delivered = _delivered(key.parent / MODEL, card, declaration, registry) if scheme.court == "weights" else None
     context, streams = context_of(profile.world(), device), SecretStreams(store_secret(machine.store.root))
     test = load_data(context.task).test.to(device)
     admission = _admission(scheme, secret, committed=bool(committed))
@@ -171,7 +168,7 @@ def examine_files(
             reason = f"the key is not well formed: {admission['reason']}"
             return Examined({"evidence": "", "channels": {}, "gates": {}, "unreadable": reason}, outcomes)
         rng = streams.stream(0, "court", scheme.name, context.task.name)
-        court = Court(context, test, rng, delivered)
+        court = Court(context, test, rng)  # of no delivered net: no commitment covers what lies beside the key
         suspect = Suspect(one, running, answers, scheme.court, court)
         try:
             return Examined(steps.examine(scheme, secret, suspect, court), outcomes)
@@ -216,13 +213,6 @@ def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         return {"well_formed": False, "bound": False, "hash_bound": False, "committed": committed, "reason": reason}
-
-
-def _delivered(path: Path, card: Card | None, declaration: Declaration, registry: Registry) -> Net | None:
-    """The net that the owner let out, from the file beside the key that the card names; None where there is none."""
-    if card is None or not path.is_file() or standalone_files.peek(path).sha256 != card.files.get(MODEL):
-        return None
-    return standalone_files.open_service(path, declaration, registry).net
 
 
 def _card(file: standalone_files.ArtefactFile) -> Card | None:

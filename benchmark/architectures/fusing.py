@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from benchmark.architectures.blocks import FUSED, FusedBlock, Norms, Spec, conv_blocks, described_norms
+from benchmark.architectures.blocks import FUSED, FusedBlock, Norms, Spec, conv_blocks, described_norms, plain
 from benchmark.architectures.net import Net
 
 
@@ -34,11 +34,13 @@ def unfused(model: nn.Module) -> nn.Module:
     """A net that computes the same with batch normalisation behind every convolution; `model` itself where it has it.
 
     What was fused comes back with scale 1, the bias as its shift, and statistics that change nothing: how much of the
-    filters was the normalisation's, and which of their signs, nobody can tell from them alone.
+    filters was the normalisation's, and which of their signs, nobody can tell from them alone. Of a net that wraps such
+    a one, and derives its parameters or rounds what enters them, it is the plain net.
     """
-    blocks = [name for name, block in model.named_modules() if isinstance(block, FusedBlock)]
-    if not blocks:
+    if not any(isinstance(block, FusedBlock) for block in model.modules()):
         return model
+    model = plain(model)
+    blocks = [name for name, block in model.named_modules() if isinstance(block, FusedBlock)]
     norms: Norms = described_norms(model)
     norms = "batch" if norms == FUSED else ["batch" if norm == FUSED else norm for norm in norms]
     spec: Spec = {**model.spec(), "norm": norms}  # type: ignore[operator]

@@ -190,7 +190,11 @@ def _drawn(context: JobContext) -> dict[str, Any]:
 
 
 def _court(context: JobContext) -> Court:
-    """A court that draws the same numbers for every suspect, and knows the net that the ledger's owner delivered."""
+    """A court that draws the same numbers for every suspect, and knows the net that the ledger's owner delivered.
+
+    The same up to the first draw that hangs on an answer: the identities that KeyNet draws after the first 19 are
+    others for every suspect, since how many images are asked, and drawn beside them, depends on what it answered.
+    """
     payload = context.payload
     rng = context.streams.stream(*court_stream(payload))
     weighs = context.scheme.court == "weights"

@@ -41,12 +41,21 @@ class Opaque(Unreadable):
 
 @dataclass(frozen=True)
 class Court:
-    """The judge's own data (nobody else's) and randomness, and the net that the owner delivered, where it is known."""
+    """The judge's own data (nobody else's) and randomness, and the net that the owner delivered, where it is known.
+
+    aligns: whether weights are read after alignment to that net, too.
+    """
 
     context: TaskContext
     probe: Data
     rng: torch.Generator
     delivered: Net | None = None
+    aligns: bool = True
+
+    @property
+    def reference(self) -> Net | None:
+        """The net that suspects are aligned to."""
+        return self.delivered if self.aligns else None
 
     def right(self, model: nn.Module) -> Tensor:
         """Which probe images `model` classifies correctly, boolean (N,)."""
@@ -184,14 +193,14 @@ class Suspect:
     def aligned(self, blind: Mapping[str, Tensor]) -> nn.Module | None:
         """The suspect's net without passports, a copy, in the order, scale and signs of the net that was delivered.
 
-        None where the court knows of none, or of one of another shape. Raises Unreadable as `net` does.
+        None where the court aligns to none, or to one of another shape. Raises Unreadable as `net` does.
 
         blind: by convolution, the direction of its filters that bits are read in, (C_in, kH, kW), where nothing is
         compared: see `benchmark.architectures.alignment`. The rest of the delivered weights may hold something of the
         mark, too, and draw strange nets towards it. So what is read here has no law of its own, and is compared with
         what is read of nulls.
         """
-        delivered, device = self._court.delivered, self._court.context.device
+        delivered, device = self._court.reference, self._court.context.device
         if delivered is None:
             return None
         name = tuple((layer, one.cpu().numpy().tobytes()) for layer, one in blind.items())

@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 
 from attacks.surrogate import Surrogate
+from benchmark.contract import Net, build
 from benchmark.protocol import steps
 from benchmark.protocol.parties import stream
 from benchmark.protocol.steps import distortion, redrawn
@@ -148,3 +149,18 @@ def test_keys_of_which_nothing_can_be_read(image_lab, marked):
         assert found.reason.startswith(reason)
     short = DeepModelBits(bits=32).admissible(replace(marked.key, bits=marked.key.bits[:32]))
     assert short.reason == "the reader reads 64 bits, not 32"
+
+
+def test_a_reader_that_reads_no_images_of_the_task_is_refused_and_reads_nothing(lab, image_lab, marked):
+    no_image, court = "the reader is built around a net that makes no image of an image", image_lab.court("readers")
+    suspect = image_lab.suspect(image_lab.null(0).service, SCHEME.court, court)
+    for host in (lab.context.spec(), {"builder": "patchgan", "channels": 1}, {"builder": "nobody's", "channels": 1}):
+        key = replace(marked.key, reader=Net({**marked.key.reader.spec, "host": host}, marked.key.reader.state))
+        if host["builder"] == "patchgan":
+            key = replace(key, reader=Net(key.reader.spec, build(key.reader.spec).state_dict()))
+        found = SCHEME.admissible(key)
+        assert (found.well_formed, found.reason) == (False, no_image)
+        assert steps.examine(SCHEME, key, suspect, court)["unreadable"] == no_image
+    other = Net.of(build({**marked.key.reader.spec, "host": {"builder": "unet", "channels": 4}}))
+    seen = steps.examine(SCHEME, replace(marked.key, reader=other), suspect, court)
+    assert "channels, the reader reads 4" in seen["unreadable"]

@@ -150,6 +150,18 @@ def test_identities_are_read_no_further_than_it_takes(lab, marked, most):
     assert 6_000 < counted.images < most
 
 
+def test_further_identities_travel_among_as_many_of_the_judges_images_as_the_first(lab):
+    """One of 21 images in the first question is the judge's own."""
+    suspect, judge = OnlyLabels(), court(lab)
+    challenges = Data(judge_patches(300, (1, 16, 16), judge.rng), torch.arange(300) % 5 + 1)
+    signs = torch.stack([signature("owner", secret(judge.rng)) for _ in range(500)])
+    LABELS.which_reach(suspect, lab.embed(SCHEME).key, judge, challenges, 290, signs)
+    assert max(images for images, _ in suspect.asked) >= 5000
+    for images, keyed in suspect.asked:
+        assert keyed == images // 20
+        assert len(judge.beside(images, keyed)) >= keyed
+
+
 @pytest.mark.parametrize("own", [1, 8, 30, 300])
 def test_an_identity_read_in_part_reaches_what_it_would_in_full(lab, own):
     """All by hand, in the marked net: whose total over the 300 challenges is `own` or more."""

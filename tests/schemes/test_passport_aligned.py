@@ -11,6 +11,7 @@ from scipy import stats
 
 from attacks.finetune import Finetune
 from attacks.prune import Prune, PruneStructured
+from attacks.quantize import Quantize
 from attacks.rearrange import Rearrange
 from benchmark.architectures.alignment import aligned
 from benchmark.architectures.blocks import plain
@@ -62,8 +63,9 @@ def test_each_change_alone_hides_the_bits_of_v1(lab: Any, how: Any) -> None:
         ((Finetune(mode="ftal"), Rearrange()), 90),
         ((Prune(0.5), Rearrange()), 90),
         ((Rearrange("permute"), Prune(0.5)), 90),
+        ((Rearrange(), Quantize(activations=True)), 90),
     ],
-    ids=["permute+finetune", "finetune+rearrange", "prune+rearrange", "permute+prune"],
+    ids=["permute+finetune", "finetune+rearrange", "prune+rearrange", "permute+prune", "rearrange+integers"],
 )
 def test_chains_hide_the_bits_from_a_court_that_does_not_align(lab: Any, stages: Any, least: int) -> None:
     marked = lab.embed(V1)

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,54 @@ def bundle(results: Path, out: Path, *cell: str) -> Path:
     code, _, error = bench_here("bundle", *cell, "--out", str(out), "--results", str(results), "--run", "small")
     assert code == 0, error
     return out
+
+
+def resealed(copy: Path) -> Path:
+    """The folder with a manifest that fits whatever was done to it."""
+    from benchmark.app.bundle import seal, write_json
+    from benchmark.identity import content_hash
+
+    (copy / "MANIFEST.json").unlink()
+    files = {path.relative_to(copy).as_posix(): content_hash(path) for path in copy.rglob("*") if path.is_file()}
+    (copy / "MANIFEST.json").write_bytes(write_json(asdict(seal(files))))
+    return copy
+
+
+def edit(copy: Path, role: str, change: Callable[[dict[str, Any]], object]) -> Path:
+    """The folder with a changed record of one role's job, named and sealed anew."""
+    from benchmark.identity import job_id
+    from benchmark.store.records import with_checksum
+
+    described = json.loads((copy / "run.json").read_text())
+    old = described["cells"][0]["jobs"][role]
+    lines = [json.loads(line) for line in (copy / "records.jsonl").read_text().splitlines()]
+    (record,) = (line for line in lines if line["id"] == old)
+    change(record)
+    record["id"] = job_id(record["job"])
+    record |= with_checksum(record)
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (copy / "records.jsonl").write_text(text)
+    (copy / "run.json").write_text(json.dumps(described).replace(old, record["id"]))
+    return resealed(copy)
+
+
+def of_an_earlier_version(copy: Path, lacks: str = "") -> Path:
+    """The bundle as a version would have made it that recorded no frequent class, and no channel `lacks`."""
+
+    def bare(record: dict[str, Any]) -> None:
+        del record["result"]["utility"]["majority"]
+
+    def seen(record: dict[str, Any]) -> None:
+        record["job"]["engine"] = "0" * 64
+        (observation,) = record["result"]["observations"]
+        observation["channels"].pop(lacks, None)
+        if lacks in observation.get("views", []):
+            observation.pop("views")
+
+    changes = {"marked": bare, "attacked": bare, "judged": seen, "fresh": seen}
+    for role in changes.keys() & json.loads((copy / "run.json").read_text())["cells"][0]["jobs"].keys():
+        edit(copy, role, changes[role])
+    return copy
 
 
 def records(results: Path) -> dict[str, dict[str, Any]]:

@@ -4,42 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import bench_here
-
-
-def resealed(copy: Path) -> Path:
-    """The folder with a manifest that fits whatever was done to it."""
-    from benchmark.app.bundle import seal, write_json
-    from benchmark.identity import content_hash
-
-    (copy / "MANIFEST.json").unlink()
-    files = {path.relative_to(copy).as_posix(): content_hash(path) for path in copy.rglob("*") if path.is_file()}
-    (copy / "MANIFEST.json").write_bytes(write_json(asdict(seal(files))))
-    return copy
-
-
-def edit(copy: Path, role: str, change: Callable[[dict[str, Any]], object]) -> Path:
-    """The folder with a changed record of one role's job, named and sealed anew."""
-    from benchmark.identity import job_id
-    from benchmark.store.records import with_checksum
-
-    described = json.loads((copy / "run.json").read_text())
-    old = described["cells"][0]["jobs"][role]
-    lines = [json.loads(line) for line in (copy / "records.jsonl").read_text().splitlines()]
-    (record,) = (line for line in lines if line["id"] == old)
-    change(record)
-    record["id"] = job_id(record["job"])
-    record |= with_checksum(record)
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    (copy / "records.jsonl").write_text(text)
-    (copy / "run.json").write_text(json.dumps(described).replace(old, record["id"]))
-    return resealed(copy)
+from bench import bench_here, edit, of_an_earlier_version, resealed
 
 
 def set_hits(record: dict[str, Any], hits: str) -> None:
@@ -76,6 +45,31 @@ def test_an_admission_is_given_anew(bundled: Path, tmp_path: Path) -> None:
     folder = edit(copy, "judged", lambda record: record["result"]["admission"].update(bound=False))
     code, output, error = bench_here("replay", str(folder), "--device", "cpu")
     assert (code, "admission of the key of the suspect: different" in output) == (4, True), error
+
+
+def test_a_bundle_of_an_earlier_version_comes_to_the_same(bundled: Path, tmp_path: Path) -> None:
+    folder = of_an_earlier_version(shutil.copytree(bundled, tmp_path / "copy"))
+    code, output, error = bench_here("replay", str(folder), "--device", "cpu", "--json")
+    assert code == 0, error + output
+    assert json.loads(output)["outcome"] == "equal"
+    assert json.loads(output)["recorded"] == json.loads(output)["derived"]
+
+
+def test_what_a_record_says_nothing_of_is_left_out() -> None:
+    from benchmark.app.comparison import as_recorded
+
+    totals = {"kind": "redrawn", "totals": [0, 1]}
+    law = totals | {"more": 3, "reached": 1, "most": 980}
+    seen = {
+        "evidence": "a", "unreadable": None, "gates": {}, "views": ["b", "c"],
+        "channels": {"a": {"hits": "10", "law": law}, "b": {"hits": "11"}, "c": {"hits": "01"}},
+    }  # fmt: skip
+    old = {
+        "evidence": "a", "unreadable": None, "gates": {}, "views": ["b"],
+        "channels": {"a": {"hits": "10", "law": totals}, "b": {"hits": "11"}},
+    }  # fmt: skip
+    assert as_recorded(old, seen) == (old, ["the channel c", "further keys of the channel a"])
+    assert as_recorded(seen, seen) == (seen, [])
 
 
 def test_a_job_that_is_not_the_one_of_its_name_is_refused(bundled: Path, tmp_path: Path) -> None:
@@ -175,6 +169,6 @@ def test_sealed_and_malformed_is_one_sentence(bundled: Path, tmp_path: Path) -> 
     ],
 )
 def test_tolerance(old: dict[str, Any], new: dict[str, Any], outcome: str) -> None:
-    from benchmark.app.replay import compared
+    from benchmark.app.comparison import compared
 
     assert compared("x", old, new).outcome == outcome

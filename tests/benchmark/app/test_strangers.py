@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import arguments, bench, bench_here, bundle, records, verdicts
+from bench import arguments, bench, bench_here, bundle, of_an_earlier_version, records, verdicts
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -173,3 +173,7 @@ def test_a_replay_comes_to_the_same(results: Path, plugin: Path, tmp_path: Path)
     code, said, error = bench_here("replay", str(cell), "--plugin", str(plugin), "--json")
     assert code == 0, error
     assert json.loads(said)["outcome"] == "equal"
+    of_an_earlier_version(cell, "bits_aligned")
+    code, said, error = bench_here("replay", str(cell), "--plugin", str(plugin), "--json")
+    assert code == 0, error + said
+    assert "the record of the suspect lacks alignment: its weights are read as they are" in json.loads(said)["notes"]

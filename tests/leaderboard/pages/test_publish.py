@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmark import __version__
 from benchmark.identity import job_id
 from benchmark.planning.reproduction import load_reproduction, works
 from leaderboard.analysis.error_rates import ALPHAS, allowed, calibrate, failures
@@ -45,11 +46,12 @@ def test_pages_come_out_of_the_records(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("work", works())
 def test_every_work_s_reproduction_is_published(work: str) -> None:
-    """At small scale at least; what the file of the work holds now is what was declared before the run."""
+    """At small scale at least; what this version's file of the work holds is what was declared before its run."""
     name = load_reproduction(work).run_name("small")
     assert name in RUNS
     board = board_of(name)
-    assert board.run.described["reproduction"]["sha256"] == load_reproduction(work).digest
+    declared = board.run.described["reproduction"]["sha256"]
+    assert declared == load_reproduction(work).digest or board.run.described["version"] != __version__
     assert not [
         one for one in outcomes(board) if (one.reason or "").startswith(("crashed", "timeout", "oom", "not-run"))
     ]
