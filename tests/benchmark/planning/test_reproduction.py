@@ -213,7 +213,7 @@ small = "at least 101"
     command = ("reproduce", "tiny", "--scale", "small", "--results", str(results), "--device", "cpu")
     code, out, _ = bench_here(*command)
     assert code == 0
-    assert "2 claims: 1 reproduced, 1 outside our bound." in out
+    assert "2 claims: 1 direction holds, 1 outside our bound." in out
     assert stamps(results) == before
     folder = results / "reproduce-tiny-small"
     assert (folder / "leaderboard.md").is_file()
