@@ -40,7 +40,7 @@ def half_reset_power(
         kept = stats.hypergeom.pmf(np.arange(found.n + 1), found.n, int(found.total), found.n - reset)
         needed = np.inf if found.theta is None else found.theta
         redrawn = stats.binom.sf(needed - np.arange(found.n + 1) - 1, reset, chance)
-        if law.get("p") == 0.5:  # of two sides
+        if found.two_sided:
             redrawn = redrawn + stats.binom.cdf(found.n - needed - np.arange(found.n + 1), reset, chance)
         power[alpha] = float(kept @ redrawn)
     return power

@@ -203,10 +203,14 @@ class Weighing:
             return cls((), observation["unreadable"], shown, out, example)
         views = []
         for name in (channel, *observation.get("views", ())):
-            seen = {
-                pool: [scores.score(null, name) for null in members if name == channel or name in null["channels"]]
-                for pool, members in readable.items()
-            }
+            seen = (
+                scored
+                if name == channel
+                else {
+                    pool: [scores.score(null, name) for null in members if name in null["channels"]]
+                    for pool, members in readable.items()
+                }
+            )
             views.append(_view(observation, name, seen, search_bits, out))
         return cls(tuple(views), None, shown, out, example)
 
