@@ -6,18 +6,18 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark import contract as wm
+from schemes.deepmodel import PAPERS
 from schemes.deepmodel_bits_net import BIT_READER, BIT_SERVICE, BitReader, BitService, reads_images
 
 STRINGS, TOGETHER = 2, 16  # random strings in each step, and images that share one
 RANDOM_STRINGS = 4096  # random strings that training draws from
-ADAM: dict[str, Any] = {"optimiser": "adam", "weight_decay": 0.0, "shift": 0, "flip": False}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,7 +118,7 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
             return F.binary_cross_entropy_with_logits(read, wanted) + self.fidelity * added.square().mean()
 
         both = nn.ModuleList([service.carriers, reader.carriers])
-        owner.fit(both, owner.recipe(epochs=self.epochs, lr=4e-3, **ADAM), data=images, step=step, beside=[drawn])
+        owner.fit(both, owner.recipe(epochs=self.epochs, lr=4e-3, **PAPERS), data=images, step=step, beside=[drawn])
 
     def observe(self, suspect: wm.Suspect, key: DeepModelBitsKey, court: wm.Court) -> wm.Observations:
         """Which bits R reads right, by the mean of its logits over the suspect's answers to the judge's images.

@@ -120,8 +120,7 @@ class _Matching:
         if norm not in self.added:  # group normalisation measures the length itself
             state[scale] = state[scale] * sign.repeat_interleave(unit)
             return
-        gain = self._gain(state, norm) / factor
-        shift = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * self._gain(state, norm)
+        gain, shift = self._gain(state, norm) / factor, self._shift(state, norm)
         for leaf in ("running_mean", "running_var"):
             state[f"{norm}.{leaf}"] = goal[f"{norm}.{leaf}"]
         state[f"{norm}.bias"] = shift + goal[f"{norm}.running_mean"] * gain
@@ -131,6 +130,10 @@ class _Matching:
         """By what batch normalisation multiplies each channel, (C,)."""
         return state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + self.added[norm]).sqrt()
 
+    def _shift(self, state: State, norm: str) -> Tensor:
+        """What batch normalisation adds to each channel, (C,)."""
+        return state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * self._gain(state, norm)
+
     def _strength(self, state: State, layer: str, norm: str) -> Tensor:
         """The square of how strongly each channel is written, (C,): of gain and shift together."""
         length = state[f"{layer}.weight"].flatten(1).norm(dim=1)
@@ -138,8 +141,7 @@ class _Matching:
             gain = state[f"{norm}.weight"] if norm else length
             shift = state.get(f"{norm or layer}.bias", torch.zeros_like(gain))
         else:
-            gain = self._gain(state, norm) * length
-            shift = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * self._gain(state, norm)
+            gain, shift = self._gain(state, norm) * length, self._shift(state, norm)
         return gain.square() + shift.square()
 
 

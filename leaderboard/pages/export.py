@@ -39,8 +39,7 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
     such page or its figures are not drawn, so that nothing in the folder contradicts the pages. Verdicts of older rules
     that stand there are kept in a file of their own. Raises BenchError where the folder can't be written.
     """
-    for name, kept in keep_verdicts(folder).items():
-        write_page(folder / name, kept)
+    keep_earlier(folder)
     board = replace(board, earlier=earlier_boards(folder))
     pages: dict[str, str | bytes] = {name: make() for name, make in page_makers(board).items()}
     if figures:
@@ -77,6 +76,12 @@ def _holds(path: Path, text: str) -> bool:
         return path.read_bytes() == _encoded(text)
     except OSError:
         return False
+
+
+def keep_earlier(folder: Path) -> None:
+    """Write the verdicts of the pages in `folder` into a file of their own, where they are of older rules."""
+    for name, kept in keep_verdicts(folder).items():
+        write_page(folder / name, kept)
 
 
 def _remove(those: Iterable[Path]) -> None:

@@ -21,12 +21,12 @@ from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.results import secrets_of
-from leaderboard.judge.rules import earlier_boards, keep_verdicts
+from leaderboard.judge.rules import earlier_boards
 from leaderboard.judge.run import read_run
 from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN
 from leaderboard.pages.calibration_page import calibration_page
-from leaderboard.pages.export import page_makers, records, write_page
+from leaderboard.pages.export import keep_earlier, page_makers, records, write_page
 from leaderboard.pages.page_model import Inline, Section, lines, strong
 from leaderboard.pages.writers.markdown import table
 
@@ -103,8 +103,7 @@ def write_published(name: str, folder: Path) -> list[Path]:
 
 def remake(folder: Path) -> None:
     """Write the pages of a published run anew, and first what its verdicts were, where its pages are of older rules."""
-    for name, kept in keep_verdicts(folder).items():
-        write_page(folder / name, kept)
+    keep_earlier(folder)
     write_published(folder.name, folder)
 
 

@@ -86,10 +86,15 @@ def _square(
 ) -> Inline:
     said = wording.square(board.at(scheme, attack, innocent=innocent))
     choice = [THIEFS_CHOICE] if (scheme, attack) in chosen else []
-    words = (line.split(" ")[0].rstrip(wording.STAR) for line in said)
+    words = map(leading_word, said)
     return lines(
         [*(strong(line) if word in _ALARMS else line for line, word in zip(said, words, strict=True)), *choice]
     )
+
+
+def leading_word(line: str) -> str:
+    """The verdict that a line of a square begins with, without its star."""
+    return line.split(" ")[0].rstrip(wording.STAR)
 
 
 def short_matrix(board: Board) -> Section:

@@ -27,7 +27,7 @@ from leaderboard.pages.cell_facts import MEANING, cell_facts
 from leaderboard.pages.page_model import Inline, Span, one_line, piece, spans
 from leaderboard.pages.reproduce_command import reproduce
 from leaderboard.pages.sections import costs, innocents, legend, protocol, results
-from leaderboard.pages.sections.matrix import scratch
+from leaderboard.pages.sections.matrix import leading_word, scratch
 from leaderboard.pages.sections.threat_model import Facts, attack_facts, scheme_facts
 
 INNOCENT = "innocent models"
@@ -169,8 +169,7 @@ def _square(cells: Sequence[Cell], number: int, chosen: bool) -> dict[str, Any]:
     strengths = [max(cell.after.log10_p, -9999.0) for cell in cells if cell.after is not None]
     depth = sum(strengths) / len(strengths) if strengths else 0.0
     lines = [*(one_line(line) for line in wording.square(cells)), *([THIEFS_CHOICE] if chosen else [])]
-    word = lines[0].split(" ")[0].rstrip(wording.STAR)
-    first = [cell.verdict for cell in cells if cell.verdict.word == word]
+    first = [cell.verdict for cell in cells if cell.verdict.word == leading_word(lines[0])]
     sign = _SIGNS[min(map(_look, first), key=_ORDER.index)]  # of the word it stands beside; the tint is of the worst
     rank = round(1e5 * _ORDER.index(look) - depth, 2)
     return {"number": number, "lines": lines, "words": words, "look": look, "sign": sign, "rank": rank}
