@@ -195,19 +195,28 @@ def test_a_new_version_of_the_package_renames_nothing(plan: Planner, original: P
 def with_other_constant(name: str) -> str:
     """The file with a number, or else a text, changed: the first in a function, or else the first outside.
 
-    With one constant more where it has none that counts.
+    With one constant more where it has none that counts. A plug-in keeps its traits: plans ask for it by its name, and
+    others are words of a list.
     """
     tree = tree_of(name)
+    traits = {id(one) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and "name" in assigned(node)
+              for value in assigned(node).values() for one in ast.walk(value)}  # fmt: skip
     wording = {id(one) for node in ast.walk(tree) if isinstance(node, ast.Raise | ast.Expr | ast.arg | ast.AnnAssign)
                for one in ast.walk(node.annotation if isinstance(node, ast.AnnAssign) else node)}  # fmt: skip
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     nodes = [*(one for function in functions for one in ast.walk(function)), *ast.walk(tree)]
-    found = [one for one in nodes if isinstance(one, ast.Constant) and id(one) not in wording]
+    found = [one for one in nodes if isinstance(one, ast.Constant) and id(one) not in wording | traits]
     numbers = [one for one in found if type(one.value) in (int, float)]
     for one in [*numbers, *filter(is_text, found)][:1]:
         one.value = one.value + (1 if one in numbers else "x")
         return ast.unparse(tree)
     return f"{ast.unparse(tree)}\nCONSTANT = 1\n"
+
+
+def assigned(node: ast.ClassDef) -> dict[str, ast.expr]:
+    """What a class sets in its body, by name, without annotations."""
+    plain = [one for one in node.body if isinstance(one, ast.Assign)]
+    return {target.id: one.value for one in plain for target in one.targets if isinstance(target, ast.Name)}
 
 
 def with_other_import(name: str, *, first_party: bool) -> str:
