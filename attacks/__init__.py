@@ -1,1 +1,4 @@
-"""The thieves: one file per family of attacks. `benchmark.plugins.registry` finds them by reading, not importing."""
+"""The thieves: one file per family of attacks, in this folder or one below.
+
+`benchmark.plugins.registry` finds them by reading, not importing.
+"""

@@ -90,7 +90,7 @@ def _resolved(path: Path) -> Path:
 
 def _built_in_files() -> Iterator[tuple[Path, Origin]]:
     for package in PACKAGES:  # beside the benchmark, whatever else is called so
-        for path in sorted((HOME / package).glob("*.py")):
+        for path in sorted((HOME / package).rglob("*.py")):
             yield path.resolve(), "built-in"
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from attacks.scratch import Scratch
-from attacks.surrogate import Surrogate
+from attacks.copies.scratch import Scratch
+from attacks.copies.surrogate import Surrogate
 from benchmark.contract import NotApplicable, as_float, logits
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import select_schemes

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from attacks.surrogate import Surrogate
+from attacks.copies.surrogate import Surrogate
 from benchmark.contract import Net, build
 from benchmark.protocol import steps
 from benchmark.protocol.parties import stream

@@ -13,7 +13,7 @@ from benchmark.plugins.registry import NETS, Registry
 from benchmark.plugins.source_reader import read_builders
 
 ROOT = Path(__file__).parents[3]
-PLUGINS = [path for folder in ("schemes", "attacks") for path in sorted((ROOT / folder).glob("*.py"))]
+PLUGINS = [path for folder in ("schemes", "attacks") for path in sorted((ROOT / folder).rglob("*.py"))]
 HOUSE, EVERY = ({name: path for path in paths for name in read_builders(path)} for paths in (NETS, (*NETS, *PLUGINS)))
 SHOW = "from benchmark.architectures.net import BUILDERS; print(*sorted(BUILDERS))"
 IMPORT_ALL = "from benchmark.plugins.registry import Registry, load; found = Registry.discover(); "

@@ -258,7 +258,8 @@ def test_pairs_that_are_none_are_one_sentence(root: Path, change, sentence: str)
 
 
 def asked(task: str, schemes: str, root: Path) -> tuple[int, str, str]:
-    return bench_here("plan", "--task", task, "--schemes", schemes, "--attacks", "none", "--results", str(root / "res"))
+    words = "--schemes", schemes, "--attacks", "none", "--thief-labelled", "all", "--results", str(root / "res")
+    return bench_here("plan", "--task", task, *words)
 
 
 def test_a_task_that_no_scheme_would_run_on_is_refused(root: Path) -> None:

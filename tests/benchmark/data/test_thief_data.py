@@ -79,7 +79,7 @@ def test_a_thief_without_images_gets_a_reason_and_what_needs_none_still_runs() -
     code = """
 import torch
 from attacks.finetune import Finetune
-from attacks.extraction import Extract
+from attacks.copies.extraction import Extract
 from attacks.prune import Prune
 from benchmark.data.splits import Data
 from benchmark.protocol.parties import NotApplicable, stream

@@ -24,7 +24,7 @@ NUMERIC = [str(path.relative_to(ROOT)) for path, digest in sorted(numeric_files(
 # parts of the harness that no job body imports, and that count for the plug-ins that do
 LENT = ["benchmark/crypto/commitment.py", "benchmark/data/trigger_images.py"]
 PLUGINS = [str(path.relative_to(ROOT)) for package in ("schemes", "attacks")
-           for path in sorted((ROOT / package).glob("[!_]*.py"))]  # fmt: skip
+           for path in sorted((ROOT / package).rglob("[!_]*.py"))]  # fmt: skip
 SOURCES = {(one.role, one.name): str(one.source.relative_to(ROOT)) for role in ("scheme", "attack")
            for one in Registry.discover().of(role)}  # fmt: skip
 SMALL = "adi(),rose(),keynet()", "none,prune(amount=0.5),finetune(mode=ftal)"

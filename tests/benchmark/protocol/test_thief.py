@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from attacks.extraction import Extract
+from attacks.copies.extraction import Extract
 from attacks.prune import Prune
 from benchmark.contract import Access, Attack, AttackResult, Data, Insider, NotApplicable, OracleAttack, Scheme, Thief
 from benchmark.data.splits import Holdings

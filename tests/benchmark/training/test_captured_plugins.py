@@ -14,11 +14,11 @@ from step_tape import taped
 from torch import Tensor
 
 import schemes.deepmodel
-from attacks.extraction import Distill, Extract
+from attacks.claims.passports import AccessoryBlock, Fake2, Fake3
+from attacks.copies.extraction import Distill, Extract
+from attacks.copies.surrogate import Surrogate
 from attacks.finetune import Finetune
 from attacks.overwrite import Overwrite
-from attacks.passports import AccessoryBlock, Fake2, Fake3
-from attacks.surrogate import Surrogate
 from attacks.transfer import Transfer
 from benchmark.architectures.image_to_image import Critic
 from benchmark.data.splits import Data, Splits

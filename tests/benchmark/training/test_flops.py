@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from attacks.control import NoAttack
-from attacks.extraction import Extract
+from attacks.copies.extraction import Extract
 from attacks.finetune import Finetune
 from attacks.prune import Prune
 from benchmark.architectures.blocks import head

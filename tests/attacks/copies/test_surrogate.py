@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from attacks.surrogate import OverwriteImages, Surrogate, bought, features, turned
+from attacks.copies.surrogate import OverwriteImages, Surrogate, bought, features, turned
 from benchmark.contract import Critic, NotApplicable, Thief, as_float, build
 from benchmark.protocol.parties import stream
 from schemes.deepmodel import DeepModel

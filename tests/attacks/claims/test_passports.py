@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from attacks.passports import AccessoryBlock, Fake1, Fake2, Fake3, Fake3Oracle, least_passport, scale_of
+from attacks.claims.passports import AccessoryBlock, Fake1, Fake2, Fake3, Fake3Oracle, least_passport, scale_of
 from benchmark.protocol.parties import NotApplicable, stream
 from benchmark.protocol.thief import Thief
 from schemes.passport import Passport

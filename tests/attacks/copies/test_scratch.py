@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from attacks.extraction import Distill, Extract
+from attacks.copies.extraction import Distill, Extract
+from attacks.copies.scratch import FOLDS, IMAGE_RECIPES, LONGER, RECIPES, KernelMachine, Scratch, moved, spread
 from attacks.finetune import Finetune
 from attacks.overwrite import Overwrite
-from attacks.scratch import FOLDS, IMAGE_RECIPES, LONGER, RECIPES, KernelMachine, Scratch, moved, spread
 from attacks.transfer import Transfer
 from benchmark.contract import NotApplicable, Thief
 from benchmark.data.splits import Data, Holdings, thief_data
@@ -114,7 +114,7 @@ def test_the_best_recipe_is_chosen_by_labelled_images_that_it_did_not_see(lab, m
         tried.append((len(own), steps))
         return Oracle({image.numpy().tobytes(): int(label) for image, label in zip(own.x, own.y, strict=True)})
 
-    monkeypatch.setattr("attacks.scratch.RECIPES", {"learnt": learnt, "true": lambda *given: Oracle(known)})
+    monkeypatch.setattr("attacks.copies.scratch.RECIPES", {"learnt": learnt, "true": lambda *given: Oracle(known)})
     assert Scratch().run(thief(lab, images)).shown is known
     assert tried == [(16, STEPS // FOLDS)] * FOLDS
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from attacks.extraction import Distill, Extract
+from attacks.copies.extraction import Distill, Extract
 from benchmark.contract import Net, NotApplicable, Thief, logits
 from benchmark.protocol.objects import Service
 from benchmark.protocol.parties import stream

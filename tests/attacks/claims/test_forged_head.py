@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from attacks.ambiguity import FreshKey
-from attacks.forged_head import FalseHead, ForgedHead
+from attacks.claims.ambiguity import FreshKey
+from attacks.claims.forged_head import FalseHead, ForgedHead
 from benchmark.contract import NotApplicable
 from leaderboard.judge.evidence import weigh
 from schemes.adi import Adi

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from attacks.ambiguity import ForgedTriggers, FreshKey, PickTriggers, RedrawSearch
+from attacks.claims.ambiguity import ForgedTriggers, FreshKey, PickTriggers, RedrawSearch
 from benchmark.contract import NotApplicable, Scheme, Thief, as_float
 from benchmark.protocol.parties import stream
 from leaderboard.judge.evidence import weigh

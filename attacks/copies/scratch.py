@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.surrogate import turned
+from attacks.copies.surrogate import turned
 from benchmark import contract as wm
 
 FOLDS = 3  # in which a recipe is tried on labelled images that it did not see

@@ -1,0 +1,1 @@
+"""Thieves, and people who stole nothing, that claim a mark of their own in a net."""
