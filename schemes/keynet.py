@@ -17,7 +17,8 @@ PLACES = 5  # the corners, row by row, and the top middle; number 0 is no signat
 LEAST = 16  # pixels: three signatures side by side, and one to spare
 OTHER_IDENTITIES = 19  # other identities whose signatures the judge reads in every challenge
 MOST_IDENTITIES = 999  # whom the judge tries in all: 1/alpha - 1 at alpha 0.001
-_ENOUGH = 5  # of them that read as well as the claimed one: then it is ordinary, and no more are tried
+_SOME_IDENTITIES = 99  # of them in any case, or until _ENOUGH read as well as the claimed one: then it is ordinary
+_ENOUGH = 5  # after the first 99, one is enough: p can't fall to alpha any more
 _LEAST_READ = 10  # challenges that an identity is read in at a time
 _FLOOR = 1e-12  # least probability whose logarithm is taken: a label leaves zeros
 _FOREIGN = 0.15  # share of training carriers that bear the signature of somebody else
@@ -51,8 +52,9 @@ class KeyNet(wm.Scheme[KeyNetKey]):
     share no pixel with those of training, nor with each other, so that each is an item of its own; the fifth place is
     the top middle, where their code has three versions. Only signed challenges count: unmarked nets mostly answer
     "unsigned". What a fresh key would score is counted with other identities' signatures in the same places, read by
-    the same head: 19 in every challenge, then up to 999 until five have as many right as the claimed one, each as far
-    as it takes to know whether it has. Every net reads the odd one of high contrast, so unmarked nets count as well.
+    the same head: 19 in every challenge, up to 99 until five have as many right as the claimed one, and where none of
+    them has, up to 999 until one has, each read as far as it takes to know that. Every net reads the odd one of high
+    contrast, so unmarked nets count as well.
     """
 
     name = "keynet"
@@ -122,7 +124,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         totals = (foreign == places).sum(1).tolist()
         own = int((signed == places).sum())
         reached = sum(total >= own for total in totals)
-        more = self.further_identities(suspect, key, court, wm.Data(carriers, places), own, _ENOUGH - reached)
+        more = self.further_identities(suspect, key, court, wm.Data(carriers, places), own, reached)
         fresh = wm.redrawn(totals, *more, MOST_IDENTITIES)
         channels = {
             "challenges": wm.Channel(signed == places, fresh),
@@ -148,21 +150,24 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         return replace(key, weight=weight.detach().cpu().clone(), bias=bias.detach().cpu().clone())
 
     def further_identities(
-        self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, own: int, enough: int
+        self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, own: int, reached: int
     ) -> tuple[int, int]:
         """How many more identities were tried, and how many of these have `own` challenges right or more.
 
-        None after so many as are `enough` have (Besag & Clifford, Biometrika 78 (1991) 301).
+        reached: how many of the first 19 have. Where drawing stops is known beforehand from how many have reached
+        `own` by then, so the rank among those drawn is a p-value (Besag & Clifford, Biometrika 78 (1991) 301); that it
+        goes on where none of 99 has refines their least rank alone.
         """
-        more, reached = 0, 0
+        first, more = reached, 0
         challenges = challenges.take(torch.randperm(self.challenges, generator=court.rng))
         at_a_time = OTHER_IDENTITIES * self.challenges // max(_LEAST_READ, self.challenges - own + 1)
-        while reached < enough and (left := MOST_IDENTITIES - OTHER_IDENTITIES - more):
-            signs = [signature(key.identity, wm.secret(court.rng)) for _ in range(min(at_a_time, left))]
-            for good in self.which_reach(suspect, key, court, challenges, own, torch.stack(signs)):
-                if reached < enough:
-                    more, reached = more + 1, reached + good
-        return more, reached
+        for most, enough in ((_SOME_IDENTITIES, _ENOUGH), (MOST_IDENTITIES, 1)):
+            while reached < enough and (left := most - OTHER_IDENTITIES - more):
+                signs = [signature(key.identity, wm.secret(court.rng)) for _ in range(min(at_a_time, left))]
+                for good in self.which_reach(suspect, key, court, challenges, own, torch.stack(signs)):
+                    if reached < enough:
+                        more, reached = more + 1, reached + good
+        return more, reached - first
 
     def which_reach(
         self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, own: int, signs: Tensor

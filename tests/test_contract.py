@@ -77,6 +77,15 @@ def same(one: Service, other: Service) -> bool:
     )
 
 
+def fields_of(key: Any) -> dict[str, Any]:
+    """A key's fields; tensors as their type, shape and numbers."""
+    values = {one.name: getattr(key, one.name) for one in dataclasses.fields(key)}
+    return {
+        name: (value.dtype, value.shape, value.tolist()) if isinstance(value, torch.Tensor) else value
+        for name, value in values.items()
+    }
+
+
 def setting_of(label: str) -> Setting:
     return next(one for one in (*SCHEMES, *ATTACKS) if one.label == label)
 
@@ -116,7 +125,8 @@ def test_the_fresh_mark_is_present_and_an_innocent_model_is_not_accused(
 ) -> None:
     scheme: Scheme = made(label)
     exhibit = lab.embed(scheme)
-    pools = {"clean": [lab.observe(scheme, null, exhibit.key) for null in nulls]}
+    few = nulls[:4] if scheme.null_law == "redrawn" else nulls  # those in which hundreds of keys are drawn anew
+    pools = {"clean": [lab.observe(scheme, null, exhibit.key) for null in few]}
     fresh = weigh(lab.observe(scheme, exhibit), pools, ALPHA)
     if not expected_failure(label):
         assert fresh.state == "present"
@@ -135,8 +145,11 @@ def test_what_is_declared_to_fail_does_for_some_seed(lab: Lab, nulls: list[Exhib
 
     def found(replicate: int) -> bool:
         exhibit = lab.embed(scheme, replicate)
+        seen = lab.observe(scheme, exhibit)
+        if seen["channels"][seen["evidence"]].get("law") and weigh(seen, {}, ALPHA).state != "present":
+            return False  # whatever unmarked nets show
         pool = [lab.observe(scheme, null, exhibit.key) for null in nulls[:8]]
-        return weigh(lab.observe(scheme, exhibit), {"clean": pool}, ALPHA).state == "present"
+        return weigh(seen, {"clean": pool}, ALPHA).state == "present"
 
     assert not all(found(replicate) for replicate in range(6))
 
@@ -203,7 +216,7 @@ def test_the_key_is_admissible_and_survives_storage(lab: Lab, tmp_path: Path, la
     checksum = artefacts.write(path, "x", exhibit.key)
     again = artefacts.read_key(path, "x", checksum, scheme.key_type)
     assert type(again) is type(exhibit.key)
-    assert lab.observe(scheme, exhibit, again) == lab.observe(scheme, exhibit)
+    assert fields_of(again) == fields_of(exhibit.key)
     assert scheme.admissible(again) == found
     assert artefacts.write(tmp_path / "y.key.safetensors", "x", again) == checksum
 

@@ -180,16 +180,22 @@ def test_an_identity_read_in_part_reaches_what_it_would_in_full(lab, own):
     assert found == [total(sign) >= own for sign in signs]
 
 
-def test_drawing_stops_at_the_fifth_that_reaches_the_total(lab):
+def test_drawing_stops_at_the_fifth_that_reaches_the_total_or_after_99(lab):
     """A net that reads every signature: none beyond the first 19. One that reads few: the last that was drawn does."""
     law = LABELS.observe(OnlyLabels(), lab.embed(SCHEME).key, court(lab)).record()["channels"]["challenges"]
     assert law["law"].get("more", 0) == 0
     marked, judge = lab.embed(SCHEME), court(lab)
     challenges = Data(judge_patches(300, (1, 16, 16), judge.rng), torch.arange(300) % 5 + 1)
     suspect = lab.suspect(marked.service, "probabilities", court(lab))
-    more, reached = SCHEME.further_identities(suspect, marked.key, judge, challenges, 20, 5)
+
+    def further(own, reached):
+        return SCHEME.further_identities(suspect, marked.key, judge, challenges, own, reached)
+
+    more, reached = further(own=10, reached=0)
     assert reached == 5
-    assert 5 <= more < 980
+    assert 5 <= more < 80
+    assert further(own=300, reached=1) == (80, 0)  # rank 2 of 100 at the least
+    assert further(own=300, reached=0) == (980, 0)
 
 
 def test_finetuning_starts_at_the_host(lab):
