@@ -10,11 +10,12 @@ from torch import nn
 from benchmark import contract as wm
 
 STEPS = 6  # that an epoch takes at least
+HALVES = 6  # of a rate that falls in steps: as long at each, and half as high as before
 
 
 @dataclass(frozen=True)
 class Finetune(wm.Attack):
-    """The stolen net is trained on with the thief's own labelled images: last layer or all, kept or redrawn.
+    """The stolen net is trained on with the thief's own images: last layer or all, kept or redrawn.
 
     Adi et al. 2018, section 6: FTLL trains the last layer, FTAL all layers; RTLL and RTAL redraw the last layer
     first. As in the authors' code the rate is constant; it starts with the attack, never from a checkpoint's epoch.
@@ -22,6 +23,10 @@ class Finetune(wm.Attack):
     here all but the head is in eval mode. They plug the owner's head back before they verify; here the suspect is
     what the thief serves. Nets that derive their scales (passports) are folded first, as DeepIPR's attack does. An
     epoch is six steps at least: to whoever has few labelled images they come several times, all in every batch.
+
+    A high constant rate costs the thief accuracy that one which falls gives back: `cosine`, or `step`, halved after
+    each sixth of the epochs (Gan et al. 2023, APP: 0.05 halved at 5, 10, ... 25 of 30 epochs). With `data=bought` his
+    images without labels join in, with those that the service gives.
     Other papers' rows: `lr=1e-05,epochs=30,optimiser=adam` with a tenth of the data (Kallas & Furon 2022, RoSe);
     `lr=0.001,epochs=200` with 30 % of it (Jebreel et al. 2021, KeyNet).
     """
@@ -34,16 +39,25 @@ class Finetune(wm.Attack):
     settings = ("mode=ftll", "mode=ftal", "mode=ftal,lr=0.05,epochs=20", "mode=rtll", "mode=rtal")
 
     mode: Literal["ftll", "ftal", "rtll", "rtal"] = wm.parameter("ftal", "fine-tune or retrain, the last layer or all")
-    lr: float = wm.parameter(0.01, "learning rate, constant", low=0.0)
-    epochs: int = wm.parameter(10, "passes over the thief's labelled images", low=1)
+    lr: float = wm.parameter(0.01, "learning rate at its highest", low=0.0)
+    epochs: int = wm.parameter(10, "passes over the images", low=1)
     optimiser: Literal["sgd", "adam"] = wm.parameter("sgd", "with momentum, or Adam")
+    schedule: Literal["constant", "cosine", "step"] = wm.parameter("constant", "how the rate falls; step: by halves")
+    data: Literal["labelled", "bought"] = wm.parameter("labelled", "his labelled images; or all, by bought labels")
 
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)
         if self.mode in ("rtll", "rtal"):
             redrawn = wm.head(thief.assemble(wm.Net.of(model).spec))
             wm.head(model).load_state_dict(redrawn.state_dict())
-        recipe = thief.recipe(lr=self.lr, optimiser=self.optimiser, schedule="constant")
-        steps = max(1, len(thief.data) // recipe.batch)  # of a pass; fewer images than a batch are one batch
-        recipe = replace(recipe, epochs=self.epochs * -(-STEPS // steps))
-        return thief.fit(model, recipe, only=wm.head(model) if self.mode in ("ftll", "rtll") else None)
+        data = thief.data if self.data == "labelled" else thief.annotated
+        schedule = "cosine" if self.schedule == "cosine" else "constant"
+        recipe = thief.recipe(lr=self.lr, optimiser=self.optimiser, schedule=schedule)
+        steps = max(1, len(data) // recipe.batch)  # of a pass; fewer images than a batch are one batch
+        epochs, only = self.epochs * -(-STEPS // steps), wm.head(model) if self.mode in ("ftll", "rtll") else None
+        falls = HALVES if self.schedule == "step" else 1
+        for fall, until in enumerate(epochs * (fall + 1) // falls for fall in range(falls)):
+            passes = until - epochs * fall // falls
+            if passes:
+                thief.fit(model, replace(recipe, lr=self.lr / 2**fall, epochs=passes), data=data, only=only)
+        return model
