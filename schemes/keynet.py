@@ -16,7 +16,7 @@ SIDE = 5  # pixels of a signature's edge
 PLACES = 5  # the corners, row by row, and the top middle; number 0 is no signature, or not the owner's
 LEAST = 16  # pixels: three signatures side by side, and one to spare
 OTHER_IDENTITIES = 19  # other identities whose signatures the judge reads in every challenge
-MOST_IDENTITIES = 999  # whom the judge tries in all: 1/alpha - 1 at alpha 0.001
+MOST_IDENTITIES = 999  # whom a judge who sees probabilities tries in all: 1/alpha - 1 at alpha 0.001
 _SOME_IDENTITIES = 99  # of them in any case, or until _ENOUGH read as well as the claimed one: then it is ordinary
 _ENOUGH = 5  # after the first 99, one is enough: p can't fall to alpha any more
 _LEAST_READ = 10  # challenges that an identity is read in at a time
@@ -125,7 +125,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         own = int((signed == places).sum())
         reached = sum(total >= own for total in totals)
         more = self.further_identities(suspect, key, court, wm.Data(carriers, places), own, reached)
-        fresh = wm.redrawn(totals, *more, MOST_IDENTITIES)
+        fresh = wm.redrawn(totals, *more, self.most_identities)
         channels = {
             "challenges": wm.Channel(signed == places, fresh),
             # a hit: taken for what it is; printed, never counted
@@ -149,6 +149,11 @@ class KeyNet(wm.Scheme[KeyNetKey]):
     def with_head(self, key: KeyNetKey, weight: Tensor, bias: Tensor) -> KeyNetKey:
         return replace(key, weight=weight.detach().cpu().clone(), bias=bias.detach().cpu().clone())
 
+    @property
+    def most_identities(self) -> int:
+        """Whom the judge tries where none reads as well: by labels, which show little, no 999 nearly whole readings."""
+        return MOST_IDENTITIES if self.answers == "probabilities" else _SOME_IDENTITIES
+
     def further_identities(
         self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, own: int, reached: int
     ) -> tuple[int, int]:
@@ -161,7 +166,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         first, more = reached, 0
         challenges = challenges.take(torch.randperm(self.challenges, generator=court.rng))
         at_a_time = OTHER_IDENTITIES * self.challenges // max(_LEAST_READ, self.challenges - own + 1)
-        for most, enough in ((_SOME_IDENTITIES, _ENOUGH), (MOST_IDENTITIES, 1)):
+        for most, enough in ((_SOME_IDENTITIES, _ENOUGH), (self.most_identities, 1)):
             while reached < enough and (left := most - OTHER_IDENTITIES - more):
                 signs = [signature(key.identity, wm.secret(court.rng)) for _ in range(min(at_a_time, left))]
                 for good in self.which_reach(suspect, key, court, challenges, own, torch.stack(signs)):
