@@ -37,7 +37,12 @@ from leaderboard.judge.evidence import weigh
 
 REGISTRY = Registry.discover()
 SCHEMES = select_schemes("all", REGISTRY)
-ATTACKS = select_attacks("all", REGISTRY)
+# one setting of each attack, and those that take another way through its code
+ATTACKS = select_attacks(
+    "all,finetune(mode=rtal),quantize(bits=8,activations=true),rearrange(how=fold),transfer(task=shapes),"
+    "distill(architecture=resnet8),fake1(passports=trained),surrogate(loss=adversarial),surrogate(loss=perceptual)",
+    REGISTRY,
+)
 ALPHA = 1e-3
 
 

@@ -86,8 +86,10 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
         for trait, value in declaration.traits.items():
             if trait not in ("settings", *expected) and value not in ("", ()):
                 options.say(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
-        shown = " | ".join(setting or "defaults" for setting in declaration.traits["settings"])
-        options.say(f'"all" runs: {shown}')
+        settings = [setting or "defaults" for setting in declaration.traits["settings"]]
+        if declaration.role == "attack":
+            options.say(f'"all" runs: {settings[0]}')
+        options.say(f'"{"grid" if declaration.role == "attack" else "all"}" runs: {" | ".join(settings)}')
         for trait, said in expected.items():
             for setting, reason in declaration.traits.get(trait, {}).items():
                 options.say(f"{said}: {setting or 'defaults'}: {reason}")

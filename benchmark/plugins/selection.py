@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.plugins.parameters import SETTING, Declaration, PluginRole, split_text
+from benchmark.plugins.parameters import SETS, SETTING, Declaration, PluginRole, split_text
 from benchmark.plugins.registry import Registry
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS, Access, least
 
@@ -118,16 +118,16 @@ def select_schemes(text: str, registry: Registry) -> tuple[Setting, ...]:
 def select_attacks(text: str, registry: Registry) -> tuple[Setting, ...]:
     """The settings that `--attacks` names, in its order, each once; raises BenchError.
 
-    Items are separated by commas. `all` and wildcards stand for the settings that the plug-ins declare, a bare
-    name for its defaults, `prune(amount=0.8)` for exactly that, `prune+jpeg(quality=75)` for a chain. One number of
-    an item may be swept, `prune(amount=0.1..0.9:0.1)+jpeg`: a setting for each value. Its streams have no strength in
-    their names, so all of them draw the same random numbers.
+    Items are separated by commas. `all` stands for one setting of every attack, the first that it declares; `grid` and
+    wildcards for all that are declared; a bare name for its defaults, `prune(amount=0.8)` for exactly that,
+    `prune+jpeg(quality=75)` for a chain. One number of an item may be swept, `prune(amount=0.1..0.9:0.1)+jpeg`: a
+    setting for each value. Its streams have no strength in their names, so all of them draw the same random numbers.
     """
     return _select("attack", text, registry)
 
 
 def _select(role: PluginRole, text: str, registry: Registry) -> tuple[Setting, ...]:
-    examples = "all, 'finetune*' or 'prune(amount=0.5)+jpeg'" if role == "attack" else "all or 'adi'"
+    examples = "all, grid, 'finetune*' or 'prune(amount=0.5)+jpeg'" if role == "attack" else "all or 'adi'"
     if not text.strip():
         raise BenchError(f"--{role}s selects nothing: write {examples}")
     chosen: dict[str, Setting] = {}
@@ -172,7 +172,7 @@ def _parts(stage: str) -> tuple[str, str]:
 
 def _numbers(name: str, registry: Registry) -> set[str]:
     """The parameters of an attack that can be swept: its numbers. A text may hold any signs."""
-    if name in ("", "all") or _is_wildcard(name):
+    if name in ("", *SETS) or _is_wildcard(name):
         return set()
     return {one.name for one in registry.find("attack", name).parameters if one.type in ("int", "float")}
 
@@ -202,23 +202,29 @@ def _item(role: PluginRole, item: str, registry: Registry) -> Iterator[Setting]:
         stages = tuple(_stage(role, text, registry) for text in texts)
         _check_chain(item, stages)
         yield Setting(stages)
-    elif item == "all" or (_is_wildcard(item) and not item.endswith(")")):
-        pattern = "*" if item == "all" else item
-        matching = [one for one in registry.of(role) if fnmatch.fnmatchcase(one.name, pattern)]
-        if not matching:
-            known = ", ".join(one.name for one in registry.of(role)) or "none"
-            raise BenchError(f"no {role} matches {item!r}; there are {known}")
-        for one in matching:
-            yield from (Setting((Stage(one, one.read(text)),)) for text in one.traits["settings"])
+    elif item in SETS or (_is_wildcard(item) and not item.endswith(")")):
+        yield from _declared(role, item, registry)
     else:
         yield Setting((_stage(role, item, registry),))
+
+
+def _declared(role: PluginRole, item: str, registry: Registry) -> Iterator[Setting]:
+    """The settings that plug-ins declare: one of each attack for `all`, and else every one."""
+    pattern = "*" if item == "all" or (item == "grid" and role == "attack") else item
+    most = 1 if item == "all" and role == "attack" else None
+    matching = [one for one in registry.of(role) if fnmatch.fnmatchcase(one.name, pattern)]
+    if not matching:
+        known = ", ".join(one.name for one in registry.of(role)) or "none"
+        raise BenchError(f"no {role} matches {item!r}; there are {known}")
+    for one in matching:
+        yield from (Setting((Stage(one, one.read(text)),)) for text in one.traits["settings"][:most])
 
 
 def _stage(role: PluginRole, text: str, registry: Registry) -> Stage:
     name, arguments = _parts(text)
     if not name:
         raise BenchError(f"{text!r} names no {role}: write a name, then its parameters in parentheses")
-    if name == "all" or _is_wildcard(name):
+    if name in SETS or _is_wildcard(name):
         raise BenchError(f"{text!r} can have no parameters and no place in a chain: name one {role}")
     declaration = registry.find(role, name)
     return Stage(declaration, declaration.read(arguments))

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from benchmark.digest.modules import absolute, module_name, module_source
 from benchmark.digest.normal_form import reading
 from benchmark.errors import BenchError
-from benchmark.plugins.parameters import TYPES, Declaration, Origin, Parameter, PluginRole
+from benchmark.plugins.parameters import SETS, TYPES, Declaration, Origin, Parameter, PluginRole
 from benchmark.vocabulary import ACCESS, ATTACK_KINDS, ORACLE_KINDS
 
 LAWS = ("exact", "redrawn", "none")
@@ -201,8 +201,8 @@ class _Class:
             self.fail(node, f"{name} is a base class's parameter: annotate it to change its default")
         if name == "name":
             self.name = self.literal(node, "name")
-            if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name == "all":
-                self.fail(node, f'name must be a word such as "prune", not {self.name!r}; "all" is taken')
+            if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name in SETS:
+                self.fail(node, f'name must be a word such as "prune", not {self.name!r}; {", ".join(SETS)} are taken')
         elif name in _TRAITS[self.role]:
             self.traits[name] = self.known_trait(name, self.literal(node, name), node)
         elif not name.startswith("_") and isinstance(value := _literal(node), str | int | float | tuple):

@@ -20,7 +20,8 @@ class Attack(ABC):
     control); `access`, what it uses of a release, and so gets; `tasks`, the kinds of task it can be run on; `requires`,
     a scheme capability; `target`, "none" when it never looks at the marked model; `evidence`, the channel that decides
     against this attack where the scheme observes it, in place of the scheme's own: for one whose paper reads the mark
-    elsewhere; `settings`, the variants that "all" runs; `file_parameters`, those that name a file or folder; `paper`.
+    elsewhere; `settings`, its variants, of which `--attacks all` runs the first and `--attacks grid` every one;
+    `file_parameters`, those that name a file or folder; `paper`.
     """
 
     name: ClassVar[str]

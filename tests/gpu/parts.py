@@ -48,7 +48,7 @@ class Size:
 FULL = Size(
     device="cuda", trained=PROFILES / "cifar10.toml", judged=PROFILES / "quick.toml",
     epochs=8, rounds=2, cell_rounds=3, attacks=None,
-    watched=("adi(epochs=8)", "none,prune(amount=0.5),finetune(mode=ftal,epochs=20)"), everything=("all", "all"),
+    watched=("adi(epochs=8)", "none,prune(amount=0.5),finetune(mode=ftal,epochs=20)"), everything=("all", "grid"),
     subset=("adi,rose", "none,prune*,quantize*,jpeg*,sign-flip,finetune*"), foreign="adi,passport",
     folders=("watched", "card", "processor"), sampler=NVIDIA_SMI,
 )  # fmt: skip

@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--old", type=Path, required=True, help="source tree of the code to compare with")
     parser.add_argument("--profile", default="quick", help="of the run (default: quick)")
     parser.add_argument("--schemes", default="all", help="of the run (default: all)")
-    parser.add_argument("--attacks", default="all", help="of the run (default: all)")
+    parser.add_argument("--attacks", default="grid", help="of the run (default: grid)")
     parser.add_argument("--workers", default=str(os.cpu_count() or 1), help="jobs at a time (default: one a core)")
     given = parser.parse_args()
     run = ["--profile", given.profile, "--schemes", given.schemes, "--attacks", given.attacks, "--seeds", "1"]

@@ -76,7 +76,7 @@ def ends_ok(job: Job, attempt: int) -> Finished:
     return Finished(job, attempt, "ok", result=dict(found), run=dict(_RAN))
 
 
-def large_plan(cells: int, schemes: str = "all", attacks: str = "all") -> Plan:
+def large_plan(cells: int, schemes: str = "all", attacks: str = "grid") -> Plan:
     """The quick profile's plan of at least so many cells, with the seeds that it takes."""
     registry, profile = Registry.discover([]), load_profile("quick")
     rows, columns = select_schemes(schemes, registry), select_attacks(attacks, registry)

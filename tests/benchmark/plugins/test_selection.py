@@ -151,13 +151,17 @@ def test_schemes_are_not_swept(registry: Registry) -> None:
         select_schemes("adi(triggers=10..20:10)", registry)
 
 
-def test_all_is_every_declared_setting(registry: Registry) -> None:
-    everything = select_attacks("all", registry)
+def test_all_is_the_first_setting_of_each_attack_and_grid_every_one(registry: Registry) -> None:
+    everything = select_attacks("grid", registry)
     assert everything == select_attacks("*", registry)
     assert labels(everything) == [
         "copy", "distil", "falsely", "finetune", "finetune-all", "forge", "jpeg",
         "prune(amount=0.3)", "prune(amount=0.5)", "scratch", "smooth",
     ]  # fmt: skip
+    assert labels(select_attacks("all", registry)) == [one for one in labels(everything) if one != "prune(amount=0.5)"]
+
+
+def test_all_is_every_setting_of_every_scheme(registry: Registry) -> None:
     assert labels(select_schemes("all", registry)) == ["adi(triggers=100)", "adi(triggers=20)", "uchida"]
 
 
@@ -236,6 +240,7 @@ def test_traits_of_a_chain(
         ("fine*(epochs=3)", "name one attack"),
         ("fine*+jpeg", "name one attack"),
         ("all()", "name one attack"),
+        ("grid+jpeg", "name one attack"),
         ("jpeg+prune", "out of order.*jpeg is evasion, prune is removal"),
         ("forge+jpeg", "out of order"),
         ("forge+falsely", "out of order"),
@@ -254,6 +259,7 @@ def test_schemes(registry: Registry) -> None:
         "": "--schemes selects nothing: write all",
         "adi+uchida": "only attacks can be chained",
         "prune": "no scheme is named 'prune'",
+        "grid": "no scheme matches 'grid'; there are adi, uchida",
         "adi(triggers=0)": "adi: triggers must be at least 1",
     }.items():
         with pytest.raises(BenchError, match=words):
