@@ -1,0 +1,1 @@
+"""Thieves who know the scheme, and not the key: its public code draws marks like the owner's."""

@@ -1,0 +1,22 @@
+from attacks.claims.false_triggers import TransferableTriggers
+from leaderboard.judge.evidence import weigh
+from schemes.adi import Adi
+from schemes.rose import Rose
+
+
+def claimed(lab, scheme, attack, search_bits=0):
+    claim = lab.attack(attack, lab.null(20), scheme)
+    seen = lab.observe(scheme, claim)
+    nulls = [lab.observe(scheme, lab.null(index), claim.key) for index in range(4)]
+    assert scheme.admissible(claim.key).bound
+    return weigh(seen, {"clean": nulls}, 1e-3, search_bits=search_bits)
+
+
+def test_triggers_made_on_other_nets_accuse_an_innocent_one_unless_it_is_older(lab):
+    found = claimed(lab, Adi(), TransferableTriggers())
+    assert found.log10_p_key < -6
+    assert claimed(lab, Adi(), TransferableTriggers(eps=0.0)).state != "present"
+
+
+def test_labels_that_hang_on_the_pictures_make_it_a_guess(lab):
+    assert claimed(lab, Rose(), TransferableTriggers()).log10_p_key > -3
