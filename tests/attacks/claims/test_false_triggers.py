@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 from attacks.claims.false_triggers import TransferableTriggers
 from leaderboard.judge.evidence import weigh
 from schemes.adi import Adi
 from schemes.rose import Rose
+
+FALSE = TransferableTriggers()
 
 
 def claimed(lab, scheme, attack, search_bits=0):
@@ -13,10 +17,10 @@ def claimed(lab, scheme, attack, search_bits=0):
 
 
 def test_triggers_made_on_other_nets_accuse_an_innocent_one_unless_it_is_older(lab):
-    found = claimed(lab, Adi(), TransferableTriggers())
+    found = claimed(lab, Adi(), FALSE)
     assert found.log10_p_key < -6
-    assert claimed(lab, Adi(), TransferableTriggers(eps=0.0)).state != "present"
+    assert claimed(lab, Adi(), replace(FALSE, eps=0.0)).state != "present"
 
 
 def test_labels_that_hang_on_the_pictures_make_it_a_guess(lab):
-    assert claimed(lab, Rose(), TransferableTriggers()).log10_p_key > -3
+    assert claimed(lab, Rose(), FALSE).log10_p_key > -3

@@ -14,6 +14,7 @@ from step_tape import taped
 from torch import Tensor
 
 import schemes.deepmodel
+from attacks.adaptive.decoys import TrainAndUnlearn, UnlearnCarriers, UnlearnTriggers
 from attacks.claims.passports import AccessoryBlock, Fake2, Fake3
 from attacks.copies.extraction import Distill, Extract
 from attacks.copies.surrogate import Surrogate
@@ -37,7 +38,8 @@ REPEATED, BITS = Rose(s=8, epochs=2, repeat=4), DeepModelBits(epochs=1)
 SCHEMES = (ADI, Rose(s=8, epochs=2), REPEATED, KeyNet(epochs=2, carriers=64), V1, V3, DEEPMODEL, BITS)
 ATTACKS = (
     (Finetune(epochs=2), ADI), (Finetune(mode="rtll", epochs=2, optimiser="adam", lr=0.001), ADI),
-    (Extract(epochs=2), ADI), (Distill(epochs=2), ADI), (Transfer(epochs=1), ADI),
+    (UnlearnTriggers(decoys=20, epochs=2), ADI), (UnlearnCarriers(decoys=64, epochs=1), KeyNet(epochs=2, carriers=64)),
+    (TrainAndUnlearn(epochs=1), REPEATED), (Extract(epochs=2), ADI), (Distill(epochs=2), ADI), (Transfer(epochs=1), ADI),
     (Transfer(epochs=1, task="shapes", pictures=40), ADI), (Overwrite(epochs=1), KeyNet()),
     (Fake2(epochs=2), V1), (Fake3(epochs=2), V1), (AccessoryBlock(epochs=2), V1),
     (Surrogate(epochs=1, augment=True), DEEPMODEL), (Surrogate(epochs=1, loss="adversarial"), DEEPMODEL),
