@@ -82,15 +82,6 @@ def same(one: Service, other: Service) -> bool:
     )
 
 
-def fields_of(key: Any) -> dict[str, Any]:
-    """A key's fields; tensors as their type, shape and numbers."""
-    values = {one.name: getattr(key, one.name) for one in dataclasses.fields(key)}
-    return {
-        name: (value.dtype, value.shape, value.tolist()) if isinstance(value, torch.Tensor) else value
-        for name, value in values.items()
-    }
-
-
 def setting_of(label: str) -> Setting:
     return next(one for one in (*SCHEMES, *ATTACKS) if one.label == label)
 
@@ -221,9 +212,8 @@ def test_the_key_is_admissible_and_survives_storage(lab: Lab, tmp_path: Path, la
     checksum = artefacts.write(path, "x", exhibit.key)
     again = artefacts.read_key(path, "x", checksum, scheme.key_type)
     assert type(again) is type(exhibit.key)
-    assert fields_of(again) == fields_of(exhibit.key)
     assert scheme.admissible(again) == found
-    assert artefacts.write(tmp_path / "y.key.safetensors", "x", again) == checksum
+    assert artefacts.write(tmp_path / "y.key.safetensors", "x", again) == checksum  # so every field is what it was
 
 
 @schemes

@@ -42,11 +42,10 @@ class _Decoys(wm.Attack):
 class UnlearnTriggers(_Decoys):
     """Triggers that the thief draws by the scheme's public rule, unlearnt in the hope that the owner's go with them.
 
-    The adaptive thief of Adi et al. 2018, section 6, who knows how triggers are made and not which: the cross-entropy to
-    even answers is that of Neural Dehydration (Lu et al. 2024), whose thief must first invert the net to find what to
-    unlearn. Where triggers look alike and like no image of the task, what is learnt of some holds for all; where they
-    are images of the task (RoSe), even answers to the thief's own cost him the task. His images bear the labels that he
-    has, or buys from the service.
+    A thief who knows how triggers are made and not which. The cross-entropy to even answers is that of Neural
+    Dehydration (Lu et al. 2024), whose thief must first invert the net to find what to unlearn. Where triggers look
+    alike and like no image of the task, what is learnt of some holds for all; where they are images of the task (RoSe),
+    even answers to the thief's own cost him the task. His images bear the labels that he has, or buys from the service.
     """
 
     name = "unlearn-triggers"
@@ -115,11 +114,12 @@ class TrainAndUnlearn(wm.Attack):
     epochs: int = wm.parameter(20, "passes over the thief's images, in each", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
-        if not isinstance(thief.scheme, wm.OverwriteScheme):
+        scheme: wm.TriggerScheme = thief.scheme
+        if not isinstance(scheme, wm.OverwriteScheme):
             raise wm.NotApplicable("the scheme can't be trained into a net that exists")
         model, images, key = wm.plain(thief.model), thief.annotated, thief.keygen()
         own = thief.scheme.triggers(key)
         before = wm.Data(own.x, thief.ask(own.images(), "labels").cpu()).to(thief.device)
         recipe = thief.recipe(lr=self.lr, epochs=self.epochs)
-        marked = thief.scheme.mark(thief.as_owner(wm.Net.of(model)), model, key, recipe).model
+        marked = scheme.mark(thief.as_owner(wm.Net.of(model)), model, key, recipe).model
         return thief.fit(marked, recipe, data=images, beside=[wm.BatchSource.of(before, recipe.batch)])

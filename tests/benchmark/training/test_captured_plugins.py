@@ -34,12 +34,14 @@ from schemes.rose import Rose
 
 ADI, DEEPMODEL = Adi(n=20, k=4, epochs=2), DeepModel(epochs=1, tuning=1)
 V1, V3 = Passport(epochs=2), Passport(epochs=2, version="v3", n=20, k=4)
+KEYNET = KeyNet(epochs=2, carriers=64)
 REPEATED, BITS = Rose(s=8, epochs=2, repeat=4), DeepModelBits(epochs=1)
-SCHEMES = (ADI, Rose(s=8, epochs=2), REPEATED, KeyNet(epochs=2, carriers=64), V1, V3, DEEPMODEL, BITS)
+SCHEMES = (ADI, Rose(s=8, epochs=2), REPEATED, KEYNET, V1, V3, DEEPMODEL, BITS)
 ATTACKS = (
     (Finetune(epochs=2), ADI), (Finetune(mode="rtll", epochs=2, optimiser="adam", lr=0.001), ADI),
-    (UnlearnTriggers(decoys=20, epochs=2), ADI), (UnlearnCarriers(decoys=64, epochs=1), KeyNet(epochs=2, carriers=64)),
-    (TrainAndUnlearn(epochs=1), REPEATED), (Extract(epochs=2), ADI), (Distill(epochs=2), ADI), (Transfer(epochs=1), ADI),
+    (UnlearnTriggers(decoys=20, epochs=2), ADI), (UnlearnCarriers(decoys=64, epochs=1), KEYNET),
+    (TrainAndUnlearn(epochs=1), REPEATED), (Extract(epochs=2), ADI), (Distill(epochs=2), ADI),
+    (Transfer(epochs=1), ADI),
     (Transfer(epochs=1, task="shapes", pictures=40), ADI), (Overwrite(epochs=1), KeyNet()),
     (Fake2(epochs=2), V1), (Fake3(epochs=2), V1), (AccessoryBlock(epochs=2), V1),
     (Surrogate(epochs=1, augment=True), DEEPMODEL), (Surrogate(epochs=1, loss="adversarial"), DEEPMODEL),
