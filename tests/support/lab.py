@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -47,6 +48,12 @@ class Lab:
         self.null = cache(self._null)
         self.attack = cache(self.attack_afresh)
         self.observe = cache(self._observe)
+
+    def hasty(self) -> Lab:
+        """This lab, where whoever trains by the profile's recipe does so for one epoch."""
+        lab = copy(self)
+        lab.context = replace(self.context, recipe=replace(self.context.recipe, epochs=1))
+        return lab
 
     def _exhibit(self, service: Any, key: Any = None, cost: Any = None) -> Exhibit:
         import torch
