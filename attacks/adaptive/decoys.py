@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,33 +12,24 @@ from torch import Tensor, nn
 from benchmark import contract as wm
 
 
-class _Decoys(wm.Attack):
-    """Fine-tuning on the thief's images, with decoys in every batch whose answer is to be even over all classes."""
+def blinded(thief: wm.Thief, pictures: Tensor, recipe: wm.Recipe) -> nn.Module:
+    """The stolen net, trained on with the thief's images, and with as many of uint8 `pictures` (N, C, H, W) in each
+    batch, whose answer is to be even over all classes.
+    """
+    model = wm.plain(thief.model)
+    even = torch.full((len(pictures), thief.task.classes), 1 / thief.task.classes)
 
-    decoys: int
-    lr: float
-    epochs: int
+    def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        (x, y), (decoys, none) = batches
+        task, answers = model(torch.cat([x, decoys])).split([len(x), len(decoys)])
+        return F.cross_entropy(task, y) + F.cross_entropy(answers, none)
 
-    @abstractmethod
-    def pictures(self, thief: wm.Thief) -> Tensor:
-        """`decoys` pictures or more, uint8 (N, C, H, W)."""
-
-    def run(self, thief: wm.Thief) -> nn.Module:
-        model, pictures = wm.plain(thief.model), self.pictures(thief)
-        even = torch.full((len(pictures), thief.task.classes), 1 / thief.task.classes)
-        recipe = thief.recipe(lr=self.lr, epochs=self.epochs)
-
-        def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-            (x, y), (decoys, none) = batches
-            task, answers = model(torch.cat([x, decoys])).split([len(x), len(decoys)])
-            return F.cross_entropy(task, y) + F.cross_entropy(answers, none)
-
-        beside = [wm.BatchSource(pictures.to(thief.device), even.to(thief.device), recipe.batch)]
-        return thief.fit(model, recipe, data=thief.annotated, beside=beside, step=step)
+    beside = [wm.BatchSource(pictures.to(thief.device), even.to(thief.device), recipe.batch)]
+    return thief.fit(model, recipe, data=thief.annotated, beside=beside, step=step)
 
 
 @dataclass(frozen=True)
-class UnlearnTriggers(_Decoys):
+class UnlearnTriggers(wm.Attack):
     """Triggers that the thief draws by the scheme's public rule, unlearnt in the hope that the owner's go with them.
 
     A thief who knows how triggers are made and not which. The cross-entropy to even answers is that of Neural
@@ -59,16 +49,16 @@ class UnlearnTriggers(_Decoys):
     lr: float = wm.parameter(0.1, "learning rate at its peak", low=0.0)
     epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
-    def pictures(self, thief: wm.Thief) -> Tensor:
+    def run(self, thief: wm.Thief) -> nn.Module:
         scheme: wm.TriggerScheme = thief.scheme
         found = [scheme.triggers(thief.keygen()).x]
         while len(found) * len(found[0]) < self.decoys:
             found.append(scheme.triggers(thief.keygen()).x)
-        return torch.cat(found)
+        return blinded(thief, torch.cat(found), thief.recipe(lr=self.lr, epochs=self.epochs))
 
 
 @dataclass(frozen=True)
-class UnlearnCarriers(_Decoys):
+class UnlearnCarriers(wm.Attack):
     """Public carriers that the thief signs with signatures of his own, unlearnt in the hope that the owner's goes, too.
 
     Jebreel et al. 2021 (KeyNet) keep the private head secret, and the owner's signature; that signatures are 5x5 digits
@@ -88,11 +78,12 @@ class UnlearnCarriers(_Decoys):
     lr: float = wm.parameter(0.02, "learning rate at its peak", low=0.0)
     epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
-    def pictures(self, thief: wm.Thief) -> Tensor:
+    def run(self, thief: wm.Thief) -> nn.Module:
         scheme: wm.CarrierScheme = thief.scheme
         each = -(-self.decoys // self.identities)
         keys = [thief.keygen() for _ in range(self.identities)]
-        return torch.cat([scheme.signed_carriers(key, each, thief.task.shape, thief.rng).x for key in keys])
+        signed = [scheme.signed_carriers(key, each, thief.task.shape, thief.rng).x for key in keys]
+        return blinded(thief, torch.cat(signed), thief.recipe(lr=self.lr, epochs=self.epochs))
 
 
 @dataclass(frozen=True)
