@@ -3,7 +3,7 @@
 | for | names |
 | --- | --- |
 | a scheme | Scheme, parameter, Marked; capabilities: TriggerScheme, OverwriteScheme, PassportScheme, CarrierScheme |
-| its key | Key, field (the form of a field), secret, prf_bits, prf_labels, commit, root_of, published_root |
+| its key | Key, field (its form), secret, prf_bits, prf_labels, prf_normals, commit, root_of, published_root |
 | what it observes | Observations, Channel, Gate; null distributions: binomial, poisson_binomial, redrawn; Admission |
 | an attack | Attack, OracleAttack, AttackResult, Access; Draws, what a random filter draws from |
 | the parties | Party, Owner, Thief, Insider, Suspect, Court |
@@ -23,7 +23,7 @@ from benchmark.architectures.fusing import fused, unfused
 from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
 from benchmark.architectures.net import Net, build
 from benchmark.crypto.commitment import commit, published_root, root_of
-from benchmark.crypto.prf import prf_bits, prf_labels, secret
+from benchmark.crypto.prf import prf_bits, prf_labels, prf_normals, secret
 from benchmark.data.image_files import pictures
 from benchmark.data.photographs import photographs
 from benchmark.data.splits import Data, as_bytes, as_float
@@ -50,5 +50,6 @@ __all__ = [
     "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images",
     "as_bytes", "as_float", "binomial", "build", "builder", "channel_groups", "commit", "conv3x3", "conv_blocks",
     "entering", "field", "fused", "head", "logits", "normalisation", "parameter", "photographs", "pictures", "plain",
-    "poisson_binomial", "prf_bits", "prf_labels", "published_root", "redrawn", "root_of", "secret", "unfused",
+    "poisson_binomial", "prf_bits", "prf_labels", "prf_normals", "published_root", "redrawn", "root_of", "secret",
+    "unfused",
 ]  # fmt: skip

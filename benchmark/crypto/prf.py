@@ -1,4 +1,4 @@
-"""Labels and bits that follow from a secret: HMAC-SHA256 in counter mode, so nobody can choose them."""
+"""Labels, bits and normal numbers that follow from a secret: HMAC-SHA256 in counter mode, so nobody can choose them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 _BLOCK = 32  # bytes of one SHA-256 digest
+_QUANTILES = 2**16  # of the normal law: the outermost lie 4.33 standard deviations out
 
 
 def prf_bytes(secret: bytes, message: bytes, n: int, start: int = 0) -> bytes:
@@ -50,6 +51,12 @@ def prf_labels(secret: bytes, message: bytes, n: int, classes: int) -> Tensor:
         drawn = np.concatenate([drawn, words[words < limit] % classes])
         start += blocks
     return torch.from_numpy(drawn[:n])
+
+
+def prf_normals(secret: bytes, message: bytes, n: int) -> Tensor:
+    """`n` independent standard normal numbers, float32 (n,): 65,536 quantiles, all equally likely."""
+    ranks = prf_labels(secret, message, n, _QUANTILES)
+    return torch.special.ndtri((ranks + 0.5) / _QUANTILES).float()
 
 
 def secret(rng: torch.Generator, length: int = 32) -> bytes:

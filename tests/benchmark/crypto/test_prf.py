@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmark.crypto.prf import prf_bits, prf_bytes, prf_labels
+from benchmark.crypto.prf import prf_bits, prf_bytes, prf_labels, prf_normals
 
 SECRET = bytes(range(32))
 
@@ -86,3 +86,12 @@ def test_label_types_and_limits():
     for classes in (0, 65537):
         with pytest.raises(ValueError, match="1 to 65536"):
             prf_labels(SECRET, b"m", 3, classes)
+
+
+def test_normal_numbers_have_the_normal_law_and_no_infinity():
+    drawn = prf_normals(bytes(32), b"normal", 200_000)
+    assert drawn.dtype == torch.float32
+    assert stats.kstest(drawn.numpy(), "norm").pvalue > 1e-3
+    assert 4 < float(drawn.abs().max()) < 4.33
+    assert torch.equal(drawn[:100], prf_normals(bytes(32), b"normal", 100))
+    assert abs(float(torch.corrcoef(torch.stack([drawn, prf_normals(bytes(32), b"other", 200_000)]))[0, 1])) < 0.01

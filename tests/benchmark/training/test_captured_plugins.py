@@ -26,6 +26,7 @@ from benchmark.data.splits import Data, Splits
 from benchmark.training import capture
 from benchmark.training.engine import Engine
 from schemes.adi import Adi
+from schemes.content import Content
 from schemes.deepmodel import DeepModel
 from schemes.deepmodel_bits import DeepModelBits
 from schemes.keynet import KeyNet
@@ -36,7 +37,10 @@ ADI, DEEPMODEL = Adi(n=20, k=4, epochs=2), DeepModel(epochs=1, tuning=1)
 V1, V3 = Passport(epochs=2), Passport(epochs=2, version="v3", n=20, k=4)
 KEYNET = KeyNet(epochs=2, carriers=64)
 REPEATED, BITS = Rose(s=8, epochs=2, repeat=4), DeepModelBits(epochs=1)
-SCHEMES = (ADI, Rose(s=8, epochs=2), REPEATED, KEYNET, V1, V3, DEEPMODEL, BITS)
+SCHEMES = (
+    ADI, Content(n=20, k=4, epochs=2), Rose(s=8, epochs=2), REPEATED, KEYNET, V1, V3, DEEPMODEL,
+    BITS,
+)  # fmt: skip
 ATTACKS = (
     (Finetune(epochs=2), ADI), (Finetune(mode="rtll", epochs=2, optimiser="adam", lr=0.001), ADI),
     (UnlearnTriggers(decoys=20, epochs=2), ADI), (UnlearnCarriers(decoys=64, epochs=1), KEYNET),
