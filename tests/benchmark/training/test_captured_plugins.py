@@ -32,6 +32,7 @@ from schemes.deepmodel_bits import DeepModelBits
 from schemes.keynet import KeyNet
 from schemes.passport import Passport
 from schemes.rose import Rose
+from schemes.uchida import Uchida
 
 ADI, DEEPMODEL = Adi(n=20, k=4, epochs=2), DeepModel(epochs=1, tuning=1)
 V1, V3 = Passport(epochs=2), Passport(epochs=2, version="v3", n=20, k=4)
@@ -39,7 +40,7 @@ KEYNET = KeyNet(epochs=2, carriers=64)
 REPEATED, BITS = Rose(s=8, epochs=2, repeat=4), DeepModelBits(epochs=1)
 SCHEMES = (
     ADI, Content(n=20, k=4, epochs=2), Rose(s=8, epochs=2), REPEATED, KEYNET, V1, V3, DEEPMODEL,
-    BITS,
+    BITS, Uchida(epochs=2),
 )  # fmt: skip
 ATTACKS = (
     (Finetune(epochs=2), ADI), (Finetune(mode="rtll", epochs=2, optimiser="adam", lr=0.001), ADI),
