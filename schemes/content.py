@@ -42,11 +42,11 @@ class ContentKey(wm.Key):
 class Content(wm.Scheme[ContentKey]):
     """A word stamped on images of the task (content), one pattern of noise added to them, or pictures unrelated to it.
 
-    Zhang et al. 2018, section 4.1, the three kinds of watermark; all get one class, which the secret draws. The court
-    asks `n` triggers that the net never saw: images that the owner holds back, with the pattern on them. The paper asks
-    the images of training, which shows what was learnt by heart as well. The word is a random block of white cells
-    drawn by the secret, where the paper writes "TEST" in grey; procedural pictures stand for the paper's images of
-    another data set. The paper adds stamped copies to the training set; here `k` of them join each batch.
+    Zhang et al. 2018, the three kinds of watermark; all get one class, which the secret draws. The court asks `n`
+    triggers that the net never saw (the paper counts these apart from those of training): images that the owner holds
+    back, with the pattern on them. The word is a random block of white cells drawn by the secret, where the paper
+    writes "TEST"; procedural pictures stand for the paper's images of another data set. The paper adds stamped copies
+    to the training set; here `k` of them join each batch.
 
     With one class for all there is no law of a fresh key: an unmarked net may answer stamped images, and pictures of
     another kind above all, with that class, so what counts is what unmarked nets score. `labels=secret` is no part of

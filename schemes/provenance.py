@@ -52,6 +52,7 @@ class Provenance(wm.Scheme[ProvenanceKey]):
     def keygen(self, party: wm.Party, rng: torch.Generator) -> ProvenanceKey:
         """The party's own net: there is nothing to draw but what salts its commitment."""
         net = party.host if isinstance(party, wm.Owner) else party.fit(party.build())
+        wm.channel_groups(net, party.task.shape)  # refused now, not in court
         return ProvenanceKey(secret=wm.secret(rng), net=wm.Net.of(net), shape=party.task.shape)
 
     def rebind(self, key: ProvenanceKey, secret: bytes) -> ProvenanceKey:
