@@ -41,7 +41,7 @@ def test_a_bit_is_the_sign_of_a_row_of_the_matrix_times_the_mean_kernel(lab: Any
     assert matrix(marked.key).shape == (128, 32 * 9)
 
 
-@pytest.mark.parametrize("how", ["permute", "scale", "all"])
+@pytest.mark.parametrize("how", ["permute", "all"])
 def test_rearranging_takes_the_bits_to_chance_and_alignment_gives_them_back(lab: Any, how: Any) -> None:
     marked = lab.embed(SCHEME)
     moved = lab.attack(Rearrange(how), marked, SCHEME)
