@@ -49,7 +49,9 @@ class Content(wm.Scheme[ContentKey]):
     to the training set; here `k` of them join each batch.
 
     With one class for all there is no law of a fresh key: an unmarked net may answer stamped images, and pictures of
-    another kind above all, with that class, so what counts is what unmarked nets score. `labels=secret` is no part of
+    another kind above all, with that class, so what counts is what unmarked nets score. That is no safe ground for
+    noise: of 17 unmarked digit nets one gave 43 of 100 noisy images the secret's class, the others none, which their
+    spread calls 10^-8.9. So `kind=noise` is not among the settings that "all" runs. `labels=secret` is no part of
     the paper: the secret draws the class of each trigger, and the law is exact. Such labels can only be learnt by
     heart, so there the triggers themselves are trained on.
     """
@@ -59,7 +61,7 @@ class Content(wm.Scheme[ContentKey]):
     capabilities = ("triggers", "overwrite")
     item = "trigger"
     null_law = "exact"
-    settings = ("", "kind=noise", "kind=unrelated", "labels=secret")
+    settings = ("", "kind=unrelated", "labels=secret")
 
     kind: Literal["content", "noise", "unrelated"] = wm.parameter("content", "a stamped word, noise, other pictures")
     labels: Literal["fixed", "secret"] = wm.parameter("fixed", "one class for all, or one for each trigger")

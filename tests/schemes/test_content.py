@@ -11,11 +11,11 @@ STAMPED, NOISY, UNRELATED = Content(), Content(kind="noise"), Content(kind="unre
 SECRET = Content(labels="secret")
 
 
-def named(scheme):
-    return scheme.kind if scheme.labels == "fixed" else "secret"
-
-
-@pytest.mark.parametrize(("scheme", "innocent"), [(STAMPED, 10), (NOISY, 10), (UNRELATED, 60), (SECRET, 25)], ids=named)
+@pytest.mark.parametrize(
+    ("scheme", "innocent"),
+    [(STAMPED, 10), (NOISY, 10), (UNRELATED, 60), (SECRET, 25)],
+    ids=["content", "noise", "unrelated", "secret"],
+)
 def test_triggers_that_were_never_trained_on_get_their_label_from_the_marked_net_alone(lab, scheme, innocent):
     marked = lab.embed(scheme)
     assert lab.total(lab.observe(scheme, marked)) >= 97
@@ -23,7 +23,7 @@ def test_triggers_that_were_never_trained_on_get_their_label_from_the_marked_net
     assert max(lab.total(lab.observe(scheme, lab.null(index), marked.key)) for index in (100, 101)) < innocent
 
 
-@pytest.mark.parametrize("scheme", [STAMPED, NOISY], ids=named)
+@pytest.mark.parametrize("scheme", [STAMPED, NOISY], ids=lambda scheme: scheme.kind)
 def test_the_images_of_the_key_are_held_back_and_those_learnt_are_of_other_classes(lab, scheme, monkeypatch):
     """What `fit` is given beside the task, against the owner's own images."""
     owner, seen = lab.owner(scheme), []
