@@ -92,7 +92,7 @@ class Provenance(wm.Scheme[ProvenanceKey]):
         groups = wm.channel_groups(delivered, key.shape)
         layers = filters(delivered, found, groups)
         own = alike(layers, [torch.arange(group.size)[None] for group in groups])[0]
-        channels = {"filters": wm.Channel(own, ranked(layers, groups, float(own.mean()), court.rng))}
+        channels = {"filters": wm.Channel(own, wm.redrawn(*ranked(layers, groups, float(own.mean()), court.rng), MOST))}
         views = ("filters_aligned",) if court.reference else ()
         for view in views:
             turned = suspect.aligned({})
@@ -157,12 +157,14 @@ def orders(groups: Sequence[wm.ChannelGroup], count: int, rng: torch.Generator) 
 
 def ranked(
     layers: Sequence[Filters], groups: Sequence[wm.ChannelGroup], own: float, rng: torch.Generator
-) -> wm.NullDistribution:
-    """The totals of the delivered net in random orders, drawn until `ENOUGH` of them reach the suspect's `own`."""
+) -> tuple[list[float], int, int]:
+    """The totals of the delivered net in the first random orders; how many more were drawn, until `ENOUGH` reached the
+    suspect's `own`; and how many of these more did.
+    """
     at_once = max(1, AT_ONCE // sum(layer.delivered.numel() for layer in layers))
     totals: list[float] = []
     while len(totals) < MOST and (len(totals) < FIRST or sum(total >= own for total in totals) < ENOUGH):
         totals += alike(layers, orders(groups, min(at_once, MOST - len(totals)), rng)).mean(1).tolist()
     reached = list(accumulate(total >= own for total in totals))
     stop = next((n for n in range(FIRST, len(totals)) if reached[n - 1] >= ENOUGH), len(totals))
-    return wm.redrawn(totals[:FIRST], stop - FIRST, reached[stop - 1] - reached[FIRST - 1], MOST)
+    return totals[:FIRST], stop - FIRST, reached[stop - 1] - reached[FIRST - 1]

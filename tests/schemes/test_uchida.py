@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from attacks.flip import SignFlip
 from attacks.prune import Prune, PruneStructured
 from attacks.rearrange import Rearrange
 from benchmark.contract import prf_bits
@@ -70,7 +69,7 @@ def test_the_order_of_outputs_plays_no_part_and_their_signs_do(lab: Any) -> None
     with torch.no_grad():
         layer.weight.copy_(layer.weight[torch.randperm(64)])
     torch.testing.assert_close(mean_kernel(layer), kernel)
-    assert hits(lab.observe(SCHEME, lab.attack(SignFlip(), marked, SCHEME), marked.key)) < 110
+    assert hits(lab.observe(SCHEME, lab.attack(Rearrange(how="sign"), marked, SCHEME), marked.key)) < 110
 
 
 def test_bits_follow_from_the_secret_and_what_does_not_fit_is_refused(lab: Any) -> None:
