@@ -21,7 +21,7 @@ from leaderboard.judge.summaries import tier, work_share
 from leaderboard.judge.verdicts import BROKEN, NO_BETTER_THAN_SCRATCH, USELESS, WITHSTOOD
 from leaderboard.stats.tails import wilson
 
-TIERS = range(5)  # of work over training one host, as in `summaries.tier`; with the last, whatever it takes
+_TIERS = range(5)  # of work over training one host, as in `summaries.tier`; with the last, whatever it takes
 _NO_OUTCOME = frozenset({"crashed", "timeout", "oom", "not-run"})  # of a member that would have one
 _JUDGED = frozenset({*BROKEN, *WITHSTOOD, "undecided"})
 
@@ -61,7 +61,7 @@ class Meeting:
     cells: Mapping[str, Cell]
     work: Mapping[str, float]
 
-    def outcome(self, up_to: int = TIERS[-1]) -> str | None:
+    def outcome(self, up_to: int = _TIERS[-1]) -> str | None:
         """broken, undecided or withstood, by the members of this cost tier and cheaper ones; None where it is open.
 
         A mark that was never there, and one that held while a member has no outcome, leave it open.
@@ -76,7 +76,7 @@ class Meeting:
         return "undecided" if "undecided" in words else "withstood"
 
     def _tier(self, label: str) -> int:
-        return tier(self.work[label]) if label in self.work else TIERS[-1]
+        return tier(self.work[label]) if label in self.work else _TIERS[-1]
 
     @cached_property
     def broke(self) -> list[str]:
@@ -238,7 +238,7 @@ def _row(name: str, task: str, group: Sequence[Meeting], met: Sequence[Meeting])
         task=task,
         settings=len({one.scheme for one in group}),
         survival=Survival.of(one.outcome() for one in group),
-        up_to=[Survival.of(one.outcome(up_to) for one in group) for up_to in TIERS],
+        up_to=[Survival.of(one.outcome(up_to) for one in group) for up_to in _TIERS],
         fixed=_fixed(group, met),
         useless=sum(one.outcome() == "withstood" and _is_useless(one.cells[label]) for one, label in best),
         left_out=sum(one.outcome() is None for one in group),
