@@ -28,27 +28,27 @@ _JUDGED = frozenset({*BROKEN, *WITHSTOOD, "undecided"})
 
 @dataclass(frozen=True)
 class Survival:
-    """In how many of `seeds` the mark survived: undecided counted as broken (low), and as withstood (high)."""
+    """In how many of `seeds` the mark survived: undecided counted as broken (low), and as withstood (high).
+
+    interval: 95 % (Wilson), wide enough for both ways of counting.
+    """
 
     low: int
     high: int
     seeds: int
+    interval: tuple[float, float]
 
     @classmethod
     def of(cls, words: Iterable[str | None]) -> Survival:
         """Of outcomes, one per seed (and setting); None has none, and is left out."""
         counts = Counter(word for word in words if word is not None)
-        low = counts["withstood"]
-        return cls(low, low + counts["undecided"], counts.total())
+        low, seeds = counts["withstood"], counts.total()
+        high = low + counts["undecided"]
+        return cls(low, high, seeds, (wilson(low, seeds)[0], wilson(high, seeds)[1]))
 
     @property
     def share(self) -> tuple[float, float]:
         return (self.low / self.seeds, self.high / self.seeds) if self.seeds else (0.0, 0.0)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % (Wilson), wide enough for both ways of counting."""
-        return wilson(self.low, self.seeds)[0], wilson(self.high, self.seeds)[1]
 
 
 @dataclass(frozen=True)

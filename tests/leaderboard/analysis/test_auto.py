@@ -178,7 +178,7 @@ def test_every_page_shows_the_number(made: Made) -> None:
     assert "What each member adds" in pages["auto.md"]
     found = document(board)["auto"]
     assert (found["version"], found["members"]) == (3, list(MEMBERS))
-    assert found["families"][0]["survival"] == {"low": 1, "high": 1, "seeds": 2}
+    assert found["families"][0]["survival"] == {"low": 1, "high": 1, "seeds": 2, "interval": list(wilson(1, 2))}
     assert [one["verdict"]["word"] for one in found["best"]] == ["survived", "removed"]
     rows = leaderboard.frame(board)
     rows = rows[rows.attack == "auto"]
