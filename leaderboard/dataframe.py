@@ -7,7 +7,7 @@ docs/data-dictionary.md, all from `COLUMNS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import itemgetter, methodcaller
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from leaderboard.analysis.auto import picks
 from leaderboard.analysis.sweeps import choices
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
@@ -32,7 +33,7 @@ DType = Literal["category", "string", "bool", "boolean", "int64", "Int64", "floa
 class JudgedCell:
     """One judged cell with what its row needs from around it: the entries of its scheme and attack in run.json.
 
-    part: the board of its track.
+    part: the board of its track. member: of the ensemble `auto`, where the row is the ensemble's.
     """
 
     part: Board
@@ -40,6 +41,7 @@ class JudgedCell:
     scheme: Mapping[str, Any]
     attack: Mapping[str, Any]
     chosen: bool
+    member: str | None = None
 
     @property
     def of_a_host(self) -> float | None:
@@ -89,7 +91,8 @@ def find_board(
 
 
 def cells(board: Board) -> pd.DataFrame:
-    """One row per judged cell in the plan's order, then those of thieves with other data than the matrix's.
+    """One row per judged cell in the plan's order, then those of thieves with other data than the matrix's; where the
+    run has the ensemble `auto`, then one more for each scheme and seed, the member's cell that stands for it.
 
     Words are categories in the order in which they occur.
     """
@@ -100,6 +103,11 @@ def cells(board: Board) -> pd.DataFrame:
         JudgedCell(board.part_of(cell), cell, schemes[cell.scheme], attacks.get(cell.attack, {}),
               not cell.innocent and (cell.scheme, cell.attack) in chosen)
         for cell in (*board.cells, *board.beside)
+    ]  # fmt: skip
+    entries += [
+        JudgedCell(board.part_of(cell), replace(cell, attack="auto", kind="auto"), schemes[cell.scheme],
+                   attacks[member], chosen=False, member=member)
+        for member, cell in picks(board)
     ]  # fmt: skip
     return pd.DataFrame({column.name: _series(column, [column.value(one) for one in entries]) for column in COLUMNS})
 
@@ -268,6 +276,8 @@ COLUMNS = (
     _job("suspect", "the unmarked model, where `innocent`"),
     _job("judged", "the examination of the model"),
     _job("nulls", "the examination of the unmarked models"),
+    Column("member", "category", "", "The member whose cell stands for the ensemble, in the rows of `auto` alone.",
+           "member"),
     Column("thiefs_choice", "bool", "", "Whether the thief would choose this setting of a sweep, by his own held-out "
            "images.", "chosen"),
 )  # fmt: skip

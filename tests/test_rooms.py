@@ -113,7 +113,7 @@ def test_plug_ins_import_the_contract_and_each_other_at_most() -> None:
 def test_leaderboard_knows_records_and_the_words_of_a_plan() -> None:
     allowed = (
         "benchmark.errors", "benchmark.vocabulary", "benchmark.description", "benchmark.files",
-        "benchmark.store.records", "benchmark.store.results", "benchmark.store.gc_pause",
+        "benchmark.store.records", "benchmark.store.results", "benchmark.store.gc_pause", "benchmark.store.ensemble",
         "benchmark.store.retry", "benchmark.store.run_description", "benchmark.store.secret",
         "benchmark.plugins.parameters", "benchmark.planning.reproduction", "benchmark.planning.tolerance",
     )  # fmt: skip

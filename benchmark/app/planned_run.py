@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,8 +28,10 @@ from benchmark.planning.null_pools import null_attacks
 from benchmark.planning.plan import Plan, make_plan
 from benchmark.planning.profile import Counts, Profile, load_profile
 from benchmark.planning.reproduction import Reproduction
+from benchmark.plugins.attack_sets import AUTO_VERSION
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, select_attacks, select_schemes
+from benchmark.store.ensemble import DescribedAuto
 from benchmark.store.run_description import DescribedCalibration, DescribedReproduction
 from benchmark.store.secret import digest_of
 from benchmark.vocabulary import JobKind
@@ -101,7 +103,10 @@ class PlannedRun:
         fresh, retry: see `execution.run.carry_out`.
         """
         described = describe(self.plan, self.machine.run, self.command, self.registry.broken)
-        described = replace(described, calibration=self.calibration, reproduction=self.reproduction)
+        described = replace(
+            described, calibration=self.calibration, reproduction=self.reproduction,
+            auto=_auto(self.plan.attacks, self.registry),
+        )  # fmt: skip
         with self.machine.lock(console):
             self._say_if_long(console, fresh)
             carry_out(self.plan.jobs, self.machine, console, described, fresh=fresh, retry=retry)
@@ -254,6 +259,15 @@ def _check_size(scale: str, device: str) -> None:
                 "the full scale is the paper's size, and there is no GPU here: take --scale small, or insist with "
                 "--device cpu"
             )
+
+
+def _auto(attacks: Sequence[Setting], registry: Registry) -> DescribedAuto | None:
+    """The ensemble `auto`, where it is among the attacks whole; a member that can't be used is not."""
+    with suppress(BenchError):
+        members = tuple(one.label for one in select_attacks("auto", registry))
+        if {*members} <= {one.label for one in attacks}:
+            return DescribedAuto(AUTO_VERSION, members)
+    return None
 
 
 def _each(texts: Mapping[str, str], select: Callable[[str], Sequence[Setting]]) -> dict[str, Setting]:

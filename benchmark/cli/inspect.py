@@ -12,6 +12,7 @@ import click
 from benchmark.cli import options
 from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_OK, BenchError, printable
+from benchmark.plugins.attack_sets import AUTO_VERSION, PRESETS
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 
@@ -36,6 +37,7 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
         for d in declarations:
             kind = f"{d.traits['kind']:<20}" if d.role == "attack" else ""
             options.say(f"  {d.name:<{width}}{kind}{_headline(d)}")
+    options.say(f"Sets of attacks: all, grid, {', '.join(f'{name} ({len(some)})' for name, some in PRESETS.items())}")
     options.say(f"Tasks: {', '.join(sorted(TASKS))}, folder:NAME, folder-pairs:NAME")
     options.say(f"Architectures: {', '.join(sorted(ARCHITECTURES))}")
     options.say(f"Profiles: {', '.join(profile_names())}")
@@ -57,10 +59,10 @@ def _headline(declaration: Declaration) -> str:
 @options.PLUGIN
 @options.JSON
 def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
-    """Show a plug-in's parameters, threat model and source; or a task's images, or an architecture's arguments."""
+    """Show a plug-in's parameters, threat model and source; a set's attacks; a task's images; or an architecture."""
     declarations = _all(Registry.discover(plugins))
     matching = [one for one in declarations if one.name == name]
-    other = None if matching else _task(name) or _architecture(name)
+    other = None if matching else _set(name) or _task(name) or _architecture(name)
     if not matching and other is None:
         raise BenchError(f"no scheme, attack, task or architecture is named {name!r}: {_hint(name, declarations)}")
     if as_json:
@@ -101,6 +103,13 @@ def _hint(name: str, declarations: Sequence[Declaration]) -> str:
     from benchmark.data.tasks import TASKS
 
     return did_you_mean(name, {*(one.name for one in declarations), *TASKS, *ARCHITECTURES}, "there are")
+
+
+def _set(name: str) -> dict[str, Any] | None:
+    """What is in a set of attacks, each with its reason; None where no set has the name."""
+    if name not in PRESETS:
+        return None
+    return {"set": f"auto, version {AUTO_VERSION}" if name == "auto" else name, **PRESETS[name]}
 
 
 def _task(name: str) -> dict[str, Any] | None:

@@ -109,7 +109,8 @@ _PLANNING = (
     click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport', 'a*' or 'rose(s=64)'."),
     click.option(
         "--attacks", default="all", show_default=True,
-        help="all: one setting of each; grid: every setting; or such as 'finetune*,prune(amount=0.8)', a chain "
+        help="all: one setting of each; grid: every one; standard: what a reader expects; auto: what schemes are "
+        "ranked by (`bench describe auto`); or such as 'finetune*,prune(amount=0.8)', a chain "
         "'prune(amount=0.6)+finetune+jpeg(quality=75)', or a sweep 'prune(amount=0.1..0.9:0.1)'.",
     ),
     profile_option("quick"),

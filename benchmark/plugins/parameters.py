@@ -17,7 +17,7 @@ from benchmark.errors import BenchError
 PluginRole = Literal["scheme", "attack"]
 Origin = Literal["built-in", "entry point", "plugin"]
 
-SETS = ("all", "grid")  # what no plug-in may be called, since --attacks gives it a meaning
+SETS = ("all", "grid", "standard", "auto")  # what no plug-in may be called, since --attacks gives it a meaning
 TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from benchmark.errors import BenchError
+from benchmark.plugins.attack_sets import PRESETS
 from benchmark.plugins.parameters import SETS, SETTING, Declaration, PluginRole, split_text
 from benchmark.plugins.registry import Registry
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS, Access, least
@@ -119,15 +120,17 @@ def select_attacks(text: str, registry: Registry) -> tuple[Setting, ...]:
     """The settings that `--attacks` names, in its order, each once; raises BenchError.
 
     Items are separated by commas. `all` stands for one setting of every attack, the first that it declares; `grid` and
-    wildcards for all that are declared; a bare name for its defaults, `prune(amount=0.8)` for exactly that,
-    `prune+jpeg(quality=75)` for a chain. One number of an item may be swept, `prune(amount=0.1..0.9:0.1)+jpeg`: a
-    setting for each value. Its streams have no strength in their names, so all of them draw the same random numbers.
+    wildcards for all that are declared; `standard` and `auto` for those of `attack_sets`; a bare name for its defaults,
+    `prune(amount=0.8)` for exactly that, `prune+jpeg(quality=75)` for a chain. One number of an item may be swept,
+    `prune(amount=0.1..0.9:0.1)+jpeg`: a setting for each value. Its streams have no strength in their names, so all of
+    them draw the same random numbers.
     """
     return _select("attack", text, registry)
 
 
 def _select(role: PluginRole, text: str, registry: Registry) -> tuple[Setting, ...]:
-    examples = "all, grid, 'finetune*' or 'prune(amount=0.5)+jpeg'" if role == "attack" else "all or 'adi'"
+    sets = ", ".join(SETS)
+    examples = f"{sets}, 'finetune*' or 'prune(amount=0.5)+jpeg'" if role == "attack" else "all or 'adi'"
     if not text.strip():
         raise BenchError(f"--{role}s selects nothing: write {examples}")
     chosen: dict[str, Setting] = {}
@@ -202,6 +205,9 @@ def _item(role: PluginRole, item: str, registry: Registry) -> Iterator[Setting]:
         stages = tuple(_stage(role, text, registry) for text in texts)
         _check_chain(item, stages)
         yield Setting(stages)
+    elif item in PRESETS and role == "attack":
+        for one in PRESETS[item]:
+            yield from _item(role, one, registry)
     elif item in SETS or (_is_wildcard(item) and not item.endswith(")")):
         yield from _declared(role, item, registry)
     else:

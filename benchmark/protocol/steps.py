@@ -23,7 +23,7 @@ from benchmark.protocol.scheme import Scheme
 from benchmark.protocol.thief import Insider, Thief, ThiefCost
 from benchmark.training.flops import counted
 from benchmark.training.image_quality import psnr, quality
-from benchmark.vocabulary import Access
+from benchmark.vocabulary import Access, may
 
 
 def train_unmarked(party: Party, samples: int = 0) -> Service:
@@ -71,9 +71,11 @@ def steal(
         else:
             kind = partial(Insider, key=key)
         running = service.running(context.device) if service else None
+        # what later stages buy labels from: a net that was cut down gives poor ones
+        stolen = release.service.running(context.device) if release and may(release.grants, "labels") else None
         rng = stream(replicate, "thief", attack.name, context.task.name)
         own = copy.deepcopy((context, images, scheme))
-        thief = kind(*own[:2], rng, running, grants, attack=attack, scheme=own[2], cost=cost)
+        thief = kind(*own[:2], rng, running, grants, attack=attack, scheme=own[2], cost=cost, stolen=stolen)
         with counted(cost.meter):
             found = attack(thief)
         if found.model is None and service is None:

@@ -54,15 +54,17 @@ class Thief(Party):
     def __init__(
         self, context: TaskContext, images: Holdings | Data, rng: torch.Generator, running: Running | None,
         grants: Access, *, attack: Declared | None = None, scheme: Scheme | None = None,
-        cost: ThiefCost | None = None,
+        cost: ThiefCost | None = None, stolen: Running | None = None,
     ) -> None:  # fmt: skip
-        """images: `Data` are those of a thief who has labels for all."""
+        """images: `Data` are those of a thief who has labels for all. stolen: the release itself where it gives labels,
+        while `running` is what earlier stages of a chain have made of it.
+        """
         self.cost = cost or ThiefCost()
         images = Holdings.of(images) if isinstance(images, Data) else images
         super().__init__(context, images.labelled, rng, self.cost.meter)
         self.grants = smaller(grants, attack.access) if attack else grants
         self._images, self._running, self._granted = images, running, grants
-        self._attack, self._scheme = attack, scheme
+        self._attack, self._scheme, self._stolen = attack, scheme, stolen
 
     @property
     def data(self) -> Data:
@@ -86,15 +88,18 @@ class Thief(Party):
 
     @cached_property
     def annotated(self) -> Data:
-        """All his images with labels: his own where he has them, else those that the service gives. On image-to-image
-        tasks his pairs alone: what a service makes of an image is no truth about it.
+        """All his images with labels: his own where he has them, else those that the stolen service gives, whatever
+        earlier stages of a chain have made of his copy. On image-to-image tasks his pairs alone: what a service makes
+        of an image is no truth about it.
 
         Counted as labelled, unlabelled and queried. Raises NotApplicable if he has no images.
         """
         own, more = self._images.labelled, self._images.unlabelled
         if not len(more) or self.task.kind == "image-to-image":
             return self.data
-        bought = Data(more, self.ask(as_float(more), "labels"))
+        at_hand = self._released("labels")
+        self.cost.queries += len(more)
+        bought = Data(more, (self._stolen or at_hand).ask(as_float(more).to(self.device), "labels"))
         _ = self.inputs
         return self.data.joined(bought) if len(own) else bought
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from benchmark.store.ensemble import DescribedAuto
 from benchmark.vocabulary import ATTACK_KINDS, ORACLE_KINDS
 
 RUN_FILE = "run.json"
@@ -251,8 +252,9 @@ class DescribedReproduction:
 class RunDescription:
     """The whole of `run.json`. version: of watermark-bench. created: ISO 8601, in UTC. jobs: by id.
 
-    calibration, reproduction: only of a run that is one. What its parts name is there: a cell's row and column, a
-    scheme's task, and jobs of the right kind; thieves all have counted images, or all have shares. Raises ValueError.
+    calibration, reproduction, auto: only of a run that is or has one. What its parts name is there: a cell's row and
+    column, a scheme's task, and jobs of the right kind; thieves all have counted images, or all have shares. Raises
+    ValueError.
     """
 
     schema: Literal[1]
@@ -269,6 +271,7 @@ class RunDescription:
     broken: tuple[LeftOut, ...]
     calibration: tuple[DescribedCalibration, ...] | None = None
     reproduction: DescribedReproduction | None = None
+    auto: DescribedAuto | None = None
 
     def __post_init__(self) -> None:
         schemes, attacks = ([one.label for one in rows] for rows in (self.schemes, self.attacks))
@@ -301,7 +304,7 @@ class RunDescription:
 
     def as_json(self) -> dict[str, Any]:
         """What `run.json` holds."""
-        optional = ("calibration", "reproduction")
+        optional = ("calibration", "reproduction", "auto")
         whole = {name: one for name, one in asdict(self).items() if one is not None or name not in optional}
         own, image = whole["profile"]["thief"], whole["profile"]["image"] or {}
         for one in filter(lambda one: one and one["share"] is None, (own, image.get("thief"), *whole["cells"])):

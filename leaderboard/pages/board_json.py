@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
+from leaderboard.analysis.auto import by_family, by_setting, ensemble, gains, picks
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.rules import RULES
@@ -33,6 +34,7 @@ def document(board: Board) -> dict[str, Any]:
         "budget": board.budget,
         "schemes": board.schemes,
         "attacks": board.attacks,
+        "auto": _auto(board),
     }
     head = {name: plain(value) for name, value in found.items()}
     return {**head, "cells": [one_cell(board, cell) for cell in board.cells]}
@@ -41,6 +43,22 @@ def document(board: Board) -> dict[str, Any]:
 def _track(board: Board, useless: Mapping[str, int]) -> dict[str, Any]:
     host = {"host_seconds": board.host_seconds, "host_operations": board.host_operations}
     return {**_fields(board.track), **host, "useless_nulls": useless.get(board.track.task, 0)}
+
+
+def _auto(board: Board) -> dict[str, Any] | None:
+    """Survival under the ensemble, where the run has it."""
+    if (found := ensemble(board)) is None:
+        return None
+    return {
+        **_fields(found),
+        "families": [row for part in board.parts for row in by_family(part)],
+        "schemes": [row for part in board.parts for row in by_setting(part)],
+        "gains": {part.track.task: gains(part) for part in board.parts},
+        "best": [
+            {"scheme": cell.scheme, "replicate": cell.replicate, "attack": member, "verdict": cell.verdict}
+            for member, cell in picks(board)
+        ],
+    }
 
 
 def one_cell(board: Board, cell: Cell) -> dict[str, Any]:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from leaderboard.analysis.auto import ensemble
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, Span, lines, strong
 from leaderboard.pages.sections import (
+    auto,
     changed,
     claims,
     costs,
@@ -44,6 +46,12 @@ BESIDE = {
         "Scores",
         "scores over seeds with intervals, cost to break, power, and curves of utility against evidence",
         (scores.scores_over_seeds, scores.cost_to_break, scores.power_of_boards, sweeps.curve_tables),
+    ),
+    "auto.md": Beside(
+        "Survival under auto",
+        "the number that orders schemes, setting by setting, and what each member of the ensemble adds",
+        (auto.survival, auto.settings, auto.members),
+        lambda board: ensemble(board) is not None,
     ),
     "claims.md": Beside(
         "Claims of thieves",
@@ -98,6 +106,7 @@ def _main(board: Board, beside: Mapping[str, Beside]) -> str:
         f"Watermark robustness: {board.run.described['run']}",
         [
             Section(text=lines([*sizes, how_to_read(board)])),
+            *filter(None, [auto.survival(board)]),
             Section(header=["page", "what it holds"], rows=more),
             matrix.matrix(board),
             results.by_board(board),

@@ -27,7 +27,7 @@ _FIGURES = ("false-positives*.png", "false-positives*.svg", "curves*.png", "curv
 _FORMULA = ("=", "+", "-", "@")
 _NEWER = (  # columns that older boards have nothing for
     "change_against_unmarked", "change_against_unmarked_low", "change_against_unmarked_high", "key_images",
-    "key_images_held", "deciding_channel", "job_twin", "views", "fresh_views",
+    "key_images_held", "deciding_channel", "job_twin", "views", "fresh_views", "member",
 )  # fmt: skip
 
 

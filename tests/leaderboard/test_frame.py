@@ -108,6 +108,7 @@ def test_the_csv_holds_the_same_numbers(full: Any) -> None:
         "deciding_channel",
         "views",
         "fresh_views",
+        "member",
     }  # on one that has nothing for them
     assert list(read) == [name for name in made if name not in missing]
     for column in COLUMNS:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from statistics import median
 
 from benchmark.vocabulary import CLAIM_KINDS
+from leaderboard.analysis.auto import ensemble, picks
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
@@ -33,7 +34,19 @@ def matrix(board: Board) -> Section:
         Section(kind.capitalize(), "" if kind in CLAIM_KINDS else scratch(board), header, rows)
         for kind, rows in _by_kind(board, row)
     ]
-    return Section("The matrix", parts=parts)
+    return Section("The matrix", parts=[*_auto(board), *parts])
+
+
+def _auto(board: Board) -> list[Section]:
+    """A row for the ensemble, where the run has it: the cell that stands for it at each seed."""
+    if (auto := ensemble(board)) is None:
+        return []
+    found: dict[str, list[Cell]] = {}
+    for _, cell in picks(board):
+        found.setdefault(cell.scheme, []).append(cell)
+    columns = [scheme.label for scheme in board.schemes]
+    row = [f"auto (version {auto.version})", *(_lines(wording.square(found.get(label, []))) for label in columns)]
+    return [Section("Auto", "The best of an ensemble of thieves, seed by seed.", ["attack", *columns], [row])]
 
 
 def _by_kind(board: Board, row: Callable[[AttackRow], list[Inline]]) -> Iterator[tuple[str, list[list[Inline]]]]:
@@ -84,12 +97,13 @@ def innocent_models(board: Board) -> Section:
 def _square(
     board: Board, scheme: str, attack: str, chosen: Collection[tuple[str, str]] = (), *, innocent: bool = False
 ) -> Inline:
-    said = wording.square(board.at(scheme, attack, innocent=innocent))
     choice = [THIEFS_CHOICE] if (scheme, attack) in chosen else []
-    words = map(leading_word, said)
-    return lines(
-        [*(strong(line) if word in _ALARMS else line for line, word in zip(said, words, strict=True)), *choice]
-    )
+    return _lines([*wording.square(board.at(scheme, attack, innocent=innocent)), *choice])
+
+
+def _lines(said: Sequence[str]) -> Inline:
+    """The lines of a square, what harms the owner in strong."""
+    return lines(strong(line) if leading_word(line) in _ALARMS else line for line in said)
 
 
 def leading_word(line: str) -> str:

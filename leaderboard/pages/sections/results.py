@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
+from leaderboard.analysis.auto import by_setting
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow, SchemeRow
 from leaderboard.judge.verdicts import NO_COURT, Tally
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Section, per_task
-from leaderboard.pages.sections import legend
+from leaderboard.pages.sections import auto, legend
 from leaderboard.stats.seeds import what_seeds_allow
 
 ABOUT_COUNTS = (
@@ -18,8 +19,9 @@ ABOUT_COUNTS = (
 
 
 def headlines(board: Board) -> list[tuple[str, str]]:
-    """Track by track, how large its matrix is, and what every board counts: boards are never summed."""
-    return [_headline(part) for part in board.parts]
+    """Track by track, survival under `auto`; then how large its matrix is, and what every board counts: no sums."""
+    ranking = [said for part in board.parts if (said := auto.headline(part))]
+    return [*ranking, *(_headline(part) for part in board.parts)]
 
 
 def _headline(board: Board) -> tuple[str, str]:
@@ -70,8 +72,11 @@ def ranked_schemes(board: Board) -> Section:
     """Schemes by the share that held, board by board in the pages' order; counts, never a sum."""
     kinds = board.ranked_kinds
 
+    ranked = {row.name: row.order for row in by_setting(board)}
+    unranked = ((-1.0, -1.0),) if ranked else ()
+
     def shares(row: SchemeRow) -> list[tuple[float, float]]:
-        return [row.tallies[kind].shares for kind in kinds]
+        return [*ranked.get(row.label, unranked), *(row.tallies[kind].shares for kind in kinds)]
 
     rows = []
     for row in sorted(board.schemes, key=shares, reverse=True):
@@ -87,7 +92,8 @@ def ranked_schemes(board: Board) -> Section:
     for kind in kinds:
         header += [f"{kind}: rejected", "… with commitment"] if kind in CLAIM_KINDS else [kind]
     text = (
-        f"{what_seeds_allow(board.run.profile['seeds'])} {ABOUT_COUNTS} Ordered by the share held or useless on the "
+        f"{what_seeds_allow(board.run.profile['seeds'])} {ABOUT_COUNTS} Ordered by "
+        f"{'survival under auto, then by ' if ranked else ''}the share held or useless on the "
         "first board, then on the next; boards are never summed. Left out: embed-failed, no-court, not-applicable, "
         "crashed, timeout and the like."
     )

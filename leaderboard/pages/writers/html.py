@@ -26,7 +26,7 @@ from leaderboard.pages import wording
 from leaderboard.pages.cell_facts import MEANING, cell_facts
 from leaderboard.pages.page_model import Inline, Span, one_line, piece, spans
 from leaderboard.pages.reproduce_command import reproduce
-from leaderboard.pages.sections import costs, innocents, legend, protocol, results
+from leaderboard.pages.sections import auto, costs, innocents, legend, protocol, results
 from leaderboard.pages.sections.matrix import leading_word, scratch
 from leaderboard.pages.sections.threat_model import Facts, attack_facts, scheme_facts
 
@@ -65,6 +65,7 @@ def page(board: Board) -> str:
         boards=boards,
         words=[word for word in legend.LEGEND if any(word in square["words"] for square in squares)],
         sections=[
+            *filter(None, [auto.survival(board)]),
             results.ranked_schemes(board),
             results.ranked_attacks(board),
             innocents.false_alarms(board),

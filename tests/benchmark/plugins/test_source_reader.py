@@ -136,7 +136,7 @@ def test_inheritance_within_the_file(tmp_path: Path) -> None:
         ('eps: Literal["a", 1] = "a"', ["eps takes int, float, bool, str"]),
         ('eps: Literal["a", "b"] = "c"', ["eps is one of a, b, not 'c'"]),
         ('name = "two words"', ["name must be a word"]),
-        ('name = "all"', ["name must be a word", "all, grid are taken"]),
+        ('name = "all"', ["name must be a word", "all, grid, standard, auto are taken"]),
         ('name = "grid"', ["name must be a word"]),
         ("name = NAME", ["name must be a literal"]),
     ],

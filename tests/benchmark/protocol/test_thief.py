@@ -57,6 +57,24 @@ class Told(OracleAttack):
         return thief.model
 
 
+BOUGHT: list[torch.Tensor] = []
+
+
+@dataclass(frozen=True)
+class Buy(Attack):
+    """Writes down the labels that it buys; wreck: and leaves a net that gives one label to all."""
+
+    name = "buy"
+
+    wreck: bool = False
+
+    def run(self, thief: Thief) -> nn.Module:
+        BOUGHT.append(thief.annotated.y.clone())
+        for parameter in thief.model.parameters():
+            parameter.data *= not self.wreck
+        return thief.model
+
+
 def stolen(lab: Any, *stages: Attack, grants: Access = "weights", key: Any = None) -> Any:
     release = Release(lab.null(100).service, grants)
     return steal(stages, lab.context, lab.splits.thief, 0, release, Adi(), key)
@@ -163,6 +181,16 @@ def test_the_labels_that_a_thief_lacks_are_bought_of_the_service(lab: Any) -> No
     alone = Thief(lab.context, few_labels(lab), stream("t"), None, "none")
     with pytest.raises(NotApplicable, match=r"^the release grants none, this attack needs labels$"):
         _ = alone.annotated
+
+
+def test_a_later_stage_buys_the_labels_of_the_stolen_service(lab: Any) -> None:
+    """Not those of what the stages before have left of the copy."""
+    release = Release(lab.null(100).service, "weights")
+    BOUGHT.clear()
+    *_, cost = steal([Buy(wreck=True), Buy()], lab.context, few_labels(lab), 0, release, Adi())
+    assert torch.equal(BOUGHT[0], BOUGHT[1])
+    assert len(BOUGHT[0].unique()) > 1
+    assert cost.queries == 100
 
 
 def test_what_an_attack_cost_is_measured_by_own_labels_else_by_the_release(lab: Any) -> None:
