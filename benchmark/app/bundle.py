@@ -64,9 +64,8 @@ def row_of(board: Board, name: str) -> list[Cell]:
     rows = [(wanted, role) for labels, role in known if (wanted := {label for label in labels if label == name})]
     rows += [(wanted, role) for labels, role in known if (wanted := {one for one in labels if labels[one] == name})]
     if not rows:
-        raise BenchError(
-            f"this run has no attack and no scheme {name!r}: {did_you_mean(name, {*attacks, *schemes}, 'there are')}"
-        )
+        hint = did_you_mean(name, {*attacks.values(), *schemes.values()}, "there are")
+        raise BenchError(f"this run has no attack and no scheme {name!r}: {hint}")
     labels, role = rows[0]
     cells = [cell for cell in board.cells if getattr(cell, role) in labels]
     for cell in cells:

@@ -163,7 +163,7 @@ def read_bundle(folder: Path) -> Bundle:
     try:
         wrong = next((one for cell in cells for one in _foreign(run, cell)), None)
     except MALFORMED as error:
-        wrong = f"{type(error).__name__}: {error}".replace("\n", " ")
+        wrong = f"{type(error).__name__}: {str(error)[:200]}".replace("\n", " ")
     if wrong:
         raise BenchError(f"{folder} is no whole bundle ({wrong}): {FRESH}")
     return Bundle(form, run, board, cells)

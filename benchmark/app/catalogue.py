@@ -20,8 +20,8 @@ _ABOUT = (
     " writes this page anew; ",
     Span("bench describe NAME", "code"),
     " says the same of any plug-in. What is known is what the published boards found, all settings and seeds of a "
-    "plug-in together, chains, innocent models and marks that were not found at first left out; their thieves and "
-    "rules are on their own pages.",
+    "plug-in together; chains, controls, innocent models and marks that were not found at first are left out. A star: "
+    "training anew from the thief's own images does as well. Thieves and rules are on the boards' own pages.",
 )
 
 

@@ -98,7 +98,8 @@ def _told(found: KnownResult) -> str:
     for kind, words in found.verdicts.items():
         said = f"{_counted(words)} of {words.total():,} cells"
         kinds.append(f"{kind}: {said}" if len(found.verdicts) > 1 else said)
-    worst = "; ".join(f"{word}: {_counted(found.against[word])}" for word in _BAD if found.against.get(word))
+    bad = [word for word in found.against if word.rstrip("*") in _BAD]
+    worst = "; ".join(f"{word}: {_counted(found.against[word])}" for word in bad)
     return f"{'; '.join(kinds)}{f' ({worst})' if worst else ''}"
 
 

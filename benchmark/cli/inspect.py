@@ -94,7 +94,11 @@ def _describe(plugin: Declaration) -> None:
     options.say(f'"all" runs: {settings(plugin)}')
     options.say(f"Paper: {plugin.traits['paper'] or 'none'}")
     found = known(plugin)
-    options.say("Known results, on the published boards:" if found else "Known results: no published board ran it.")
+    options.say(
+        "Known results on the published boards (* training anew does as well):"
+        if found
+        else "Known results: no published board ran it."
+    )
     for board, said in found:
         options.say(f"  {board}: {said}")
     options.say(f"Source: {plugin.source} ({plugin.origin})")

@@ -18,8 +18,8 @@ _Names = tuple[str, str]  # a role and a name
 class KnownResult:
     """A plug-in on one published board, all its settings and seeds together; innocents and failed marks left out.
 
-    verdicts: how many cells have which word, by kind of attack; against: by word, how many cells of which scheme (of an
-    attack) or attack (of a scheme) have it.
+    verdicts: how many cells have which word, by kind of attack, with a star where training anew does
+    as well; against: by word, how many cells of which scheme (of an attack) or attack (of a scheme) have it.
     """
 
     board: str
@@ -47,8 +47,9 @@ def _board(matrix: Path) -> Mapping[_Names, KnownResult]:
                 for own, other in _sides(line["scheme"], line["attack"]):
                     if own[0] == "scheme" and line["kind"] == "control":
                         continue  # of another net than the scheme's, or of an untouched one
-                    verdicts[own][line["kind"]][line["verdict"]] += 1
-                    against[own][line["verdict"]][other] += 1
+                    word = line["verdict"] + "*" * ("no-better-than-scratch" in line["flags"])
+                    verdicts[own][line["kind"]][word] += 1
+                    against[own][word][other] += 1
     return {own: KnownResult(matrix.parent.name, verdicts[own], against[own]) for own in verdicts}
 
 

@@ -47,7 +47,7 @@ def _row(folder: Path, sha256: str, tracks: Sequence[Track]) -> OutsideRow:
             if _sha256(kept / name) != digest:
                 raise BenchError(f"{name} is not what was imported")
         return OutsideRow(sha256, entry.row, entry.state, entry, squares=squares(read_run(kept), tracks))
-    except (BenchError, OSError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (BenchError, OSError, KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration) as error:
         reason = f"{error}".replace("\n", " ") or type(error).__name__
         return OutsideRow(sha256, entry.row if entry else "", "damaged", entry, reason)
 

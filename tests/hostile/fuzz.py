@@ -131,15 +131,14 @@ def _bundles(run: bytes, records: bytes) -> dict[str, Reader]:
     """The manifest of a bundle, which seals its files, and what is read after it was found to fit."""
     told = json.loads(run)
     one = json.dumps({**told, "cells": told["cells"][:1]}).encode()
-    left_out = bundle.write_json(
-        {"schema": bundle.BUNDLE_SCHEMA, "left_out": {}, "courts": {"0 court adi digits": "ab" * 32}}
-    )
+    form = {"schema": bundle.BUNDLE_SCHEMA, "left_out": {}, "courts": {"0 court adi digits": "ab" * 32}}
+    left_out, row = bundle.write_json(form), bundle.write_json({**form, "row": "prune"})
     files = {"run.json": one, "records.jsonl": records, bundle.BUNDLE: left_out}
     sealed = bundle.write_json(asdict(bundle.seal({name: sha256(data).hexdigest() for name, data in files.items()})))
     fixed = {name: (data, None) for name, data in files.items()}
     return {
         "manifest": Reader(bundle.check_files, {bundle.MANIFEST: (sealed, json_like), **fixed}),
-        "bundle": Reader(bundle.read_bundle, {**_board(one, records), bundle.BUNDLE: (left_out, json_like)}),
+        "bundle": Reader(bundle.read_bundle, {**_board(run, records), bundle.BUNDLE: (row, json_like)}),
     }
 
 
