@@ -15,8 +15,10 @@ from typing import Any
 from benchmark.app.bundle_form import (
     BUNDLE,
     BUNDLE_SCHEMA,
+    LONGEST_NAME,
     MANIFEST,
     MOST_BUNDLE,
+    MOST_CELLS,
     MOST_FILES,
     NO_VERDICT,
     RECORDS,
@@ -68,6 +70,9 @@ def row_of(board: Board, name: str) -> list[Cell]:
         raise BenchError(f"this run has no attack and no scheme {name!r}: {hint}")
     labels, role = rows[0]
     cells = [cell for cell in board.cells if getattr(cell, role) in labels]
+    if len(name) > LONGEST_NAME or len(cells) > MOST_CELLS:
+        most = f"{MOST_CELLS:,} cells and a name of {LONGEST_NAME} signs"
+        raise BenchError(f"a row has at most {most}: name one of its settings, or run fewer seeds")
     for cell in cells:
         if cell.verdict.word in NO_VERDICT and cell.verdict.word != "not-applicable":
             again = retrying(board.run.described["command"], "crashed")
@@ -120,7 +125,7 @@ def _write(path: Path, data: bytes) -> None:
 def _files(
     board: Board, cells: Sequence[Cell], store: RecordStore, registry: Registry, row: str
 ) -> Iterator[tuple[str, bytes]]:
-    run, left_out, courts = board.run, {}, {}
+    run, left_out, courts = board.run, dict[str, str](), dict[str, str]()
     seen = [cell for cell in cells if cell.verdict.word not in NO_VERDICT]
     jobs = list(dict.fromkeys(one for cell in cells for job in cell.jobs.values() for one in run.ancestors(job)))
     kept = {job: _portable(run.records[job]) for job in jobs if job in run.records}

@@ -36,6 +36,8 @@ BUNDLE_SCHEMA = 3
 MANIFEST, BUNDLE, RUN, RECORDS = "MANIFEST.json", "bundle.json", "run.json", "records.jsonl"
 MOST_FILES = 10_000  # of a bundle: one cell has a handful, a row some hundreds
 MOST_BUNDLE = 8 << 30  # bytes of all its files
+MOST_CELLS = 10_000
+LONGEST_NAME = 300
 FRESH = "fetch a fresh copy"
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)  # of what comes from outside
 NO_VERDICT = ("crashed", "timeout", "oom", "not-run", "not-applicable")
@@ -69,6 +71,8 @@ class BundleForm:
         keys = [*self.courts.values(), *([] if self.court is None else [self.court])]
         if any(not re.fullmatch("[0-9a-f]{64}", key) for key in keys):
             raise ValueError("the key of a court's stream must be 64 hexadecimal digits")
+        if len(self.row) > LONGEST_NAME:
+            raise ValueError(f"the name of a row has at most {LONGEST_NAME} signs")
 
     def court_key(self, payload: Mapping[str, Any]) -> bytes | None:
         """The key of the stream that a judged job's court draws from; None where there was no secret."""
@@ -154,6 +158,8 @@ def read_bundle(folder: Path) -> Bundle:
     form = read(BundleForm, read_json(folder / BUNDLE, FRESH), str(folder / BUNDLE), FRESH)
     run = read_run(folder)
     board = judge(run)
+    if len(board.cells) > MOST_CELLS:
+        raise BenchError(f"{folder} has more than {MOST_CELLS} cells, so it is no bundle")
     cells = [cell for cell in board.cells if cell.verdict.word not in NO_VERDICT]
     idle = [cell for cell in board.cells if cell.verdict.word in NO_VERDICT]
     open_ends = [cell for cell in idle if not form.row or cell.verdict.word != "not-applicable"]

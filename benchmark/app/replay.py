@@ -102,7 +102,7 @@ def _replayed(folder: Path, found: Bundle, cell: Cell, own: str, registry: Regis
         notes += _differences(run, cell)
         with ExitStack() as processes:
             examiner = _Examiner(folder, found, cell.jobs["judged"], registry, device, processes)
-            fresh, anew, unheld = _anew(examiner, replace(run, kept={}), cell.jobs)
+            fresh, anew, unheld = _anew(examiner, run, cell.jobs)
             notes += unheld
         (derived,) = judge(fresh).cells
         track = found.board.part_of(cell).track

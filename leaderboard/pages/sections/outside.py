@@ -13,6 +13,7 @@ ABOUT = (
     "sender's word, so no count, rank or headline of this board includes these rows. The seeds, keys and marked models "
     "are the sender's own."
 )
+_ROOM = 300  # signs
 
 
 def outside(board: Board) -> Section | None:
@@ -21,7 +22,7 @@ def outside(board: Board) -> Section | None:
         return None
     header = ["scheme", "attack", "outcome", "state", "bundle"]
     rows: list[list[Inline]] = [
-        [square.scheme, square.attack, lines(wording.square(square.cells)), row.state, row.sha256[:12]]
+        [_short(square.scheme), _short(square.attack), lines(wording.square(square.cells)), row.state, row.sha256[:12]]
         for row in board.outside
         for square in row.squares
     ]
@@ -33,6 +34,11 @@ def outside(board: Board) -> Section | None:
     return Section("Rows from outside", ABOUT, parts=parts)
 
 
+def _short(text: str) -> str:
+    """A text of the sender's, as far as a table has room for it."""
+    return text if len(text) <= _ROOM else f"{text[:_ROOM]} […]"
+
+
 def _state(row: OutsideRow) -> Inline:
     replayed = row.entry.replayed if row.entry else None
     said = f": {replayed.outcome}, by {replayed.version}" if row.state == "verified" and replayed else ""
@@ -41,8 +47,8 @@ def _state(row: OutsideRow) -> Inline:
 
 def _code(row: OutsideRow) -> list[Inline]:
     code = {name: digest for square in row.squares for name, digest in square.code.items()}
-    return [(f"{name} ", Span(digest[:12], "code")) for name, digest in sorted(code.items())]
+    return [(f"{_short(name)} ", Span(digest[:12], "code")) for name, digest in sorted(code.items())]
 
 
 def _made(row: OutsideRow) -> str:
-    return f"watermark-bench {row.entry.version}" if row.entry else "–"
+    return f"watermark-bench {_short(row.entry.version)}" if row.entry else "–"

@@ -184,6 +184,12 @@ def of_another_model(copy: Path) -> Path:
     return with_run(lambda run: run["cells"][0]["jobs"].update(judged=described["cells"][0]["jobs"]["fresh"]))(copy)
 
 
+def with_a_long_name(copy: Path) -> Path:
+    form = json.loads((copy / "bundle.json").read_text())
+    (copy / "bundle.json").write_text(json.dumps({**form, "row": "x" * 301}))
+    return resealed(copy)
+
+
 def linked(copy: Path) -> Path:
     whole = copy.parent / "outside.jsonl"
     (copy / "records.jsonl").rename(whole)
@@ -198,6 +204,7 @@ def linked(copy: Path) -> Path:
         (another_world, "another task or training"),
         (of_two_seeds, "several seeds"),
         (of_another_model, "the suspects of the job that stands as judged"),
+        (with_a_long_name, "the name of a row has at most 300 signs"),
         (linked, "records.jsonl can't be read"),
         (with_run(lambda run: run.update(cells=[])), "no cell with a verdict"),
         (with_run(lambda run: run["cells"][1].update(jobs={})), "is no whole bundle"),
