@@ -42,7 +42,8 @@ def _plugin(plugin: Declaration) -> Section:
     """One plug-in: its own words, its facts, its parameters."""
     source = plugin.source.relative_to(CATALOGUE.parents[1]).as_posix()
     facts: list[tuple[str, Inline]] = [(name, said) for name, said in threat_model(plugin) if said]
-    facts += [("paper", plugin.traits["paper"] or "–"), ("settings of its own", settings(plugin))]
+    facts.append(("paper", plugin.traits["paper"] or "–"))
+    facts += [(f'"{name}" runs', said) for name, said in settings(plugin)]
     facts += [(f"found on {board}", said) for board, said in known(plugin)]
     facts.append(("source", Span(source, "link", f"../{source}")))
     rows: list[list[Inline]] = [

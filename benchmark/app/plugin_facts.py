@@ -74,9 +74,11 @@ def _of_a_scheme(plugin: Declaration) -> Iterator[tuple[str, str]]:
         yield said, "; ".join(f"{setting or 'defaults'}: {reason}" for setting, reason in traits[trait].items())
 
 
-def settings(plugin: Declaration) -> str:
-    """The settings that the plug-in declares, the first one first."""
-    return " | ".join(setting or "defaults" for setting in plugin.traits["settings"])
+def settings(plugin: Declaration) -> list[tuple[str, str]]:
+    """The settings that a wildcard runs, by its name: of an attack, `all` is the first of what `grid` is."""
+    declared = [setting or "defaults" for setting in plugin.traits["settings"]]
+    first = [("all", declared[0])] if plugin.role == "attack" else []
+    return [*first, ("grid" if first else "all", " | ".join(declared))]
 
 
 def values(parameter: Parameter) -> str:

@@ -91,7 +91,8 @@ def _describe(plugin: Declaration) -> None:
     for name, said in threat_model(plugin):
         if said:
             options.say(f"  {name}: {said}")
-    options.say(f'"all" runs: {settings(plugin)}')
+    for name, said in settings(plugin):
+        options.say(f'"{name}" runs: {said}')
     options.say(f"Paper: {plugin.traits['paper'] or 'none'}")
     found = known(plugin)
     options.say(
