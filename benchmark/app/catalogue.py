@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.app.plugin_facts import KINDS, known, settings, threat_model, values
+from benchmark.app.plugin_facts import AIMS, known, settings, threat_model, values
 from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry
 from leaderboard.pages.page_model import BREAK, Inline, Section, Span
 from leaderboard.pages.writers.markdown import page
 
 CATALOGUE = Path(__file__).parents[2] / "docs" / "catalogue.md"
-COMMAND = "python -m benchmark.app.catalogue"
+MADE_BY = "python -m benchmark.app.catalogue"
 _ABOUT = (
     "Every scheme and attack of this repository, from its own declaration. ",
-    Span(COMMAND, "code"),
+    Span(MADE_BY, "code"),
     " writes this page anew; ",
     Span("bench describe NAME", "code"),
     " says the same of any plug-in. What is known is what the published boards found, all settings and seeds of a "
@@ -28,7 +28,7 @@ _ABOUT = (
 def catalogue(registry: Registry) -> str:
     """The page: schemes first, then attacks by what the thief is after; plug-ins from elsewhere are left out."""
     groups = [Section("Schemes", parts=_plugins(registry.schemes))]
-    for kind, aim in KINDS.items():
+    for kind, aim in AIMS.items():
         if own := _plugins(tuple(one for one in registry.attacks if one.traits["kind"] == kind)):
             groups.append(Section(f"Attacks: {kind}", f"Such an attack {aim}.", parts=own))
     return page("Catalogue of schemes and attacks", [Section(text=_ABOUT), *groups])

@@ -18,7 +18,7 @@ from benchmark.files import regular, replaced, write_whole
 from benchmark.identity import canonical
 from leaderboard.analysis.outside_rows import read_entry, squares
 from leaderboard.judge.board import Board, judge
-from leaderboard.judge.outside import KEPT, OUTSIDE, Entry, Replayed, entry_path
+from leaderboard.judge.outside import KEPT, OUTSIDE, Imported, Replayed, entry_path
 from leaderboard.judge.run import Run, find_run
 from leaderboard.pages.export import write_pages
 from leaderboard.pages.publish import PUBLISHED, remake
@@ -27,7 +27,7 @@ from leaderboard.pages.wording import square_name
 _THRESHOLDS = ("about", "alpha", "budget", "seeds", "strict", "timeout")  # of a profile: they decide no record
 
 
-def import_row(bundle: Path, board: Board, folder: Path) -> tuple[str, Entry]:
+def import_row(bundle: Path, board: Board, folder: Path) -> tuple[str, Imported]:
     """Keep what pages need of `bundle` with the run in `folder`, whose board is `board`; its SHA-256 and its entry.
 
     Nothing of it is run, and no record of it gets into the store. Raises BenchError where the bundle is none, was made
@@ -46,7 +46,7 @@ def import_row(bundle: Path, board: Board, folder: Path) -> tuple[str, Entry]:
         raise BenchError(f"{folder} has this bundle already: `bench replay {bundle} --run {folder.name}` verifies it")
     kept = {name: digest for name, digest in manifest.files.items() if KEPT.fullmatch(name)}
     row = found.form.row or square_name(found.cells[0])
-    entry = Entry(1, row, str(found.run.described["version"]), kept, _now())
+    entry = Imported(1, row, str(found.run.described["version"]), kept, _now())
     try:
         aside = folder / OUTSIDE / manifest.sha256
         shutil.rmtree(aside, ignore_errors=True)  # of an import that was stopped
@@ -59,7 +59,7 @@ def import_row(bundle: Path, board: Board, folder: Path) -> tuple[str, Entry]:
     return manifest.sha256, entry
 
 
-def note_replay(found: RowReplay, folder: Path) -> Entry:
+def note_replay(found: RowReplay, folder: Path) -> Imported:
     """Write down what a replay found beside the row that the run in `folder` imported. Raises BenchError."""
     notes = tuple(note[:500] for note in found.notes[:100])
     outcome: Any = found.outcome
@@ -76,7 +76,7 @@ def remake_pages(folder: Path) -> None:
         write_pages(judge(find_run(folder)), folder)
 
 
-def _write(path: Path, entry: Entry) -> None:
+def _write(path: Path, entry: Imported) -> None:
     try:
         write_whole(path, (json.dumps(asdict(entry), indent=1) + "\n").encode())
     except OSError as error:

@@ -9,7 +9,7 @@ from benchmark.plugins.parameters import Declaration, Parameter
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 from leaderboard.analysis.known_results import KnownResult, known_results
 
-KINDS = {  # of attacks: what the thief is after
+AIMS = {  # of attacks: what the thief is after
     "removal": "changes the stolen model until its mark can't be found",
     "function-preserving": "rewrites the stolen model without changing its answers, so that the mark can't be read",
     "evasion": "serves the stolen model behind a filter, so that a court that asks finds no mark",
@@ -43,7 +43,7 @@ def threat_model(plugin: Declaration) -> list[tuple[str, str]]:
 def _of_an_attack(plugin: Declaration) -> Iterator[tuple[str, str]]:
     traits, kind = plugin.traits, plugin.traits["kind"]
     oracle = kind in ORACLE_KINDS
-    yield "kind", f"{kind}: {KINDS[kind]}"
+    yield "kind", f"{kind}: {AIMS[kind]}"
     yield "family", traits["family"]
     never = traits["target"] == "none"
     needs = "his own images alone; he never looks at the marked model" if never else _ACCESS[traits["access"]]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-PUBLISHED = Path(__file__).parents[1] / "published"
+PUBLISHED_BOARDS = Path(__file__).parents[1] / "published"
 NO_OUTCOME = ("not-applicable", "embed-failed", "crashed", "timeout", "oom", "not-run")
 _Names = tuple[str, str]  # a role and a name
 
@@ -33,7 +33,7 @@ def known_results(role: str, name: str) -> list[KnownResult]:
 
 
 def _matrices() -> Sequence[Path]:
-    return sorted(PUBLISHED.glob("*/matrix.csv"))
+    return sorted(PUBLISHED_BOARDS.glob("*/matrix.csv"))
 
 
 @cache

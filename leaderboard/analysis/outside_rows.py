@@ -12,7 +12,7 @@ from benchmark.errors import BenchError
 from benchmark.files import read_json, regular
 from leaderboard.judge.board import judge
 from leaderboard.judge.cell import Cell
-from leaderboard.judge.outside import OUTSIDE, Entry, OutsideRow, Square, called_by_jobs, entry_path, ran
+from leaderboard.judge.outside import OUTSIDE, Imported, OutsideRow, Square, called_by_jobs, entry_path, ran
 from leaderboard.judge.run import Run, read_run
 from leaderboard.judge.tracks import Track
 
@@ -28,12 +28,12 @@ def outside_rows(folder: Path, tracks: Sequence[Track]) -> list[OutsideRow]:
     return sorted(rows, key=lambda one: (one.row, one.sha256))
 
 
-def read_entry(folder: Path, sha256: str) -> Entry:
+def read_entry(folder: Path, sha256: str) -> Imported:
     """What the run in `folder` says of a bundle. Raises BenchError where it has not imported it, or it is damaged."""
     path = entry_path(folder, sha256)
     if not path.exists():
         raise BenchError(f"{folder} has imported no bundle {sha256}: bench import does")
-    return read(Entry, read_json(path, _AGAIN), str(path), _AGAIN)
+    return read(Imported, read_json(path, _AGAIN), str(path), _AGAIN)
 
 
 def _row(folder: Path, sha256: str, tracks: Sequence[Track]) -> OutsideRow:

@@ -20,7 +20,7 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.run import Run
 
 OUTSIDE = "outside"  # the folder of a run's rows from outside
-State = Literal["unverified", "verified", "refuted", "damaged"]
+RowState = Literal["unverified", "verified", "refuted", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Replayed:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Imported:
     """SHA256.json. row: what it is a row of. files: the SHA-256 of each kept file, by name. imported: ISO 8601, UTC."""
 
     schema: Literal[1]
@@ -49,7 +49,7 @@ class Entry:
             raise ValueError(f"no row from outside keeps a file {wrong!r}")
 
     @property
-    def state(self) -> State:
+    def state(self) -> RowState:
         if self.replayed is None:
             return "unverified"
         return "refuted" if self.replayed.outcome == "different" else "verified"
@@ -77,8 +77,8 @@ class OutsideRow:
 
     sha256: str
     row: str
-    state: State
-    entry: Entry | None = None
+    state: RowState
+    entry: Imported | None = None
     reason: str = ""
     squares: Sequence[Square] = ()
 
