@@ -20,6 +20,7 @@ from leaderboard import frame
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES.append(ROOT / ".github" / "pull_request_template.md")
 PACKAGES = "benchmark|leaderboard|schemes|attacks"
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

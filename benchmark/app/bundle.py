@@ -1,156 +1,163 @@
-"""A cell as a folder that a reviewer can replay on another machine: what it holds, how it is written and read.
-
-    MANIFEST.json        the SHA-256 of every other file, and one over them all
-    bundle.json          the form of the bundle, why a plug-in's code is not in it, and the key of the court's stream
-    run.json, records.jsonl     a published run with this one cell: every page command reads it
-    artefacts/JOB.service.safetensors, JOB.key.safetensors    delivered and attacked model, opened keys
-    code/*.py.txt        plug-in code as text: to be read and compared by hash, never executed
-
-The verdict stands nowhere: run.json and the records give it to whoever judges them. No absolute path is written.
-"""
+"""Writing a bundle: one cell, or every cell of a row, as a folder that a reviewer can replay on another machine."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import re
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from itertools import islice
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from benchmark.app.bundle_form import (
+    BUNDLE,
+    BUNDLE_SCHEMA,
+    LONGEST_NAME,
+    MANIFEST,
+    MOST_BUNDLE,
+    MOST_CELLS,
+    MOST_FILES,
+    NO_VERDICT,
+    RECORDS,
+    RUN,
+    Manifest,
+    artefact_name,
+    code_name,
+    seal,
+    stream_name,
+    write_json,
+)
 from benchmark.crypto.secret_streams import SecretStreams
-from benchmark.description import read
+from benchmark.description import did_you_mean
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import court_stream
-from benchmark.files import content, json_value, read_json, regular
-from benchmark.identity import canonical
-from benchmark.plugins.parameters import Declaration, first_few
+from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 from benchmark.store.records import Record, RecordStore, with_checksum
 from benchmark.store.retry import retrying
 from benchmark.store.secret import digest_of, known_secret
-from leaderboard.judge.board import Board, judge
+from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
-from leaderboard.judge.run import Run, read_run
+from leaderboard.judge.outside import ran
+from leaderboard.judge.run import Run
 from leaderboard.pages.reproduce_command import reproduce
+from leaderboard.pages.wording import square_name
 
-BUNDLE_SCHEMA = 2
-MANIFEST, BUNDLE, RUN, RECORDS = "MANIFEST.json", "bundle.json", "run.json", "records.jsonl"
-MOST_FILES = 1000  # of a bundle: one cell has a handful
-FRESH = "fetch a fresh copy"
-NO_VERDICT = ("crashed", "timeout", "oom", "not-run", "not-applicable")
-LEAFLET = """This folder replays one cell of watermark-bench: `bench replay FOLDER`.
+LEAFLET = """This folder replays one cell, or one row, of watermark-bench: `bench replay FOLDER`.
 
-It examines the bundled models with the bundled keys under the installed scheme of the same name, derives the
+It examines the bundled models with the bundled keys under the installed scheme of the same name, derives each
 verdict anew and says equal, within tolerance, or different. What the unmarked models showed is taken from
 records.jsonl; the command in run.json trains them again. Nothing in this folder is executed: the code under
 code/ is text, compared by hash. Compare the hash that `bench replay` prints with the one its author published.
 """
 
 
-def bundle(board: Board, cell: Cell, store: RecordStore, registry: Registry, out: Path) -> dict[str, Any]:
-    """Write the folder `out` for one cell and return its MANIFEST.
-
-    Raises BenchError where the cell has no verdict, `out` is not empty, or an artefact is gone or damaged.
+def row_of(board: Board, name: str) -> list[Cell]:
+    """Every cell of an attack or of a scheme, innocents included: `name` is a label of the run, or a plug-in's name for
+    all of its settings. Raises BenchError where the run has no such row, or where it is not whole.
     """
-    if cell.verdict.word in NO_VERDICT:
-        raise BenchError(f"{cell.scheme} × {cell.attack} is {cell.verdict.word}: there is no verdict to replay")
+    attacks = {row.label: "+".join(stage["name"] for stage in row.described["stages"]) for row in board.attacks}
+    schemes = {row.label: row.described["name"] for row in board.schemes}
+    known = ((attacks, "attack"), (schemes, "scheme"))
+    rows = [(wanted, role) for labels, role in known if (wanted := {label for label in labels if label == name})]
+    rows += [(wanted, role) for labels, role in known if (wanted := {one for one in labels if labels[one] == name})]
+    if not rows:
+        hint = did_you_mean(name, {*attacks.values(), *schemes.values()}, "there are")
+        raise BenchError(f"this run has no attack and no scheme {name!r}: {hint}")
+    labels, role = rows[0]
+    cells = [cell for cell in board.cells if getattr(cell, role) in labels]
+    if len(name) > LONGEST_NAME or len(cells) > MOST_CELLS:
+        most = f"{MOST_CELLS:,} cells and a name of {LONGEST_NAME} signs"
+        raise BenchError(f"a row has at most {most}: name one of its settings, or run fewer seeds")
+    for cell in cells:
+        if cell.verdict.word in NO_VERDICT and cell.verdict.word != "not-applicable":
+            again = retrying(board.run.described["command"], "crashed")
+            raise BenchError(
+                f"{square_name(cell)}, seed {cell.replicate}, is {cell.verdict.word}, and a row is bundled whole: "
+                f"`{again}` runs it again"
+            )
+    if all(cell.verdict.word in NO_VERDICT for cell in cells):
+        raise BenchError(f"no cell of {name} can be run here, so there is nothing to replay: see bench show")
+    return cells
+
+
+def bundle(
+    board: Board, cells: Sequence[Cell], store: RecordStore, registry: Registry, out: Path, row: str = ""
+) -> Manifest:
+    """Write the folder `out` for these cells, at least one, and return its MANIFEST. row: what they are a row of.
+
+    Raises BenchError where none has a verdict, `out` is not empty, or an artefact is gone or damaged.
+    """
+    if all(cell.verdict.word in NO_VERDICT for cell in cells):
+        raise BenchError(
+            f"{cells[0].scheme} × {cells[0].attack} is {cells[0].verdict.word}: there is no verdict to replay"
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BenchError(f"{out} exists already: choose another --out")
-    files = dict(_files(board, cell, store, registry))
-    manifest = asdict(seal({name: hashlib.sha256(data).hexdigest() for name, data in files.items()}))
+    making = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    hashes, size = {}, 0
     try:
-        for name, data in {**files, MANIFEST: write_json(manifest)}.items():
-            path = out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+        for name, data in _files(board, cells, store, registry, row):
+            hashes[name], size = hashlib.sha256(data).hexdigest(), size + len(data)
+            if len(hashes) >= MOST_FILES or size > MOST_BUNDLE:
+                most = f"{MOST_FILES:,} files or {MOST_BUNDLE >> 30} GiB"
+                raise BenchError(f"a bundle holds at most {most}: name one setting, or run fewer seeds")
+            _write(making / name, data)
+        manifest = seal(hashes)
+        _write(making / MANIFEST, write_json(asdict(manifest)))
+        making.replace(out)
     except OSError as error:
         raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
     return manifest
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """The SHA-256 of every file by its name, and the SHA-256 over all of these."""
-
-    files: Mapping[str, str]
-    sha256: str
-    schema: int = BUNDLE_SCHEMA
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
-@dataclass(frozen=True)
-class BundleForm:
-    """`bundle.json`. left_out: why the code of a plug-in is not in the bundle, by the name that it would have there.
-
-    court: the key of the court's stream, 64 hexadecimal digits; none of a run from before stores had a secret.
-    """
-
-    schema: Literal[2]
-    left_out: Mapping[str, str]
-    court: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.court is not None and not re.fullmatch("[0-9a-f]{64}", self.court):
-            raise ValueError("court must be 64 hexadecimal digits")
-
-
-def seal(hashes: Mapping[str, str]) -> Manifest:
-    """The manifest of files whose SHA-256 are these, by name."""
-    ordered = dict(sorted(hashes.items()))
-    return Manifest(ordered, hashlib.sha256(canonical(ordered).encode()).hexdigest())
-
-
-def write_json(value: Any) -> bytes:
-    """The one form in which a bundle's JSON is written, so that a manifest has one spelling."""
-    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
-def _files(board: Board, cell: Cell, store: RecordStore, registry: Registry) -> Iterator[tuple[str, bytes]]:
-    run = board.run
-    jobs = list(dict.fromkeys(one for job in cell.jobs.values() for one in run.ancestors(job)))
+def _files(
+    board: Board, cells: Sequence[Cell], store: RecordStore, registry: Registry, row: str
+) -> Iterator[tuple[str, bytes]]:
+    run, left_out, courts = board.run, dict[str, str](), dict[str, str]()
+    seen = [cell for cell in cells if cell.verdict.word not in NO_VERDICT]
+    jobs = list(dict.fromkeys(one for cell in cells for job in cell.jobs.values() for one in run.ancestors(job)))
     kept = {job: _portable(run.records[job]) for job in jobs if job in run.records}
-    for job, role in _artefacts(cell, run.records):
+    for job, role in dict.fromkeys(one for cell in seen for one in _artefacts(cell, run.records)):
         checksum = run.records[job]["result"]["artefacts"][role]
         yield artefact_name(job, role), _artefact(store.artefact_path(job, role), checksum, run.described["command"])
-    left_out = {}
-    for plugin, declaration in plugins(cell, kept, registry):
+    for cell in seen:
+        courts |= _court_key(kept, cell, store)
+    used = (one for cell in seen for one in plugins(cell, run, registry))
+    for name, (plugin, declaration) in {code_name(one[0]): one for one in used}.items():
         if declaration is None:
-            left_out[code_name(plugin)] = "the plug-in is not installed: name it with --plugin to have its code here"
+            left_out[name] = "the plug-in is not installed: name it with --plugin to have its code here"
         elif source_hash(declaration.source) != plugin["code"]:
-            left_out[code_name(plugin)] = "the installed code is not the code that ran"
+            left_out[name] = "the installed code is not the code that ran"
         else:
-            yield code_name(plugin), declaration.source.read_bytes()
-    yield BUNDLE, write_json({"schema": BUNDLE_SCHEMA, "left_out": left_out} | _court_key(kept, cell, store))
-    yield RUN, write_json(_one_cell(board, cell, jobs))
+            yield name, declaration.source.read_bytes()
+    yield BUNDLE, write_json({"schema": BUNDLE_SCHEMA, "row": row, "left_out": left_out, "courts": courts})
+    yield RUN, write_json(_described(board, cells, jobs))
     lines = [json.dumps(record, sort_keys=True, separators=(",", ":")) for record in kept.values()]
     yield RECORDS, "".join(f"{line}\n" for line in sorted(lines)).encode()
     yield "README.txt", LEAFLET.encode()
 
 
 def _court_key(records: Mapping[str, Record], cell: Cell, store: RecordStore) -> dict[str, str]:
-    """The key of the court's stream in this cell, by which its draws can be made again: it opens no other stream."""
+    """The key of the court's stream in this cell, by the stream's name: it opens no other."""
     payload = records[cell.jobs["judged"]]["job"]
     if "secret" not in payload:  # made before stores had a secret
         return {}
     secret = known_secret(store.root)
     if secret is None or digest_of(secret) != payload["secret"]:
         raise BenchError(f"the secret that this run was made under is not in {store.root}: bundle it where it was run")
-    return {"court": SecretStreams(secret).key(*court_stream(payload)).hex()}
-
-
-def artefact_name(job: str, role: str) -> str:
-    """Where a job's artefact lies in a bundle."""
-    return f"artefacts/{job}.{role}.safetensors"
-
-
-def code_name(plugin: Mapping[str, Any]) -> str:
-    """Where a plug-in's code lies in a bundle."""
-    return f"code/{plugin['role']}-{plugin['name']}.py.txt"
+    return {stream_name(payload): SecretStreams(secret).key(*court_stream(payload)).hex()}
 
 
 def _artefacts(cell: Cell, records: Mapping[str, Record]) -> Iterator[tuple[str, str]]:
@@ -183,99 +190,52 @@ def _portable(record: Record) -> Record:
     return with_checksum({**record, "run": run}) if "checksum" in record else {**record, "run": run}
 
 
-def plugins(
-    cell: Cell, records: Mapping[str, Record], registry: Registry
-) -> list[tuple[dict[str, Any], Declaration | None]]:
+def plugins(cell: Cell, run: Run, registry: Registry) -> list[tuple[dict[str, Any], Declaration | None]]:
     """The scheme and the attack's stages, as their jobs name them, with their installed declarations."""
-    described = [{"role": "scheme", **records[cell.jobs["judged"]]["job"]["scheme"]}]
-    attacked = records.get(cell.jobs.get("attacked", cell.jobs.get("suspect", "")))
-    described += [{"role": "attack", **stage} for stage in (attacked or {"job": {}})["job"].get("stages", ())]
     installed = {"scheme": registry.schemes, "attack": registry.attacks}
     return [
-        (one, next((found for found in installed[one["role"]] if found.name == one["name"]), None)) for one in described
+        (one, next((found for found in installed[one["role"]] if found.name == one["name"]), None))
+        for one in ran(run, cell)
     ]
 
 
-def _one_cell(board: Board, cell: Cell, jobs: list[str]) -> dict[str, Any]:
-    """The run.json of a run that has this cell alone, on its track and at the board's thresholds."""
-    described, own = board.run.described, board.part_of(cell).track
-    planned = next(
-        one for one in described["cells"]
+def planned(run: Run, cell: Cell) -> dict[str, Any]:
+    """The entry of run.json that a cell was judged from."""
+    found: dict[str, Any] = next(
+        one for one in run.described["cells"]
         if (one["scheme"], one["attack"], one.get("innocent", False), one.get("jobs", {}))
         == (cell.scheme, cell.attack, cell.innocent, cell.jobs) and one["replicate"] == cell.replicate
     )  # fmt: skip
+    return found
+
+
+def _described(board: Board, cells: Sequence[Cell], jobs: Sequence[str]) -> dict[str, Any]:
+    """The run.json of a run that has these cells alone, on their tracks and at the board's thresholds."""
+    described, own = board.run.described, {cell.task: board.part_of(cell).track for cell in cells}
+    schemes, attacks = {cell.scheme for cell in cells}, {cell.attack for cell in cells}
+    thresholds = {task: {name: getattr(track, name) for name in ("alpha", "budget", "strict")}
+                  for task, track in own.items()}  # fmt: skip
     return {
         **described,
-        "command": command(board, cell),
-        "data": [{**track, "alpha": own.alpha, "budget": own.budget, "strict": own.strict}
-                 for track in described["data"] if track["task"] == own.task],
-        "schemes": [one for one in described["schemes"] if one["label"] == cell.scheme],
-        "attacks": [one for one in described["attacks"] if one["label"] == cell.attack],
-        "cells": [planned],
+        "command": command(board, cells),
+        "data": [{**one, **thresholds[one["task"]]} for one in described["data"] if one["task"] in own],
+        "schemes": [one for one in described["schemes"] if one["label"] in schemes],
+        "attacks": [one for one in described["attacks"] if one["label"] in attacks],
+        "cells": [planned(board.run, cell) for cell in cells],
         "jobs": {job: described["jobs"][job] for job in jobs if job in described["jobs"]},
         "broken": [],
-    }  # fmt: skip
+    }
 
 
-def command(board: Board, cell: Cell) -> str:
-    """The command that makes just this cell again; of a path, only the last name."""
-    words = shlex.split(reproduce(board, cell))
+def command(board: Board, cells: Sequence[Cell]) -> str:
+    """The command that makes just these cells again; of a path, only the last name."""
+    longest = max(cells, key=lambda cell: (cell.task == board.tracks[0].task, cell.replicate))
+    words = shlex.split(reproduce(board, longest))
+    if len(cells) > 1:
+        each = [shlex.split(reproduce(board, cell)) for cell in cells]
+        for option in ("--schemes", "--attacks"):
+            values = (word[word.index(option) + 1] for word in each)
+            words[words.index(option) + 1] = ",".join(dict.fromkeys(values))
     paths = ("--profile", "--plugin", "--data-root", "--secret")
     names = {index + 1 for index, word in enumerate(words) if word in paths}
     return shlex.join(Path(word).name if index in names else word for index, word in enumerate(words))
-
-
-def check_files(folder: Path) -> str:
-    """The bundle's own SHA-256. Raises BenchError naming the first file that is missing, extra or changed."""
-    if not os.path.lexists(folder / MANIFEST):
-        raise BenchError(f"{folder} holds no {MANIFEST}: give a folder made by `bench bundle`")
-    try:
-        paths = [path for path in islice(folder.rglob("*"), 2 * MOST_FILES) if not path.is_dir()]
-        if len(paths) > MOST_FILES:
-            raise BenchError(f"{folder} holds more than {MOST_FILES} files, so it is no bundle")
-        data = content(folder / MANIFEST)
-        files = {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
-        del files[MANIFEST]
-        manifest = read(Manifest, json_value(data))
-    except OSError as error:
-        raise BenchError(f"{error.filename} can't be read ({error.strerror})") from error
-    except (ValueError, BenchError) as error:
-        raise BenchError(f"{MANIFEST} was tampered with: it is no longer a bundle's manifest ({error})") from error
-    sealed, names = seal(files), manifest.files
-    if manifest.schema == 1:
-        hint = "replay it with watermark-bench 0.1.0, or ask its author for a new bundle"
-        raise BenchError(f"{folder} was made by an older version of watermark-bench, which this one can't read: {hint}")
-    for name in sorted(names.keys() | files.keys()):
-        if names.get(name) != files.get(name):
-            changed = f"its SHA-256 is not the one in {MANIFEST}" if name in names else "the bundle has no such file"
-            wrong = changed if name in files else "it is missing from the bundle"
-            raise BenchError(f"{name} was tampered with: {wrong}: fetch a fresh copy")
-    if data != write_json(asdict(sealed)):
-        raise BenchError(f"{MANIFEST} was tampered with: its hashes are not those that were sealed")
-    return sealed.sha256
-
-
-def _sha256(path: Path) -> str:
-    with regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def court_key(folder: Path) -> bytes | None:
-    """The key of the court's stream; None in a bundle of a run from before stores had a secret."""
-    key = _form(folder).court
-    return None if key is None else bytes.fromhex(key)
-
-
-def _form(folder: Path) -> BundleForm:
-    return read(BundleForm, read_json(folder / BUNDLE, FRESH), str(folder / BUNDLE), FRESH)
-
-
-def read_bundle(folder: Path) -> tuple[Run, Board, Cell]:
-    """Its run and its one cell. Raises BenchError for a bundle that is sealed and yet none."""
-    _form(folder)
-    run = read_run(folder)
-    board = judge(run)
-    verdicts = [f"a cell that is {cell.verdict.word}" for cell in board.cells]
-    if len(verdicts) != 1 or board.cells[0].verdict.word in NO_VERDICT:
-        raise BenchError(f"{folder} is no whole bundle ({first_few(verdicts) or 'it has no cell'}): {FRESH}")
-    return run, board, board.cells[0]

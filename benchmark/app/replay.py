@@ -1,4 +1,4 @@
-"""Replaying a bundle: check every file, examine the bundled models anew, derive the verdict, compare.
+"""Replaying a bundle: check every file, examine the bundled models anew, derive each cell's verdict, compare.
 
 The scheme that examines is the installed one of the bundled name; code in the bundle is never executed. The
 result is `equal` where every observation, utility outcome and admission comes out as recorded; `within tolerance`
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.app import standalone_files
-from benchmark.app.bundle import artefact_name, check_files, code_name, court_key, plugins, read_bundle
+from benchmark.app.bundle import planned, plugins
+from benchmark.app.bundle_form import MALFORMED, Bundle, artefact_name, check_files, code_name, read_bundle
 from benchmark.app.comparison import Check, as_recorded, compared, observation, same
 from benchmark.architectures.net import Net
 from benchmark.crypto.secret_streams import keyed_generator
@@ -27,7 +28,7 @@ from benchmark.digest.code_digest import engine_hash, source_hash
 from benchmark.digest.normal_form import same_code
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of, court_stream
-from benchmark.plugins.parameters import Declaration, write_value
+from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
 from benchmark.protocol.answers import Answers
@@ -40,15 +41,16 @@ from benchmark.store.artefacts import DamagedArtefact
 from benchmark.training.device import device_of
 from leaderboard.judge.board import judge
 from leaderboard.judge.cell import Cell
+from leaderboard.judge.outside import called_by_jobs
 from leaderboard.judge.run import Run
 
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)  # of what comes from outside
+OUTCOMES = ("equal", "within tolerance", "different")  # the best first
 _WORDS = ("word", "flags", "committed")
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay found. sha256: the bundle's own, to be compared with the published one.
+    """What a replay of one cell found. sha256: the bundle's own, to be compared with the published one.
 
     cell: scheme and attack with every parameter, seed and thresholds, as the records name them. recorded, derived: the
     verdict of the records, and of what was seen here.
@@ -63,28 +65,52 @@ class Replay:
     notes: tuple[str, ...]
 
 
-def replay(folder: Path, registry: Registry, device: str) -> Replay:
-    """Replay the bundle in `folder`.
+@dataclass(frozen=True)
+class RowReplay:
+    """What a replay of a bundle found, cell by cell. row: what the bundle is a row of, "" where it holds one cell."""
 
-    Raises BenchError where it was changed, is no whole bundle, or its scheme is not installed.
+    row: str
+    sha256: str
+    cells: tuple[Replay, ...]
+
+    @property
+    def outcome(self) -> str:
+        """That of the cell which came out worst."""
+        return max((one.outcome for one in self.cells), key=OUTCOMES.index)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(note for one in self.cells for note in one.notes))
+
+
+def replay(folder: Path, registry: Registry, device: str) -> RowReplay:
+    """Replay the bundle in `folder`, cell by cell.
+
+    Raises BenchError where it was changed, is no whole bundle, or a scheme of it is not installed.
     """
-    own = check_files(folder)
-    run, board, cell = read_bundle(folder)
+    own, found = check_files(folder).sha256, read_bundle(folder)
+    cells = (_replayed(folder, found, cell, own, registry, device) for cell in found.cells)
+    return RowReplay(found.form.row, own, tuple(cells))
+
+
+def _replayed(folder: Path, found: Bundle, cell: Cell, own: str, registry: Registry, device: str) -> Replay:
+    """One cell of the bundle."""
+    described = {**found.run.described, "cells": [planned(found.run, cell)]}
+    run = replace(found.run, described=described, kept={})
     try:
-        ran = plugins(cell, run.records, registry)
-        checks, notes = _plugin_code(folder, ran)
+        checks, notes = _plugin_code(folder, plugins(cell, run, registry))
         notes += _differences(run, cell)
         with ExitStack() as processes:
-            examiner = _Examiner(folder, run, cell.jobs["judged"], registry, device, processes)
-            fresh, anew, unheld = _anew(examiner, cell.jobs)
+            examiner = _Examiner(folder, found, cell.jobs["judged"], registry, device, processes)
+            fresh, anew, unheld = _anew(examiner, run, cell.jobs)
             notes += unheld
         (derived,) = judge(fresh).cells
+        track = found.board.part_of(cell).track
         called = {
-            "scheme": "+".join(_label(one) for one, _ in ran if one["role"] == "scheme"),
-            "attack": "+".join(_label(one) for one, _ in ran if one["role"] == "attack") or "none",
+            **called_by_jobs(run, cell),
             "innocent": cell.innocent,
             "replicate": run.records[cell.jobs["judged"]]["job"]["replicate"],
-            "alpha": board.alpha, "budget": board.track.budget, "unit": cell.unit,
+            "alpha": track.alpha, "budget": track.budget, "unit": cell.unit,
         }  # fmt: skip
     except (*MALFORMED, DamagedArtefact, ServiceFailed) as error:  # its models, keys and payloads come from outside
         why = f"{type(error).__name__}: {error}".replace("\n", " ")
@@ -122,12 +148,6 @@ def in_words(verdict: Mapping[str, Any]) -> str:
     return f"{verdict['word']}{flags}{reason}{committed}, log10 p {', '.join(ps)}"
 
 
-def _label(plugin: Mapping[str, Any]) -> str:
-    """A plug-in as its job names it, with every parameter: labels of run.json follow from nothing."""
-    arguments = ",".join(f"{name}={write_value(value)}" for name, value in sorted(plugin["parameters"].items()))
-    return f"{plugin['name']}({arguments})" if arguments else str(plugin["name"])
-
-
 def _plugin_code(
     folder: Path, ran: Sequence[tuple[Mapping[str, Any], Declaration | None]]
 ) -> tuple[list[Check], list[str]]:
@@ -159,10 +179,11 @@ class _Examiner:
     """Who examines a bundle's models anew: under the installed scheme of the bundled name, on the court's images."""
 
     def __init__(
-        self, folder: Path, run: Run, judged: str, registry: Registry, device: str, processes: ExitStack
+        self, folder: Path, found: Bundle, judged: str, registry: Registry, device: str, processes: ExitStack
     ) -> None:
-        self.folder, self.run, self.registry, self.device, self._processes = folder, run, registry, device, processes
-        payload = run.records[judged]["job"]
+        self.folder, self.run, self.form, self.registry = folder, found.run, found.form, registry
+        self.device, self._processes = device, processes
+        payload = self.run.records[judged]["job"]
         try:
             self.declaration = registry.find("scheme", payload["scheme"]["name"])
         except BenchError as error:
@@ -212,7 +233,7 @@ class _Examiner:
         key = artefacts.read_key(path, payload["key"], digest, self.scheme.key_type)
         ledger = [self.run.result(job) or {} for job in payload["ledger"]]
         admission = steps.admission(self.scheme, key, any(entry.get("commitment") == digest for entry in ledger))
-        drawn = court_key(self.folder)
+        drawn = self.form.court_key(payload)
         rng = stream(*court_stream(payload)) if drawn is None else keyed_generator(drawn)
         court = Court(self.context, self.test, rng, self._delivered(payload), aligned)
         job = payload["suspects"][0]
@@ -221,11 +242,11 @@ class _Examiner:
         return {"observations": [steps.examine(self.scheme, key, suspect, court)], "admission": admission}
 
 
-def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check], list[str]]:
+def _anew(examiner: _Examiner, run: Run, jobs: Mapping[str, str]) -> tuple[Run, list[Check], list[str]]:
     """The run with what was seen here in place of what was recorded, how each compares, and notes of what is held
     against nothing.
     """
-    records, checks, notes = dict(examiner.run.records), [], []
+    records, checks, notes = dict(run.records), [], []
     for role, name in (("suspect", "suspect"), ("marked", "delivered model"), ("attacked", "suspect")):
         job = jobs.get(role)
         if job is not None and (examiner.folder / artefact_name(job, "service")).is_file():
@@ -249,4 +270,4 @@ def _anew(examiner: _Examiner, jobs: Mapping[str, str]) -> tuple[Run, list[Check
             checks += observation(f"the {name}", result["observations"][0], seen["observations"][0])
             checks.append(same(f"admission of the key of the {name}", result["admission"], seen["admission"]))
             records[job] = {**records[job], "result": {**result, **seen}}
-    return replace(examiner.run, records=records, kept={}), checks, notes
+    return replace(run, records=records), checks, notes

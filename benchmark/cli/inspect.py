@@ -59,7 +59,9 @@ def _headline(declaration: Declaration) -> str:
 @options.PLUGIN
 @options.JSON
 def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
-    """Show a plug-in's parameters, threat model and source; a set's attacks; a task's images; or an architecture."""
+    """Show a plug-in's parameters, threat model and known results; or a set's attacks, a task, an architecture."""
+    from benchmark.app.plugin_facts import known
+
     declarations = _all(Registry.discover(plugins))
     matching = [one for one in declarations if one.name == name]
     other = None if matching else _set(name) or _task(name) or _architecture(name)
@@ -68,34 +70,41 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
     if as_json:
         kept = ("role", "name", "parameters", "traits", "origin")
         options.dump(other or [
-            {name: getattr(one, name) for name in kept} | {"doc": one.doc.strip(), "source": str(one.source)}
+            {name: getattr(one, name) for name in kept}
+            | {"doc": one.doc.strip(), "source": str(one.source), "known_results": dict(known(one))}
             for one in matching
         ])  # fmt: skip
         return
     for word, value in (other or {}).items():
         options.say(f"{word}: {value}")
-    expected = {"expected_failures": "Not found for every seed", "expected_forgeries": "Forged claims stand"}
     for declaration in matching:
-        options.say(f"{declaration.role} {declaration.name}\n")
-        options.say(declaration.doc.strip() + "\n")
-        options.say("Parameters:" if declaration.parameters else "No parameters.")
-        for p in declaration.parameters:
-            low, high = (f" {sign} {end}" if end is not None else "" for sign, end in ((">=", p.low), ("<=", p.high)))
-            limits = f" in [{p.low}, {p.high}]" if low and high else low or high
-            kind = " | ".join(map(str, p.choices)) or p.type
-            options.say(f"  {p.name} = {p.default!r}  ({kind}{limits})  {p.doc}")
-        options.say("Threat model:")
-        for trait, value in declaration.traits.items():
-            if trait not in ("settings", *expected) and value not in ("", ()):
-                options.say(f"  {trait}: {', '.join(value) if isinstance(value, tuple) else value}")
-        settings = [setting or "defaults" for setting in declaration.traits["settings"]]
-        if declaration.role == "attack":
-            options.say(f'"all" runs: {settings[0]}')
-        options.say(f'"{"grid" if declaration.role == "attack" else "all"}" runs: {" | ".join(settings)}')
-        for trait, said in expected.items():
-            for setting, reason in declaration.traits.get(trait, {}).items():
-                options.say(f"{said}: {setting or 'defaults'}: {reason}")
-        options.say(f"Source: {declaration.source} ({declaration.origin})")
+        _describe(declaration)
+
+
+def _describe(plugin: Declaration) -> None:
+    """Say all that is known of a plug-in, in words."""
+    from benchmark.app.plugin_facts import known, settings, threat_model, values
+
+    options.say(f"{plugin.role} {plugin.name}\n\n{plugin.doc.strip()}\n")
+    options.say("Parameters:" if plugin.parameters else "No parameters.")
+    for one in plugin.parameters:
+        options.say(f"  {one.name} = {one.default!r}  ({values(one)})  {one.doc}")
+    options.say("Threat model:")
+    for name, said in threat_model(plugin):
+        if said:
+            options.say(f"  {name}: {said}")
+    for name, said in settings(plugin):
+        options.say(f'"{name}" runs: {said}')
+    options.say(f"Paper: {plugin.traits['paper'] or 'none'}")
+    found = known(plugin)
+    options.say(
+        "Known results on the published boards (* training anew does as well):"
+        if found
+        else "Known results: no published board ran it."
+    )
+    for board, said in found:
+        options.say(f"  {board}: {said}")
+    options.say(f"Source: {plugin.source} ({plugin.origin})")
 
 
 def _hint(name: str, declarations: Sequence[Declaration]) -> str:

@@ -17,6 +17,7 @@ from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.case_file import COUNTED
 from leaderboard.judge.cell import Cell, judge_cell, matrix_thief, thief_of, verdict_at
 from leaderboard.judge.decide import Thresholds
+from leaderboard.judge.outside import OutsideRow
 from leaderboard.judge.results import cost_of, null_models, outcomes
 from leaderboard.judge.rules import EarlierBoard
 from leaderboard.judge.run import Run
@@ -35,7 +36,7 @@ class Board:
     that serve its kind of task, and the cost of its host; parts: those of them that have a scheme, or the board itself.
     A board of several tracks has no host: what is measured by one, or in a unit, is read from the parts. beside: the
     cells of thieves with other images than the matrix's; only curves show them. earlier: the verdicts under older rules
-    that are kept beside the board's pages.
+    that are kept beside the board's pages. outside: rows that others ran; they count nowhere.
     """
 
     run: Run
@@ -48,6 +49,7 @@ class Board:
     beside: Sequence[Cell] = ()
     split: Sequence[Board] = ()
     earlier: Sequence[EarlierBoard] = ()
+    outside: Sequence[OutsideRow] = ()
 
     @property
     def parts(self) -> Sequence[Board]:

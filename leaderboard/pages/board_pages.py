@@ -18,6 +18,7 @@ from leaderboard.pages.sections import (
     innocents,
     legend,
     matrix,
+    outside,
     protocol,
     reasons,
     results,
@@ -102,6 +103,7 @@ def _beside(board: Board, page: Beside) -> str:
 def _main(board: Board, beside: Mapping[str, Beside]) -> str:
     more: list[list[Inline]] = [[Span(name, "link", name), page.about] for name, page in beside.items()]
     sizes: list[Inline] = [(strong(f"{size}."), f" {numbers}") for size, numbers in results.headlines(board)]
+    theirs = outside.outside(board)
     return markdown.page(
         f"Watermark robustness: {board.run.described['run']}",
         [
@@ -112,6 +114,7 @@ def _main(board: Board, beside: Mapping[str, Beside]) -> str:
             results.by_board(board),
             results.ranked_schemes(board),
             results.ranked_attacks(board),
+            *([theirs] if theirs else []),
             protocol.tasks(board),
             legend.legend(board),
         ],

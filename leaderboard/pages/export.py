@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmark.errors import BenchError
 from benchmark.files import write_whole
 from benchmark.store.gc_pause import paused
+from leaderboard.analysis.outside_rows import outside_rows
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.analysis.sweeps import curves
 from leaderboard.judge.board import Board
@@ -40,7 +41,7 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
     that stand there are kept in a file of their own. Raises BenchError where the folder can't be written.
     """
     keep_earlier(folder)
-    board = replace(board, earlier=earlier_boards(folder))
+    board = replace(board, earlier=earlier_boards(folder), outside=outside_rows(folder, board.tracks))
     pages: dict[str, str | bytes] = {name: make() for name, make in page_makers(board).items()}
     if figures:
         from leaderboard.pages.figures import figures as draw

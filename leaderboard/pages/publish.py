@@ -18,6 +18,7 @@ from benchmark.store.records import RecordStore
 from benchmark.store.secret import read_secret, secret_path
 from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.analysis.error_rates import calibrate
+from leaderboard.analysis.outside_rows import outside_rows
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.results import secrets_of
@@ -94,7 +95,8 @@ def write_published(name: str, folder: Path) -> list[Path]:
 
     Of the boards' pages, those that hold the records once more in another form are left out.
     """
-    board = replace(published(name), earlier=earlier_boards(PUBLISHED / name))
+    board, at = published(name), PUBLISHED / name
+    board = replace(board, earlier=earlier_boards(at), outside=outside_rows(at, board.tracks))
     if "calibration" in board.run.described:
         return [write_page(folder / "calibration.md", calibration_page(board.run, calibrate(board.run)))]
     wanted = REPRODUCTION_PAGES if is_reproduction(board.run) else PAGES

@@ -27,7 +27,8 @@ from typing import Any
 import torch
 from mutations import bytes_like, json_like, tensors_like, toml_like
 
-from benchmark.app import bundle, openings, standalone_files
+from benchmark.app import bundle_form as bundle
+from benchmark.app import openings, standalone_files
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
 from benchmark.architectures.net import Net, build
 from benchmark.errors import BenchError
@@ -130,13 +131,14 @@ def _bundles(run: bytes, records: bytes) -> dict[str, Reader]:
     """The manifest of a bundle, which seals its files, and what is read after it was found to fit."""
     told = json.loads(run)
     one = json.dumps({**told, "cells": told["cells"][:1]}).encode()
-    left_out = bundle.write_json({"schema": bundle.BUNDLE_SCHEMA, "left_out": {}})
+    form = {"schema": bundle.BUNDLE_SCHEMA, "left_out": {}, "courts": {"0 court adi digits": "ab" * 32}}
+    left_out, row = bundle.write_json(form), bundle.write_json({**form, "row": "prune"})
     files = {"run.json": one, "records.jsonl": records, bundle.BUNDLE: left_out}
     sealed = bundle.write_json(asdict(bundle.seal({name: sha256(data).hexdigest() for name, data in files.items()})))
     fixed = {name: (data, None) for name, data in files.items()}
     return {
         "manifest": Reader(bundle.check_files, {bundle.MANIFEST: (sealed, json_like), **fixed}),
-        "bundle": Reader(bundle.read_bundle, {**_board(one, records), bundle.BUNDLE: (left_out, json_like)}),
+        "bundle": Reader(bundle.read_bundle, {**_board(run, records), bundle.BUNDLE: (row, json_like)}),
     }
 
 

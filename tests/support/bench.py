@@ -58,7 +58,7 @@ def bundle(results: Path, out: Path, *cell: str) -> Path:
 
 def resealed(copy: Path) -> Path:
     """The folder with a manifest that fits whatever was done to it."""
-    from benchmark.app.bundle import seal, write_json
+    from benchmark.app.bundle_form import seal, write_json
     from benchmark.identity import content_hash
 
     (copy / "MANIFEST.json").unlink()

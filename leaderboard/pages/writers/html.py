@@ -26,7 +26,7 @@ from leaderboard.pages import wording
 from leaderboard.pages.cell_facts import MEANING, cell_facts
 from leaderboard.pages.page_model import Inline, Span, one_line, piece, spans
 from leaderboard.pages.reproduce_command import reproduce
-from leaderboard.pages.sections import auto, costs, innocents, legend, protocol, results
+from leaderboard.pages.sections import auto, costs, innocents, legend, outside, protocol, results
 from leaderboard.pages.sections.matrix import leading_word, scratch
 from leaderboard.pages.sections.threat_model import Facts, attack_facts, scheme_facts
 
@@ -53,6 +53,7 @@ def page(board: Board) -> str:
     )
     environment.filters |= {"breaks": _breaks, "inline": inline, "paragraphs": _paragraphs}
     squares: list[dict[str, Any]] = []
+    theirs = outside.outside(board)
     boards = list(_boards(board, squares))
     script = _own("page.js")
     return environment.get_template("page.html.j2").render(
@@ -68,6 +69,7 @@ def page(board: Board) -> str:
             *filter(None, [auto.survival(board)]),
             results.ranked_schemes(board),
             results.ranked_attacks(board),
+            *([theirs] if theirs else []),
             innocents.false_alarms(board),
             costs.fidelity(board),
             protocol.tasks(board),

@@ -84,12 +84,12 @@ def test_no_path_of_this_machine_is_in_a_bundle(bundled: Path, finished: Path) -
 
 
 def test_every_changed_byte_is_named(bundled: Path, tmp_path: Path) -> None:
-    from benchmark.app.bundle import check_files
+    from benchmark.app.bundle_form import check_files
 
     names = [path.relative_to(bundled) for path in sorted(bundled.rglob("*")) if path.is_file()]
     assert len(names) == 10
     copy = shutil.copytree(bundled, tmp_path / "copy")
-    assert check_files(copy) == json.loads((bundled / "MANIFEST.json").read_text())["sha256"]
+    assert check_files(copy).sha256 == json.loads((bundled / "MANIFEST.json").read_text())["sha256"]
     for name in names:
         whole = (bundled / name).read_bytes()
         spots = {0, len(whole) // 2, len(whole) - 1}

@@ -318,7 +318,7 @@ def test_a_bundle_is_judged_at_the_thresholds_of_its_own_cells_track(
             path.write_bytes(b"tensors")
     board = two.board(alpha=0.01, budget=7)
     cell = next(one for one in board.owners() if one.task == task)
-    bundle(board, cell, two.store, Registry.discover(()), tmp_path / "bundle")
+    bundle(board, [cell], two.store, Registry.discover(()), tmp_path / "bundle")
     (alone,) = (again := judge(read_run(tmp_path / "bundle"))).cells
     assert [(track.task, track.alpha, track.budget) for track in again.tracks] == [(task, 0.01, budget)]
     assert (alone.verdict, alone.after, alone.utility) == (cell.verdict, cell.after, cell.utility)
