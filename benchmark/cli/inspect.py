@@ -12,7 +12,7 @@ import click
 from benchmark.cli import options
 from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_OK, BenchError, printable
-from benchmark.plugins.parameters import Declaration
+from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry
 
 
@@ -80,8 +80,7 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
         for p in declaration.parameters:
             low, high = (f" {sign} {end}" if end is not None else "" for sign, end in ((">=", p.low), ("<=", p.high)))
             limits = f" in [{p.low}, {p.high}]" if low and high else low or high
-            kind = " | ".join(map(str, p.choices)) or p.type
-            options.say(f"  {p.name} = {p.default!r}  ({kind}{limits})  {p.doc}")
+            options.say(f"  {p.name} = {write_value(p.default)}  ({p.kind}{limits})  {p.doc}")
         options.say("Threat model:")
         for trait, value in declaration.traits.items():
             if trait not in ("settings", *expected) and value not in ("", ()):
