@@ -127,9 +127,8 @@ def carry_out(
     try:
         with _executor(machine, context, jobs, console, to_do) as executor:
             if to_do:
-                _import_plugins(
-                    [job for job in jobs if job.id in again or not store.finished(job.id)], context, executor
-                )
+                left = [job for job in jobs if job.id in again or not store.finished(job.id)]
+                _import_plugins(left, context, executor)
             if described is not None:
                 if kept := keep_other_board(machine.folder, described):
                     note(console, f"{machine.folder} held the board of another selection, which is now in {kept}")
@@ -167,17 +166,13 @@ def _import_plugins(jobs: Sequence[Job], context: Mapping[str, Any], executor: E
     logs = root / "logs"
     logs.mkdir(FOLDERS["logs"], parents=True, exist_ok=True)
     around = walls("suspect", root, context["data"], None, hidden=map(Path, context["hidden"]))
-    own = (
-        executor.zygote
-        if isinstance(executor, LocalExecutor)
-        else Zygote([import_faults.__module__], logs / "zygote.log")
-    )
+    zygote = executor.zygote if isinstance(executor, LocalExecutor) else Zygote([__name__], logs / "zygote.log")
     try:
         ordered = sorted(sources, key=lambda one: (one.path, one.class_name))
-        faults = list(import_faults(own, ordered, logs / "imports.log", around))
+        faults = list(import_faults(zygote, ordered, logs / "imports.log", around))
     finally:
         if not isinstance(executor, LocalExecutor):
-            own.close()
+            zygote.close()
     if faults:
         raise BenchError("\n".join(faults))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from benchmark.protocol.attack import Attack
 from benchmark.protocol.objects import Key
 from benchmark.protocol.scheme import Scheme
 
+_HEADING = re.compile(r"\s*(class|def)\b")
 # what the benchmark calls, and with what
 METHODS = {
     "attack": {"run": ("thief",)},
@@ -25,11 +27,14 @@ METHODS = {
 
 
 def place(thing: Any) -> str:
-    """`file:line` of a class or a function; of anything else, its type's name."""
+    """`file:line` of a class or a function, behind its decorators; where its source is gone, its name."""
+    thing = inspect.unwrap(thing)
     try:
-        return f"{inspect.getsourcefile(thing)}:{inspect.getsourcelines(thing)[1]}"
+        lines, first = inspect.getsourcelines(thing)
+        below = next((below for below, text in enumerate(lines) if _HEADING.match(text)), 0)
+        return f"{inspect.getsourcefile(thing)}:{first + below}"
     except (TypeError, OSError):
-        return getattr(thing, "__qualname__", type(thing).__qualname__)
+        return str(getattr(thing, "__qualname__", type(thing).__qualname__))
 
 
 def class_faults(found: type) -> Iterator[str]:

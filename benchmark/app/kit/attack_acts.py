@@ -167,7 +167,8 @@ class _Case:
         declared = self.declaration.traits["access"]
         weaker = _WEAKER.get(declared) if self.lab.kind == "classification" else "none"
         ignores = self.declaration.traits["target"] == "none" or issubclass(self.type, OracleAttack)
-        if declared == "none" or weaker is None or ignores or self.seconds > _PATIENCE:
+        serves_it = self.watched.found.model is None  # so he needs the service, whatever he asks of it before
+        if declared == "none" or weaker is None or ignores or serves_it or self.seconds > _PATIENCE:
             return f"{declared}, and no more"
         cost = replace(self.cost)
         try:
@@ -178,7 +179,7 @@ class _Case:
             raise
         finally:
             self.cost = cost
-        if self.kind != "control" and differing_part(less, self.first[0]) is None:
+        if differing_part(less, self.first[0]) is None:
             raise Fault(
                 f"{self.where}: it declares access = {declared!r} and does the same with {weaker}: write "
                 f"access = {weaker!r}, so that it counts as the attack of a weaker thief, which it is"

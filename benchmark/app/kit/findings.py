@@ -26,8 +26,8 @@ SPEC = (
     "self.width}` with its own arguments, or return a net that thief.build() made"
 )
 REBUILT_OTHERWISE = (
-    "rebuilt from its spec() and tensors it answers otherwise: what decides its answers must be a parameter, a buffer or "
-    "an argument in spec()"
+    "rebuilt from its spec() and tensors it answers otherwise: what decides its answers must be a parameter, a buffer "
+    "or an argument in spec()"
 )
 
 

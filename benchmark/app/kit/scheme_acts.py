@@ -179,8 +179,8 @@ class _Case:
         scale = 100 if unit == "points" else 1
         if marked < usual - most:
             raise Fault(
-                f"{self.line('embed')}: the marked model is {scale * (usual - marked):.1f} {unit} worse at its task than "
-                "an unmarked one: train longer, on the task beside the mark, or mark less"
+                f"{self.line('embed')}: the marked model is {scale * (usual - marked):.1f} {unit} worse at its task "
+                "than an unmarked one: train longer, on the task beside the mark, or mark less"
             )
         return f"{scale * (usual - marked):+.1f} {unit} against an unmarked model"
 
