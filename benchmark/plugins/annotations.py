@@ -12,7 +12,7 @@ CODE = object()  # what stands where a literal was wanted
 
 
 @dataclass(frozen=True)
-class Form:
+class Annotation:
     """See `benchmark.plugins.parameters.Parameter`."""
 
     type: str
@@ -21,12 +21,12 @@ class Form:
     many: bool = False
 
 
-def read_annotation(node: ast.expr) -> Form | None:
+def read_annotation(node: ast.expr) -> Annotation | None:
     """The form that an annotation stands for: int, float, bool, str, Literal of one type, `int | None` (of a number or
     a bool: a text has ""), `tuple[int, ...]`. None for anything else.
     """
     if isinstance(node, ast.Name) and node.id in TYPES:
-        return Form(node.id)
+        return Annotation(node.id)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         sides = [side for side in (node.left, node.right) if literal(side) is not None]
         one = read_annotation(sides[0]) if len(sides) == 1 else None
@@ -36,7 +36,7 @@ def read_annotation(node: ast.expr) -> Form | None:
         choices = literal(node.slice)
         choices = choices if isinstance(choices, tuple) else (choices,)
         kinds = {type(choice).__name__ for choice in choices}
-        return Form(kinds.pop(), choices) if len(kinds) == 1 and kinds <= set(TYPES) else None
+        return Annotation(kinds.pop(), choices) if len(kinds) == 1 and kinds <= set(TYPES) else None
     if isinstance(node, ast.Subscript) and last_name(node) == "tuple" and isinstance(node.slice, ast.Tuple):
         match node.slice.elts:
             case [item, ast.Constant(value=value)] if value is Ellipsis:

@@ -18,7 +18,7 @@ PluginRole = Literal["scheme", "attack"]
 Origin = Literal["built-in", "entry point", "plugin"]
 
 SETS = ("all", "grid")  # what no plug-in may be called, since --attacks gives it a meaning
-Value = int | float | bool | str
+Scalar = int | float | bool | str
 TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
 
@@ -181,14 +181,14 @@ def read_arguments(text: str) -> dict[str, object]:
     return given
 
 
-def read_values(text: str) -> Value | tuple[Value, ...]:
+def read_values(text: str) -> Scalar | tuple[Scalar, ...]:
     """A parameter's value, or several with a semicolon between each two: `1;2`. `1;` is a list of one, `;` is empty."""
     if len(parts := split_text(text, ";")) == 1:
         return read_value(text)
     return tuple(map(read_value, parts if parts[-1] else parts[:-1] if any(parts) else ()))
 
 
-def read_value(text: str) -> Value:
+def read_value(text: str) -> Scalar:
     """One value: 3, 0.5, true, false, a bare word, or a quoted one (with Python's escapes)."""
     try:
         if text[:1] in ("'", '"'):
@@ -206,7 +206,7 @@ def read_value(text: str) -> Value:
     raise BenchError(f"{text!r} is no value: write a number, true, false or a word, quoted if it holds signs")
 
 
-def write_value(value: Value | Sequence[Value] | None) -> str:
+def write_value(value: Scalar | Sequence[Scalar] | None) -> str:
     """The text that `read_values` turns into `value`, without quotes where none are needed; `none` for None."""
     if value is None:
         return "none"

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from benchmark.digest.modules import absolute, module_name, module_source
 from benchmark.digest.normal_form import reading
 from benchmark.errors import BenchError
-from benchmark.plugins.annotations import CODE, Form, last_name, literal, read_annotation
+from benchmark.plugins.annotations import CODE, Annotation, last_name, literal, read_annotation
 from benchmark.plugins.parameters import SETS, Declaration, Origin, Parameter, PluginRole
 from benchmark.vocabulary import ACCESS, ATTACK_KINDS, ORACLE_KINDS
 
@@ -249,7 +249,7 @@ class _Class:
         except BenchError as error:
             self.fail(node, f"the default of {error}")
 
-    def annotation(self, name: str, node: ast.expr) -> Form:
+    def annotation(self, name: str, node: ast.expr) -> Annotation:
         if (form := read_annotation(node)) is None:
             wanted = 'int, float, bool, str, Literal["a", "b"], int | None or tuple[int, ...]'
             self.fail(node, f"{name} takes {wanted}, not `{ast.unparse(node)}`; a trait has no annotation")

@@ -13,8 +13,8 @@ import torch
 
 from benchmark.app.kit.findings import (
     REBUILT_OTHERWISE,
+    CheckResult,
     Fault,
-    Finding,
     blamed,
     differing_part,
     maker,
@@ -59,14 +59,14 @@ class _Watched:
         return self.found
 
 
-def attack_findings(declaration: Declaration, lab: TinyLab) -> Iterator[Finding]:
+def attack_findings(declaration: Declaration, lab: TinyLab) -> Iterator[CheckResult]:
     """Every check in their order; after one that failed, those that rest on it are left out."""
     case = _Case(declaration, lab)
     for check in CHECKS["attack"]:
         try:
-            yield Finding(check, detail=getattr(case, check)())
+            yield CheckResult(check, detail=getattr(case, check)())
         except Fault as fault:
-            yield Finding(check, str(fault))
+            yield CheckResult(check, str(fault))
             if check in ("runs", "rebuilds"):
                 return
 

@@ -22,7 +22,7 @@ from benchmark.plugins.registry import Registry
 
 ACT_SECONDS = 120.0  # for all acts of one plug-in
 _ACTS = "benchmark.app.kit.acts_process"
-METHODS = {"attack": "run", "scheme": "embed"}
+_ACTOR = {"attack": "run", "scheme": "embed"}
 _OPEN = Walls(())  # as a thief's: it may read what it likes, and write to a temporary folder alone
 
 
@@ -38,7 +38,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """All checks of a file, and the lines that its plug-ins printed."""
 
     checks: tuple[Checked, ...]
@@ -49,7 +49,7 @@ class Report:
         return all(one.ok for one in self.checks)
 
 
-def check_file(path: Path) -> Report:
+def check_file(path: Path) -> CheckReport:
     """Try every plug-in of a file. Raises BenchError for a file whose declarations can't be read."""
     path = path.resolve()
     registry = Registry.discover([path])
@@ -68,7 +68,7 @@ def check_file(path: Path) -> Report:
         finally:
             zygote.close()
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return Report(tuple(checks), tuple(printable(line) for line in lines if line.strip()))
+    return CheckReport(tuple(checks), tuple(printable(line) for line in lines if line.strip()))
 
 
 def _imported(zygote: Zygote, path: Path, mine: list[Declaration], log: Path) -> tuple[dict[str, list[str]], list[str]]:
@@ -137,5 +137,5 @@ def _line(one: Declaration) -> str:
     classes = [node for node in ast.walk(ast.parse(one.source.read_bytes())) if isinstance(node, ast.ClassDef)]
     mine = next((node for node in classes if node.name == one.class_name), None)
     inside = (node for node in ast.walk(mine) if isinstance(node, ast.FunctionDef)) if mine else ()
-    method = next((node for node in inside if node.name == METHODS[one.role]), mine)
+    method = next((node for node in inside if node.name == _ACTOR[one.role]), mine)
     return f"{one.source}:{method.lineno if method else 1}"

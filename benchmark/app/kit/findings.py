@@ -32,7 +32,7 @@ REBUILT_OTHERWISE = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One check of one plug-in. fault: what is wrong, empty where nothing is. detail: what was seen."""
 
     check: str

@@ -28,7 +28,7 @@ from benchmark.protocol.scheme import Scheme
 from benchmark.vocabulary import Access
 
 EPOCHS = {"classification": 3, "image-to-image": 1}  # of hosts and unmarked models
-ALPHA = 1e-3
+SIGNIFICANCE = 1e-3
 USUAL = {"classification": "adi", "image-to-image": "deepmodel-bits"}  # the scheme under an attack that needs none
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmark.app.kit.findings import REBUILT_OTHERWISE, Fault, Finding, blamed, differing_part, maker, rebuilt
-from benchmark.app.kit.lab import ALPHA, TinyLab, shortened
+from benchmark.app.kit.findings import REBUILT_OTHERWISE, CheckResult, Fault, blamed, differing_part, maker, rebuilt
+from benchmark.app.kit.lab import SIGNIFICANCE, TinyLab, shortened
 from benchmark.app.kit.names import CHECKS
 from benchmark.architectures.blocks import BUILDERS
 from benchmark.architectures.net import Net
@@ -40,14 +40,14 @@ _COSTS = {"classification": (0.05, "points"), "image-to-image": (1.0, "dB")}  # 
 _ACCUSED = 2  # of the unmarked models: one may be by chance
 
 
-def scheme_findings(declaration: Declaration, lab: TinyLab) -> Iterator[Finding]:
+def scheme_findings(declaration: Declaration, lab: TinyLab) -> Iterator[CheckResult]:
     """Every check in their order; after one that failed, those that rest on it are left out."""
     case = _Case(declaration, lab)
     for check in CHECKS["scheme"]:
         try:
-            yield Finding(check, detail=getattr(case, check)())
+            yield CheckResult(check, detail=getattr(case, check)())
         except Fault as fault:
-            yield Finding(check, str(fault))
+            yield CheckResult(check, str(fault))
             if check in _RESTED_ON:
                 return
 
@@ -147,7 +147,7 @@ class _Case:
                 f"{where}: null_law = {declared!r} is declared, and its evidence has {kind or 'no'} law: write "
                 f"null_law = {right!r}, or give the Channel its law"
             )
-        fresh = weigh(self.seen, {"clean": self.clean[:-1]}, ALPHA)
+        fresh = weigh(self.seen, {"clean": self.clean[:-1]}, SIGNIFICANCE)
         expected = self.declaration.expected("expected_failures", self.declaration.read(self.first))
         if fresh.state != "present" and not expected:
             raise Fault(
@@ -160,9 +160,9 @@ class _Case:
         """Unmarked models are not accused: by the law alone where there is one, else by the other unmarked models."""
         exact = self.declaration.traits["null_law"] != "none"
         if exact:
-            accused = sum(weigh(one, {}, ALPHA).state == "present" for one in self.clean)
+            accused = sum(weigh(one, {}, SIGNIFICANCE).state == "present" for one in self.clean)
         else:
-            accused = _ACCUSED * (weigh(self.clean[-1], {"clean": self.clean[:-1]}, ALPHA).state == "present")
+            accused = _ACCUSED * (weigh(self.clean[-1], {"clean": self.clean[:-1]}, SIGNIFICANCE).state == "present")
         if accused >= _ACCUSED:
             raise Fault(
                 f"{self.line('observe')}: unmarked models are accused: the law given to the Channel must say how often "

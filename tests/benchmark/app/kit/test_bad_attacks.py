@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmark.app.kit.attack_acts import attack_findings
-from benchmark.app.kit.findings import Finding
+from benchmark.app.kit.findings import CheckResult
 from benchmark.app.kit.lab import TinyLab
 from benchmark.app.kit.names import CHECKS
 from benchmark.plugins.registry import Registry
@@ -140,7 +140,7 @@ def restored() -> Iterator[None]:
     np.seterr(**before)  # type: ignore[arg-type]
 
 
-def findings(path: Path, source: str, lab: TinyLab) -> list[Finding]:
+def findings(path: Path, source: str, lab: TinyLab) -> list[CheckResult]:
     path.write_text(source)
     (declaration,) = read_declarations(path)
     return list(attack_findings(declaration, lab))

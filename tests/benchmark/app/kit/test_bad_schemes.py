@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.app.kit.findings import Finding
+from benchmark.app.kit.findings import CheckResult
 from benchmark.app.kit.lab import TinyLab
 from benchmark.app.kit.names import CHECKS
 from benchmark.app.kit.new_plugin import STARTERS
@@ -109,14 +109,14 @@ def lab() -> TinyLab:
     return TinyLab("classification", Registry.discover())
 
 
-def findings(folder: Path, rest: str, lab: TinyLab) -> list[Finding]:
+def findings(folder: Path, rest: str, lab: TinyLab) -> list[CheckResult]:
     """What is found until the first fault, which is included."""
     (folder / "starter.py").write_text((STARTERS / "scheme.py").read_text())
     path = folder / "mine.py"
     path.write_text(HEAD + rest)
     (declaration,) = read_declarations(path)
     lab.__dict__.pop("owner_data", None)  # what one plug-in wrote is no matter of the next
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     for one in scheme_findings(declaration, lab):
         found.append(one)
         if one.fault:
