@@ -34,6 +34,7 @@ from benchmark.protocol.objects import AttackResult, Key, Release, Running, Serv
 from benchmark.protocol.parties import NotApplicable
 from benchmark.protocol.plugin_class import place
 from benchmark.protocol.thief import Thief
+from benchmark.store import artefacts
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS, Access
 
 _WEAKER: dict[str, Access] = {"weights": "probabilities", "probabilities": "labels", "labels": "none"}
@@ -122,6 +123,11 @@ class _Case:
             made = self.watched.found.model
             blame = self.run if made is None else maker(made, self.run)
             raise Fault(sentence(error, blame, self.declaration.source)) from error
+        try:
+            for one in (service, *([] if claim is None else [claim])):
+                artefacts.packed("", one)
+        except (ValueError, TypeError) as error:
+            raise Fault(f"{self.where}: what it returns can't be stored ({error}): keep spec() plain JSON") from error
         return service, claim
 
     def result(self) -> str:
@@ -131,8 +137,8 @@ class _Case:
         if claims and claim is None:
             raise Fault(f"{self.where}: its kind is {self.kind}, and it claims nothing: return AttackResult(claim=key)")
         if claim is not None and not claims:
-            kinds = "oracle-ambiguity" if self.kind in ORACLE_KINDS else "ambiguity or false-claim"
-            raise Fault(f"{self.where}: its kind is {self.kind}, and it claims a key: write kind = {kinds!r}")
+            kinds = '"oracle-ambiguity"' if self.kind in ORACLE_KINDS else '"ambiguity" or "false-claim"'
+            raise Fault(f"{self.where}: its kind is {self.kind}, and it claims a key: write kind = {kinds}")
         if claim is not None and not isinstance(claim, self.target.scheme.key_type):
             wanted = self.target.scheme.key_type.__name__
             raise Fault(f"{self.where}: it claims a {type(claim).__name__}, no {wanted}: draw one with thief.keygen()")
@@ -144,7 +150,7 @@ class _Case:
         declared = self.declaration.traits["access"]
         first, claim = self.first
         service, again = self._stolen(self.attack(self.declaration.traits["settings"][0]), declared, 2)
-        part = self._difference(service, first)
+        part = differing_part(service, first)
         if part is None and (claim is None) != (again is None):
             part = "whether there is a claim"
         if part is None and claim is not None and again is not None:
@@ -155,12 +161,6 @@ class _Case:
                 "torch's, numpy's or Python's own generator, and keep nothing from one run to the next"
             )
         return "two runs are equal"
-
-    def _difference(self, one: Service, other: Service) -> str | None:
-        try:
-            return differing_part(one, other)
-        except (ValueError, TypeError) as error:
-            raise Fault(f"{self.where}: what it returns can't be stored ({error}): keep spec() plain JSON") from error
 
     def access(self) -> str:
         """More than is declared was refused in the run; the same result with less means that less is enough."""

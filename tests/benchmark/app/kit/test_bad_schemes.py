@@ -87,7 +87,7 @@ BAD = {
                                "        return super().rebind(key, secret)\n", "key",
                                ["the owner's own key is not admissible (the labels do not follow from the secret)"]),
     "forgets-its-task": ("    def embed(self, owner, key):" + HERE + "        marks = wm.Data(key.images, key.labels)\n"
-                         "        model = owner.fit(owner.build(), owner.recipe(epochs=40), data=marks)\n"
+                         "        model = owner.fit(owner.build(), owner.recipe(epochs=80), data=marks)\n"
                          "        return wm.Marked(model, key)\n",
                          "task", ["points worse at its task than an unmarked one: train longer, on the task beside"]),
     "everybody-s-generator": ("    def embed(self, owner, key):" + HERE + "        made = super().embed(owner, key)\n"
