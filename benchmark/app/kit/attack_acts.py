@@ -70,6 +70,9 @@ def attack_findings(declaration: Declaration, lab: TinyLab) -> Iterator[CheckRes
             yield CheckResult(check, str(fault))
             if check in ("runs", "rebuilds"):
                 return
+        except Exception as error:  # whatever its objects do where nobody expects it
+            yield CheckResult(check, sentence(error, case.run, declaration.source))
+            return
 
 
 class _Case:
@@ -99,7 +102,7 @@ class _Case:
         first, *others = traits["settings"]
         began = time.perf_counter()
         self.first = self._stolen(self.attack(first), "weights", 1)
-        self.seconds = time.perf_counter() - began
+        self.seconds, self.found = time.perf_counter() - began, self.watched.found
         for text in others:
             self._stolen(self.attack(text), "weights", 1)
         work = self.cost.record()
@@ -142,7 +145,7 @@ class _Case:
         if claim is not None and not isinstance(claim, self.target.scheme.key_type):
             wanted = self.target.scheme.key_type.__name__
             raise Fault(f"{self.where}: it claims a {type(claim).__name__}, no {wanted}: draw one with thief.keygen()")
-        changed = self.watched.found.model is not None
+        changed = self.found.model is not None
         return "a claim" if claims else "a model" if changed else f"{len(service.filters)} filters"
 
     def repeats(self) -> str:
@@ -167,7 +170,7 @@ class _Case:
         declared = self.declaration.traits["access"]
         weaker = _WEAKER.get(declared) if self.lab.kind == "classification" else "none"
         ignores = self.declaration.traits["target"] == "none" or issubclass(self.type, OracleAttack)
-        serves_it = self.watched.found.model is None  # so he needs the service, whatever he asks of it before
+        serves_it = self.found.model is None  # so he needs the service, whatever he asks of it before
         if declared == "none" or weaker is None or ignores or serves_it or self.seconds > _PATIENCE:
             return f"{declared}, and no more"
         cost = replace(self.cost)
@@ -203,7 +206,7 @@ class _Case:
 
     def rebuilds(self) -> str:
         """From spec and tensors alone comes the same service, in answers too."""
-        found = self.watched.found
+        found = self.found
         blame = self.run if found.model is None else maker(found.model, self.run)
         service, _ = self.first
         self.service = rebuilt(service, self.builders, blame)

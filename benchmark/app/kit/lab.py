@@ -22,10 +22,9 @@ from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
 from benchmark.protocol.answers import Answers
 from benchmark.protocol.court import Court, Suspect
-from benchmark.protocol.objects import Key, Release, Service
+from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import Owner, Party, stream
 from benchmark.protocol.scheme import Scheme
-from benchmark.vocabulary import Access
 
 EPOCHS = {"classification": 3, "image-to-image": 1}  # of hosts and unmarked models
 SIGNIFICANCE = 1e-3
@@ -120,9 +119,6 @@ class TinyLab:
             made = self.embedded(scheme) if marked else (self.null(0), None)
             self._targets[name] = Target(made[0], scheme, made[1])
         return self._targets[name]
-
-    def release(self, target: Target, grants: Access) -> Release:
-        return Release(target.service, grants)
 
     def answers(self, service: Service) -> Answers:
         """What a service answers to the judge's images. Raises ValueError where it doesn't."""

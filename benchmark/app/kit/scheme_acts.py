@@ -14,7 +14,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmark.app.kit.findings import REBUILT_OTHERWISE, CheckResult, Fault, blamed, differing_part, maker, rebuilt
+from benchmark.app.kit.findings import (
+    REBUILT_OTHERWISE,
+    CheckResult,
+    Fault,
+    blamed,
+    differing_part,
+    maker,
+    rebuilt,
+    sentence,
+)
 from benchmark.app.kit.lab import SIGNIFICANCE, TinyLab, shortened
 from benchmark.app.kit.names import CHECKS
 from benchmark.architectures.blocks import BUILDERS
@@ -50,6 +59,9 @@ def scheme_findings(declaration: Declaration, lab: TinyLab) -> Iterator[CheckRes
             yield CheckResult(check, str(fault))
             if check in _RESTED_ON:
                 return
+        except Exception as error:  # whatever its objects do where nobody expects it
+            yield CheckResult(check, sentence(error, case.type.embed, declaration.source))
+            return
 
 
 class _Case:

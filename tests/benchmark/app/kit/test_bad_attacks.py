@@ -74,7 +74,7 @@ BAD = {
     "returns-nan": ("", "", "with torch.no_grad(): thief.model.head.bias.fill_(float('nan'))\nreturn thief.model",
                     True, "runs", ["returned a model with NaN or infinity in head.bias"]),
     "raises": ("", "", "net = thief.model\nreturn net.no_such_layer  # HERE", False, "runs", [
-        "AttributeError: 'ConvNet' object has no attribute 'no_such_layer': mend that line"]),
+        "AttributeError: 'Stack' object has no attribute 'no_such_layer': mend that line"]),
     "exits": ("", "", "sys.exit(3)  # HERE", False, "runs", ["it ends its process (SystemExit 3): return or raise"]),
     "never-applies": ("", "", "raise wm.NotApplicable('it needs 1,000 labels')  # HERE", False, "runs", [
         "it can't be run in this lab, so nothing of it was checked: it needs 1,000 labels"]),

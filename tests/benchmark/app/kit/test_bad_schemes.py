@@ -55,7 +55,7 @@ BAD = {
                            "        return key if self.n > 7 else key.nothing  # HERE\n", "keys",
                            ["AttributeError: 'MySchemeKey' object has no attribute 'nothing': mend that line"]),
     "returns-the-model": ("    def embed(self, owner, key):" + HERE + "        return owner.build()\n", "embeds",
-                          ["embed returned a ConvNet: return wm.Marked(model, key)"]),
+                          ["embed returned a Stack: return wm.Marked(model, key)"]),
     "marks-a-bare-net": ("    def embed(self, owner, key):" + HERE + "        return wm.Marked(nn.Linear(2, 2), key)\n",
                          "embeds", ["Linear has no spec()", '`@wm.builder("my-net")`']),
     "wants-a-host": ("    def embed(self, owner, key):\n        return wm.Marked(owner.host, key)  # HERE\n", "embeds",
