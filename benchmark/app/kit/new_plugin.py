@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from benchmark.errors import BenchError
-from benchmark.plugins.parameters import PluginRole
+from benchmark.plugins.parameters import SETS, PluginRole
 from benchmark.plugins.registry import Registry
 
 STARTERS = Path(__file__).parent / "starters"
@@ -18,7 +18,7 @@ def new_plugin(role: PluginRole, name: str, out: Path | None) -> Path:
 
     out: by default the name with underscores, in the current folder.
     """
-    if not _NAME.fullmatch(name) or name == "all":
+    if not _NAME.fullmatch(name) or name in SETS:
         raise BenchError(
             f"{name!r} is no name for {_a(role)}: write lower-case words with dashes, such as weight-noise"
         )
