@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from benchmark.protocol.attack import Attack
@@ -17,7 +17,7 @@ from benchmark.protocol.scheme import Scheme
 
 _HEADING = re.compile(r"\s*(class|def)\b")
 # what the benchmark calls, and with what
-METHODS = {
+METHODS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "attack": {"run": ("thief",)},
     "scheme": {
         "keygen": ("party", "rng"), "embed": ("owner", "key"), "observe": ("suspect", "key", "court"),
