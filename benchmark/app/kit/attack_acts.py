@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -42,22 +42,18 @@ _PATIENCE = 15.0  # seconds of a run beyond which it is not run once more with w
 _KEPT = 0.95  # of answers that are equal but for rounding, where a kind promises that none changes
 
 
-class _Watched:
-    """An attack that remembers what it returned, for what a stored service doesn't tell."""
+def _watched(attack: Attack) -> list[AttackResult]:
+    """Where this attack's results will be, as `run` returns them: a stored service doesn't tell all of them."""
+    found: list[AttackResult] = []
+    run: Callable[[Any], Any] = attack.run
 
-    def __init__(self, attack: Attack) -> None:
-        self.attack, self.found = attack, AttackResult()
+    def watched(thief: Thief) -> Any:
+        result = run(thief)
+        found.append(result if isinstance(result, AttackResult) else AttackResult(result))
+        return result
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.attack, name)
-
-    @property  # it passes for the attack, which has a lane of its own or not
-    def __class__(self) -> type:  # type: ignore[override]
-        return type(self.attack)
-
-    def __call__(self, thief: Thief) -> AttackResult:
-        self.found = self.attack(thief)
-        return self.found
+    object.__setattr__(attack, "run", watched)
+    return found
 
 
 def attack_findings(declaration: Declaration, lab: TinyLab) -> Iterator[CheckResult]:
@@ -102,7 +98,7 @@ class _Case:
         first, *others = traits["settings"]
         began = time.perf_counter()
         self.first = self._stolen(self.attack(first), "weights", 1)
-        self.seconds, self.found = time.perf_counter() - began, self.watched.found
+        self.seconds, self.found = time.perf_counter() - began, self.returned
         for text in others:
             self._stolen(self.attack(text), "weights", 1)
         work = self.cost.record()
@@ -114,16 +110,15 @@ class _Case:
         torch.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
-        self.watched = _Watched(attack)
+        returned = _watched(attack)
         release = None if self.declaration.traits["target"] == "none" else Release(self.target.service, grants)
         told = self.target.key if isinstance(attack, OracleAttack) else None
-        stages: Any = [self.watched]
         try:
             service, claim, self.cost = steps.steal(
-                stages, self.lab.context, self.lab.thief_images, 0, release, self.target.scheme, told
+                [attack], self.lab.context, self.lab.thief_images, 0, release, self.target.scheme, told
             )
         except (Exception, SystemExit) as error:
-            made = self.watched.found.model
+            made = returned[0].model if returned else None
             blame = self.run if made is None else maker(made, self.run)
             raise Fault(sentence(error, blame, self.declaration.source)) from error
         try:
@@ -131,6 +126,7 @@ class _Case:
                 artefacts.packed("", one)
         except (ValueError, TypeError) as error:
             raise Fault(f"{self.where}: what it returns can't be stored ({error}): keep spec() plain JSON") from error
+        self.returned = returned[0]
         return service, claim
 
     def result(self) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +110,10 @@ class _Case:
         torch.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
-        watched = _Watched(scheme, self.file)
+        model = _watched(scheme, self.file)
         with blamed(self.type.embed, self.file):
-            service, key = self.lab.embedded(watched)  # type: ignore[arg-type]  # it passes for the scheme
-        return service, key, watched.model
+            service, key = self.lab.embedded(scheme)
+        return service, key, model[-1]
 
     def key(self) -> str:
         """The owner's key is admissible, survives storage, and is no good with another secret."""
@@ -256,26 +256,24 @@ class _Case:
         return ", ".join(declared) or "none"
 
 
-class _Watched:
-    """A scheme that remembers the model it made, which a stored service doesn't tell, and passes for the scheme."""
+def _watched(scheme: Scheme[Any], file: Path) -> list[nn.Module]:
+    """Where the model that this scheme marks will be, which a stored service doesn't tell; what is none is a Fault."""
+    found: list[nn.Module] = []
+    embed: Callable[..., Any] = scheme.embed
+    method = type(scheme).embed
 
-    def __init__(self, scheme: Scheme[Any], file: Path) -> None:
-        self._scheme, self._file = scheme, file
-        self.model: nn.Module = nn.Identity()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._scheme, name)
-
-    def embed(self, owner: Owner, key: Key) -> Marked:
-        method = type(self._scheme).embed
-        made: Any = self._scheme.embed(owner, key)
+    def watched(owner: Owner, key: Key) -> Marked:
+        made = embed(owner, key)
         if not isinstance(made, Marked):
             wanted = "return wm.Marked(model, key)"
             raise Fault(f"{place(method)}: embed returned a {type(made).__name__}: {wanted}")
-        if not isinstance(made.key, self._scheme.key_type):
-            wanted = f"return wm.Marked(model, key) with a {self._scheme.key_type.__name__}"
+        if not isinstance(made.key, scheme.key_type):
+            wanted = f"return wm.Marked(model, key) with a {scheme.key_type.__name__}"
             raise Fault(f"{place(method)}: embed returned a {type(made.key).__name__} as its key: {wanted}")
-        with blamed(maker(made.model, method), self._file):
+        with blamed(maker(made.model, method), file):
             Net.of(made.model)
-        self.model = made.model
+        found.append(made.model)
         return made
+
+    object.__setattr__(scheme, "embed", watched)
+    return found
