@@ -74,7 +74,7 @@ def bench(debug: bool) -> None:
 for command in (
     run.run, run.plan, inspect.list_, inspect.describe, inspect.status, inspect.show, inspect.report, inspect.doctor,
     inspect.speed, kit.new, kit.check, single_model.embed, single_model.verify, evidence.compare, evidence.bundle,
-    evidence.replay, commitments.commitment, commitments.moved_open, commitments.moved_check, calibrate.calibrate,
+    evidence.replay, commitments.commitment, commitments.moved_open, calibrate.calibrate,
     reproduce.reproduce, store.store,
 ):  # fmt: skip
     bench.add_command(command)

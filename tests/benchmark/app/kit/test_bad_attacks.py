@@ -26,6 +26,13 @@ from torch import nn
 from benchmark import contract as wm
 
 CALLS = []
+
+
+def constant(layer):
+    """Weights that no generator draws."""
+    nn.init.ones_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 """
 HERE = "  # HERE"
 
@@ -43,7 +50,7 @@ NET = """
 class Net(nn.Module):BLAME
     def __init__(self, width=4):
         super().__init__()
-        self.body = nn.Linear(256, 10)
+        self.body = constant(nn.Linear(256, 10))
         self.scale = 1.0
 
     def forward(self, x):
@@ -108,7 +115,7 @@ BAD = {
     "changes-settings": ("", "", "np.seterr(divide='raise')\nreturn thief.model", True, "shared", [
         "it changed numpy.geterr for whatever runs next in its process: put it back"]),
     "sizes-left-out": (NET.replace("NAME", "sizes").replace("BLAME", HERE), 'target = "none"\naccess = "none"',
-                       "net = Net()\nnet.body = nn.Linear(256, 12)\nreturn net", False, "rebuilds", [
+                       "net = Net()\nnet.body = constant(nn.Linear(256, 12))\nreturn net", False, "rebuilds", [
                            "does not take the tensors of the net (RuntimeError", "spec() must give the builder"]),
     "answers-left-out": (NET.replace("NAME", "answers").replace("BLAME", HERE), 'target = "none"\naccess = "none"',
                          "net = Net()\nnet.scale = 3.0\nreturn net", False, "rebuilds", [
@@ -119,7 +126,7 @@ BAD = {
     "random-filter": (FILTER.replace("NAME", "random").replace("EXPRESSION", "x + 0.5 * torch.rand_like(x)"),
                       'kind = "evasion"\naccess = "none"', "return wm.AttackResult(filters=(Filter(),))", True,
                       "rebuilds", ["it answers one image otherwise each time", "`forward(self, x, draws)`"]),
-    "looks-around": (FILTER.replace("NAME", "batch").replace("EXPRESSION", "(x - 2 * x.mean(0)).clamp(0, 1)"),
+    "looks-around": (FILTER.replace("NAME", "batch").replace("EXPRESSION", "x.flip(0)"),
                      'kind = "evasion"\naccess = "none"', "return wm.AttackResult(filters=(Filter(),))", True,
                      "answers", ["otherwise among other images: an answer may depend on its own image alone"]),
     "keeps-nothing": ("", 'kind = "function-preserving"',

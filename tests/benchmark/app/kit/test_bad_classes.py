@@ -114,9 +114,9 @@ def test_a_good_file_has_no_fault_and_finds_the_helper_beside_it(zygote: Zygote,
     text = f"from helper import SHARE\nfrom attacks.prune import Prune\n\n\nclass Mine(Prune):\n{TRAITS}"
     path = plugin(tmp_path, "mine", text)  # a subclass without parameters of its own needs no decorator
     assert faults(zygote, path) == []
-    path.write_text(path.read_text() + "torch.set_default_dtype(torch.float64)\n")
+    path.write_text(path.read_text() + "torch.set_printoptions(precision=7)\n")
     told = import_check.import_told(zygote, path, ["Mine"], tmp_path / "log", None).lines
-    assert told == [{"changed": ["torch.get_default_dtype"]}]
+    assert told == [{"changed": ["torch's print options"]}]
 
 
 def test_a_run_says_the_same_before_its_first_job(finished: Path, tmp_path: Path) -> None:
