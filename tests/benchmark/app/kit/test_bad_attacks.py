@@ -29,7 +29,6 @@ CALLS = []
 
 
 def constant(layer):
-    """Weights that no generator draws."""
     nn.init.ones_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
