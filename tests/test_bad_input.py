@@ -146,17 +146,6 @@ def test_wrong_attacks_cost_their_own_cells(finished: Path, tmp_path: Path) -> N
     }
 
 
-def test_an_import_that_fails_costs_its_own_cells(finished: Path, tmp_path: Path) -> None:
-    results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
-    plugin = tmp_path / "mine.py"
-    plugin.write_text(attack("return thief.model", head=HEAD + "import no_such_package\n"))
-    done = bench(*arguments(results, "--plugin", str(plugin), attacks="prune(amount=0.3),mine"))
-    assert done.returncode == 3
-    found = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
-    assert found["prune(amount=0.3)"]["verdict"] == "survived"
-    assert "No module named 'no_such_package'" in found["mine"]["reason"]
-
-
 def test_results_that_can_t_be_written(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file in the folder's place")
     done = bench(*arguments(tmp_path / "results"))

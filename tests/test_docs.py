@@ -19,8 +19,8 @@ from benchmark.plugins.registry import Registry
 from leaderboard import frame
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES.append(ROOT / ".github" / "pull_request_template.md")
+NAMES = ("README.md", "AGENTS.md", "CHANGELOG.md", "CONTRIBUTING.md", ".github/pull_request_template.md")
+PAGES = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = "benchmark|leaderboard|schemes|attacks"
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

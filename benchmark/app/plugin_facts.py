@@ -87,7 +87,7 @@ def values(parameter: Parameter) -> str:
         f" {sign} {end}" if end is not None else "" for sign, end in ((">=", parameter.low), ("<=", parameter.high))
     )
     limits = f" in [{parameter.low}, {parameter.high}]" if low and high else low or high
-    return (" | ".join(map(str, parameter.choices)) or parameter.type) + limits
+    return parameter.kind + limits
 
 
 def known(plugin: Declaration) -> list[tuple[str, str]]:

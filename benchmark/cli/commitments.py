@@ -70,15 +70,8 @@ def verify_items(openings: Path, root: str, as_json: bool) -> int:
     return EXIT_OK if found.opens else EXIT_WORSE
 
 
-def _moved(old: str, new: str) -> click.Command:
-    """A hidden command under a former name, which says what to type."""
-
-    @click.command(old, hidden=True, context_settings={"ignore_unknown_options": True, "help_option_names": []})
-    @click.argument("words", nargs=-1, type=click.UNPROCESSED)
-    def moved(words: tuple[str, ...]) -> None:
-        raise BenchError(f"`bench {old}` is now called `bench commitment {new}`: type that, with the same options")
-
-    return moved
-
-
-moved_open, moved_check = _moved("open", "open"), _moved("check", "verify")
+@click.command("open", hidden=True, context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def moved_open(words: tuple[str, ...]) -> None:
+    """The former name of `bench commitment open`."""
+    raise BenchError("`bench open` is now called `bench commitment open`: type that, with the same options")

@@ -13,7 +13,7 @@ from benchmark.cli import options
 from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_OK, BenchError, printable
 from benchmark.plugins.attack_sets import AUTO_VERSION, PRESETS
-from benchmark.plugins.parameters import Declaration
+from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry
 
 
@@ -88,7 +88,7 @@ def _describe(plugin: Declaration) -> None:
     options.say(f"{plugin.role} {plugin.name}\n\n{plugin.doc.strip()}\n")
     options.say("Parameters:" if plugin.parameters else "No parameters.")
     for one in plugin.parameters:
-        options.say(f"  {one.name} = {one.default!r}  ({values(one)})  {one.doc}")
+        options.say(f"  {one.name} = {write_value(one.default)}  ({values(one)})  {one.doc}")
     options.say("Threat model:")
     for name, said in threat_model(plugin):
         if said:

@@ -92,7 +92,7 @@ class LocalExecutor(Executor):
         self._memory_kills = MemoryKills()
         self._broken: BenchError | None = None  # why the run can't go on
         self._slots = [_Slot(number, device.name) for number, device in enumerate(self._placement.devices)]
-        self._zygote = Zygote(
+        self.zygote = Zygote(
             [entry.partition(":")[0], "benchmark.execution.worker"], self._root / "logs" / "zygote.log"
         )
 
@@ -173,7 +173,7 @@ class LocalExecutor(Executor):
                 _end_own(slot.task)
                 slot.task = None
         self._stop_all(self._slots)
-        self._zygote.close()
+        self.zygote.close()
 
     def _begin(self, slot: _Slot, task: _Task) -> None:
         """Find or start the process of a task's next step."""
@@ -275,7 +275,7 @@ class LocalExecutor(Executor):
                 compiled.mkdir(0o700, exist_ok=True)
                 machine["compiled"] = str(compiled.resolve())
             around = walls(side, self._root, self._data, job, step, self._hidden)
-            return self._zygote.fork(f"benchmark.execution.{call}", arguments, log, around, self._memory_mb)
+            return self.zygote.fork(f"benchmark.execution.{call}", arguments, log, around, self._memory_mb)
         except OSError as error:
             hint = ": raise the limit (ulimit -n) or use fewer --workers" if error.errno == errno.EMFILE else ""
             where = f" ({error.filename})" if error.filename else ""

@@ -19,10 +19,12 @@ from benchmark.execution.doctor import check_environment
 from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.placement import host
 from benchmark.execution.placement.placement import place_jobs
+from benchmark.execution.processes.import_check import import_faults
+from benchmark.execution.processes.lease import Zygote
 from benchmark.execution.progress import note, progress_for
 from benchmark.execution.run_file import keep_other_board, write_run_file
 from benchmark.execution.scheduler import Summary, anything_to_do, run_jobs
-from benchmark.execution.walls import close_keys, task_files
+from benchmark.execution.walls import FOLDERS, close_keys, task_files, walls
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
 from benchmark.store.run_description import RunDescription
@@ -124,6 +126,9 @@ def carry_out(
         context["data"] = task_files(job.payload["world"]["task"] for job in jobs)
     try:
         with _executor(machine, context, jobs, console, to_do) as executor:
+            if to_do:
+                left = [job for job in jobs if job.id in again or not store.finished(job.id)]
+                _import_plugins(left, context, executor)
             if described is not None:
                 if kept := keep_other_board(machine.folder, described):
                     note(console, f"{machine.folder} held the board of another selection, which is now in {kept}")
@@ -147,6 +152,29 @@ def _executor(
         return _on_cluster(machine.cluster, context, jobs, console)
     placement = place_jobs(machine.device, machine.workers, machine.memory, machine.store.root)
     return LocalExecutor(len(placement.devices), context, placement=placement)
+
+
+def _import_plugins(jobs: Sequence[Job], context: Mapping[str, Any], executor: Executor) -> None:
+    """Import every plug-in of somebody else's that these jobs need, each in a process where nothing can be read.
+
+    Raises BenchError, a sentence for each that can't be used: before the first job, and not when its turn comes.
+    """
+    sources = {source for job in jobs for source in job.sources.values() if not source.trusted}
+    if not sources:
+        return
+    root = Path(context["root"])
+    logs = root / "logs"
+    logs.mkdir(FOLDERS["logs"], parents=True, exist_ok=True)
+    around = walls("suspect", root, context["data"], None, hidden=map(Path, context["hidden"]))
+    zygote = executor.zygote if isinstance(executor, LocalExecutor) else Zygote([__name__], logs / "zygote.log")
+    try:
+        ordered = sorted(sources, key=lambda one: (one.path, one.class_name))
+        faults = list(import_faults(zygote, ordered, logs / "imports.log", around))
+    finally:
+        if not isinstance(executor, LocalExecutor):
+            zygote.close()
+    if faults:
+        raise BenchError("\n".join(faults))
 
 
 def _on_cluster(cluster: Cluster, context: Mapping[str, Any], jobs: Sequence[Job], console: Console) -> Executor:

@@ -18,6 +18,7 @@ PluginRole = Literal["scheme", "attack"]
 Origin = Literal["built-in", "entry point", "plugin"]
 
 SETS = ("all", "grid", "standard", "auto")  # what no plug-in may be called, since --attacks gives it a meaning
+Scalar = int | float | bool | str
 TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
 
@@ -35,7 +36,10 @@ def parameter(default: Any, doc: str, *, low: float | None = None, high: float |
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a plug-in; `type` is a key of TYPES, `choices` is empty where any value goes."""
+    """One parameter of a plug-in; `type` is a key of TYPES, `choices` is empty where any value goes.
+
+    optional: it may be None, written `none`. many: it is a tuple of such values, written `1;2`; ranges bind each.
+    """
 
     name: str
     type: str
@@ -44,14 +48,30 @@ class Parameter:
     doc: str = ""
     low: float | None = None
     high: float | None = None
+    optional: bool = False
+    many: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it takes, in words: `int`, `float or none`, `list of int`, `global | layer`."""
+        one = " | ".join(map(str, self.choices)) or self.type
+        return f"{'list of ' if self.many else ''}{one}{' or none' if self.optional else ''}"
 
     def check(self, value: object) -> Any:
         """`value`, as this parameter's type; raises BenchError if type, range or choices forbid it."""
+        if self.optional and value in (None, "none"):
+            return None
+        if self.many:
+            return tuple(map(self._one, value if isinstance(value, tuple | list) else (value,)))
+        return self._one(value)
+
+    def _one(self, value: object) -> Any:
         if self.type == "float" and type(value) is int and abs(value) < 2**1000:
             value = float(value)
         if type(value) is not TYPES[self.type]:
             hint = f": write {self.name}={str(value)!r}" if self.type == "str" else ""
-            raise BenchError(f"{self.name} takes {_WORDS[self.type]}, not {value!r}{hint}")
+            takes = f"{_WORDS[self.type]}{' or none' if self.optional else ''}"
+            raise BenchError(f"{self.name} takes {takes}, not {value!r}{hint}")
         if self.choices and value not in self.choices:
             allowed = ", ".join(write_value(choice) for choice in self.choices)
             raise BenchError(f"{self.name} is one of {allowed}, not {value!r}")
@@ -157,12 +177,19 @@ def read_arguments(text: str) -> dict[str, object]:
             raise BenchError(f"write each parameter as name=value, not {item!r}")
         if name in given:
             raise BenchError(f"{name} is given twice: keep one")
-        given[name] = read_value(value)
+        given[name] = read_values(value)
     return given
 
 
-def read_value(text: str) -> int | float | bool | str:
-    """A parameter's value: 3, 0.5, true, false, a bare word, or a quoted one (with Python's escapes)."""
+def read_values(text: str) -> Scalar | tuple[Scalar, ...]:
+    """A parameter's value, or several with a semicolon between each two: `1;2`. `1;` is a list of one, `;` is empty."""
+    if len(parts := split_text(text, ";")) == 1:
+        return read_value(text)
+    return tuple(map(read_value, parts if parts[-1] else parts[:-1] if any(parts) else ()))
+
+
+def read_value(text: str) -> Scalar:
+    """One value: 3, 0.5, true, false, a bare word, or a quoted one (with Python's escapes)."""
     try:
         if text[:1] in ("'", '"'):
             return str(ast.literal_eval(text))
@@ -179,10 +206,14 @@ def read_value(text: str) -> int | float | bool | str:
     raise BenchError(f"{text!r} is no value: write a number, true, false or a word, quoted if it holds signs")
 
 
-def write_value(value: int | float | bool | str) -> str:
-    """The text that `read_value` turns into `value`, without quotes where none are needed."""
+def write_value(value: Scalar | Sequence[Scalar] | None) -> str:
+    """The text that `read_values` turns into `value`, without quotes where none are needed; `none` for None."""
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return value if _WORD.fullmatch(value) and read_value(value) == value else repr(value)
+    if isinstance(value, Sequence):
+        return ";".join(map(write_value, value)) + (";" if len(value) < 2 else "")
     return repr(value)

@@ -177,7 +177,9 @@ def _numbers(name: str, registry: Registry) -> set[str]:
     """The parameters of an attack that can be swept: its numbers. A text may hold any signs."""
     if name in ("", *SETS) or _is_wildcard(name):
         return set()
-    return {one.name for one in registry.find("attack", name).parameters if one.type in ("int", "float")}
+    return {
+        one.name for one in registry.find("attack", name).parameters if one.type in ("int", "float") and not one.many
+    }
 
 
 def _values(item: str, match: re.Match[str]) -> list[str]:

@@ -14,14 +14,15 @@ from typing import Any, NoReturn
 from benchmark.digest.modules import absolute, module_name, module_source
 from benchmark.digest.normal_form import reading
 from benchmark.errors import BenchError
-from benchmark.plugins.parameters import SETS, TYPES, Declaration, Origin, Parameter, PluginRole
+from benchmark.plugins.annotations import CODE, Annotation, last_name, literal, read_annotation
+from benchmark.plugins.parameters import SETS, Declaration, Origin, Parameter, PluginRole
 from benchmark.vocabulary import ACCESS, ATTACK_KINDS, ORACLE_KINDS
 
 LAWS = ("exact", "redrawn", "none")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 _EXPECTED = ("expected_failures", "expected_forgeries")
-_REQUIRED, _CODE = object(), object()
+_REQUIRED = object()
 _BASES: dict[str, PluginRole] = {"Scheme": "scheme", "Attack": "attack", "OracleAttack": "attack"}
 # trait: (type, default, allowed words); a tuple is always one of strings
 _Traits = dict[str, tuple[type, object, tuple[str, ...]]]
@@ -139,9 +140,9 @@ def read_builders(path: Path) -> tuple[str, ...]:
         tree = ast.parse(source)
     marks = (mark for node in ast.walk(tree) for mark in getattr(node, "decorator_list", ()))
     for mark in marks:
-        if isinstance(mark, ast.Call) and _last_name(mark.func) == "builder":
+        if isinstance(mark, ast.Call) and last_name(mark.func) == "builder":
             given = [*mark.args, *(one.value for one in mark.keywords if one.arg == "name")]
-            name = _literal(given[0]) if given else _CODE
+            name = literal(given[0]) if given else CODE
             if not isinstance(name, str):
                 wrong = f"the name of a builder must be a literal text, not `{ast.unparse(mark)}`"
                 raise BenchError(f'{path}:{mark.lineno}: {wrong}: write `@builder("my-net")`')
@@ -165,7 +166,7 @@ class _Class:
 
     @classmethod
     def of(cls, node: ast.ClassDef, above: Mapping[str, _Class], path: Path) -> _Class | None:
-        names = [_last_name(base) for base in node.bases]
+        names = [last_name(base) for base in node.bases]
         bases = [above[name] for name in names if name in above]
         roles = [*(_BASES[name] for name in names if name in _BASES), *(base.role for base in bases)]
         if not roles:
@@ -176,7 +177,7 @@ class _Class:
             found.parameters |= base.parameters
         for statement in node.body:
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                if _last_name(statement.annotation) != "ClassVar":
+                if last_name(statement.annotation) != "ClassVar":
                     found.add_parameter(statement, statement.target.id)
                 elif statement.value is not None:
                     found.add_trait(statement.target.id, statement.value)
@@ -190,7 +191,7 @@ class _Class:
         raise BenchError(f"{self.path}:{node.lineno}: {self.node.name}: {text}")
 
     def literal(self, node: ast.expr, what: str) -> Any:
-        if (value := _literal(node)) is _CODE:
+        if (value := literal(node)) is CODE:
             example = '0.5, "word" or ("a", "b")'
             self.fail(node, f"{what} must be a literal, such as {example}, not `{ast.unparse(node)}`")
         return value
@@ -205,7 +206,7 @@ class _Class:
                 self.fail(node, f'name must be a word such as "prune", not {self.name!r}; {", ".join(SETS)} are taken')
         elif name in _TRAITS[self.role]:
             self.traits[name] = self.known_trait(name, self.literal(node, name), node)
-        elif not name.startswith("_") and isinstance(value := _literal(node), str | int | float | tuple):
+        elif not name.startswith("_") and isinstance(value := literal(node), str | int | float | tuple):
             if near := difflib.get_close_matches(name, _TRAITS[self.role], n=1, cutoff=0.85):
                 self.fail(node, f"{name} is no known trait: write {near[0]}, or choose a name less like it")
             self.traits[name] = value
@@ -225,7 +226,7 @@ class _Class:
     def add_parameter(self, node: ast.AnnAssign, name: str) -> None:
         if name == "name" or name in _TRAITS[self.role]:
             self.fail(node, f"{name} is a trait: write it without an annotation, or as a ClassVar")
-        kind, choices = self.annotation(name, node.annotation)
+        form = self.annotation(name, node.annotation)
         example = f'{name}: {ast.unparse(node.annotation)} = parameter(<default>, "what it means")'
         if node.value is None:
             self.fail(node, f"{name} needs a default: write `{example}`")
@@ -234,30 +235,25 @@ class _Class:
             given = dict(zip(("default", "doc"), call.args, strict=False))
             given |= {str(one.arg): one.value for one in call.keywords}
             fits = {"default", "doc"} <= given.keys() <= {"default", "doc", "low", "high"} and len(call.args) <= 2
-            if _last_name(call.func) != "parameter" or not fits:
+            if last_name(call.func) != "parameter" or not fits:
                 self.fail(node, f"write `{example}`, with low= and high= where it has a range")
         values = {key: self.literal(value, f"the {key} of {name}") for key, value in given.items()}
         bounds = [values[key] for key in ("low", "high") if values.get(key) is not None]
-        if bounds and not {type(bound).__name__ for bound in bounds} | {kind} <= {"int", "float"}:
+        if bounds and not {type(bound).__name__ for bound in bounds} | {form.type} <= {"int", "float"}:
             self.fail(node, f"low and high of {name} must be numbers, and {name} an int or a float")
+        if form.many and not isinstance(values["default"], tuple):
+            self.fail(node, f"the default of {name} must be a tuple, such as (1, 2) or (): a list could be changed")
         try:
-            draft = Parameter(name, kind, choices, **values)
+            draft = Parameter(name, form.type, form.choices, **values, optional=form.optional, many=form.many)
             self.parameters[name] = dataclasses.replace(draft, default=draft.check(draft.default))
         except BenchError as error:
             self.fail(node, f"the default of {error}")
 
-    def annotation(self, name: str, node: ast.expr) -> tuple[str, tuple[Any, ...]]:
-        """The type's name and the choices that an annotation stands for."""
-        if isinstance(node, ast.Name) and node.id in TYPES:
-            return node.id, ()
-        if isinstance(node, ast.Subscript) and _last_name(node) == "Literal":
-            choices = _literal(node.slice)
-            choices = choices if isinstance(choices, tuple) else (choices,)
-            kinds = {type(choice).__name__ for choice in choices}
-            if len(kinds) == 1 and kinds <= set(TYPES):
-                return kinds.pop(), choices
-        wanted = 'int, float, bool, str or Literal["a", "b"]'
-        self.fail(node, f"{name} takes {wanted}, not `{ast.unparse(node)}`; a trait has no annotation")
+    def annotation(self, name: str, node: ast.expr) -> Annotation:
+        if (form := read_annotation(node)) is None:
+            wanted = 'int, float, bool, str, Literal["a", "b"], int | None or tuple[int, ...]'
+            self.fail(node, f"{name} takes {wanted}, not `{ast.unparse(node)}`; a trait has no annotation")
+        return form
 
     def declaration(self, name: str, origin: Origin) -> Declaration:
         traits: dict[str, Any] = {trait: default for trait, (_, default, _) in _TRAITS[self.role].items()} | self.traits
@@ -285,18 +281,3 @@ class _Class:
     def among(self, trait: str, named: Iterable[str], known: Collection[str], fault: str) -> None:
         if stray := [one for one in named if one not in known]:
             self.fail(self.node, f"{trait} names {stray[0]!r}, {fault}")
-
-
-def _literal(node: ast.expr) -> Any:
-    """The value of a literal; _CODE for anything else."""
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError):
-        return _CODE
-
-
-def _last_name(node: ast.expr) -> str:
-    """`Scheme` of `Scheme`, `wm.Scheme` and `wm.Scheme[Key]`; the empty text for anything else."""
-    if isinstance(node, ast.Subscript):
-        return _last_name(node.value)
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""

@@ -48,3 +48,17 @@ def test_several_settings_where_one_is_meant_are_three_names_at_most(tmp_path: P
     found = re.fullmatch(r"--scheme 'all' names (\d+) settings \((.*) and (\d+) more\): name one", error)
     assert found
     assert (code, int(found[1]) - int(found[3]), len(re.split(r", (?![^(]*\))", found[2]))) == (2, 3, 3)
+
+
+def test_describe_says_which_parameters_are_lists_or_may_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "cut.py"
+    path.write_text(
+        'class Cut(Attack):\n    name = "cut"\n    family = "cuts"\n    kind = "removal"\n'
+        '    layers: tuple[int, ...] = parameter((1, 2), "which of them", low=1)\n'
+        '    rate: float | None = parameter(None, "share, or found by a search")\n'
+    )
+    code, said, _ = bench_here("describe", "cut", "--plugin", str(path))
+    assert code == 0
+    for name, default, kind in (("layers", "1;2", "list of int"), ("rate", "none", "float or none")):
+        (line,) = [line for line in said.splitlines() if name in line and kind in line]
+        assert default in line

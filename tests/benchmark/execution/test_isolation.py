@@ -155,9 +155,9 @@ def test_too_few_open_files_are_a_sentence(intruder: LocalExecutor, job: Callabl
 
 
 def test_a_fork_server_that_was_killed_is_started_again(intruder: LocalExecutor, job: Callable[..., Job]) -> None:
-    server = intruder._zygote._process
+    server = intruder.zygote._process
     run_one(intruder, job("a"))
-    server = intruder._zygote._process
+    server = intruder.zygote._process
     assert server is not None
     os.kill(server.pid, signal.SIGKILL)
     server.wait()

@@ -20,6 +20,11 @@ class Prune(Attack):
     rounds: int = 1
     note: str = ""
 
+class Cut(Attack):
+    name = "cut"; family = "cuts"; kind = "removal"
+    layers: tuple[int, ...] = (1, 2)
+    rate: float | None = None
+
 class FineTune(Attack):
     name = "finetune"; family = "fine-tuning"; kind = "removal"; requires = "triggers"
     epochs: int = 5
@@ -85,6 +90,11 @@ def labels(settings: tuple[Setting, ...]) -> list[str]:
         ("prune(note='a, b+c')", ["prune(amount=0.5,note='a, b+c')"]),
         ('prune(note="5",mode=layer)', ["prune(amount=0.5,mode=layer,note='5')"]),
         ("finetune*", ["finetune", "finetune-all"]),
+        ("cut(layers=1;2)", ["cut"]),
+        ("cut(layers=3)", ["cut(layers=3;)"]),
+        ("cut( layers = 2; 1 , rate=.5 )+jpeg", ["cut(layers=2;1,rate=0.5)+jpeg"]),
+        ("cut(layers=;,rate=none)", ["cut(layers=;)"]),
+        ("cut(rate=0.1..0.2:0.1)", ["cut(rate=0.1)", "cut(rate=0.2)"]),
         ("[jp]*", ["jpeg", "prune(amount=0.3)", "prune(amount=0.5)"]),
         ("jpeg,distil,jpeg(quality=75),jpeg", ["jpeg", "distil"]),
         ("prune+jpeg", ["prune(amount=0.5)+jpeg"]),
@@ -129,6 +139,7 @@ def test_a_sweep_is_a_setting_for_each_value(registry: Registry, text: str, expe
         ("prune(amount=0.1..0.9:0)", "sweeps nothing"),
         ("prune(amount=0.1..0.9:-0.1)", "sweeps nothing"),
         ("prune(amount=a..b:c)", "sweeps nothing"),
+        ("cut(layers=1..3:1)", "cut: layers takes a whole number, not '1..3:1'"),
         ("prune(amount=0..inf:1)", "sweeps nothing"),
         ("prune(amount=0..1:1e-9)", "sweeps more than 100 values"),
         ("prune(amount=1e-999999999..1e999999999:1e-999999999)", "prune"),
@@ -155,7 +166,7 @@ def test_all_is_the_first_setting_of_each_attack_and_grid_every_one(registry: Re
     everything = select_attacks("grid", registry)
     assert everything == select_attacks("*", registry)
     assert labels(everything) == [
-        "copy", "distil", "falsely", "finetune", "finetune-all", "forge", "jpeg",
+        "copy", "cut", "distil", "falsely", "finetune", "finetune-all", "forge", "jpeg",
         "prune(amount=0.3)", "prune(amount=0.5)", "scratch", "smooth",
     ]  # fmt: skip
     assert labels(select_attacks("all", registry)) == [one for one in labels(everything) if one != "prune(amount=0.5)"]
@@ -177,6 +188,10 @@ stages = st.one_of(
     st.builds(
         lambda amount, mode, note: f"prune(amount={amount!r},mode={mode},note={note!r})",
         amounts, st.sampled_from(["global", "layer"]), st.text(max_size=6),
+    ),
+    st.builds(
+        lambda layers, rate: f"cut(layers={';'.join(map(str, layers))};,rate={rate})",
+        st.lists(st.integers(), max_size=3), st.sampled_from(["none", "0.5"]),
     ),
     st.sampled_from(["prune()", "finetune()", "distil", "finetune(epochs=50)"]),
 )  # fmt: skip
@@ -226,7 +241,7 @@ def test_traits_of_a_chain(
         ("prune,", "empty item"),
         ("prone", "no attack is named 'prone': did you mean 'prune'"),
         ("prune+jpge", "did you mean 'jpeg'"),
-        ("zz*", "no attack matches 'zz\\*'; there are copy, distil"),
+        ("zz*", "no attack matches 'zz\\*'; there are copy, cut, distil"),
         ("prune(amount=0.5", "unbalanced parentheses"),
         ("prune)amount=0.5(", "unbalanced parentheses"),
         ("prune(note='x)", "opens a quote"),
