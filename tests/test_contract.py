@@ -17,6 +17,7 @@ from benchmark import contract
 from benchmark.contract import (
     Attack,
     CarrierScheme,
+    ExtractorScheme,
     NotApplicable,
     OracleAttack,
     OverwriteScheme,
@@ -260,6 +261,7 @@ def test_capabilities_are_what_they_are_called(label: str) -> None:
     assert ("overwrite" in scheme.capabilities) == isinstance(scheme, OverwriteScheme)
     assert ("carriers" in scheme.capabilities) == isinstance(scheme, CarrierScheme)
     assert ("passports" in scheme.capabilities) == isinstance(scheme, PassportScheme)
+    assert ("extractor" in scheme.capabilities) == isinstance(scheme, ExtractorScheme)
 
 
 def target(lab: Lab, attack: Attack) -> tuple[Scheme, Exhibit]:

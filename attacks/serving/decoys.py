@@ -1,0 +1,40 @@
+"""What is answered to a query that was rejected: the answer to one of the thief's own images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from benchmark import contract as wm
+
+
+class Decoys(nn.Module):
+    """A filter that puts one of `decoys` images of `shape` in the place of a query whose score is above a threshold.
+
+    Which one is drawn anew for every image, and the same when that image is asked again.
+    """
+
+    decoys: Tensor
+    threshold: Tensor
+
+    def __init__(self, decoys: int, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("decoys", torch.zeros(decoys, *shape, dtype=torch.uint8))
+        self.register_buffer("threshold", torch.zeros(()))
+
+    def arm(self, decoys: Tensor, threshold: Tensor) -> None:
+        """Set the images, uint8 (decoys, *shape), and the score above which a query is rejected."""
+        self.decoys.copy_(decoys)
+        self.threshold.copy_(threshold)
+
+    def replaced(self, x: Tensor, scores: Tensor, draws: wm.Draws) -> Tensor:
+        """`x` (N, C, H, W), but decoys where `scores` (N,) are above the threshold."""
+        chosen = (draws.uniform((1,))[:, 0] * len(self.decoys)).long()
+        return torch.where((scores > self.threshold).view(-1, 1, 1, 1), wm.as_float(self.decoys[chosen]), x)
+
+
+def threshold_of(scores: Tensor, false_rejects: float) -> Tensor:
+    """The score that a share `false_rejects` of `scores` lies above; above the largest there is none."""
+    return scores.quantile(1 - false_rejects, interpolation="higher")
