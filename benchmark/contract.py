@@ -54,9 +54,10 @@ from benchmark.vocabulary import Access
 __all__ = [
     "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "ChannelGroup",
     "ConvBlock", "Court", "Critic", "Data", "Draws", "ExtractorScheme", "Gate", "Insider", "Key", "Marked", "Net",
-    "NotApplicable", "Observations", "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit",
-    "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images",
-    "as_bytes", "as_float", "binomial", "build", "builder", "channel_groups", "commit", "conv3x3", "conv_blocks",
-    "entering", "field", "fused", "head", "logits", "normalisation", "parameter", "photographs", "pictures", "plain",
-    "poisson_binomial", "prf_bits", "prf_labels", "published_root", "redrawn", "root_of", "secret", "unfused",
+    "NotApplicable", "Observations", "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe",
+    "ResidualUnit", "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable",
+    "abstract_images", "as_bytes", "as_float", "binomial", "build", "builder", "channel_groups", "commit", "conv3x3",
+    "conv_blocks", "entering", "field", "fused", "head", "logits", "normalisation", "parameter", "photographs",
+    "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels", "published_root", "redrawn", "root_of", "secret",
+    "unfused",
 ]  # fmt: skip

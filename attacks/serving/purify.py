@@ -133,7 +133,6 @@ class PurifyAndReject(wm.Attack):
         autoencoder = trained(thief, images, self.code, self.epochs)
         rejecter = PurifyingRejecter(autoencoder.spec(), len(thief.inputs)).to(thief.device)
         rejecter.autoencoder.load_state_dict(autoencoder.state_dict())
-        rejecter.arm(
-            thief.inputs, threshold_of(squared_error(wm.logits(autoencoder, unseen), unseen), self.false_rejects)
-        )
+        errors = squared_error(wm.logits(autoencoder, unseen), unseen)
+        rejecter.arm(thief.inputs, threshold_of(errors, self.false_rejects))
         return wm.AttackResult(filters=(rejecter,))

@@ -98,7 +98,8 @@ class Reject(wm.Attack):
     family = "purification"
     kind = "evasion"
     paper = (
-        "Liu et al. 2020, NeurIPS (arXiv:2010.03759); Lee et al. 2018, NeurIPS (arXiv:1807.03888); Xu et al. 2018, NDSS"
+        "Liu et al. 2020, NeurIPS (arXiv:2010.03759); Lee et al. 2018, NeurIPS (arXiv:1807.03888); "
+        "Xu et al. 2018, NDSS (arXiv:1704.01155)"
     )
     settings = ("score=mahalanobis", "score=energy", "score=squeeze", "score=mahalanobis,false_rejects=0.05")
 
