@@ -55,6 +55,15 @@ def test_the_surrogate_repeats_what_the_service_says_not_what_is_true(lab, attac
     assert ((lab.splits.test.y + 1) % 10 == answers).float().mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    "attack", [Extract(queries=100, epochs=8), Distill(queries=100, epochs=8)], ids=lambda a: a.name
+)
+def test_a_thief_of_few_queries_asks_no_more_and_trains_as_long(lab, attack):
+    cost = lab.attack(attack, lab.null(100)).cost.record()
+    assert cost["queries"] == 100
+    assert cost["steps"] == 8 * 4  # of 100 images, in one batch a pass
+
+
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_soft_targets_are_the_softened_logits(lab, monkeypatch, temperature):
     """A surrogate that answers as the service does has a loss of temperature squared times the targets' entropy."""
