@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from attacks.copies.scratch import trained
 from benchmark import contract as wm
 
 
@@ -49,7 +50,8 @@ class Average(wm.Attack):
     Yang et al. 2024: a mark that hardly depends on the image is what is left of outputs less inputs when the content
     averages out, from 5 images on. They have watermarkers, whose input is the same image without the mark. A service
     that restores images also takes out what was wrong with them, which averages out more slowly, but for the even tint
-    by which rain makes images lighter: that is left in.
+    by which rain makes images lighter: that is left in. On the quick profile 5 images take deepmodel's mark out
+    (projection .82 to .01) at .75 dB, and 50 at none.
     """
 
     name = "average"
@@ -71,9 +73,9 @@ class Average(wm.Attack):
 class AverageAdded(wm.Attack):
     """The same mean, added to what an innocent net answers: does it show the owner's mark without having it?
 
-    The forgery of Yang et al. 2024, section 3. The net is trained on the thief's own pairs and knows nothing of the
-    service; the mean is all that he takes. It is no claim of his own, so it stands with the controls: where the mark is
-    found here, what the owner shows a court can be carried to bystanders.
+    The forgery of Yang et al. 2024, section 3. The net is trained on the thief's own pairs, as long as an owner's, and
+    knows nothing of the service; the mean is all that he takes. It is no claim of his own, so it stands with the
+    controls: where the mark is found here, what the owner shows a court can be carried to bystanders.
     """
 
     name = "average-added"
@@ -85,7 +87,9 @@ class AverageAdded(wm.Attack):
 
     n: int = wm.parameter(500, "images that are asked and averaged; all of his where he has fewer", low=1)
     strength: float = wm.parameter(1.0, "how often the mean is added", low=0.0)
+    epochs: int = wm.parameter(12, "passes of the innocent net, each as long as the owner's", low=1)
 
     def run(self, thief: wm.Thief) -> wm.AttackResult:
         pattern = -self.strength * mean_residual(thief, self.n)
-        return wm.AttackResult(thief.fit(thief.build()), answer_filters=(subtracted(pattern),))
+        steps = self.epochs * max(1, thief.task.owner // thief.recipe().batch)
+        return wm.AttackResult(trained(thief, thief.data, steps), answer_filters=(subtracted(pattern),))

@@ -51,7 +51,7 @@ ATTACKS = (
     (Fake2(epochs=2), V1), (Fake3(epochs=2), V1), (AccessoryBlock(epochs=2), V1),
     (Surrogate(epochs=1, augment=True), DEEPMODEL), (Surrogate(epochs=1, loss="adversarial"), DEEPMODEL),
     (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL), (SmoothRetrain(epochs=2), ADI), (Purify(epochs=1), ADI),
-    (Knockoff(epochs=1, queries=40), ADI), (AverageAdded(n=8), DEEPMODEL), (Remover(epochs=1), DEEPMODEL),
+    (Knockoff(epochs=1, queries=40), ADI), (AverageAdded(n=8, epochs=1), DEEPMODEL), (Remover(epochs=1), DEEPMODEL),
     (GuidedRemover(epochs=1), DEEPMODEL), (GuidedRemover(epochs=1), BITS),
 )  # fmt: skip
 
