@@ -2,9 +2,12 @@ import pytest
 import torch
 
 from attacks.copies.extraction import Distill, Extract
+from attacks.finetune import Finetune
+from attacks.prune import Prune
 from benchmark.contract import Net, NotApplicable, Thief, logits
-from benchmark.protocol.objects import Service
+from benchmark.protocol.objects import Release, Service
 from benchmark.protocol.parties import stream
+from benchmark.protocol.steps import steal
 from schemes.adi import Adi
 from schemes.rose import Rose
 
@@ -93,3 +96,17 @@ def test_a_service_that_gives_labels_can_be_extracted_but_not_distilled(lab):
     with pytest.raises(NotApplicable, match="grants labels"):
         Distill().run(thief_of(lab, service, "labels"))
     Extract(epochs=1).run(thief_of(lab, service, "labels"))
+
+
+def test_what_was_extracted_through_labels_can_be_pruned_and_tuned_as_a_net_of_his_own(lab):
+    """Extract, then remove: only a thief who made the net himself has its weights."""
+    release = Release(lab.null(100).service, "labels")
+    chain = [Extract(epochs=10), Prune(amount=0.5), Finetune(mode="ftal", epochs=2)]
+    service, _, cost = steal(chain, lab.context, lab.splits.thief, 0, release)
+    alone, *_ = steal(chain[:1], lab.context, lab.splits.thief, 0, release)
+    assert cost.queries == 400
+    assert any(not torch.equal(tensor, alone.net.state[name]) for name, tensor in service.net.state.items())
+    answers = service.running().ask(lab.splits.test.images(), "labels")
+    assert (answers == lab.splits.test.y).float().mean() > 0.9
+    with pytest.raises(NotApplicable, match="grants labels"):
+        steal(chain[1:], lab.context, lab.splits.thief, 0, release)
