@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 
+HELD_OUT = 4  # one image in so many sets the threshold
+
 
 class Decoys(nn.Module):
     """A filter that puts one of `decoys` images of `shape` in the place of a query whose score is above a threshold.
@@ -33,6 +35,16 @@ class Decoys(nn.Module):
         """`x` (N, C, H, W), but decoys where `scores` (N,) are above the threshold."""
         chosen = (draws.uniform((1,))[:, 0] * len(self.decoys)).long()
         return torch.where((scores > self.threshold).view(-1, 1, 1, 1), wm.as_float(self.decoys[chosen]), x)
+
+
+def parted(thief: wm.Thief) -> tuple[Tensor, Tensor]:
+    """The thief's images uint8 (N, C, H, W) in two: what he learns on, and a quarter that sets the threshold.
+
+    A threshold on images that were learnt on would reject more of everybody else's.
+    """
+    order = torch.randperm(len(thief.inputs), generator=thief.rng).to(thief.device)
+    spared = max(1, len(order) // HELD_OUT)
+    return thief.inputs[order[spared:]], thief.inputs[order[:spared]]
 
 
 def threshold_of(scores: Tensor, false_rejects: float) -> Tensor:

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.copies.surrogate import noisy
-from attacks.serving.decoys import Decoys, threshold_of
+from attacks.serving.decoys import Decoys, parted, threshold_of
 from benchmark import contract as wm
 
 WIDTH = 16  # channels at half resolution
-HELD_OUT = 4  # one image in so many sets the threshold, which the autoencoder must not have seen
 
 
 @wm.builder("denoising-autoencoder")
@@ -127,9 +125,8 @@ class PurifyAndReject(wm.Attack):
     epochs: int = wm.parameter(100, "passes of the autoencoder over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> wm.AttackResult:
-        order = torch.randperm(len(thief.inputs), generator=thief.rng).to(thief.device)
-        spared = max(1, len(order) // HELD_OUT)
-        images, unseen = thief.inputs[order[spared:]], wm.as_float(thief.inputs[order[:spared]])
+        images, spared = parted(thief)
+        unseen = wm.as_float(spared)
         autoencoder = trained(thief, images, self.code, self.epochs)
         rejecter = PurifyingRejecter(autoencoder.spec(), len(thief.inputs)).to(thief.device)
         rejecter.autoencoder.load_state_dict(autoencoder.state_dict())

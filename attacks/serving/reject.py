@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attacks.serving.decoys import Decoys, threshold_of
+from attacks.serving.decoys import Decoys, parted, threshold_of
 from attacks.serving.pixels import FewerLevels
 from benchmark import contract as wm
 
@@ -34,10 +34,10 @@ class Rejecter(Decoys):
         self.register_buffer("middles", torch.zeros(last.out_features, last.in_features))
         self.register_buffer("precision", torch.eye(last.in_features))
 
-    @torch.no_grad()
     def forward(self, x: Tensor, draws: wm.Draws) -> Tensor:
         return self.replaced(x, self.strangeness(x), draws)
 
+    @torch.no_grad()
     def strangeness(self, x: Tensor) -> Tensor:
         """Of each image of (N, C, H, W), (N,): larger for those that are less like images of the task.
 
@@ -60,6 +60,7 @@ class Rejecter(Decoys):
         name = next(name for name, module in self.net.named_modules() if module is last)
         return torch.cat([wm.entering(self.net, [name], part)[0] for part in x.split(512)])
 
+    @torch.no_grad()
     def learn(self, x: Tensor) -> None:
         """Middles of the classes that the net names, and what is common to their spread, from images (N, C, H, W)."""
         features, classes = self.features(x), wm.logits(self.net, x).argmax(1)
@@ -89,9 +90,10 @@ class Reject(wm.Attack):
     Three scores of the literature on what lies outside a task: the energy of the logits (Liu et al. 2020, section 3.1),
     Mahalanobis' distance in the last layer (Lee et al. 2018, section 2.1, without their perturbed inputs and ensemble
     of layers, which need strange images to be tuned on), and joint feature squeezing (Xu et al. 2018, section 5.3: the
-    largest change of the answers under fewer levels and a median). The threshold lets all but a share of the thief's
-    unlabelled images through. What is rejected gets the answer to one of his images, drawn by chance: a refusal would
-    tell the owner what was noticed, and courts count a service that doesn't answer as failing.
+    largest change of the answers under fewer levels and a median). The threshold lets through all but a share of images
+    that nothing else was learnt on, a quarter of the thief's. What is rejected gets the answer to one of his images,
+    drawn by chance: a refusal would tell the owner what was noticed, and courts count a service that doesn't answer as
+    failing.
     """
 
     name = "reject"
@@ -110,7 +112,7 @@ class Reject(wm.Attack):
         net, own = wm.Net.of(wm.plain(thief.model)), thief.inputs
         rejecter = Rejecter(net.spec, self.score, len(own), thief.task.shape).to(thief.device)
         rejecter.net.load_state_dict(dict(net.state))
-        images = wm.as_float(own)
-        rejecter.learn(images)
-        rejecter.arm(own, threshold_of(rejecter.eval().strangeness(images), self.false_rejects))
+        images, unseen = map(wm.as_float, parted(thief))
+        rejecter.eval().learn(images)
+        rejecter.arm(own, threshold_of(rejecter.strangeness(unseen), self.false_rejects))
         return wm.AttackResult(filters=(rejecter,))

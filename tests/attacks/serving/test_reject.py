@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from attacks.serving.reject import Reject, median
+from attacks.serving.reject import Reject, Rejecter, median
 from benchmark.contract import Draws, NotApplicable, Thief
 from benchmark.protocol.draws import seeds_of
 from benchmark.protocol.parties import stream
@@ -29,22 +29,20 @@ def test_a_median_takes_out_a_spot_and_keeps_an_edge() -> None:
 @pytest.mark.parametrize("score", SCORES)
 def test_so_many_ordinary_queries_are_rejected_and_no_more(lab: Any, score: Any) -> None:
     stage = lab.attack(Reject(score, false_rejects=0.05), lab.embed(ADI), ADI).service.filters[0].module()
-    own, fresh = lab.splits.thief.images(), lab.splits.test.images()
-    with torch.no_grad():
-        own_share, share = (float((stage.strangeness(x) > stage.threshold).float().mean()) for x in (own, fresh))
-        assert 0.03 < own_share <= 0.05
-        assert share < 0.12
-        kept = stage.strangeness(fresh) <= stage.threshold
+    fresh = lab.splits.test.images()
+    kept = stage.strangeness(fresh) <= stage.threshold
+    assert 0.86 < kept.float().mean() < 0.995  # 100 images set the threshold: .95 is expected, .03 its deviation
     assert torch.equal(stage(fresh, Draws(seeds_of(fresh)))[kept], fresh[kept])
-    with torch.no_grad():
-        everything = lab.attack(Reject(score, false_rejects=0.0), lab.embed(ADI), ADI).service.filters[0].module()
-        assert not (everything.strangeness(own) > everything.threshold).any()
+    nothing = lab.attack(Reject(score, false_rejects=0.0), lab.embed(ADI), ADI).service.filters[0].module()
+    assert (nothing.strangeness(fresh) <= nothing.threshold).float().mean() > 0.96
 
 
 def test_the_distance_is_that_of_the_nearest_class(lab: Any) -> None:
-    stage = lab.attack(Reject(), lab.embed(ADI), ADI).service.filters[0].module()
-    x = lab.splits.thief.images()
-    features, named = stage.features(x), lab.embed(ADI).service.running().ask(x, "labels")
+    net, x = lab.null(0).service.net, lab.splits.thief.images()
+    stage = Rejecter(net.spec, "mahalanobis", 1, (1, 16, 16)).eval()
+    stage.net.load_state_dict(net.state)
+    stage.learn(x)
+    features, named = stage.features(x), lab.null(0).service.running().ask(x, "labels")
     for label in range(10):
         torch.testing.assert_close(stage.middles[label], features[named == label].mean(0), atol=1e-4, rtol=1e-4)
     gap = features[0] - stage.middles
