@@ -14,7 +14,7 @@ from benchmark.contract import NotApplicable, Thief, as_float
 from benchmark.protocol.objects import Running
 from benchmark.protocol.parties import stream
 
-PATTERN = 0.04 * torch.randn(3, 32, 32, generator=stream("pattern")).sign()
+PATTERN = 0.08 * torch.randn(3, 32, 32, generator=stream("pattern")).sign()
 PATTERN -= PATTERN.mean((1, 2), keepdim=True)
 
 
