@@ -103,7 +103,7 @@ class Reject(wm.Attack):
         "Liu et al. 2020, NeurIPS (arXiv:2010.03759); Lee et al. 2018, NeurIPS (arXiv:1807.03888); "
         "Xu et al. 2018, NDSS (arXiv:1704.01155)"
     )
-    settings = ("score=mahalanobis", "score=energy", "score=squeeze", "score=mahalanobis,false_rejects=0.05")
+    settings = ("score=mahalanobis", "score=energy", "score=squeeze")
 
     score: Literal["energy", "mahalanobis", "squeeze"] = wm.parameter("mahalanobis", "what tells a strange query")
     false_rejects: float = wm.parameter(0.01, "share of ordinary queries that are rejected", low=0.0, high=1.0)
