@@ -78,8 +78,9 @@ def short(setting: Setting) -> Any:
 
 
 def same(one: Service, other: Service) -> bool:
-    return one.net.spec == other.net.spec and all(
-        torch.equal(tensor, other.net.state[name]) for name, tensor in one.net.state.items()
+    return len(one.parts) == len(other.parts) and all(
+        part.spec == twin.spec and all(torch.equal(tensor, twin.state[name]) for name, tensor in part.state.items())
+        for part, twin in zip(one.parts, other.parts, strict=True)
     )
 
 

@@ -22,7 +22,7 @@ from attacks.copies.knockoff import Knockoff
 from attacks.copies.surrogate import Surrogate
 from attacks.finetune import Finetune
 from attacks.images.average import AverageAdded
-from attacks.images.remover import GuidedRemover, Remover
+from attacks.images.remover import GuidedRemover
 from attacks.overwrite import Overwrite
 from attacks.serving.purify import Purify
 from attacks.transfer import Transfer
@@ -51,7 +51,7 @@ ATTACKS = (
     (Fake2(epochs=2), V1), (Fake3(epochs=2), V1), (AccessoryBlock(epochs=2), V1),
     (Surrogate(epochs=1, augment=True), DEEPMODEL), (Surrogate(epochs=1, loss="adversarial"), DEEPMODEL),
     (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL), (SmoothRetrain(epochs=2), ADI), (Purify(epochs=1), ADI),
-    (Knockoff(epochs=1, queries=40), ADI), (AverageAdded(n=8, epochs=1), DEEPMODEL), (Remover(epochs=1), DEEPMODEL),
+    (Knockoff(epochs=1, queries=40), ADI), (AverageAdded(n=8, epochs=1), DEEPMODEL),
     (GuidedRemover(epochs=1), DEEPMODEL), (GuidedRemover(epochs=1), BITS),
 )  # fmt: skip
 
