@@ -73,9 +73,9 @@ class Average(wm.Attack):
 class AverageAdded(wm.Attack):
     """The same mean, added to what an innocent net answers: does it show the owner's mark without having it?
 
-    The forgery of Yang et al. 2024, section 3. The net is trained on the thief's own pairs, as long as an owner's, and
-    knows nothing of the service; the mean is all that he takes. It is no claim of his own, so it stands with the
-    controls: where the mark is found here, what the owner shows a court can be carried to bystanders.
+    The forgery of Yang et al. 2024, section 3. The net is trained on the thief's own pairs, a third as long as an
+    owner's, and knows nothing of the service; the mean is all that he takes. It is no claim of his own, so it stands
+    with the controls: where the mark is found here, what the owner shows a court can be carried to bystanders.
     """
 
     name = "average-added"
@@ -87,7 +87,7 @@ class AverageAdded(wm.Attack):
 
     n: int = wm.parameter(500, "images that are asked and averaged; all of his where he has fewer", low=1)
     strength: float = wm.parameter(1.0, "how often the mean is added", low=0.0)
-    epochs: int = wm.parameter(12, "passes of the innocent net, each as long as the owner's", low=1)
+    epochs: int = wm.parameter(4, "passes of the innocent net, each as long as the owner's", low=1)
 
     def run(self, thief: wm.Thief) -> wm.AttackResult:
         pattern = -self.strength * mean_residual(thief, self.n)

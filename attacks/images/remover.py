@@ -52,7 +52,7 @@ class GuidedRemover(wm.OracleAttack):
     paper = "An et al. 2024 (arXiv:2405.09863)"
 
     weight: float = wm.parameter(0.01, "of what the extractor reads, beside the squared error of a pixel", low=0.0)
-    epochs: int = wm.parameter(8, "passes of the remover over the service's images", low=1)
+    epochs: int = wm.parameter(6, "passes of the remover over the service's images", low=1)
 
     def run(self, thief: wm.Insider) -> wm.AttackResult:
         pairs = bought(thief)
