@@ -19,9 +19,8 @@ from attacks.serving.pixels import (
     Noise,
     Smooth,
 )
-from benchmark.contract import Data, Draws, Net, NotApplicable, Thief, as_bytes
+from benchmark.contract import Draws, Net, as_bytes
 from benchmark.protocol.draws import seeds_of
-from benchmark.protocol.objects import Running
 from benchmark.protocol.parties import stream
 
 
@@ -80,14 +79,13 @@ def test_a_classifier_s_queries_are_filtered_and_what_an_image_service_sends(
     assert 0.002 < float((changed - plain.clamp(0, 1)).abs().mean()) < 0.1
 
 
-def test_images_are_mirrored_where_the_service_can_t_tell_and_nowhere_else(lab: Any) -> None:
-    model = lab.null(100).service.net.module()
-
-    def thief(x: Tensor) -> Thief:
-        return Thief(lab.context, Data(x, lab.splits.thief.y), stream("mirror"), Running(model), "labels")
-
-    x = lab.splits.thief.x
-    with pytest.raises(NotApplicable, match="mirrored images are other things in this task"):
-        Mirror().run(thief(x))
-    (stage,) = Mirror().run(thief(torch.maximum(x, x.flip(3)))).filters
-    assert torch.equal(stage(images(1)), images(1).flip(3))
+def test_a_query_is_mirrored_and_an_image_that_is_sent_is_mirrored_back(lab: Any, image_lab: Any) -> None:
+    x = lab.splits.test.images()
+    asked = lab.attack(Mirror(), lab.null(0)).service.running()
+    assert torch.equal(asked.ask(x, "outputs"), lab.null(0).service.running().ask(x.flip(3), "outputs"))
+    service = image_lab.null(0)
+    mirrored = image_lab.attack(Mirror(), service)
+    x = image_lab.splits.test.images()
+    wanted = service.service.running().ask(x.flip(3), "outputs").flip(3)
+    assert torch.equal(mirrored.service.running().ask(x, "outputs"), wanted)
+    assert abs(mirrored.accuracy - service.accuracy) < 0.2  # dB
