@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from attacks.copies.surrogate import bought
 from benchmark import contract as wm
 
-Extractor = Callable[[Tensor, Tensor], Tensor]  # of queries and answers: what it reads, 0 where there is no mark
+Reads = Callable[[Tensor, Tensor], Tensor]  # of queries and answers: what it reads, 0 where there is no mark
 
 
 def remover_of(
-    thief: wm.Thief, queries: Tensor, answers: Tensor, wanted: Tensor, reads: Extractor, weight: float, epochs: int
+    thief: wm.Thief, queries: Tensor, answers: Tensor, wanted: Tensor, reads: Reads, weight: float, epochs: int
 ) -> nn.Module:
     """A UNet that makes `wanted` of `answers`, and in which an extractor reads nothing. Images are uint8 (N, C, H, W).
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 
-LEAST = 1e-6  # probability that tells the likeliest class from those it ties with, and that a class is left with
+LEAST_SAID = 1e-6  # probability that a class is left with, and the lead of the likeliest over those it ties with
 
 
 @wm.builder("top-class")
@@ -35,7 +35,7 @@ class RoundedProbabilities(nn.Module):
 
     def forward(self, answers: Tensor) -> Tensor:
         best = F.one_hot(answers.argmax(1), answers.shape[1])
-        return (answers.softmax(1).round(decimals=self.decimals) + LEAST * best).log()
+        return (answers.softmax(1).round(decimals=self.decimals) + LEAST_SAID * best).log()
 
     def spec(self) -> wm.Spec:
         return {"builder": "rounded-probabilities", "decimals": self.decimals}
@@ -51,7 +51,7 @@ class NoisedProbabilities(nn.Module):
 
     def forward(self, answers: Tensor, draws: wm.Draws) -> Tensor:
         noise = self.sigma * draws.normal(answers.shape[1:])
-        return (answers.softmax(1) + noise).clamp_min(LEAST).log()
+        return (answers.softmax(1) + noise).clamp_min(LEAST_SAID).log()
 
     def spec(self) -> wm.Spec:
         return {"builder": "noised-probabilities", "sigma": self.sigma}

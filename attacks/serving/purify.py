@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.copies.surrogate import noisy
-from attacks.serving.decoys import Decoys, parted, threshold_of
+from attacks.serving.stand_ins import StandIns, parted, threshold_of
 from benchmark import contract as wm
 
-WIDTH = 16  # channels at half resolution
+CHANNELS = 16  # channels at half resolution
 
 
 @wm.builder("denoising-autoencoder")
@@ -24,15 +24,15 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.shape, self.code = list(shape), code
         channels, height, width = shape
-        small = (2 * WIDTH, height // 4, width // 4)
+        small = (2 * CHANNELS, height // 4, width // 4)
         numbers = small[0] * small[1] * small[2]
         self.encode = nn.Sequential(
-            nn.PixelUnshuffle(2), wm.conv3x3(4 * channels, WIDTH), nn.ReLU(),
-            wm.conv3x3(WIDTH, 2 * WIDTH, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(numbers, code),
+            nn.PixelUnshuffle(2), wm.conv3x3(4 * channels, CHANNELS), nn.ReLU(),
+            wm.conv3x3(CHANNELS, 2 * CHANNELS, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(numbers, code),
         )  # fmt: skip
         self.decode = nn.Sequential(
-            nn.Linear(code, numbers), nn.Unflatten(1, small), nn.ReLU(), wm.conv3x3(2 * WIDTH, 4 * WIDTH),
-            nn.PixelShuffle(2), nn.ReLU(), wm.conv3x3(WIDTH, 4 * channels), nn.PixelShuffle(2),
+            nn.Linear(code, numbers), nn.Unflatten(1, small), nn.ReLU(), wm.conv3x3(2 * CHANNELS, 4 * CHANNELS),
+            nn.PixelShuffle(2), nn.ReLU(), wm.conv3x3(CHANNELS, 4 * channels), nn.PixelShuffle(2),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,11 +44,11 @@ class Autoencoder(nn.Module):
 
 
 @wm.builder("purifying-rejecter")
-class PurifyingRejecter(Decoys):
-    """Images drawn anew, and a decoy for each that differs from its drawing by a squared error above the threshold."""
+class PurifyingRejecter(StandIns):
+    """Images drawn anew, and a stand-in for each that differs from its drawing by a squared error above the threshold."""
 
-    def __init__(self, autoencoder: wm.Spec, decoys: int) -> None:
-        super().__init__(decoys, autoencoder["shape"])
+    def __init__(self, autoencoder: wm.Spec, stand_ins: int) -> None:
+        super().__init__(stand_ins, autoencoder["shape"])
         self.autoencoder = wm.build(autoencoder)
 
     def forward(self, x: Tensor, draws: wm.Draws) -> Tensor:
@@ -57,7 +57,7 @@ class PurifyingRejecter(Decoys):
 
     def spec(self) -> wm.Spec:
         own = self.autoencoder.spec()  # type: ignore[operator]
-        return {"builder": "purifying-rejecter", "autoencoder": own, "decoys": len(self.decoys)}
+        return {"builder": "purifying-rejecter", "autoencoder": own, "stand_ins": len(self.stand_ins)}
 
 
 def squared_error(drawn: Tensor, x: Tensor) -> Tensor:

@@ -10,25 +10,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attacks.serving.decoys import Decoys, parted, threshold_of
 from attacks.serving.pixels import FewerLevels
+from attacks.serving.stand_ins import StandIns, parted, threshold_of
 from benchmark import contract as wm
 
-RIDGE = 0.01  # added to a covariance, of its mean variance
-GREY, COLOUR = 2, 16  # levels that are left of a squeezed pixel: 1 bit and 4 bits, as Xu et al. have them
+SHRINKAGE = 0.01  # added to a covariance, of its mean variance
+GREY_LEVELS, COLOUR_LEVELS = 2, 16  # levels that are left of a squeezed pixel: 1 bit and 4 bits, as Xu et al. have them
 
 Score = Literal["energy", "mahalanobis", "squeeze"]
 
 
 @wm.builder("rejecter")
-class Rejecter(Decoys):
-    """Queries as they are, but decoys for those that a copy of the stolen net finds strange by `score`."""
+class Rejecter(StandIns):
+    """Queries as they are, but stand-ins for those that a copy of the stolen net finds strange by `score`."""
 
     middles: Tensor
     precision: Tensor
 
-    def __init__(self, net: wm.Spec, score: Score, decoys: int, shape: Sequence[int]) -> None:
-        super().__init__(decoys, shape)
+    def __init__(self, net: wm.Spec, score: Score, stand_ins: int, shape: Sequence[int]) -> None:
+        super().__init__(stand_ins, shape)
         self.net, self.score = wm.build(net), score
         last = wm.head(self.net)
         self.register_buffer("middles", torch.zeros(last.out_features, last.in_features))
@@ -50,7 +50,7 @@ class Rejecter(Decoys):
         if self.score == "mahalanobis":
             gaps = self.features(x)[:, None] - self.middles
             return torch.einsum("nki,ij,nkj->nk", gaps, self.precision, gaps).amin(1)
-        levels = FewerLevels(GREY if x.shape[1] == 1 else COLOUR)
+        levels = FewerLevels(GREY_LEVELS if x.shape[1] == 1 else COLOUR_LEVELS)
         before, *after = (wm.logits(self.net, each).softmax(1) for each in (x, levels(x), median(x)))
         return torch.stack([(each - before).abs().sum(1) for each in after]).amax(0)
 
@@ -68,13 +68,19 @@ class Rejecter(Decoys):
         self.middles.copy_(members.T @ features / members.sum(0).clamp_min(1)[:, None])
         apart = features - self.middles[classes]
         spread = apart.T @ apart / len(x)
-        spread += RIDGE * spread.diagonal().mean().clamp_min(1e-12) * torch.eye(len(spread), device=x.device)
+        spread += SHRINKAGE * spread.diagonal().mean().clamp_min(1e-12) * torch.eye(len(spread), device=x.device)
         self.precision.copy_(torch.linalg.inv(spread))
 
     def spec(self) -> wm.Spec:
         net = self.net.spec()  # type: ignore[operator]
-        shape = list(self.decoys.shape[1:])
-        return {"builder": "rejecter", "net": net, "score": self.score, "decoys": len(self.decoys), "shape": shape}
+        shape = list(self.stand_ins.shape[1:])
+        return {
+            "builder": "rejecter",
+            "net": net,
+            "score": self.score,
+            "stand_ins": len(self.stand_ins),
+            "shape": shape,
+        }
 
 
 def median(x: Tensor) -> Tensor:

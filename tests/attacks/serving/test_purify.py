@@ -51,12 +51,12 @@ def test_triggers_that_are_no_digits_are_gone_and_the_thief_paid_no_label(lab: A
 
 def test_few_ordinary_queries_are_rejected_and_most_strangers(lab: Any, rejected: Any) -> None:
     (stage,) = (one.module() for one in rejected.service.filters)
-    x, decoys = lab.splits.test.images(), as_float(stage.decoys)
+    x, stand_ins = lab.splits.test.images(), as_float(stage.stand_ins)
 
     def turned_away(images: torch.Tensor) -> float:
         with torch.no_grad():
             found = stage(images, Draws(seeds_of(images)))
-        return float((found[:, None] == decoys).flatten(2).all(2).any(1).float().mean())
+        return float((found[:, None] == stand_ins).flatten(2).all(2).any(1).float().mean())
 
     assert turned_away(x) < 0.12
     assert turned_away(strangers()) > 0.8

@@ -9,32 +9,32 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 
-HELD_OUT = 4  # one image in so many sets the threshold
+SET_ASIDE = 4  # one image in so many sets the threshold
 
 
-class Decoys(nn.Module):
-    """A filter that puts one of `decoys` images of `shape` in the place of a query whose score is above a threshold.
+class StandIns(nn.Module):
+    """A filter that puts one of `stand_ins` images of `shape` in the place of a query whose score is above a threshold.
 
     Which one is drawn anew for every image, and the same when that image is asked again.
     """
 
-    decoys: Tensor
+    stand_ins: Tensor
     threshold: Tensor
 
-    def __init__(self, decoys: int, shape: Sequence[int]) -> None:
+    def __init__(self, stand_ins: int, shape: Sequence[int]) -> None:
         super().__init__()
-        self.register_buffer("decoys", torch.zeros(decoys, *shape, dtype=torch.uint8))
+        self.register_buffer("stand_ins", torch.zeros(stand_ins, *shape, dtype=torch.uint8))
         self.register_buffer("threshold", torch.zeros(()))
 
-    def arm(self, decoys: Tensor, threshold: Tensor) -> None:
-        """Set the images, uint8 (decoys, *shape), and the score above which a query is rejected."""
-        self.decoys.copy_(decoys)
+    def arm(self, stand_ins: Tensor, threshold: Tensor) -> None:
+        """Set the images, uint8 (stand_ins, *shape), and the score above which a query is rejected."""
+        self.stand_ins.copy_(stand_ins)
         self.threshold.copy_(threshold)
 
     def replaced(self, x: Tensor, scores: Tensor, draws: wm.Draws) -> Tensor:
-        """`x` (N, C, H, W), but decoys where `scores` (N,) are above the threshold."""
-        chosen = (draws.uniform((1,))[:, 0] * len(self.decoys)).long()
-        return torch.where((scores > self.threshold).view(-1, 1, 1, 1), wm.as_float(self.decoys[chosen]), x)
+        """`x` (N, C, H, W), but stand-ins where `scores` (N,) are above the threshold."""
+        chosen = (draws.uniform((1,))[:, 0] * len(self.stand_ins)).long()
+        return torch.where((scores > self.threshold).view(-1, 1, 1, 1), wm.as_float(self.stand_ins[chosen]), x)
 
 
 def parted(thief: wm.Thief) -> tuple[Tensor, Tensor]:
@@ -43,7 +43,7 @@ def parted(thief: wm.Thief) -> tuple[Tensor, Tensor]:
     A threshold on images that were learnt on would reject more of everybody else's.
     """
     order = torch.randperm(len(thief.inputs), generator=thief.rng).to(thief.device)
-    spared = max(1, len(order) // HELD_OUT)
+    spared = max(1, len(order) // SET_ASIDE)
     return thief.inputs[order[spared:]], thief.inputs[order[:spared]]
 
 
