@@ -45,7 +45,7 @@ class Autoencoder(nn.Module):
 
 @wm.builder("purifying-rejecter")
 class PurifyingRejecter(StandIns):
-    """Images drawn anew, and a stand-in for each that differs from its drawing by a squared error above the threshold."""
+    """Images drawn anew, and a stand-in for each whose drawing is off by a squared error above the threshold."""
 
     def __init__(self, autoencoder: wm.Spec, stand_ins: int) -> None:
         super().__init__(stand_ins, autoencoder["shape"])
