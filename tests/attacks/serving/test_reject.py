@@ -12,9 +12,8 @@ from benchmark.contract import Draws, NotApplicable, Thief
 from benchmark.protocol.draws import seeds_of
 from benchmark.protocol.parties import stream
 from schemes.adi import Adi
-from schemes.rose import Rose
 
-ADI, ROSE = Adi(), Rose()
+ADI = Adi()
 SCORES = ("mahalanobis", "energy", "squeeze")
 
 
