@@ -117,7 +117,7 @@ class PurifyAndReject(wm.Attack):
     family = "purification"
     kind = "evasion"
     access = "none"
-    paper = "Meng & Chen 2017, CCS (arXiv:1705.09064); Hitaj et al. 2019 (arXiv:1906.05819)"
+    paper = "Meng & Chen 2017, CCS (arXiv:1705.09064); Hitaj & Mancini 2018 (arXiv:1809.00615)"
     settings = ("false_rejects=0.01", "false_rejects=0.05")
 
     false_rejects: float = wm.parameter(0.01, "share of ordinary queries that are rejected", low=0.0, high=1.0)
