@@ -23,11 +23,9 @@ def test_pictures_have_the_form_of_the_task_and_differ(source: str, shape: tuple
 
 
 def test_patches_are_of_all_sizes_and_both_photographs(monkeypatch: Any) -> None:
-    import attacks.copies.knockoff as knockoff
-
     ramp = torch.arange(427 * 640).view(1, 427, 640, 1).expand(2, -1, -1, 1) % 640 // 3
     two = torch.cat([ramp[:1] * 0, ramp[1:] // 2 + 20]).to(torch.uint8)
-    monkeypatch.setattr(knockoff.wm, "photographs", lambda channels: two)
+    monkeypatch.setattr("benchmark.contract.photographs", lambda channels: two)
     found = patches(200, (1, 16, 16), stream("patches"))
     spans = (found.float().amax((1, 2, 3)) - found.float().amin((1, 2, 3)))[found.float().mean((1, 2, 3)) > 0]
     assert 60 < len(spans) < 140

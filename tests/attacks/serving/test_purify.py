@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from attacks.serving.purify import Purify, PurifyAndReject, squared_error
-from benchmark.contract import Draws, NotApplicable, abstract_images, as_float
+from benchmark.contract import Draws, NotApplicable, Thief, abstract_images, as_float
 from benchmark.protocol.draws import seeds_of
 from benchmark.protocol.parties import stream
 from schemes.adi import Adi
@@ -79,11 +80,7 @@ def test_nothing_is_rejected_at_no_false_rejects(lab: Any) -> None:
     assert kept.float().mean() > 0.95
 
 
-def test_odd_sizes_are_refused(lab: Any, image_lab: Any) -> None:
-    from dataclasses import replace
-
-    from benchmark.contract import Thief
-
+def test_odd_sizes_are_refused(lab: Any) -> None:
     context = replace(lab.context, task=replace(lab.context.task, shape=(1, 18, 16)))
     with pytest.raises(NotApplicable, match="a multiple of 4 pixels, not 18x16"):
         Purify().run(Thief(context, lab.splits.thief, stream("odd"), None, "none"))
