@@ -24,7 +24,7 @@ class Ensemble(nn.Module):
         return votes.logsumexp(0)
 
     def spec(self) -> wm.Spec:
-        member = cast(nn.Module, self.members[0]).spec()  # type: ignore[operator]
+        member = self.members[0].spec()  # type: ignore[operator]
         return {"builder": "ensemble", "member": member, "size": len(self.members)}
 
 

@@ -54,7 +54,7 @@ class GuidedRemover(wm.OracleAttack):
     weight: float = wm.parameter(0.01, "of what the extractor reads, beside the squared error of a pixel", low=0.0)
     epochs: int = wm.parameter(6, "passes of the remover over the service's images", low=1)
 
-    def run(self, thief: wm.Insider) -> wm.AttackResult:
+    def run(self, thief: wm.Insider) -> wm.AttackResult:  # type: ignore[override]  # of the key-oracle lane
         pairs = bought(thief)
         reads = thief.scheme.extractor(thief.key, thief.device)
         return wm.AttackResult(
