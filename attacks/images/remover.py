@@ -40,7 +40,9 @@ class GuidedRemover(wm.OracleAttack):
 
     An et al. 2024, section 4.1: a UNet behind the service learns to keep its images, and to leave the extractor
     nothing. They ask the extractor, and get its gradient from the answers; whoever is given the key has the gradient
-    for nothing, which bounds what queries could do.
+    for nothing, which bounds what queries could do. deepmodel's projection falls from .82 to .01 in 20 passes. A mark
+    of deepmodel-bits, whose reader compares with the image that a net without the mark makes, is left a quarter of its
+    strength, and the signs of that still tell most bits.
     """
 
     name = "guided-remover"

@@ -52,10 +52,17 @@ def test_an_extractor_reads_the_mark_where_it_is_and_nothing_where_it_isn_t(imag
         assert reads(x, answers).abs().mean() > 3 * reads(x, host).abs().mean()
 
 
-def test_whoever_is_given_the_extractor_leaves_it_nothing(image_lab: Any) -> None:
+def test_whoever_is_given_the_extractor_leaves_it_less_than_half(image_lab: Any) -> None:
+    """And images that are no worse. The signs of what is left still tell bits."""
     marked = image_lab.embed(BITS)
-    stolen = image_lab.attack(GuidedRemover(epochs=8), marked, BITS)
+    stolen = image_lab.attack(GuidedRemover(), marked, BITS)
     assert stolen.cost.record()["queries"] == 512
-    assert image_lab.total(image_lab.observe(BITS, marked)) > 56
-    assert image_lab.total(image_lab.observe(BITS, stolen, marked.key)) < 50
-    assert stolen.accuracy > marked.accuracy - 1.0  # dB
+    x = image_lab.splits.test.images()
+    reads = BITS.extractor(marked.key, torch.device("cpu"))
+    with torch.no_grad():
+        before, after = (reads(x, one.service.running().ask(x, "outputs")).abs().mean() for one in (marked, stolen))
+    assert after < before / 2
+    assert image_lab.total(image_lab.observe(BITS, stolen, marked.key)) < image_lab.total(
+        image_lab.observe(BITS, marked)
+    )
+    assert stolen.accuracy > marked.accuracy - 0.2  # dB
