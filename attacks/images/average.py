@@ -50,8 +50,8 @@ class Average(wm.Attack):
     Yang et al. 2024: a mark that hardly depends on the image is what is left of outputs less inputs when the content
     averages out, from 5 images on. They have watermarkers, whose input is the same image without the mark. A service
     that restores images also takes out what was wrong with them, which averages out more slowly, but for the even tint
-    by which rain makes images lighter: that is left in. On the quick profile 5 images take deepmodel's mark out
-    (projection .82 to .01) at .75 dB, and 50 at none.
+    by which rain makes images lighter: that is left in. On the quick profile (one seed, deepmodel without its
+    adversarial loss) 5 images take the mark out, projection .82 to .01, at the price of .75 dB, and 50 at none.
     """
 
     name = "average"
