@@ -20,7 +20,7 @@ class Knockoff(wm.Attack):
     Orekondy et al. 2019, with random selection: soft answers for whatever pictures are at hand. `photographs`: patches
     of the two that scikit-learn carries, of all sizes, in grey or colour as the task is. `abstract`: procedural
     pictures, as triggers of the literature are; a mark whose key is of that kind may be learnt with the rest. `shapes`:
-    the pictures of `transfer`. The nearer the pictures are to the task, the more the surrogate learns.
+    the pictures of `transfer`. The paper's knockoffs do better the nearer the pictures are to the task.
     """
 
     name = "knockoff"

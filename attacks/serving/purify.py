@@ -87,7 +87,9 @@ class Purify(wm.Attack):
     The input reconstruction of the Watermark-Robustness-Toolbox (Lukas et al. 2022), and MagNet's reformer (Meng &
     Chen 2017). Theirs were trained on a public data set; this one learns on the thief's unlabelled images with noise on
     them. What it draws passes through a code of few numbers, without ways around it, so that only what images of the
-    task have in common gets through.
+    task have in common gets through. On the quick profile it leaves 14 and 15 of adi's 100 labels (two seeds) and takes
+    two points of accuracy. It isn't only foreign images that are lost: drawn anew, rose's mislabelled digits no longer
+    get the labels that were learnt by heart (8 of 40).
     """
 
     name = "autoencoder"
