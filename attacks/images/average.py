@@ -75,7 +75,8 @@ class AverageAdded(wm.Attack):
 
     The forgery of Yang et al. 2024, section 3. The net is trained on the thief's own pairs, a third as long as an
     owner's, and knows nothing of the service; the mean is all that he takes. It is no claim of his own, so it stands
-    with the controls: where the mark is found here, what the owner shows a court can be carried to bystanders.
+    with the controls: where the mark is found here, what the owner shows a court can be carried to bystanders. It
+    can: in one seed of the quick profile the net shows a projection of .56 of deepmodel's mark, the owner's own .82.
     """
 
     name = "average-added"
