@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 from benchmark.contract import Attack, AttackResult, Draws, Thief
+from benchmark.description import read
 from benchmark.protocol.objects import Release, Running
 from benchmark.protocol.steps import steal
 from benchmark.store import artefacts
@@ -74,3 +75,8 @@ def test_what_is_drawn_for_an_answer_follows_from_the_image(lab: Any) -> None:
     noise = running.ask(x, "outputs") - plain
     assert 0.6 < float(noise.std()) < 1.4
     torch.testing.assert_close(running.ask(x[[2, 1]], "outputs") - plain[[2, 1]], noise[[2, 1]], atol=1e-4, rtol=0)
+
+
+def test_services_that_were_stored_before_have_no_filters_of_answers() -> None:
+    stored = {"net": {"net": "net", "spec": {"builder": "convnet"}}, "filters": []}
+    assert read(artefacts.PackedService, stored).answer_filters == []
