@@ -89,7 +89,7 @@ class Purify(wm.Attack):
     them. What it draws passes through a code of few numbers, without ways around it, so that only what images of the
     task have in common gets through. On the quick profile it leaves 14 and 15 of adi's 100 labels (two seeds) and takes
     two points of accuracy. It isn't only foreign images that are lost: drawn anew, rose's mislabelled digits no longer
-    get the labels that were learnt by heart (8 of 40).
+    get the labels that were learnt by heart (8 of 40 are left by `purify-and-reject`).
     """
 
     name = "autoencoder"
