@@ -2,7 +2,8 @@
 
 | for | names |
 | --- | --- |
-| a scheme | Scheme, parameter, Marked; capabilities: TriggerScheme, OverwriteScheme, PassportScheme, CarrierScheme |
+| a scheme | Scheme, parameter, Marked |
+| its capabilities | TriggerScheme, OverwriteScheme, PassportScheme, CarrierScheme, ExtractorScheme |
 | its key | Key, field (its form), secret, prf_bits, prf_labels, prf_normals, commit, root_of, published_root |
 | what it observes | Observations, Channel, Gate; null distributions: binomial, poisson_binomial, redrawn; Admission |
 | an attack | Attack, OracleAttack, AttackResult, Access; Draws, what a random filter draws from |
@@ -36,7 +37,14 @@ from benchmark.protocol.key_form import field
 from benchmark.protocol.objects import AttackResult, Key, Marked
 from benchmark.protocol.observations import Admission, Channel, Gate, Observations, binomial, poisson_binomial, redrawn
 from benchmark.protocol.parties import NotApplicable, Owner, Party, Unreadable
-from benchmark.protocol.scheme import CarrierScheme, OverwriteScheme, PassportScheme, Scheme, TriggerScheme
+from benchmark.protocol.scheme import (
+    CarrierScheme,
+    ExtractorScheme,
+    OverwriteScheme,
+    PassportScheme,
+    Scheme,
+    TriggerScheme,
+)
 from benchmark.protocol.thief import Insider, Thief
 from benchmark.training.batches import BatchSource
 from benchmark.training.loop import logits
@@ -45,11 +53,11 @@ from benchmark.vocabulary import Access
 
 __all__ = [
     "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "ChannelGroup",
-    "ConvBlock", "Court", "Critic", "Data", "Draws", "Gate", "Insider", "Key", "Marked", "Net", "NotApplicable",
-    "Observations", "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe", "ResidualUnit",
-    "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable", "abstract_images",
-    "as_bytes", "as_float", "binomial", "build", "builder", "channel_groups", "commit", "conv3x3", "conv_blocks",
-    "entering", "field", "fused", "head", "logits", "normalisation", "parameter", "photographs", "pictures", "plain",
-    "poisson_binomial", "prf_bits", "prf_labels", "prf_normals", "published_root", "redrawn", "root_of", "secret",
-    "unfused",
+    "ConvBlock", "Court", "Critic", "Data", "Draws", "ExtractorScheme", "Gate", "Insider", "Key", "Marked", "Net",
+    "NotApplicable", "Observations", "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe",
+    "ResidualUnit", "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable",
+    "abstract_images", "as_bytes", "as_float", "binomial", "build", "builder", "channel_groups", "commit", "conv3x3",
+    "conv_blocks", "entering", "field", "fused", "head", "logits", "normalisation", "parameter", "photographs",
+    "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels", "prf_normals", "published_root", "redrawn",
+    "root_of", "secret", "unfused",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 from schemes.deepmodel_key import DeepModelKey, block_code, read_image
-from schemes.deepmodel_net import EXTRACTOR, SERVICE, MarkedService, reading_loss
+from schemes.deepmodel_net import EXTRACTOR, GREY, SERVICE, MarkedService, reading_loss
 
 ATTEMPTS = 3  # some draws of H and R never leave the start, where nothing is embedded and grey is read everywhere
 LEAST_READ = 0.5  # mean projection on the owner's own outputs from which the first stage counts as learnt
@@ -41,7 +41,7 @@ class DeepModel(wm.Scheme[DeepModelKey]):
     release = "outputs"
     court = "outputs"
     host = True
-    capabilities = ("embedder",)
+    capabilities = ("embedder", "extractor")
     item = "test image"
     null_law = "none"  # R was fitted to its own secret, and reads no other
     settings = ("", "adversarial=false")
@@ -135,6 +135,11 @@ class DeepModel(wm.Scheme[DeepModelKey]):
         for name, images in (("degraded", degraded), ("clean", clean), ("flat", levels)):
             channels[name] = projection(wm.logits(extractor, images), image)
         return wm.Observations("projection", {name: wm.Channel(items) for name, items in channels.items()})
+
+    def extractor(self, key: DeepModelKey, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+        """R, whose answer (N, 1, H, W) is grey where there is no mark. It isn't shown the queries."""
+        net = key.extractor.module(device).requires_grad_(False)
+        return lambda _, answers: net(answers) - GREY
 
     @property
     def hash_bound(self) -> bool:

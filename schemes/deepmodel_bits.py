@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -57,7 +57,7 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
     release = "outputs"
     court = "outputs"
     host = True
-    capabilities = ("embedder",)
+    capabilities = ("embedder", "extractor")
     item = "bit"
     null_law = "exact"
 
@@ -136,6 +136,11 @@ class DeepModelBits(wm.Scheme[DeepModelBitsKey]):
         read = {name: wm.logits(reader, torch.cat([degraded, images], 1)).mean(0) for name, images in answers.items()}
         hits = {name: wm.Channel((logits > 0) == bits, wm.binomial(0.5)) for name, logits in read.items()}
         return wm.Observations("bits", hits)
+
+    def extractor(self, key: DeepModelBitsKey, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+        """R's logits of the bits (N, n), which are around 0 where the answer carries none."""
+        net = key.reader.module(device).requires_grad_(False)
+        return lambda queries, answers: net(torch.cat([queries, answers], 1))
 
     @property
     def grindable(self) -> str:

@@ -17,6 +17,7 @@ from benchmark import contract
 from benchmark.contract import (
     Attack,
     CarrierScheme,
+    ExtractorScheme,
     NotApplicable,
     OracleAttack,
     OverwriteScheme,
@@ -77,8 +78,9 @@ def short(setting: Setting) -> Any:
 
 
 def same(one: Service, other: Service) -> bool:
-    return one.net.spec == other.net.spec and all(
-        torch.equal(tensor, other.net.state[name]) for name, tensor in one.net.state.items()
+    return len(one.parts) == len(other.parts) and all(
+        part.spec == twin.spec and all(torch.equal(tensor, twin.state[name]) for name, tensor in part.state.items())
+        for part, twin in zip(one.parts, other.parts, strict=True)
     )
 
 
@@ -267,6 +269,7 @@ def test_capabilities_are_what_they_are_called(label: str) -> None:
     assert ("overwrite" in scheme.capabilities) == isinstance(scheme, OverwriteScheme)
     assert ("carriers" in scheme.capabilities) == isinstance(scheme, CarrierScheme)
     assert ("passports" in scheme.capabilities) == isinstance(scheme, PassportScheme)
+    assert ("extractor" in scheme.capabilities) == isinstance(scheme, ExtractorScheme)
 
 
 def target(lab: Lab, attack: Attack) -> tuple[Scheme, Exhibit]:

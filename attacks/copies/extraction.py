@@ -30,18 +30,20 @@ class Distill(wm.Attack):
 
     temperature: float = wm.parameter(2.0, "softens both sides; 1 leaves the probabilities as they are", low=0.1)
     architecture: Literal["house", "resnet8"] = wm.parameter("house", "of the surrogate; house: like the stolen one")
-    epochs: int = wm.parameter(40, "passes over the thief's images", low=1)
+    epochs: int = wm.parameter(40, "passes over the thief's images; as many steps if he asks about fewer", low=1)
+    queries: int = wm.parameter(0, "images that he asks about; 0: all he has", low=0)
 
     def run(self, thief: wm.Thief) -> nn.Module:
-        answers = thief.ask(wm.as_float(thief.inputs), "probabilities")
-        soft = wm.Data(thief.inputs, (answers.log() / self.temperature).softmax(1))
+        asked, epochs = budgeted(thief, self.queries, self.epochs)
+        answers = thief.ask(wm.as_float(asked), "probabilities")
+        soft = wm.Data(asked, (answers.log() / self.temperature).softmax(1))
         model = thief.build(None if self.architecture == "house" else self.architecture)
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             ((x, targets),) = batches
             return F.cross_entropy(model(x) / self.temperature, targets) * self.temperature**2
 
-        return thief.fit(model, thief.recipe(epochs=self.epochs), data=soft, step=step)
+        return thief.fit(model, thief.recipe(epochs=epochs), data=soft, step=step)
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,17 @@ class Extract(wm.Attack):
     paper = "Tramèr et al. 2016, USENIX Security"
 
     architecture: Literal["house", "resnet8"] = wm.parameter("house", "of the surrogate; house: like the stolen one")
-    epochs: int = wm.parameter(40, "passes over the thief's images", low=1)
+    epochs: int = wm.parameter(40, "passes over the thief's images; as many steps if he asks about fewer", low=1)
+    queries: int = wm.parameter(0, "images that he asks about; 0: all he has", low=0)
 
     def run(self, thief: wm.Thief) -> nn.Module:
-        answered = wm.Data(thief.inputs, thief.ask(wm.as_float(thief.inputs), "labels"))
+        asked, epochs = budgeted(thief, self.queries, self.epochs)
+        answered = wm.Data(asked, thief.ask(wm.as_float(asked), "labels"))
         model = thief.build(None if self.architecture == "house" else self.architecture)
-        return thief.fit(model, thief.recipe(epochs=self.epochs), data=answered)
+        return thief.fit(model, thief.recipe(epochs=epochs), data=answered)
+
+
+def budgeted(thief: wm.Thief, queries: int, epochs: int) -> tuple[Tensor, int]:
+    """The first `queries` of the thief's images, and in how many epochs they are seen as often as all in `epochs`."""
+    asked = thief.inputs[: queries or None]
+    return asked, round(epochs * len(thief.inputs) / len(asked))

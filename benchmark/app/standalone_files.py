@@ -63,7 +63,7 @@ def open_service(path: Path, scheme: Declaration, registry: Registry) -> Service
                 if plugin.origin == "built-in":
                     load(plugin)
         if service.known:
-            for net in (service.net, *service.filters):
+            for net in service.parts:
                 net.module()
         return service
 

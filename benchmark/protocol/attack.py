@@ -52,7 +52,8 @@ class Attack(ABC):
         found = AttackResult(result) if isinstance(result, nn.Module) else result
         if not isinstance(found.claim, Key | None):
             raise TypeError(f"{self.name} returned a {type(found.claim).__name__} as its claim: it must be a Key")
-        for module in (*([found.model] if found.model is not None else []), *found.filters):
+        returned = (*([found.model] if found.model is not None else []), *found.filters, *found.answer_filters)
+        for module in returned:
             for name, tensor in module.state_dict().items():
                 if not bool(torch.isfinite(tensor).all()):
                     raise ValueError(f"{self.name} returned a model with NaN or infinity in {name}")

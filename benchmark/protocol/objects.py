@@ -19,18 +19,28 @@ from benchmark.vocabulary import Access
 
 @dataclass(frozen=True)
 class Service:
-    """What answers queries: filters (JPEG, noise, a rejecter) in front of a net."""
+    """What answers queries: filters of queries (JPEG, noise, a rejecter) in front of a net, filters of answers behind.
+
+    See `AttackResult` for what a filter of answers is given.
+    """
 
     net: Net
     filters: tuple[Net, ...] = ()
+    answer_filters: tuple[Net, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Net, ...]:
+        """The net, and every filter."""
+        return self.net, *self.filters, *self.answer_filters
 
     @property
     def known(self) -> bool:
         """Whether this process has every builder that the net and its filters need."""
-        return all(known(net.spec) for net in (self.net, *self.filters))
+        return all(known(net.spec) for net in self.parts)
 
     def running(self, device: torch.device | str = "cpu") -> Running:
-        return Running(self.net.module(device), tuple(f.module(device) for f in self.filters))
+        front, behind = (tuple(f.module(device) for f in each) for each in (self.filters, self.answer_filters))
+        return Running(self.net.module(device), front, behind)
 
 
 class ServiceFailed(Exception):
@@ -66,17 +76,22 @@ class Running:
 
     model: nn.Module
     filters: tuple[nn.Module, ...] = ()
+    answer_filters: tuple[nn.Module, ...] = ()
 
+    @torch.no_grad()
     def ask(self, x: Tensor, access: Access) -> Tensor:
         """Answers to images (N, C, H, W) in [0, 1]: labels (N,), probabilities (N, classes) or raw outputs.
 
         Raw outputs are logits (N, classes), or the images (N, C, H, W) that an image-to-image net makes. What a random
         filter draws for an image follows from that image.
         """
-        draws = Draws(seeds_of(x), x.device) if any(map(takes_draws, self.filters)) else None
+        drawing = any(map(takes_draws, (*self.filters, *self.answer_filters)))
+        draws = Draws(seeds_of(x), x.device) if drawing else None
         for stage in self.filters:
             x = stage(x, draws) if takes_draws(stage) else stage(x)
         answer = logits(self.model, x)
+        for stage in self.answer_filters:
+            answer = stage(answer, draws) if takes_draws(stage) else stage(answer)
         if answer.dim() == 2:  # a class that can't win may stand at minus infinity
             answer = answer.clamp(min=torch.finfo(answer.dtype).min)
         if access == "labels":
@@ -121,8 +136,13 @@ class Marked:
 
 @dataclass(frozen=True)
 class AttackResult:
-    """What a thief ends up with: a model, filters in front of it, and perhaps a key of his own that he claims it by."""
+    """What a thief ends up with: a model, filters around it, and perhaps a key of his own that he claims it by.
+
+    `filters` are given the images of a query, float (N, C, H, W) in [0, 1]; `answer_filters` what the model makes of
+    them, logits (N, classes) or images, which they give back in the same form.
+    """
 
     model: nn.Module | None = None  # None: the model as it was handed over
     filters: tuple[nn.Module, ...] = ()
+    answer_filters: tuple[nn.Module, ...] = ()
     claim: Key | None = None

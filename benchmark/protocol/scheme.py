@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Generic, Protocol, TypeVar, get_args, get_origin, runtime_checkable
 
 import torch
@@ -184,3 +184,14 @@ class CarrierScheme(Protocol):
 
     def with_head(self, key: Key, weight: Tensor, bias: Tensor) -> Key:
         """`key` with an affine head over log-probabilities: `weight` (readings, classes), `bias` (readings,)."""
+
+
+@runtime_checkable
+class ExtractorScheme(Protocol):
+    """Capability "extractor": a net of the key reads the mark in the images that a service sends."""
+
+    def extractor(self, key: Key, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+        """What the net reads for queries and the answers to them, images (N, C, H, W): 0 where there is no mark.
+
+        It can be derived by the answers; the net's own weights are fixed.
+        """

@@ -83,7 +83,9 @@ def steal(
         if found.model is not None:
             grants = "weights"  # of a net he made himself
         net = Net.of(found.model) if found.model is not None else service.net  # type: ignore[union-attr]
-        service = Service(net, (*(service.filters if service else ()), *(Net.of(f) for f in found.filters)))
+        front, behind = (service.filters, service.answer_filters) if service else ((), ())
+        front = (*front, *map(Net.of, found.filters))
+        service = Service(net, front, (*behind, *map(Net.of, found.answer_filters)))
         claim = claim if found.claim is None else found.claim
     if service is None:
         raise ValueError("an attack needs at least one stage")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -47,10 +47,11 @@ class PackedNet(TypedDict):
 
 @dataclass(frozen=True)
 class PackedService:
-    """A service in a header."""
+    """A service in a header. `answer_filters` came later than the first boards."""
 
     net: PackedNet
     filters: list[PackedNet]
+    answer_filters: list[PackedNet] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def packed(job: str, value: Service | Key | Answers) -> bytes:
         header = {
             "net": _pack_net(value.net, "net", tensors),
             "filters": [_pack_net(f, f"filter{i}", tensors) for i, f in enumerate(value.filters)],
+            "answer_filters": [_pack_net(f, f"behind{i}", tensors) for i, f in enumerate(value.answer_filters)],
         }
     else:
         header = {f.name: _pack_field(f.name, getattr(value, f.name), tensors) for f in fields(value)}
@@ -197,7 +199,8 @@ def unpacked(data: bytes) -> Service:
 
 def _service(artefact: ArtefactHeader, tensors: Mapping[str, Tensor]) -> Service:
     found = read(PackedService, artefact.header)
-    return Service(_unpack_net(found.net, tensors), tuple(_unpack_net(one, tensors) for one in found.filters))
+    front, behind = (tuple(_unpack_net(one, tensors) for one in each) for each in (found.filters, found.answer_filters))
+    return Service(_unpack_net(found.net, tensors), front, behind)
 
 
 def read_answers(path: Path, job: str, checksum: str) -> Answers:

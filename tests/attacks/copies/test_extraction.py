@@ -2,9 +2,12 @@ import pytest
 import torch
 
 from attacks.copies.extraction import Distill, Extract
+from attacks.finetune import Finetune
+from attacks.prune import Prune
 from benchmark.contract import Net, NotApplicable, Thief, logits
-from benchmark.protocol.objects import Service
+from benchmark.protocol.objects import Release, Service
 from benchmark.protocol.parties import stream
+from benchmark.protocol.steps import steal
 from schemes.adi import Adi
 from schemes.rose import Rose
 
@@ -55,6 +58,15 @@ def test_the_surrogate_repeats_what_the_service_says_not_what_is_true(lab, attac
     assert ((lab.splits.test.y + 1) % 10 == answers).float().mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    "attack", [Extract(queries=100, epochs=8), Distill(queries=100, epochs=8)], ids=lambda a: a.name
+)
+def test_a_thief_of_few_queries_asks_no_more_and_trains_as_long(lab, attack):
+    cost = lab.attack(attack, lab.null(100)).cost.record()
+    assert cost["queries"] == 100
+    assert cost["steps"] == 8 * 4  # of 100 images, in one batch a pass
+
+
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_soft_targets_are_the_softened_logits(lab, monkeypatch, temperature):
     """A surrogate that answers as the service does has a loss of temperature squared times the targets' entropy."""
@@ -84,3 +96,17 @@ def test_a_service_that_gives_labels_can_be_extracted_but_not_distilled(lab):
     with pytest.raises(NotApplicable, match="grants labels"):
         Distill().run(thief_of(lab, service, "labels"))
     Extract(epochs=1).run(thief_of(lab, service, "labels"))
+
+
+def test_what_was_extracted_through_labels_can_be_pruned_and_tuned_as_a_net_of_his_own(lab):
+    """Extract, then remove: only a thief who made the net himself has its weights."""
+    release = Release(lab.null(100).service, "labels")
+    chain = [Extract(epochs=10), Prune(amount=0.5), Finetune(mode="ftal", epochs=2)]
+    service, _, cost = steal(chain, lab.context, lab.splits.thief, 0, release)
+    alone, *_ = steal(chain[:1], lab.context, lab.splits.thief, 0, release)
+    assert cost.queries == 400
+    assert any(not torch.equal(tensor, alone.net.state[name]) for name, tensor in service.net.state.items())
+    answers = service.running().ask(lab.splits.test.images(), "labels")
+    assert (answers == lab.splits.test.y).float().mean() > 0.9
+    with pytest.raises(NotApplicable, match="grants labels"):
+        steal(chain[1:], lab.context, lab.splits.thief, 0, release)

@@ -16,10 +16,15 @@ from torch import Tensor
 import schemes.deepmodel
 from attacks.adaptive.decoys import TrainAndUnlearn, UnlearnCarriers, UnlearnTriggers
 from attacks.claims.passports import AccessoryBlock, Fake2, Fake3
+from attacks.copies.ensemble import SmoothRetrain
 from attacks.copies.extraction import Distill, Extract
+from attacks.copies.knockoff import Knockoff
 from attacks.copies.surrogate import Surrogate
 from attacks.finetune import Finetune
+from attacks.images.average import AverageAdded
+from attacks.images.remover import GuidedRemover
 from attacks.overwrite import Overwrite
+from attacks.serving.purify import Purify
 from attacks.transfer import Transfer
 from benchmark.architectures.image_to_image import Critic
 from benchmark.data.splits import Data, Splits
@@ -50,7 +55,9 @@ ATTACKS = (
     (Transfer(epochs=1, task="shapes", pictures=40), ADI), (Overwrite(epochs=1), KeyNet()),
     (Fake2(epochs=2), V1), (Fake3(epochs=2), V1), (AccessoryBlock(epochs=2), V1),
     (Surrogate(epochs=1, augment=True), DEEPMODEL), (Surrogate(epochs=1, loss="adversarial"), DEEPMODEL),
-    (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL),
+    (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL), (SmoothRetrain(epochs=2), ADI), (Purify(epochs=1), ADI),
+    (Knockoff(epochs=1, queries=40), ADI), (AverageAdded(n=8, epochs=1), DEEPMODEL),
+    (GuidedRemover(epochs=1), DEEPMODEL), (GuidedRemover(epochs=1), BITS),
 )  # fmt: skip
 
 
@@ -72,7 +79,7 @@ def marked(scheme: Any) -> Exhibit:
 
 def tensors(exhibit: Exhibit) -> list[Tensor]:
     """Everything that was trained or drawn."""
-    found = list(exhibit.service.net.state.values())
+    found = [tensor for part in exhibit.service.parts for tensor in part.state.values()]
     for value in vars(exhibit.key).values() if exhibit.key else ():
         found += [one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, Tensor)]
         found += list(getattr(value, "state", {}).values())

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from attacks.jpeg import Compression, Jpeg
+from attacks.serving.jpeg import Compression, Jpeg
 from benchmark.contract import Net, NotApplicable, Thief, as_bytes
 from benchmark.protocol.parties import stream
 from schemes.adi import Adi

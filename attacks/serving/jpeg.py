@@ -1,4 +1,4 @@
-"""JPEG: every query is compressed before the stolen model sees it."""
+"""JPEG: every query is compressed before the stolen model sees it, or every image that it sends."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from attacks.serving.pixels import placed
 from benchmark import contract as wm
 
 
@@ -41,6 +42,7 @@ class Compression(nn.Module):
 class Jpeg(wm.Attack):
     """Every query goes through JPEG before the stolen model answers: fine-grained triggers may not get through.
 
+    On image-to-image tasks it is what the service sends that is compressed, for that is where the mark is.
     The input compression of Kallas & Furon 2022 and of the Watermark-Robustness-Toolbox (Lukas et al. 2022). The
     codec is Pillow's (libjpeg): standard tables scaled to `quality`, colour at half resolution, grey as one
     channel. The model is served as it was released, so whoever may answer queries can do this.
@@ -49,7 +51,8 @@ class Jpeg(wm.Attack):
     name = "jpeg"
     family = "input-transform"
     kind = "evasion"
-    access = "labels"
+    access = "none"
+    tasks = ("classification", "image-to-image")
     paper = "Kallas & Furon 2022, WIFS"
     settings = ("quality=75", "quality=50")
 
@@ -59,4 +62,4 @@ class Jpeg(wm.Attack):
         channels = thief.task.shape[0]
         if channels not in (1, 3):
             raise wm.NotApplicable(f"JPEG holds 1 or 3 channels, the images of {thief.task.name} have {channels}")
-        return wm.AttackResult(filters=(Compression(self.quality),))
+        return placed(thief, Compression(self.quality))
