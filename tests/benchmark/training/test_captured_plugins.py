@@ -20,6 +20,9 @@ from attacks.copies.extraction import Distill, Extract
 from attacks.copies.surrogate import Surrogate
 from attacks.finetune import Finetune
 from attacks.overwrite import Overwrite
+from attacks.repair.adversarial_unlearning import IBau, Sau
+from attacks.repair.mode_connectivity import ModeConnectivity
+from attacks.repair.neuron_masks import Anp
 from attacks.transfer import Transfer
 from benchmark.architectures.image_to_image import Critic
 from benchmark.data.splits import Data, Splits
@@ -45,7 +48,8 @@ ATTACKS = (
     (Transfer(epochs=1, task="shapes", pictures=40), ADI), (Overwrite(epochs=1), KeyNet()),
     (Fake2(epochs=2), V1), (Fake3(epochs=2), V1), (AccessoryBlock(epochs=2), V1),
     (Surrogate(epochs=1, augment=True), DEEPMODEL), (Surrogate(epochs=1, loss="adversarial"), DEEPMODEL),
-    (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL),
+    (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL), (Anp(epochs=2), ADI),
+    (IBau(epochs=1), ADI), (Sau(epochs=1), ADI), (ModeConnectivity(epochs=2), ADI),
 )  # fmt: skip
 
 
