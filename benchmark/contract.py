@@ -12,12 +12,13 @@
 | training | Recipe, BatchSource, logits |
 | data | Data, as_float, as_bytes, abstract_images, photographs, pictures |
 | nets | Net, Spec, build, builder, ConvBlock, conv_blocks, normalisation, entering, head, plain, fused, unfused |
-| their channels | ChannelGroup, channel_groups |
+| their channels | ChannelGroup, channel_groups, aligned |
 | image-to-image nets | UNet, UNetTrunk, ResidualUnit, conv3x3, Critic |
 """
 
 from __future__ import annotations
 
+from benchmark.architectures.alignment import aligned
 from benchmark.architectures.blocks import ConvBlock, Spec, builder, conv_blocks, entering, head, normalisation, plain
 from benchmark.architectures.channel_groups import ChannelGroup, channel_groups
 from benchmark.architectures.fusing import fused, unfused
@@ -56,8 +57,8 @@ __all__ = [
     "ConvBlock", "Court", "Critic", "Data", "Draws", "ExtractorScheme", "Gate", "Insider", "Key", "Marked", "Net",
     "NotApplicable", "Observations", "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe",
     "ResidualUnit", "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable",
-    "abstract_images", "as_bytes", "as_float", "binomial", "build", "builder", "channel_groups", "commit", "conv3x3",
-    "conv_blocks", "entering", "field", "fused", "head", "logits", "normalisation", "parameter", "photographs",
-    "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels", "prf_normals", "published_root", "redrawn",
-    "root_of", "secret", "unfused",
+    "abstract_images", "aligned", "as_bytes", "as_float", "binomial", "build", "builder", "channel_groups", "commit",
+    "conv3x3", "conv_blocks", "entering", "field", "fused", "head", "logits", "normalisation", "parameter",
+    "photographs", "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels", "prf_normals", "published_root",
+    "redrawn", "root_of", "secret", "unfused",
 ]  # fmt: skip

@@ -24,6 +24,9 @@ from attacks.finetune import Finetune
 from attacks.images.average import AverageAdded
 from attacks.images.remover import GuidedRemover
 from attacks.overwrite import Overwrite
+from attacks.repair.adversarial_unlearning import IBau, Sau
+from attacks.repair.mode_connectivity import ModeConnectivity
+from attacks.repair.neuron_masks import Anp
 from attacks.serving.purify import Purify
 from attacks.transfer import Transfer
 from benchmark.architectures.image_to_image import Critic
@@ -58,6 +61,8 @@ ATTACKS = (
     (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL), (SmoothRetrain(epochs=2), ADI), (Purify(epochs=1), ADI),
     (Knockoff(epochs=1, queries=40), ADI), (AverageAdded(n=8, epochs=1), DEEPMODEL),
     (GuidedRemover(epochs=1), DEEPMODEL), (GuidedRemover(epochs=1), BITS),
+    (Anp(epochs=2), ADI),
+    (IBau(epochs=1), ADI), (Sau(epochs=1), ADI), (ModeConnectivity(epochs=2), ADI),
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Thieves who write other weights into the net: channels added, nets mixed, noise."""
