@@ -150,8 +150,8 @@ def test_an_import_that_fails_costs_its_own_cells(finished: Path, tmp_path: Path
     results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
     plugin = tmp_path / "mine.py"
     plugin.write_text(attack("return thief.model", head=HEAD + "import no_such_package\n"))
-    done = bench(*arguments(results, "--plugin", str(plugin), attacks="prune(amount=0.3),mine"))
-    assert done.returncode == 3
+    code, _, error = bench_here(*arguments(results, "--plugin", str(plugin), attacks="prune(amount=0.3),mine"))
+    assert code == 3, error
     found = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
     assert found["prune(amount=0.3)"]["verdict"] == "survived"
     assert "No module named 'no_such_package'" in found["mine"]["reason"]

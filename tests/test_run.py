@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bench import ATTACKS, COMMAND, arguments, bench, bench_here, records, stamps, verdicts
+from bench import ATTACKS, COMMAND, arguments, bench_here, records, stamps, verdicts
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def test_the_run_judges_every_cell(finished: Path) -> None:
     found = verdicts(finished)
     words = {attack: line["verdict"] for (_, attack, innocent), line in found.items() if not innocent}
     assert words["none"] == words["prune(amount=0.3)"] == words["quantize(bits=8,activations=false)"] == "survived"
-    assert words["scratch"] == "removed"
+    assert words["scratch(recipe=house)"] == "removed"
     assert words["fresh-key"] == "rejected"
     assert {line["verdict"] for (_, _, innocent), line in found.items() if innocent} == {"not-marked", "not-applicable"}
     page = (finished / "small" / "leaderboard.md").read_text()
@@ -106,7 +106,7 @@ def test_alpha_and_budget_change_verdicts_and_run_nothing(results: Path) -> None
     assert bench_here("report", *where)[0] == 0
     assert verdicts(results)[key]["verdict"] == "survived"
     assert bench_here("report", *where, "--budget", "0.001")[0] == 0
-    scratch = next(line for k, line in verdicts(results).items() if k[1] == "scratch" and not k[2])
+    scratch = next(line for k, line in verdicts(results).items() if k[1] == "scratch(recipe=house)" and not k[2])
     assert scratch["verdict"] != "removed"
     assert stamps(results) == before
 
@@ -116,7 +116,7 @@ def test_a_new_attack_in_one_file_runs_only_its_own_jobs(results: Path, tmp_path
     plugin.write_text(PLUGIN)
     before, old = stamps(results), verdicts(results)
     command = arguments(results, "--plugin", str(plugin), attacks=f"{ATTACKS},weight-noise")
-    assert bench(*command).returncode == 0
+    assert bench_here(*command)[0] == 0
     after, new = stamps(results), verdicts(results)
     assert {name: after[name] for name in before} == before
     added = [record for id, record in records(results).items() if f"{id}.json" not in before]
@@ -129,7 +129,7 @@ def test_a_new_attack_in_one_file_runs_only_its_own_jobs(results: Path, tmp_path
     assert bench_here(*command)[0] == 0
     assert stamps(results) == after
     plugin.write_text(PLUGIN + "UNUSED = 1\n")  # code all the same: the jobs run again and find the same
-    assert bench(*command).returncode == 0
+    assert bench_here(*command)[0] == 0
     again = [record for id, record in records(results).items() if f"{id}.json" not in after]
     assert sorted(record["kind"] for record in again) == ["attacked", "attacked", "judged", "judged"]
 
@@ -183,7 +183,7 @@ def test_reading_commands(results: Path) -> None:
 def test_fresh_runs_all_that_is_asked_for_anew_and_one_worker_and_two_observe_the_same(results: Path) -> None:
     before, old = stamps(results), records(results)
     rest = ATTACKS.replace("jpeg,", "")
-    assert bench(*arguments(results, "--fresh", "--workers", "1", attacks=rest)).returncode == 0
+    assert bench_here(*arguments(results, "--fresh", "--workers", "1", attacks=rest))[0] == 0
     after = stamps(results)
     assert records(results) == old
     kept = [old[name.removesuffix(".json")] for name in before if after[name] == before[name]]
