@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bench import ATTACKS, COMMAND, arguments, bench_here, records, stamps, verdicts
+from bench import ATTACKS, COMMAND, arguments, bench, bench_here, records, stamps, verdicts
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -116,7 +116,7 @@ def test_a_new_attack_in_one_file_runs_only_its_own_jobs(results: Path, tmp_path
     plugin.write_text(PLUGIN)
     before, old = stamps(results), verdicts(results)
     command = arguments(results, "--plugin", str(plugin), attacks=f"{ATTACKS},weight-noise")
-    assert bench_here(*command)[0] == 0
+    assert bench(*command).returncode == 0
     after, new = stamps(results), verdicts(results)
     assert {name: after[name] for name in before} == before
     added = [record for id, record in records(results).items() if f"{id}.json" not in before]
@@ -129,7 +129,7 @@ def test_a_new_attack_in_one_file_runs_only_its_own_jobs(results: Path, tmp_path
     assert bench_here(*command)[0] == 0
     assert stamps(results) == after
     plugin.write_text(PLUGIN + "UNUSED = 1\n")  # code all the same: the jobs run again and find the same
-    assert bench_here(*command)[0] == 0
+    assert bench(*command).returncode == 0
     again = [record for id, record in records(results).items() if f"{id}.json" not in after]
     assert sorted(record["kind"] for record in again) == ["attacked", "attacked", "judged", "judged"]
 

@@ -144,8 +144,7 @@ def test_gc_frees_what_no_run_needs(results: Path) -> None:
     assert (code, "remove the folder" in error) == (2, True)
 
 
-def test_a_crash_says_how_it_is_run_again(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_crash_says_how_it_is_run_again(results: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text('''
 from dataclasses import dataclass
@@ -165,11 +164,11 @@ class Mine(Attack):
         return thief.model
 ''')
     words = arguments(results, "--plugin", str(plugin), attacks="none,mine")
-    code, _, said = bench_here(*words)
-    assert code == 3
-    assert "2 jobs crashed, and stay so until you run: bench run" in said
+    done = bench(*words, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "2 jobs crashed, and stay so until you run: bench run" in done.stderr
     (tmp_path / "there").write_text("")
     assert bench_here(*words)[0] == 3
-    code, _, said = bench_here(*words, "--retry", "crashed")
-    assert code == 0, said
-    assert "crashed" not in said
+    done = bench(*words, "--retry", "crashed", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "crashed" not in done.stderr

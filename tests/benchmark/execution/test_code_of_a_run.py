@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from bench import COMMAND, arguments, bench_here, records, verdicts
+from bench import COMMAND, arguments, bench, bench_here, records, verdicts
 
 HEAD = """
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def test_a_file_edited_during_a_run_leaves_no_result(finished: Path, tmp_path: P
     assert found["slow+mine"]["verdict"] == "crashed"
     assert "changed after the plan was made" in found["slow+mine"]["reason"]
     plugin.write_text(good)
-    assert bench_here(*command)[0] == 0
+    assert bench(*command).returncode == 0
     found = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
     assert found["slow+mine"]["verdict"] == "survived"
 
@@ -86,21 +86,21 @@ def test_draws_outside_the_stream_are_seeded_by_name(finished: Path, tmp_path: P
         }
 
     plugin.write_text(HEAD + ATTACK + body)
-    assert bench_here(*command)[0] == 0
+    assert bench(*command).returncode == 0
     assert len(set(made().values())) == 2  # the marked and the innocent model
     before = made()
     plugin.write_text(HEAD + ATTACK + body + "# a remark\n")
     assert bench_here(*command)[0] == 0
     assert made() == before  # nothing ran
     plugin.write_text(HEAD + ATTACK + body + "UNUSED = 1\n")
-    assert bench_here(*command)[0] == 0
+    assert bench(*command).returncode == 0
     utilities = [json.loads(one)[1]["correct"] for one in made().values()]
     assert len(utilities) == 4
     assert len(set(utilities)) == 2
     both = made()
     for id in both.keys() - before.keys():
         (results / "store" / "records" / id[:2] / f"{id}.json").unlink()
-    assert bench_here(*command)[0] == 0
+    assert bench(*command).returncode == 0
     assert made() == both
 
 
