@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import arguments, bench, bundle
+from bench import SCHEME, arguments, bench, bench_here, bundle, copied
 from lab import Exhibit, Lab
 
 TESTS = Path(__file__).parent
@@ -122,6 +122,24 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     once(made, make)
     return shutil.copytree(made, tmp_path_factory.mktemp("finished") / "results", copy_function=shutil.copy2)
+
+
+@pytest.fixture(scope="session")
+def base(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of marked, innocent and unattacked models alone: adi and passport against `none`. Copy it to change it.
+
+    Its unmarked models are those of `finished`, so that nobody waits for them twice.
+    """
+    made = shared_folder(tmp_path_factory) / "base"
+
+    def make() -> None:
+        copied(finished, made)
+        code, _, error = bench_here(*arguments(made, schemes=f"{SCHEME},passport", attacks="none"))
+        assert code == 0, error
+        bench_here("store", "gc", "--results", str(made))
+
+    once(made, make)
+    return made
 
 
 @pytest.fixture(scope="session")

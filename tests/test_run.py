@@ -45,7 +45,7 @@ def test_the_run_judges_every_cell(finished: Path) -> None:
     found = verdicts(finished)
     words = {attack: line["verdict"] for (_, attack, innocent), line in found.items() if not innocent}
     assert words["none"] == words["prune(amount=0.3)"] == words["quantize(bits=8,activations=false)"] == "survived"
-    assert words["scratch"] == "removed"
+    assert words["scratch(recipe=house)"] == "removed"
     assert words["fresh-key"] == "rejected"
     assert {line["verdict"] for (_, _, innocent), line in found.items() if innocent} == {"not-marked", "not-applicable"}
     page = (finished / "small" / "leaderboard.md").read_text()
@@ -106,7 +106,7 @@ def test_alpha_and_budget_change_verdicts_and_run_nothing(results: Path) -> None
     assert bench_here("report", *where)[0] == 0
     assert verdicts(results)[key]["verdict"] == "survived"
     assert bench_here("report", *where, "--budget", "0.001")[0] == 0
-    scratch = next(line for k, line in verdicts(results).items() if k[1] == "scratch" and not k[2])
+    scratch = next(line for k, line in verdicts(results).items() if k[1] == "scratch(recipe=house)" and not k[2])
     assert scratch["verdict"] != "removed"
     assert stamps(results) == before
 
@@ -183,7 +183,7 @@ def test_reading_commands(results: Path) -> None:
 def test_fresh_runs_all_that_is_asked_for_anew_and_one_worker_and_two_observe_the_same(results: Path) -> None:
     before, old = stamps(results), records(results)
     rest = ATTACKS.replace("jpeg,", "")
-    assert bench(*arguments(results, "--fresh", "--workers", "1", attacks=rest)).returncode == 0
+    assert bench_here(*arguments(results, "--fresh", "--workers", "1", attacks=rest))[0] == 0
     after = stamps(results)
     assert records(results) == old
     kept = [old[name.removesuffix(".json")] for name in before if after[name] == before[name]]

@@ -14,8 +14,8 @@ from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
-from bench import COMMAND, arguments
-from hostile_runs import ADI, PLUGINS, VICTIMS, copied, differences, run
+from bench import COMMAND, arguments, copied
+from hostile_runs import ADI, PLUGINS, VICTIMS, differences, run
 
 PLUGIN = PLUGINS / "descendants.py"
 

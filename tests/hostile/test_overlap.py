@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import records
-from hostile_runs import copied, run
+from bench import copied, records
+from hostile_runs import run
 
 
 def test_key_images_in_the_thiefs_pool_are_counted_and_printed(base: Path, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bench import records, stamps
-from hostile_runs import ADI, PLUGINS, VICTIMS, copied, differences, installed, run
+from bench import copied, records, stamps
+from hostile_runs import ADI, PLUGINS, VICTIMS, differences, installed, run
 
 import schemes.adi
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from bench import PROFILE, bench_here, records, verdicts
-from hostile_runs import ADI, PLUGINS, copied, run
+from bench import PROFILE, bench_here, copied, records, verdicts
+from hostile_runs import ADI, PLUGINS, run
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-KEYNET = "keynet"
+KEYNET = "keynet(epochs=6)"  # reads as well as after its 15
 
 
 def test_a_dummy_class_is_no_way_out(base: Path, tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_dummy_class_is_no_way_out(base: Path, tmp_path: Path) -> None:
     run(results, "classes,classes(more=-1)", PLUGINS / "shapes.py", schemes=f"{ADI},{KEYNET}")
     found = verdicts(results).items()
     seen = {(key[0].partition("(")[0], key[1]): line["verdict"] for key, line in found if not key[2]}
-    for scheme in ("adi", KEYNET):
+    for scheme in ("adi", "keynet"):
         assert seen[scheme, "classes"] == "survived"
         assert seen[scheme, "classes(more=-1)"] in ("survived", "removed", "utility-lost", "undecided")
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import PROFILE, bench_here, verdicts
-from hostile_runs import ADI, PLUGINS, copied, installed, needs_landlock, run
+from bench import PROFILE, bench_here, copied, verdicts
+from hostile_runs import ADI, PLUGINS, installed, needs_landlock, run
 
 LOOSE = Path(__file__).parents[1] / "support" / "let_loose.py"
 

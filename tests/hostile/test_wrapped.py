@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hostile_runs import PASSPORT, PLUGINS, copied, installed, run
+from bench import copied
+from hostile_runs import PASSPORT, PLUGINS, installed, run
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from bench import COMMAND, arguments, bench, records, stamps
+from bench import COMMAND, arguments, bench_here, records, stamps
 from reliability import faults
 
 SENTENCE = "Interrupted: everything finished is kept; the same command goes on from here."
@@ -67,8 +67,8 @@ def test_killed_three_times_and_finished(finished: Path, tmp_path: Path) -> None
     assert workers_of(results) == []
     before = stamps(results)
     assert 3 <= len(before) < len(records(finished))
-    done = bench(*arguments(results))
-    assert done.returncode == 0, done.stdout + done.stderr
+    code, _, error = bench_here(*arguments(results))
+    assert code == 0, error
     assert records(results) == records(finished)
     assert {name: stamps(results)[name] for name in before} == before
 

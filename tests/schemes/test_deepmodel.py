@@ -14,7 +14,7 @@ from attacks.copies.surrogate import Surrogate
 from benchmark.contract import NotApplicable, as_float, logits
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import select_schemes
-from benchmark.protocol.parties import stream
+from benchmark.protocol.parties import Owner, stream
 from benchmark.protocol.steps import distortion
 from benchmark.training.image_quality import psnr
 from leaderboard.judge.evidence import weigh
@@ -69,7 +69,7 @@ def test_a_surrogate_of_another_architecture_carries_it_too(image_lab, marked, n
 
 
 def test_nets_that_never_saw_a_marked_image_carry_none(image_lab, marked, nulls):
-    for exhibit in (image_lab.null(8), image_lab.attack(Scratch(), None)):
+    for exhibit in (image_lab.null(8), image_lab.attack(Scratch("house"), None)):
         assert weigh(image_lab.observe(SCHEME, exhibit, marked.key), nulls, 1e-3).state != "present"
         assert seen(image_lab, exhibit, marked.key).mean() < 0.1
     for control in ("degraded", "clean", "flat"):
@@ -77,7 +77,7 @@ def test_nets_that_never_saw_a_marked_image_carry_none(image_lab, marked, nulls)
 
 
 def test_turned_and_mirrored_pairs_break_it(image_lab, marked, nulls):
-    stolen = image_lab.attack(Surrogate(augment=True, epochs=20), marked, SCHEME)
+    stolen = image_lab.attack(Surrogate(augment=True, epochs=12), marked, SCHEME)
     assert stolen.accuracy > 17.1 + 3
     assert weigh(image_lab.observe(SCHEME, stolen, marked.key), nulls, 1e-3).state != "present"
     assert seen(image_lab, stolen, marked.key).mean() < 0.2
@@ -195,7 +195,8 @@ def test_an_owner_who_reads_nothing_starts_anew(image_lab, monkeypatch):
     """A first stage after which he reads too little is tried three times, with other nets each time."""
     monkeypatch.setattr("schemes.deepmodel.LEAST_READ", float("inf"))
     scheme = DeepModel(adversarial=False, epochs=1)
-    owner, drawn = image_lab.owner(scheme), []
+    few = image_lab.splits.owner.take(torch.arange(64))
+    owner, drawn = Owner(image_lab.context, few, stream("anew"), image_lab.null(100).service.net), []
     key = scheme.keygen(owner, stream("anew"))
     assemble = owner.assemble
     monkeypatch.setattr(owner, "assemble", lambda spec: drawn.append((spec["builder"], assemble(spec))) or drawn[-1][1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +15,9 @@ from typing import Any
 PROFILE = Path(__file__).parents[1] / "small.toml"
 SECRET = Path(__file__).parent / "secret.txt"  # the same in every store, so that two runs can be compared
 SCHEME = "adi(n=40,k=16,epochs=8)"
-ATTACKS = "none,scratch,prune(amount=0.3),quantize(bits=8),jpeg,fresh-key,finetune(epochs=1)+prune(amount=0.2)"
+ATTACKS = (
+    "none,scratch(recipe=house),prune(amount=0.3),quantize(bits=8),jpeg,fresh-key,finetune(epochs=1)+prune(amount=0.2)"
+)
 COMMAND = (sys.executable, "-c", "from watermark_bench import main; main()")
 
 
@@ -47,6 +50,12 @@ def bench_here(*words: str) -> tuple[int, str, str]:
     if done.exception is not None:
         raise done.exception
     return done.return_value or 0, done.stdout, done.stderr
+
+
+def copied(results: Path, to: Path) -> Path:
+    """A results folder with the same store and no run yet."""
+    shutil.copytree(results / "store", to / "store", copy_function=shutil.copy2)
+    return to
 
 
 def bundle(results: Path, out: Path, *cell: str) -> Path:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import arguments, bench, records, verdicts
+from bench import arguments, bench, bench_here, records, verdicts
 
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 
@@ -35,12 +34,6 @@ needs_landlock = pytest.mark.skipif(
 )
 
 
-def copied(results: Path, to: Path) -> Path:
-    """A results folder with the same store and no run yet."""
-    shutil.copytree(results / "store", to / "store", copy_function=shutil.copy2)
-    return to
-
-
 def run(
     results: Path,
     attacks: str,
@@ -55,10 +48,14 @@ def run(
     `installed` makes.
     """
     given = [word for path in plugins for word in ("--plugin", str(path))]
-    paths = [str(path) for path in (site, os.environ.get("PYTHONPATH")) if path]
     words = arguments(results, "--workers", "1", *given, *options, schemes=schemes, attacks=attacks)
-    done = bench(*words, env={"PYTHONPATH": os.pathsep.join(paths)})
-    assert done.returncode in (EXIT_OK, EXIT_INCOMPLETE), done.stdout + done.stderr
+    if site is None:
+        code, *said = bench_here(*words)
+    else:
+        paths = [str(path) for path in (site, os.environ.get("PYTHONPATH")) if path]
+        done = bench(*words, env={"PYTHONPATH": os.pathsep.join(paths)})
+        code, *said = done.returncode, done.stdout, done.stderr
+    assert code in (EXIT_OK, EXIT_INCOMPLETE), said
     return {attack: line["verdict"] for (_, attack, innocent), line in verdicts(results).items() if not innocent}
 
 

@@ -49,10 +49,10 @@ class Lab:
         self.attack = cache(self.attack_afresh)
         self.observe = cache(self._observe)
 
-    def hasty(self) -> Lab:
-        """This lab, where whoever trains by the profile's recipe does so for one epoch."""
+    def hasty(self, epochs: int = 1) -> Lab:
+        """This lab, where whoever trains by the profile's recipe does so for `epochs`. What it keeps is the lab's."""
         lab = copy(self)
-        lab.context = replace(self.context, recipe=replace(self.context.recipe, epochs=1))
+        lab.context = replace(self.context, recipe=replace(self.context.recipe, epochs=epochs))
         return lab
 
     def _exhibit(self, service: Any, key: Any = None, cost: Any = None) -> Exhibit:

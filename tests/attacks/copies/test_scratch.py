@@ -1,5 +1,7 @@
 """Training anew: every recipe, which one is chosen, and that the control works as hard as the attacks do."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -120,21 +122,23 @@ def test_the_best_recipe_is_chosen_by_labelled_images_that_it_did_not_see(lab, m
 
 
 def test_a_thief_without_other_images_leaves_out_what_needs_them(lab):
-    one = thief(lab, Holdings.of(lab.splits.thief.take(torch.arange(6))))
+    one = thief(lab.hasty(3), Holdings.of(lab.splits.thief.take(torch.arange(6))))
     assert right(lab, Scratch().run(one)) > 0.2
     with pytest.raises(NotApplicable, match="labelled images, and this thief has none"):
         Scratch().run(thief(lab, Holdings(lab.splits.thief.take(torch.arange(0)), lab.splits.thief.x)))
 
 
 def test_scratch_counts_more_work_than_any_attack_of_its_thief(lab):
-    images, marked = holdings(lab), lab.embed(ADI)
-    anew, _, cost = steal([Scratch()], lab.context, images, 0, None)
+    """Each for a tenth of its epochs: the work grows with them."""
+    images, marked, context = holdings(lab), lab.embed(ADI), lab.hasty(lab.context.recipe.epochs // 10).context
+    anew, _, cost = steal([Scratch()], context, images, 0, None)
     assert isinstance(anew, Service)
     release = lab_release(marked)
     for attack in (
         Distill(architecture="resnet8"), Extract(), Overwrite(), Transfer(), Finetune("ftal", lr=0.05, epochs=20)
     ):  # fmt: skip
-        _, _, spent = steal([attack], lab.context, images, 0, release, ADI)
+        short = replace(attack, epochs=attack.epochs // 10)
+        _, _, spent = steal([short], context, images, 0, release, ADI)
         assert spent.meter.operations < cost.meter.operations, attack
 
 
@@ -145,15 +149,15 @@ def lab_release(marked):
 
 
 def test_scratch_reproduces(lab):
-    nets = [steal([Scratch("moved")], lab.context, holdings(lab), 0, None)[0].net for _ in range(2)]
+    nets = [steal([Scratch("moved")], lab.hasty().context, holdings(lab), 0, None)[0].net for _ in range(2)]
     assert all(torch.equal(tensor, nets[1].state[name]) for name, tensor in nets[0].state.items())
 
 
 def test_pairs_are_learnt_by_the_better_of_two_recipes(image_lab):
     pairs = Holdings.of(Data(*(part[:24] for part in (image_lab.splits.thief.x, image_lab.splits.thief.y))))
-    one = thief(image_lab, pairs)
+    one = thief(image_lab.hasty(2), pairs)
     Scratch().run(one)
-    owned = image_lab.context.recipe.epochs * (512 // 8)
+    owned = 2 * (512 // 8)
     assert one.meter.steps == pytest.approx(3 * owned, abs=9)  # both recipes, then one of them on all
     assert set(IMAGE_RECIPES) == {"house", "turned"}
     with pytest.raises(NotApplicable, match="spread is no recipe for image-to-image nets: it is house, turned"):

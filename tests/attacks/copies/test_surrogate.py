@@ -117,7 +117,8 @@ def test_pairs_turn_together_under_all_eight_symmetries():
     assert len(x.flatten(1).unique(dim=0)) == 8
 
 
-def test_overwriting_serves_a_surrogate_behind_the_thiefs_own_embedder(image_lab, service):
+def test_overwriting_serves_a_surrogate_behind_the_thiefs_own_embedder(image_lab, service, monkeypatch):
+    monkeypatch.setattr("schemes.deepmodel.ATTEMPTS", 1)  # after one epoch each of them would fail
     stolen = image_lab.attack(OverwriteImages(), service, FAST)
     assert stolen.service.net.spec["builder"] == "deepmodel-service"
     assert stolen.key is None

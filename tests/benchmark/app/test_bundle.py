@@ -142,7 +142,7 @@ def test_the_owners_stream_draws_the_key_anew(bundled: Path) -> None:
     assert bool((drawn.images == key.images).all())
 
 
-@pytest.mark.parametrize("cell", [("adi", "fresh-key"), ("unmarked adi", "none"), ("adi", "scratch")])
+@pytest.mark.parametrize("cell", [("adi", "fresh-key"), ("unmarked adi", "none"), ("adi", "scratch(recipe=house)")])
 def test_claims_innocents_and_controls_replay(finished: Path, tmp_path: Path, cell: tuple[str, str]) -> None:
     code, output, error = bench_here("replay", str(bundle(finished, tmp_path / "b", *cell)), "--device", "cpu")
     assert code == 0, error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import arguments, bench, bench_here, bundle, of_an_earlier_version, records, verdicts
+from bench import arguments, bench_here, bundle, copied, of_an_earlier_version, records, verdicts
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -89,11 +89,11 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def results(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("strangers") / "results"
+def results(base: Path, plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = copied(base, tmp_path_factory.mktemp("strangers") / "results")
     options = ("--plugin", str(plugin), "--workers", "2")
-    done = bench(*arguments(folder, *options, schemes=f"{ADI},{PASSPORT}", attacks=ATTACKS))
-    assert done.returncode == 0, done.stdout + done.stderr
+    code, _, error = bench_here(*arguments(folder, *options, schemes=f"{ADI},{PASSPORT}", attacks=ATTACKS))
+    assert code == 0, error
     return folder
 
 
