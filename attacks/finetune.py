@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from torch import nn
@@ -53,11 +54,16 @@ class Finetune(wm.Attack):
         data = thief.data if self.data == "labelled" else thief.annotated
         schedule = "cosine" if self.schedule == "cosine" else "constant"
         recipe = thief.recipe(lr=self.lr, optimiser=self.optimiser, schedule=schedule)
-        steps = max(1, len(data) // recipe.batch)  # of a pass; fewer images than a batch are one batch
-        epochs, only = self.epochs * -(-STEPS // steps), wm.head(model) if self.mode in ("ftll", "rtll") else None
+        epochs, only = passes(data, recipe, self.epochs), wm.head(model) if self.mode in ("ftll", "rtll") else None
         falls = HALVES if self.schedule == "step" else 1
-        for fall, until in enumerate(epochs * (fall + 1) // falls for fall in range(falls)):
-            passes = until - epochs * fall // falls
-            if passes:
-                thief.fit(model, replace(recipe, lr=self.lr / 2**fall, epochs=passes), data=data, only=only)
+        ends = [-(-epochs * fall // falls) for fall in range(falls + 1)]
+        for fall, (start, end) in enumerate(pairwise(ends)):
+            if count := end - start:
+                thief.fit(model, replace(recipe, lr=self.lr / 2**fall, epochs=count), data=data, only=only)
         return model
+
+
+def passes(data: wm.Data, recipe: wm.Recipe, epochs: int) -> int:
+    """How often an attack of so many epochs goes through `data`: each epoch has `STEPS` steps at least."""
+    steps = max(1, len(data) // recipe.batch)  # of a pass; fewer images than a batch are one batch
+    return epochs * -(-STEPS // steps)

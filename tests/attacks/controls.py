@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,17 @@ def attacked(lab: Lab, stages: Any, marked: Exhibit, scheme: Any, replicate: int
     return lab._exhibit(service, claim, cost)
 
 
-def plain(lab: Lab, lr: float, like: Exhibit, marked: Exhibit, scheme: Any, replicate: int) -> Exhibit:
-    """Fine-tuning of all layers with at least the steps of `like` and the labels that it had."""
-    images, batch = held(lab, replicate), lab.context.recipe.batch
-    count = len(images) if like.cost.queries else len(images.labelled)
-    once = max(1, count // batch)
+def like(lab: Lab, one: Exhibit, lr: float, replicate: int) -> Finetune:
+    """Fine-tuning of all layers with at least the steps of `one` and the labels that it had."""
+    images, bought = held(lab, replicate), one.cost.queries > 0
+    once = max(1, len(images if bought else images.labelled) // lab.context.recipe.batch)
     epoch = once * -(-STEPS // once)  # steps of an epoch of `finetune`
-    epochs = max(1, -(-like.cost.meter.steps // epoch))
-    tuning = Finetune(lr=lr, epochs=epochs, data="bought" if like.cost.queries else "labelled")
+    epochs = max(1, -(-one.cost.meter.steps // epoch))
+    return Finetune(lr=lr, epochs=epochs, data="bought" if bought else "labelled")
+
+
+@cache
+def tuned(lab: Lab, tuning: Finetune, marked: Exhibit, scheme: Any, replicate: int) -> Exhibit:
     return attacked(lab, [tuning], marked, scheme, replicate)
 
 
@@ -80,7 +84,8 @@ def rows(lab: Lab, attack: Any, scheme: Any, replicates: range) -> Any:
             yield attack.label, scheme.label, str(replicate), f"not applicable: {reason}"
             continue
         seconds = time.process_time() - start
-        controls = [plain(lab, lr, after, marked, scheme_of, replicate) for lr in rates if after.cost.meter.steps]
+        same = [like(lab, after, lr, replicate) for lr in rates if after.cost.meter.steps]
+        controls = [tuned(lab, one, marked, scheme_of, replicate) for one in same]
         hits, p = seen(after)
         yield (
             attack.label, scheme.label, str(replicate), f"{seen(marked)[0]} -> {hits}", f"{p:.1f}",

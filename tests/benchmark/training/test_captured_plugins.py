@@ -20,6 +20,12 @@ from attacks.copies.extraction import Distill, Extract
 from attacks.copies.surrogate import Surrogate
 from attacks.finetune import Finetune
 from attacks.overwrite import Overwrite
+from attacks.retraining.adversarial import AdversarialTraining
+from attacks.retraining.amnesia import Amnesia
+from attacks.retraining.consolidation import Refit
+from attacks.retraining.feature_shift import FeatureShift
+from attacks.retraining.labels import LabelNoise
+from attacks.retraining.sharpness import SharpnessAware
 from attacks.transfer import Transfer
 from benchmark.architectures.image_to_image import Critic
 from benchmark.data.splits import Data, Splits
@@ -45,7 +51,9 @@ ATTACKS = (
     (Transfer(epochs=1, task="shapes", pictures=40), ADI), (Overwrite(epochs=1), KeyNet()),
     (Fake2(epochs=2), V1), (Fake3(epochs=2), V1), (AccessoryBlock(epochs=2), V1),
     (Surrogate(epochs=1, augment=True), DEEPMODEL), (Surrogate(epochs=1, loss="adversarial"), DEEPMODEL),
-    (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL),
+    (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL), (AdversarialTraining(epochs=1), ADI),
+    (Amnesia(rounds=1, epochs=1), ADI), (Refit(epochs=1), ADI), (FeatureShift(epochs=1), ADI),
+    (LabelNoise(epochs=1), ADI), (SharpnessAware(epochs=1), ADI), (Finetune(schedule="step", epochs=1), ADI),
 )  # fmt: skip
 
 
