@@ -30,7 +30,7 @@ class FinePruning(wm.Attack):
     settings: ClassVar[tuple[str, ...]] = ("amount=0.9", "amount=0.5")
 
     amount: float = wm.parameter(0.9, "share of the channels that fall silent", low=0.0, high=1.0)
-    lr: float = wm.parameter(0.01, "learning rate at its peak", low=0.0)
+    lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
     epochs: int = wm.parameter(10, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:

@@ -27,7 +27,7 @@ class LabelSmoothing(wm.Attack):
 
     smoothing: float = wm.parameter(0.3, "share of each label that all classes get", low=0.0, high=1.0)
     lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
-    epochs: int = wm.parameter(5, "passes over the thief's images", low=1)
+    epochs: int = wm.parameter(10, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
         return tuned(thief, wm.plain(thief.model), self.lr, self.epochs, smoothing=self.smoothing)
@@ -47,9 +47,9 @@ class LabelNoise(wm.Attack):
     access = "weights"
     paper = "Lukas et al. 2022, IEEE S&P (arXiv:2108.04974)"
 
-    share: float = wm.parameter(0.3, "of the labels that are drawn at random", low=0.0, high=1.0)
+    share: float = wm.parameter(0.2, "of the labels that are drawn at random", low=0.0, high=1.0)
     lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
-    epochs: int = wm.parameter(5, "passes over the thief's images", low=1)
+    epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
         def noisy(x: Tensor, y: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:

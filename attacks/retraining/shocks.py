@@ -60,7 +60,7 @@ class WeightShifting(wm.Attack):
     shift: float = wm.parameter(1.5, "times the mean filter that each filter loses", low=0.0)
     noise: float = wm.parameter(1.0, "normal noise, in standard deviations of the layer's weights", low=0.0)
     lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
-    epochs: int = wm.parameter(10, "passes over the thief's images", low=1)
+    epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)

@@ -10,11 +10,11 @@ def silent(model):
 
 
 def test_the_quietest_channels_fall_silent_and_stay_so(lab, thief):
-    (features,) = entering(thief().model, ["head"], lab.splits.thief.images()[:128])  # means over the picture
-    answers = features.mean(0)
+    (features,) = entering(thief().model, ["head"], lab.splits.thief.images()[:128])  # means over parts of the picture
+    answers = features.unflatten(1, (64, -1)).mean((0, 2))
     cut = silent(FinePruning(amount=0.5, lr=0.05, epochs=2).run(thief()))
     assert int(cut.sum()) == len(cut) // 2
-    assert answers[cut].max() <= answers[~cut].min()
+    assert answers[cut].max() <= answers[~cut].min() + 1e-6
 
 
 def test_a_net_without_such_a_convolution_is_refused(thief):
