@@ -22,7 +22,8 @@ class Refit(wm.Attack):
     Chen et al. 2021 (REFIT), section 4: a rate that falls from far above the usual one; elastic weight consolidation
     (Kirkpatrick et al. 2017), which pulls each weight back by its Fisher information on the thief's images; and images
     without labels, named by the stolen net itself (AU). The information is the mean squared gradient of the likelihood
-    of a label drawn from the net's own answer, at most 1 after division by its largest value.
+    of a label drawn from the net's own answer, at most 1 after division by its largest value. A strong spring holds
+    the mark as well: on digits Adi's 100 triggers all outlive rate 0.1 with `ewc=10`.
     """
 
     name = "refit"

@@ -40,11 +40,11 @@ class FeatureShift(wm.Attack):
     kind = "removal"
     access = "weights"
     paper = "Min et al. 2023, NeurIPS (arXiv:2310.01875)"
-    settings = ("lr=0.05", "lr=0.01")
+    settings = ("lr=0.02", "lr=0.05")
 
-    lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
+    lr: float = wm.parameter(0.02, "learning rate at its peak", low=0.0)
     alpha: float = wm.parameter(0.2, "weight of the inner product with the old last layer", low=0.0)
-    epochs: int = wm.parameter(10, "passes over the thief's images", low=1)
+    epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)
