@@ -37,7 +37,10 @@ class Finetune(wm.Attack):
     kind = "removal"
     access = "weights"
     paper = "Adi et al. 2018, USENIX Security"
-    settings = ("mode=ftll", "mode=ftal", "mode=ftal,lr=0.05,epochs=20", "mode=rtll", "mode=rtal")
+    settings = (
+        "mode=ftal", "mode=ftll", "mode=rtll", "mode=rtal", "mode=ftal,lr=0.05,epochs=20",
+        "mode=ftal,lr=0.2,epochs=20,schedule=cosine,data=bought",
+    )  # fmt: skip
 
     mode: Literal["ftll", "ftal", "rtll", "rtal"] = wm.parameter("ftal", "fine-tune or retrain, the last layer or all")
     lr: float = wm.parameter(0.01, "learning rate at its highest", low=0.0)
