@@ -29,17 +29,7 @@ python tests/attacks/controls.py --attack 'fst(lr=0.02)' --scheme adi --seeds 3 
 with the attack and the scheme of the line; `python tests/attacks/controls.py --page` writes this page.
 
 """
-HEAD = (
-    "attack",
-    "scheme",
-    "seeds",
-    "hits",
-    "accuracy",
-    "plain fine-tuning: hits",
-    "its accuracy",
-    "removed",
-    "control",
-)
+HEAD = ("attack", "scheme", "seeds", "hits", "accuracy", "plain: hits", "accuracy", "removed", "control")
 
 
 def records() -> list[dict[str, Any]]:
