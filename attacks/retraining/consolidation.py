@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from attacks.retraining.tuning import tuned
 from benchmark import contract as wm
 
-MEASURED = 128  # images by which the weights' importance is measured
+WEIGHED = 128  # images by which the weights' importance is measured
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Refit(wm.Attack):
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)
         old = [weight.detach().clone() for weight in model.parameters()]
-        needed = importance(model, wm.as_float(thief.inputs[:MEASURED]), thief.rng)
+        needed = importance(model, wm.as_float(thief.inputs[:WEIGHED]), thief.rng)
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             ((x, y),) = batches

@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from attacks.finetune import Finetune
-from attacks.retraining.consolidation import MEASURED, Refit, importance
+from attacks.retraining.consolidation import WEIGHED, Refit, importance
 from benchmark.contract import as_float
 from benchmark.protocol.parties import stream
 
 
 def test_without_the_spring_it_is_fine_tuning(thief):
     other = thief()
-    importance(other.model, as_float(other.inputs[:MEASURED]), other.rng)  # so that batches are drawn alike
+    importance(other.model, as_float(other.inputs[:WEIGHED]), other.rng)  # so that batches are drawn alike
     alone = Finetune(lr=0.05, epochs=2, schedule="cosine").run(other)
     assert all(map(torch.equal, Refit(lr=0.05, ewc=0.0, epochs=2).run(thief()).parameters(), alone.parameters()))
 

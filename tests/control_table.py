@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[1] / "docs"
 BUDGET = 0.02  # of accuracy, that the quick profile lets an attack cost on digits
 ALPHA = -3  # log10 of the p-value from which on a mark counts as there
 INTRO = """\
