@@ -20,7 +20,7 @@ def test_weights_that_matter_are_held_and_others_are_not(lab, thief):
 
     def moved(ewc):
         after = Refit(lr=0.02, ewc=ewc, epochs=2).run(thief()).parameters()
-        far = [(new - old).square() for old, new in zip(before, after, strict=True)]
+        far = [(new - old).detach().square() for old, new in zip(before, after, strict=True)]
         heavy = sum(float((much * one).sum()) for much, one in zip(matter, far, strict=True))
         return heavy, sum(float(one.sum()) for one in far)
 
