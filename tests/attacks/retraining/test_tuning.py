@@ -21,10 +21,10 @@ WITHOUT = (
     LabelNoise(share=0.0, lr=LR, epochs=2), LabelSmoothing(smoothing=0.0, lr=LR, epochs=2),
 )  # fmt: skip
 STILL = (
-    AdversarialTraining(lr=0.0, epochs=1), Amnesia(rounds=0, lr=0.0, epochs=1), Amnesia(forget=0.0, rounds=1, lr=0.0, epochs=1),
-    DecayShock(lr=0.0, epochs=1), FinePruning(amount=0.0, lr=0.0, epochs=1), LabelNoise(lr=0.0, epochs=1),
-    LabelSmoothing(lr=0.0, epochs=1), Refit(lr=0.0, epochs=1), SharpnessAware(lr=0.0, epochs=1),
-    WeightShifting(shift=0.0, noise=0.0, lr=0.0, epochs=1),
+    AdversarialTraining(lr=0.0, epochs=1), Amnesia(rounds=0, lr=0.0, epochs=1),
+    Amnesia(forget=0.0, rounds=1, lr=0.0, epochs=1), DecayShock(lr=0.0, epochs=1),
+    FinePruning(amount=0.0, lr=0.0, epochs=1), LabelNoise(lr=0.0, epochs=1), LabelSmoothing(lr=0.0, epochs=1),
+    Refit(lr=0.0, epochs=1), SharpnessAware(lr=0.0, epochs=1), WeightShifting(shift=0.0, noise=0.0, lr=0.0, epochs=1),
 )  # fmt: skip
 
 
@@ -47,7 +47,8 @@ def test_without_its_trick_an_attack_is_fine_tuning(thief, attack):
 def test_in_a_ball_without_radius_sharpness_aware_steps_are_plain_ones(thief):
     """Up to rounding: weights that were moved by nothing are other tensors, and lie otherwise in memory."""
     alone = weights(Finetune(lr=LR, epochs=2, schedule="cosine").run(thief()))
-    torch.testing.assert_close(weights(SharpnessAware(0.0, LR, smoothing=0.0, epochs=2).run(thief())), alone)
+    flat = weights(SharpnessAware(0.0, LR, smoothing=0.0, epochs=2).run(thief()))
+    torch.testing.assert_close(flat, alone, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("attack", STILL, ids=repr)
