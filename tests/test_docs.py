@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pandas as pd
 import pytest
-from control_table import page
+from control_table import page, records
 from test_rooms import ORDER, floor, graph
 
 from benchmark.cli import bench
@@ -115,7 +115,8 @@ def test_pages_keep_to_their_size() -> None:
 
 
 def test_the_table_of_controls_is_made_from_its_records() -> None:
-    assert (ROOT / "docs" / "controls.md").read_text() == page()
+    table = ROOT / "docs" / "controls.md"
+    assert (table.read_text() if table.exists() else "") == (page() if records() else "")
 
 
 def test_the_glossary_is_in_alphabetical_order() -> None:
