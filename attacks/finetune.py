@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from torch import nn
@@ -36,7 +37,10 @@ class Finetune(wm.Attack):
     kind = "removal"
     access = "weights"
     paper = "Adi et al. 2018, USENIX Security"
-    settings = ("mode=ftll", "mode=ftal", "mode=ftal,lr=0.05,epochs=20", "mode=rtll", "mode=rtal")
+    settings = (
+        "mode=ftal", "mode=ftll", "mode=rtll", "mode=rtal", "mode=ftal,lr=0.05,epochs=20",
+        "mode=ftal,lr=0.2,epochs=20,schedule=cosine,data=bought",
+    )  # fmt: skip
 
     mode: Literal["ftll", "ftal", "rtll", "rtal"] = wm.parameter("ftal", "fine-tune or retrain, the last layer or all")
     lr: float = wm.parameter(0.01, "learning rate at its highest", low=0.0)
@@ -53,11 +57,16 @@ class Finetune(wm.Attack):
         data = thief.data if self.data == "labelled" else thief.annotated
         schedule = "cosine" if self.schedule == "cosine" else "constant"
         recipe = thief.recipe(lr=self.lr, optimiser=self.optimiser, schedule=schedule)
-        steps = max(1, len(data) // recipe.batch)  # of a pass; fewer images than a batch are one batch
-        epochs, only = self.epochs * -(-STEPS // steps), wm.head(model) if self.mode in ("ftll", "rtll") else None
+        epochs, only = passes(data, recipe, self.epochs), wm.head(model) if self.mode in ("ftll", "rtll") else None
         falls = HALVES if self.schedule == "step" else 1
-        for fall, until in enumerate(epochs * (fall + 1) // falls for fall in range(falls)):
-            passes = until - epochs * fall // falls
-            if passes:
-                thief.fit(model, replace(recipe, lr=self.lr / 2**fall, epochs=passes), data=data, only=only)
+        ends = [-(-epochs * fall // falls) for fall in range(falls + 1)]
+        for fall, (start, end) in enumerate(pairwise(ends)):
+            if count := end - start:
+                thief.fit(model, replace(recipe, lr=self.lr / 2**fall, epochs=count), data=data, only=only)
         return model
+
+
+def passes(data: wm.Data, recipe: wm.Recipe, epochs: int) -> int:
+    """How often an attack of so many epochs goes through `data`: each epoch has `STEPS` steps at least."""
+    steps = max(1, len(data) // recipe.batch)  # of a pass; fewer images than a batch are one batch
+    return epochs * -(-STEPS // steps)

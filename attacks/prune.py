@@ -28,7 +28,7 @@ class Prune(wm.Attack):
     kind = "removal"
     access = "weights"
     paper = "Han et al. 2015, NeurIPS"
-    settings: ClassVar[tuple[str, ...]] = ("amount=0.3", "amount=0.5")
+    settings: ClassVar[tuple[str, ...]] = ("amount=0.5", "amount=0.9", "amount=0.95")
 
     amount: float = wm.parameter(0.5, "share of the weights set to zero", low=0.0, high=1.0)
     layers: Literal["all", "conv", "dense"] = wm.parameter("all", "all layers, convolutions, or linear (dense) layers")
@@ -82,7 +82,7 @@ class PruneStructured(wm.Attack):
     kind = "removal"
     access = "weights"
     paper = "Li et al. 2017, ICLR; Fang et al. 2023, CVPR"
-    settings = ("amount=0.1", "amount=0.25")
+    settings = ("amount=0.25", "amount=0.5")
 
     amount: float = wm.parameter(0.25, "share of the channels cut from every layer", low=0.0, high=0.8)
 

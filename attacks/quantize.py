@@ -103,9 +103,9 @@ class Quantize(wm.Attack):
     kind = "removal"
     access = "weights"
     paper = "Nagel et al. 2021, arXiv:2106.08295"
-    settings = ("bits=8", "bits=4", "bits=8,activations=true")
+    settings = ("bits=4", "bits=2", "bits=8,activations=true")
 
-    bits: Literal[16, 8, 6, 4, 3, 2] = wm.parameter(8, "per weight; 16: half-precision floats; 2: levels -1, 0, 1")
+    bits: Literal[16, 8, 6, 5, 4, 3, 2] = wm.parameter(8, "per weight; 16: half-precision floats; 2: levels -1, 0, 1")
     activations: bool = wm.parameter(False, "round the inputs of convolutions and linear layers to 8 bits, too")
 
     @torch.no_grad()

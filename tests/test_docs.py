@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pandas as pd
 import pytest
+from control_table import page, records
 from test_rooms import ORDER, floor, graph
 
 from benchmark.cli import bench
@@ -112,6 +113,11 @@ def test_pages_keep_to_their_size() -> None:
     lines = {page.name: len(page.read_text().splitlines()) for page in PAGES}
     assert lines["README.md"] <= 160
     assert lines["AGENTS.md"] < 80
+
+
+def test_the_table_of_controls_is_made_from_its_records() -> None:
+    table = ROOT / "docs" / "controls.md"
+    assert (table.read_text() if table.exists() else "") == (page() if records() else "")
 
 
 def test_the_glossary_is_in_alphabetical_order() -> None:

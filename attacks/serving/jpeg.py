@@ -54,7 +54,7 @@ class Jpeg(wm.Attack):
     access = "none"
     tasks = ("classification", "image-to-image")
     paper = "Kallas & Furon 2022, WIFS"
-    settings = ("quality=75", "quality=50")
+    settings = ("quality=50", "quality=75", "quality=25")
 
     quality: int = wm.parameter(75, "JPEG quality; lower is coarser", low=1, high=95)
 

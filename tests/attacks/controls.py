@@ -3,20 +3,25 @@
 `python tests/attacks/controls.py --attack fst --attack 'seam(lr=0.1)' --scheme adi --seeds 3`. One row a seed, by the
 thief of the quick profile. The plain columns train all layers, at the rate of `finetune` and at the attack's own, on
 the labels that the attack bought, or on the thief's alone where it bought none. `--marks FOLDER` keeps the marked
-models for the next call; it doesn't see that a scheme's code has changed.
+models for the next call; it doesn't see that a scheme's code has changed. `--out FILE` keeps the records, from which
+`--page` makes docs/controls.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 sys.path.extend(str(Path(__file__).parents[2] / room) for room in (".", "tests", "tests/support"))
 
 from conftest import SharedLab
+from control_table import DOCS, page
 from lab import Exhibit, Lab
 
 from attacks.finetune import STEPS, Finetune
@@ -48,63 +53,93 @@ def attacked(lab: Lab, stages: Any, marked: Exhibit, scheme: Any, replicate: int
     return lab._exhibit(service, claim, cost)
 
 
-def plain(lab: Lab, lr: float, like: Exhibit, marked: Exhibit, scheme: Any, replicate: int) -> Exhibit:
-    """Fine-tuning of all layers with at least the steps of `like` and the labels that it had."""
-    images, batch = held(lab, replicate), lab.context.recipe.batch
-    count = len(images) if like.cost.queries else len(images.labelled)
-    once = max(1, count // batch)
+def like(lab: Lab, one: Exhibit, lr: float, replicate: int) -> Finetune:
+    """Fine-tuning of all layers with at least the steps of `one` and the labels that it had."""
+    images, bought = held(lab, replicate), one.cost.queries > 0
+    once = max(1, len(images if bought else images.labelled) // lab.context.recipe.batch)
     epoch = once * -(-STEPS // once)  # steps of an epoch of `finetune`
-    epochs = max(1, -(-like.cost.meter.steps // epoch))
-    tuning = Finetune(lr=lr, epochs=epochs, data="bought" if like.cost.queries else "labelled")
+    epochs = max(1, -(-one.cost.meter.steps // epoch))
+    return Finetune(lr=lr, epochs=epochs, data="bought" if bought else "labelled")
+
+
+@cache
+def tuned(lab: Lab, tuning: Finetune, marked: Exhibit, scheme: Any, replicate: int) -> Exhibit:
     return attacked(lab, [tuning], marked, scheme, replicate)
 
 
-def rows(lab: Lab, attack: Any, scheme: Any, replicates: range) -> Any:
-    """Cells of the table, a row a seed."""
+def rows(lab: Lab, attack: Any, scheme: Any, replicates: range) -> Iterator[dict[str, Any]]:
+    """Records, one a seed; `reason` is all that there is of an attack that can't be run."""
     stages = [load(one.declaration)(**one.parameters) for one in attack.stages]
     (made,) = scheme.stages
     scheme_of = load(made.declaration)(**made.parameters)
     rates = dict.fromkeys([Finetune().lr, *(one.lr for one in stages if hasattr(one, "lr"))])
     for replicate in replicates:
         marked = lab.embed(scheme_of, replicate)
+        row: dict[str, Any] = {"attack": attack.label, "scheme": scheme.label, "seed": replicate}
 
-        def seen(exhibit: Exhibit, marked: Exhibit = marked) -> tuple[int, float]:
+        def seen(exhibit: Exhibit, marked: Exhibit = marked) -> dict[str, Any]:
             observation = lab.observe(scheme_of, exhibit, marked.key)
             found = weigh(observation, {"clean": []}, 1e-3) if not observation["unreadable"] else None
-            return lab.total(observation), (found.log10_p_key or 0.0) if found else 0.0
+            p = (found.log10_p_key or 0.0) if found else 0.0
+            return {"hits": lab.total(observation), "accuracy": round(exhibit.accuracy, 4), "log10_p": round(p, 2)}
 
         start = time.process_time()
         try:
             after = attacked(lab, stages, marked, scheme_of, replicate)
         except NotApplicable as reason:
-            yield attack.label, scheme.label, str(replicate), f"not applicable: {reason}"
+            yield row | {"reason": str(reason)}
             continue
         seconds = time.process_time() - start
-        controls = [plain(lab, lr, after, marked, scheme_of, replicate) for lr in rates if after.cost.meter.steps]
-        hits, p = seen(after)
-        yield (
-            attack.label, scheme.label, str(replicate), f"{seen(marked)[0]} -> {hits}", f"{p:.1f}",
-            f"{100 * marked.accuracy:.1f} -> {100 * after.accuracy:.1f}",
-            " / ".join(f"{seen(one)[0]} at lr {lr:g}" for lr, one in zip(rates, controls, strict=False)),
-            " / ".join(f"{100 * one.accuracy:.1f}" for one in controls), str(after.cost.meter.steps), f"{seconds:.1f}",
-        )  # fmt: skip
+        same = [like(lab, after, lr, replicate) for lr in rates if after.cost.meter.steps]
+        plain = [{"lr": one.lr, **seen(tuned(lab, one, marked, scheme_of, replicate))} for one in same]
+        observation = lab.observe(scheme_of, marked, marked.key)
+        was, now = seen(marked), seen(after)
+        yield row | {
+            "of": len(observation["channels"][observation["evidence"]]["hits"]),
+            "hits": [was["hits"], now["hits"]], "accuracy": [was["accuracy"], now["accuracy"]],
+            "log10_p": now["log10_p"], "plain": plain, "steps": after.cost.meter.steps, "seconds": round(seconds, 1),
+        }  # fmt: skip
+
+
+def shown(row: dict[str, Any]) -> str:
+    """A record as a row of the table that is printed."""
+    name = [row["attack"], row["scheme"], str(row["seed"])]
+    if "reason" in row:
+        return " | ".join([*name, f"not applicable: {row['reason']}"])
+    change = " -> ".join(f"{100 * one:.1f}" for one in row["accuracy"])
+    return " | ".join([
+        *name, f"{row['hits'][0]} -> {row['hits'][1]}", f"{row['log10_p']:.1f}", change,
+        " / ".join(f"{one['hits']} at lr {one['lr']:g}" for one in row["plain"]),
+        " / ".join(f"{100 * one['accuracy']:.1f}" for one in row["plain"]), str(row["steps"]), str(row["seconds"]),
+    ])  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--attack", action="append", required=True, help="as for bench run; may be given several times")
-    parser.add_argument("--scheme", action="append", required=True, help="as for bench run; may be given several times")
+    parser.add_argument("--attack", action="append", default=[], help="as for bench run; may be given several times")
+    parser.add_argument("--scheme", action="append", default=[], help="as for bench run; may be given several times")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="number of the first seed; 100 and up for trials")
+    parser.add_argument("--out", type=Path, help="file of JSON lines to which the records are added")
+    parser.add_argument("--page", action="store_true", help="write docs/controls.md from the records, at the end")
     parser.add_argument("--marks", type=Path, help="where marked models are kept; without it they are not")
     given = parser.parse_args()
     if given.marks:
         given.marks.mkdir(parents=True, exist_ok=True)
+    if given.out:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
     registry, lab = Registry.discover(), SharedLab(given.marks) if given.marks else Lab()
+    seeds = range(given.first, given.first + given.seeds)
     print("| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD), flush=True)
     for scheme in (one for text in given.scheme for one in select_schemes(text, registry)):
         for attack in (one for text in given.attack for one in select_attacks(text, registry)):
-            for row in rows(lab, attack, scheme, range(given.seeds)):
-                print("| " + " | ".join(row) + " |", flush=True)
+            for row in rows(lab, attack, scheme, seeds):
+                print(f"| {shown(row)} |", flush=True)
+                if given.out and "reason" not in row:
+                    with given.out.open("a") as out:
+                        out.write(json.dumps(row) + "\n")
+    if given.page:
+        (DOCS / "controls.md").write_text(page())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ import torch
 
 from attacks.finetune import Finetune
 from benchmark.contract import Thief
+from benchmark.data.splits import Holdings
 from benchmark.protocol.parties import stream
 from schemes.adi import Adi
 from schemes.passport import Passport
@@ -47,7 +48,9 @@ def test_the_redrawn_head_comes_from_the_thief_alone(lab):
     assert not changed(first, state(lab.attack.__wrapped__(attack, host)))
 
 
-def test_the_rate_is_constant(lab, monkeypatch):
+@pytest.fixture
+def rates(monkeypatch):
+    """The rates of the steps that are taken."""
     rates = []
     step = torch.optim.SGD.step
 
@@ -56,6 +59,10 @@ def test_the_rate_is_constant(lab, monkeypatch):
         return step(self, *given)
 
     monkeypatch.setattr(torch.optim.SGD, "step", watched)
+    return rates
+
+
+def test_the_rate_is_constant(lab, rates):
     cost = lab.attack.__wrapped__(Finetune(lr=0.02, epochs=2), lab.null(100)).cost.record()
     assert rates == [0.02] * 12
     assert cost | {"operations": 0} == {
@@ -66,6 +73,31 @@ def test_the_rate_is_constant(lab, monkeypatch):
         "steps": 12,
         "samples": 12 * 64,
     }
+
+
+def test_the_rate_is_halved_after_each_sixth_of_the_epochs(lab, rates):
+    lab.attack.__wrapped__(Finetune(lr=0.08, epochs=12, schedule="step"), lab.null(100))
+    assert rates == [rate for rate in (0.08, 0.04, 0.02, 0.01, 0.005, 0.0025) for _ in range(2 * 6)]
+
+
+def test_fewer_epochs_than_halves_begin_at_the_highest_rate(lab, rates):
+    lab.attack.__wrapped__(Finetune(lr=0.08, epochs=2, schedule="step"), lab.null(100))
+    assert rates == [0.08] * 6 + [0.01] * 6
+
+
+def test_a_cosine_rises_to_the_rate_and_falls_to_nothing(lab, rates):
+    lab.attack.__wrapped__(Finetune(lr=0.08, epochs=5, schedule="cosine"), lab.null(100))
+    assert len(rates) == 30
+    assert max(rates) == 0.08
+    assert rates[-1] < 0.001
+
+
+def test_labels_that_he_lacks_are_bought_from_the_service(lab):
+    few = Holdings(lab.splits.thief.take(torch.arange(24)), lab.splits.thief.x[24:152])
+    thief = Thief(lab.context, few, stream("few"), lab.null(100).service.running(), "weights")
+    Finetune(epochs=1, data="bought").run(thief)
+    assert (thief.cost.labelled, thief.cost.unlabelled, thief.cost.queries) == (24, 152, 128)
+    assert (thief.meter.steps, thief.meter.samples) == (6, 6 * 64)
 
 
 def test_the_papers_tiny_rate_leaves_rose_alone(lab, monkeypatch):

@@ -27,6 +27,12 @@ from attacks.overwrite import Overwrite
 from attacks.repair.adversarial_unlearning import IBau, Sau
 from attacks.repair.mode_connectivity import ModeConnectivity
 from attacks.repair.neuron_masks import Anp
+from attacks.retraining.adversarial import AdversarialTraining
+from attacks.retraining.amnesia import Amnesia
+from attacks.retraining.consolidation import Refit
+from attacks.retraining.feature_shift import FeatureShift
+from attacks.retraining.labels import LabelNoise
+from attacks.retraining.sharpness import SharpnessAware
 from attacks.serving.purify import Purify
 from attacks.transfer import Transfer
 from benchmark.architectures.image_to_image import Critic
@@ -63,6 +69,9 @@ ATTACKS = (
     (GuidedRemover(epochs=1), DEEPMODEL), (GuidedRemover(epochs=1), BITS),
     (Anp(epochs=2), ADI),
     (IBau(epochs=1), ADI), (Sau(epochs=1), ADI), (ModeConnectivity(epochs=2), ADI),
+    (AdversarialTraining(epochs=1), ADI),
+    (Amnesia(rounds=1, epochs=1), ADI), (Refit(epochs=1), ADI), (FeatureShift(epochs=1), ADI),
+    (LabelNoise(epochs=1), ADI), (SharpnessAware(epochs=1), ADI), (Finetune(schedule="step", epochs=1), ADI),
 )  # fmt: skip
 
 

@@ -1,0 +1,77 @@
+"""Records of positive controls, and docs/controls.md, the table of them; tests/attacks/controls.py makes both."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[1] / "docs"
+BUDGET = 0.02  # of accuracy, that the quick profile lets an attack cost on digits
+ALPHA = -3  # log10 of the p-value from which on a mark counts as there
+INTRO = """\
+# Positive controls
+
+What an attack leaves of a mark, with the images and labels that the thief of the quick profile has, beside plain
+fine-tuning of all layers with as many steps on the same images, at the rate of `finetune` and at the attack's own. One
+line an attack and scheme, one figure a seed; accuracy is that on the judge's digits, in percent. **Removed**: seeds in
+which the p-value of the mark ends above 0.001 at a loss of 2 points at most. **A control** removes in 3 seeds or more,
+in all of which plain fine-tuning at `finetune`'s rate leaves the mark: *yes*, or *at both rates* where plain
+fine-tuning at the attack's rate leaves it, too.
+
+Every line comes from records in [controls/](controls/), which are made by
+
+```
+python tests/attacks/controls.py --attack 'fst(lr=0.02)' --scheme adi --seeds 3 --out docs/controls/retraining.jsonl
+```
+
+with the attack and the scheme of the line; `python tests/attacks/controls.py --page` writes this page.
+
+"""
+HEAD = ("attack", "scheme", "seeds", "hits", "accuracy", "plain: hits", "accuracy", "removed", "control")
+
+
+def records() -> list[dict[str, Any]]:
+    """All records; of two of one attack, scheme and seed the later line counts."""
+    files = sorted((DOCS / "controls").glob("*.jsonl"))
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return list({(one["scheme"], one["attack"], one["seed"]): one for one in lines}.values())
+
+
+def removed(one: dict[str, Any]) -> bool:
+    """Whether the mark is gone at a loss within the budget."""
+    lost = one["accuracy"][0] - one["accuracy"][1]
+    return bool(one["log10_p"] > ALPHA and lost <= BUDGET + 1e-9)
+
+
+def page() -> str:
+    """docs/controls.md."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for one in records():
+        groups[one["scheme"], one["attack"]].append(one)
+    rows = [cells(sorted(group, key=lambda one: one["seed"])) for _, group in sorted(groups.items())]
+    return INTRO + "".join(f"| {' | '.join(row)} |\n" for row in [HEAD, ["---"] * len(HEAD), *rows])
+
+
+def cells(group: list[dict[str, Any]]) -> list[str]:
+    """The line of one attack and scheme."""
+    rates = [plain["lr"] for plain in group[0]["plain"]]
+    tuned = [[one["plain"][at] for one in group] for at in range(len(rates))]
+    gone = [removed(one) for one in group]
+    standing = [all(plain["log10_p"] <= ALPHA for plain in plains) for plains in tuned]
+    control = "no" if sum(gone) < 3 or not standing[0] else "at both rates" if all(standing) else "yes"
+
+    def figures(name: str, found: list[dict[str, Any]], factor: float, digits: int) -> str:
+        return ", ".join(f"{factor * one[name]:.{digits}f}" for one in found)
+
+    def change(name: str, factor: float, digits: int) -> str:
+        return ", ".join(" → ".join(f"{factor * part:.{digits}f}" for part in one[name]) for one in group)
+
+    return [
+        f"`{group[0]['attack']}`", f"`{group[0]['scheme']}`", ", ".join(str(one["seed"]) for one in group),
+        f"{change('hits', 1, 0)} of {group[0]['of']}", change("accuracy", 100, 1),
+        "; ".join(f"{figures('hits', plains, 1, 0)} at {lr:g}" for lr, plains in zip(rates, tuned, strict=True)),
+        "; ".join(figures("accuracy", plains, 100, 1) for plains in tuned),
+        f"{sum(gone)} of {len(gone)}", control,
+    ]  # fmt: skip
