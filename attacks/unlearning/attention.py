@@ -21,7 +21,7 @@ class Nad(wm.Attack):
     """A copy of the stolen net is fine-tuned; then the net itself is, while it learns to look where the copy looks.
 
     Li et al. 2021 (neural attention distillation): cross-entropy plus the squared distance of attention maps behind
-    three layers, weighted 500, 1,000 and 1,000 (section 3.3). Teacher and student are trained on all images of the
+    three layers, weighted 500, 1,000 and 1,000. Teacher and student are trained on all images of the
     thief, 10 and 20 passes as published; what has no label gets that of the service. Different: maps are taken at the
     ends of the thirds of any net, where the paper has the three groups of a residual net; the rate falls as a cosine.
     """
@@ -62,5 +62,5 @@ def thirds(layers: Sequence[nn.Module]) -> list[nn.Module]:
 
 
 def attention(channels: Tensor) -> Tensor:
-    """Where a layer (N, C, H, W) is active: squares summed over channels, each map of length one (section 3.2)."""
+    """Where a layer (N, C, H, W) is active: squares summed over channels, each map of length one."""
     return F.normalize(channels.float().square().sum(1).flatten(1), eps=1e-6)

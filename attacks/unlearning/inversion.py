@@ -27,18 +27,17 @@ class Dehydrate(wm.Attack):
     """Images that the stolen net takes for each class are drawn out of its weights and unlearned beside clean ones.
 
     Lu et al. 2024. Adam moves noise until the net is sure of a class, held near natural images by the statistics of
-    batch normalisation, total variation and size (section 4.2); what the mark taught comes out too. `basic`: answers to
-    these images are driven to the uniform, beside cross-entropy on clean images. `improved`: of each class the half
-    that speaks least for it, by the features whose mean over deviation is above the 95 % quantile, gets another label:
-    one at random where the mark has one class, and only its images, else the least likely one. `data-free`: the other
-    halves stand for the clean images.
+    batch normalisation, total variation and size; what the mark taught comes out too. `basic`: answers to these images
+    are driven to the uniform, beside cross-entropy on clean images. `improved`: of each class the half that speaks
+    least for it, by the features whose mean over deviation is above the 95 % quantile, gets another label: one at
+    random where the mark has one class, and only its images, else the least likely one. `data-free`: the other halves
+    stand for the clean images.
 
     Different from the authors' code: the class of the mark is detected (the net's answers to blends of two classes'
     images), where theirs has it typed in, and so have the least likely labels; all classes are inverted together, and
     statistics are taken over all; they count in every layer. The divergence is summed over the classes, so the weight
     of 15, on their mean over ten, would be 1.5 here. Scaled to a small net and few images: 20 images of a class and 40
-    steps, where they take 250 and 400 to 1,000 (all images are then taken for their class), rate 0.02. His images
-    without labels get those of the service.
+    steps, where they take 250 and 400 to 1,000, rate 0.02. His images without labels get those of the service.
     """
 
     name = "dehydrate"
@@ -140,6 +139,6 @@ def standing_out(model: nn.Module, drawn: wm.Data, classes: int) -> int | None:
         others = by_class[torch.arange(classes, device=by_class.device) != one]
         blended = (by_class[one] + others).flatten(0, 1) / 2
         wins[one] = (wm.logits(model, blended).argmax(1) == one).float().mean()
-    gaps = wins - wins.median()
-    apart = gaps / (COMPARABLE * gaps.abs().median() + 1e-6)
+    gaps = wins - wins.quantile(0.5)
+    apart = gaps / (COMPARABLE * gaps.abs().quantile(0.5) + 1e-6)
     return int(apart.argmax()) if float(apart.max()) > OUTLYING else None

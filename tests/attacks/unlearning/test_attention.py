@@ -1,5 +1,6 @@
-"""Attention distillation: which layers, what a map is, and that without its weight it is fine-tuning."""
+"""Attention distillation: which layers, what a map is, and the loss, and that without its weight it is fine-tuning."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -31,20 +32,34 @@ def test_without_weight_it_fine_tunes_and_nothing_else(lab):
     assert all(torch.equal(tensor, after[name]) for name, tensor in tuned.state_dict().items())
 
 
-def test_the_student_comes_to_look_where_the_teacher_does(lab, monkeypatch):
-    """Nearer to its teacher's maps than a student that is only fine-tuned."""
-    host, x = lab.null(100), lab.splits.test.images()[:50]
+def test_the_loss_is_the_distance_of_three_maps_of_the_student_from_its_teachers(lab, monkeypatch):
+    """The maps are those behind the three blocks; the first counts half."""
+    x, y = lab.splits.thief.images()[:20], lab.splits.thief.y[:20]
+    thief = Thief(lab.context, lab.splits.thief, stream("nad"), lab.null(100).service.running(), "weights")
+    nets, losses = [], []
 
-    def gap(beta):
-        nets = []
-        fit = Thief.fit
-        monkeypatch.setattr(
-            Thief, "fit", lambda self, *given, **more: nets.append(fit(self, *given, **more)) or nets[-1]
-        )
-        lab.attack_afresh(Nad(beta=beta, lr=0.05, epochs=4), host)
-        monkeypatch.setattr(Thief, "fit", fit)
+    def fit(model, recipe, *, data, step=None):
+        if step is None:  # a teacher that looks elsewhere
+            with torch.no_grad():
+                model.blocks[0].conv.weight.mul_(torch.linspace(-2, 2, 16).view(-1, 1, 1, 1))
+        else:
+            losses.append(float(step([(x, y)])))
+        nets.append(model)
+        return model
+
+    def maps(net):
+        z = net.blocks[0](net.normalise(x))
+        yield attention(z)
+        for block in net.blocks[1:]:
+            z = block(F.max_pool2d(z, 2))
+            yield attention(z)
+
+    monkeypatch.setattr(thief, "fit", fit)
+    Nad(beta=300.0).run(thief)
+    with torch.no_grad():
         teacher, student = nets
-        maps = [attention(net.blocks[0](net.normalise(x))) for net in (teacher, student)]
-        return float(F.mse_loss(*maps))
-
-    assert gap(1000.0) < gap(0.0) / 2
+        first, *later = (float(F.mse_loss(*pair)) for pair in zip(maps(student), maps(teacher), strict=True))
+        expected = float(F.cross_entropy(student(x), y)) + 300.0 * (first / 2 + sum(later))
+    assert len(later) == 2
+    assert min(first, *later) > 1e-5
+    assert losses == [pytest.approx(expected, rel=1e-4)]

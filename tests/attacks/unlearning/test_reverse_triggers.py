@@ -6,12 +6,11 @@ import torch
 from attacks.unlearning.reverse_triggers import Laundering, NeuralCleanse, Stamps, reversed_stamps
 from benchmark.contract import Thief
 from benchmark.data.splits import Data
+from benchmark.protocol.objects import Running
 from benchmark.protocol.parties import stream
 
-TARGET, CORNER = (
-    3,
-    (slice(None), slice(None), slice(0, 3), slice(0, 3)),
-)  # the class of a backdoor, and its white square
+TARGET = 3  # the class of a backdoor
+CORNER = (slice(None), slice(None), slice(0, 3), slice(0, 3))  # its white square
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +25,6 @@ def stamped_net(lab):
 
 
 def thief(lab, net):
-    from benchmark.protocol.objects import Running
-
     return Thief(lab.context, lab.splits.thief, stream("thief"), Running(net), "weights")
 
 
@@ -53,7 +50,7 @@ def test_a_stamp_replaces_by_its_pattern_where_its_mask_says():
 
 
 SIZES = (
-    ((9.0, 10.0, 11.0, 1.0), [3]), ((9.0, 10.0, 11.0, 8.0), [3]),
+    ((9.0, 10.0, 11.0, 1.0), [3]), ((9.0, 10.0, 11.0, 8.0), [3]), ((7.0, 9.9, 10.1, 10.2, 10.3, 13.0, 7.5, 13.5), [0]),
     ((1.0, 10.0, 11.0, 10.5, 9.5, 10.0, 1.5), [0, 6]),
 )  # fmt: skip
 
