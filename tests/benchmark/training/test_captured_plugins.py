@@ -35,6 +35,9 @@ from attacks.retraining.labels import LabelNoise
 from attacks.retraining.sharpness import SharpnessAware
 from attacks.serving.purify import Purify
 from attacks.transfer import Transfer
+from attacks.unlearning.attention import Nad
+from attacks.unlearning.boundary import Wrk
+from attacks.unlearning.inversion import Dehydrate
 from benchmark.architectures.image_to_image import Critic
 from benchmark.data.splits import Data, Splits
 from benchmark.training import capture
@@ -59,7 +62,9 @@ SCHEMES = (
 ATTACKS = (
     (Finetune(epochs=2), ADI), (Finetune(mode="rtll", epochs=2, optimiser="adam", lr=0.001), ADI),
     (UnlearnTriggers(decoys=20, epochs=2), ADI), (UnlearnCarriers(decoys=64, epochs=1), KEYNET),
-    (TrainAndUnlearn(epochs=1), REPEATED), (Extract(epochs=2), ADI), (Distill(epochs=2), ADI),
+    (TrainAndUnlearn(epochs=1), REPEATED), (Dehydrate(images=2, steps=1, epochs=1), ADI),
+    (Dehydrate(variant="improved", images=2, steps=1, epochs=1), ADI), (Wrk(images=8, epochs=1), ADI),
+    (Nad(epochs=1), ADI), (Extract(epochs=2), ADI), (Distill(epochs=2), ADI),
     (Transfer(epochs=1), ADI),
     (Transfer(epochs=1, task="shapes", pictures=40), ADI), (Overwrite(epochs=1), KeyNet()),
     (Fake2(epochs=2), V1), (Fake3(epochs=2), V1), (AccessoryBlock(epochs=2), V1),

@@ -1,0 +1,1 @@
+"""Thieves who search the stolen net for what the mark may be, and train it to forget that."""
