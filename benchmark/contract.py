@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-from benchmark.architectures.alignment import aligned
 from benchmark.architectures.blocks import ConvBlock, Spec, builder, conv_blocks, entering, head, normalisation, plain
 from benchmark.architectures.channel_groups import ChannelGroup, channel_groups
 from benchmark.architectures.fusing import fused, unfused
@@ -31,6 +30,7 @@ from benchmark.data.photographs import photographs
 from benchmark.data.splits import Data, as_bytes, as_float
 from benchmark.data.trigger_images import abstract_images
 from benchmark.plugins.parameters import parameter
+from benchmark.protocol.aligning import aligned
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.court import Court, Suspect
 from benchmark.protocol.draws import Draws

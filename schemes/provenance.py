@@ -14,7 +14,7 @@ from benchmark import contract as wm
 
 FIRST, MOST = 19, 1999  # orders whose totals are recorded, and that are drawn in all: 1/alpha - 1 for each of two views
 ENOUGH = 5  # of them that are as alike as the delivered order: then that is ordinary, and no more are drawn
-AT_ONCE = 2**22  # numbers that the copies hold which are compared together
+COPIES_AT_ONCE = 2**22  # numbers that the copies hold which are compared together
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -161,7 +161,7 @@ def ranked(
     """The totals of the delivered net in the first random orders; how many more were drawn, until `ENOUGH` reached the
     suspect's `own`; and how many of these more did.
     """
-    at_once = max(1, AT_ONCE // sum(layer.delivered.numel() for layer in layers))
+    at_once = max(1, COPIES_AT_ONCE // sum(layer.delivered.numel() for layer in layers))
     totals: list[float] = []
     while len(totals) < MOST and (len(totals) < FIRST or sum(total >= own for total in totals) < ENOUGH):
         totals += alike(layers, orders(groups, min(at_once, MOST - len(totals)), rng)).mean(1).tolist()

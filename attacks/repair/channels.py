@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 
-KEPT = 0.98  # share of the thief's images that a silenced net answers as before, at least
+PASSING = 0.98  # share of the thief's images that a silenced net answers as before, at least
 
 
 def writers(model: nn.Module) -> list[str]:
@@ -44,4 +44,4 @@ def strongest(
     """
     before = wm.logits(model, x).argmax(1)
     cut = (silenced(model, chosen, shifts=shifts) for chosen in reversed(choices))
-    return next((one for one in cut if (wm.logits(one, x).argmax(1) == before).float().mean() >= KEPT), model)
+    return next((one for one in cut if (wm.logits(one, x).argmax(1) == before).float().mean() >= PASSING), model)

@@ -17,7 +17,7 @@ from benchmark import contract as wm
 CUTS = tuple(step / 20 for step in range(19))  # 0, .05, ... .9
 CLEAN = 0.2  # weight of the clean loss; the rest is that of the perturbed net
 EPSILON = 0.4  # most that a scale or shift is perturbed by, as a share of it
-RATE = 0.2  # of the masks
+MASK_RATE = 0.2  # of the masks
 CHOOSING = 4  # every so-many-th image chooses the threshold, and trains no mask
 
 
@@ -92,7 +92,7 @@ class Masked:
                     mask.clamp_(0, 1)
             return loss(*batches[0])
 
-        recipe = thief.recipe(epochs=epochs, lr=RATE, schedule="constant", weight_decay=0.0)
+        recipe = thief.recipe(epochs=epochs, lr=MASK_RATE, schedule="constant", weight_decay=0.0)
         # the head alone is in training mode: statistics stay
         thief.fit(self.model, recipe, data=train, step=step, parameters=self.masks, only=wm.head(self.model))
         self.model.requires_grad_(True)

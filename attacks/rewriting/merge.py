@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from benchmark import contract as wm
 
 TUNING = 0.01  # learning rate of a partner that is fine-tuned; one that is trained anew has the house's
-AT_ONCE = 512  # images that statistics are taken of
+IMAGES_AT_ONCE = 512  # images that statistics are taken of
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def recalibrated(model: nn.Module, x: Tensor) -> nn.Module:
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches
     model.train()
-    for part in x.split(AT_ONCE):
+    for part in x.split(IMAGES_AT_ONCE):
         model(part)
     for norm, momentum in zip(norms, usual, strict=True):
         norm.momentum = momentum

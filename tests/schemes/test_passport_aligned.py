@@ -12,7 +12,7 @@ from scipy import stats
 from attacks.finetune import Finetune
 from attacks.prune import Prune, PruneStructured
 from attacks.quantize import Quantize
-from attacks.rearrange import Rearrange
+from attacks.rewriting.rearrange import Rearrange
 from benchmark.architectures.alignment import aligned
 from benchmark.architectures.blocks import plain
 from benchmark.contract import Net, Party, build

@@ -12,7 +12,7 @@ from scipy import stats
 
 from attacks.finetune import Finetune
 from attacks.prune import Prune, PruneStructured
-from attacks.rearrange import Rearrange
+from attacks.rewriting.rearrange import Rearrange
 from benchmark.contract import ChannelGroup, Net, build, channel_groups
 from benchmark.protocol.parties import stream
 from leaderboard.judge.evidence import weigh

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from attacks.prune import Prune, PruneStructured
-from attacks.rearrange import Rearrange
+from attacks.rewriting.rearrange import Rearrange
 from benchmark.contract import prf_bits
 from benchmark.protocol.parties import stream
 from schemes.uchida import Uchida, convolutions, matrix, mean_kernel

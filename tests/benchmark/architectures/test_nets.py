@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from attacks.flip import SignFlip
 from attacks.prune import PruneStructured
+from attacks.rewriting.flip import SignFlip
 from benchmark.architectures.blocks import default_groups
 from benchmark.architectures.catalogue import ARCHITECTURES, architecture_spec, read_architecture
 from benchmark.architectures.net import build

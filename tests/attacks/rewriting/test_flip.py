@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from attacks.flip import Flip, SignFlip
+from attacks.rewriting.flip import Flip, SignFlip
 from benchmark.architectures.blocks import conv_blocks, plain
 from benchmark.execution.run_file import describe
 from benchmark.planning.plan import make_plan

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from attacks.rearrange import Rearrange
+from attacks.rewriting.rearrange import Rearrange
 from benchmark.architectures.alignment import aligned
 from benchmark.architectures.fusing import unfused
 from benchmark.contract import Net, NotApplicable, Party, Thief, conv_blocks, logits

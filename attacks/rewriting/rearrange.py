@@ -8,7 +8,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from attacks.flip import negate
+from attacks.rewriting.flip import negate
 from benchmark import contract as wm
 
 EXPONENT = 3  # of two, at most: such factors round nothing
