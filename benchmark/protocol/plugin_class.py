@@ -53,8 +53,8 @@ def class_faults(found: type) -> Iterator[str]:
         method = getattr(found, name)
         if name not in missing and not _takes(method, 1 + len(arguments)):
             shown = f"{name}{inspect.signature(method)}"
-            wanted = f"def {name}(self, {', '.join(arguments)})"
-            yield f"{place(method)}: {shown} can't be called with what it gets: write `{wanted}`"
+            right = f"def {name}(self, {', '.join(arguments)})"
+            yield f"{place(method)}: {shown} can't be called with what it gets: write `{right}`"
     if issubclass(found, Attack) and found.__call__ is not Attack.__call__:
         yield f"{place(found.__call__)}: __call__ is the benchmark's, with the rules that bind all: rename it to run"
     if issubclass(found, Scheme):

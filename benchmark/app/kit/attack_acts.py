@@ -122,8 +122,9 @@ class _Case:
             blame = self.run if made is None else maker(made, self.run)
             raise Fault(sentence(error, blame, self.declaration.source)) from error
         try:
-            for one in (service, *([] if claim is None else [claim])):
-                artefacts.packed("", one)
+            artefacts.packed("", service)
+            if claim is not None:
+                artefacts.packed("", claim)
         except (ValueError, TypeError) as error:
             raise Fault(f"{self.where}: what it returns can't be stored ({error}): keep spec() plain JSON") from error
         self.returned = returned[0]

@@ -73,7 +73,7 @@ class TinyLab:
         task, thief = self.context.task, self._thief
         whole = load_split(task, "thief")
         rng = stream(0, "thief-data", task.name)
-        return thief_data(whole, thief.labelled, thief.unlabelled, rng, task.kind)[0].copy()
+        return thief_data(whole, thief.labelled or 0, thief.unlabelled or 0, rng, task.kind)[0].copy()
 
     def null(self, index: int) -> Service:
         """An unmarked model."""
@@ -139,7 +139,7 @@ class TinyLab:
 
     def observed(self, scheme: Scheme[Any], key: Key, suspects: Sequence[Service]) -> list[Mapping[str, Any]]:
         """What the court observes of each under one key."""
-        found = []
+        found: list[Mapping[str, Any]] = []
         for service in suspects:
             court = self._court(scheme.name)
             suspect = Suspect(service, service.running(), self.answers(service), scheme.court, court)

@@ -44,7 +44,11 @@ _CAPABILITIES: Mapping[str, type] = {
     "triggers": protocols.TriggerScheme, "overwrite": protocols.OverwriteScheme,
     "passports": protocols.PassportScheme, "carriers": protocols.CarrierScheme,
 }  # fmt: skip
-_LAWS = {"exact": {"binomial", "poisson-binomial"}, "redrawn": {"redrawn"}, "none": {None}}
+_LAWS: Mapping[str, set[str | None]] = {
+    "exact": {"binomial", "poisson-binomial"},
+    "redrawn": {"redrawn"},
+    "none": {None},
+}
 _COSTS = {"classification": (0.05, "points"), "image-to-image": (1.0, "dB")}  # more than a mark may take of the task
 _ACCUSED = 2  # of the unmarked models: one may be by chance
 

@@ -31,6 +31,6 @@ class MyAttack(wm.Attack):
             for weight in (one for one in model.parameters() if one.dim() > 1):
                 # random numbers come from thief.rng alone, so that a seed repeats them
                 noise = torch.randn(weight.shape, generator=thief.rng).to(weight.device)
-                weight += self.scale * weight.std() * noise
+                weight.add_(self.scale * weight.std() * noise)
         # CHANGE ME: most attacks train now, `thief.fit(model, thief.recipe(epochs=5, lr=0.01), data=thief.annotated)`
         return model
