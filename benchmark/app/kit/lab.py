@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import torch._dynamo  # the first step of an optimiser imports it, which replaces functions: no plug-in is to blame
 from torch import Tensor
 
 from benchmark.data.splits import Data, Holdings, load_split, thief_data
