@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,12 +98,11 @@ class _Case:
         first, *others = traits["settings"]
         began = time.perf_counter()
         self.first = self._stolen(self.attack(first), "weights", 1)
-        seconds, self.found = time.perf_counter() - began, self.returned
+        seconds, self.found, work = time.perf_counter() - began, self.returned, self.cost.record()
         self.brief = seconds > _BRIEFLY and any(one.name == "epochs" for one in self.declaration.parameters)
         self.small = self._stolen(self.attack(first, brief=True), "weights", 1) if self.brief else self.first
         for text in others:
             self._stolen(self.attack(text, brief=self.brief), "weights", 1)
-        work = self.cost.record()
         used = [f"{work[name]} {word}" for name, word in (("queries", "queries"), ("steps", "steps")) if work.get(name)]
         return ", ".join([f"{1 + len(others)} settings, the first in {seconds:.1f} s", *used])
 
@@ -174,7 +172,6 @@ class _Case:
         serves_it = self.found.model is None  # so he needs the service, whatever he asks of it before
         if declared == "none" or weaker is None or ignores or serves_it:
             return f"{declared}, and no more"
-        cost = replace(self.cost)
         try:
             setting = self.declaration.traits["settings"][0]
             less, _ = self._stolen(self.attack(setting, brief=self.brief), weaker, 1)
@@ -182,8 +179,6 @@ class _Case:
             if isinstance(refused.__cause__, NotApplicable):
                 return f"{declared}, and no more"
             raise
-        finally:
-            self.cost = cost
         if differing_part(less, self.small[0]) is None:
             raise Fault(
                 f"{self.where}: it declares access = {declared!r} and does the same with {weaker}: write "
