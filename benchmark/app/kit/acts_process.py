@@ -7,7 +7,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
-import torch._dynamo  # the first step of an optimiser imports it, for seconds: here it is once for all forks
 
 from benchmark.app.kit.attack_acts import attack_findings
 from benchmark.app.kit.lab import TinyLab

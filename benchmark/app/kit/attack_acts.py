@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ from benchmark.store import artefacts
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS, Access
 
 _WEAKER: dict[str, Access] = {"weights": "probabilities", "probabilities": "labels", "labels": "none"}
-_PATIENCE = 15.0  # seconds of a run beyond which it is not run once more with weaker access
+_BRIEFLY = 5.0  # seconds of a whole run beyond which all that is compared is run with one epoch
 _KEPT = 0.95  # of answers that are equal but for rounding, where a kind promises that none changes
 
 
@@ -77,12 +76,12 @@ class _Case:
         self.type = load(declaration)
         self.run: Any = self.type.run  # type: ignore[attr-defined]
         self.where = place(self.run)
-        self.builders = set(BUILDERS)  # those that the file registers when it is imported
         self.before = ProcessState()
 
-    def attack(self, text: str) -> Attack:
+    def attack(self, text: str, *, brief: bool = False) -> Attack:
+        """It at a setting; brief: with one epoch."""
         with blamed(self.type, self.declaration.source):
-            made: Attack = self.type(**self.declaration.read(text))
+            made: Attack = self.type(**self.declaration.read(text) | ({"epochs": 1} if brief else {}))
             return made
 
     def runs(self) -> str:
@@ -93,17 +92,19 @@ class _Case:
         if found is None:
             raise Fault(f"{self.where}: requires = {traits['requires']!r}, and no scheme for its tasks offers that")
         self.target: Target = found
+        self.builders = set(BUILDERS)  # those of the file, which is imported, and of the scheme under attack
         self.images = self.lab.thief_images.copy()
         self.state = {name: tensor.clone() for name, tensor in found.service.net.state.items()}
         first, *others = traits["settings"]
         began = time.perf_counter()
         self.first = self._stolen(self.attack(first), "weights", 1)
-        self.seconds, self.found = time.perf_counter() - began, self.returned
+        seconds, self.found, work = time.perf_counter() - began, self.returned, self.cost.record()
+        self.brief = seconds > _BRIEFLY and any(one.name == "epochs" for one in self.declaration.parameters)
+        self.small = self._stolen(self.attack(first, brief=True), "weights", 1) if self.brief else self.first
         for text in others:
-            self._stolen(self.attack(text), "weights", 1)
-        work = self.cost.record()
+            self._stolen(self.attack(text, brief=self.brief), "weights", 1)
         used = [f"{work[name]} {word}" for name, word in (("queries", "queries"), ("steps", "steps")) if work.get(name)]
-        return ", ".join([f"{1 + len(others)} settings, the first in {self.seconds:.1f} s", *used])
+        return ", ".join([f"{1 + len(others)} settings, the first in {seconds:.1f} s", *used])
 
     def _stolen(self, attack: Attack, grants: Access, seed: int) -> tuple[Service, Key | None]:
         """What the thief ends up with. Global generators are seeded otherwise each time: nothing may rest on them."""
@@ -148,8 +149,9 @@ class _Case:
     def repeats(self) -> str:
         """Two runs from one seed are equal byte by byte, the second with no more of the release than is declared."""
         declared = self.declaration.traits["access"]
-        first, claim = self.first
-        service, again = self._stolen(self.attack(self.declaration.traits["settings"][0]), declared, 2)
+        first, claim = self.small
+        setting = self.declaration.traits["settings"][0]
+        service, again = self._stolen(self.attack(setting, brief=self.brief), declared, 2)
         part = differing_part(service, first)
         if part is None and (claim is None) != (again is None):
             part = "whether there is a claim"
@@ -168,18 +170,16 @@ class _Case:
         weaker = _WEAKER.get(declared) if self.lab.kind == "classification" else "none"
         ignores = self.declaration.traits["target"] == "none" or issubclass(self.type, OracleAttack)
         serves_it = self.found.model is None  # so he needs the service, whatever he asks of it before
-        if declared == "none" or weaker is None or ignores or serves_it or self.seconds > _PATIENCE:
+        if declared == "none" or weaker is None or ignores or serves_it:
             return f"{declared}, and no more"
-        cost = replace(self.cost)
         try:
-            less, _ = self._stolen(self.attack(self.declaration.traits["settings"][0]), weaker, 1)
+            setting = self.declaration.traits["settings"][0]
+            less, _ = self._stolen(self.attack(setting, brief=self.brief), weaker, 1)
         except Fault as refused:
             if isinstance(refused.__cause__, NotApplicable):
                 return f"{declared}, and no more"
             raise
-        finally:
-            self.cost = cost
-        if differing_part(less, self.first[0]) is None:
+        if differing_part(less, self.small[0]) is None:
             raise Fault(
                 f"{self.where}: it declares access = {declared!r} and does the same with {weaker}: write "
                 f"access = {weaker!r}, so that it counts as the attack of a weaker thief, which it is"

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import torch._dynamo  # the first step of an optimiser imports it, which replaces functions: no plug-in is to blame
 from torch import Tensor
 
 from benchmark.data.splits import Data, Holdings, load_split, thief_data
@@ -139,7 +140,7 @@ class TinyLab:
 
     def observed(self, scheme: Scheme[Any], key: Key, suspects: Sequence[Service]) -> list[Mapping[str, Any]]:
         """What the court observes of each under one key."""
-        found = list[Mapping[str, Any]]()
+        found: list[Mapping[str, Any]] = []
         for service in suspects:
             court = self._court(scheme.name)
             suspect = Suspect(service, service.running(), self.answers(service), scheme.court, court)

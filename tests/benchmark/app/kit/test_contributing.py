@@ -76,7 +76,7 @@ def test_its_plug_ins_are_short_and_pass_every_check(tmp_path: Path) -> None:
 def test_its_commands_lead_from_nothing_to_a_row(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (block,) = COMMANDS
+    block, _ = COMMANDS
     lines = [line.split("#")[0].strip() for line in block.splitlines()]
     commands = {line.split()[1]: shlex.split(line)[1:] for line in lines if line.startswith("bench ")}
     assert list(commands) == ["new", "check", "run", "bundle"]
