@@ -30,7 +30,6 @@ from benchmark.data.photographs import photographs
 from benchmark.data.splits import Data, as_bytes, as_float
 from benchmark.data.trigger_images import abstract_images
 from benchmark.plugins.parameters import parameter
-from benchmark.protocol.aligning import aligned
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.court import Court, Suspect
 from benchmark.protocol.draws import Draws
@@ -46,7 +45,7 @@ from benchmark.protocol.scheme import (
     Scheme,
     TriggerScheme,
 )
-from benchmark.protocol.thief import Insider, Thief
+from benchmark.protocol.thief import Insider, Thief, aligned
 from benchmark.training.batches import BatchSource
 from benchmark.training.loop import logits
 from benchmark.training.recipe import Recipe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, cast
@@ -10,12 +11,13 @@ from typing import Any, ClassVar, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from benchmark.architectures import alignment
 from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, Holdings, as_float
 from benchmark.protocol.objects import Key, Running
 from benchmark.protocol.parties import NotApplicable, Owner, Party, TaskContext
 from benchmark.protocol.scheme import Scheme
-from benchmark.training.flops import Meter
+from benchmark.training.flops import Meter, uncounted
 from benchmark.vocabulary import Access, may, smaller
 
 
@@ -153,6 +155,17 @@ class Thief(Party):
             return cast(Key, self.scheme.keygen(self.as_owner(host), self.rng))
         except ValueError as reason:
             raise NotApplicable(f"the thief can't draw a key of his own: {reason}") from reason
+
+
+def aligned(model: nn.Module, reference: nn.Module, shape: Sequence[int]) -> nn.Module:
+    """A plain net that computes what `model` does on images (C, H, W) of `shape`, its channels in the order of those of
+    `reference` that are most alike; see `benchmark.architectures.alignment.aligned`. Raises ValueError for nets of
+    different shapes.
+
+    It reads weights alone, and traces a net of a shape once for a process: so nothing of it is counted.
+    """
+    with uncounted():
+        return alignment.aligned(model, reference, shape)
 
 
 class Insider(Thief):

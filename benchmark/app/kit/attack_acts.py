@@ -23,6 +23,7 @@ from benchmark.app.kit.findings import (
 from benchmark.app.kit.lab import Target, TinyLab
 from benchmark.app.kit.names import CHECKS
 from benchmark.architectures.blocks import BUILDERS
+from benchmark.execution.processes.plugin_class import place
 from benchmark.execution.processes.process_state import ProcessState
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import load
@@ -31,7 +32,6 @@ from benchmark.protocol.answers import alike
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.objects import AttackResult, Key, Release, Running, Service
 from benchmark.protocol.parties import NotApplicable
-from benchmark.protocol.plugin_class import place
 from benchmark.protocol.thief import Thief
 from benchmark.store import artefacts
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS, Access

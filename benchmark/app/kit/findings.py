@@ -14,9 +14,9 @@ from typing import Any
 from torch import nn
 
 from benchmark.digest.modules import HOME
+from benchmark.execution.processes.plugin_class import place
 from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import NotApplicable
-from benchmark.protocol.plugin_class import place
 from benchmark.protocol.thief import UndeclaredAccess
 from benchmark.store import artefacts
 

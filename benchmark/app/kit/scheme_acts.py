@@ -28,13 +28,13 @@ from benchmark.app.kit.lab import SIGNIFICANCE, TinyLab, shortened
 from benchmark.app.kit.names import CHECKS
 from benchmark.architectures.blocks import BUILDERS
 from benchmark.architectures.net import Net
+from benchmark.execution.processes.plugin_class import place
 from benchmark.execution.processes.process_state import ProcessState
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import load
 from benchmark.protocol import scheme as protocols
 from benchmark.protocol.objects import Key, Marked, Running, Service
 from benchmark.protocol.parties import Owner, Party, stream
-from benchmark.protocol.plugin_class import place
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from leaderboard.judge.evidence import weigh

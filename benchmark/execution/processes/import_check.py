@@ -94,7 +94,7 @@ def teller(pipe: Connection) -> Callable[..., None]:
 
 def imported(pipe: Connection, path: str, class_names: list[str]) -> None:
     """Import a plug-in's file in this process, and tell what is wrong with its classes, and what the import changed."""
-    from benchmark.protocol.plugin_class import class_faults
+    from benchmark.execution.processes.plugin_class import class_faults
 
     tell, before = teller(pipe), ProcessState()
     for name in class_names:

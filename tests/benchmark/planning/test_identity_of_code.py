@@ -208,7 +208,11 @@ def with_other_constant(name: str) -> str:
     found = [one for one in nodes if isinstance(one, ast.Constant) and id(one) not in wording | traits]
     numbers = [one for one in found if type(one.value) in (int, float)]
     for one in [*numbers, *filter(is_text, found)][:1]:
-        one.value = one.value + (1 if one in numbers else "x")
+        value = one.value
+        if type(value) is float:  # a share stays one
+            one.value = value / 2 or 0.5
+        else:
+            one.value = value + (1 if one in numbers else "x")
         return ast.unparse(tree)
     return f"{ast.unparse(tree)}\nCONSTANT = 1\n"
 
