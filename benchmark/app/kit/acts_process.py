@@ -6,8 +6,6 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import torch
-
 from benchmark.app.kit.attack_acts import attack_findings
 from benchmark.app.kit.lab import TinyLab
 from benchmark.app.kit.scheme_acts import scheme_findings
@@ -19,7 +17,6 @@ from benchmark.plugins.registry import Registry
 def act(pipe: Connection, path: str, role: PluginRole, name: str) -> None:
     """Try one plug-in of a file."""
     tell = teller(pipe)
-    torch.set_num_threads(1)
     registry = Registry.discover([Path(path)])
     declaration = registry.find(role, name)
     lab = TinyLab(declaration.traits["tasks"][0], registry)

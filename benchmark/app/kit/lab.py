@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import torch
-import torch._dynamo  # the first step of an optimiser imports it, which replaces functions: no plug-in is to blame
+import torch._dynamo  # noqa: F401  # an optimiser's first step imports it, which replaces functions: no plug-in's fault
 from torch import Tensor
 
 from benchmark.data.splits import Data, Holdings, load_split, thief_data
@@ -26,6 +25,7 @@ from benchmark.protocol.court import Court, Suspect
 from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.parties import Owner, Party, stream
 from benchmark.protocol.scheme import Scheme
+from benchmark.training.device import device_of
 
 EPOCHS = {"classification": 3, "image-to-image": 1}  # of hosts and unmarked models
 SIGNIFICANCE = 1e-3
@@ -56,7 +56,7 @@ class TinyLab:
             raise ValueError(f"the quick profile has no {kind} task")
         track = replace(track, training=replace(track.training, epochs=EPOCHS[kind]))
         self.kind, self.registry, self._thief = kind, registry, track.thieves[0]
-        self.context = context_of(track.world(), torch.device("cpu"))
+        self.context = context_of(track.world(), device_of("cpu"))
         self._targets: dict[object, Target] = {}
         self._nulls: dict[int, Service] = {}
 
