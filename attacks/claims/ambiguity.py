@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from benchmark import contract as wm
 
@@ -54,14 +56,26 @@ class ForgedTriggers(wm.Attack):
         own, classes, model = wm.secret(thief.rng), thief.task.classes, thief.model
         fresh = scheme.triggers(thief.keygen()).x
         goal = scheme.triggers(scheme.trigger_key(fresh, own, classes)).to(thief.device)
-        start = goal.images()
-        images = start.clone().requires_grad_()
-        thief.minimise(
-            lambda: F.cross_entropy(model(images), goal.y, reduction="sum"), [images], self.steps,
-            2.5 * self.eps / self.steps, rule="sign", images=len(images),
-            project=lambda x: (start + (x - start).clamp(-self.eps, self.eps)).clamp(0, 1),
-        )  # fmt: skip
-        return wm.AttackResult(claim=scheme.trigger_key(wm.as_bytes(images.detach()), own, classes))
+        images = moved(thief, goal, [model], self.eps, self.steps)
+        return wm.AttackResult(claim=scheme.trigger_key(wm.as_bytes(images), own, classes))
+
+
+def moved(thief: wm.Thief, goal: wm.Data, nets: Sequence[nn.Module], eps: float, steps: int) -> Tensor:
+    """The images of `goal` as floats, moved by `eps` at most until `nets`, on the mean, give them the labels of `goal`.
+
+    Projected gradient descent on the cross-entropy (Madry et al. 2018, section 2.1), in `steps` of 2.5 eps together.
+    """
+    start = goal.images()
+    images = start.clone().requires_grad_()
+
+    def loss() -> Tensor:
+        return torch.stack([F.cross_entropy(net(images), goal.y, reduction="sum") for net in nets]).mean()
+
+    thief.minimise(
+        loss, [images], steps, 2.5 * eps / steps, rule="sign", images=len(images) * len(nets),
+        project=lambda x: (start + (x - start).clamp(-eps, eps)).clamp(0, 1),
+    )  # fmt: skip
+    return images.detach()
 
 
 @dataclass(frozen=True)

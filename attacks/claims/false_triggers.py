@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
+from attacks.claims.ambiguity import moved
 from benchmark import contract as wm
 
 
@@ -40,21 +39,12 @@ class TransferableTriggers(wm.Attack):
 
     def run(self, thief: wm.Thief) -> wm.AttackResult:
         scheme: wm.TriggerScheme = thief.scheme
-        own, classes, images = wm.secret(thief.rng), thief.task.classes, thief.annotated
+        own, classes, data = wm.secret(thief.rng), thief.task.classes, thief.annotated
         recipe = thief.recipe(epochs=self.epochs)
-        nets = [thief.fit(thief.build(), recipe, data=images).eval() for _ in range(self.surrogates)]
+        nets = [thief.fit(thief.build(), recipe, data=data).eval() for _ in range(self.surrogates)]
         first = scheme.triggers(thief.keygen()).x
         if self.start == "images":
-            first = images.x[torch.randperm(len(images), generator=thief.rng)[: len(first)]]
+            first = data.x[torch.randperm(len(data), generator=thief.rng)[: len(first)]]
         goal = scheme.triggers(scheme.trigger_key(first, own, classes)).to(thief.device)
-        start = goal.images()
-        moved = start.clone().requires_grad_()
-
-        def loss() -> Tensor:
-            return torch.stack([F.cross_entropy(net(moved), goal.y, reduction="sum") for net in nets]).mean()
-
-        thief.minimise(
-            loss, [moved], self.steps, 2.5 * self.eps / self.steps, rule="sign", images=len(moved) * len(nets),
-            project=lambda x: (start + (x - start).clamp(-self.eps, self.eps)).clamp(0, 1),
-        )  # fmt: skip
-        return wm.AttackResult(claim=scheme.trigger_key(wm.as_bytes(moved.detach()), own, classes))
+        images = moved(thief, goal, nets, self.eps, self.steps)
+        return wm.AttackResult(claim=scheme.trigger_key(wm.as_bytes(images), own, classes))
