@@ -144,7 +144,7 @@ class _Case:
             wanted = self.target.scheme.key_type.__name__
             raise Fault(f"{self.where}: it claims a {type(claim).__name__}, no {wanted}: draw one with thief.keygen()")
         changed = self.found.model is not None
-        return "a claim" if claims else "a model" if changed else f"{len(service.filters)} filters"
+        return "a claim" if claims else "a model" if changed else f"{len(service.parts) - 1} filters"
 
     def repeats(self) -> str:
         """Two runs from one seed are equal byte by byte, the second with no more of the release than is declared."""
@@ -209,7 +209,8 @@ class _Case:
         self.service = rebuilt(service, self.builders, blame)
         x = self.lab.test.images()[:64]
         given = self.target.service.net.module() if found.model is None else found.model.eval()
-        mine = Running(given, tuple(one.eval() for one in found.filters))
+        front, behind = (tuple(one.eval() for one in each) for each in (found.filters, found.answer_filters))
+        mine = Running(given, front, behind)
         with blamed(blame, self.declaration.source):
             first, second = mine.ask(x, "outputs").detach(), mine.ask(x, "outputs").detach()
             stored = self.service.running().ask(x, "outputs").detach()

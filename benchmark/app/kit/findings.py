@@ -82,7 +82,7 @@ def _is_own(frame: Path, file: Path) -> bool:
 
 def rebuilt(service: Service, known_before: set[str], method: Any) -> Service:
     """The service as a court gets it, from the bytes of a file. Raises Fault where the bytes don't make it."""
-    for net in (service.net, *service.filters):
+    for net in service.parts:
         name = net.spec.get("builder") if isinstance(net.spec, dict) else None
         if not isinstance(name, str) or name not in known_before:
             raise Fault(
@@ -91,7 +91,7 @@ def rebuilt(service: Service, known_before: set[str], method: Any) -> Service:
             )
     try:
         found = artefacts.unpacked(artefacts.packed("", service))
-        for net in (found.net, *found.filters):
+        for net in found.parts:
             net.module()
     except Exception as error:  # whatever a builder of the plug-in's raises
         text = " ".join(str(error).split())[:300]
