@@ -1,5 +1,7 @@
 """More of the same costs more, and a chain is its steps, one by one."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from scipy.stats import binomtest
@@ -35,7 +37,7 @@ def better(one, other):
 def test_the_stronger_an_attack_the_more_utility_it_costs(lab, name):
     host = lab.null(100)
     attacked = [lab.attack(attack, host) for attack in SWEEPS[name]]
-    for weaker, stronger in zip(attacked, attacked[1:], strict=False):
+    for weaker, stronger in pairwise(attacked):
         assert better(stronger, weaker) > CHANCE
     assert better(attacked[0], attacked[-1]) < CHANCE  # the sweep reaches as far as the loss
 
