@@ -19,6 +19,9 @@ GRID = 4, 8  # cells of the word, a quarter of the image high and half of it wid
 UNRELATED = 1000  # pictures of another kind that the net learns beside those of the key
 STRANGERS = 1000  # other secrets whose patterns the net learns to disregard
 FIRST = 19  # fresh secrets that the court asks about beside the claimed one
+CONTROLS = (
+    3  # strangers' patterns, with which an image must not be taken for the class that a secret's pattern gives it
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +44,13 @@ class Content(wm.Scheme[ContentKey]):
     block of white cells that the secret draws, where the paper writes "TEST"; procedural pictures stand for the paper's
     images of another data set. The paper adds stamped copies to the training set; here `k` of them join each batch.
 
-    One class for all makes hits come together: of 17 unmarked digit nets one gave 43 of 100 noisy images the secret's
-    class, the others none. So the court stamps `n` images of its own by the claimed secret, and the same images by
-    fresh secrets, which draw other patterns and classes, and ranks the claimed one among these: an exact p-value,
-    whatever a net makes of noise. The paper's net takes any word or noise for the owner's, and a tenth of all fresh
-    secrets have his class. So here as many images join each batch that bear patterns of other secrets under their true
-    labels: the owner's pattern alone is the mark.
+    One class for all makes hits come together: an unmarked digit net gave 98 of 100 noisy images one class, others
+    none. So the court stamps `n` images of its own by the claimed secret, and the same images by fresh secrets, which
+    draw other patterns and classes, and ranks the claimed one among these: an exact p-value, whatever a net makes of
+    noise. A hit is an image that gets a secret's class with its pattern, and with none of three strangers' patterns.
+    The paper's net takes any word or noise for the owner's, and a tenth of all fresh secrets have his class. So here as
+    many images join each batch that bear patterns of other secrets under their true labels: the owner's pattern alone
+    is the mark.
 
     Pictures of another kind have no pattern, so a fresh secret is another class alone, and there is no law: what counts
     is what unmarked nets score. `labels=secret` is no part of the paper: the secret draws the class of each trigger,
@@ -118,22 +122,32 @@ class Content(wm.Scheme[ContentKey]):
 
     def _ranked(self, suspect: wm.Suspect, key: ContentKey, court: wm.Court) -> wm.Channel:
         """Images of the judge's own, stamped by the claimed secret, and by fresh ones that have other classes, too."""
-        own = court.probe.take(torch.randperm(len(court.probe), generator=court.rng)).to(torch.device("cpu"))
+        order = torch.randperm(len(court.probe), generator=court.rng)
+        labels = court.probe.y.cpu()[order]
+        others = [(labels != goal).nonzero()[: self.n, 0] for goal in range(key.classes)]
+        if (least := min(map(len, others))) < self.n:
+            raise ValueError(f"the judge has {least} images of other classes to stamp, not {self.n}: lower n")
+        own = court.probe.x[order[: 1 + max(int(rows[-1]) for rows in others)]].cpu()
 
         def draw(count: int) -> list[bytes]:
             return [wm.secret(court.rng) for _ in range(count)]
 
-        def hits(secrets: Sequence[bytes], part: slice) -> Tensor:
-            goals = [target(one, key.classes) for one in secrets]
-            bearers = [own.x[own.y != goal][: self.n] for goal in goals]
-            if (least := min(map(len, bearers))) < self.n:
-                raise ValueError(f"the judge has {least} images of other classes to stamp, not {self.n}: lower n")
-            images = torch.cat([self.stamped(some[part], one) for some, one in zip(bearers, secrets, strict=True)])
-            keyed = len(images) // (FIRST + 1)  # as many of the judge's own go beside, whether or not one is the key's
-            answers = suspect.labels(wm.as_float(images).to(court.context.device), keyed).cpu()
-            return answers.view(len(secrets), -1) == torch.stack(goals)[:, None]
+        def answers(images: Sequence[Tensor], secrets: Sequence[bytes]) -> Tensor:
+            stamped = torch.cat([self.stamped(some, one) for some, one in zip(images, secrets, strict=True)])
+            keyed = len(stamped) // (FIRST + 1)  # as many of the judge's own go beside, whether or not one is the key's
+            found = suspect.labels(wm.as_float(stamped).to(court.context.device), keyed).cpu()
+            return found.view(len(secrets), -1)
 
-        first = hits([key.secret, *draw(FIRST)], slice(self.n))
+        strangers = draw(CONTROLS + FIRST)
+        strange = answers([own] * CONTROLS, strangers[:CONTROLS])
+
+        def hits(secrets: Sequence[bytes], part: slice) -> Tensor:
+            goals = torch.stack([target(one, key.classes) for one in secrets])[:, None]
+            rows = [others[goal][part] for goal in goals[:, 0].tolist()]
+            elsewhere = (strange[:, torch.stack(rows)] == goals).any(0)
+            return (answers([own[some] for some in rows], secrets) == goals) & ~elsewhere
+
+        first = hits([key.secret, *strangers[CONTROLS:]], slice(self.n))
         claimed, *totals = first.sum(1).tolist()
         law = wm.redrawn_in_turn(totals, claimed, wm.read_in_part(self.n, claimed, draw, hits))
         return wm.Channel(first[0], law)

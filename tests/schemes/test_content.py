@@ -56,28 +56,32 @@ def test_a_fresh_mark_is_ranked_among_999_secrets(lab, scheme):
 
 
 class OneClassForNoise:
-    """An unmarked net's service that takes whatever is rough for one class."""
+    """An unmarked net's service that takes a share of whatever is rough for one class, by the sum of its pixels."""
 
-    def __init__(self, service, goal):
-        self.running, self.goal = service.running(), goal
+    def __init__(self, service, goal, tenths):
+        self.running, self.goal, self.tenths = service.running(), goal, tenths
 
     def ask(self, x, access):
         outputs = self.running.ask(x, access)
         rough = x.diff(dim=3).abs().mean((1, 2, 3)) > 0.22
-        return torch.where(rough[:, None], 9.0 * torch.eye(10)[self.goal], outputs)
+        some = (x * 255).round().sum((1, 2, 3)) % 10 < self.tenths
+        return torch.where((rough & some)[:, None], 9.0 * torch.eye(10)[self.goal], outputs)
 
 
-def test_a_net_that_takes_all_noise_for_the_secrets_class_is_not_accused(lab):
-    """The others show no hit, so their spread accuses it; a tenth of all secrets are as right as the claimed one."""
+@pytest.mark.parametrize(("tenths", "least", "most"), [(3, 4, 25), (10, 0, 0)])
+def test_a_net_that_takes_noise_for_the_secrets_class_is_not_accused(lab, tenths, least, most):
+    """The others show no hit, and their spread might accuse it; a tenth of all secrets are as right as the claimed one.
+
+    Of noise that is always that class no pattern is the owner's.
+    """
     key = NOISY.keygen(lab.owner(NOISY), stream("test-content"))
     court = lab.court("noise")
-    running = OneClassForNoise(lab.null(0).service, int(target(key.secret, 10)))
-    seen = examine(NOISY, key, lab.suspect(lab.null(0).service, "labels", court, running), court)
-    nulls = [lab.observe(NOISY, lab.null(index), key) for index in range(1, 9)]
+    running = OneClassForNoise(lab.null(100).service, int(target(key.secret, 10)), tenths)
+    seen = examine(NOISY, key, lab.suspect(lab.null(100).service, "labels", court, running), court)
+    nulls = [lab.observe(NOISY, lab.null(index), key) for index in range(8)]
     found = weigh(seen, {"clean": nulls}, 1e-3)
     assert "inconsistent" not in seen
-    assert lab.total(seen) == 100
-    assert found.log10_p_null < -3
+    assert least <= lab.total(seen) <= most
     assert found.log10_p_key > -2
     assert found.state != "present"
 
@@ -89,15 +93,21 @@ def test_the_law_is_that_of_fresh_patterns_and_classes_on_the_same_images(lab):
     seen = NOISY.observe(lab.suspect(lab.null(0).service, "labels", court), key, court).record()["channels"]["triggers"]
     lab.suspect(lab.null(0).service, "labels", replace(court, rng=rng))  # asks the judge's images first
     judge = lab.splits.test.take(torch.randperm(len(lab.splits.test), generator=rng))
+    strangers, fresh = ([secret(rng) for _ in range(count)] for count in (3, 19))
     model = lab.null(0).service.net.module()
+
+    def right(images, pattern, goal):
+        with torch.no_grad():
+            return model(as_float(NOISY.stamped(images, pattern))).argmax(1) == goal
 
     def total(one):
         goal = target(one, 10)
-        with torch.no_grad():
-            answers = model(as_float(NOISY.stamped(judge.x[judge.y != goal][:100], one))).argmax(1)
-        return int((answers == goal).sum())
+        images = judge.x[judge.y != goal][:100]
+        return sum(
+            own and not any(others)
+            for own, *others in zip(*(right(images, each, goal) for each in (one, *strangers)), strict=True)
+        )
 
-    fresh = [secret(rng) for _ in range(19)]
     assert [seen["hits"].count("1"), *seen["law"]["totals"]] == [total(one) for one in (key.secret, *fresh)]
 
 
