@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from attacks.claims.ambiguity import ForgedTriggers
 from benchmark.contract import Data, NotApplicable, Owner, as_float, prf_labels, secret
 from benchmark.protocol.parties import stream
 from benchmark.protocol.steps import examine
@@ -84,6 +85,16 @@ def test_a_net_that_takes_noise_for_the_secrets_class_is_not_accused(lab, tenths
     assert least <= lab.total(seen) <= most
     assert found.log10_p_key > -2
     assert found.state != "present"
+
+
+def test_who_fits_images_to_his_secret_gains_nothing(lab):
+    """The marked net answers his triggers as he says, and the court stamps images of its own."""
+    marked = lab.embed(STAMPED)
+    claim = lab.attack(ForgedTriggers(), marked, STAMPED).key
+    answers = marked.service.running().ask(as_float(claim.images), "labels")
+    assert int((answers == claim.labels).sum()) >= 90
+    found = weigh(lab.observe(STAMPED, marked, claim), {}, 1e-3)
+    assert (found.state != "present", found.log10_p_key > -2) == (True, True)
 
 
 def test_the_law_is_that_of_fresh_patterns_and_classes_on_the_same_images(lab):
