@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmark.protocol.observations import NullDistribution, redrawn
 
-K = TypeVar("K")
+Fresh = TypeVar("Fresh")  # a fresh key, or what of it is asked
 
 STAGES = ((99, 5), (999, 1))  # 1/alpha - 1 keys at alpha 0.001; after the first 99, one that reaches is too many
 _FIRST = 19  # keys that are mostly asked about in the first question: later ones are about as large
@@ -46,7 +46,7 @@ def redrawn_in_turn(
 
 
 def read_in_part(
-    items: int, own: int, draw: Callable[[int], Sequence[K]], hits: Callable[[Sequence[K], slice], Tensor]
+    items: int, own: int, draw: Callable[[int], Sequence[Fresh]], hits: Callable[[Sequence[Fresh], slice], Tensor]
 ) -> Callable[[int], list[bool]]:
     """`further` of `redrawn_in_turn` for keys whose total is `own` hits of `items`: see `which_reach`.
 
@@ -56,7 +56,9 @@ def read_in_part(
     return lambda left: which_reach(items, own, draw(min(at_once, left)), hits)
 
 
-def which_reach(items: int, own: int, keys: Sequence[K], hits: Callable[[Sequence[K], slice], Tensor]) -> list[bool]:
+def which_reach(
+    items: int, own: int, keys: Sequence[Fresh], hits: Callable[[Sequence[Fresh], slice], Tensor]
+) -> list[bool]:
     """Whether each of `keys` has `own` hits of `items` or more, asked about until that is sure.
 
     Mostly it is when a key has missed so many of the first items that it can't. hits: of some of the keys and a slice

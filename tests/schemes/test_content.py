@@ -69,7 +69,7 @@ class OneClassForNoise:
         return torch.where((rough & some)[:, None], 9.0 * torch.eye(10)[self.goal], outputs)
 
 
-@pytest.mark.parametrize(("tenths", "least", "most"), [(3, 4, 25), (10, 0, 0)])
+@pytest.mark.parametrize(("tenths", "least", "most"), [(3, 10, 40), (10, 0, 0)])
 def test_a_net_that_takes_noise_for_the_secrets_class_is_not_accused(lab, tenths, least, most):
     """The others show no hit, and their spread might accuse it; a tenth of all secrets are as right as the claimed one.
 
@@ -115,7 +115,7 @@ def test_the_law_is_that_of_fresh_patterns_and_classes_on_the_same_images(lab):
         goal = target(one, 10)
         images = judge.x[judge.y != goal][:100]
         return sum(
-            own and not any(others)
+            own and sum(others) < 2
             for own, *others in zip(*(right(images, each, goal) for each in (one, *strangers)), strict=True)
         )
 
