@@ -81,8 +81,7 @@ class Sau(wm.Attack):
 
     Wei et al. 2023: five steps by sign look for a change of each image, as large as `reach` at every pixel, under which
     both nets name the same wrong class; the net then learns to answer otherwise than the stolen one does there, and the
-    clean images as before. Labels are bought. One seed of `content` on digits, whose trigger is a word in full white:
-    all 100 triggers stayed after 40 passes, and 1.8 points were lost; other reaches were not tried.
+    clean images as before. Labels are bought.
     """
 
     name = "sau"
@@ -92,8 +91,8 @@ class Sau(wm.Attack):
     paper = "Wei et al. 2023, NeurIPS (arXiv 2307.10562)"
 
     reach: float = wm.parameter(0.2, "largest change of a pixel, of its range", low=0.0, high=1.0)
-    epochs: int = wm.parameter(10, "passes over the thief's images", low=1)
-    lr: float = wm.parameter(1e-3, "Adam's learning rate", low=0.0)
+    epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
+    lr: float = wm.parameter(3e-3, "Adam's learning rate", low=0.0)
 
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)
