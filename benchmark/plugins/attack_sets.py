@@ -53,7 +53,7 @@ AUTO: Mapping[str, str] = {
     "overwrite": "a second mark by the same code takes the place of the first",
     "rearrange": "no answer changes, and no weight stays where or as it was",
     "jpeg(quality=50)": "at query time: what is finer than the task is lost on the way in",
-    "autoencoder(code=96)": "at query time: only what his own images look like comes through",
+    "autoencoder": "at query time: only what his own images look like comes through",
     "reject": "at query time: strange images are answered as if they were others",
     "average": "what an image-to-image service adds to every image is taken off again",
     "distill(architecture=house)": "a new net learns the answers of the stolen one",
