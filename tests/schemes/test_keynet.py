@@ -108,7 +108,7 @@ def test_no_unmarked_net_is_accused_by_the_larger_p(lab):
         assert found.log10_p_key is not None
 
 
-def test_the_law_is_that_of_other_signatures_in_the_same_places(lab):
+def test_the_law_is_that_of_other_signatures_in_the_same_places(lab, first_question_alone):
     """All by hand, on the same stream: what the judge asks, and what the head reads of it."""
     marked = lab.embed(SCHEME)
     key, rng = marked.key, stream("court")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from benchmark.digest.code_digest import numeric_files
@@ -17,14 +17,17 @@ def tree_of(name: str) -> ast.Module:
     return ast.parse((ROOT / name).read_text())
 
 
-def imported(name: str) -> Iterator[str]:
+@cache
+def imported(name: str) -> frozenset[str]:
     """The first-party modules that a file imports, but for the type checker."""
+    found: set[str] = set()
     for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in FIRST_PARTY:
             inside = {f"{node.module}.{one.name}" for one in node.names}
-            yield from {one for one in inside if module_source(one)} or {str(node.module)}
+            found |= {one for one in inside if module_source(one)} or {str(node.module)}
         elif isinstance(node, ast.Import):
-            yield from (one.name for one in node.names if one.name.split(".")[0] in FIRST_PARTY)
+            found |= {one.name for one in node.names if one.name.split(".")[0] in FIRST_PARTY}
+    return frozenset(found)
 
 
 class Reworded(ast.NodeTransformer):

@@ -67,6 +67,7 @@ for line in sys.stdin:
 """
 Variant = Mapping[str, str | None]  # file: its text, or None where there is none
 Planned = Mapping[str, Any]
+Origins = Mapping[str, tuple[set[tuple[str, str]], set[str]]]  # of a job: its plug-ins, and the jobs before it
 
 
 class Planner(Protocol):
@@ -102,6 +103,18 @@ def original(plan: Planner) -> Planned:
 def whole(plan: Planner) -> Planned:
     """Every scheme crossed with every attack."""
     return plan({}, WHOLE)
+
+
+@pytest.fixture(scope="module")
+def origins(whole: Planned) -> Origins:
+    """Where each job of that plan comes from, parents before children."""
+    found = {}
+    for id, (_, text) in whole["jobs"].items():
+        payload = json.loads(text)
+        plugins = {("attack", one["name"]) for one in payload.get("stages", ())}
+        plugins |= {("scheme", payload["scheme"]["name"])} if payload.get("scheme") else set()
+        found[id] = plugins, set(re.findall("[0-9a-f]{64}", text))
+    return found
 
 
 # -- what renames nothing --------------------------------------------------------------------------------------------
@@ -206,17 +219,14 @@ def with_other(change: str, name: str) -> str:
     ],
 )
 def test_a_plug_ins_code_renames_its_own_results_and_what_follows_from_them(
-    plan: Planner, whole: Planned, name: str, change: str
+    plan: Planner, whole: Planned, origins: Origins, name: str, change: str
 ) -> None:
     own = relies_on(name)
     found = plan({name: with_other(change, name)}, WHOLE)
     assert found["engine"] == whole["engine"]
     expected: set[str] = set()
-    for id, (_, text) in whole["jobs"].items():  # parents before children
-        payload = json.loads(text)
-        plugins = {("attack", one["name"]) for one in payload.get("stages", ())}
-        plugins |= {("scheme", payload["scheme"]["name"])} if payload.get("scheme") else set()
-        if plugins & own or not expected.isdisjoint(re.findall("[0-9a-f]{64}", text)):
+    for id, (plugins, before) in origins.items():
+        if plugins & own or expected & before:
             expected.add(id)
     assert whole["jobs"].keys() - found["jobs"].keys() == expected
     assert 0 < len(expected) < len(whole["jobs"])
