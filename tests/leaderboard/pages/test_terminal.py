@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from leaderboard.pages.publish import published
 from leaderboard.pages.writers.terminal import show
+
+from ..conftest import published_board
 
 
 def shown(board: Any, width: int = 80) -> str:
@@ -37,14 +38,14 @@ def test_the_summary_counts_verdicts_by_family_and_kind_and_names_the_pages(full
 
 
 def test_a_small_run_lists_its_squares_and_a_large_one_does_not(case: Any) -> None:
-    assert "p=" not in shown(published("quick"))
+    assert "p=" not in shown(published_board("quick"))
     case.hit(case.scheme("adi"), "adi", "prune", 96)
     assert "96/100" in shown(case.board())
 
 
 @pytest.mark.parametrize("run", ["quick", "fmnist", "denoise"])
 def test_no_line_is_wider_than_a_terminal(run: str) -> None:
-    lines = shown(published(run)).splitlines()
+    lines = shown(published_board(run)).splitlines()
     assert max(map(len, lines)) <= 80
     assert len(lines) <= 60
 
