@@ -40,7 +40,10 @@ def bench(
 
 
 def bench_here(*words: str) -> tuple[int, str, str]:
-    """The same in this process, torch imported once: exit code, output, and the sentence of the error."""
+    """The same in this process, torch imported once: exit code, output, and the sentence of the error.
+
+    A process reads a file of code once, so a plug-in that was edited since needs `bench`.
+    """
     from click.testing import CliRunner
 
     from benchmark.cli import bench as group
