@@ -6,7 +6,7 @@ Pure functions of records. Boards (kinds of attack) are never summed.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
@@ -78,6 +78,21 @@ class Board:
     def part_of(self, cell: Cell) -> Board:
         """The board of a cell's track."""
         return next(part for part in self.parts if part.track.task == cell.task)
+
+    def only(self, schemes: Collection[str] | None = None, attacks: Collection[str] | None = None) -> Board:
+        """The same board with these schemes and attacks alone, by label; None: with all of them."""
+
+        def wanted(cell: Cell) -> bool:
+            return (schemes is None or cell.scheme in schemes) and (attacks is None or cell.attack in attacks)
+
+        return replace(
+            self,
+            cells=[cell for cell in self.cells if wanted(cell)],
+            beside=[cell for cell in self.beside if wanted(cell)],
+            schemes=[row for row in self.schemes if schemes is None or row.label in schemes],
+            attacks=[row for row in self.attacks if attacks is None or row.label in attacks],
+            split=[part.only(schemes, attacks) for part in self.split],
+        )
 
     @cached_property
     def useless_nulls(self) -> dict[str, int]:

@@ -18,7 +18,7 @@ from leaderboard.judge.rules import earlier_boards, keep_verdicts
 from leaderboard.judge.run import Run
 from leaderboard.pages.bibliography import bibliography
 from leaderboard.pages.board_json import leaderboard_json
-from leaderboard.pages.board_pages import BESIDE, markdown_pages
+from leaderboard.pages.board_pages import markdown_pages, stale
 from leaderboard.pages.page_model import one_line
 from leaderboard.pages.studies.reproduction_page import page as reproduction_page
 from leaderboard.pages.studies.reproduction_page import reproduction_json
@@ -49,8 +49,8 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
         pages |= {f"{FIGURES}/{name}": image for name, image in draw(board, curves(board)).items()}
     if figures or not _holds(folder / "matrix.csv", str(pages["matrix.csv"])):
         drawn = (path for name in _FIGURES for path in (folder / FIGURES).glob(name))
-        _remove(path for path in drawn if f"{FIGURES}/{path.name}" not in pages)
-    _remove(folder / name for name in BESIDE if name not in pages)
+        remove(path for path in drawn if f"{FIGURES}/{path.name}" not in pages)
+    remove(stale(folder, pages))
     return [write_page(folder / name, page) for name, page in pages.items()]
 
 
@@ -85,7 +85,8 @@ def keep_earlier(folder: Path) -> None:
         write_page(folder / name, kept)
 
 
-def _remove(those: Iterable[Path]) -> None:
+def remove(those: Iterable[Path]) -> None:
+    """Remove pages of an older board. Raises BenchError where one can't be removed."""
     for path in those:
         try:
             path.unlink(missing_ok=True)

@@ -20,10 +20,13 @@ _ADDRESS = re.compile(r"https?://[A-Za-z0-9./_~%?=&#:+-]+")
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of text with a mark. address: where a link leads. cite: `text` holds BibTeX keys, for LaTeX alone."""
+    """A piece of text with a mark. cite: `text` holds BibTeX keys, for LaTeX alone.
+
+    address: where a link leads, from the folder of the board; of an anchor, which shows nothing, its name.
+    """
 
     text: str
-    mark: Literal["strong", "code", "link", "cite", "break"]
+    mark: Literal["strong", "code", "link", "cite", "break", "anchor"]
     address: str = ""
 
 
@@ -51,6 +54,11 @@ def strong(text: str) -> Span:
     return Span(text, "strong")
 
 
+def anchor(name: str) -> Span:
+    """A place of a markdown page that links lead to. name: of [a-z0-9-]."""
+    return Span("", "anchor", name)
+
+
 def link(text: str) -> Inline:
     """A reference: a link where the text is nothing but an address; a dash for none."""
     return Span(text, "link", text) if _ADDRESS.fullmatch(text) else text or "–"
@@ -58,6 +66,28 @@ def link(text: str) -> Inline:
 
 def spans(text: Inline) -> tuple[str | Span, ...]:
     return text if isinstance(text, tuple) else (text,)
+
+
+def one_folder_down(section: Section) -> Section:
+    """The same for a page in a folder beside the board's: its links lead one folder up first."""
+
+    def lower(text: Inline) -> Inline:
+        found = tuple(
+            replace(one, address=f"../{one.address}")
+            if isinstance(one, Span) and one.mark == "link" and not re.match("#|https?://", one.address)
+            else one
+            for one in spans(text)
+        )
+        return found[0] if len(found) == 1 else found
+
+    return replace(
+        section,
+        title=lower(section.title),
+        text=lower(section.text),
+        header=[lower(one) for one in section.header],
+        rows=[[lower(one) for one in row] for row in section.rows],
+        parts=[one_folder_down(part) for part in section.parts],
+    )
 
 
 def lines(those: Iterable[Inline]) -> Inline:

@@ -25,15 +25,15 @@ from leaderboard.judge.results import secrets_of
 from leaderboard.judge.rules import earlier_boards
 from leaderboard.judge.run import read_run
 from leaderboard.pages import wording
-from leaderboard.pages.board_pages import BESIDE, MAIN
-from leaderboard.pages.export import keep_earlier, page_makers, records, write_page
+from leaderboard.pages.board_pages import stale
+from leaderboard.pages.export import keep_earlier, page_makers, records, remove, write_page
 from leaderboard.pages.page_model import Inline, Section, lines, strong
 from leaderboard.pages.studies.calibration_page import calibration_page
 from leaderboard.pages.writers.markdown import table
 
 PUBLISHED = Path(__file__).parents[1] / "published"
 README_FILE = Path(__file__).parents[2] / "README.md"
-PAGES = (MAIN, *BESIDE, "leaderboard.html", "leaderboard.tex", "works.bib", "matrix.csv")
+UNPUBLISHED = ("leaderboard.json", "records.jsonl")  # the records once more, in another form
 REPRODUCTION_PAGES = ("reproduction.md", "reproduction.json")
 # what costs an owner most, the worst first
 HARM = (("removed", "unprovable", "forged"), ("undecided",), ("utility-lost", "survived (useless)"))
@@ -99,8 +99,12 @@ def write_published(name: str, folder: Path) -> list[Path]:
     board = replace(board, earlier=earlier_boards(at), outside=outside_rows(at, board.tracks))
     if "calibration" in board.run.described:
         return [write_page(folder / "calibration.md", calibration_page(board.run, calibrate(board.run)))]
-    wanted = REPRODUCTION_PAGES if is_reproduction(board.run) else PAGES
-    return [write_page(folder / page, make()) for page, make in page_makers(board).items() if page in wanted]
+    made = {name: make for name, make in page_makers(board).items() if name not in UNPUBLISHED}
+    if is_reproduction(board.run):
+        made = {name: make for name, make in made.items() if name in REPRODUCTION_PAGES}
+    else:
+        remove(stale(folder, made))
+    return [write_page(folder / name, make()) for name, make in made.items()]
 
 
 def remake(folder: Path) -> None:

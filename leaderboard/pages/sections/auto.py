@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from leaderboard.analysis.auto import AutoRow, Gain, Survival, by_family, by_setting, ensemble, gains
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines, per_task, strong
+from leaderboard.pages.short_names import attack_names, scheme_names
 
 _TIERS = ("1 %", "5 %", "25 %", "100 %")  # of training one host, as in the boards of attacks
 _HEADER = ["scheme", "settings", "survived", *(f"… up to {share}" for share in _TIERS), "member fixed", "useless",
            "left out", "what broke it", "queries", "labels", "of training a host"]  # fmt: skip
+GAIN = ("member", "broke", "alone", "added", "schemes that it broke", "of training a host")
 _ABOUT = (
     "In how many cases, a scheme's settings times seeds, the mark survived every member of the ensemble: where it "
     "held, and where the thief lost the utility (useless). One member that breaks it is enough, and the thief is "
@@ -42,14 +45,15 @@ def survival(board: Board) -> Section | None:
 @per_task
 def _survival(board: Board) -> Section:
     auto = ensemble(board)
-    rows = [_row(row, strong(count(row.survival))) for row in by_family(board)]
+    rows = [_row(board, row, strong(count(row.survival))) for row in by_family(board)]
     return Section(f"Survival under auto (version {auto.version if auto else 0})", _ABOUT, _HEADER, rows, _align())
 
 
 @per_task
 def settings(board: Board) -> Section:
     """The same, setting by setting."""
-    rows = [_row(row, count(row.survival)) for row in by_setting(board)]
+    short = scheme_names(board).short
+    rows = [_row(board, replace(row, name=short[row.name]), count(row.survival)) for row in by_setting(board)]
     return Section("Setting by setting", "Of one setting, seeds are independent.", _HEADER, rows, _align())
 
 
@@ -61,8 +65,7 @@ def members(board: Board) -> Section:
         "marks still whole when members are taken one by one, the one that adds most first, the cheaper among equals. "
         "A member that adds nothing here may be what breaks the scheme that comes next."
     )
-    header = ["member", "broke", "alone", "added", "schemes that it broke", "of training a host"]
-    return Section("What each member adds", text, header, [_gain(one) for one in gains(board)], "lrrrlr")
+    return Section("What each member adds", text, GAIN, [gain(board, one) for one in gains(board)], "lrrrlr")
 
 
 def count(found: Survival) -> str:
@@ -78,17 +81,20 @@ def _short(found: Survival | None) -> str:
     return "–" if found is None else count(found).split(" ")[0]
 
 
-def _row(row: AutoRow, number: Inline) -> Sequence[Inline]:
-    broke = lines(f"{member} {times}×" for member, times in row.members)
+def _row(board: Board, row: AutoRow, number: Inline) -> Sequence[Inline]:
+    short = attack_names(board).short
+    broke = lines(f"{short[member]} {times}×" for member, times in row.members)
     return [row.name, str(row.settings), number, *map(_short, row.up_to[: len(_TIERS)]), _short(row.fixed),
             str(row.useless or "–"), str(row.left_out or "–"), broke, _number(row.queries), _number(row.labelled),
             wording.of_a_host(row.relative)]  # fmt: skip
 
 
-def _gain(one: Gain) -> list[str]:
+def gain(board: Board, one: Gain) -> list[str]:
+    """What a member adds, as `GAIN` names the columns."""
     broke = f"{one.broke}/{one.met}"
-    return [one.member, broke, str(one.alone or "–"), str(one.added or "–"), ", ".join(one.families) or "–",
-            wording.of_a_host(one.relative)]  # fmt: skip
+    counts = broke, str(one.alone or "–"), str(one.added or "–")
+    families = ", ".join(one.families) or "–"
+    return [attack_names(board).short[one.member], *counts, families, wording.of_a_host(one.relative)]
 
 
 def _number(value: float | None) -> str:

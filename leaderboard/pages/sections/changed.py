@@ -11,6 +11,7 @@ from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.rules import CHANGES, RULES, EarlierBoard, EarlierVerdict, short
 from leaderboard.judge.verdicts import acceptance
 from leaderboard.pages.page_model import Inline, Section, lines
+from leaderboard.pages.short_names import attack_names, scheme_names
 
 _ALONE = "p_key alone decides"
 _SIDES = "both sides count"
@@ -42,7 +43,7 @@ def _since(board: Board, earlier: EarlierBoard) -> Section:
             found[*said, _why(board, cell, then)].append(cell)
     count = sum(map(len, found.values()))
     rows: list[list[Inline]] = [
-        [before, now, why, str(len(cells)), lines(_named(cells))]
+        [before, now, why, str(len(cells)), lines(_named(board, cells))]
         for (before, now, why), cells in sorted(found.items(), key=lambda one: -len(one[1]))
     ]
     title = f"{count:,} of {compared:,} verdicts changed since rules {earlier.rules}"
@@ -79,9 +80,11 @@ def _why(board: Board, cell: Cell, then: EarlierVerdict) -> str:
     return cell.verdict.reason or _OTHER
 
 
-def _named(cells: list[Cell]) -> list[str]:
+def _named(board: Board, cells: list[Cell]) -> list[str]:
     """Each square once, with its seeds."""
+    schemes, attacks = scheme_names(board).short, attack_names(board).short
     seeds = defaultdict(list)
     for cell in cells:
-        seeds[f"{'unmarked under ' if cell.innocent else ''}{cell.scheme} × {cell.attack}"].append(str(cell.replicate))
+        name = f"{schemes[cell.scheme]} × {attacks.get(cell.attack, cell.attack)}"
+        seeds[f"{'unmarked under ' if cell.innocent else ''}{name}"].append(str(cell.replicate))
     return [f"{name} ({', '.join(dict.fromkeys(numbers))})" for name, numbers in seeds.items()]

@@ -6,6 +6,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import Fidelity, work_share
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Section, per_task
+from leaderboard.pages.short_names import attack_names, scheme_names
 
 
 @per_task
@@ -13,8 +14,9 @@ def fidelity(board: Board) -> Section:
     """What embedding did to accuracy (or mean PSNR), what it cost, how strong the fresh mark is, and what the control
     `scratch` loses.
     """
+    short = scheme_names(board).short
     rows = [
-        [row.label + wording.seed(board, found.replicate), *_embedding(board, found)]
+        [short[row.label] + wording.seed(board, found.replicate), *_embedding(board, found)]
         for row in board.schemes
         for found in row.fidelity
     ]
@@ -62,12 +64,14 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
 @per_task
 def costs(board: Board) -> Section:
     """Everything an attack used, medians over the schemes."""
-    rows = []
+    rows, short = [], attack_names(board).short
     for row in board.attacks:
         cost = row.cost
         counted = (cost.steps, cost.samples, cost.labelled, cost.unlabelled, cost.queries) if cost else (0,) * 5
         memory = f"{cost.peak_memory_mb:.0f} MB" if cost else "–"
-        rows.append([row.label, *wording.price(row), memory, *(f"{count:,}" if count else "–" for count in counted)])
+        rows.append(
+            [short[row.label], *wording.price(row), memory, *(f"{count:,}" if count else "–" for count in counted)]
+        )
     header = ["attack", "device time", "of a host", "tier", "peak memory", "steps", "samples", "labelled",
               "unlabelled", "queries"]  # fmt: skip
     host = "unknown" if board.host_seconds is None else wording.seconds(board.host_seconds)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leaderboard.judge.board import Board
+from leaderboard.judge.cell import Cell
 from leaderboard.judge.false_positives import FalseAlarms
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, strong
+from leaderboard.pages.page_model import Inline, Section, lines, per_task, strong
+from leaderboard.pages.short_names import attack_names, scheme_names
 from leaderboard.stats.tails import bound_of_none
 
+_ALARM = "false-positive"
 NEAREST = 3  # innocents shown for every scheme
 _NONE_OF = (16, 60, 299, 2995)  # numbers of unmarked models whose bounds are printed
 
@@ -32,7 +37,8 @@ def false_alarms(board: Board) -> Section:
     )
     header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others",
               "other owners' models accused"]  # fmt: skip
-    rows = [[row.label, *_counts(row.false_alarms)] for row in board.schemes]
+    short = scheme_names(board).short
+    rows = [[short[row.label], *_counts(row.false_alarms)] for row in board.schemes]
     return Section("False alarms", text, header, rows, "lrrrr")
 
 
@@ -50,14 +56,17 @@ def _counts(found: FalseAlarms) -> list[str]:
 def near_misses(board: Board) -> Section:
     """The innocent models that came nearest to an accusation, for every scheme."""
     rows: list[list[Inline]] = []
+    schemes, attacks = scheme_names(board).short, attack_names(board).short
     for row in board.schemes:
         seen = [cell for cell in board.cells if cell.innocent and cell.scheme == row.label]
         read = [(cell.after, cell) for cell in seen if cell.after is not None and not wording.is_unreadable(cell.after)]
         for place, (found, cell) in enumerate(sorted(read, key=lambda pair: pair[0].log10_p)[:NEAREST]):
             word = cell.verdict.word
             said = strong(word) if word == "false-positive" else word
-            model = cell.attack + wording.seed(board, cell.replicate)
-            rows.append(["" if place else row.label, model, wording.evidence(found), wording.theta(found), said])
+            model = attacks.get(cell.attack, cell.attack) + wording.seed(board, cell.replicate)
+            rows.append(
+                ["" if place else schemes[row.label], model, wording.evidence(found), wording.theta(found), said]
+            )
     if not rows:
         return Section("Near misses", "No innocent model was read.")
     text = (
@@ -66,3 +75,31 @@ def near_misses(board: Board) -> Section:
     )
     header = ["scheme", "innocent model, after", "evidence", "present from", "verdict"]
     return Section("Near misses", text, header, rows, "lllrl")
+
+
+@per_task
+def innocent_models(board: Board) -> Section:
+    """Every verdict on models without a mark, under each scheme's key."""
+    schemes, attacks = scheme_names(board).short, attack_names(board).short
+    labels = dict.fromkeys(cell.attack for cell in board.cells if cell.innocent and cell.jobs)
+    rows = [
+        [attacks.get(label, label), *(_square(board.at(one, label, innocent=True)) for one in schemes)]
+        for label in labels
+    ]
+    text = (
+        "How many of the verdicts on an innocent model, as it is (none) and after each attack, accuse it, and the "
+        "smallest p. A dash: the attack can't be run."
+    )
+    return Section("Every verdict on an innocent model", text, ["unmarked, after", *schemes.values()], rows)
+
+
+def _square(cells: Sequence[Cell]) -> Inline:
+    """`0/5 p=0.12 exact`; other words than not-marked and false-positive behind it."""
+    judged = [cell.verdict.word for cell in cells if cell.verdict.word in ("not-marked", "false-positive")]
+    others = [cell.verdict.word for cell in cells if cell.verdict.word not in ("not-marked", "not-applicable", _ALARM)]
+    read = [(one.log10_p, one.grade) for cell in cells if (one := cell.after) and not wording.is_unreadable(one)]
+    least = f" {wording.graded(*min(read))}" if read else ""
+    alarms = judged.count(_ALARM)
+    said = f"{alarms}/{len(judged)}{least}"
+    counts: list[Inline] = [strong(said) if alarms else said] if judged else []
+    return lines([*counts, *wording.counted(others, len(cells))])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, Span
+from leaderboard.pages.sections.links import Links
 
 LEGEND = {
     "survived": "the court would accept the owner's claim: evidence present (p <= alpha) and every gate kept",
@@ -49,3 +50,16 @@ def legend(board: Board) -> Section:
 
     grades = Section(header=["grade of a p-value", "meaning"], rows=coded(wording.GRADES))
     return Section("Legend", header=["verdict or flag", "meaning"], rows=coded(words), parts=[grades])
+
+
+def names(board: Board) -> Section:
+    """The label behind every short name."""
+    links = Links(board)
+    schemes: list[list[Inline]] = [[links.scheme(row.label), Span(row.label, "code")] for row in board.schemes]
+    attacks: list[list[Inline]] = [[links.attack(row.label), Span(row.label, "code")] for row in board.attacks]
+    text = (
+        "Pages call a setting by the parameters that tell it from the others of this board. matrix.csv, records and "
+        "commands use the label; the page of each has every parameter."
+    )
+    return Section("Names", text, parts=[Section(header=["scheme", "label"], rows=schemes),
+                                         Section(header=["attack", "label"], rows=attacks)])  # fmt: skip

@@ -1,11 +1,11 @@
-"""The matrix: attacks as rows, schemes as columns, one table for each kind of attack."""
+"""The matrix: attacks as rows, schemes as columns, a page for each kind of attack."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from statistics import median
+from statistics import fmean, median
 
-from benchmark.vocabulary import CLAIM_KINDS
+from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 from leaderboard.analysis.auto import ensemble, picks
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, choices
 from leaderboard.judge.board import Board
@@ -13,40 +13,88 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.summaries import AttackRow
 from leaderboard.pages import wording
 from leaderboard.pages.bibliography import works_of
-from leaderboard.pages.page_model import Inline, Section, Span, lines, per_task, strong
+from leaderboard.pages.page_model import Inline, Section, Span, lines, strong
+from leaderboard.pages.sections import over_seeds
+from leaderboard.pages.sections.links import Links
 
-_ALARMS = (
-    "removed", "unprovable", "forged", "false-positive", "inconsistent", "unreadable", "crashed", "timeout", "oom",
-)  # fmt: skip
-
-
-@per_task
-def matrix(board: Board) -> Section:
-    """Every square with its verdict and what backs it."""
-    columns = [scheme.label for scheme in board.schemes]
-    chosen = choices(board)
-
-    def row(attack: AttackRow) -> list[Inline]:
-        return [attack.label, *(_square(board, scheme, attack.label, chosen) for scheme in columns)]
-
-    header = ["attack", *columns]
-    parts = [
-        Section(kind.capitalize(), "" if kind in CLAIM_KINDS else scratch(board), header, rows)
-        for kind, rows in _by_kind(board, row)
-    ]
-    return Section("The matrix", parts=[*_auto(board), *parts])
+_REJECTED = ("rejected", "no-court", "not-applicable")  # what a court that asks for commitment nearly always says
 
 
-def _auto(board: Board) -> list[Section]:
-    """A row for the ensemble, where the run has it: the cell that stands for it at each seed."""
+ABOUT = (
+    "A square gives the verdicts, each with the number of seeds in which it fell, the least and the greatest p-value "
+    "of the mark that is left, which leads to all that is known of the square, and the mean change of utility in "
+)
+ABOUT_CLAIMS = (
+    "A square gives the verdicts of a court that can't see dates, each with the number of seeds in which it fell, and "
+    "the least and the greatest p-value of the claims, which leads to all that is known of the square. A court that "
+    "asks for keys committed before the release rejects every claim, except where a square says otherwise."
+)
+
+
+def matrix(board: Board, kind: str) -> Section:
+    """Every square of one kind of attack, track by track, and what each of its settings did."""
+    links, chosen = Links(board), choices(board)
+    parts = []
+    for part in board.parts:
+        attacks = [row.label for row in part.attacks if row.kind == kind]
+        schemes = [row.label for row in part.schemes]
+        reached = [one for one in schemes if any(is_reached(board.at(one, label)) for label in attacks)]
+        if attacks and schemes:
+            rows: list[list[Inline]] = [
+                [links.attack(label), *(square(board, links, one, label, chosen) for one in reached)]
+                for label in attacks
+            ]
+            header: list[Inline] = ["attack", *(links.scheme(one) for one in reached)]
+            unreached = [links.schemes.short[one] for one in schemes if one not in reached]
+            text = about(part, kind) + (f" None of these can be run on {', '.join(unreached)}." if unreached else "")
+            title = f"{part.track.task}, {part.track.kind}" if len(board.parts) > 1 else ""
+            parts.append(Section(title, text, header if reached else (), rows if reached else ()))
+    return Section(parts=parts)
+
+
+def about(part: Board, kind: str) -> str:
+    """What a square of a board of one task holds, under attacks of this kind."""
+    said = [ABOUT_CLAIMS] if kind in CLAIM_KINDS else [f"{ABOUT}{part.track.unit}.", scratch(part)]
+    return " ".join(filter(None, [*said, wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""]))
+
+
+def is_reached(cells: Sequence[Cell]) -> bool:
+    """Whether the square holds anything but the word that it can't be run."""
+    return any(cell.verdict.word != "not-applicable" for cell in cells)
+
+
+def square(board: Board, links: Links, scheme: str, attack: str, chosen: Collection[tuple[str, str]]) -> Inline:
+    """The cells of one square in a few short lines; a dash where the attack can't be run."""
+    cells = board.at(scheme, attack)
+    if not is_reached(cells):
+        return "–"
+    believed = [cell.committed.word for cell in cells if cell.committed and cell.committed.word not in _REJECTED]
+    p = over_seeds.p_values(cells)
+    changes = [cell.utility.delta for cell in cells if cell.utility is not None and not cell.claim]
+    return lines([
+        over_seeds.verdicts(cells),
+        *(strong(f"{one} with commitment") for one in wording.counted(believed, len(cells))),
+        links.cells("why" if p == "–" else p, scheme, attack),
+        *([wording.change(fmean(changes), cells[0].unit)] if changes else []),
+        *([THIEFS_CHOICE] if (scheme, attack) in chosen else []),
+    ])  # fmt: skip
+
+
+def auto_row(board: Board) -> Section | None:
+    """The cells that stand for the ensemble, scheme by scheme; None where the run has none."""
     if (auto := ensemble(board)) is None:
-        return []
+        return None
     found: dict[str, list[Cell]] = {}
     for _, cell in picks(board):
         found.setdefault(cell.scheme, []).append(cell)
-    columns = [scheme.label for scheme in board.schemes]
-    row = [f"auto (version {auto.version})", *(_lines(wording.square(found.get(label, []))) for label in columns)]
-    return [Section("Auto", "The best of an ensemble of thieves, seed by seed.", ["attack", *columns], [row])]
+    links = Links(board)
+    rows = [
+        [links.scheme(label), over_seeds.verdicts(cells), over_seeds.p_values(cells), over_seeds.change(cells)]
+        for label, cells in found.items()
+    ]
+    text = "The cell that stands for the ensemble in each seed: of the member that did best for the thief."
+    header = ["scheme", f"auto (version {auto.version})", "p", f"change, {wording.units(board.shown)}"]
+    return Section("What the ensemble did", text, header, rows)
 
 
 def _by_kind(board: Board, row: Callable[[AttackRow], list[Inline]]) -> Iterator[tuple[str, list[list[Inline]]]]:
@@ -62,7 +110,7 @@ def squares(board: Board) -> Section:
         for scheme in board.schemes:
             if cells := board.at(scheme.label, attack.label):
                 verdict, *rest = wording.square(cells)
-                said = strong(verdict) if verdict.startswith(_ALARMS) else verdict
+                said = strong(verdict) if verdict.startswith(over_seeds.ALARMS) else verdict
                 rows.append([f"{scheme.label} × {attack.label}", lines([said, ", ".join(rest)])])
     return Section("", _scratch(board), ["scheme × attack", "verdict, mark left, change of utility"], rows)
 
@@ -83,32 +131,6 @@ def _scratch(board: Board) -> Inline:
     found = {part.track.task: scratch(part) for part in board.parts}
     said = [f"{task}: {text}" if len(found) > 1 else text for task, text in found.items() if text]
     return lines(said) if said else ""
-
-
-@per_task
-def innocent_models(board: Board) -> Section:
-    """Every verdict on models without a mark, under each scheme's key."""
-    labels = dict.fromkeys(cell.attack for cell in board.cells if cell.innocent and cell.jobs)
-    columns = [scheme.label for scheme in board.schemes]
-    rows = [[label, *(_square(board, scheme, label, innocent=True) for scheme in columns)] for label in labels]
-    return Section("Every verdict on an innocent model", header=["unmarked, after", *columns], rows=rows)
-
-
-def _square(
-    board: Board, scheme: str, attack: str, chosen: Collection[tuple[str, str]] = (), *, innocent: bool = False
-) -> Inline:
-    choice = [THIEFS_CHOICE] if (scheme, attack) in chosen else []
-    return _lines([*wording.square(board.at(scheme, attack, innocent=innocent)), *choice])
-
-
-def _lines(said: Sequence[str]) -> Inline:
-    """The lines of a square, what harms the owner in strong."""
-    return lines(strong(line) if leading_word(line) in _ALARMS else line for line in said)
-
-
-def leading_word(line: str) -> str:
-    """The verdict that a line of a square begins with, without its star."""
-    return line.split(" ")[0].rstrip(wording.STAR)
 
 
 def short_matrix(board: Board) -> Section:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.pages.page_model import Section
+from leaderboard.pages.short_names import attack_names, scheme_names
 
 
 def has_reasons(board: Board) -> bool:
@@ -23,12 +24,14 @@ def reasons(board: Board) -> Section:
 
     The reasons of claims stand in their own table, those of undecided squares in the matrix.
     """
+    short, attacks = scheme_names(board).short, attack_names(board).short
     squares: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for cell in board.cells:
         if found := _reason(cell):
-            reason = _in_general(found, cell.scheme, cell.attack)
+            reason = in_general(found, cell.scheme, cell.attack)
             said = cell.verdict.word, reason, "unmarked, after " if cell.innocent else ""
-            squares.setdefault(said, {}).setdefault(cell.attack, []).append(cell.scheme)
+            attack = attacks.get(cell.attack, cell.attack)
+            squares.setdefault(said, {}).setdefault(attack, []).append(short[cell.scheme])
     rows = []
     for (word, reason, before), by_attack in squares.items():
         together: dict[str, list[str]] = {}
@@ -38,7 +41,7 @@ def reasons(board: Board) -> Section:
     return Section("Reasons", header=["verdict", "reason", "attacks", "schemes"], rows=rows)
 
 
-def _in_general(reason: str, scheme: str, attack: str) -> str:
+def in_general(reason: str, scheme: str, attack: str) -> str:
     """The reason without the names that its line gives, so that equal reasons meet."""
     for label, instead in ((attack, "the attack"), (scheme, "the scheme")):
         reason = re.sub(rf"(^|; ){re.escape(label)}(?= )", rf"\1{instead}", reason)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from benchmark.vocabulary import CLAIM_KINDS
 from leaderboard.analysis.power import Power, power
 from leaderboard.analysis.ranking import CostToBreak, Ranked, Scores, SeedScore, Standing
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines, per_task
+from leaderboard.pages.short_names import attack_names, scheme_names
 from leaderboard.stats.seeds import what_seeds_allow
 from leaderboard.stats.tails import wilson
 
@@ -36,21 +39,21 @@ def _scores(board: Board) -> Section:
     )
     header = ["rank", "scheme", "seeds", "attacks", "mean score", "worst case", "withstood every attack",
               "lowest seen", "useless", "cells left out"]  # fmt: skip
-    parts = []
+    parts, short = [], scheme_names(board).short
     for kind in board.ranked_kinds:
         for committed in (False, True) if kind in CLAIM_KINDS else (False,):
             if ranked := scores.ranking(kind, committed=committed):
-                rows = [_row(one) for one in ranked]
+                rows = [_row(one, short) for one in ranked]
                 title = f"Scores: {kind.capitalize()}{', keys must be committed' if committed else ''}"
-                by_tier = _worst_by_tier(scores, kind, committed)
+                by_tier = _worst_by_tier(scores, short, kind, committed)
                 parts.append(Section(title, "", header, rows, "rlrrrrrrrr", parts=by_tier))
     return Section("Scores over seeds", text, parts=parts)
 
 
-def _row(one: Ranked) -> list[str]:
+def _row(one: Ranked, short: Mapping[str, str]) -> list[str]:
     found = one.standing
     rank = "–" if one.rank is None else f"{one.rank}{'=' if one.tied else ''}"
-    return [rank, found.scheme, str(found.seeds), str(found.attacks), mean_score(found), *_extremes(found),
+    return [rank, short[found.scheme], str(found.seeds), str(found.attacks), mean_score(found), *_extremes(found),
             f"{found.useless}/{found.attacks * found.seeds}", str(found.left_out or "–")]  # fmt: skip
 
 
@@ -83,13 +86,13 @@ def _both(low: float, high: float, form: str) -> str:
     return one if one == other else f"{one}–{other}"
 
 
-def _worst_by_tier(scores: Scores, kind: str, committed: bool) -> list[Section]:
+def _worst_by_tier(scores: Scores, short: Mapping[str, str], kind: str, committed: bool) -> list[Section]:
     """The worst case for thieves of growing means: attacks up to each tier. Empty where one tier says it all."""
     tiers = sorted({row.tier for row in scores.columns(kind) if row.tier is not None})
     if len(tiers) < 2:
         return []
     rows = [
-        [f"up to {TIERS[tier]}", one.scheme, str(one.attacks), *_extremes(one)]
+        [f"up to {TIERS[tier]}", short[one.scheme], str(one.attacks), *_extremes(one)]
         for tier in tiers
         for one in scores.standings(kind, up_to=tier, committed=committed)
     ]
@@ -101,7 +104,11 @@ def _worst_by_tier(scores: Scores, kind: str, committed: bool) -> list[Section]:
 def cost_to_break(board: Board) -> Section:
     """One row per scheme, one column per board: the cheapest attack that broke it, or that none did."""
     scores, kinds = Scores(board), board.ranked_kinds
-    rows = [[row.label, *(_price(scores.cost_to_break(row.label, kind)) for kind in kinds)] for row in board.schemes]
+    schemes, attacks = scheme_names(board).short, attack_names(board).short
+    rows = [
+        [schemes[row.label], *(_price(scores.cost_to_break(row.label, kind), attacks) for kind in kinds)]
+        for row in board.schemes
+    ]
     text = (
         "The cheapest attack that broke the scheme (removed, unprovable, or forged without commitment) in more than "
         "half of its seeds, by counted work over training one host: the worst of all settings, on the seeds that are "
@@ -110,7 +117,7 @@ def cost_to_break(board: Board) -> Section:
     return Section("Cost to break", text, ["scheme", *kinds], rows)
 
 
-def _price(found: CostToBreak | None) -> Inline:
+def _price(found: CostToBreak | None, short: Mapping[str, str]) -> Inline:
     if found is None:
         return "–"
     if found.attack is None:
@@ -120,7 +127,7 @@ def _price(found: CostToBreak | None) -> Inline:
     tier = "" if found.tier is None else f", tier {found.tier}"
     took = "" if found.seconds is None else f", {wording.seconds(found.seconds)}"
     scratch = ["no better than scratch"] if found.no_better else []
-    return lines([found.attack, f"{found.broken}/{found.seeds}, {work}{tier}{took}", *scratch])
+    return lines([short[found.attack], f"{found.broken}/{found.seeds}, {work}{tier}{took}", *scratch])
 
 
 @per_task

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from leaderboard.analysis.sweeps import DATA, THIEFS_CHOICE, Curve, curves
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines, strong
+from leaderboard.pages.short_names import scheme_names
 from leaderboard.stats.utility_test import SCALE
 
 
@@ -27,18 +28,19 @@ def curve_tables(board: Board) -> Section | None:
         f"most {wording.budgets(board.shown)}. He sees neither the evidence nor the test set. Values over the "
         "thief's images have no choice.",
     )
+    short = scheme_names(board).short
     parts = [
-        _curve_table(f"{attack}, over the {field}" if field.startswith(DATA) else attack, field, found)
+        _curve_table(f"{attack}, over the {field}" if field.startswith(DATA) else attack, field, found, short)
         for (attack, field, _), found in groups.items()
     ]
     return Section("Curves", text, parts=parts)
 
 
-def _curve_table(title: str, field: str, found: Sequence[Curve]) -> Section:
+def _curve_table(title: str, field: str, found: Sequence[Curve], short: Mapping[str, str]) -> Section:
     values = sorted({point.value for curve in found for point in curve.points})
     name = next((one for one in DATA if field.startswith(one)), field)
     rows = [[f"{value:g}", *(_at(curve, value) for curve in found)] for value in values]
-    return Section(title, header=[name, *(curve.scheme for curve in found)], rows=rows)
+    return Section(title, header=[name, *(short[curve.scheme] for curve in found)], rows=rows)
 
 
 def _at(curve: Curve, value: float) -> Inline:

@@ -10,7 +10,7 @@ from benchmark.store.run_description import DescribedThief
 from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import matrix_thief
-from leaderboard.pages.page_model import Inline, Section, lines, link, strong
+from leaderboard.pages.page_model import Section
 
 Facts = list[tuple[str, str]]
 
@@ -23,7 +23,7 @@ def scheme_facts(described: Mapping[str, Any]) -> Facts:
         ("leaves the house", described["release"]),
         ("the court sees", described["court"]),
         ("starts from", "a trained net" if described["host"] else "nothing"),
-        ("parameters", _parameters(described["parameters"])),
+        ("parameters", parameters(described["parameters"])),
         ("source", described["paper"]),
         ("expected, and written down before any run", described.get("expected_failure") or ""),
         ("forgery expected, and written down before any run", described.get("expected_forgery") or ""),
@@ -41,7 +41,7 @@ def attack_facts(board: Board, described: Mapping[str, Any]) -> Facts:
         ("the thief needs", "his own data only" if described["target"] == "none" else described["access"]),
         ("the thief knows", ", ".join(_knows(described))),
         ("the thief has", f"{has}; {told}"),
-        ("parameters", "; ".join(filter(None, (_parameters(one["parameters"]) for one in described["stages"])))),
+        ("parameters", "; ".join(filter(None, (parameters(one["parameters"]) for one in described["stages"])))),
         ("source", described["paper"]),
     ]
 
@@ -60,7 +60,7 @@ def _part(thief: DescribedThief) -> str:
     return f"{thief.labelled:,} labelled and {thief.unlabelled:,} unlabelled images of a pool"
 
 
-def _parameters(values: Mapping[str, Any]) -> str:
+def parameters(values: Mapping[str, Any]) -> str:
     """As they are written in a label, those of no text as `none`."""
     return ", ".join(f"{name}={write_value(value) if value != '' else 'none'}" for name, value in values.items())
 
@@ -71,19 +71,7 @@ def _knows(described: Mapping[str, Any]) -> list[str]:
 
 
 def threat_model(board: Board) -> Section:
-    """Every scheme and every attack, those of one kind with their settings together."""
-    shown = ("scheme", "leaves the house", "the court sees", "starts from", "parameters", "source")
-    schemes: list[list[Inline]] = []
-    for row in board.schemes:
-        facts = dict(scheme_facts(row.described))
-        values = (link(facts[name]) if name == "source" else facts[name] or "–" for name in shown)
-        schemes.append([row.label, *values])
-    expected = [
-        f"Expected before any run: {row.label}, {reason}."
-        for row in board.schemes
-        for reason in (row.described.get("expected_failure"), row.described.get("expected_forgery"))
-        if reason
-    ]
+    """What thieves have and courts see on every page; what each scheme and attack adds stands on its own."""
     thieves = {track.task: matrix_thief(board.run.profile, track.task) for track in board.shown}
     first, *others = dict.fromkeys(thieves.values())
     pool = "disjoint from the owner's" if first.pool == "disjoint" else "the owner's own training set"
@@ -91,28 +79,7 @@ def threat_model(board: Board) -> Section:
     text = (
         f"The thief of the matrix has {_part(first)} that is {pool}, and holds a tenth of them back to choose the "
         "strength of an attack by; no attack outside the key-oracle boards is given a key."
-        f"{f' He has {has}.' if has else ''} Marks are judged with the owner's key, committed before the release."
+        f"{f' He has {has}.' if has else ''} Marks are judged with the owner's key, committed before the release. "
+        "What a scheme gives out and what an attack needs stands on its own page."
     )
-    header = ["scheme", "what it is", *shown[1:]]
-    return Section(
-        "Threat model",
-        text,
-        parts=[
-            Section(header=header, rows=schemes),
-            Section(text=lines(expected) if expected else ""),
-            _attacks(board),
-        ],
-    )
-
-
-def _attacks(board: Board) -> Section:
-    groups: dict[tuple[str, ...], list[Inline]] = {}
-    for row in board.attacks:
-        facts = dict(attack_facts(board, row.described))
-        knows = [facts["the thief knows"]] if facts["the thief knows"] else []
-        if row.kind in ORACLE_KINDS:
-            knows.append("the owner's key")
-        what = facts["attack"], facts["kind, family"], ", ".join([facts["the thief needs"], *knows]), facts["source"]
-        groups.setdefault(what, []).append((strong(row.label), f": {facts['parameters'] or 'no parameters'}"))
-    rows = [[lines(labels), *what[:-1], link(what[-1])] for what, labels in groups.items()]
-    return Section(header=["attack", "what it does", "kind, family", "needs", "source"], rows=rows)
+    return Section("Threat model", text)

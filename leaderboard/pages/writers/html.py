@@ -27,7 +27,8 @@ from leaderboard.pages.cell_facts import MEANING, cell_facts
 from leaderboard.pages.page_model import Inline, Span, one_line, piece, spans
 from leaderboard.pages.reproduce_command import reproduce
 from leaderboard.pages.sections import auto, costs, innocents, legend, outside, protocol, results
-from leaderboard.pages.sections.matrix import leading_word, scratch
+from leaderboard.pages.sections.matrix import scratch
+from leaderboard.pages.sections.over_seeds import leading_word
 from leaderboard.pages.sections.threat_model import Facts, attack_facts, scheme_facts
 
 INNOCENT = "innocent models"

@@ -56,6 +56,8 @@ def _marked(span: Span, new_line: str) -> str:
             return f"<{span.address}>"
         case "link":
             return f"[{escape(span.text)}]({span.address})"
+        case "anchor":
+            return f'<a id="{span.address}"></a>'
         case "break":
             return new_line
     return ""
