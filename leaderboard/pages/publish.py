@@ -29,9 +29,11 @@ from leaderboard.pages.board_pages import stale
 from leaderboard.pages.export import keep_earlier, page_makers, records, remove, write_page
 from leaderboard.pages.page_model import Inline, Section, lines, strong
 from leaderboard.pages.studies.calibration_page import calibration_page
+from leaderboard.pages.studies.published_index import INDEX, index_page
 from leaderboard.pages.writers.markdown import table
 
 PUBLISHED = Path(__file__).parents[1] / "published"
+INDEX_FILE = Path(__file__).parents[1] / INDEX
 README_FILE = Path(__file__).parents[2] / "README.md"
 UNPUBLISHED = ("leaderboard.json", "records.jsonl")  # the records once more, in another form
 REPRODUCTION_PAGES = ("reproduction.md", "reproduction.json")
@@ -90,6 +92,16 @@ def published(name: str) -> Board:
     return judge(read_run(PUBLISHED / name))
 
 
+def index() -> str:
+    """`leaderboard/README.md`: every published run on one line."""
+    return index_page({name: published(name) for name in names()})
+
+
+def names() -> list[str]:
+    """The published runs."""
+    return sorted(path.parent.name for path in PUBLISHED.glob("*/run.json.gz"))
+
+
 def write_published(name: str, folder: Path) -> list[Path]:
     """Write the pages of a published run into `folder`: of a reproduction or a calibration, its own page alone.
 
@@ -129,6 +141,7 @@ def publish(results: Path, name: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         publish(Path(sys.argv[1]), sys.argv[2])
-    for folder in sorted(path.parent for path in PUBLISHED.glob("*/run.json.gz")):
-        remake(folder)
+    for name in names():
+        remake(PUBLISHED / name)
+    INDEX_FILE.write_text(index())
     README_FILE.write_text(readme(published("quick"), README_FILE.read_text()))

@@ -35,7 +35,7 @@ def page(board: Board) -> str:
     """The page of a run that reproduces a work."""
     told, found = board.run.described["reproduction"], outcomes(board)
     small, held = told["scale"] == "small", [one for one in found if one.tolerance]
-    text: list[Inline] = [strong(_headline(found)), told["about"], *([_SMALL] if small else []), _seeds(board)]
+    text: list[Inline] = [strong(headline(found)), told["about"], *([_SMALL] if small else []), _seeds(board)]
     sections = [
         Section("", lines(text), ["", "this run"], _conditions(board)),
         _compared(held, small, _legend(found)),
@@ -68,7 +68,7 @@ def _seeds(board: Board) -> str:
     )
 
 
-def _headline(found: Sequence[Outcome]) -> str:
+def headline(found: Sequence[Outcome]) -> str:
     """The counts; a bound that a trial had shown beforehand is counted apart."""
     late = [one for one in found if one.claim.declared]
     said = _counts([one for one in found if one not in late], "claim")
@@ -182,7 +182,7 @@ def _source(one: Outcome) -> list[Inline]:
 def summary(board: Board) -> str:
     """The claims as plain lines for a terminal."""
     found = outcomes(board)
-    lines = [_headline(found)]
+    lines = [headline(found)]
     for one in found:
         why = one.reason or (one.tolerance.text if one.tolerance else "")
         lines.append(f"{one.verdict:<24}{one_line(one.claim.id):<26}{_value(one.value, one):>12}   {one_line(why)}")

@@ -1,0 +1,64 @@
+"""`leaderboard/README.md`: every published run on one line, with one thing that it found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from leaderboard.analysis.error_rates import calibrate
+from leaderboard.analysis.reproduction import is_reproduction, outcomes
+from leaderboard.judge.board import Board
+from leaderboard.pages.studies.calibration_page import headline as error_rates
+from leaderboard.pages.page_model import Inline, Section, Span, lines
+from leaderboard.pages.studies.reproduction_page import headline as reproduced
+from leaderboard.pages.sections.results import headlines
+from leaderboard.pages.writers import markdown
+
+INDEX = "README.md"
+_ABOUT = (
+    "Each of these runs is kept with all its records, and its pages are made from them: "
+    "`python -m leaderboard.pages.publish` writes them, and this page, anew. A board opens with what it found; pages "
+    "beside it hold the matrix, one for each kind of attack, and all that is known of each scheme and each attack."
+)
+_HEADER = ("run", "task (net)", "schemes", "attacks", "seeds", "code", "made on", "one thing that it found")
+
+
+def index_page(boards: Mapping[str, Board]) -> str:
+    """The page, given the published boards by name."""
+    kinds: dict[str, list[list[Inline]]] = {"Boards": [], "Reproductions of works": [], "Error rates": []}
+    for name, board in boards.items():
+        kinds[_kind(board)].append(_row(name, board))
+    text = tuple(Span(piece, "code") if number % 2 else piece for number, piece in enumerate(_ABOUT.split("`")))
+    parts = [Section(title, header=_HEADER, rows=rows, align="llrrrlll") for title, rows in kinds.items() if rows]
+    return markdown.page("Published boards", [Section(text=text), *parts])
+
+
+def _kind(board: Board) -> str:
+    if "calibration" in board.run.described:
+        return "Error rates"
+    return "Reproductions of works" if is_reproduction(board.run) else "Boards"
+
+
+def _row(name: str, board: Board) -> list[Inline]:
+    page = {"Error rates": "calibration.md", "Boards": "leaderboard.md"}.get(_kind(board), "reproduction.md")
+    described = board.run.described
+    families = dict.fromkeys(str(row.described["name"]) for row in board.schemes)
+    settings = len(board.schemes)
+    schemes = f"{len(families)}" + (f" ({settings} settings)" if settings > len(families) else "")
+    return [
+        Span(name, "link", f"published/{name}/{page}"),
+        lines(f"{track.task} ({track.architecture})" for track in board.shown),
+        schemes,
+        str(len(board.attacks) or "–"),
+        str(described["profile"]["seeds"]),
+        str(described["version"]),
+        str(described["created"])[:10],
+        _finding(board),
+    ]
+
+
+def _finding(board: Board) -> Inline:
+    if _kind(board) == "Error rates":
+        return error_rates(calibrate(board.run))
+    if _kind(board) == "Reproductions of works":
+        return reproduced(outcomes(board))
+    return headlines(board)[0][1]
