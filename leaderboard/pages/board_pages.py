@@ -28,7 +28,7 @@ from leaderboard.pages.sections import (
 from leaderboard.pages.sections.by_plugin.attack import attack_sections
 from leaderboard.pages.sections.by_plugin.scheme import scheme_sections
 from leaderboard.pages.sections.threat_model import threat_model
-from leaderboard.pages.short_names import attack_slugs, family_slugs, unique_slugs
+from leaderboard.pages.short_names import names, slugs
 from leaderboard.pages.writers import markdown
 from leaderboard.stats.utility_test import LEAST_GAIN
 
@@ -94,16 +94,17 @@ BESIDE = {
     "legend.md": Beside(
         "Legend",
         "what every verdict, flag and short name means",
-        lambda board: [legend.legend(board), legend.names(board)],
+        lambda board: [legend.legend(board), legend.labels(board)],
     ),
 }  # fmt: skip
 
 
 def pages_beside(board: Board) -> dict[str, Beside]:
     """The pages beside the main one, by their address from its folder."""
+    named = names(board)
     matrices = {
         f"matrix-{slug}.md": Beside(f"Matrix, {kind}", f"every square of the kind {kind}", partial(_of_kind, kind=kind))
-        for kind, slug in unique_slugs(board.kinds).items()
+        for kind, slug in slugs(board.kinds).items()
     }
     fixed = {name: page for name, page in BESIDE.items() if page.wanted(board)}
     schemes = {
@@ -111,13 +112,13 @@ def pages_beside(board: Board) -> dict[str, Beside]:
             name, f"the scheme {name}: settings, costs, and its cells under every attack",
             partial(scheme_sections, family=name),
         )
-        for name, slug in family_slugs(board).items()
+        for name, slug in named.family_pages.items()
     }  # fmt: skip
     attacks = {
         f"attacks/{slug}.md": Beside(
             name, f"the attack {name}: what it needs, costs and did", partial(attack_sections, name=name)
         )
-        for name, slug in attack_slugs(board).items()
+        for name, slug in named.attack_pages.items()
     }
     return matrices | fixed | schemes | attacks
 

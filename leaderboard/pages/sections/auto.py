@@ -9,7 +9,7 @@ from leaderboard.analysis.auto import AutoRow, Gain, Survival, by_family, by_set
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines, per_task, strong
-from leaderboard.pages.short_names import attack_names, scheme_names
+from leaderboard.pages.short_names import names
 
 _TIERS = ("1 %", "5 %", "25 %", "100 %")  # of training one host, as in the boards of attacks
 _HEADER = ["scheme", "settings", "survived", *(f"… up to {share}" for share in _TIERS), "member fixed", "useless",
@@ -52,7 +52,7 @@ def _survival(board: Board) -> Section:
 @per_task
 def settings(board: Board) -> Section:
     """The same, setting by setting."""
-    short = scheme_names(board).short
+    short = names(board).schemes
     rows = [_row(board, replace(row, name=short[row.name]), count(row.survival)) for row in by_setting(board)]
     return Section("Setting by setting", "Of one setting, seeds are independent.", _HEADER, rows, _align())
 
@@ -82,7 +82,7 @@ def _short(found: Survival | None) -> str:
 
 
 def _row(board: Board, row: AutoRow, number: Inline) -> Sequence[Inline]:
-    short = attack_names(board).short
+    short = names(board).attacks
     broke = lines(f"{short[member]} {times}×" for member, times in row.members)
     return [row.name, str(row.settings), number, *map(_short, row.up_to[: len(_TIERS)]), _short(row.fixed),
             str(row.useless or "–"), str(row.left_out or "–"), broke, _number(row.queries), _number(row.labelled),
@@ -94,7 +94,7 @@ def gain(board: Board, one: Gain) -> list[str]:
     broke = f"{one.broke}/{one.met}"
     counts = broke, str(one.alone or "–"), str(one.added or "–")
     families = ", ".join(one.families) or "–"
-    return [attack_names(board).short[one.member], *counts, families, wording.of_a_host(one.relative)]
+    return [names(board).attacks[one.member], *counts, families, wording.of_a_host(one.relative)]
 
 
 def _number(value: float | None) -> str:

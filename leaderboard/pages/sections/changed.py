@@ -11,7 +11,7 @@ from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.rules import CHANGES, RULES, EarlierBoard, EarlierVerdict, short
 from leaderboard.judge.verdicts import acceptance
 from leaderboard.pages.page_model import Inline, Section, lines
-from leaderboard.pages.short_names import attack_names, scheme_names
+from leaderboard.pages.short_names import names
 
 _ALONE = "p_key alone decides"
 _SIDES = "both sides count"
@@ -82,7 +82,7 @@ def _why(board: Board, cell: Cell, then: EarlierVerdict) -> str:
 
 def _named(board: Board, cells: list[Cell]) -> list[str]:
     """Each square once, with its seeds."""
-    schemes, attacks = scheme_names(board).short, attack_names(board).short
+    schemes, attacks = names(board).schemes, names(board).attacks
     seeds = defaultdict(list)
     for cell in cells:
         name = f"{schemes[cell.scheme]} × {attacks.get(cell.attack, cell.attack)}"

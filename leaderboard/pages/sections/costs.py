@@ -6,7 +6,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import Fidelity, work_share
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Section, per_task
-from leaderboard.pages.short_names import attack_names, scheme_names
+from leaderboard.pages.short_names import names
 
 
 @per_task
@@ -14,7 +14,7 @@ def fidelity(board: Board) -> Section:
     """What embedding did to accuracy (or mean PSNR), what it cost, how strong the fresh mark is, and what the control
     `scratch` loses.
     """
-    short = scheme_names(board).short
+    short = names(board).schemes
     rows = [
         [short[row.label] + wording.seed(board, found.replicate), *_embedding(board, found)]
         for row in board.schemes
@@ -64,7 +64,7 @@ def _embedding(board: Board, found: Fidelity) -> list[str]:
 @per_task
 def costs(board: Board) -> Section:
     """Everything an attack used, medians over the schemes."""
-    rows, short = [], attack_names(board).short
+    rows, short = [], names(board).attacks
     for row in board.attacks:
         cost = row.cost
         counted = (cost.steps, cost.samples, cost.labelled, cost.unlabelled, cost.queries) if cost else (0,) * 5

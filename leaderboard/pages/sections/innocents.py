@@ -9,7 +9,7 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.false_positives import FalseAlarms
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines, per_task, strong
-from leaderboard.pages.short_names import attack_names, scheme_names
+from leaderboard.pages.short_names import names
 from leaderboard.stats.tails import bound_of_none
 
 _ALARM = "false-positive"
@@ -37,7 +37,7 @@ def false_alarms(board: Board) -> Section:
     )
     header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others",
               "other owners' models accused"]  # fmt: skip
-    short = scheme_names(board).short
+    short = names(board).schemes
     rows = [[short[row.label], *_counts(row.false_alarms)] for row in board.schemes]
     return Section("False alarms", text, header, rows, "lrrrr")
 
@@ -56,7 +56,7 @@ def _counts(found: FalseAlarms) -> list[str]:
 def near_misses(board: Board) -> Section:
     """The innocent models that came nearest to an accusation, for every scheme."""
     rows: list[list[Inline]] = []
-    schemes, attacks = scheme_names(board).short, attack_names(board).short
+    schemes, attacks = names(board).schemes, names(board).attacks
     for row in board.schemes:
         seen = [cell for cell in board.cells if cell.innocent and cell.scheme == row.label]
         read = [(cell.after, cell) for cell in seen if cell.after is not None and not wording.is_unreadable(cell.after)]
@@ -80,7 +80,7 @@ def near_misses(board: Board) -> Section:
 @per_task
 def innocent_models(board: Board) -> Section:
     """Every verdict on models without a mark, under each scheme's key."""
-    schemes, attacks = scheme_names(board).short, attack_names(board).short
+    schemes, attacks = names(board).schemes, names(board).attacks
     labels = dict.fromkeys(cell.attack for cell in board.cells if cell.innocent and cell.jobs)
     rows = [
         [attacks.get(label, label), *(_square(board.at(one, label, innocent=True)) for one in schemes)]

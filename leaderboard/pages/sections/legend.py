@@ -52,7 +52,7 @@ def legend(board: Board) -> Section:
     return Section("Legend", header=["verdict or flag", "meaning"], rows=coded(words), parts=[grades])
 
 
-def names(board: Board) -> Section:
+def labels(board: Board) -> Section:
     """The label behind every short name."""
     links = Links(board)
     schemes: list[list[Inline]] = [[links.scheme(row.label), Span(row.label, "code")] for row in board.schemes]

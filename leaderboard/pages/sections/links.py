@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 from leaderboard.judge.board import Board
-from leaderboard.pages import short_names
-from leaderboard.pages.page_model import Span
-
-SETTING = "setting-"  # before the slug of a scheme's setting, which an attack may have, too
+from leaderboard.pages.page_model import Span, anchor
+from leaderboard.pages.short_names import names, slugs
 
 
 class Links:
     """The names of a board's schemes and attacks, each a link to its own page."""
 
     def __init__(self, board: Board) -> None:
-        self.schemes, self.attacks = short_names.scheme_names(board), short_names.attack_names(board)
-        families, plugins = short_names.family_slugs(board), short_names.attack_slugs(board)
-        self.family = {row.label: f"schemes/{families[str(row.described['name'])]}.md" for row in board.schemes}
-        self.plugin = {
-            row.label: f"attacks/{plugins[short_names.attack_name(row.described)]}.md" for row in board.attacks
-        }
+        self.names = names(board)
+        self._settings = slugs(self.names.schemes.values())
 
     def scheme(self, label: str) -> Span:
-        """The short name of a scheme at one setting."""
-        return Span(self.schemes.short[label], "link", f"{self.family[label]}#{SETTING}{self.schemes.slugs[label]}")
+        """The short name of a scheme at one setting, which leads to its row among the settings of its family."""
+        short = self.names.schemes[label]
+        return Span(short, "link", f"{self.names.scheme_page(label)}#{self._setting(label)}")
 
     def attack(self, label: str) -> Span | str:
         """The short name of an attack at one setting; innocents are also seen after none, which the run may lack."""
-        if label not in self.plugin:
+        if label not in self.names.attacks:
             return label
-        return Span(self.attacks.short[label], "link", f"{self.plugin[label]}#{self.attacks.slugs[label]}")
+        return Span(
+            self.names.attacks[label], "link", f"{self.names.attack_page(label)}#{self.names.attack_slugs[label]}"
+        )
 
     def cells(self, text: str, scheme: str, attack: str) -> Span:
         """`text`, which leads to the cells of a scheme under an attack, both given by their labels."""
-        return Span(text, "link", f"{self.family[scheme]}#{self.attacks.slugs[attack]}")
+        return Span(text, "link", self.names.scheme_page(scheme, attack))
+
+    def setting(self, label: str) -> Span:
+        """The place of a scheme's setting on the page of its family."""
+        return anchor(self._setting(label))
+
+    def attacked(self, label: str) -> Span:
+        """The place of an attack's setting on its own page, and of its cells on the page of a scheme."""
+        return anchor(self.names.attack_slugs[label])
+
+    def _setting(self, label: str) -> str:
+        return f"setting-{self._settings[self.names.schemes[label]]}"  # an attack may have the same slug

@@ -45,7 +45,7 @@ def matrix(board: Board, kind: str) -> Section:
                 for label in attacks
             ]
             header: list[Inline] = ["attack", *(links.scheme(one) for one in reached)]
-            unreached = [links.schemes.short[one] for one in schemes if one not in reached]
+            unreached = [links.names.schemes[one] for one in schemes if one not in reached]
             text = about(part, kind) + (f" None of these can be run on {', '.join(unreached)}." if unreached else "")
             title = f"{part.track.task}, {part.track.kind}" if len(board.parts) > 1 else ""
             parts.append(Section(title, text, header if reached else (), rows if reached else ()))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.pages.page_model import Section
-from leaderboard.pages.short_names import attack_names, scheme_names
+from leaderboard.pages.short_names import names
 
 
 def has_reasons(board: Board) -> bool:
@@ -24,7 +24,7 @@ def reasons(board: Board) -> Section:
 
     The reasons of claims stand in their own table, those of undecided squares in the matrix.
     """
-    short, attacks = scheme_names(board).short, attack_names(board).short
+    short, attacks = names(board).schemes, names(board).attacks
     squares: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for cell in board.cells:
         if found := _reason(cell):

@@ -10,7 +10,7 @@ from leaderboard.analysis.ranking import CostToBreak, Ranked, Scores, SeedScore,
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines, per_task
-from leaderboard.pages.short_names import attack_names, scheme_names
+from leaderboard.pages.short_names import names
 from leaderboard.stats.seeds import what_seeds_allow
 from leaderboard.stats.tails import wilson
 
@@ -39,7 +39,7 @@ def _scores(board: Board) -> Section:
     )
     header = ["rank", "scheme", "seeds", "attacks", "mean score", "worst case", "withstood every attack",
               "lowest seen", "useless", "cells left out"]  # fmt: skip
-    parts, short = [], scheme_names(board).short
+    parts, short = [], names(board).schemes
     for kind in board.ranked_kinds:
         for committed in (False, True) if kind in CLAIM_KINDS else (False,):
             if ranked := scores.ranking(kind, committed=committed):
@@ -104,7 +104,7 @@ def _worst_by_tier(scores: Scores, short: Mapping[str, str], kind: str, committe
 def cost_to_break(board: Board) -> Section:
     """One row per scheme, one column per board: the cheapest attack that broke it, or that none did."""
     scores, kinds = Scores(board), board.ranked_kinds
-    schemes, attacks = scheme_names(board).short, attack_names(board).short
+    schemes, attacks = names(board).schemes, names(board).attacks
     rows = [
         [schemes[row.label], *(_price(scores.cost_to_break(row.label, kind), attacks) for kind in kinds)]
         for row in board.schemes

@@ -8,7 +8,7 @@ from leaderboard.analysis.sweeps import DATA, THIEFS_CHOICE, Curve, curves
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines, strong
-from leaderboard.pages.short_names import scheme_names
+from leaderboard.pages.short_names import names
 from leaderboard.stats.utility_test import SCALE
 
 
@@ -28,7 +28,7 @@ def curve_tables(board: Board) -> Section | None:
         f"most {wording.budgets(board.shown)}. He sees neither the evidence nor the test set. Values over the "
         "thief's images have no choice.",
     )
-    short = scheme_names(board).short
+    short = names(board).schemes
     parts = [
         _curve_table(f"{attack}, over the {field}" if field.startswith(DATA) else attack, field, found, short)
         for (attack, field, _), found in groups.items()

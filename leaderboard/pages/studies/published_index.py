@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.reproduction import is_reproduction, outcomes
 from leaderboard.judge.board import Board
-from leaderboard.pages.studies.calibration_page import headline as error_rates
 from leaderboard.pages.page_model import Inline, Section, Span, lines
-from leaderboard.pages.studies.reproduction_page import headline as reproduced
 from leaderboard.pages.sections.results import headlines
+from leaderboard.pages.studies.calibration_page import headline as error_rates
+from leaderboard.pages.studies.reproduction_page import headline as reproduced
 from leaderboard.pages.writers import markdown
 
 INDEX = "README.md"

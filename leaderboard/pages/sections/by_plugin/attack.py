@@ -10,7 +10,7 @@ from leaderboard.analysis.auto import gains
 from leaderboard.analysis.sweeps import choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import Tally
-from leaderboard.pages.page_model import Inline, Section, Span, anchor, link
+from leaderboard.pages.page_model import Inline, Section, Span, link
 from leaderboard.pages.sections import auto, costs, matrix, results
 from leaderboard.pages.sections.by_plugin.settings import settings
 from leaderboard.pages.sections.links import Links
@@ -40,9 +40,9 @@ def _about(board: Board, own: Board) -> Iterator[Section]:
         for name in ("kind, family", "the thief needs", "the thief knows", "the thief has", "source")
     ]
     yield Section(text=first["attack"], header=["what", "value"], rows=facts)
-    names = Links(board).attacks
+    links = Links(board)
     yield settings(
-        (anchor(names.slugs[row.label]), names.short[row.label], row.label,
+        (links.attacked(row.label), links.names.attacks[row.label], row.label,
          [stage["parameters"] for stage in row.described["stages"]])
         for row in own.attacks
     )  # fmt: skip
@@ -62,7 +62,7 @@ def _squares(board: Board, own: Board) -> Iterator[Section]:
             on = f", {part.track.task}" if len(own.parts) > 1 else ""
             text = matrix.about(part, part.attacks[0].kind)
             yield Section(
-                f"Against each scheme{on}", text, ["scheme", *(links.attacks.short[one] for one in labels)], rows
+                f"Against each scheme{on}", text, ["scheme", *(links.names.attacks[one] for one in labels)], rows
             )
 
 

@@ -11,10 +11,10 @@ from leaderboard.analysis.sweeps import choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, anchor, lines, link
+from leaderboard.pages.page_model import Inline, Section, lines, link
 from leaderboard.pages.sections import auto, costs, innocents, matrix, over_seeds, results, scores
 from leaderboard.pages.sections.by_plugin.settings import settings
-from leaderboard.pages.sections.links import SETTING, Links
+from leaderboard.pages.sections.links import Links
 from leaderboard.pages.sections.reasons import in_general
 from leaderboard.pages.sections.threat_model import scheme_facts
 
@@ -43,13 +43,13 @@ def _about(board: Board, own: Board) -> Iterator[Section]:
         [name, link(first[name]) if name == "source" else first[name] or "–"] for name in _FACTS
     ]
     yield Section(text=first["scheme"], header=["what", "value"], rows=facts)
-    names = Links(board).schemes
+    links = Links(board)
     found = settings(
-        (anchor(f"{SETTING}{names.slugs[row.label]}"), names.short[row.label], row.label, [row.described["parameters"]])
+        (links.setting(row.label), links.names.schemes[row.label], row.label, [row.described["parameters"]])
         for row in own.schemes
     )
     expected = [
-        f"Expected before any run: {names.short[row.label]}, {reason}."
+        f"Expected before any run: {links.names.schemes[row.label]}, {reason}."
         for row in own.schemes
         for reason in (row.described.get("expected_failure"), row.described.get("expected_forgery"))
         if reason
@@ -76,12 +76,12 @@ def _table(part: Board, links: Links, rows: Sequence[AttackRow], chosen: Collect
     found: list[list[Inline]] = []
     channels: list[Inline] = []
     for row in rows:
-        name: Inline = (anchor(links.attacks.slugs[row.label]), links.attack(row.label))
+        name: Inline = (links.attacked(row.label), links.attack(row.label))
         for scheme in part.schemes:
             if matrix.is_reached(cells := part.at(scheme.label, row.label)):
                 is_choice = (scheme.label, row.label) in chosen
                 seen = over_seeds.claim_row(cells) if claims else over_seeds.mark_row(part, cells, chosen=is_choice)
-                found.append([name, links.schemes.short[scheme.label], *seen])
+                found.append([name, links.names.schemes[scheme.label], *seen])
                 channels.append(over_seeds.channels(cells))
                 name = ""
     header = ["attack", "setting", *over_seeds.header(part, claims)]
@@ -103,10 +103,10 @@ def _not_run(own: Board, links: Links, rows: Sequence[AttackRow], seen: Collecti
     listed: list[list[Inline]] = []
     marked = set(seen)
     for (label, why), schemes in reasons.items():
-        mark = [] if label in marked else [anchor(links.attacks.slugs[label])]
+        mark = [] if label in marked else [links.attacked(label)]
         marked.add(label)
         every = len(schemes) == len(own.schemes)
-        on = "every setting" if every else ", ".join(links.schemes.short[one] for one in schemes)
+        on = "every setting" if every else ", ".join(links.names.schemes[one] for one in schemes)
         listed.append([(*mark, links.attack(label)), on, why])
     if listed:
         yield Section("Can't be run", header=["attack", "on", "why"], rows=listed)
