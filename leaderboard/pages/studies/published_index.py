@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leaderboard.analysis.error_rates import calibrate
+from leaderboard.analysis.overview import overview
 from leaderboard.analysis.reproduction import is_reproduction, outcomes
 from leaderboard.judge.board import Board
+from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, Span, lines
-from leaderboard.pages.sections.results import headlines
 from leaderboard.pages.studies.calibration_page import headline as error_rates
 from leaderboard.pages.studies.reproduction_page import headline as reproduced
 from leaderboard.pages.writers import markdown
@@ -61,4 +62,11 @@ def _finding(board: Board) -> Inline:
         return error_rates(calibrate(board.run))
     if _kind(board) == "Reproductions of works":
         return reproduced(outcomes(board))
-    return headlines(board)[0][1]
+    view = overview(board.parts[0])
+    judged = [row for row in view.rows if view.kinds and row.at(view.kinds[0]).judged]
+    if not judged:
+        return "Nothing was judged."
+    first = view.kinds[0]
+    ends = judged if len(judged) == 1 else (judged[0], judged[-1])
+    said = " and ".join(f"{wording.rejected(row.at(first).tally)} by {row.name}" for row in ends)
+    return f"{first.kind.capitalize()} on {view.track.task} was withstood in {said}."

@@ -96,10 +96,10 @@ def _not_run(own: Board, links: Links, rows: Sequence[AttackRow], seen: Collecti
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for scheme in own.schemes:
-            for cell in own.at(scheme.label, row.label)[:1]:
-                if cell.verdict.word == "not-applicable":
-                    why = in_general(cell.verdict.reason or "", scheme.label, row.label)
-                    reasons.setdefault((row.label, why), []).append(scheme.label)
+            cells = own.at(scheme.label, row.label)
+            if cells and not matrix.is_reached(cells):
+                why = in_general(cells[0].verdict.reason or "", scheme.label, row.label)
+                reasons.setdefault((row.label, why), []).append(scheme.label)
     listed: list[list[Inline]] = []
     marked = set(seen)
     for (label, why), schemes in reasons.items():
