@@ -48,8 +48,8 @@ def test_the_run_judges_every_cell(finished: Path) -> None:
     assert words["scratch(recipe=house)"] == "removed"
     assert words["fresh-key"] == "rejected"
     assert {line["verdict"] for (_, _, innocent), line in found.items() if innocent} == {"not-marked", "not-applicable"}
-    page = (finished / "small" / "leaderboard.md").read_text()
-    assert "prune(amount=0.3)" in page
+    page = (finished / "small" / "matrix-removal.md").read_text()
+    assert "attacks/prune.md" in page
     assert "survived" in page
     assert "0.001" in page
 
@@ -80,7 +80,7 @@ def test_a_twin_is_trained_as_long_as_the_marked_net(finished: Path) -> None:
     assert twin["result"]["cost"]["samples"] == round(made["result"]["cost"]["samples"] / epoch) * epoch
     (host,) = (one for one in found.values() if one["kind"] == "host")
     assert twin["result"]["cost"]["samples"] > host["result"]["cost"]["samples"] == 5 * epoch
-    page = (finished / "small" / "protocol.md").read_text()
+    page = (finished / "small" / "schemes" / "adi.md").read_text()
     correct = twin["result"]["utility"]["correct"]
     assert f"| {100 * correct.count('1') / len(correct):.1f} % |" in page.split("## Fidelity")[1]
 

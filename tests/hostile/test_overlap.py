@@ -16,4 +16,4 @@ def test_key_images_in_the_thiefs_pool_are_counted_and_printed(base: Path, tmp_p
     held = {one["result"]["overlap"]["held"] for one in rose if "overlap" in one["result"]}
     assert len(held) == 1
     assert 30 <= min(held) <= 40
-    assert f"{min(held)} of 40" in (results / "small" / "leaderboard.md").read_text()
+    assert f"{min(held)} of 40" in (results / "small" / "schemes" / "rose.md").read_text()

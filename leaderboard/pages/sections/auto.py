@@ -14,7 +14,7 @@ from leaderboard.pages.short_names import names
 _TIERS = ("1 %", "5 %", "25 %", "100 %")  # of training one host, as in the boards of attacks
 _HEADER = ["scheme", "settings", "survived", *(f"… up to {share}" for share in _TIERS), "member fixed", "useless",
            "left out", "what broke it", "queries", "labels", "of training a host"]  # fmt: skip
-GAIN = ("member", "broke", "alone", "added", "schemes that it broke", "of training a host")
+ADDS = ("member", "broke", "alone", "added", "schemes that it broke", "of training a host")
 _ABOUT = (
     "In how many cases, a scheme's settings times seeds, the mark survived every member of the ensemble: where it "
     "held, and where the thief lost the utility (useless). One member that breaks it is enough, and the thief is "
@@ -65,7 +65,7 @@ def members(board: Board) -> Section:
         "marks still whole when members are taken one by one, the one that adds most first, the cheaper among equals. "
         "A member that adds nothing here may be what breaks the scheme that comes next."
     )
-    return Section("What each member adds", text, GAIN, [gain(board, one) for one in gains(board)], "lrrrlr")
+    return Section("What each member adds", text, ADDS, [gain(board, one) for one in gains(board)], "lrrrlr")
 
 
 def count(found: Survival) -> str:
@@ -90,7 +90,7 @@ def _row(board: Board, row: AutoRow, number: Inline) -> Sequence[Inline]:
 
 
 def gain(board: Board, one: Gain) -> list[str]:
-    """What a member adds, as `GAIN` names the columns."""
+    """What a member adds, as `ADDS` names the columns."""
     broke = f"{one.broke}/{one.met}"
     counts = broke, str(one.alone or "–"), str(one.added or "–")
     families = ", ".join(one.families) or "–"

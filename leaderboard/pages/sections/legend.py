@@ -55,8 +55,8 @@ def legend(board: Board) -> Section:
 def labels(board: Board) -> Section:
     """The label behind every short name."""
     links = Links(board)
-    schemes: list[list[Inline]] = [[links.scheme(row.label), Span(row.label, "code")] for row in board.schemes]
-    attacks: list[list[Inline]] = [[links.attack(row.label), Span(row.label, "code")] for row in board.attacks]
+    schemes: list[list[Inline]] = [[links.scheme(row.label), row.label] for row in board.schemes]
+    attacks: list[list[Inline]] = [[links.attack(row.label), row.label] for row in board.attacks]
     text = (
         "Pages call a setting by the parameters that tell it from the others of this board. matrix.csv, records and "
         "commands use the label; the page of each has every parameter."

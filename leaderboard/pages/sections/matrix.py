@@ -20,11 +20,11 @@ from leaderboard.pages.sections.links import Links
 _REJECTED = ("rejected", "no-court", "not-applicable")  # what a court that asks for commitment nearly always says
 
 
-ABOUT = (
+_ABOUT = (
     "A square gives the verdicts, each with the number of seeds in which it fell, the least and the greatest p-value "
     "of the mark that is left, which leads to all that is known of the square, and the mean change of utility in "
 )
-ABOUT_CLAIMS = (
+_ABOUT_CLAIMS = (
     "A square gives the verdicts of a court that can't see dates, each with the number of seeds in which it fell, and "
     "the least and the greatest p-value of the claims, which leads to all that is known of the square. A court that "
     "asks for keys committed before the release rejects every claim, except where a square says otherwise."
@@ -54,7 +54,7 @@ def matrix(board: Board, kind: str) -> Section:
 
 def about(part: Board, kind: str) -> str:
     """What a square of a board of one task holds, under attacks of this kind."""
-    said = [ABOUT_CLAIMS] if kind in CLAIM_KINDS else [f"{ABOUT}{part.track.unit}.", scratch(part)]
+    said = [_ABOUT_CLAIMS] if kind in CLAIM_KINDS else [f"{_ABOUT}{part.track.unit}.", scratch(part)]
     return " ".join(filter(None, [*said, wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""]))
 
 

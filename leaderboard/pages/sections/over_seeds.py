@@ -23,7 +23,7 @@ ALARMS = (
 SAID_ELSEWHERE = ("forged", "rejected", "undecided")  # words whose reason stands beside them, or in a column
 MARK = ("verdict", "withstood [95 %]", "mark left", "p", "of a host", "notes")
 CLAIM = ("verdict", "with commitment", "evidence for the claim", "p", "gates", "why rejected")
-ABOUT = (
+_ABOUT = (
     "One row is one setting under one attack, its seeds together: matrix.csv has them one by one. Withstood: seeds in "
     "which the thief did not win, with a 95 % interval (Wilson). Mark left: hits out of key items, or the mean score, "
     "the least and the most; p: likewise. Of a host: the thief's median work over that of training one net. "
@@ -34,7 +34,7 @@ def about(board: Board) -> str:
     """What the columns of `mark_row` and `claim_row` hold."""
     several = int(board.run.profile["seeds"]) > 1
     change = "the mean over the seeds, the worst and the best" if several else "with its 90 % interval"
-    return f"{ABOUT}Change: of utility, {change}."
+    return f"{_ABOUT}Change: of utility, {change}."
 
 
 def header(board: Board, claims: bool) -> list[str]:

@@ -67,6 +67,7 @@ def _finding(board: Board) -> Inline:
     if not judged:
         return "Nothing was judged."
     first = view.kinds[0]
-    ends = judged if len(judged) == 1 else (judged[0], judged[-1])
-    said = " and ".join(f"{wording.rejected(row.at(first).tally)} by {row.name}" for row in ends)
-    return f"{first.kind.capitalize()} on {view.track.task} was withstood in {said}."
+    judged.sort(key=lambda row: row.at(first).share, reverse=True)
+    said = [f"{wording.rejected(row.at(first).tally)} cells of {row.name}" for row in (judged[0], judged[-1])]
+    what = f"{first.kind.capitalize()} on {view.track.task} was withstood in {said[0]}"
+    return f"{what}, the most, and in {said[1]}, the least." if len(judged) > 1 else f"{what}."

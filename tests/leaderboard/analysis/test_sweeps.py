@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from markdown_text import page
+from markdown_text import page, pages
 
 from benchmark.errors import BenchError
 from benchmark.store.run_description import DescribedThief
@@ -90,9 +90,10 @@ def test_the_thief_chooses_the_strongest_setting_that_he_can_afford_by_his_own_i
     assert case.board(budget=10).budget == 10
     (wider,) = curves(case.board(budget=10))
     assert wider.choice == 0.5
-    text = page(board)
-    assert text.count("thief's choice") == 2  # in the matrix and in the curve
-    assert next(line for line in text.splitlines() if "thief's choice" in line).startswith("| prune(amount=0.3)")
+    for name in ("matrix-removal.md", "schemes/adi.md"):
+        (line,) = [line for line in pages(board)[name].splitlines() if "thief's choice" in line]
+        assert "[prune amount=0.3]" in line
+    assert "thief's choice" in pages(board)["scores.md"]  # in the curve
 
 
 def test_strength_may_grow_downwards(case: Any) -> None:

@@ -65,7 +65,7 @@ def on_pages(board: Board, found: Mapping[str, str]) -> Cells:
 
 
 def _named(row: list[str]) -> tuple[str, str]:
-    return shown(row[0]), row[1].strip("`")
+    return shown(row[0]), shown(row[1])
 
 
 def _under(text: str, *header: str) -> list[list[str]]:

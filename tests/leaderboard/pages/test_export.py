@@ -89,10 +89,12 @@ def test_pages_are_written_whole(full: Any, tmp_path: Path) -> None:
     board = full.board()
     paths = write_pages(board, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "channels.md", "claims.md", "innocents.md", "leaderboard.html", "leaderboard.json", "leaderboard.md",
-        "leaderboard.tex", "matrix.csv", "protocol.md", "reasons.md", "records.jsonl", "scores.md", "works.bib",
+        "attacks", "claims.md", "innocents.md", "leaderboard.html", "leaderboard.json", "leaderboard.md",
+        "leaderboard.tex", "legend.md", "matrix-ambiguity.md", "matrix-removal.md", "matrix.csv", "protocol.md",
+        "reasons.md", "records.jsonl", "schemes", "scores.md", "works.bib",
     ]  # fmt: skip
-    assert {path.name for path in paths} == {path.name for path in folder.iterdir()}
+    assert sorted(path.name for path in (folder / "schemes").iterdir()) == ["adi.md", "weak.md"]
+    assert {*paths} == {path for path in folder.rglob("*") if path.is_file()}
     assert (folder / "matrix.csv").read_bytes().decode() == matrix_csv(board)
 
 

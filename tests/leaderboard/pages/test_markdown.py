@@ -8,7 +8,7 @@ from html import unescape
 from typing import Any
 
 import pytest
-from markdown_text import page, rows
+from markdown_text import page, pages, rows, shown, tables
 
 from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN, markdown_pages
@@ -18,25 +18,48 @@ from leaderboard.pages.sections.threat_model import attack_facts
 from leaderboard.pages.writers.markdown import escape, inline, table
 
 
-def square(text: str, section: str, attack: str, column: int = 1) -> list[str]:
-    (row,) = [row for row in rows(text, section) if row[0] == attack]
-    return row[column].split("<br>")
+def squares(board: Any, kind: str = "removal") -> dict[str, list[list[str]]]:
+    """The matrix of a kind: by attack, the lines of each scheme's square; under "attack" those of the header."""
+    (table, *_) = tables(pages(board)[f"matrix-{kind}.md"])
+    return {shown(row[0]): [shown(one).split("<br>") for one in row[1:]] for row in table}
+
+
+def cells(board: Any, scheme: str, attack: str) -> dict[str, str]:
+    """The one row of an attack on a scheme's page, by its columns."""
+    found = [table for table in tables(pages(board)[f"schemes/{scheme}.md"]) if table[0][:2] == ["attack", "setting"]]
+    (row,) = [dict(zip(table[0], row, strict=True)) for table in found for row in table if shown(row[0]) == attack]
+    return {shown(name): shown(value) for name, value in row.items()}
 
 
 def test_a_square_says_verdict_evidence_and_change(full: Any) -> None:
-    text = page(full.board())
-    assert rows(text, "### Removal")[0] == ["attack", "adi", "weak"]
-    assert square(text, "### Removal", "survived")[0] == "survived"
-    assert square(text, "### Removal", "survived")[1] == "96/100 10^-90 exact"
-    assert square(text, "### Removal", "utility-lost")[2] == "-20.0"
-    assert square(text, "### Removal", "no-better-than-scratch") == [
-        "**removed\\***", "5/100 p=0.98 exact", "-2.0",
-    ]  # fmt: skip
+    board = full.board()
+    found = {attack: row[0] for attack, row in squares(board).items()}
+    assert squares(board)["attack"] == [["adi"], ["weak"]]
+    assert found["survived"] == ["survived", "10^-90 exact", "0.0"]
+    assert found["utility-lost"][2] == "-20.0"
+    assert found["no-better-than-scratch"] == ["removed*", "p=0.98 exact", "-2.0"]
+    assert found["unreadable"] == ["removed", "why", "0.0"]
+    assert found["undecided (nulls)"][0] == "undecided (nulls)"
+    text = pages(board)["matrix-removal.md"]
+    assert "| **removed\\***<br>[p=0.98 exact](schemes/adi.md#no-better-than-scratch)<br>-2.0 |" in text
     assert "(scratch) reaches 95.0 %. removed\\*: no better than that." in text
-    assert square(text, "### Removal", "unreadable") == ["**removed**", "unreadable: no evidence", "0.0"]
-    assert square(text, "### Removal", "undecided (nulls)")[0] == "undecided (nulls)"
-    assert square(text, "### Ambiguity", "forged")[2:] == ["fidelity 0.0", "rejected with commitment"]
-    assert square(text, "### Ambiguity", "forged", column=2) == ["–"]
+    assert "None of these can be run on weak." in pages(board)["matrix-ambiguity.md"]
+    assert squares(board, "ambiguity")["forged"] == [["forged", "10^-70 exact"]]
+
+
+def test_the_page_of_a_scheme_says_more_of_the_same_cell(full: Any) -> None:
+    board = full.board()
+    survived = cells(board, "adi", "survived")
+    assert (survived["verdict"], survived["withstood [95 %]"], survived["mark left"]) == ("survived", "1/1", "96/100")
+    assert (survived["p"], survived["of a host"]) == ("10^-90 exact", "1.0×")
+    assert survived["change, points"].startswith("0.0 [")
+    assert cells(board, "adi", "unreadable")["notes"] == "its layer 3 has another shape<br>unreadable: no evidence"
+    assert cells(board, "adi", "crashed")["notes"] == "ValueError: wrong shape (prune.py:12)"
+    assert cells(board, "adi", "unprovable")["notes"] == "gate lost: fidelity"
+    assert cells(board, "adi", "forged")["with commitment"] == "rejected"
+    (listed,) = [row for row in rows(pages(board)["schemes/adi.md"], "### Can't be run") if row[1] == "every setting"]
+    assert shown(listed[0]) == "not-applicable"
+    assert listed[2] == "the attack needs a scheme with passports; the scheme has none"
 
 
 def test_fidelity_says_which_unmarked_net_it_is_measured_by(case: Any) -> None:
@@ -95,20 +118,21 @@ def test_every_square_without_an_outcome_has_its_reason(full: Any) -> None:
 
 def test_the_claims_show_both_courts_and_the_gate(full: Any) -> None:
     text = page(full.board())
-    (forged,), (rejected,) = (rows(text, f"### Ambiguity: {attack}")[1:] for attack in ("forged", "rejected"))
-    assert forged[:3] == ["adi", "forged", "rejected"]
-    assert rejected[4].startswith("fidelity: -20.0 \\[")
-    assert rejected[4].endswith("lost")
+    below = [f"### Ambiguity: [{attack}](attacks/{attack}.md#{attack})" for attack in ("forged", "rejected")]
+    (forged,), (rejected,) = (rows(text, title)[1:] for title in below)
+    assert [shown(one) for one in forged[:3]] == ["adi", "forged", "rejected"]
+    assert rejected[5].startswith("fidelity: -20.0 \\[")
+    assert rejected[5].endswith("lost")
 
 
 def test_other_channels_are_printed_and_never_counted(full: Any) -> None:
-    assert rows(page(full.board()), "## Other channels")[1][1] == "60/100 → 60/100"
+    assert cells(full.board(), "adi", "survived")["other channels"] == "carried 60/100 → 60/100"
 
 
 def test_what_was_expected_beforehand_is_said_of_its_row_alone(full: Any) -> None:
     first, *_ = full.run["schemes"]
     first |= {"expected_failure": "luck", "expected_forgery": "claims stand"}
-    said = [line for line in page(full.board()).splitlines() if "Expected before" in line]
+    said = [line for line in pages(full.board())["schemes/adi.md"].splitlines() if "Expected before" in line]
     assert said == [f"Expected before any run: {first['label']}, {why}." for why in ("luck", "claims stand")]
 
 
@@ -124,15 +148,19 @@ def test_seeds_share_a_square_with_an_interval(case: Any) -> None:
     case.run["profile"]["seeds"] = 3
     for replicate, hits in enumerate((96, 96, 5)):
         case.hit(case.scheme("adi", replicate=replicate), "adi", "prune", hits, replicate=replicate)
-    lines = square(page(case.board()), "### Removal", "prune")
-    assert lines[:3] == ["survived 2/3", "**removed 1/3**", "withstood 2/3 \\[0.21, 0.94\\]"]
-    assert " to " in lines[3]
+    ((first, second, p, _),) = squares(case.board())["prune"]
+    assert (first, second) == ("survived 2/3", "removed 1/3")
+    assert p == "10^-90 to p=0.98 exact"
+    row = cells(case.board(), "adi", "prune")
+    assert (row["withstood [95 %]"], row["mark left"], row["p"]) == ("2/3 [0.21, 0.94]", "5–96/100", p)
     assert "(scratch) reaches 95.0 % (median; 95.0 % to 95.0 % over 3 seeds)." in page(case.board())
-    assert "a square counts their verdicts" in page(case.board())
     case.hit(case.scheme("adi", replicate=0), "adi", "flip", 96, wrong=80)
     case.hit(case.scheme("adi", replicate=1), "adi", "flip", 5, wrong=80, replicate=1)
     case.hit(case.scheme("adi", replicate=2), "adi", "flip", 96, replicate=2)
-    assert "withstood 3/3 \\[0.44, 1.00\\], 2 useless" in square(page(case.board()), "### Removal", "flip")
+    row = cells(case.board(), "adi", "flip")
+    assert row["withstood [95 %]"] == "3/3 [0.44, 1.00]"
+    assert row["verdict"] == "survived (useless) 1/3<br>utility-lost 1/3<br>survived 1/3"
+    assert row["change, points"] == "-13.3 (-20.0 to 0.0)"
 
 
 def test_the_scores_say_how_many_cells_were_useless(case: Any) -> None:
@@ -149,7 +177,7 @@ def test_seeds_of_one_p_value_say_it_once(case: Any) -> None:
     case.run["profile"]["seeds"] = 2
     for replicate in range(2):
         case.hit(case.scheme("adi", replicate=replicate), "adi", "prune", 5, replicate=replicate)
-    assert "p=0.98 exact" in square(page(case.board()), "### Removal", "prune")
+    assert squares(case.board())["prune"] == [["removed 2/2", "p=0.98 exact", "0.0"]]
 
 
 def test_what_a_thief_has_is_told_as_his_run_named_it(case: Any) -> None:
@@ -168,9 +196,8 @@ def test_a_run_without_a_record_still_makes_a_page(case: Any) -> None:
     case.attack("prune")
     case.row("adi")
     case.cell("adi", "prune", {"marked": "0" * 64})
-    text = page(case.board())
-    assert square(text, "### Removal", "prune") == ["not-run"]
-    assert "Nothing was judged yet" in text
+    assert squares(case.board())["prune"] == [["not-run", "why"]]
+    assert "Nothing was judged yet" in page(case.board())
 
 
 HOSTILE = "a|b<script>`x`*y*_z_[k](http://evil)\n# big\x1b[31m\u202e&amp;$m$~"
@@ -195,8 +222,7 @@ def test_untrusted_text_is_never_markup(case: Any) -> None:
     assert "*y*" not in without_escapes
     for line in text.splitlines():
         assert line.count("`") % 2 == 0
-    widths = {len(row) for row in rows(text, "### Removal")}
-    assert widths == {2}
+    assert {len({len(row) for row in table}) for table in tables(text)} == {1}
 
 
 def test_escape_leaves_plain_names_alone() -> None:
@@ -237,25 +263,33 @@ def test_tables_have_no_padding() -> None:
 
 
 def test_the_main_page_links_the_pages_beside_it_and_no_other(full: Any, case: Any, tmp_path: Any) -> None:
-    every = markdown_pages(full.board())
-    assert [*every] == [MAIN, *(name for name in BESIDE if name not in ("auto.md", "changed.md"))]
+    every = {*markdown_pages(full.board())}
+    assert {name for name in every if "/" not in name and name not in (MAIN, *BESIDE)} == {
+        "matrix-removal.md", "matrix-ambiguity.md",
+    }  # fmt: skip
+    assert {*BESIDE} - every == {"auto.md", "changed.md"}
+    assert {"schemes/adi.md", "schemes/weak.md", "attacks/undecided-claim.md"} <= every
     case.image_track(attacks=[("augmented", 0.5, 0.1)])
     for name, board in (("full", full.board()), ("small", case.board())):
-        text = {path.name: path.read_text() for path in write_pages(board, tmp_path / name) if path.suffix == ".md"}
-        linked = set(re.findall(r"\]\(([^)#]+)\)", text[MAIN]))
+        folder = tmp_path / name
+        text = {path.relative_to(folder).as_posix(): path.read_text()
+                for path in write_pages(board, folder) if path.suffix == ".md"}  # fmt: skip
+        linked = set(re.findall(r"\]\(([^)#]+\.md)", text[MAIN]))
         assert {MAIN, *linked} == text.keys()
-        assert all(f"]({MAIN})" in one for other, one in text.items() if other != MAIN)
-        for anchor in re.findall(r"\]\(#([^)]+)\)", text[MAIN]):
-            assert f"\n## {anchor.capitalize()}\n" in text[MAIN]
+        assert all(f"]({'../' * ('/' in other)}{MAIN})" in one for other, one in text.items() if other != MAIN)
 
 
 def test_a_page_that_the_board_no_longer_has_is_removed(full: Any, case: Any, tmp_path: Any) -> None:
     write_pages(full.board(), tmp_path)
-    assert (tmp_path / "claims.md").exists()
+    former = [tmp_path / name for name in ("claims.md", "matrix-ambiguity.md", "attacks/forged.md")]
+    assert all(path.exists() for path in former)
+    (tmp_path / "channels.md").write_text("of an older version")
+    (tmp_path / "schemes" / "my notes.md").write_text("not ours")
     full.run["attacks"] = [one for one in full.run["attacks"] if not one["claim"]]
     full.run["cells"] = [one for one in full.run["cells"] if one["attack"] in {a["label"] for a in full.run["attacks"]}]
     write_pages(full.board(), tmp_path)
-    assert not (tmp_path / "claims.md").exists()
+    assert not any(path.exists() for path in (*former, tmp_path / "channels.md"))
+    assert (tmp_path / "schemes" / "my notes.md").read_text() == "not ours"
 
 
 @pytest.mark.parametrize(("log10_p", "said"), [

@@ -17,7 +17,7 @@ from leaderboard.pages.sections.links import Links
 from leaderboard.pages.sections.threat_model import attack_facts
 from leaderboard.pages.short_names import attack_name
 
-ABOUT = f"Counts are of schemes and seeds; utility and cost are medians over the schemes. {results.ABOUT_COUNTS}"
+_ABOUT = f"Counts are of schemes and seeds; utility and cost are medians over the schemes. {results.ABOUT_COUNTS}"
 
 
 def attack_sections(board: Board, name: str) -> list[Section]:
@@ -25,7 +25,7 @@ def attack_sections(board: Board, name: str) -> list[Section]:
     own = board.only(attacks=[row.label for row in board.attacks if attack_name(row.described) == name])
     return [
         *_about(board, own),
-        replace(results.ranked_attacks(own), title="What it did", text=ABOUT),
+        replace(results.ranked_attacks(own), title="What it did", text=_ABOUT),
         *_squares(board, own),
         *_innocents(own),
         costs.costs(own),
@@ -86,7 +86,7 @@ def _in_the_ensemble(board: Board, own: Board) -> Iterator[Section]:
         yield Section(
             "As a member of auto",
             (Span("auto.md", "link", "auto.md"), " says what the columns hold."),
-            auto.GAIN,
+            auto.ADDS,
             rows,
             "lrrrlr",
         )

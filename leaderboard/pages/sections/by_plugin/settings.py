@@ -20,7 +20,7 @@ def settings(those: Iterable[tuple[Span, str, str, Sequence[Mapping[str, Any]]]]
     rows: list[list[Inline]] = [
         [
             (mark, short),
-            Span(label, "code"),
+            label,
             _joined(_without(stage, same) for stage, same in zip(stages, common, strict=True)),
         ]
         for mark, short, label, stages in listed
