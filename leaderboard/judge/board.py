@@ -80,7 +80,10 @@ class Board:
         return next(part for part in self.parts if part.track.task == cell.task)
 
     def only(self, schemes: Collection[str] | None = None, attacks: Collection[str] | None = None) -> Board:
-        """The same board with these schemes and attacks alone, by label; None: with all of them."""
+        """The same board with these schemes and attacks alone, by label; None: with all of them.
+
+        Tracks that none of these attacks serves are left out.
+        """
 
         def wanted(cell: Cell) -> bool:
             return (schemes is None or cell.scheme in schemes) and (attacks is None or cell.attack in attacks)
@@ -91,7 +94,7 @@ class Board:
             beside=[cell for cell in self.beside if wanted(cell)],
             schemes=[row for row in self.schemes if schemes is None or row.label in schemes],
             attacks=[row for row in self.attacks if attacks is None or row.label in attacks],
-            split=[part.only(schemes, attacks) for part in self.split],
+            split=[part for one in self.split if (part := one.only(schemes, attacks)).attacks],
         )
 
     @cached_property

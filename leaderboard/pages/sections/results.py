@@ -10,6 +10,7 @@ from leaderboard.judge.verdicts import NO_COURT, Tally
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Section, per_task
 from leaderboard.pages.sections import auto, legend
+from leaderboard.pages.short_names import names
 from leaderboard.stats.seeds import what_seeds_allow
 
 ABOUT_COUNTS = (
@@ -78,9 +79,9 @@ def ranked_schemes(board: Board) -> Section:
     def shares(row: SchemeRow) -> list[tuple[float, float]]:
         return [*ranked.get(row.label, unranked), *(row.tallies[kind].shares for kind in kinds)]
 
-    rows = []
+    rows, short = [], names(board).schemes
     for row in sorted(board.schemes, key=shares, reverse=True):
-        cells = [row.label]
+        cells = [short[row.label]]
         for kind in kinds:
             if kind in CLAIM_KINDS:
                 cells += [wording.rejected(row.tallies[kind]), wording.rejected(row.committed[kind])]
@@ -112,14 +113,14 @@ def ranked_attacks(board: Board) -> Section:
     twins = ["against unmarked"] if any(row.against_twin is not None for row in board.attacks) else []
     if twins:
         text += " Against unmarked: the change from an unmarked net that was trained as long as the marked one."
-    parts = []
+    parts, short = [], names(board).attacks
     for kind in board.kinds:
         if kind == "control":
             continue
         claims = kind in CLAIM_KINDS
         rows = [
             [
-                row.label,
+                short[row.label],
                 wording.broken(row.tally),
                 wording.broken(row.committed) if claims else str(row.no_better or "–"),
                 *([] if claims else _outcomes(row, board.track.unit, against_twin=bool(twins))),

@@ -179,9 +179,26 @@ def test_every_page_names_the_unit(two: Any) -> None:
     for said in ("### photos, image-to-image", "#### Removal", "change \\[90 %\\], dB", "kept up to, dB", "budget, dB",
                  "29.90 dB", "| photos | image-to-image |"):  # fmt: skip
         assert said in text, said
-    row = next(line for line in text.splitlines() if line.startswith("| augmented"))
-    assert "-0.10 dB" in row
-    assert row.count("|") == 3  # no column of the other track's scheme
+    on_photos = markdown_text.pages(board)["matrix-removal.md"].split("### photos, image-to-image")[1]
+    assert "the mean change of utility in dB." in on_photos
+    (header, first, *_) = next(markdown_text.tables(on_photos))
+    assert (len(header), first[1].split("<br>")[-1]) == (2, "-0.10")  # no column of the other track's scheme
+
+
+def test_a_board_of_one_attack_has_the_tracks_that_it_serves(two: Any) -> None:
+    whole = two.board()
+    alone = whole.only(attacks=["augmented"])
+    assert [part.track.task for part in alone.parts] == ["photos"]
+    assert {cell.attack for cell in alone.cells} == {"augmented"}
+    assert [row.label for row in alone.schemes] == ["adi", "deepmodel"]
+    adi = whole.only(schemes=["adi"])
+    assert ([part.track.task for part in adi.parts], len(adi.attacks)) == (["digits"], len(whole.attacks))
+    assert whole.only().cells == whole.cells
+    assert "image-to-image" not in markdown_text.pages(whole)["attacks/prune.md"]
+
+
+def test_the_other_pages_name_the_unit(two: Any) -> None:
+    board = two.board()
     html = html_page(board)
     assert "Removal, photos" in html
     assert "0.5 dB on photos" in html
