@@ -14,7 +14,8 @@ import pytest
 from markdown_text import lost_links, pages, places, shown, tables
 
 from leaderboard.judge.board import Board
-from leaderboard.pages.export import matrix_csv
+from leaderboard.pages.board_pages import BESIDE, MAIN, markdown_pages
+from leaderboard.pages.export import matrix_csv, write_pages
 from leaderboard.pages.publish import published
 
 LARGEST = 200_000  # bytes: a code host shows no markdown page above some hundred thousand
@@ -137,3 +138,33 @@ def test_links_lead_somewhere_whatever_things_are_called(case: Any, seeds: int) 
     found = pages(board)
     assert lost_links(found) == []
     assert {re.fullmatch(r"(schemes/|attacks/)?[a-z0-9-]+\.md", name) is None for name in found} == {False}
+
+
+def test_the_main_page_links_the_pages_beside_it_and_no_other(full: Any, case: Any, tmp_path: Any) -> None:
+    every = {*markdown_pages(full.board())}
+    assert {name for name in every if "/" not in name and name not in (MAIN, *BESIDE)} == {
+        "matrix-removal.md", "matrix-ambiguity.md",
+    }  # fmt: skip
+    assert {*BESIDE} - every == {"auto.md", "changed.md"}
+    assert {"schemes/adi.md", "schemes/weak.md", "attacks/undecided-claim.md"} <= every
+    case.image_track(attacks=[("augmented", 0.5, 0.1)])
+    for name, board in (("full", full.board()), ("small", case.board())):
+        folder = tmp_path / name
+        text = {path.relative_to(folder).as_posix(): path.read_text()
+                for path in write_pages(board, folder) if path.suffix == ".md"}  # fmt: skip
+        linked = set(re.findall(r"\]\(([^)#]+\.md)", text[MAIN]))
+        assert {MAIN, *linked} == text.keys()
+        assert all(f"]({'../' * ('/' in other)}{MAIN})" in one for other, one in text.items() if other != MAIN)
+
+
+def test_a_page_that_the_board_no_longer_has_is_removed(full: Any, case: Any, tmp_path: Any) -> None:
+    write_pages(full.board(), tmp_path)
+    former = [tmp_path / name for name in ("claims.md", "matrix-ambiguity.md", "attacks/forged.md")]
+    assert all(path.exists() for path in former)
+    (tmp_path / "channels.md").write_text("of an older version")
+    (tmp_path / "schemes" / "my notes.md").write_text("not ours")
+    full.run["attacks"] = [one for one in full.run["attacks"] if not one["claim"]]
+    full.run["cells"] = [one for one in full.run["cells"] if one["attack"] in {a["label"] for a in full.run["attacks"]}]
+    write_pages(full.board(), tmp_path)
+    assert not any(path.exists() for path in (*former, tmp_path / "channels.md"))
+    assert (tmp_path / "schemes" / "my notes.md").read_text() == "not ours"

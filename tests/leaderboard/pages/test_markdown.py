@@ -11,8 +11,6 @@ import pytest
 from markdown_text import page, pages, rows, shown, tables
 
 from leaderboard.pages import wording
-from leaderboard.pages.board_pages import BESIDE, MAIN, markdown_pages
-from leaderboard.pages.export import write_pages
 from leaderboard.pages.page_model import BREAK, Section, Span, link, strong
 from leaderboard.pages.sections.threat_model import attack_facts
 from leaderboard.pages.writers.markdown import escape, inline, table
@@ -260,36 +258,6 @@ def test_marks_are_written_and_what_they_hold_stays_text() -> None:
 def test_tables_have_no_padding() -> None:
     written = table(Section(header=["a", "long"], rows=[["x", "1"], ["yyyy", "22"]], align="lr"))
     assert written == "| a | long |\n| --- | --: |\n| x | 1 |\n| yyyy | 22 |"
-
-
-def test_the_main_page_links_the_pages_beside_it_and_no_other(full: Any, case: Any, tmp_path: Any) -> None:
-    every = {*markdown_pages(full.board())}
-    assert {name for name in every if "/" not in name and name not in (MAIN, *BESIDE)} == {
-        "matrix-removal.md", "matrix-ambiguity.md",
-    }  # fmt: skip
-    assert {*BESIDE} - every == {"auto.md", "changed.md"}
-    assert {"schemes/adi.md", "schemes/weak.md", "attacks/undecided-claim.md"} <= every
-    case.image_track(attacks=[("augmented", 0.5, 0.1)])
-    for name, board in (("full", full.board()), ("small", case.board())):
-        folder = tmp_path / name
-        text = {path.relative_to(folder).as_posix(): path.read_text()
-                for path in write_pages(board, folder) if path.suffix == ".md"}  # fmt: skip
-        linked = set(re.findall(r"\]\(([^)#]+\.md)", text[MAIN]))
-        assert {MAIN, *linked} == text.keys()
-        assert all(f"]({'../' * ('/' in other)}{MAIN})" in one for other, one in text.items() if other != MAIN)
-
-
-def test_a_page_that_the_board_no_longer_has_is_removed(full: Any, case: Any, tmp_path: Any) -> None:
-    write_pages(full.board(), tmp_path)
-    former = [tmp_path / name for name in ("claims.md", "matrix-ambiguity.md", "attacks/forged.md")]
-    assert all(path.exists() for path in former)
-    (tmp_path / "channels.md").write_text("of an older version")
-    (tmp_path / "schemes" / "my notes.md").write_text("not ours")
-    full.run["attacks"] = [one for one in full.run["attacks"] if not one["claim"]]
-    full.run["cells"] = [one for one in full.run["cells"] if one["attack"] in {a["label"] for a in full.run["attacks"]}]
-    write_pages(full.board(), tmp_path)
-    assert not any(path.exists() for path in (*former, tmp_path / "channels.md"))
-    assert (tmp_path / "schemes" / "my notes.md").read_text() == "not ours"
 
 
 @pytest.mark.parametrize(("log10_p", "said"), [
