@@ -16,7 +16,8 @@ from markdown_text import lost_links, pages, places, shown, tables
 from leaderboard.judge.board import Board
 from leaderboard.pages.board_pages import BESIDE, MAIN, markdown_pages
 from leaderboard.pages.export import matrix_csv, write_pages
-from leaderboard.pages.publish import published
+
+from ..conftest import published_board
 
 LARGEST = 200_000  # bytes: a code host shows no markdown page above some hundred thousand
 Cells = Counter[tuple[str, str, bool, str]]  # scheme, attack, whether unmarked, verdict
@@ -24,7 +25,7 @@ Cells = Counter[tuple[str, str, bool, str]]  # scheme, attack, whether unmarked,
 
 @cache
 def quick() -> tuple[Board, Mapping[str, str]]:
-    board = published("quick")
+    board = published_board("quick")
     return board, pages(board)
 
 
