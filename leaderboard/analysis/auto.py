@@ -21,7 +21,7 @@ from leaderboard.judge.summaries import tier, work_share
 from leaderboard.judge.verdicts import BROKEN, NO_BETTER_THAN_SCRATCH, USELESS, WITHSTOOD
 from leaderboard.stats.tails import wilson
 
-_TIERS = range(5)  # of work over training one host, as in `summaries.tier`; with the last, whatever it takes
+COST_TIERS = range(5)  # of work over training one host, as in `summaries.tier`; with the last, whatever it takes
 _NO_OUTCOME = frozenset({"crashed", "timeout", "oom", "not-run"})  # of a member that would have one
 _JUDGED = frozenset({*BROKEN, *WITHSTOOD, "undecided"})
 
@@ -61,7 +61,7 @@ class Meeting:
     cells: Mapping[str, Cell]
     work: Mapping[str, float]
 
-    def outcome(self, up_to: int = _TIERS[-1]) -> str | None:
+    def outcome(self, up_to: int = COST_TIERS[-1]) -> str | None:
         """broken, undecided or withstood, by the members of this cost tier and cheaper ones; None where it is open.
 
         A mark that was never there, and one that held while a member has no outcome, leave it open.
@@ -76,7 +76,7 @@ class Meeting:
         return "undecided" if "undecided" in words else "withstood"
 
     def _tier(self, label: str) -> int:
-        return tier(self.work[label]) if label in self.work else _TIERS[-1]
+        return tier(self.work[label]) if label in self.work else COST_TIERS[-1]
 
     @cached_property
     def broke(self) -> list[str]:
@@ -131,9 +131,13 @@ class AutoRow:
     relative: float | None
 
     @property
-    def order(self) -> tuple[tuple[float, float], ...]:
-        """What schemes are ordered by: survival under all, and among equals under cheaper and cheaper thieves."""
-        return self.survival.share, *(one.share for one in reversed(self.up_to))
+    def order(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """What schemes are ordered by: survival under all, and among equals under cheaper and cheaper thieves.
+
+        Undecided ones are counted as broken; only where that leaves schemes equal, as survived.
+        """
+        shares = [self.survival.share, *(one.share for one in reversed(self.up_to))]
+        return tuple(low for low, _ in shares), tuple(high for _, high in shares)
 
 
 @dataclass(frozen=True)
@@ -157,13 +161,16 @@ def ensemble(board: Board) -> DescribedAuto | None:
     return found if found and {*found.members} <= {one.label for one in board.run.description.attacks} else None
 
 
-def meetings(board: Board) -> list[Meeting]:
-    """Every scheme of a board of one task at every seed; none where the run has no ensemble."""
-    if (auto := ensemble(board)) is None:
-        return []
+def meetings(board: Board, attacks: Sequence[str] | None = None) -> list[Meeting]:
+    """Every scheme of a board of one task at every seed; none where the run has no ensemble.
+
+    attacks: the labels of other attacks that are the members, in place of the run's ensemble.
+    """
+    if attacks is None:
+        attacks = auto.members if (auto := ensemble(board)) else ()
     found: dict[tuple[str, int], dict[str, Cell]] = {}
     for row in board.schemes:
-        for label in auto.members:
+        for label in attacks:
             for cell in board.at(row.label, label):
                 if cell.verdict.word != "not-applicable":
                     found.setdefault((row.label, cell.replicate), {})[label] = cell
@@ -189,9 +196,9 @@ def by_setting(board: Board) -> list[AutoRow]:
     return _rows(board, lambda one: one.scheme)
 
 
-def by_family(board: Board) -> list[AutoRow]:
-    """Its families of schemes, each over all its settings and seeds, best first."""
-    return _rows(board, lambda one: one.family)
+def by_family(board: Board, attacks: Sequence[str] | None = None) -> list[AutoRow]:
+    """Its families of schemes, each over all its settings and seeds, best first; attacks: as in `meetings`."""
+    return _rows(board, lambda one: one.family, attacks)
 
 
 def gains(board: Board) -> list[Gain]:
@@ -219,8 +226,8 @@ def _share(met: Sequence[Meeting], label: str) -> float:
     return median(shares) if shares else inf
 
 
-def _rows(board: Board, name: Callable[[Meeting], str]) -> list[AutoRow]:
-    met = meetings(board)
+def _rows(board: Board, name: Callable[[Meeting], str], attacks: Sequence[str] | None = None) -> list[AutoRow]:
+    met = meetings(board, attacks)
     groups: dict[str, list[Meeting]] = {}
     for one in met:
         groups.setdefault(name(one), []).append(one)
@@ -238,7 +245,7 @@ def _row(name: str, task: str, group: Sequence[Meeting], met: Sequence[Meeting])
         task=task,
         settings=len({one.scheme for one in group}),
         survival=Survival.of(one.outcome() for one in group),
-        up_to=[Survival.of(one.outcome(up_to) for one in group) for up_to in _TIERS],
+        up_to=[Survival.of(one.outcome(up_to) for one in group) for up_to in COST_TIERS],
         fixed=_fixed(group, met),
         useless=sum(one.outcome() == "withstood" and _is_useless(one.cells[label]) for one, label in best),
         left_out=sum(one.outcome() is None for one in group),

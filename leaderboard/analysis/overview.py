@@ -13,8 +13,7 @@ from math import inf
 from statistics import median
 
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
-from leaderboard.analysis.auto import AutoRow
-from leaderboard.analysis.auto import by_family as auto_by_family
+from leaderboard.analysis.auto import AutoRow, by_family, ensemble
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.summaries import SchemeRow, work_share
@@ -104,15 +103,16 @@ class FamilySquare:
 class FamilyRow:
     """A family of schemes: what it is called, its settings on this board, and what holds of it under no attack.
 
-    schemes: the rows of its settings. auto: None where the run has no ensemble. alarms: verdicts on innocent models
-    under its keys. paid: median net loss of utility by embedding (in [0, 1], or in dB), None where it was not measured.
-    embedding: median work of embedding over training one host. squares: by (kind, family of attacks), the family ""
-    for the whole kind; every column of the overview is there.
+    schemes: the rows of its settings. survival: under the run's ensemble `auto`, or where it has none under every
+    attack that could take a mark (`thieves`); None where none of these was run on it. alarms: verdicts on innocent
+    models under its keys. paid: median net loss of utility by embedding (in [0, 1], or in dB), None where it was not
+    measured. embedding: median work of embedding over training one host. squares: by (kind, family of attacks), the
+    family "" for the whole kind; every column of the overview is there.
     """
 
     name: str
     schemes: Sequence[SchemeRow]
-    auto: AutoRow | None
+    survival: AutoRow | None
     alarms: Tally
     paid: float | None
     embedding: float | None
@@ -128,16 +128,17 @@ class FamilyRow:
 
 @dataclass(frozen=True)
 class Overview:
-    """One track: rows in the order of survival under `auto` where it was run, else of the shares withstood.
+    """One track: rows in the order of survival, then of the shares withstood.
 
-    kinds: one column for each kind of attack. families: for each family of attacks within its kind, kind by kind.
-    Controls are in neither.
+    auto: the version of the ensemble that survival is of; None where it is of every attack. kinds: one column for each
+    kind of attack. families: for each family of attacks within its kind, kind by kind. Controls are in neither.
     """
 
     track: Track
     rows: Sequence[FamilyRow]
     kinds: Sequence[AttackGroup]
     families: Sequence[AttackGroup]
+    auto: int | None = None
 
     @cached_property
     def judged(self) -> int:
@@ -161,16 +162,29 @@ def overview(board: Board) -> Overview:
     groups: dict[str, list[SchemeRow]] = {}
     for row in board.schemes:
         groups.setdefault(str(row.described["name"]), []).append(row)
-    auto = {row.name: row for row in auto_by_family(board)}
-    rows = [_family(board, name, group, [*kinds, *families], auto.get(name)) for name, group in groups.items()]
+    auto = ensemble(board)
+    found = {row.name: row for row in by_family(board, thieves(board))}
+    rows = [_family(board, name, group, [*kinds, *families], found.get(name)) for name, group in groups.items()]
     ranked = [one for one in kinds if not one.oracle]
-    unranked = ((-1.0, -1.0),)
 
-    def order(row: FamilyRow) -> list[tuple[float, float]]:
-        first = row.auto.order if row.auto else unranked if auto else ()
-        return [*first, *(row.at(column).share for column in ranked)]
+    def order(row: FamilyRow) -> tuple[object, ...]:
+        known = row.survival is not None and row.survival.survival.seeds > 0
+        first = row.survival.order if row.survival and known else ()
+        return known, first, [row.at(column).share for column in ranked]
 
-    return Overview(board.track, sorted(rows, key=order, reverse=True), kinds, families)
+    ordered = sorted(rows, key=order, reverse=True)
+    return Overview(board.track, ordered, kinds, families, auto.version if auto else None)
+
+
+def thieves(board: Board) -> list[str]:
+    """The attacks that survival is of: the run's ensemble, or where it has none all that take a mark from a model.
+
+    Claims, controls and attacks that were given the owner's key are not among these.
+    """
+    if auto := ensemble(board):
+        return [*auto.members]
+    spared = {*CLAIM_KINDS, *ORACLE_KINDS, "control"}
+    return [row.label for row in board.attacks if row.kind not in spared]
 
 
 def _column(board: Board, kind: str, family: str = "") -> AttackGroup:
@@ -179,7 +193,7 @@ def _column(board: Board, kind: str, family: str = "") -> AttackGroup:
 
 
 def _family(
-    board: Board, name: str, schemes: Sequence[SchemeRow], columns: Sequence[AttackGroup], auto: AutoRow | None
+    board: Board, name: str, schemes: Sequence[SchemeRow], columns: Sequence[AttackGroup], survival: AutoRow | None
 ) -> FamilyRow:
     found = [one for row in schemes for one in row.fidelity]
     losses = [one.drop.delta for one in found if one.drop is not None]
@@ -188,7 +202,7 @@ def _family(
     return FamilyRow(
         name=name,
         schemes=schemes,
-        auto=auto,
+        survival=survival,
         alarms=Tally.of(cell.verdict for cell in board.cells if cell.innocent and cell.scheme in labels),
         paid=median(losses) if losses else None,
         embedding=median(work) if work else None,

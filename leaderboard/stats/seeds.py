@@ -15,6 +15,7 @@ from scipy import special
 from leaderboard.stats.tails import CONFIDENCE
 
 LEAST_FOR_INTERVAL = 3
+MOST_SEEDS = 1000  # that anybody would run to tell two schemes apart
 
 
 def cell_variance(held: float, seeds: int) -> float:
@@ -77,6 +78,29 @@ def difference_p(
     within = math.sqrt(_spread(weights, first_held, m) + _spread(weights, second_held, m))
     t = float(np.mean(gaps)) / max(_sd(gaps) / math.sqrt(m), within)
     return 2.0 * float(special.stdtr(m - 1, -abs(t)))
+
+
+def sign_p(wins: int, losses: int) -> float:
+    """Two-sided exact p of the sign test: of pairs that differ, wins and losses fall out with 1/2 each.
+
+    Seeds are the pairs, and those without a difference are left out; with one case per seed it is McNemar's exact test
+    (Psychometrika 12 (1947) 153). 1 where nothing differs.
+    """
+    n, less = wins + losses, min(wins, losses)
+    return min(1.0, 2.0 * float(special.bdtr(less, n, 0.5))) if n else 1.0
+
+
+def seeds_to_separate(wins: int, losses: int, seeds: int, level: float) -> int | None:
+    """How many seeds `sign_p` would need to reach `level` if further seeds fell out as these; `seeds` at the least.
+
+    None where wins don't outnumber losses, or no more than 1,000 seeds would be enough.
+    """
+    if wins <= losses:
+        return None
+    for m in range(seeds, MOST_SEEDS + 1):
+        if sign_p(wins * m // seeds, -(-losses * m // seeds)) <= level:
+            return m
+    return None
 
 
 def what_seeds_allow(seeds: int) -> str:

@@ -74,9 +74,9 @@ def ranked_schemes(board: Board) -> Section:
     kinds = board.ranked_kinds
 
     ranked = {row.name: row.order for row in by_setting(board)}
-    unranked = ((-1.0, -1.0),) if ranked else ()
+    unranked = ((-1.0,), (-1.0,)) if ranked else ()
 
-    def shares(row: SchemeRow) -> list[tuple[float, float]]:
+    def shares(row: SchemeRow) -> list[tuple[float, ...]]:
         return [*ranked.get(row.label, unranked), *(row.tallies[kind].shares for kind in kinds)]
 
     rows, short = [], names(board).schemes
