@@ -10,7 +10,7 @@ from pathlib import Path
 from leaderboard.analysis.auto import ensemble
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, Span, lines, one_folder_down, strong
+from leaderboard.pages.page_model import Inline, Section, Span, one_folder_down
 from leaderboard.pages.sections import (
     auto,
     changed,
@@ -27,10 +27,17 @@ from leaderboard.pages.sections import (
 )
 from leaderboard.pages.sections.by_plugin.attack import attack_sections
 from leaderboard.pages.sections.by_plugin.scheme import scheme_sections
+from leaderboard.pages.sections.first_page.attacks import attacks
+from leaderboard.pages.sections.first_page.families import families
+from leaderboard.pages.sections.first_page.findings import findings
+from leaderboard.pages.sections.first_page.limits import limits
+from leaderboard.pages.sections.first_page.picture import heat_map
+from leaderboard.pages.sections.first_page.references import joined, listed
+from leaderboard.pages.sections.first_page.situations import situations
+from leaderboard.pages.sections.first_page.what_was_run import what_was_run
 from leaderboard.pages.sections.threat_model import threat_model
 from leaderboard.pages.short_names import names, slugs
 from leaderboard.pages.writers import markdown
-from leaderboard.stats.utility_test import LEAST_GAIN
 
 MAIN = "leaderboard.md"
 _FORMER = ("channels.md",)  # pages that boards had, once
@@ -170,34 +177,35 @@ def _head(path: Path) -> str:
 
 
 def _main(board: Board, beside: Mapping[str, Beside]) -> str:
-    more: list[list[Inline]] = [[Span(name, "link", name), page.about] for name, page in beside.items()]
-    sizes: list[Inline] = [(strong(f"{size}."), f" {numbers}") for size, numbers in results.headlines(board)]
-    theirs = outside.outside(board)
     return markdown.page(
         f"Watermark robustness: {board.run.described['run']}",
         [
-            Section(text=lines([*sizes, how_to_read(board)])),
-            *filter(None, [auto.survival(board)]),
-            Section(header=["page", "what it holds"], rows=more),
-            results.ranked_schemes(board),
-            results.ranked_attacks(board),
-            *([theirs] if theirs else []),
+            Section(text=what_was_run(board)),
+            findings(board),
+            *filter(None, [heat_map(board)]),
+            *families(board),
+            attacks(board),
+            *filter(None, [situations(board), outside.outside(board)]),
+            limits(board),
+            _other_pages(beside),
         ],
     )
 
 
-def how_to_read(board: Board) -> Inline:
-    """What a square says, and how undecided ones are counted."""
-    several = f"{wording.about_seeds(board)} ".lstrip()
-    least = {"points": "does not beat the most frequent class", "dB": f"gains less than {LEAST_GAIN:g} dB"}
-    useless = " or ".join(least[unit] for unit in dict.fromkeys(one.unit for one in board.shown))
-    return (
-        "Every square is one scheme under one attack: the verdict, what is left of the mark (hits out of key items, "
-        f"the p-value, how it is known), and the change of utility in {wording.units(board.shown)}. A mark is "
-        f"present where p <= {wording.probability(board.alpha)}; utility is lost beyond "
-        f"{wording.budgets(board.shown)}, and of a model that {useless}. {several}{results.ABOUT_COUNTS} ",
-        Span("5–6/7", "code"),
-        " reads: 5 of 7, or 6 if the undecided one counts too. The ",
-        Span("legend", "link", "legend.md"),
-        " explains every word.",
-    )
+def _other_pages(beside: Mapping[str, Beside]) -> Section:
+    """The pages beside the first one, those of a kind in one row."""
+    rows: list[list[Inline]] = []
+    for start, about in _SETS:
+        named = [(page.title, name) for name, page in beside.items() if name.startswith(start)]
+        if named:
+            rows.append([joined([listed([Span(title, "link", name) for title, name in named])]), about])
+    single = [name for name in beside if not name.startswith(tuple(start for start, _ in _SETS))]
+    rows += [[Span(name, "link", name), beside[name].about] for name in single]
+    return Section("Other pages", header=["page", "what it holds"], rows=rows)
+
+
+_SETS = (
+    ("matrix-", "every square of one kind of attack: the verdict, the evidence, the change of utility"),
+    ("schemes/", "all of one scheme: settings, costs, and its cells under every attack"),
+    ("attacks/", "all of one attack: what it needs, what it costs, and what it did to every scheme"),
+)

@@ -20,6 +20,7 @@ from leaderboard.pages.bibliography import bibliography
 from leaderboard.pages.board_json import leaderboard_json
 from leaderboard.pages.board_pages import markdown_pages, stale
 from leaderboard.pages.page_model import one_line
+from leaderboard.pages.sections.first_page.picture import HEAT_MAP
 from leaderboard.pages.studies.reproduction_page import page as reproduction_page
 from leaderboard.pages.studies.reproduction_page import reproduction_json
 
@@ -56,12 +57,13 @@ def write_pages(board: Board, folder: Path, *, figures: bool = False) -> list[Pa
 
 def page_makers(board: Board) -> dict[str, Callable[[], str]]:
     """What writes each page, by file name."""
-    from leaderboard.pages.writers import html, latex  # their engines load slowly, and only here
+    from leaderboard.pages.writers import heat_map, html, latex  # their engines load slowly, and only here
 
     reproduction = {"reproduction.md": lambda: reproduction_page(board),
                     "reproduction.json": lambda: reproduction_json(board)}  # fmt: skip
     return {
         **markdown_pages(board),
+        HEAT_MAP: lambda: heat_map.page(board),
         "leaderboard.html": lambda: html.page(board),
         "leaderboard.json": lambda: leaderboard_json(board),
         "leaderboard.tex": lambda: latex.page(board),

@@ -22,11 +22,12 @@ _ADDRESS = re.compile(r"https?://[A-Za-z0-9./_~%?=&#:+-]+")
 class Span:
     """A piece of text with a mark. cite: `text` holds BibTeX keys, for LaTeX alone.
 
-    address: where a link leads, from the folder of the board; of an anchor, which shows nothing, its name.
+    address: where a link leads, or an image lies, from the folder of the board; of an anchor, which shows nothing, its
+    name. Of an image `text` says what it shows.
     """
 
     text: str
-    mark: Literal["strong", "code", "link", "cite", "break", "anchor"]
+    mark: Literal["strong", "code", "link", "cite", "break", "anchor", "image"]
     address: str = ""
 
 

@@ -47,9 +47,10 @@ def shown(cell: str) -> str:
 
 
 def lost_links(found: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The links between pages, as (page, address), that lead to no page or to no place on one."""
+    """The links between pages, as (page, address), that lead to no page or to no place on one; pictures aside."""
     lost = []
-    for name, text in found.items():
+    for name, whole in found.items():
+        text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", whole)
         for address in re.findall(r"(?<!\\)\]\(([^)]+)\)", text):
             if address.startswith(("http://", "https://")):
                 continue

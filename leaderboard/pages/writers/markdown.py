@@ -54,6 +54,8 @@ def _marked(span: Span, new_line: str) -> str:
             return f"`{one_line(span.text).replace('`', ' ')}`"
         case "link" if span.text == span.address and "://" in span.address:
             return f"<{span.address}>"
+        case "image":
+            return f"![{escape(span.text)}]({span.address})"
         case "link":
             return f"[{escape(span.text)}]({span.address})"
         case "anchor":

@@ -172,7 +172,7 @@ def test_every_page_shows_the_number(made: Made) -> None:
     whole = {"cut": does(), "tune": does(), "copy": does()}
     board = made(adi=[whole, whole | {"tune": does(GONE)}])
     pages = {name: page() for name, page in markdown_pages(board).items()}
-    assert "| adi | 1 | **1/2 \\[" in pages["leaderboard.md"]
+    assert "| 1 | [adi](schemes/adi.md) | **1/2 \\[" in pages["leaderboard.md"]
     assert "| [adi](schemes/adi.md#setting-adi) | survived 1/2<br>**removed 1/2** |" in pages["auto.md"]
     assert "](auto.md)" in pages["leaderboard.md"]
     assert "What each member adds" in pages["auto.md"]

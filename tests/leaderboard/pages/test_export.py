@@ -89,7 +89,8 @@ def test_pages_are_written_whole(full: Any, tmp_path: Path) -> None:
     board = full.board()
     paths = write_pages(board, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "attacks", "claims.md", "innocents.md", "leaderboard.html", "leaderboard.json", "leaderboard.md",
+        "attacks", "claims.md", "heat-map.svg", "innocents.md", "leaderboard.html", "leaderboard.json",
+        "leaderboard.md",
         "leaderboard.tex", "legend.md", "matrix-ambiguity.md", "matrix-removal.md", "matrix.csv", "protocol.md",
         "reasons.md", "records.jsonl", "schemes", "scores.md", "works.bib",
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from markdown_text import page, pages, rows, shown, tables
 
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import BREAK, Section, Span, link, strong
+from leaderboard.pages.sections.results import headlines
 from leaderboard.pages.sections.threat_model import attack_facts
 from leaderboard.pages.writers.markdown import escape, inline, table
 
@@ -70,12 +71,12 @@ def test_fidelity_says_which_unmarked_net_it_is_measured_by(case: Any) -> None:
         one["jobs"]["twin"] = twin
     (_, row) = rows(page(case.board()), "## Fidelity and embedding cost")
     assert row[1:5] == ["99.0 %", "100.0 %", "+1.0 \\[+0.3, +2.2\\]", "-4.0 \\[-5.9, -2.7\\], unclear"]
-    ranked = page(case.board()).split("## Attacks in this run")[1]
+    ranked = page(case.board()).split("## Its attacks, the worst first")[1]
     assert [line[6] for line in rows(ranked, "### Removal")] == ["against unmarked", "-2.0"]
 
 
 def test_the_headline_gives_each_board_its_own_numbers(full: Any) -> None:
-    headline = page(full.board()).split("\n\n")[1]
+    headline = " ".join(numbers for _, numbers in headlines(full.board()))
     assert "Removal: 1 held, 2 useless, 4 broken of 11 marks (4 undecided)" in headline
     assert "ambiguity: 1 of 3 claims forged (1 undecided), 0 forged where keys must be committed" in headline
     assert "1 of 2 verdicts on innocent models accuse them" in headline
@@ -91,7 +92,7 @@ def test_one_seed_gives_counts_and_no_ranks(full: Any) -> None:
 
 
 def test_attacks_are_ordered_by_what_they_broke(full: Any) -> None:
-    header, *attacks = rows(page(full.board()), "## Attacks in this run", "### Removal")
+    header, *attacks = rows(page(full.board()), "## Its attacks, the worst first", "### Removal")
     labels = [row[0] for row in attacks]
     assert set(labels[:4]) == {"removed", "unprovable", "no-better-than-scratch", "unreadable"}
     assert all(label.startswith("undecided") for label in labels[4:8])

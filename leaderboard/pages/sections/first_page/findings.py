@@ -1,0 +1,172 @@
+"""The findings of a board in words: what each rule found, with links to the cells behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from leaderboard.analysis.auto import ensemble
+from leaderboard.analysis.findings import RuleFinding
+from leaderboard.analysis.findings import findings as found_by_rules
+from leaderboard.judge.board import Board
+from leaderboard.judge.verdicts import NO_COURT
+from leaderboard.pages import wording
+from leaderboard.pages.page_model import Inline, Section, Span, lines, spans, strong
+from leaderboard.pages.sections.auto import count
+from leaderboard.pages.sections.first_page.references import References, joined, listed
+
+_MOST_CELLS = 4  # that a finding links to, the most harmful first
+
+
+def findings(board: Board) -> Section:
+    """One row for each rule that applies; several tracks in one row."""
+    to = References(board)
+    rows: list[list[Inline]] = []
+    for number, those in enumerate(found_by_rules(board), 1):
+        title, say = QUESTIONS[those[0].rule]
+        said = []
+        for one in those:
+            part = next(part for part in board.parts if part.track.task == one.task)
+            on = f"On {one.task} " if len(board.parts) > 1 else ""
+            said.append(_capital(joined([on, *say(part, one, to), *_cells(one, to)])))
+        rows.append([str(number), strong(title), lines(said)])
+    if not rows:
+        return Section("Findings", "Nothing was judged yet.")
+    return Section("Findings", _ABOUT, ["", "question", "what the records say"], rows, "r")
+
+
+_ABOUT: Inline = (
+    "Made from the records by rules fixed beforehand (",
+    Span("docs/statistics.md", "code"),
+    "). A mark counts as broken where the owner can no longer prove it, in a model of as much use as before; a case is "
+    "one setting of a scheme at one seed. Training: the work of training one net of the task.",
+)
+
+
+def _cells(one: RuleFinding, to: References) -> list[Inline]:
+    if not one.cells:
+        return []
+    shown: list[Inline] = [
+        to.cell(scheme, attack, f"{to.names.schemes[scheme]} × {to.names.attacks[attack]}")
+        for scheme, attack in one.cells[:_MOST_CELLS]
+    ]
+    return [" See ", listed(shown), "."]
+
+
+def _capital(text: Inline) -> Inline:
+    """The same with a large first letter, where it begins with plain words."""
+    first, *rest = spans(text)
+    return (first[:1].upper() + first[1:], *rest) if isinstance(first, str) else text
+
+
+def _survivors(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+    thieves = "auto" if ensemble(board) else "every attack that was run"
+    best, over = one.survival, one.over
+    if best is None or over is None:
+        return []
+    if not over.high:
+        first: list[Inline] = [f"none of {over.seeds} marks survived {thieves}; "]
+    else:
+        first = [f"{_range(over.low, over.high)} of {over.seeds} marks survived {thieves}; "]
+    verb = "keeps" if len(one.families) == 1 else "keep"
+    best_said: list[Inline] = [to.families(one.families), f" {verb} most, {count(best)}"]
+    if not best.high:
+        best_said = [to.families(one.families), " cost" + "s" * (len(one.families) == 1), " the thief most"]
+    broke: list[Inline] = []
+    if one.attack:
+        work = f", at {wording.of_a_host(one.relative)} of a training" if one.relative is not None else ""
+        broke = [", and what broke it most often is ", to.attack(one.attack), work]
+    return [*first, *best_said, *broke, "."]
+
+
+def _worst_kind(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+    work = f", at {wording.of_a_host(one.relative)} of the work of training a net" if one.relative is not None else ""
+    star = ""
+    if one.no_better:
+        star = (
+            f" In {one.no_better} of these, training anew on his own images would have given the thief as good a net."
+        )
+    named: list[Inline] = [", most of all by ", to.attack(one.attack), work] if one.attack else []
+    return [
+        f"{one.kind} broke {one.tally.broken} of {one.tally.judged} marks{_open(one)}, of ", to.families(one.families),
+        *named, f".{star}",
+    ]  # fmt: skip
+
+
+def _cheapest(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+    work = "work not counted" if one.relative is None else f"{wording.of_a_host(one.relative)} of a training"
+    loss = (
+        ""
+        if one.loss is None
+        else f", change of utility {wording.change(one.loss, board.track.unit)} {board.track.unit}"
+    )
+    return [
+        to.attack(one.attack), " broke ", to.families(one.families),
+        f" in {one.tally.broken} of {one.tally.judged} cases for {work}{loss}.",
+    ]  # fmt: skip
+
+
+def _unbroken(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+    useless = f", {one.tally.useless} of them in a model that lost its use" if one.tally.useless else ""
+    tries = f"{one.tally.withstood} of {one.tally.judged} tries"
+    return [to.families(one.families), f" withstood {one.kind} in {tries}{useless}."]
+
+
+def _forgeries(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+    against: list[Inline] = [" (against ", to.families(one.families), ")"] if one.families else []
+    empty = (
+        f" {one.tally.count(NO_COURT)} more came before a court that no key could convince."
+        if one.tally.count(NO_COURT)
+        else ""
+    )
+    if not one.tally.judged:
+        return [f"no claim could be judged.{empty}"]
+    return [
+        f"a court that sees no dates believed {one.tally.broken} of {one.tally.judged} thieves' claims{_open(one)}",
+        *against, f"; one that asks for keys committed before the release, {one.committed.broken}.{empty}",
+    ]  # fmt: skip
+
+
+def _false_alarms(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+    accused, of = one.tally.count("false-positive"), one.tally.count("not-marked", "false-positive")
+    by: list[Inline] = [" (by ", to.families(one.families), ")"] if one.families else []
+    possible = f" With {one.models} independent models a scheme, a rate up to {100 * one.bound:.0f} % stays possible."
+    return [f"{accused} of {of} verdicts on innocent models accuse them", *by, "." + (possible if one.models else "")]
+
+
+def _price(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+    work = "" if one.relative is None else f" and {wording.of_a_host(one.relative)} of a training"
+    loss = wording.change(one.loss or 0.0, board.track.unit)
+    return [to.families(one.families), f" costs the owner most: {loss} {board.track.unit} of utility{work}."]
+
+
+def _never_there(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+    return [
+        "marks of ", to.families(one.families),
+        f" could not be proved before any attack; {one.tally.count('embed-failed')} cells are left out for it.",
+    ]  # fmt: skip
+
+
+def _undecided(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+    return [f"{one.tally.undecided} of {one.tally.judged} outcomes are neither shown nor ruled out."]
+
+
+def _open(one: RuleFinding) -> str:
+    return f" ({one.tally.undecided} undecided)" if one.tally.undecided else ""
+
+
+def _range(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
+
+
+RuleWords = Callable[[Board, RuleFinding, References], Sequence[Inline]]
+QUESTIONS: dict[str, tuple[str, RuleWords]] = {
+    "survivors": ("What survives?", _survivors),
+    "worst kind": ("Which thief does most harm?", _worst_kind),
+    "cheapest break": ("What is the cheapest break?", _cheapest),
+    "unbroken": ("What holds?", _unbroken),
+    "forgeries": ("Can a thief claim the model?", _forgeries),
+    "false alarms": ("Are innocents accused?", _false_alarms),
+    "price": ("What does a mark cost?", _price),
+    "never there": ("Which marks never took?", _never_there),
+    "undecided": ("What is open?", _undecided),
+}
