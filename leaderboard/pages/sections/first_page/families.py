@@ -54,16 +54,23 @@ def _about(view: Overview) -> Inline:
         what = "every attack of this run that could take a mark, since it has no full ensemble"
     else:
         what = f"auto (version {view.auto}), a fixed ensemble of thieves"
-    return (
+    survived = (
         f"Survived: cases (a setting of the scheme at one seed) whose mark withstood {what}; in brackets a 95 % "
-        "interval (Wilson). One thief who breaks it is enough. Group 1 holds the best scheme and all that are not "
-        "shown worse than it: by an exact sign test over seeds, adjusted for all pairs (Holm, 5 %), where among equal "
-        "survivors those count for more who withstand dearer thieves. Seeds needed: how many would show it worse, if "
-        "more fell out as these. Worst attack: the one that broke most, and its work over training one net. Forged: "
-        "thieves' claims believed by a court that sees no dates, and by one that asks for commitment. False alarms: "
-        "verdicts that accuse innocent models. Paid: the change of utility by embedding; its work over training one "
-        "net."
+        "interval (Wilson). One thief who breaks it is enough. Two numbers: undecided cases counted as broken, and as "
+        "survived."
     )
+    groups = (
+        "Group 1 holds the best scheme and all that are not shown worse than it, by an exact sign test over seeds, "
+        "adjusted for all pairs (Holm, 5 %); where as many cases survive, the scheme does better whose marks withstand "
+        "dearer thieves. Seeds needed: with how many it would be shown worse, if more fell out as these; a dash: no "
+        "number would."
+    )
+    others = (
+        "Worst attack: the one that broke most, and its work over training one net. Forged: thieves' claims believed "
+        "by a court that sees no dates, and by one that asks for commitment. False alarms: verdicts that accuse "
+        "innocent models. Paid: the change of utility by embedding, and its work over training one net."
+    )
+    return lines([survived, *([groups] if len(view.rows) > 1 else []), others])
 
 
 def _header(view: Overview, unit: str) -> list[str]:
@@ -86,13 +93,14 @@ def _row(row: FamilyRow, view: Overview, place: Placed | None, to: References) -
         default=None,
     )
     claims = [row.at(one) for one in view.kinds if one.claim and not one.oracle]
+    tried = any(row.at(one).judged for one in view.kinds if not (one.claim or one.oracle))
     alarms = row.alarms.count("false-positive"), row.alarms.count("not-marked", "false-positive")
     n = len(row.labels)
     return [
         str(place.group) if place else "–",
         (to.family(row.name), f", {n} settings" if n > 1 else ""),
         strong(count(row.survival.survival)) if row.survival else "–",
-        (to.cell(worst.scheme, worst.attack), f" {wording.broken(worst.tally)}") if worst else "none",
+        (to.cell(worst.scheme, worst.attack), f" {wording.broken(worst.tally)}") if worst else "none" if tried else "–",
         wording.of_a_host(worst.relative) if worst else "–",
         _forged(claims),
         f"{alarms[0]}/{alarms[1]}" if alarms[1] else "–",

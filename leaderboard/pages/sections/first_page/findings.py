@@ -35,7 +35,7 @@ def findings(board: Board) -> Section:
 
 
 _ABOUT: Inline = (
-    "Made from the records by rules fixed beforehand (",
+    "Made from the records by the same rules for every board (",
     Span("docs/statistics.md", "code"),
     "). A mark counts as broken where the owner can no longer prove it, in a model of as much use as before; a case is "
     "one setting of a scheme at one seed. Training: the work of training one net of the task.",
@@ -64,18 +64,20 @@ def _survivors(board: Board, one: RuleFinding, to: References) -> list[Inline]:
     if best is None or over is None:
         return []
     if not over.high:
-        first: list[Inline] = [f"none of {over.seeds} marks survived {thieves}; "]
+        first: list[Inline] = [f"none of {over.seeds} marks survived {thieves}"]
     else:
-        first = [f"{_range(over.low, over.high)} of {over.seeds} marks survived {thieves}; "]
-    verb = "keeps" if len(one.families) == 1 else "keep"
-    best_said: list[Inline] = [to.families(one.families), f" {verb} most, {count(best)}"]
-    if not best.high:
-        best_said = [to.families(one.families), " cost" + "s" * (len(one.families) == 1), " the thief most"]
-    broke: list[Inline] = []
+        first = [f"{_range(over.low, over.high)} of {over.seeds} marks survived {thieves}"]
+    several = len({str(row.described["name"]) for row in board.schemes}) > 1
+    one_best = len(one.families) == 1
+    said: list[Inline] = []
+    if several and best.high:
+        said = [to.families(one.families), f" {'keeps' if one_best else 'keep'} most, {count(best)}"]
+    elif several:
+        said = [to.families(one.families), f" {'costs' if one_best else 'cost'} the thief most"]
     if one.attack:
         work = f", at {wording.of_a_host(one.relative)} of a training" if one.relative is not None else ""
-        broke = [", and what broke it most often is ", to.attack(one.attack), work]
-    return [*first, *best_said, *broke, "."]
+        said += [", and " if said else "", "what broke it most often is ", to.attack(one.attack), work]
+    return [*first, *(["; ", *said] if said else []), "."]
 
 
 def _worst_kind(board: Board, one: RuleFinding, to: References) -> list[Inline]:
@@ -129,7 +131,8 @@ def _forgeries(board: Board, one: RuleFinding, to: References) -> list[Inline]:
 def _false_alarms(board: Board, one: RuleFinding, to: References) -> list[Inline]:
     accused, of = one.tally.count("false-positive"), one.tally.count("not-marked", "false-positive")
     by: list[Inline] = [" (by ", to.families(one.families), ")"] if one.families else []
-    possible = f" With {one.models} independent models a scheme, a rate up to {100 * one.bound:.0f} % stays possible."
+    models = f"{one.models} independent model{'s' * (one.models != 1)}"
+    possible = f" With {models} a scheme, a rate up to {100 * one.bound:.0f} % stays possible."
     return [f"{accused} of {of} verdicts on innocent models accuse them", *by, "." + (possible if one.models else "")]
 
 

@@ -33,16 +33,17 @@ def _limits(board: Board) -> Iterator[Inline]:
             )
         on, track = (f"On {part.track.task}: t" if len(board.parts) > 1 else "T"), part.track
         has = f"{on}he thief has {images(matrix_thief(board.run.profile, track.task))}"
-        broken = [cell for cell in part.owners() if cell.verdict.word in BROKEN and not cell.claim]
+        attacked = [cell for cell in part.owners() if cell.kind != "control"]
+        broken = [cell for cell in attacked if cell.verdict.word in BROKEN and not cell.claim]
         starred = sum(NO_BETTER_THAN_SCRATCH in cell.verdict.flags for cell in broken)
         if part.scratch:
             has += f", from which training anew (scratch) reaches {wording.score(median(part.scratch), track.unit)}"
         if broken:
             has += f"; {starred} of {len(broken)} broken marks are in models no better than that"
         yield f"{has}. Nets: {track.architecture}; nothing here is shown of larger ones."
-        tally = Tally.of(cell.verdict for cell in part.owners())
+        tally = Tally.of(cell.verdict for cell in attacked)
         out = tally.left_out - tally.count("not-applicable")
-        if tally.judged:
+        if tally.judged and (tally.undecided or out):
             yield (
                 f"{wording.percent(tally.undecided / tally.judged)} of the "
                 f"outcomes{f' on {track.task}' if len(board.parts) > 1 else ''} are undecided, and {out} cells have "

@@ -22,15 +22,16 @@ def what_was_run(board: Board) -> Inline:
 
 def _track(board: Board) -> str:
     families = len({str(row.described["name"]) for row in board.schemes})
-    judged = Tally.of(cell.verdict for cell in board.owners()).judged
+    judged = Tally.of(cell.verdict for cell in board.owners() if cell.kind != "control").judged
     innocent = Tally.of(cell.verdict for cell in board.cells if cell.innocent).count("not-marked", "false-positive")
     attacks = sum(row.kind != "control" for row in board.attacks)
+    settings = "" if len(board.schemes) == families else f" at {_number(len(board.schemes), 'setting')}"
     return (
-        f"{_number(families, 'scheme')} at {_number(len(board.schemes), 'setting')} against "
-        f"{_number(attacks, 'attack setting')} on {board.track.task} ({board.track.architecture}): {judged:,} marks "
-        f"and claims and {innocent:,} innocent models judged"
+        f"{_number(families, 'scheme')}{settings} against {_number(attacks, 'attack setting')} on {board.track.task} "
+        f"({board.track.architecture}): {_number(judged, 'outcome')} of marks and claims, and "
+        f"{_number(innocent, 'verdict')} on innocent models"
     )
 
 
 def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count != 1 else ''}"
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
