@@ -10,7 +10,7 @@ from pathlib import Path
 from leaderboard.analysis.auto import ensemble
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, Span, one_folder_down
+from leaderboard.pages.page_model import Inline, Section, Span, moved
 from leaderboard.pages.sections import (
     auto,
     changed,
@@ -152,7 +152,7 @@ def _beside(board: Board, name: str, page: Beside) -> str:
                          " explains words and names."))  # fmt: skip
     sections = [back, *filter(None, page.sections(board))]
     if "/" in name:
-        sections = [one_folder_down(section) for section in sections]
+        sections = [moved(section, "../") for section in sections]
     return markdown.page(f"{page.title}: {board.run.described['run']}", sections)
 
 

@@ -69,26 +69,31 @@ def spans(text: Inline) -> tuple[str | Span, ...]:
     return text if isinstance(text, tuple) else (text,)
 
 
-def one_folder_down(section: Section) -> Section:
-    """The same for a page in a folder beside the board's: its links lead one folder up first."""
+def moved(section: Section, before: str) -> Section:
+    """The same for a page in another folder than the board's: `before` stands before its links, such as `../`."""
 
-    def lower(text: Inline) -> Inline:
-        found = tuple(
-            replace(one, address=f"../{one.address}")
-            if isinstance(one, Span) and one.mark == "link" and not re.match("#|https?://", one.address)
-            else one
-            for one in spans(text)
-        )
-        return found[0] if len(found) == 1 else found
+    def led(text: Inline) -> Inline:
+        return links_moved(text, before)
 
     return replace(
         section,
-        title=lower(section.title),
-        text=lower(section.text),
-        header=[lower(one) for one in section.header],
-        rows=[[lower(one) for one in row] for row in section.rows],
-        parts=[one_folder_down(part) for part in section.parts],
+        title=led(section.title),
+        text=led(section.text),
+        header=[led(one) for one in section.header],
+        rows=[[led(one) for one in row] for row in section.rows],
+        parts=[moved(part, before) for part in section.parts],
     )
+
+
+def links_moved(text: Inline, before: str) -> Inline:
+    """A text whose links lead elsewhere from another folder; those within a page and to other hosts stay."""
+    found = tuple(
+        replace(one, address=f"{before}{one.address}")
+        if isinstance(one, Span) and one.mark == "link" and not re.match("#|https?://", one.address)
+        else one
+        for one in spans(text)
+    )
+    return found[0] if len(found) == 1 else found
 
 
 def lines(those: Iterable[Inline]) -> Inline:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 
 from leaderboard.analysis.error_rates import calibrate
-from leaderboard.analysis.overview import overview
 from leaderboard.analysis.reproduction import is_reproduction, outcomes
 from leaderboard.judge.board import Board
-from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, Span, lines
+from leaderboard.pages.page_model import BREAK, Inline, Section, Span, lines, links_moved, spans
+from leaderboard.pages.sections.first_page.findings import findings
 from leaderboard.pages.studies.calibration_page import headline as error_rates
 from leaderboard.pages.studies.reproduction_page import headline as reproduced
 from leaderboard.pages.writers import markdown
@@ -53,21 +53,17 @@ def _row(name: str, board: Board) -> list[Inline]:
         str(described["profile"]["seeds"]),
         str(described["version"]),
         str(described["created"])[:10],
-        _finding(board),
+        _finding(name, board),
     ]
 
 
-def _finding(board: Board) -> Inline:
+def _finding(name: str, board: Board) -> Inline:
     if _kind(board) == "Error rates":
         return error_rates(calibrate(board.run))
     if _kind(board) == "Reproductions of works":
         return reproduced(outcomes(board))
-    view = overview(board.parts[0])
-    judged = [row for row in view.rows if view.kinds and row.at(view.kinds[0]).judged]
-    if not judged:
-        return "Nothing was judged."
-    first = view.kinds[0]
-    judged.sort(key=lambda row: row.at(first).share, reverse=True)
-    said = [f"{wording.rejected(row.at(first).tally)} cells of {row.name}" for row in (judged[0], judged[-1])]
-    what = f"{first.kind.capitalize()} on {view.track.task} was withstood in {said[0]}"
-    return f"{what}, the most, and in {said[1]}, the least." if len(judged) > 1 else f"{what}."
+    found = findings(board)
+    if not found.rows:
+        return found.text
+    first = (piece for piece in takewhile(lambda one: one != BREAK, spans(found.rows[0][-1])))
+    return links_moved(tuple(first), f"published/{name}/")
