@@ -22,6 +22,15 @@ from leaderboard.pages.sections.threat_model import Facts
 from leaderboard.stats.null_tests import grade_of
 from leaderboard.stats.tails import rarity
 
+SECTIONS = (
+    "Verdict",
+    "Evidence in the suspect",
+    "Evidence in the model as delivered",
+    "Utility",
+    "Other channels, printed and never counted",
+    "Cost",
+    "Records",
+)
 MEANING: Mapping[str, str] = {  # of a fact's name, said once for all cells of a page
     "p": "p_key where its law is exact, else the larger of p_key and p_null; of several views the least, as often",
     "p_key": "was the key chosen independently of this suspect?",
@@ -88,13 +97,16 @@ def cell_facts(board: Board, cell: Cell) -> list[tuple[str, Facts]]:
 
 
 def _sections(board: Board, cell: Cell) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
-    yield "Verdict", _verdict(board, cell)
-    yield "Evidence in the suspect", evidence_facts(cell.after)
-    yield "Evidence in the model as delivered", evidence_facts(cell.before)
-    yield "Utility", _utility(cell)
-    yield "Other channels, printed and never counted", _channels(cell)
-    yield "Cost", _cost(board, cell)
-    yield "Records", ((role, _record(board, job)) for role, job in cell.jobs.items())
+    facts = (
+        _verdict(board, cell),
+        evidence_facts(cell.after),
+        evidence_facts(cell.before),
+        _utility(cell),
+        _channels(cell),
+        _cost(board, cell),
+        ((role, _record(board, job)) for role, job in cell.jobs.items()),
+    )
+    yield from zip(SECTIONS, facts, strict=True)
 
 
 def _verdict(board: Board, cell: Cell) -> Iterator[tuple[str, str]]:

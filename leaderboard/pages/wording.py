@@ -300,7 +300,9 @@ def _seeds(cells: Sequence[Cell]) -> list[str]:
         lines.append(f"withstood {_both_ways(tally.withstood, tally)} [{low:.2f}, {high:.2f}]{useless}")
     strengths = sorted((cell.after.log10_p, cell.after.grade) for cell in cells if cell.after is not None)
     if strengths:
-        lines.append(" to ".join(dict.fromkeys(graded(*strengths[end]) for end in (0, -1))))
+        (least, grade), most = strengths[0], strengths[-1]
+        once = grade == most[1] and p_value(least) != p_value(most[0])  # a grade that is that of both ends
+        lines.append(" to ".join(dict.fromkeys((graded(least, None if once else grade), graded(*most)))))
     if inverted := sum(cell.after.inverted for cell in cells if cell.after is not None):
         lines.append(f"inverted {inverted}/{len(cells)}")
     changes = [cell.utility.delta for cell in cells if cell.utility is not None]

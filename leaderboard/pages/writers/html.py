@@ -1,45 +1,44 @@
-"""`leaderboard.html`: the board as one self-contained page; each square opens its evidence.
+"""`leaderboard.html`: the board as one self-contained page, from the heat map to the evidence of each cell.
 
-Jinja's autoescape guards the markup, `json_for_script` the inline data, a content security policy the rest: only
-the page's own script and style may run, and nothing is fetched.
+Jinja's autoescape guards the markup, base64 the packed cells, a content security policy the rest: only the page's own
+script and style may run, and nothing is fetched.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
-from leaderboard.analysis.sweeps import THIEFS_CHOICE, Curve, choices, curves
+from leaderboard.analysis.auto import Survival
+from leaderboard.analysis.overview import FamilyRow, Overview, overviews
 from leaderboard.judge.board import Board
-from leaderboard.judge.cell import Cell
-from leaderboard.judge.verdicts import USELESS, Verdict
 from leaderboard.pages import wording
-from leaderboard.pages.cell_facts import MEANING, cell_facts
-from leaderboard.pages.page_model import Inline, Span, one_line, piece, spans
-from leaderboard.pages.reproduce_command import reproduce
-from leaderboard.pages.sections import auto, costs, innocents, legend, outside, protocol, results
-from leaderboard.pages.sections.matrix import scratch
-from leaderboard.pages.sections.over_seeds import leading_word
-from leaderboard.pages.sections.threat_model import Facts, attack_facts, scheme_facts
+from leaderboard.pages.page_model import Inline, Section, Span, one_line, piece, spans
+from leaderboard.pages.sections import costs, innocents, legend, outside, protocol
+from leaderboard.pages.sections.first_page.attacks import attacks
+from leaderboard.pages.sections.first_page.families import families
+from leaderboard.pages.sections.first_page.findings import findings
+from leaderboard.pages.sections.first_page.limits import limits
+from leaderboard.pages.sections.first_page.situations import situations
+from leaderboard.pages.sections.first_page.what_was_run import what_was_run
+from leaderboard.pages.short_names import names
+from leaderboard.pages.writers.html_cells import packed_cells
+from leaderboard.pages.writers.html_data import compressed
+from leaderboard.pages.writers.html_squares import AUTO, INNOCENT, packed_squares, squares
 
-INNOCENT = "innocent models"
-# what an outcome means for the owner: a tint and a sign beside the word, never instead of it
-_LOOKS = {
-    "survived": "held", "rejected": "held", "not-marked": "held", "utility-lost": "dear", "undecided": "open",
-    "inconsistent": "open", "unreadable": "open",
-    "removed": "broken", "unprovable": "broken", "forged": "broken", "false-positive": "broken",
-}  # fmt: skip
-_SIGNS = {"held": "●", "dear": "◐", "open": "?", "broken": "✕", "none": "–"}
-_ORDER = ("broken", "open", "dear", "held", "none")
+SCRIPTS = ("data.js", "matrix.js", "chart.js", "evidence.js", "links.js")  # in the order in which they need each other
+_SCHEME_PAGE = re.compile(r"schemes/([a-z0-9-]+)\.md(?:#setting-([a-z0-9-]+)|#([a-z0-9-]+))?")
+_ATTACK_PAGE = re.compile(r"attacks/([a-z0-9-]+)\.md(?:#([a-z0-9-]+))?")
+_HEAT = (0.0, 0.1, 0.4, 0.7)  # shares broken: none, and the upper ends of all tints but the last
 
 
 def page(board: Board) -> str:
@@ -53,45 +52,97 @@ def page(board: Board) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"breaks": _breaks, "inline": inline, "paragraphs": _paragraphs}
-    squares: list[dict[str, Any]] = []
-    theirs = outside.outside(board)
-    boards = list(_boards(board, squares))
-    script = _own("page.js")
+    found, seen = squares(board), overviews(board)
+    words = {cell.verdict.word for one in found for cell in one.all}
+    script = '"use strict";\n(() => {\n' + "\n".join(map(_own, SCRIPTS)) + "})();\n"
     return environment.get_template("page.html.j2").render(
         run=one_line(board.run.described["run"]),
-        headlines=[(one_line(size), one_line(numbers)) for size, numbers in results.headlines(board)],
+        about=what_was_run(board),
         alpha=wording.probability(board.alpha),
         budget=one_line(wording.budgets(board.shown)),
         units=wording.units(board.shown),
         several=wording.about_seeds(board),
-        boards=boards,
-        words=[word for word in legend.LEGEND if any(word in square["words"] for square in squares)],
+        maps=[_map(one, several=len(seen) > 1) for one in seen if one.rows],
+        families=_families(board),
+        kinds=list(dict.fromkeys(one.kind for one in found)),
+        words=[word for word in legend.LEGEND if word in words],
+        findings=_without_numbers(findings(board)),
         sections=[
-            *filter(None, [auto.survival(board)]),
-            results.ranked_schemes(board),
-            results.ranked_attacks(board),
-            *([theirs] if theirs else []),
+            families(board)[0],
+            attacks(board),
+            *filter(None, [situations(board), outside.outside(board)]),
             innocents.false_alarms(board),
             costs.fidelity(board),
             protocol.tasks(board),
             protocol.how_it_ran(board),
+            limits(board),
             legend.legend(board),
         ],
         version=one_line(board.run.described["version"]),
         style=Markup(_own("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=Markup(
-            json_for_script(
-                {
-                    "schemes": [_given(scheme_facts(row.described)) for row in board.schemes],
-                    "attacks": [_given(attack_facts(board, row.described)) for row in board.attacks],
-                    "meaning": MEANING,
-                    "squares": squares,
-                }
-            )
-        ),
+        squares=compressed(packed_squares(board, found)),
+        cells=compressed(packed_cells(board, found)),
     )
+
+
+def _without_numbers(section: Section) -> Section:
+    """A table without its first column, which numbers the rows."""
+    return replace(section, header=section.header[1:], rows=[row[1:] for row in section.rows], align=section.align[1:])
+
+
+@dataclass(frozen=True)
+class _Heat:
+    """A square of the heat map. tint: 0 (nothing broken) to 4 (most), None where nothing was judged."""
+
+    kind: str
+    tint: int | None
+    count: str
+    word: str
+    more: str = ""
+
+
+def _map(seen: Overview, *, several: bool) -> dict[str, Any]:
+    """The heat map of one track: families of schemes against kinds of attack."""
+    auto_too = [AUTO] * (seen.auto is not None)
+    return {
+        "task": one_line(seen.track.task) if several else "",
+        "kinds": [*auto_too, *(column.kind for column in seen.kinds), INNOCENT],
+        "given": [column.kind for column in seen.kinds if column.oracle],
+        "rows": [
+            {"family": one_line(row.name), "settings": len(row.schemes), "squares": list(_heats(row, seen))}
+            for row in seen.rows
+        ],
+    }
+
+
+def _heats(row: FamilyRow, seen: Overview) -> Iterator[_Heat]:
+    if seen.auto is not None:
+        found = row.survival.survival if row.survival else Survival.of([])
+        yield _heat(AUTO, found.seeds - found.high, found.seeds, "broken", found.high - found.low)
+    for column in seen.kinds:
+        square = row.at(column)
+        word = "forged" if column.claim else "broken"
+        committed = f"{square.committed.broken} with commitment" if column.claim and square.broken else ""
+        yield _heat(column.kind, square.broken, square.judged, word, square.undecided, committed)
+    yield _heat(INNOCENT, row.alarms.count("false-positive"), sum(row.alarms.words.values()), "accused")
+
+
+def _heat(kind: str, count: int, of: int, word: str, undecided: int = 0, more: str = "") -> _Heat:
+    if not of:
+        return _Heat(kind, None, "–", "none judged")
+    said = filter(None, [f"{undecided} undecided" if undecided else "", more])
+    return _Heat(kind, bisect_left(_HEAT, count / of), f"{count}/{of}", word, ", ".join(said))
+
+
+def _families(board: Board) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The families of schemes, with the label and the short name of each setting."""
+    short, found = names(board).schemes, dict[str, list[tuple[str, str]]]()
+    for row in board.schemes:
+        setting = one_line(row.label), one_line(short[row.label])
+        found.setdefault(one_line(row.described["name"]), []).append(setting)
+    return list(found.items())
 
 
 def inline(text: Inline, *, breaking: bool = True) -> Markup:
@@ -107,10 +158,19 @@ def _marked(span: Span) -> Markup:
         case "code":
             return Markup("<code>{}</code>").format(one_line(span.text))
         case "link":
-            return Markup('<a href="{}">{}</a>').format(span.address, one_line(span.text))
+            return Markup('<a href="{}">{}</a>').format(_on_this_page(span.address), one_line(span.text))
         case "break":
             return Markup("<br>")
     return Markup("")
+
+
+def _on_this_page(address: str) -> str:
+    """Where the page itself holds what stands on the page of a scheme or an attack beside it: its own cells."""
+    if found := _SCHEME_PAGE.fullmatch(address):
+        family, setting, attack = found.groups()
+        return f"#{setting or family}/{attack or ''}"
+    found = _ATTACK_PAGE.fullmatch(address)
+    return f"#/{found[2] or found[1]}" if found else address
 
 
 def _breaks(label: str) -> Markup:
@@ -123,104 +183,5 @@ def _paragraphs(text: Inline) -> list[str]:
     return [one for one in inline(text, breaking=False).split(Markup("<br>")) if one]
 
 
-def json_for_script(value: Any) -> str:
-    """JSON that can stand in a script element: no `<`, `>` or `&`, nothing but ASCII."""
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
 def _own(name: str) -> str:
     return files("leaderboard.pages").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _boards(board: Board, data: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The tables of the matrix, each without the schemes that none of its attacks can be run on.
-
-    What their squares open is added to `data`.
-    """
-    chosen = choices(board)
-    for part in board.parts:
-        on = f", {one_line(part.track.task)}" if len(board.parts) > 1 else ""
-        everyone = [row.label for row in part.schemes]
-        tables: list[tuple[str, Iterable[str], list[str]]] = []
-        for kind in part.kinds:
-            reached = {cell.scheme for cell in part.owners(kind) if cell.verdict.word != "not-applicable"}
-            schemes = [scheme for scheme in everyone if scheme in reached] or everyone
-            tables.append((kind, [row.label for row in part.attacks if row.kind == kind], schemes))
-        if seen := dict.fromkeys(cell.attack for cell in part.cells if cell.innocent and cell.jobs):
-            tables.append((INNOCENT, seen, everyone))
-        for kind, labels, schemes in tables:
-            rows = []
-            for label in labels:
-                squares = []
-                for scheme in schemes:
-                    cells = part.at(scheme, label, innocent=kind == INNOCENT)
-                    choice = kind != INNOCENT and (scheme, label) in chosen
-                    squares.append(_square(cells, len(data), choice) if cells else None)
-                    if cells:
-                        data.append(_opened(board, cells))
-                rows.append({"attack": one_line(label), "squares": squares})
-            about = wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""
-            if kind not in (INNOCENT, *CLAIM_KINDS):
-                about = " ".join(filter(None, (about, scratch(part))))
-            yield {"kind": kind + on, "about": about, "schemes": [one_line(one) for one in schemes], "rows": rows}
-
-
-def _square(cells: Sequence[Cell], number: int, chosen: bool) -> dict[str, Any]:
-    """Its lines, the verdicts in it, how it looks, and where it stands when its column is sorted."""
-    words = list(dict.fromkeys(cell.verdict.word for cell in cells))
-    look = min((_look(cell.verdict) for cell in cells), key=_ORDER.index)
-    strengths = [max(cell.after.log10_p, -9999.0) for cell in cells if cell.after is not None]
-    depth = sum(strengths) / len(strengths) if strengths else 0.0
-    lines = [*(one_line(line) for line in wording.square(cells)), *([THIEFS_CHOICE] if chosen else [])]
-    first = [cell.verdict for cell in cells if cell.verdict.word == leading_word(lines[0])]
-    sign = _SIGNS[min(map(_look, first), key=_ORDER.index)]  # of the word it stands beside; the tint is of the worst
-    rank = round(1e5 * _ORDER.index(look) - depth, 2)
-    return {"number": number, "lines": lines, "words": words, "look": look, "sign": sign, "rank": rank}
-
-
-def _look(verdict: Verdict) -> str:
-    """A mark that survived in a model without use looks as one that was lost with the utility."""
-    return "dear" if USELESS in verdict.flags else _LOOKS.get(verdict.word, "none")
-
-
-def _opened(board: Board, cells: Sequence[Cell]) -> dict[str, Any]:
-    """What a square opens: the facts of its cells, one per seed, and the curves that it is a point of."""
-    scheme, attack, innocent = cells[0].scheme, cells[0].attack, cells[0].innocent
-    own = [] if innocent else [one for one in curves(board) if one.scheme == scheme and _is_on(attack, one)]
-    attacks = [row.label for row in board.attacks]
-    return {
-        "title": one_line(wording.square_name(cells[0])),
-        "scheme": [row.label for row in board.schemes].index(scheme),
-        "attack": attacks.index(attack) if attack in attacks else -1,
-        "words": list(dict.fromkeys(cell.verdict.word for cell in cells)),
-        "curves": [_curve(curve) for curve in own],
-        "cells": [
-            {"seed": cell.replicate, "sections": cell_facts(board, cell), "command": reproduce(board, cell)}
-            for cell in cells
-        ],
-    }
-
-
-def _is_on(label: str, curve: Curve) -> bool:
-    """Whether the setting is one of the curve's points: the curve's label has `*` where the number is swept."""
-    return re.fullmatch(re.escape(curve.attack).replace(r"\*", r"[^,()+]*"), label) is not None
-
-
-def _curve(curve: Curve) -> dict[str, Any]:
-    rows = [
-        [
-            f"{point.value:g}" + (f" ({THIEFS_CHOICE})" if point.value == curve.choice else ""),
-            f"{point.utility_change:+.{wording.DIGITS[curve.unit]}f}",
-            wording.graded(point.log10_p, point.grade),
-            f"{point.rate:.3g}",
-            one_line(point.verdict),
-        ]
-        for point in curve.points
-    ]
-    header = [one_line(curve.field), f"utility, {curve.unit}", "evidence", "rate", "verdict"]
-    return {"title": f"Curve of {one_line(curve.attack)}", "header": header, "rows": rows}
-
-
-def _given(facts: Facts) -> Facts:
-    return [(name, text) for name, value in facts if (text := one_line(value))]

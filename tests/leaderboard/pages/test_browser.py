@@ -51,8 +51,12 @@ class Visit:
         page.on("request", lambda request: self.asked.append(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
-        page.goto(path.as_uri())
+        self.go(page, path.as_uri())
         return page
+
+    def go(self, page: Any, address: str) -> None:
+        page.goto(address)
+        page.get_by_text(" rows shown.").wait_for()  # the squares are unpacked
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def test_columns_sort_by_how_the_scheme_fared(full: Any, visit: Visit) -> None:
     assert shown(page) == before
 
 
-def test_filters_by_text_verdict_and_board(full: Any, visit: Visit) -> None:
+def test_filters_by_text_verdict_and_kind(full: Any, visit: Visit) -> None:
     page = visit.open(html_page(full.board()))
     page.get_by_label("Attack contains").fill("UNDECIDED")
     assert shown(page) == [f"undecided ({why})" for why in ("evidence", "utility", "both", "nulls")]
@@ -115,10 +119,161 @@ def test_filters_by_text_verdict_and_board(full: Any, visit: Visit) -> None:
     assert shown(page) == ["utility-lost"]
     assert page.locator("td.match").count() == 1
     page.get_by_role("button", name="Clear", exact=True).click()
-    page.get_by_label("Board").select_option("ambiguity")
+    page.get_by_label("Kind").select_option("ambiguity")
     assert shown(page) == []
     assert shown(page, "ambiguity") == ["forged", "rejected", "undecided claim"]
-    assert not page.get_by_role("heading", name="Removal", level=2).is_visible()
+    assert page.locator(".board h3").all_inner_texts() == ["Ambiguity"]
+
+
+def test_pairs_that_cannot_be_run_are_shown_where_they_are_asked_for(full: Any, visit: Visit) -> None:
+    page = visit.open(html_page(full.board()))
+    assert "not-applicable" not in shown(page)
+    assert "Not among them: 1 squares" in page.locator("#status").inner_text()
+    page.get_by_label("Verdict").select_option("not-applicable")
+    assert shown(page) == ["not-applicable"]
+    page.locator(".square").click()
+    assert "needs a scheme with passports" in page.get_by_role("dialog").inner_text()
+
+
+def columns(page: Any, board: str = "removal") -> list[str]:
+    """The schemes of a board's table."""
+    return [str(text).strip() for text in page.locator(f".board[data-kind='{board}'] thead th").all_inner_texts()[1:]]
+
+
+def test_a_scheme_is_shown_alone_or_beside_another(case: Any, visit: Visit) -> None:
+    for name in ("adi", "rose", "passport"):
+        case.hit(case.scheme(name), name, "prune", 96)
+    page = visit.open(html_page(case.board()))
+    assert columns(page) == ["adi", "rose", "passport"]
+    page.locator("#filter-scheme").select_option("passport")
+    assert columns(page) == ["passport"]
+    page.get_by_label("Beside it").select_option("adi")
+    assert columns(page) == ["adi", "passport"]
+
+
+def test_a_square_of_the_heat_map_leads_to_its_part_of_the_matrix(full: Any, visit: Visit) -> None:
+    page = visit.open(html_page(full.board()))
+    page.get_by_role("button", name="1/3 forged").click()
+    assert focused(page) == "The matrix"
+    assert page.get_by_label("Kind").input_value() == "ambiguity"
+    assert columns(page, "ambiguity") == ["adi"]
+    assert shown(page) == []
+
+
+def test_an_address_names_a_cell(full: Any, visit: Visit) -> None:
+    page = visit.open(html_page(full.board()))
+    start = page.url
+    dialog = page.get_by_role("dialog")
+    for address, title in (
+        ("adi/undecided-utility", "adi × undecided (utility)"),
+        ("adi/undecided%20(utility)", "adi × undecided (utility)"),
+        ("adi/none/innocent", "unmarked under adi × none"),
+    ):
+        page.goto("about:blank")
+        visit.go(page, f"{start}#{address}")
+        assert dialog.get_by_role("heading", name=title, exact=True).is_visible()
+    page.keyboard.press("Escape")
+    page.wait_for_url(start)
+    page.evaluate("location.hash = 'adi/removed'")
+    dialog.get_by_role("heading", name="adi × removed").wait_for()
+    page.keyboard.press("Escape")
+    page.evaluate("location.hash = 'adi/nothing'")
+    page.get_by_text("names no cell").wait_for()
+    page.locator("tr[data-attack='removed'] .square").first.click()
+    assert page.url == f"{start}#adi/removed"
+
+
+def test_an_address_of_several_cells_leads_to_their_table(case: Any, visit: Visit) -> None:
+    for name in ("adi(mode=scratch)", "adi(mode=finetune)", "rose"):
+        shared = case.scheme(name)
+        case.run["schemes"][-1] |= {"name": name.split("(")[0], "parameters": {"mode": name[9:-1]}}
+        for amount in (0.3, 0.5):
+            stage = {"name": "prune", "parameters": {"amount": amount}}
+            case.attack(f"prune(amount={amount})", stages=[stage])
+            case.hit(shared, name, f"prune(amount={amount})", 96)
+    page = visit.open(html_page(case.board()))
+    for address, attacks, schemes in (
+        ("adi/prune-amount-0-3", 1, ["adi scratch", "adi finetune"]),
+        ("rose/", 2, ["rose"]),
+        ("/prune", 2, ["adi scratch", "adi finetune", "rose"]),
+    ):
+        page.evaluate("address => { location.hash = address; }", address)
+        page.wait_for_function(
+            "count => document.querySelectorAll('.square').length === count", arg=attacks * len(schemes)
+        )
+        assert columns(page) == schemes
+        assert len(shown(page)) == attacks
+    assert not page.get_by_role("dialog").is_visible()
+
+
+def test_seeds_are_summarised_before_they_are_listed(case: Any, visit: Visit) -> None:
+    case.run["profile"]["seeds"] = 3
+    for replicate, hits in enumerate((96, 5, 90)):
+        case.hit(case.scheme("adi", replicate=replicate), "adi", "prune", hits, 4, replicate=replicate)
+    page = visit.open(html_page(case.board()))
+    page.locator(".square").first.click()
+    dialog = page.get_by_role("dialog")
+    said = dialog.inner_text()
+    assert (
+        said.index("3 cells, changes in points: survived 2/3; removed 1/3")
+        < said.index("5/100 hits")
+        < said.index("Seed by seed")
+    )
+    assert "p_null" not in said
+    dialog.get_by_text("Seed 1: removed").click()
+    assert "p_null" in dialog.inner_text()
+    assert "--seeds 2" in dialog.inner_text()
+    dots = [page.locator(f"svg .{kind}").count() for kind in ("seed", "delivered", "setting")]
+    assert dots == [3, 1, 0]
+
+
+def test_a_curve_is_drawn_from_its_own_numbers(case: Any, visit: Visit) -> None:
+    shared = case.scheme("adi")
+    for amount, hits, wrong in ((0.3, 96, 4), (0.5, 60, 8), (0.7, 5, 12)):
+        label = f"prune(amount={amount})"
+        case.attack(label, stages=[{"name": "prune", "parameters": {"amount": amount}}])
+        case.hit(shared, "adi", label, hits, wrong)
+    page = visit.open(html_page(case.board()))
+    page.locator(".square").first.click()
+    points = page.locator("svg .curve").get_attribute("points")
+    across, up = zip(*[map(float, one.split(",")) for one in str(points).split()], strict=True)
+    assert list(across) == sorted(across, reverse=True)  # a loss lies to the left
+    assert list(up) == sorted(up)  # less evidence lies lower
+    budget, delivered = page.locator("svg .limit").nth(1), page.locator("svg .delivered")
+    steps = [float(delivered.get_attribute("cx")) - one for one in (*across, float(budget.get_attribute("x1")))]
+    assert [one / steps[0] for one in steps] == pytest.approx([1, 2, 3, 5], abs=1e-6)  # points: -1, -2, -3, budget 5
+    assert page.get_by_role("dialog").get_by_role("row").count() == 4
+
+
+def test_headers_stay_in_sight(case: Any, visit: Visit) -> None:
+    for scheme in range(12):
+        shared = case.scheme(f"scheme {scheme}")
+        for attack in range(12):
+            case.hit(shared, f"scheme {scheme}", f"attack {attack}", 96)
+    page = visit.open(html_page(case.board()), PHONE)
+    table = page.locator(".board .scroll")
+    assert table.evaluate("element => element.clientHeight < innerHeight && element.scrollHeight > innerHeight")
+    table.evaluate("element => { element.scrollTop = 400; element.scrollLeft = 400; }")
+    box = table.bounding_box()
+    head, row = (page.locator(one).bounding_box() for one in (".board thead th >> nth=4", ".board tbody th >> nth=5"))
+    assert head["y"] == pytest.approx(box["y"], abs=2)
+    assert row["x"] == pytest.approx(box["x"], abs=2)
+
+
+def test_print_shows_every_column(case: Any, visit: Visit) -> None:
+    for scheme in range(15):
+        case.hit(case.scheme(f"scheme {scheme}"), f"scheme {scheme}", "prune", 96)
+    page = visit.open(html_page(case.board()), {"width": 700, "height": 1000})
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 700
+    squares = page.locator(".square").all()
+    assert len(squares) == 15
+    for square in squares:
+        box = square.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 700
+    label = page.locator("td[data-scheme='scheme 14']").evaluate("one => getComputedStyle(one, '::before').content")
+    assert label == '"scheme 14"'
 
 
 def test_a_square_opens_its_evidence_and_gives_the_focus_back(full: Any, visit: Visit) -> None:
@@ -158,7 +313,7 @@ def test_everything_works_by_keyboard(full: Any, visit: Visit) -> None:
     assert "survived" in shown(page)
     assert "timeout" not in shown(page)
     tab_to(page, ".scroll")
-    tab_to(page, ".sort[data-column='1']")
+    tab_to(page, ".board th:nth-child(2) .sort")
     page.keyboard.press("Enter")
     assert shown(page)[0] in ("removed", "no-better-than-scratch", "unreadable")
     tab_to(page, ".square")

@@ -23,6 +23,7 @@ from leaderboard.pages.writers.markdown import inline
 
 from ..conftest import observation
 from ..conftest import published_board as board_of
+from ..unpacked_page import comparable
 
 RUNS = sorted(path.parent.name for path in PUBLISHED.glob("*/run.json.gz"))
 
@@ -40,11 +41,11 @@ def test_the_quick_board_is_published() -> None:
 def test_pages_come_out_of_the_records(name: str, tmp_path: Path) -> None:
     pages = write_published(name, tmp_path)
     kept = {
-        path.relative_to(PUBLISHED / name): path.read_bytes()
+        path.relative_to(PUBLISHED / name): comparable(path)
         for path in (PUBLISHED / name).rglob("*")
         if path.is_file() and path.suffix != ".gz"
     }
-    made = {path.relative_to(tmp_path): path.read_bytes() for path in pages}
+    made = {path.relative_to(tmp_path): comparable(path) for path in pages}
     assert made.keys() == kept.keys()
     assert [page for page in made if made[page] != kept[page]] == [], "run python -m leaderboard.pages.publish"
 
