@@ -171,7 +171,7 @@ def test_an_address_names_a_cell(full: Any, visit: Visit) -> None:
     ):
         page.goto("about:blank")
         visit.go(page, f"{start}#{address}")
-        assert dialog.get_by_role("heading", name=title, exact=True).is_visible()
+        dialog.get_by_role("heading", name=title, exact=True).wait_for()
     page.keyboard.press("Escape")
     page.wait_for_url(start)
     page.evaluate("location.hash = 'adi/removed'")
@@ -180,7 +180,7 @@ def test_an_address_names_a_cell(full: Any, visit: Visit) -> None:
     page.evaluate("location.hash = 'adi/nothing'")
     page.get_by_text("names no cell").wait_for()
     page.locator("tr[data-attack='removed'] .square").first.click()
-    assert page.url == f"{start}#adi/removed"
+    page.wait_for_url(f"{start}#adi/removed")
 
 
 def test_an_address_of_several_cells_leads_to_their_table(case: Any, visit: Visit) -> None:
@@ -281,7 +281,7 @@ def test_a_square_opens_its_evidence_and_gives_the_focus_back(full: Any, visit: 
     square = page.locator("tr[data-attack='removed'] .square").first
     square.click()
     dialog = page.get_by_role("dialog")
-    assert dialog.get_by_role("heading", name="adi × removed").is_visible()
+    dialog.get_by_role("heading", name="adi × removed").wait_for()
     said = dialog.inner_text()
     for part in (
         "5/100 hits",
@@ -319,7 +319,7 @@ def test_everything_works_by_keyboard(full: Any, visit: Visit) -> None:
     tab_to(page, ".square")
     opener = page.evaluate("document.activeElement.dataset.square")
     page.keyboard.press("Enter")
-    assert page.get_by_role("dialog").is_visible()
+    page.get_by_role("dialog").wait_for()
     tab_to(page, ".copy")
     page.keyboard.press("Enter")
     page.get_by_text("Copied.").wait_for()
@@ -336,6 +336,7 @@ def test_a_phone_never_scrolls_the_page_sideways(full: Any, visit: Visit, size: 
     regions = page.locator(".scroll").first
     assert regions.evaluate("element => element.scrollWidth > element.clientWidth && element.tabIndex === 0")
     page.locator("tr[data-attack*='WWW'] .square").last.click()
+    page.get_by_role("dialog").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     assert page.get_by_role("dialog").evaluate("element => element.scrollWidth <= element.clientWidth")
     assert page.title() == "Watermark robustness: made-up"
@@ -354,6 +355,7 @@ def test_axe_finds_nothing(full: Any, visit: Visit, scheme: str, size: dict[str,
     page.get_by_label("Verdict").select_option("removed")
     found += axe.run(page).response["violations"]
     page.locator("tr[data-attack='removed'] .square").first.click()
+    page.get_by_role("dialog").wait_for()
     found += axe.run(page).response["violations"]
     assert [(one["id"], [node["html"] for node in one["nodes"]][:2]) for one in found] == []
 
