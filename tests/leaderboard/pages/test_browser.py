@@ -177,6 +177,7 @@ def test_an_address_names_a_cell(full: Any, visit: Visit) -> None:
     page.evaluate("location.hash = 'adi/removed'")
     dialog.get_by_role("heading", name="adi × removed").wait_for()
     page.keyboard.press("Escape")
+    page.wait_for_url(start)
     page.evaluate("location.hash = 'adi/nothing'")
     page.get_by_text("names no cell").wait_for()
     page.locator("tr[data-attack='removed'] .square").first.click()
