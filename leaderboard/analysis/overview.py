@@ -177,12 +177,12 @@ def overview(board: Board) -> Overview:
 
 
 def thieves(board: Board) -> list[str]:
-    """The attacks that survival is of: the run's ensemble, or where it has none all that take a mark from a model.
+    """The attacks that survival is of: the run's ensemble on this track, or without one all that take marks from models.
 
     Claims, controls and attacks that were given the owner's key are not among these.
     """
     if auto := ensemble(board):
-        return [*auto.members]
+        return [row.label for row in board.attacks if row.label in auto.members]
     spared = {*CLAIM_KINDS, *ORACLE_KINDS, "control"}
     return [row.label for row in board.attacks if row.kind not in spared]
 
