@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Any
 from xml.etree import ElementTree
 
@@ -15,17 +14,17 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages.board_pages import MAIN, markdown_pages
 from leaderboard.pages.export import page_makers
-from leaderboard.pages.publish import published
 from leaderboard.pages.writers import heat_map
+
+from ..conftest import published_board
 
 LARGEST, MOST_LINES = 60_000, 200
 HOSTILE = "a|b<script>alert(1)</script>`x`*y*&\x1b[31m]]>"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@cache
 def quick() -> Board:
-    return published("quick")
+    return published_board("quick")
 
 
 def first(board: Board) -> str:
