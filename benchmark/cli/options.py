@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.cli.output import folded
 from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError, printable
 from benchmark.execution.placement.devices import device_name
@@ -241,6 +242,11 @@ def advise_retry(run: Run) -> None:
 def say(text: str, *, err: bool = False) -> None:
     """Print text of one or more lines. What comes from files and plug-ins can't steer the terminal."""
     click.echo("\n".join(map(printable, text.split("\n"))), err=err)
+
+
+def fold(text: str, indent: int) -> None:
+    """Print one line of text, folded to the terminal's width; see `folded`."""
+    say(folded(printable(text), indent))
 
 
 def print_lines(lines: Sequence[tuple[str, str]]) -> None:

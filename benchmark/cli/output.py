@@ -1,17 +1,24 @@
-"""Terminals, pipes and signals as a command may meet them: nothing of these may cost what a run has finished."""
+"""Terminals, pipes and signals as a command may meet them: nothing of these may cost what a run has finished.
+
+Text is folded to the terminal's width, 80 columns where there is none.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TextIO, cast
 
 from benchmark.errors import Stopped
+
+WIDEST = 110  # columns: longer lines are read less easily
 
 
 def prepare() -> None:
@@ -33,6 +40,17 @@ def prepare() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(number)
+
+
+def folded(text: str, indent: int) -> str:
+    """A line of text on as many lines as the terminal needs, all but the first indented. No word is broken.
+
+    indent: in columns. What stands before it, if it ends with a space, is a name, and never folded.
+    """
+    columns = min(WIDEST, shutil.get_terminal_size().columns - 1)
+    name = text[:indent] if text[indent - 1 : indent] in ("", " ") else ""
+    lines = textwrap.wrap(text[len(name) :], max(20, columns - indent), break_long_words=False, break_on_hyphens=False)
+    return ("\n" + " " * indent).join([name + "".join(lines[:1]), *lines[1:]])
 
 
 class _Outlived:
