@@ -56,8 +56,8 @@ def calibrate(
     from benchmark.planning.profile import load_profile
     from benchmark.plugins.registry import Registry
     from leaderboard.analysis import error_rates
-    from leaderboard.pages import calibration_page
     from leaderboard.pages.export import write_page
+    from leaderboard.pages.studies import calibration_page
     from leaderboard.pages.writers import terminal
 
     use_data_root(data_root)

@@ -46,8 +46,8 @@ def reproduce(
     from benchmark.planning.reproduction import load_reproduction
     from benchmark.plugins.registry import Registry
     from leaderboard.judge.board import judge
-    from leaderboard.pages import reproduction_page
     from leaderboard.pages.export import write_pages
+    from leaderboard.pages.studies import reproduction_page
 
     declared = load_reproduction(work)
     use_data_root(data_root)

@@ -20,8 +20,8 @@ from leaderboard.pages.bibliography import bibliography
 from leaderboard.pages.board_json import leaderboard_json
 from leaderboard.pages.board_pages import BESIDE, markdown_pages
 from leaderboard.pages.page_model import one_line
-from leaderboard.pages.reproduction_page import page as reproduction_page
-from leaderboard.pages.reproduction_page import reproduction_json
+from leaderboard.pages.studies.reproduction_page import page as reproduction_page
+from leaderboard.pages.studies.reproduction_page import reproduction_json
 
 FIGURES = "figures"  # the folder of the figures, beside the pages
 _FIGURES = ("false-positives*.png", "false-positives*.svg", "curves*.png", "curves*.svg")

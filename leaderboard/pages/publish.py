@@ -26,9 +26,9 @@ from leaderboard.judge.rules import earlier_boards
 from leaderboard.judge.run import read_run
 from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN
-from leaderboard.pages.calibration_page import calibration_page
 from leaderboard.pages.export import keep_earlier, page_makers, records, write_page
 from leaderboard.pages.page_model import Inline, Section, lines, strong
+from leaderboard.pages.studies.calibration_page import calibration_page
 from leaderboard.pages.writers.markdown import table
 
 PUBLISHED = Path(__file__).parents[1] / "published"

@@ -40,9 +40,9 @@ from benchmark.store import artefacts
 from leaderboard.analysis.error_rates import calibrate
 from leaderboard.judge.board import judge
 from leaderboard.judge.run import read_run
-from leaderboard.pages.calibration_page import as_json, calibration_page
 from leaderboard.pages.cell_facts import describe_cell
 from leaderboard.pages.export import page_makers
+from leaderboard.pages.studies.calibration_page import as_json, calibration_page
 
 PUBLISHED = Path(__file__).parents[2] / "leaderboard" / "published"
 MOST_SECONDS, MOST_MB = 1.0, 200.0

@@ -11,7 +11,7 @@ from scipy import stats
 from leaderboard.analysis.error_rates import ALPHAS, allowed, calibrate, cross, failures, p_values
 from leaderboard.analysis.half_reset import half_reset_power
 from leaderboard.judge.evidence import OWN_POOL
-from leaderboard.pages.calibration_page import as_json, calibration_page
+from leaderboard.pages.studies.calibration_page import as_json, calibration_page
 from leaderboard.stats.tails import NullPool, log10_prediction
 
 from ..conftest import NULL_HITS

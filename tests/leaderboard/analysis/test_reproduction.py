@@ -22,7 +22,7 @@ from leaderboard.analysis.reproduction import (
     outcomes,
 )
 from leaderboard.judge.board import Board
-from leaderboard.pages.reproduction_page import page, reproduction_json, summary
+from leaderboard.pages.studies.reproduction_page import page, reproduction_json, summary
 
 from ..conftest import observation
 

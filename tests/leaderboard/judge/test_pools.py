@@ -16,8 +16,8 @@ from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import OWN_POOL, weigh
 from leaderboard.judge.results import null_observations, nulls_of, observations
 from leaderboard.pages import wording
-from leaderboard.pages.calibration_page import calibration_page
 from leaderboard.pages.cell_facts import describe_cell
+from leaderboard.pages.studies.calibration_page import calibration_page
 from leaderboard.stats.null_tests import SURROGATE_POOL
 
 SCORE = 0.4  # of a suspect: far above clean nulls, about what surrogates of them show
