@@ -158,7 +158,7 @@ def test_a_run_that_is_not_there(tmp_path: Path) -> None:
     for command in (["report"], ["status"], ["show", "adi", "prune"]):
         code, _, error = bench_here(*command, "--results", str(tmp_path))
         assert code == 2
-        assert f"no run is called 'quick' in {tmp_path}: `bench run` starts one" in error
+        assert f"there is no run in {tmp_path}: `bench run` starts one" in error
 
 
 def test_a_broken_profile(tmp_path: Path) -> None:

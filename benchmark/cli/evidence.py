@@ -48,7 +48,7 @@ def compare(
 @click.option("--row", metavar="NAME", help="Every cell and seed of an attack or of a scheme, in place of one cell.")
 @click.option("--seed", type=click.IntRange(min=0), help="Which seed's cell.  [default: 0]")
 @options.RESULTS
-@options.RUN_NAME
+@options.OWN_RUN
 @options.PLUGIN
 @options.ALPHA
 @options.BUDGET
@@ -93,7 +93,7 @@ def bundle(
 @click.command(name="import", short_help="Put a row that somebody else ran on the pages of a run.")
 @click.argument("folder", type=options.FOLDER)
 @options.RESULTS
-@options.RUN_NAME
+@options.OWN_RUN
 @options.JSON
 def import_(folder: Path, results: Path, run_name: str | None, as_json: bool) -> None:
     """Put a row that somebody else ran, a bundle in FOLDER, on the pages of a run: unverified until it is replayed.

@@ -1,8 +1,7 @@
-"""Commands that only read: list, describe, status, show, report, doctor; and speed, which measures."""
+"""Commands that say what there is: list, describe, doctor; and speed, which measures."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -162,88 +161,6 @@ def _architecture(name: str) -> dict[str, Any] | None:
     one = ARCHITECTURES[name]
     arguments = {p.name: f"{p.default} ({' | '.join(p.choices) or p.type}): {p.doc}" for p in one.arguments}
     return {"architecture": name, "about": one.doc, **arguments}
-
-
-@click.command(short_help="Judge the records again and rewrite the pages; runs no job.")
-@options.RESULTS
-@options.RUN_NAME
-@options.ALPHA
-@options.BUDGET
-@options.STRICT
-@options.JSON
-def report(
-    results: Path, run_name: str | None, alpha: float | None, budget: float | None, strict: bool | None, as_json: bool
-) -> int:  # fmt: skip
-    """Derive every verdict again from the records and rewrite the pages; runs no job."""
-    from benchmark.cli.terminal import Terminal
-    from leaderboard.pages.board_json import document
-    from leaderboard.pages.export import write_pages
-    from leaderboard.pages.writers.terminal import show as show_board
-
-    machine, board = options.judged_run(results, run_name, alpha, budget, strict)
-    write_pages(board, machine.folder, figures=True)
-    options.advise_retry(board.run)
-    if as_json:
-        options.dump(document(board))
-    else:
-        show_board(board, machine.folder, Terminal())
-    return options.exit_code(board)
-
-
-@click.command()
-@options.RESULTS
-@options.RUN_NAME
-@options.JSON
-def status(results: Path, run_name: str | None, as_json: bool) -> int:
-    """Show how far a run has come, and what failed."""
-    machine, board = options.judged_run(results, run_name)
-    records, jobs = board.run.records, board.run.description.jobs
-    states = Counter(map(board.run.state, jobs))
-    failed = [
-        {"id": id, "label": job.label, "status": records[id]["status"], "reason": records[id]["reason"]}
-        for id, job in jobs.items()
-        if id in records and records[id]["status"] not in ("ok", "not-applicable")
-    ]
-    code = options.exit_code(board)
-    options.advise_retry(board.run)
-    if as_json:
-        options.dump({"folder": str(machine.folder), "complete": code == EXIT_OK, "jobs": states, "failed": failed})
-        return code
-    options.say(f"{machine.folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
-    for one in failed:
-        options.fold(f"{one['status']}: {one['label']}: {one['reason']}", indent=2)
-    return code
-
-
-@click.command()
-@click.argument("cell", nargs=-1, required=True)
-@options.RESULTS
-@options.RUN_NAME
-@options.ALPHA
-@options.BUDGET
-@options.STRICT
-@options.JSON
-def show(
-    cell: tuple[str, ...],
-    results: Path, run_name: str | None, alpha: float | None, budget: float | None, strict: bool | None, as_json: bool,
-) -> None:  # fmt: skip
-    """Show everything known of one cell.
-
-    For example: `bench show 'rose(s=40)' 'prune(amount=0.3)'`.
-    """
-    from leaderboard.pages.board_json import one_cell
-    from leaderboard.pages.cell_facts import describe_cell, find_cells
-
-    _, board = options.judged_run(results, run_name, alpha, budget, strict)
-    found = find_cells(board, cell)
-    if as_json:
-        options.dump([one_cell(board, one) for one in found])
-    else:
-        for line in "\n".join(describe_cell(board, one) for one in found).split("\n"):
-            if line.startswith("  bench "):
-                options.say(line)  # a command is copied as one line
-            else:
-                options.fold(line, indent=25 if line.startswith("  ") else 2)
 
 
 @click.command()

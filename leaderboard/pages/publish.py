@@ -21,6 +21,7 @@ from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.outside_rows import outside_rows
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.judge.board import Board, judge
+from leaderboard.judge.published import PUBLISHED
 from leaderboard.judge.results import secrets_of
 from leaderboard.judge.rules import earlier_boards
 from leaderboard.judge.run import read_run
@@ -31,7 +32,6 @@ from leaderboard.pages.page_model import Inline, Section, lines, strong
 from leaderboard.pages.studies.calibration_page import calibration_page
 from leaderboard.pages.writers.markdown import table
 
-PUBLISHED = Path(__file__).parents[1] / "published"
 README_FILE = Path(__file__).parents[2] / "README.md"
 PAGES = (MAIN, *BESIDE, "leaderboard.html", "leaderboard.tex", "works.bib", "matrix.csv")
 REPRODUCTION_PAGES = ("reproduction.md", "reproduction.json")
