@@ -91,10 +91,10 @@ def bench(debug: bool) -> None:
 
 
 for command in (
-    run.run, run.plan, inspect.list_, inspect.describe, boards.status, boards.show, boards.report, inspect.doctor,
-    inspect.speed, kit.new, kit.check, single_model.embed, single_model.verify, evidence.compare, evidence.bundle,
-    evidence.import_, evidence.replay, commitments.commitment, commitments.moved_open, calibrate.calibrate,
-    reproduce.reproduce, store.store,
+    run.run, run.plan, inspect.list_, inspect.describe, boards.status, boards.show, boards.report, boards.table,
+    inspect.doctor, inspect.speed, kit.new, kit.check, single_model.embed, single_model.verify, evidence.compare,
+    evidence.bundle, evidence.import_, evidence.replay, commitments.commitment, commitments.moved_open,
+    calibrate.calibrate, reproduce.reproduce, store.store,
 ):  # fmt: skip
     bench.add_command(command)
 

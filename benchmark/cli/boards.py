@@ -1,10 +1,10 @@
-"""Commands that read the board of a run, one's own or a published one: report, status, show."""
+"""Commands that read the board of a run, one's own or a published one: report, status, show, table."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -136,3 +136,34 @@ def show(
             options.say(line)  # a command is copied as one line
         else:
             options.fold(line, indent=25 if line.startswith("  ") else 2)
+
+
+@click.command(short_help="Print one table for a paper: attacks down, schemes across.")
+@click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport', or 'rose*'.")
+@click.option("--attacks", default="all", show_default=True, help="Such as 'prune,finetune*'.")
+@click.option(
+    "--rows",
+    type=click.Choice(["family", "setting"]),
+    default="family",
+    show_default=True,
+    help="All settings of an attack and of a scheme together, or each by itself.",
+)
+@click.option("--format", "form", type=click.Choice(["tex", "md", "csv"]), default="tex", show_default=True)
+@options.RESULTS
+@options.READ_RUN
+@options.ALPHA
+@options.BUDGET
+@options.STRICT
+def table(
+    schemes: str, attacks: str, rows: Literal["family", "setting"], form: str, results: Path, run_name: str | None,
+    alpha: float | None, budget: float | None, strict: bool | None,
+) -> None:  # fmt: skip
+    """Print one table that fits a page of a two-column paper: attacks down, schemes across.
+
+    A square counts the marks (settings and seeds) that were withstood, of those judged; with --rows setting and one
+    seed it is the power of ten of the p-value. For example: `bench table --attacks 'prune*,distill' > table.tex`.
+    """
+    from leaderboard.pages.writers.paper_table import FORMATS, paper_table
+
+    _, board = options.read_board(results, run_name, alpha, budget, strict)
+    click.echo(FORMATS[form](paper_table(board, schemes, attacks, rows)), nl=False)

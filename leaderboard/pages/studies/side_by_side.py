@@ -18,6 +18,8 @@ from leaderboard.pages.writers import markdown
 PAGE = "beside.md"
 MANY = 40  # squares: of more, a terminal shows those that differ
 
+BY_DEFAULT = "By default: parameters that one of the versions does not name, taken at today's default."
+
 
 def write_beside(found: SideBySide, folder: Path) -> Path:
     """Write the page with every square of both. Raises BenchError where it can't be written."""
@@ -43,6 +45,7 @@ def about(found: SideBySide) -> Section:
         f"{wording.budgets(found.own.shown)}, by today's rules.",
         f"{len(found.pairs)} squares are in both, and in {differing} of them the marks fared otherwise; "
         f"{found.alone[0]} are in {own} alone, {found.alone[1]} in {other} alone.",
+        *([BY_DEFAULT] if any(pair.lacking for pair in found.pairs) else []),
     ])  # fmt: skip
     return Section("Both runs", text, ["setting", own, other] if found.settings else (), found.settings)
 
@@ -55,7 +58,7 @@ def squares(found: SideBySide, pairs: Sequence[Pair]) -> list[Section]:
         rows: list[Sequence[Inline]] = []
         for pair in (one for one in pairs if one.scheme == scheme):
             mine, theirs = _said(pair.own), _said(pair.other)
-            lacking = f"without {', '.join(pair.lacking)}" if pair.lacking else ""
+            lacking = f"by default: {', '.join(pair.lacking)}" if pair.lacking else ""
             said: list[Inline] = [strong("verdict")] if pair.differs else []
             rows.append([known.attacks[pair.attack], mine, theirs, lines([*said, *filter(None, [lacking])])])
         parts.append(Section(known.schemes[scheme], header=["attack", own, other, "what differs"], rows=rows))
