@@ -163,7 +163,7 @@ def table(
     A square counts the marks (settings and seeds) that were withstood, of those judged; with --rows setting and one
     seed it is the power of ten of the p-value. For example: `bench table --attacks 'prune*,distill' > table.tex`.
     """
-    from leaderboard.pages.writers.paper_table import FORMATS, paper_table
+    from leaderboard.pages.writers.paper_table import TABLE_FORMATS, paper_table
 
     _, board = options.read_board(results, run_name, alpha, budget, strict)
-    click.echo(FORMATS[form](paper_table(board, schemes, attacks, rows)), nl=False)
+    click.echo(TABLE_FORMATS[form](paper_table(board, schemes, attacks, rows)), nl=False)

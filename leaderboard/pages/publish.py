@@ -29,10 +29,12 @@ from leaderboard.pages import wording
 from leaderboard.pages.board_pages import BESIDE, MAIN
 from leaderboard.pages.export import keep_earlier, page_makers, records, write_page
 from leaderboard.pages.page_model import Inline, Section, lines, strong
+from leaderboard.pages.studies import wrt
 from leaderboard.pages.studies.calibration_page import calibration_page
 from leaderboard.pages.writers.markdown import table
 
 README_FILE = Path(__file__).parents[2] / "README.md"
+WRT_FILE = README_FILE.parent / "docs" / "wrt.md"
 PAGES = (MAIN, *BESIDE, "leaderboard.html", "leaderboard.tex", "works.bib", "matrix.csv")
 REPRODUCTION_PAGES = ("reproduction.md", "reproduction.json")
 # what costs an owner most, the worst first
@@ -128,3 +130,4 @@ if __name__ == "__main__":
     for folder in sorted(path.parent for path in PUBLISHED.glob("*/run.json.gz")):
         remake(folder)
     README_FILE.write_text(readme(published("quick"), README_FILE.read_text()))
+    WRT_FILE.write_text(wrt.written(WRT_FILE.read_text(), table(wrt.ours())))

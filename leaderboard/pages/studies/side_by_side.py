@@ -15,21 +15,21 @@ from leaderboard.pages.page_model import Inline, Section, lines, strong
 from leaderboard.pages.short_names import names
 from leaderboard.pages.writers import markdown
 
-PAGE = "beside.md"
-MANY = 40  # squares: of more, a terminal shows those that differ
+BESIDE_PAGE = "beside.md"
+_MANY = 40  # squares: of more, a terminal shows those that differ
 
-BY_DEFAULT = "By default: parameters that one of the versions does not name, taken at today's default."
+_BY_DEFAULT = "By default: parameters that one of the versions does not name, taken at today's default."
 
 
 def write_beside(found: SideBySide, folder: Path) -> Path:
     """Write the page with every square of both. Raises BenchError where it can't be written."""
     title = f"{_named(found)[0]} beside {_named(found)[1]}"
-    return write_page(folder / PAGE, markdown.page(title, [about(found), *squares(found, found.pairs)]))
+    return write_page(folder / BESIDE_PAGE, markdown.page(title, [about(found), *squares(found, found.pairs)]))
 
 
 def short(found: SideBySide) -> list[Section]:
     """For a terminal: every square of few, of many those that differ."""
-    shown = found.pairs if len(found.pairs) <= MANY else [pair for pair in found.pairs if pair.differs]
+    shown = found.pairs if len(found.pairs) <= _MANY else [pair for pair in found.pairs if pair.differs]
     return [about(found), *squares(found, shown)]
 
 
@@ -45,7 +45,7 @@ def about(found: SideBySide) -> Section:
         f"{wording.budgets(found.own.shown)}, by today's rules.",
         f"{len(found.pairs)} squares are in both, and in {differing} of them the marks fared otherwise; "
         f"{found.alone[0]} are in {own} alone, {found.alone[1]} in {other} alone.",
-        *([BY_DEFAULT] if any(pair.lacking for pair in found.pairs) else []),
+        *([_BY_DEFAULT] if any(pair.lacking for pair in found.pairs) else []),
     ])  # fmt: skip
     return Section("Both runs", text, ["setting", own, other] if found.settings else (), found.settings)
 

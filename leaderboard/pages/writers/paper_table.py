@@ -26,14 +26,14 @@ from leaderboard.pages.short_names import attack_name, names
 from leaderboard.pages.writers import markdown
 from leaderboard.pages.writers.tex_escape import escape
 
-Rows = Literal["family", "setting"]
-COLUMN, PAGE, TALL = 240.0, 500.0, 560.0  # points: one column of a paper, both, and how high a table may be
+Grouping = Literal["family", "setting"]
+_COLUMN, _PAGE, _TALL = 240.0, 500.0, 560.0  # points: one column of a paper, both, and how high a table may be
 _LETTER, _GAP, _LINE = 4.4, 6.0, 10.0  # points of \footnotesize: a letter, the gap between columns, a line
 _LETTERS = {"broken": "b", "undecided": "u", "useless": "l"}
 
 
 @dataclass(frozen=True)
-class Square:
+class PaperSquare:
     """What is printed, and how good it is for the owner: the greatest of a row is in bold. None: there is nothing."""
 
     text: str
@@ -46,10 +46,10 @@ class PaperTable:
 
     caption: str
     columns: Sequence[str]
-    groups: Sequence[tuple[str, Sequence[tuple[str, Sequence[Square]]]]]
+    groups: Sequence[tuple[str, Sequence[tuple[str, Sequence[PaperSquare]]]]]
 
 
-def paper_table(board: Board, schemes: str, attacks: str, rows: Rows) -> PaperTable:
+def paper_table(board: Board, schemes: str, attacks: str, rows: Grouping) -> PaperTable:
     """The table of these schemes and attacks: names, labels or patterns such as `adi,pass*`, or `all`.
 
     rows: "family": attacks and schemes with all their settings together; "setting": each by itself. Raises BenchError
@@ -61,7 +61,7 @@ def paper_table(board: Board, schemes: str, attacks: str, rows: Rows) -> PaperTa
     columns = _grouped(across, known.families, known.schemes, rows)
     powers = rows == "setting" and int(board.run.profile["seeds"]) == 1
     square = _power if powers else _share
-    groups = []
+    groups: list[tuple[str, list[tuple[str, list[PaperSquare]]]]] = []
     if attacks == "all":
         groups.append(("", [("auto", _squares(square, columns, [cell for _, cell in picks(board)]))]))
     for kind in (kind for kind in board.kinds if kind != "control"):
@@ -95,7 +95,7 @@ def _chosen(what: str, wanted: str, families: Mapping[str, str], short: Mapping[
 
 
 def _grouped(
-    labels: Sequence[str], families: Mapping[str, str], short: Mapping[str, str], rows: Rows
+    labels: Sequence[str], families: Mapping[str, str], short: Mapping[str, str], rows: Grouping
 ) -> dict[str, list[str]]:
     """The labels behind each name that is printed."""
     found: dict[str, list[str]] = {}
@@ -105,34 +105,34 @@ def _grouped(
 
 
 def _squares(
-    square: Callable[[Sequence[Cell]], Square], columns: Mapping[str, Sequence[str]], cells: Sequence[Cell]
-) -> list[Square]:
+    square: Callable[[Sequence[Cell]], PaperSquare], columns: Mapping[str, Sequence[str]], cells: Sequence[Cell]
+) -> list[PaperSquare]:
     return [square([cell for cell in cells if cell.scheme in those]) for those in columns.values()]
 
 
-def _share(cells: Sequence[Cell]) -> Square:
+def _share(cells: Sequence[Cell]) -> PaperSquare:
     """Withstood of judged, `3–4/5` where one more would be with the undecided one."""
     tally = Tally.of(cell.verdict for cell in cells)
-    return Square(wording.rejected(tally), tally.shares if tally.judged else None)
+    return PaperSquare(wording.rejected(tally), tally.shares if tally.judged else None)
 
 
-def _power(cells: Sequence[Cell]) -> Square:
+def _power(cells: Sequence[Cell]) -> PaperSquare:
     """The power of ten of the p-value of one cell, behind it a letter where the mark was not held."""
     tally = Tally.of(cell.verdict for cell in cells)
     if not tally.judged or cells[0].after is None:
-        return Square("–", None)
+        return PaperSquare("–", None)
     letter = next((sign for word, sign in _LETTERS.items() if getattr(tally, word)), "")
     power = max(cells[0].after.log10_p, -999.0)
     digits = f"{power:.1f}" if power > -9.95 else f"{power:.0f}"
     text = "0" if float(digits) == 0 else digits.replace("-", "−")
-    return Square(f"{text} {letter}".rstrip(), (tally.shares[0], -power))
+    return PaperSquare(f"{text} {letter}".rstrip(), (tally.shares[0], -power))
 
 
-def _says(squares: Sequence[Square]) -> bool:
+def _says(squares: Sequence[PaperSquare]) -> bool:
     return any(one.good is not None for one in squares)
 
 
-def _marked(squares: Sequence[Square]) -> Iterator[tuple[str, bool]]:
+def _marked(squares: Sequence[PaperSquare]) -> Iterator[tuple[str, bool]]:
     """What is printed, and whether it is the best of its row; where all are alike, none stands out."""
     seen = {one.good for one in squares if one.good is not None}
     best = max(seen) if len(seen) > 1 else None
@@ -158,12 +158,12 @@ def _caption(board: Board, powers: bool) -> str:
 def as_tex(table: PaperTable) -> str:
     """The table as a float of one column, or of both where it needs them. Raises BenchError where no page holds it."""
     width, height = _size(table)
-    if width > PAGE:
+    if width > _PAGE:
         raise BenchError(f"{len(table.columns)} columns don't fit a page: choose fewer --schemes, or --rows family")
-    if height > TALL:
-        lines = sum(len(rows) for _, rows in table.groups)
-        raise BenchError(f"{lines} rows don't fit a page: choose fewer --attacks, or --rows family")
-    float_ = "table*" if width > COLUMN else "table"
+    if height > _TALL:
+        count = sum(len(rows) for _, rows in table.groups)
+        raise BenchError(f"{count} rows don't fit a page: choose fewer --attacks, or --rows family")
+    float_ = "table*" if width > _COLUMN else "table"
     head = [_stacked(name) for name in table.columns]
     lines = [
         "% needs \\usepackage{booktabs}",
@@ -226,4 +226,4 @@ def as_csv(table: PaperTable) -> str:
     return file.getvalue()
 
 
-FORMATS = {"tex": as_tex, "md": as_markdown, "csv": as_csv}
+TABLE_FORMATS = {"tex": as_tex, "md": as_markdown, "csv": as_csv}
