@@ -38,8 +38,8 @@ class Finetune(wm.Attack):
     access = "weights"
     paper = "Adi et al. 2018, USENIX Security"
     settings = (
-        "mode=ftal", "mode=ftll", "mode=rtll", "mode=rtal", "mode=ftal,lr=0.05,epochs=20",
         "mode=ftal,lr=0.2,epochs=20,schedule=cosine,data=bought",
+        "mode=ftal", "mode=ftll", "mode=rtll", "mode=rtal", "mode=ftal,lr=0.05,epochs=20",
     )  # fmt: skip
 
     mode: Literal["ftll", "ftal", "rtll", "rtal"] = wm.parameter("ftal", "fine-tune or retrain, the last layer or all")

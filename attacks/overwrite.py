@@ -25,6 +25,7 @@ class Overwrite(wm.Attack):
     access = "weights"
     requires = "overwrite"
     paper = "Adi et al. 2018, USENIX Security"
+    settings = ("lr=0.15", "lr=0.02")
 
     lr: float = wm.parameter(0.02, "learning rate at its peak", low=0.0)
     epochs: int = wm.parameter(20, "passes over the thief's images", low=1)

@@ -5,7 +5,8 @@
 | a scheme | Scheme, parameter, Marked |
 | its capabilities | TriggerScheme, OverwriteScheme, PassportScheme, CarrierScheme, ExtractorScheme |
 | its key | Key, field (its form), secret, prf_bits, prf_labels, prf_normals, commit, root_of, published_root |
-| what it observes | Observations, Channel, Gate; null distributions: binomial, poisson_binomial, redrawn; Admission |
+| what it observes | Observations, Channel, Gate; Admission |
+| how a fresh key scores | NullDistribution: binomial, poisson_binomial, redrawn, redrawn_in_turn; read_in_part |
 | an attack | Attack, OracleAttack, AttackResult, Access; Draws, what a random filter draws from |
 | the parties | Party, Owner, Thief, Insider, Suspect, Court |
 | what can't be done | NotApplicable (an attack or a redraw), Unreadable (a suspect) |
@@ -35,8 +36,18 @@ from benchmark.protocol.court import Court, Suspect
 from benchmark.protocol.draws import Draws
 from benchmark.protocol.key_form import field
 from benchmark.protocol.objects import AttackResult, Key, Marked
-from benchmark.protocol.observations import Admission, Channel, Gate, Observations, binomial, poisson_binomial, redrawn
+from benchmark.protocol.observations import (
+    Admission,
+    Channel,
+    Gate,
+    NullDistribution,
+    Observations,
+    binomial,
+    poisson_binomial,
+    redrawn,
+)
 from benchmark.protocol.parties import NotApplicable, Owner, Party, Unreadable
+from benchmark.protocol.redrawing import read_in_part, redrawn_in_turn
 from benchmark.protocol.scheme import (
     CarrierScheme,
     ExtractorScheme,
@@ -54,10 +65,10 @@ from benchmark.vocabulary import Access
 __all__ = [
     "Access", "Admission", "Attack", "AttackResult", "BatchSource", "CarrierScheme", "Channel", "ChannelGroup",
     "ConvBlock", "Court", "Critic", "Data", "Draws", "ExtractorScheme", "Gate", "Insider", "Key", "Marked", "Net",
-    "NotApplicable", "Observations", "OracleAttack", "OverwriteScheme", "Owner", "Party", "PassportScheme", "Recipe",
-    "ResidualUnit", "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet", "UNetTrunk", "Unreadable",
-    "abstract_images", "aligned", "as_bytes", "as_float", "binomial", "build", "builder", "channel_groups", "commit",
-    "conv3x3", "conv_blocks", "entering", "field", "fused", "head", "logits", "normalisation", "parameter",
-    "photographs", "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels", "prf_normals", "published_root",
-    "redrawn", "root_of", "secret", "unfused",
+    "NotApplicable", "NullDistribution", "Observations", "OracleAttack", "OverwriteScheme", "Owner", "Party",
+    "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet",
+    "UNetTrunk", "Unreadable", "abstract_images", "aligned", "as_bytes", "as_float", "binomial", "build", "builder",
+    "channel_groups", "commit", "conv3x3", "conv_blocks", "entering", "field", "fused", "head", "logits",
+    "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels",
+    "prf_normals", "published_root", "read_in_part", "redrawn", "redrawn_in_turn", "root_of", "secret", "unfused",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -19,7 +20,6 @@ OTHER_IDENTITIES = 19  # other identities whose signatures the judge reads in ev
 MOST_IDENTITIES = 999  # whom a judge who sees probabilities tries in all: 1/alpha - 1 at alpha 0.001
 _SOME_IDENTITIES = 99  # of them in any case, or until _ENOUGH read as well as the claimed one: then it is ordinary
 _ENOUGH = 5  # after the first 99, one is enough: p can't fall to alpha any more
-_LEAST_READ = 10  # challenges that an identity is read in at a time
 _FLOOR = 1e-12  # least probability whose logarithm is taken: a label leaves zeros
 _FOREIGN = 0.15  # share of training carriers that bear the signature of somebody else
 _LEFT = 0.4  # share of a photograph's width that carriers of training are cut from; the judge's come from the rest
@@ -122,10 +122,7 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         signed, *foreigners, unsigned = self._read(suspect, key, images, self.challenges).split(self.challenges)
         foreign = torch.stack(foreigners)
         totals = (foreign == places).sum(1).tolist()
-        own = int((signed == places).sum())
-        reached = sum(total >= own for total in totals)
-        more = self.further_identities(suspect, key, court, wm.Data(carriers, places), own, reached)
-        fresh = wm.redrawn(totals, *more, self.most_identities)
+        fresh = self.ranked(suspect, key, court, wm.Data(carriers, places), totals, int((signed == places).sum()))
         channels = {
             "challenges": wm.Channel(signed == places, fresh),
             # a hit: taken for what it is; printed, never counted
@@ -154,47 +151,35 @@ class KeyNet(wm.Scheme[KeyNetKey]):
         """Whom the judge tries where none reads as well: by labels, which show little, no 999 nearly whole readings."""
         return MOST_IDENTITIES if self.answers == "probabilities" else _SOME_IDENTITIES
 
-    def further_identities(
-        self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, own: int, reached: int
-    ) -> tuple[int, int]:
-        """How many more identities were tried, and how many of these have `own` challenges right or more.
-
-        reached: how many of the first 19 have. Where drawing stops is known beforehand from how many have reached
-        `own` by then, so the rank among those drawn is a p-value (Besag & Clifford, Biometrika 78 (1991) 301); that it
-        goes on where none of 99 has refines their least rank alone.
-        """
-        first, more = reached, 0
+    def ranked(
+        self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, totals: list[int], own: int
+    ) -> wm.NullDistribution:
+        """The law of who has `own` challenges right: of the first identities as many as `totals` says."""
         challenges = challenges.take(torch.randperm(self.challenges, generator=court.rng))
-        at_a_time = OTHER_IDENTITIES * self.challenges // max(_LEAST_READ, self.challenges - own + 1)
-        for most, enough in ((_SOME_IDENTITIES, _ENOUGH), (self.most_identities, 1)):
-            while reached < enough and (left := most - OTHER_IDENTITIES - more):
-                signs = [signature(key.identity, wm.secret(court.rng)) for _ in range(min(at_a_time, left))]
-                for good in self.which_reach(suspect, key, court, challenges, own, torch.stack(signs)):
-                    if reached < enough:
-                        more, reached = more + 1, reached + good
-        return more, reached - first
 
-    def which_reach(
-        self, suspect: wm.Suspect, key: KeyNetKey, court: wm.Court, challenges: wm.Data, own: int, signs: Tensor
-    ) -> list[bool]:
-        """Whether each of `signs` (N, 5, 5) has `own` challenges right or more.
+        def draw(count: int) -> list[Tensor]:
+            return [signature(key.identity, wm.secret(court.rng)) for _ in range(count)]
 
-        It is read until that is sure: mostly until it has missed so many of the first challenges that it can't.
-        """
-        right, sure, asked = torch.zeros(len(signs), dtype=torch.int64), torch.zeros(len(signs), dtype=torch.bool), 0
-        while not bool(sure.all()):
-            open_ = (~sure).nonzero()[:, 0]
-            spare = self.challenges - own - (asked - right[open_])  # misses that each may still have
-            part = slice(asked, asked + max(_LEAST_READ, int(spare.min()) + 1))
-            patches, where = challenges.x[part].repeat(len(open_), 1, 1, 1), challenges.y[part].repeat(len(open_))
-            each = len(where) // len(open_)
-            images = wm.as_float(pasted(patches, where, signs[open_].repeat_interleave(each, 0)))
-            beside = len(images) // (OTHER_IDENTITIES + 1)  # a share of the judge's own, as in the first question
-            read = self._read(suspect, key, images.to(court.context.device), beside)
-            right[open_] += (read == where).view(len(open_), each).sum(1)
-            asked += each
-            sure = (right >= own) | (asked - right > self.challenges - own)
-        return (right >= own).tolist()
+        hits = partial(self.right, suspect, key, court, challenges)
+        further = wm.read_in_part(self.challenges, own, draw, hits)
+        stages = ((_SOME_IDENTITIES, _ENOUGH), (self.most_identities, 1))
+        return wm.redrawn_in_turn(totals, own, further, stages)
+
+    def right(
+        self,
+        suspect: wm.Suspect,
+        key: KeyNetKey,
+        court: wm.Court,
+        challenges: wm.Data,
+        signs: Sequence[Tensor],
+        part: slice,
+    ) -> Tensor:
+        """In which of some challenges each of `signs` (5, 5) is read in its place, boolean (signs, challenges)."""
+        patches, where = (one[part].repeat(len(signs), *[1] * (one.dim() - 1)) for one in (challenges.x, challenges.y))
+        each = len(where) // len(signs)
+        images = wm.as_float(pasted(patches, where, torch.stack(list(signs)).repeat_interleave(each, 0)))
+        beside = len(images) // (OTHER_IDENTITIES + 1)  # a share of the judge's own, as in the first question
+        return (self._read(suspect, key, images.to(court.context.device), beside) == where).view(len(signs), each)
 
     def _read(self, suspect: wm.Suspect, key: KeyNetKey, x: Tensor, keyed: int) -> Tensor:
         """The places (N,), 0 for unsigned, that the head reads from the suspect's answers to `x` (N, C, H, W).

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
@@ -92,7 +92,7 @@ class Provenance(wm.Scheme[ProvenanceKey]):
         groups = wm.channel_groups(delivered, key.shape)
         layers = filters(delivered, found, groups)
         own = alike(layers, [torch.arange(group.size)[None] for group in groups])[0]
-        channels = {"filters": wm.Channel(own, wm.redrawn(*ranked(layers, groups, float(own.mean()), court.rng), MOST))}
+        channels = {"filters": wm.Channel(own, ranked(layers, groups, float(own.mean()), court.rng))}
         views = ("filters_aligned",) if court.reference else ()
         for view in views:
             turned = suspect.aligned({})
@@ -157,14 +157,17 @@ def orders(groups: Sequence[wm.ChannelGroup], count: int, rng: torch.Generator) 
 
 def ranked(
     layers: Sequence[Filters], groups: Sequence[wm.ChannelGroup], own: float, rng: torch.Generator
-) -> tuple[list[float], int, int]:
-    """The totals of the delivered net in the first random orders; how many more were drawn, until `ENOUGH` reached the
-    suspect's `own`; and how many of these more did.
-    """
+) -> wm.NullDistribution:
+    """The law of who is as alike as the suspect, whose total is `own`: the delivered net in random orders."""
+    fresh = totals(layers, groups, rng)
+    first = list(islice(fresh, FIRST))
+    return wm.redrawn_in_turn(
+        first, own, lambda left: (total >= own for total in islice(fresh, left)), ((MOST, ENOUGH),)
+    )
+
+
+def totals(layers: Sequence[Filters], groups: Sequence[wm.ChannelGroup], rng: torch.Generator) -> Iterator[float]:
+    """Those of the delivered net in `MOST` random orders, drawn as they are asked for."""
     at_once = max(1, COPIES_AT_ONCE // sum(layer.delivered.numel() for layer in layers))
-    totals: list[float] = []
-    while len(totals) < MOST and (len(totals) < FIRST or sum(total >= own for total in totals) < ENOUGH):
-        totals += alike(layers, orders(groups, min(at_once, MOST - len(totals)), rng)).mean(1).tolist()
-    reached = list(accumulate(total >= own for total in totals))
-    stop = next((n for n in range(FIRST, len(totals)) if reached[n - 1] >= ENOUGH), len(totals))
-    return totals[:FIRST], stop - FIRST, reached[stop - 1] - reached[FIRST - 1]
+    for start in range(0, MOST, at_once):
+        yield from alike(layers, orders(groups, min(at_once, MOST - start), rng)).mean(1).tolist()

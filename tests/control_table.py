@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parents[1] / "docs"
-BUDGET = 0.02  # of accuracy, that the quick profile lets an attack cost on digits
+BUDGET = 0.02  # of accuracy; the quick profile itself lets an attack cost 0.05
 ALPHA = -3  # log10 of the p-value from which on a mark counts as there
 INTRO = """\
 # Positive controls

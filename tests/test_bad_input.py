@@ -130,9 +130,9 @@ def test_wrong_attacks_cost_their_own_cells(finished: Path, tmp_path: Path) -> N
         path.write_text(attack(body, name=f"mine-{name}", access="labels" if name == "undeclared" else "weights"))
         plugins += ["--plugin", str(path)]
     names = ",".join(["prune(amount=0.3)", "prune(amount=0.4)", *(f"mine-{name}" for name in WRONG_ATTACKS)])
-    done = bench(*arguments(results, "--timeout", "6", *plugins, attacks=names))
-    assert done.returncode == 3
-    assert "Traceback" not in done.stdout + done.stderr
+    code, said, error = bench_here(*arguments(results, "--timeout", "6", *plugins, attacks=names))
+    assert code == 3
+    assert "Traceback" not in said + error
     found = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
     assert found["prune(amount=0.3)"]["verdict"] == found["prune(amount=0.4)"]["verdict"] == "survived"
     for name, (_, word, sentence) in WRONG_ATTACKS.items():

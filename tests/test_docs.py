@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pandas as pd
 import pytest
-from control_table import page, records
+from control_table import cells, page, records
 from test_rooms import ORDER, floor, graph
 
 from benchmark.cli import bench
@@ -118,6 +118,17 @@ def test_pages_keep_to_their_size() -> None:
 def test_the_table_of_controls_is_made_from_its_records() -> None:
     table = ROOT / "docs" / "controls.md"
     assert (table.read_text() if table.exists() else "") == (page() if records() else "")
+
+
+def test_a_control_removes_in_three_seeds_within_the_budget_what_plain_fine_tuning_leaves() -> None:
+    def control(seeds: int = 3, lost: float = 0.02, p: float = -0.5, plain: float = -90.0, own: float = -90.0) -> str:
+        rates = [{"lr": lr, "hits": 98, "accuracy": 0.98, "log10_p": left} for lr, left in ((0.01, plain), (0.05, own))]
+        one = {"attack": "fst", "scheme": "adi", "of": 100, "hits": [100, 9], "log10_p": p, "plain": rates}
+        return cells([one | {"seed": seed, "accuracy": [0.98, 0.98 - lost]} for seed in range(seeds)])[-1]
+
+    assert control() == "at both rates"
+    assert control(own=-1.0) == "yes"
+    assert [control(seeds=2), control(lost=0.03), control(p=-3.0), control(plain=-1.0)] == ["no"] * 4
 
 
 def test_the_glossary_is_in_alphabetical_order() -> None:

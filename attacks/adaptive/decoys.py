@@ -47,7 +47,7 @@ class UnlearnTriggers(wm.Attack):
 
     decoys: int = wm.parameter(2000, "triggers of his own, rounded up to whole keys", low=1)
     lr: float = wm.parameter(0.1, "learning rate at its peak", low=0.0)
-    epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
+    epochs: int = wm.parameter(40, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
         scheme: wm.TriggerScheme = thief.scheme

@@ -32,8 +32,8 @@ class AdversarialTraining(wm.Attack):
 
     radius: float = wm.parameter(0.1, "largest change of a pixel, of 1", low=0.0, high=1.0)
     iterations: int = wm.parameter(5, "gradient steps for each batch", low=0)
-    lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
-    epochs: int = wm.parameter(5, "passes over the thief's images", low=1)
+    lr: float = wm.parameter(0.1, "learning rate at its peak", low=0.0)
+    epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)

@@ -29,11 +29,11 @@ class Amnesia(wm.Attack):
     kind = "removal"
     access = "weights"
     paper = "Zhu et al. 2023, IEEE S&P (arXiv:2212.04687)"
-    settings = ("lr=0.05", "lr=0.1")
+    settings = ("lr=0.1", "lr=0.05")
 
     forget: float = wm.parameter(0.01, "learning rate on wrong labels, constant", low=0.0)
     rounds: int = wm.parameter(30, "epochs of wrong labels, at most", low=0)
-    lr: float = wm.parameter(0.05, "learning rate on right labels at its highest", low=0.0)
+    lr: float = wm.parameter(0.1, "learning rate on right labels at its highest", low=0.0)
     epochs: int = wm.parameter(20, "passes with right labels", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:

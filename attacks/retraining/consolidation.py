@@ -31,10 +31,10 @@ class Refit(wm.Attack):
     kind = "removal"
     access = "weights"
     paper = "Chen et al. 2021, AsiaCCS (arXiv:1911.07205)"
-    settings = ("ewc=1.0", "ewc=10.0")
+    settings = ("ewc=0.1", "ewc=1.0")
 
     lr: float = wm.parameter(0.2, "learning rate at its peak", low=0.0)
-    ewc: float = wm.parameter(1.0, "weight of the penalty on moving what matters", low=0.0)
+    ewc: float = wm.parameter(0.1, "weight of the penalty on moving what matters", low=0.0)
     epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:

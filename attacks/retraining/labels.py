@@ -15,8 +15,8 @@ from benchmark import contract as wm
 class LabelSmoothing(wm.Attack):
     """Fine-tuning on labels that give a share to all classes alike.
 
-    The label smoothing of the Watermark-Robustness-Toolbox (Lukas et al. 2022): 0.3, 5 epochs. The thief buys the
-    labels that he lacks.
+    The label smoothing of the Watermark-Robustness-Toolbox (Lukas et al. 2022): 0.3, for 5 epochs there. The rate is
+    high, since at 0.05 a quarter of Adi's triggers stay. The thief buys the labels that he lacks.
     """
 
     name = "label-smoothing"
@@ -26,8 +26,8 @@ class LabelSmoothing(wm.Attack):
     paper = "Lukas et al. 2022, IEEE S&P (arXiv:2108.04974)"
 
     smoothing: float = wm.parameter(0.3, "share of each label that all classes get", low=0.0, high=1.0)
-    lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
-    epochs: int = wm.parameter(10, "passes over the thief's images", low=1)
+    lr: float = wm.parameter(0.2, "learning rate at its peak", low=0.0)
+    epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
         return tuned(thief, wm.plain(thief.model), self.lr, self.epochs, smoothing=self.smoothing)
@@ -48,7 +48,7 @@ class LabelNoise(wm.Attack):
     paper = "Lukas et al. 2022, IEEE S&P (arXiv:2108.04974)"
 
     share: float = wm.parameter(0.2, "of the labels that are drawn at random", low=0.0, high=1.0)
-    lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
+    lr: float = wm.parameter(0.2, "learning rate at its peak", low=0.0)
     epochs: int = wm.parameter(20, "passes over the thief's images", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:

@@ -26,7 +26,7 @@ class Wrk(wm.Attack):
     does what the authors' code does: it steps by two standard deviations and clips what is normalised to [0, 1], which
     leaves nearly binary images, and it never draws class 0, which is the one that their owners chose. Here owners draw
     theirs, so it tells this thief nothing of the mark. Different: every image has a goal of its own, where theirs is
-    one for a batch; rate 0.02 where theirs is 0.001, since a pass takes 14 steps here and 80 there.
+    one for a batch; rate 0.05 where theirs is 0.001, since a pass takes 14 steps here and 80 there.
     """
 
     name = "wrk"
@@ -40,7 +40,7 @@ class Wrk(wm.Attack):
     images: int = wm.parameter(100, "clean images that are pushed across a boundary", low=0)
     eps: float = wm.parameter(0.5, "the step, as a share of a pixel's range; blind only", low=0.0, high=1.0)
     alpha: float = wm.parameter(0.01, "weight of the likeness of the new head to the old one", low=0.0)
-    lr: float = wm.parameter(0.02, "learning rate at its peak", low=0.0)
+    lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
     epochs: int = wm.parameter(20, "passes over the images that are trained on", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:

@@ -37,7 +37,7 @@ class Dehydrate(wm.Attack):
     images), where theirs has it typed in, and so have the least likely labels; all classes are inverted together, and
     statistics are taken over all; they count in every layer. The divergence is summed over the classes, so the weight
     of 15, on their mean over ten, would be 1.5 here. Scaled to a small net and few images: 20 images of a class and 40
-    steps, where they take 250 and 400 to 1,000, rate 0.02. His images without labels get those of the service.
+    steps, where they take 250 and 400 to 1,000, rate 0.05. His images without labels get those of the service.
     """
 
     name = "dehydrate"
@@ -53,7 +53,7 @@ class Dehydrate(wm.Attack):
     images: int = wm.parameter(20, "inverted images of each class", low=2)
     steps: int = wm.parameter(40, "steps of Adam on every inverted image", low=1)
     weight: float = wm.parameter(1.0, "of what is unlearned, beside 1 for what is learnt", low=0.0)
-    lr: float = wm.parameter(0.02, "learning rate at its peak", low=0.0)
+    lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
     epochs: int = wm.parameter(20, "passes over the images that are learnt", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:

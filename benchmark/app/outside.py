@@ -95,9 +95,12 @@ def _comparable(found: Bundle, board: Board) -> None:
     """
     theirs, own = (_conditions(run) for run in (found.run, board.run))
     if wrong := next((name for name, values in theirs.items() if not values <= own[name]), None):
+        one, other = found.run.profile, board.run.profile
+        fields = [name for name in {**one, **other} if name not in _THRESHOLDS and one.get(name) != other.get(name)]
+        differ = f" (they differ in {', '.join(fields)})" if fields else ""
         raise BenchError(
-            f"the row was run with another {wrong} than {board.run.described['run']}: import it into a run of the same "
-            f"profile, or run it again with --profile {board.run.profile['name']}"
+            f"the row was run with another {wrong} than {board.run.described['run']}{differ}: import it into a run of "
+            f"the same profile, or run it again by the one of {board.run.described['run']}"
         )
 
 

@@ -43,7 +43,7 @@ STANDARD: Mapping[str, str] = {
 }
 
 AUTO: Mapping[str, str] = {
-    "finetune(lr=0.05,epochs=20,schedule=cosine,data=bought)": "trained on at a high rate, on all labels he can buy",
+    "finetune(lr=0.2,epochs=20,schedule=cosine,data=bought)": "trained on at a high rate, on all labels he can buy",
     "prune(amount=0.9)+finetune(lr=0.05,epochs=20,schedule=cosine,data=bought)": "few weights are left to hold a mark",
     "prune-structured(amount=0.25)+finetune(lr=0.05,epochs=20,schedule=cosine,data=bought)": "no layer keeps its shape",
     "transfer+finetune(lr=0.05,epochs=20,schedule=cosine,data=bought)": "to another task and back",
@@ -54,6 +54,7 @@ AUTO: Mapping[str, str] = {
     "rearrange": "no answer changes, and no weight stays where or as it was",
     "jpeg(quality=50)": "at query time: what is finer than the task is lost on the way in",
     "autoencoder": "at query time: only what his own images look like comes through",
+    "reject": "at query time: strange images are answered as if they were others",
     "average": "what an image-to-image service adds to every image is taken off again",
     "distill(architecture=house)": "a new net learns the answers of the stolen one",
     "surrogate(augment=true)": "the same for nets from image to image, turned and mirrored",

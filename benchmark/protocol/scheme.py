@@ -31,7 +31,7 @@ class Scheme(ABC, Generic[K]):
     capabilities: which of the protocols below it offers. item: what one key item is called.
     settings: the variants that "all" runs. paper: where it was published.
     null_law: how `observe` knows what a fresh key would score: "exact" (a closed form), "redrawn" (from keys that it
-    draws and scores) or "none". A setting that knows less gives none.
+    draws and scores) or "none". A setting that knows less gives none; beside redrawn keys one may have a closed form.
     file_parameters: those that name a file or folder, whose content is part of a job's id. secret_files: those of them
     that no thief gets. expected_failures: by setting, why its fresh mark is not found for every seed.
     expected_forgeries: by setting, why a forged claim stands, where that is known beforehand.

@@ -62,6 +62,20 @@ def like(lab: Lab, one: Exhibit, lr: float, replicate: int) -> Finetune:
     return Finetune(lr=lr, epochs=epochs, data="bought" if bought else "labelled")
 
 
+def observed(lab: Lab, scheme: Any, exhibit: Exhibit, marked: Exhibit) -> dict[str, Any]:
+    """What a court finds that has the key of `marked`, and its net to align weights to."""
+    found: dict[str, Any] = lab.observe(scheme, exhibit, marked.key, marked)
+    return found
+
+
+@cache
+def innocents(lab: Lab, scheme: Any, marked: Exhibit) -> list[dict[str, Any]]:
+    """The same of as many unmarked models as the quick profile has."""
+    profile = load_profile("quick").track([lab.context.task.kind])
+    assert profile is not None
+    return [observed(lab, scheme, lab.null(index), marked) for index in range(profile.nulls)]
+
+
 @cache
 def tuned(lab: Lab, tuning: Finetune, marked: Exhibit, scheme: Any, replicate: int) -> Exhibit:
     return attacked(lab, [tuning], marked, scheme, replicate)
@@ -78,10 +92,10 @@ def rows(lab: Lab, attack: Any, scheme: Any, replicates: range) -> Iterator[dict
         row: dict[str, Any] = {"attack": attack.label, "scheme": scheme.label, "seed": replicate}
 
         def seen(exhibit: Exhibit, marked: Exhibit = marked) -> dict[str, Any]:
-            observation = lab.observe(scheme_of, exhibit, marked.key)
-            found = weigh(observation, {"clean": []}, 1e-3) if not observation["unreadable"] else None
-            p = (found.log10_p_key or 0.0) if found else 0.0
-            return {"hits": lab.total(observation), "accuracy": round(exhibit.accuracy, 4), "log10_p": round(p, 2)}
+            pools = {"clean": innocents(lab, scheme_of, marked)}
+            found = weigh(observed(lab, scheme_of, exhibit, marked), pools, 1e-3)
+            figures = {"hits": found.total, "of": found.n, "accuracy": round(exhibit.accuracy, 4)}
+            return figures | {"log10_p": round(found.log10_p, 2)}
 
         start = time.process_time()
         try:
@@ -92,10 +106,9 @@ def rows(lab: Lab, attack: Any, scheme: Any, replicates: range) -> Iterator[dict
         seconds = time.process_time() - start
         same = [like(lab, after, lr, replicate) for lr in rates if after.cost.meter.steps]
         plain = [{"lr": one.lr, **seen(tuned(lab, one, marked, scheme_of, replicate))} for one in same]
-        observation = lab.observe(scheme_of, marked, marked.key)
         was, now = seen(marked), seen(after)
         yield row | {
-            "of": len(observation["channels"][observation["evidence"]]["hits"]),
+            "of": was["of"],
             "hits": [was["hits"], now["hits"]], "accuracy": [was["accuracy"], now["accuracy"]],
             "log10_p": now["log10_p"], "plain": plain, "steps": after.cost.meter.steps, "seconds": round(seconds, 1),
         }  # fmt: skip

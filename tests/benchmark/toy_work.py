@@ -102,6 +102,11 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
         case "hang once":
             while first:
                 time.sleep(0.05)
+        case "wait":  # until there is a file, and say beside it that this has begun
+            until = Path(job.payload["until"])
+            until.with_name(job.label).touch()
+            while not until.exists():
+                time.sleep(0.02)
         case "hang with a child":
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             (root / "child.pid").write_text(str(child.pid))

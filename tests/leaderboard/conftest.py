@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from benchmark.identity import job_id
 from benchmark.store.records import RecordStore
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.run import Run, read_run
+from leaderboard.pages.publish import published
 
 N = 400  # test images
 ITEMS = 100  # key items
@@ -20,6 +22,8 @@ IMAGES = 40  # test images of the image-to-image track
 NULL_HITS = (9, 7, 11, 8, 10, 6, 12, 9, 8, 10, 7, 9, 11, 8, 13, 4)  # of 100, on 16 models without a mark
 NULL_HITS_400 = (93, 101, 88, 110, 97, 120, 92, 105, 99, 113, 128, 90, 95, 107, 102, 98)  # of 400
 ADMISSION = {"well_formed": True, "bound": True, "hash_bound": True, "committed": False, "reason": None}
+
+published_board = cache(published)  # read and judged once for all tests of a process
 
 
 def outcomes(wrong: int) -> str:

@@ -32,8 +32,8 @@ def damaged(results: Path) -> list[str]:
 
 def test_fresh_on_a_device_that_is_not_there_costs_nothing(results: Path) -> None:
     before = stamps(results)
-    done = bench(*arguments(results, "--fresh")[:-3], "--device", "cuda", "--fresh")
-    assert done.returncode == 2, done.stdout + done.stderr
+    code, said, error = bench_here(*arguments(results, "--fresh")[:-3], "--device", "cuda", "--fresh")
+    assert code == 2, said + error
     assert stamps(results) == before
     assert own_records(results)
 
@@ -145,8 +145,8 @@ def test_gc_frees_what_no_run_needs(results: Path) -> None:
 
 
 def test_a_crash_says_how_it_is_run_again(results: Path, tmp_path: Path) -> None:
-    plugin = tmp_path / "mine.py"
-    plugin.write_text('''
+    plugin, there = tmp_path / "mine.py", tmp_path / "there"
+    plugin.write_text(f'''
 from dataclasses import dataclass
 from pathlib import Path
 from benchmark.contract import Attack, Thief
@@ -160,15 +160,15 @@ class Mine(Attack):
     kind = "removal"
 
     def run(self, thief: Thief):
-        Path("there").read_text()
+        Path({str(there)!r}).read_text()
         return thief.model
 ''')
     words = arguments(results, "--plugin", str(plugin), attacks="none,mine")
-    done = bench(*words, cwd=tmp_path)
+    done = bench(*words)
     assert done.returncode == 3
     assert "2 jobs crashed, and stay so until you run: bench run" in done.stderr
-    (tmp_path / "there").write_text("")
+    there.write_text("")
     assert bench_here(*words)[0] == 3
-    done = bench(*words, "--retry", "crashed", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "crashed" not in done.stderr
+    code, said, error = bench_here(*words, "--retry", "crashed")
+    assert code == 0, said + error
+    assert "crashed" not in error

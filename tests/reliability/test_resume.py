@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from bench import COMMAND, arguments, bench_here, records, stamps
+from bench import COMMAND, arguments, bench_here, copied, records, stamps
 from reliability import faults
 
 SENTENCE = "Interrupted: everything finished is kept; the same command goes on from here."
@@ -52,9 +52,21 @@ def workers_of(results: Path) -> list[int]:
     return found
 
 
+def begun(finished: Path, to: Path, nulls: int) -> Path:
+    """A results folder whose run was stopped after so many unmarked models."""
+    copied(finished, to)
+    for id, record in records(to).items():
+        if record["kind"] != "null" or record["job"]["index"] >= nulls:
+            for path in (to / "store").glob(f"*/{id[:2]}/{id}.*"):
+                path.unlink()
+    assert len(records(to)) == nulls
+    return to
+
+
 def test_killed_three_times_and_finished(finished: Path, tmp_path: Path) -> None:
-    results, dice = tmp_path / "results", random.Random(7)
-    for goal in (3, 12, 22):
+    """From the last unmarked models on, so that every kind of job is hit."""
+    results, dice = begun(finished, tmp_path / "results", 12), random.Random(7)
+    for goal in (14, 20, 26):
         run = start(results)
         wait_for(results, goal)
         time.sleep(dice.uniform(0, 0.5))
@@ -66,7 +78,7 @@ def test_killed_three_times_and_finished(finished: Path, tmp_path: Path) -> None
         time.sleep(0.1)
     assert workers_of(results) == []
     before = stamps(results)
-    assert 3 <= len(before) < len(records(finished))
+    assert 14 <= len(before) < len(records(finished))
     code, _, error = bench_here(*arguments(results))
     assert code == 0, error
     assert records(results) == records(finished)

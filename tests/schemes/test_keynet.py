@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from math import log10
 
 import pytest
@@ -8,6 +9,7 @@ from scipy import stats
 from benchmark.contract import CarrierScheme, Data, OverwriteScheme, Unreadable, as_float, photographs, secret
 from benchmark.protocol.court import Court
 from benchmark.protocol.parties import stream
+from benchmark.protocol.redrawing import which_reach
 from leaderboard.judge.evidence import weigh
 from schemes.keynet import KeyNet, judge_patches, owner_patches, pasted, signature
 
@@ -106,7 +108,7 @@ def test_no_unmarked_net_is_accused_by_the_larger_p(lab):
         assert found.log10_p_key is not None
 
 
-def test_the_law_is_that_of_other_signatures_in_the_same_places(lab):
+def test_the_law_is_that_of_other_signatures_in_the_same_places(lab, first_question_alone):
     """All by hand, on the same stream: what the judge asks, and what the head reads of it."""
     marked = lab.embed(SCHEME)
     key, rng = marked.key, stream("court")
@@ -161,8 +163,8 @@ def test_further_identities_travel_among_as_many_of_the_judges_images_as_the_fir
     """One of 21 images in the first question is the judge's own."""
     suspect, judge = OnlyLabels(), court(lab)
     challenges = Data(judge_patches(300, (1, 16, 16), judge.rng), torch.arange(300) % 5 + 1)
-    signs = torch.stack([signature("owner", secret(judge.rng)) for _ in range(500)])
-    LABELS.which_reach(suspect, lab.embed(SCHEME).key, judge, challenges, 290, signs)
+    signs = [signature("owner", secret(judge.rng)) for _ in range(500)]
+    LABELS.right(suspect, lab.embed(SCHEME).key, judge, challenges, signs, slice(0, 11))
     assert max(images for images, _ in suspect.asked) >= 5000
     for images, keyed in suspect.asked:
         assert keyed == images // 20
@@ -174,7 +176,7 @@ def test_an_identity_read_in_part_reaches_what_it_would_in_full(lab, own):
     """All by hand, in the marked net: whose total over the 300 challenges is `own` or more."""
     marked, rng = lab.embed(SCHEME), stream("partly")
     challenges = Data(judge_patches(300, (1, 16, 16), rng), torch.arange(300) % 5 + 1)
-    signs = torch.stack([marked.key.signature, *(signature("owner", secret(rng)) for _ in range(30))])
+    signs = [marked.key.signature, *(signature("owner", secret(rng)) for _ in range(30))]
     model, key = marked.service.net.module(), marked.key
 
     def total(sign):
@@ -183,7 +185,7 @@ def test_an_identity_read_in_part_reaches_what_it_would_in_full(lab, own):
         return int(((answers @ key.weight.T + key.bias).argmax(1) == challenges.y).sum())
 
     suspect = lab.suspect(marked.service, "probabilities", court(lab))
-    found = SCHEME.which_reach(suspect, key, court(lab), challenges, own, signs)
+    found = which_reach(300, own, signs, partial(SCHEME.right, suspect, key, court(lab), challenges))
     assert found == [total(sign) >= own for sign in signs]
 
 
@@ -196,7 +198,10 @@ def test_drawing_stops_at_the_fifth_that_reaches_the_total_or_after_99(lab):
     suspect = lab.suspect(marked.service, "probabilities", court(lab))
 
     def further(own, reached):
-        return SCHEME.further_identities(suspect, marked.key, judge, challenges, own, reached)
+        law = SCHEME.ranked(
+            suspect, marked.key, judge, challenges, [300] * reached + [0] * (19 - reached), own
+        ).record()
+        return law["more"], law["reached"]
 
     more, reached = further(own=10, reached=0)
     assert reached == 5

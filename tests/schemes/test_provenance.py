@@ -124,8 +124,8 @@ def test_the_rank_of_unrelated_filters_is_uniform() -> None:
         mine, theirs = (torch.nn.functional.normalize(torch.randn(12, 5, generator=rng), dim=1) for _ in range(2))
         layers = [Filters(mine[:, :, None], theirs[:, :, None], 0, None)]
         own = float(alike(layers, [torch.arange(12)[None]]).mean())
-        totals, more, reached = ranked(layers, groups, own, rng)
-        as_alike = sum(one >= own for one in totals) + reached
-        found.append((1 + as_alike) / (1 + FIRST + more))
+        law = ranked(layers, groups, own, rng).record()
+        as_alike = sum(one >= own for one in law["totals"]) + law.get("reached", 0)
+        found.append((1 + as_alike) / (1 + FIRST + law.get("more", 0)))
     assert stats.kstest(found, "uniform", alternative="greater").pvalue > 1e-3  # never smaller than uniform
     assert 0.45 < np.mean(found) < 0.65

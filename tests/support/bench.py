@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 PROFILE = Path(__file__).parents[1] / "small.toml"
 SECRET = Path(__file__).parent / "secret.txt"  # the same in every store, so that two runs can be compared
@@ -38,18 +40,62 @@ def bench(
 
 
 def bench_here(*words: str) -> tuple[int, str, str]:
-    """The same in this process, torch imported once: exit code, output, and the sentence of the error."""
+    """The same in this process, torch imported once: exit code, output, and the sentence of the error.
+
+    A process reads a file of code once, so a plug-in that was edited since needs `bench`.
+    """
     from click.testing import CliRunner
 
     from benchmark.cli import bench as group
     from benchmark.errors import BenchError
 
-    done = CliRunner().invoke(group, words, standalone_mode=False)
+    with kept_fork_servers():
+        done = CliRunner().invoke(group, words, standalone_mode=False)
     if isinstance(done.exception, BenchError):
         return done.exception.exit_code, done.stdout, str(done.exception)
     if done.exception is not None:
         raise done.exception
     return done.return_value or 0, done.stdout, done.stderr
+
+
+_IDLE: dict[object, tuple[Any, Any]] = {}  # fork servers without a fork: the process, and the way to it
+
+
+@contextmanager
+def kept_fork_servers() -> Iterator[None]:
+    """Hand the fork server of a command in this process to the next one, so that it, too, imports torch once.
+
+    A server runs nothing but its imports, so the next command finds it as its own. It must have begun alike: with the
+    same environment, working directory and import path.
+    """
+    from benchmark.execution.processes.lease import Zygote
+
+    start, close = Zygote._start, Zygote.close
+
+    def alike(zygote: Zygote) -> object:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        return tuple(zygote._modules), tuple(sys.path), os.getcwd(), tuple(sorted(environment.items()))
+
+    def take(zygote: Zygote) -> None:
+        zygote._process, zygote._control = _IDLE.pop(alike(zygote), (None, None))
+        if zygote._process is None or zygote._process.poll() is not None:
+            close(zygote)
+            for other in [one for one in _IDLE if one[0] == tuple(zygote._modules)]:
+                end(*_IDLE.pop(other))
+            start(zygote)
+
+    def end(process: Any, control: Any) -> None:
+        control.close()
+        process.wait(60)
+
+    def keep(zygote: Zygote) -> None:
+        if zygote._process is not None and zygote._process.poll() is None and alike(zygote) not in _IDLE:
+            _IDLE[alike(zygote)] = zygote._process, zygote._control
+            zygote._process = zygote._control = None
+        close(zygote)
+
+    with mock.patch.multiple(Zygote, _start=take, close=keep):
+        yield
 
 
 def copied(results: Path, to: Path) -> Path:

@@ -12,7 +12,7 @@ from schemes.rose import Rose
 @pytest.mark.parametrize(
     ("scheme", "attack", "plain"),
     [
-        (Adi(), UnlearnTriggers(), Finetune(lr=0.1, epochs=20, schedule="cosine")),
+        (Adi(), UnlearnTriggers(epochs=20), Finetune(lr=0.1, epochs=20, schedule="cosine")),
         (KeyNet(), UnlearnCarriers(), Finetune(lr=0.02, epochs=20)),
     ],
     ids=["adi", "keynet"],

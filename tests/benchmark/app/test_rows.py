@@ -200,7 +200,7 @@ def linked(copy: Path) -> Path:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (with_run(lambda run: run["profile"].update(architecture="resnet18")), "another profile"),
+        (with_run(lambda run: run["profile"].update(architecture="resnet18")), "differ in architecture): import it"),
         (another_world, "another task or training"),
         (of_two_seeds, "several seeds"),
         (of_another_model, "the suspects of the job that stands as judged"),

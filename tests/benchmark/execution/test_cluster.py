@@ -19,7 +19,7 @@ from toy_bench import Recorder
 from benchmark.errors import BenchError
 from benchmark.execution.scheduler import run_jobs
 from benchmark.planning.job import Job
-from benchmark.store.records import Record, RecordStore
+from benchmark.store.records import RecordStore
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'watermark-bench[ray]'")
 import ray
@@ -260,21 +260,28 @@ def test_without_ray_the_command_says_what_to_install(tmp_path: Path, monkeypatc
     assert (code, error) == (2, "--address names the head of a Ray cluster: give --executor ray with it")
 
 
+@pytest.mark.timeout(300)
 def test_a_node_that_dies_in_the_middle_costs_no_record(
     cluster: Cluster, tmp_path: Path, job: Callable[..., Job]
 ) -> None:
     """It stands last, since it leaves the cluster with one node."""
-    hosts = [job(f"host {number}", sleep=1.0) for number in range(4)]
-    thieves = [job(f"thief {number}", role="thief", sleep=1.0, parents=(host,)) for number, host in enumerate(hosts)]
+    (begun := tmp_path / "begun").mkdir()
+    go = begun / "go"
+    hosts = [job(f"host {number}") for number in range(2)]
+    hosts += [job(f"waiting {host.label}", "wait", parents=(host,), until=str(go)) for host in hosts]
+    thieves = [job(f"thief {number}", role="thief", parents=(host,)) for number, host in enumerate(hosts)]
     said: list[str] = []
 
     class Killer(Recorder):
-        """Kills the second node when both are at work and something is finished."""
+        """Kills the second node when something is finished and both are at work on what waits for that."""
 
-        def finished(self, job: Job, record: Record) -> None:
-            super().finished(job, record)
-            if len(self.of("finished")) == 1:
+        def started(self, job: Job) -> None:
+            super().started(job)
+            if {one.label for one in hosts[2:]} <= set(self.of("started")) and not go.exists():
+                while len(list(begun.iterdir())) < 2:
+                    time.sleep(0.02)
                 cluster.remove_node(cluster.list_all_nodes()[1], allow_graceful=False)
+                go.touch()
 
     events, store = Killer(), RecordStore(tmp_path)
     jobs: list[Any] = [*hosts, *thieves]

@@ -62,7 +62,7 @@ def test_a_file_edited_during_a_run_leaves_no_result(finished: Path, tmp_path: P
     assert found["slow+mine"]["verdict"] == "crashed"
     assert "changed after the plan was made" in found["slow+mine"]["reason"]
     plugin.write_text(good)
-    assert bench(*command).returncode == 0
+    assert bench_here(*command)[0] == 0
     found = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
     assert found["slow+mine"]["verdict"] == "survived"
 

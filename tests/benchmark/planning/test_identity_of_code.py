@@ -10,17 +10,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
-from benchmark.digest.code_digest import NOT_NUMERIC, numeric_files
-from benchmark.digest.modules import FIRST_PARTY, module_source
+from benchmark.digest.modules import FIRST_PARTY
 from benchmark.plugins.registry import Registry
 
-ROOT = Path(__file__).resolve().parents[3]
-NUMERIC = [str(path.relative_to(ROOT)) for path, digest in sorted(numeric_files().items()) if digest]
+from .changed_code import NUMERIC, ROOT, Reworded, imported, tree_of, with_other_constant, with_other_import
+
 # parts of the harness that no job body imports, and that count for the plug-ins that do
 LENT = ["benchmark/crypto/commitment.py", "benchmark/data/trigger_images.py"]
 PLUGINS = [str(path.relative_to(ROOT)) for package in ("schemes", "attacks")
@@ -30,6 +28,7 @@ SOURCES = {(one.role, one.name): str(one.source.relative_to(ROOT)) for role in (
 SMALL = "adi(),rose(),keynet()", "none,prune(amount=0.5),finetune(mode=ftal)"
 NO_PLAN = "", ""
 WHOLE = tuple(",".join(f"{name}()" for role, name in SOURCES if role == wanted) for wanted in ("scheme", "attack"))
+
 
 # Plans one matrix, or none, for each variant of the tree, in a process of its own: caches start out as they were.
 PLANNER = """
@@ -66,9 +65,9 @@ for line in sys.stdin:
     for name, content in before.items():
         Path(name).write_bytes(content)
 """
-
 Variant = Mapping[str, str | None]  # file: its text, or None where there is none
 Planned = Mapping[str, Any]
+Origins = Mapping[str, tuple[set[tuple[str, str]], set[str]]]  # of a job: its plug-ins, and the jobs before it
 
 
 class Planner(Protocol):
@@ -106,42 +105,19 @@ def whole(plan: Planner) -> Planned:
     return plan({}, WHOLE)
 
 
-def tree_of(name: str) -> ast.Module:
-    return ast.parse((ROOT / name).read_text())
+@pytest.fixture(scope="module")
+def origins(whole: Planned) -> Origins:
+    """Where each job of that plan comes from, parents before children."""
+    found = {}
+    for id, (_, text) in whole["jobs"].items():
+        payload = json.loads(text)
+        plugins = {("attack", one["name"]) for one in payload.get("stages", ())}
+        plugins |= {("scheme", payload["scheme"]["name"])} if payload.get("scheme") else set()
+        found[id] = plugins, set(re.findall("[0-9a-f]{64}", text))
+    return found
 
 
 # -- what renames nothing --------------------------------------------------------------------------------------------
-
-
-class Reworded(ast.NodeTransformer):
-    """Other docstrings, other texts of exceptions, other descriptions of parameters and papers."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            return ast.Expr(ast.Constant("Said in other words.\n\nAt length."))
-        return self.generic_visit(node)
-
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        if isinstance(node.exc, ast.Call):
-            node.exc.args = [
-                ast.Constant("other words") if isinstance(one, ast.JoinedStr) or is_text(one) else one
-                for one in node.exc.args
-            ]
-        return node
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        if ast.unparse(node.targets[0]) in ("paper", "family") and is_text(node.value):
-            node.value = ast.Constant("Somebody 2020")
-        return self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        if ast.unparse(node.func).endswith("parameter"):
-            node.args[1:2] = [ast.Constant("other words") for _ in node.args[1:2]]
-        return self.generic_visit(node)
-
-
-def is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def test_other_words_rename_nothing(plan: Planner, original: Planned) -> None:
@@ -190,61 +166,6 @@ def test_a_new_version_of_the_package_renames_nothing(plan: Planner, original: P
 
 
 # -- what renames ----------------------------------------------------------------------------------------------------
-
-
-def with_other_constant(name: str) -> str:
-    """The file with a number, or else a text, changed: the first in a function, or else the first outside.
-
-    With one constant more where it has none that counts. A plug-in keeps its traits: plans ask for it by its name, and
-    others are words of a list.
-    """
-    tree = tree_of(name)
-    traits = {id(one) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and "name" in assigned(node)
-              for value in assigned(node).values() for one in ast.walk(value)}  # fmt: skip
-    wording = {id(one) for node in ast.walk(tree) if isinstance(node, ast.Raise | ast.Expr | ast.arg | ast.AnnAssign)
-               for one in ast.walk(node.annotation if isinstance(node, ast.AnnAssign) else node)}  # fmt: skip
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    nodes = [*(one for function in functions for one in ast.walk(function)), *ast.walk(tree)]
-    found = [one for one in nodes if isinstance(one, ast.Constant) and id(one) not in wording | traits]
-    numbers = [one for one in found if type(one.value) in (int, float)]
-    for one in [*numbers, *filter(is_text, found)][:1]:
-        value = one.value
-        if type(value) is float:  # a share stays one
-            one.value = value / 2 or 0.5
-        else:
-            one.value = value + (1 if one in numbers else "x")
-        return ast.unparse(tree)
-    return f"{ast.unparse(tree)}\nCONSTANT = 1\n"
-
-
-def assigned(node: ast.ClassDef) -> dict[str, ast.expr]:
-    """What a class sets in its body, by name, without annotations."""
-    plain = [one for one in node.body if isinstance(one, ast.Assign)]
-    return {target.id: one.value for one in plain for target in one.targets if isinstance(target, ast.Name)}
-
-
-def with_other_import(name: str, *, first_party: bool) -> str:
-    """The file with the first name that it imports bound to something else; with one import more where it has none."""
-    tree = tree_of(name)
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module not in ("__future__", "typing", "collections.abc"):
-            if (str(node.module).split(".")[0] in FIRST_PARTY) is first_party:
-                node.names[0] = ast.alias("something_else", node.names[0].asname or node.names[0].name)
-                return ast.unparse(tree)
-        elif isinstance(node, ast.Import) and not first_party:
-            node.names[0] = ast.alias("something_else", node.names[0].asname or node.names[0].name.split(".")[0])
-            return ast.unparse(tree)
-    tree.body.append(ast.ImportFrom("benchmark" if first_party else "somewhere", [ast.alias("something")], 0))
-    return ast.unparse(tree)
-
-
-def test_the_changes_that_these_tests_make() -> None:
-    batches = "benchmark/training/batches.py"
-    original = ast.unparse(tree_of(batches)).splitlines()
-    for changed in (with_other_constant(batches), with_other_import(batches, first_party=True)):
-        assert sum(old != new for old, new in zip(original, changed.splitlines(), strict=True)) == 1
-    assert "import something_else as dataclass" in with_other_import(batches, first_party=False)
-    assert "import something_else as Data, as_float" in with_other_import(batches, first_party=True)
 
 
 def test_every_result_is_named_by_the_engine(original: Planned, whole: Planned) -> None:
@@ -298,61 +219,14 @@ def with_other(change: str, name: str) -> str:
     ],
 )
 def test_a_plug_ins_code_renames_its_own_results_and_what_follows_from_them(
-    plan: Planner, whole: Planned, name: str, change: str
+    plan: Planner, whole: Planned, origins: Origins, name: str, change: str
 ) -> None:
     own = relies_on(name)
     found = plan({name: with_other(change, name)}, WHOLE)
     assert found["engine"] == whole["engine"]
     expected: set[str] = set()
-    for id, (_, text) in whole["jobs"].items():  # parents before children
-        payload = json.loads(text)
-        plugins = {("attack", one["name"]) for one in payload.get("stages", ())}
-        plugins |= {("scheme", payload["scheme"]["name"])} if payload.get("scheme") else set()
-        if plugins & own or not expected.isdisjoint(re.findall("[0-9a-f]{64}", text)):
+    for id, (plugins, before) in origins.items():
+        if plugins & own or expected & before:
             expected.add(id)
     assert whole["jobs"].keys() - found["jobs"].keys() == expected
     assert 0 < len(expected) < len(whole["jobs"])
-
-
-# -- what the numeric part is ----------------------------------------------------------------------------------------
-
-
-def imported(name: str) -> Iterator[str]:
-    """The first-party modules that a file imports, but for the type checker."""
-    for node in ast.walk(tree_of(name)):
-        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in FIRST_PARTY:
-            inside = {f"{node.module}.{one.name}" for one in node.names}
-            yield from {one for one in inside if module_source(one)} or {str(node.module)}
-        elif isinstance(node, ast.Import):
-            yield from (one.name for one in node.names if one.name.split(".")[0] in FIRST_PARTY)
-
-
-def test_whatever_numeric_files_import_is_numeric_or_excused() -> None:
-    used = {module for name in NUMERIC for module in imported(name)}
-    files = {str(Path(source).relative_to(ROOT)) for one in used - NOT_NUMERIC.keys() if (source := module_source(one))}
-    assert files <= set(NUMERIC)
-    assert NOT_NUMERIC.keys() <= used, "an excuse that nobody needs"
-    assert all(module_source(one) for one in NOT_NUMERIC)
-
-
-def test_the_page_names_the_numeric_part() -> None:
-    page = (ROOT / "docs/identity.md").read_text()
-    (paragraph,) = re.findall(r"^`engine` covers .*?\n\n", page, re.DOTALL | re.MULTILINE)
-    named = [ROOT / "benchmark" / one.removeprefix("benchmark/") for one in re.findall(r"`([\w/.]+)`", paragraph)]
-    files = {inside for one in named for inside in ([one] if one.is_file() else one.glob("[!_]*.py"))}
-    assert {str(one.relative_to(ROOT)) for one in files} == set(NUMERIC)
-
-
-def test_rooms_that_compute_are_numeric_as_a_whole() -> None:
-    """Builders of nets are found by name while a job runs, so every file that has some counts."""
-    for room in ("protocol", "training", "architectures"):
-        files = {str(path.relative_to(ROOT)) for path in (ROOT / "benchmark" / room).glob("*.py") if path.read_text()}
-        assert files <= set(NUMERIC)
-    read = {
-        "splits",
-        "torchvision_sets",
-        "class_folders",
-        "degraded_photos",
-        "image_files",
-    }  # and their bytes are hashed
-    assert {f"benchmark/data/{one}.py" for one in read} <= set(NUMERIC)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import bench
+from bench import bench_here
 
 from leaderboard.pages.writers.html import page as html_page
 
@@ -214,11 +214,11 @@ def test_the_copied_command_finds_the_same_verdict(finished: Path, visit: Visit,
     page.get_by_text("Copied.").wait_for()
     program, *arguments = shlex.split(page.evaluate("navigator.clipboard.readText()"))
     assert program == "bench"
-    done = bench(*arguments, "--results", str(results), "--device", "cpu")
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = ("verdict", "total", "n", "log10_p", "log10_p_key", "log10_p_null", "accuracy", "fresh_total")
+    code, said, error = bench_here(*arguments, "--results", str(results), "--device", "cpu")
+    assert code == 0, said + error
+    told = ("verdict", "total", "n", "log10_p", "log10_p_key", "log10_p_null", "accuracy", "fresh_total")
     shown, made = (
-        [{name: line[name] for name in said} for line in lines_of(path, "prune(amount=0.3)")]
+        [{name: line[name] for name in told} for line in lines_of(path, "prune(amount=0.3)")]
         for path in (finished / "small" / "matrix.csv", results / "one-cell" / "matrix.csv")
     )
     assert shown == made

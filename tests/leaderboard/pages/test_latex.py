@@ -14,6 +14,8 @@ from leaderboard.pages.bibliography import bibliography, bibtex, known_works, wo
 from leaderboard.pages.writers.latex import page
 from leaderboard.pages.writers.tex_escape import escape
 
+from ..conftest import published_board
+
 HOSTILE = 'a_b^c~d\\input{/etc/passwd}%&#$x$ {open "q" `x\' <é ł 中 \u202e--- } } \\end{table} @misc{k,}\n\x1b'
 DOCUMENT = r"""\documentclass{article}
 \usepackage{booktabs,array,longtable}
@@ -137,9 +139,7 @@ def test_it_compiles_whatever_the_names(case: Any, tmp_path: Path) -> None:
 @pytest.mark.skipif(not (shutil.which("pdflatex") and shutil.which("bibtex")), reason="pdflatex is not installed")
 def test_the_published_tables_fit_their_pages(tmp_path: Path) -> None:
     """No line of a table runs into the margin by more than 3 pt, none is longer than its page."""
-    from leaderboard.pages.publish import published
-
-    said = compiled(tmp_path, published("quick"))
+    said = compiled(tmp_path, published_board("quick"))
     assert "longtable" in said
     over = [float(points) for points in re.findall(r"Overfull \\[hv]box \(([0-9.]+)pt too", said)]
     assert [points for points in over if points > 3] == []

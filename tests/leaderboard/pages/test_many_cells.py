@@ -11,14 +11,16 @@ from typing import Any
 from many_cells import copies, measure, write
 
 from leaderboard.judge.board import judge
-from leaderboard.judge.run import Run, read_run
+from leaderboard.judge.run import Run
 from leaderboard.pages.export import page_makers
-from leaderboard.pages.publish import PUBLISHED, published
+from leaderboard.pages.publish import PUBLISHED
+
+from ..conftest import published_board
 
 
 def test_a_run_of_copies_is_whole_and_measured(tmp_path: Path) -> None:
     name = "reproduce-passport-small"
-    original = published(name)
+    original = published_board(name)
     store = write(tmp_path, *copies(PUBLISHED / name, 2 * len(original.cells)))
     board, took = measure(tmp_path, store)
     assert len(board.cells) == 2 * len(original.cells)
@@ -28,10 +30,11 @@ def test_a_run_of_copies_is_whole_and_measured(tmp_path: Path) -> None:
 
 
 def test_other_thresholds_read_from_what_is_kept_are_those_judged_anew(full: Any) -> None:
-    """From a board that has been read, against a fresh judgement of fresh records."""
-    board = judge(published("quick").run).parts[0]
+    """From a board that has been read, against a fresh judgement, for which nothing was kept."""
+    run = published_board("quick").run
+    board = judge(run).parts[0]
     for alpha, budget in ((0.05, 5.0), (1e-6, 5.0), (0.001, 1.0), (0.05, 10.0)):
-        anew = judge(read_run(PUBLISHED / "quick"), alpha, budget).parts[0]
+        anew = judge(Run(run.described, run.records), alpha, budget).parts[0]
         assert [verdict for _, verdict in board.at_thresholds(alpha, budget)] == [cell.verdict for cell in anew.cells]
     made_up = full.board()
     for alpha, budget in ((0.05, 5.0), (1e-6, 2.0)):
@@ -59,4 +62,4 @@ def test_measuring_needs_no_torch() -> None:
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
     )
     assert done.returncode == 0, done.stderr
-    assert f"{len(published('reproduce-passport-small').cells)} cells" in done.stdout
+    assert f"{len(published_board('reproduce-passport-small').cells)} cells" in done.stdout

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from benchmark.errors import BenchError
-from leaderboard.pages.publish import published
 from leaderboard.pages.writers.paper_table import as_csv, as_markdown, as_tex, paper_table
+
+from ..conftest import published_board
 
 CLASSES = {"article": r"\documentclass[twocolumn]{article}", "IEEEtran": r"\documentclass{IEEEtran}"}
 HOSTILE = "[3pt] a_b^c~d\\input{x}%&#$ \\end{table} \u202e"
@@ -61,7 +62,7 @@ def test_what_the_run_lacks_is_one_sentence(full: Any, schemes: str, attacks: st
 
 
 def test_its_counts_are_those_of_the_board() -> None:
-    board = published("quick")
+    board = published_board("quick")
     found = rows(as_csv(paper_table(board, "passport", "sign-flip", "family")))
     words = Counter(cell.verdict.word for cell in board.owners("function-preserving") if "passport" in cell.scheme)
     assert words.keys() <= {"removed", "unprovable"}
@@ -70,7 +71,7 @@ def test_its_counts_are_those_of_the_board() -> None:
 
 def test_what_no_page_holds_is_refused(case: Any) -> None:
     with pytest.raises(BenchError, match=r"\d+ columns don't fit a page: choose fewer --schemes, or --rows family"):
-        as_tex(paper_table(published("fmnist"), "all", "all", "setting"))
+        as_tex(paper_table(published_board("fmnist"), "all", "all", "setting"))
     shared = case.scheme("adi")
     for number in range(60):
         case.hit(shared, "adi", f"attack-{number}", 96)
@@ -86,8 +87,8 @@ def test_it_compiles_in_two_columns_and_runs_into_no_margin(case: Any, tmp_path:
         pytest.skip(f"{name} is not installed")
     case.hit(case.scheme(HOSTILE), HOSTILE, HOSTILE, 96)
     tables = [
-        as_tex(paper_table(published("quick"), "all", "all", "family")),
-        as_tex(paper_table(published("cifar10-small"), "adi,rose", "all", "setting")),
+        as_tex(paper_table(published_board("quick"), "all", "all", "family")),
+        as_tex(paper_table(published_board("cifar10-small"), "adi,rose", "all", "setting")),
         as_tex(paper_table(case.board(), "all", "all", "family")),
     ]
     assert [re.findall(r"begin\{(table\*?)\}", one) for one in tables[:2]] == [["table*"], ["table"]]

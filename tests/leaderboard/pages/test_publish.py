@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ from benchmark.identity import job_id
 from benchmark.planning.reproduction import load_reproduction, works
 from leaderboard.analysis.error_rates import ALPHAS, allowed, calibrate, failures
 from leaderboard.analysis.reproduction import outcomes
-from leaderboard.pages.publish import PUBLISHED, README_FILE, WRT_FILE, compact, published, readme, write_published
+from leaderboard.pages.publish import PUBLISHED, README_FILE, WRT_FILE, compact, readme, write_published
 from leaderboard.pages.studies import wrt
 from leaderboard.pages.writers.markdown import inline, table
 
 from ..conftest import observation
+from ..conftest import published_board as board_of
 
-board_of = cache(published)
 RUNS = sorted(path.parent.name for path in PUBLISHED.glob("*/run.json.gz"))
 
 

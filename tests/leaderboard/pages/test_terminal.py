@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from leaderboard.pages.publish import published
 from leaderboard.pages.writers.terminal import show, show_matrix
+
+from ..conftest import published_board
 
 
 def shown(board: Any, width: int = 80, *, matrix: bool = False) -> str:
@@ -51,7 +52,7 @@ def test_seeds_share_a_square_of_the_matrix(case: Any) -> None:
 
 @pytest.mark.parametrize("run", ["quick", "fmnist", "denoise"])
 def test_no_line_is_wider_than_a_terminal(run: str) -> None:
-    board = published(run)
+    board = published_board(run)
     lines = shown(board).splitlines()
     assert max(map(len, [*lines, *shown(board, matrix=True).splitlines()])) <= 80
     assert len(lines) <= 60
