@@ -71,7 +71,7 @@ def paper_table(board: Board, schemes: str, attacks: str, rows: Grouping) -> Pap
             cells = [cell for cell in board.cells if not cell.innocent and cell.attack in those]
             found.append((name, _squares(square, columns, cells)))
         groups.append((kind, found))
-    shown = [(kind, those) for kind, found in groups if (those := [one for one in found if _says(one[1])])]
+    shown = [(kind, judged) for kind, found in groups if (judged := [one for one in found if _says(one[1])])]
     if not shown:
         raise BenchError("none of these attacks was judged on one of these schemes: choose others")
     return PaperTable(_caption(board, powers), list(columns), shown)

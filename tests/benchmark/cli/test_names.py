@@ -99,6 +99,6 @@ def test_a_board_of_another_profile_is_not_put_beside(tmp_path: Path) -> None:
     where = ("--run", "published:denoise", "--results", str(tmp_path))
     code, _, error = bench_here("report", *where, "--beside", "published:cifar10-small")
     assert (code, error) == (
-        2, "the runs are of two profiles, denoise and cifar10-small: put runs of the same one side by side"
+        2, "the runs are of two profiles, quick and cifar10-small: put runs of the same one side by side"
     )  # fmt: skip
     assert list(tmp_path.iterdir()) == []
