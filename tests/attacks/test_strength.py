@@ -1,17 +1,39 @@
-"""More of the same costs more, and a chain is its steps, one by one."""
+"""At strength 0 an attack changes nothing, more of the same costs more, and a chain is its steps, one by one.
+
+What an attack leaves alone at strength 0 the tests of other rooms hold for theirs.
+"""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from scipy.stats import binomtest
 
+from attacks.adaptive.decoys import TrainAndUnlearn, UnlearnCarriers
 from attacks.finetune import Finetune
+from attacks.overwrite import Overwrite
 from attacks.prune import Prune, PruneRandom, PruneStructured
 from attacks.quantize import Quantize
+from attacks.repair.channel_statistics import Clp
 from attacks.rewriting.degrade import Degrade
+from attacks.rewriting.flip import Flip, SignFlip
 from attacks.serving.jpeg import Jpeg
 from attacks.serving.pixels import BitDepth, Noise, Smooth
+from attacks.transfer import Transfer
+from attacks.unlearning.inversion import Dehydrate
+from benchmark.contract import plain
+from schemes.adi import Adi
+from schemes.keynet import KeyNet
+from schemes.passport import Passport
+
+ADI, KEYNET, PASSPORT = Adi(), KeyNet(), Passport()
+NOTHING = (
+    (ADI, Prune(amount=0.0)), (ADI, PruneRandom(amount=0.0)), (ADI, PruneStructured(amount=0.0)),
+    (ADI, Clp(u=100.0)), (ADI, SignFlip(share=0.0)), (PASSPORT, Flip(share=0.0)),
+    (ADI, Transfer(lr=0.0, epochs=1)), (ADI, Overwrite(lr=0.0, epochs=1)), (ADI, TrainAndUnlearn(lr=0.0, epochs=1)),
+    (ADI, Dehydrate(lr=0.0, epochs=1, images=2, steps=1)), (KEYNET, UnlearnCarriers(lr=0.0, epochs=1, decoys=20)),
+)  # fmt: skip
 
 SWEEPS = {
     "prune": [Prune(amount) for amount in (0.0, 0.3, 0.6, 0.9, 0.97)],
@@ -31,6 +53,15 @@ def better(one, other):
     """The exact probability that as many of the images on which they differ are right under `one` by chance."""
     gained, lost = int((one.right & ~other.right).sum()), int((other.right & ~one.right).sum())
     return binomtest(gained, gained + lost, alternative="greater").pvalue if gained + lost else 1.0
+
+
+@pytest.mark.parametrize(("scheme", "attack"), NOTHING, ids=lambda one: one.name)
+def test_at_strength_nothing_every_weight_stays(lab: Any, scheme: Any, attack: Any) -> None:
+    marked = lab.embed(scheme)
+    before = dict(plain(marked.service.net.module()).named_parameters())
+    after = dict(lab.attack(attack, marked, scheme).service.net.module().named_parameters())
+    assert before.keys() == after.keys()
+    assert all(torch.equal(weight, after[name]) for name, weight in before.items())
 
 
 @pytest.mark.parametrize("name", SWEEPS)
