@@ -20,7 +20,7 @@ def frame(
 ) -> pd.DataFrame:
     """The judged cells of a run as a pandas table, one row per cell; docs/data-dictionary.md explains its columns.
 
-    source: the folder of a run (`results/quick`), the folder or name of a published board (`quick`), a run or a board.
+    source: the folder of a run (`results/quick`), a published board (`published:quick`), a run or a board.
     alpha, budget: judge at another significance level (a probability) and utility budget (in points, on classification
     tasks); strict: let p_null count beside an exact p_key; by default as the run says. Raises BenchError where there is
     no such run, or a threshold is out of range.

@@ -20,6 +20,7 @@ from leaderboard.analysis.sweeps import choices
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.evidence import OWN_POOL
+from leaderboard.judge.published import PREFIX, board_names, published_folder
 from leaderboard.judge.rules import RULES
 from leaderboard.judge.run import Run, find_run
 from leaderboard.judge.summaries import work_share
@@ -85,9 +86,10 @@ def find_board(
         return source if alpha is budget is strict is None else judge(source.run, alpha, budget, strict=strict)
     if isinstance(source, Run):
         return judge(source, alpha, budget, strict=strict)
-    folder, published = Path(source), Path(__file__).parent / "published" / source
-    run = find_run(published if published.is_dir() and not folder.exists() else folder)
-    return judge(run, alpha, budget, strict=strict)
+    folder = Path(source)
+    if str(source).startswith(PREFIX) or (not folder.exists() and str(source) in board_names()):
+        folder = published_folder(str(source))
+    return judge(find_run(folder), alpha, budget, strict=strict)
 
 
 def cells(board: Board) -> pd.DataFrame:

@@ -19,9 +19,9 @@ from benchmark.identity import job_id
 from benchmark.store.gc_pause import paused
 from benchmark.store.records import Record, RecordStore, sealed
 from leaderboard.judge.board import Board, judge
+from leaderboard.judge.published import PUBLISHED
 from leaderboard.judge.run import Run, read_run
 from leaderboard.pages.export import page_makers
-from leaderboard.pages.publish import PUBLISHED
 
 _FLIPPED = 0.01  # of the outcomes of every copy, so that no two copies share a result
 

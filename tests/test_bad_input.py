@@ -158,7 +158,7 @@ def test_a_run_that_is_not_there(tmp_path: Path) -> None:
     for command in (["report"], ["status"], ["show", "adi", "prune"]):
         code, _, error = bench_here(*command, "--results", str(tmp_path))
         assert code == 2
-        assert f"no run is called 'quick' in {tmp_path}: `bench run` starts one" in error
+        assert f"there is no run in {tmp_path}: `bench run` starts one" in error
 
 
 def test_a_broken_profile(tmp_path: Path) -> None:
@@ -299,3 +299,27 @@ def test_whoever_reads_the_output_may_leave(words: tuple[str, ...], unbuffered: 
     done = subprocess.run([*COMMAND, *words], stdout=writer, stderr=subprocess.PIPE, env=environment, timeout=100)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_error_that_nobody_reads_keeps_its_exit_code() -> None:
+    """As in `bench describe prume 2>&1 | true`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    for words, code in (("describe", "prume"), 2), (("describe",), 2), (("list",), 0):
+        done = subprocess.run([*COMMAND, *words], stdout=writer, stderr=writer, timeout=100)
+        assert done.returncode == code, words
+    os.close(writer)
+
+
+def test_what_rich_prints_into_a_closed_output_is_no_error_of_its_own() -> None:
+    """rich itself would end with 1, as `bench report | head -1` did."""
+    import io
+
+    from benchmark.cli.terminal import Terminal
+
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        Terminal(file=Closed()).print("somebody")

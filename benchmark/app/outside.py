@@ -19,9 +19,10 @@ from benchmark.identity import canonical
 from leaderboard.analysis.outside_rows import read_entry, squares
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.outside import KEPT, OUTSIDE, Imported, Replayed, entry_path
+from leaderboard.judge.published import PUBLISHED
 from leaderboard.judge.run import Run, find_run
 from leaderboard.pages.export import write_pages
-from leaderboard.pages.publish import PUBLISHED, remake
+from leaderboard.pages.publish import remake
 from leaderboard.pages.wording import square_name
 
 _THRESHOLDS = ("about", "alpha", "budget", "seeds", "strict", "timeout")  # of a profile: they decide no record

@@ -150,9 +150,10 @@ class PlannedRun:
 
 
 def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> PlannedRun:
-    """Cross the schemes with the attacks; fetches missing data sets. Raises BenchError in one sentence.
+    """Cross the schemes with the attacks. Raises BenchError in one sentence.
 
-    keep: whether a store without a secret gets one; see `run_secret`.
+    keep: whether it is to be run: then missing data sets are fetched, and a store without a secret gets one; see
+    `run_secret`.
     """
     use_data_root(options.data_root)
     thief = ("thief_labelled", "thief_unlabelled", "thief_pool")
@@ -164,7 +165,7 @@ def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> Planned
     schemes, attacks = select_schemes(options.schemes, registry), select_attacks(options.attacks, registry)
     note = _check_task(options.task, profile, schemes) if options.task is not None else ""
     for track in profile.tracks:
-        provide(find_task(track.task), offline=options.offline)
+        provide(find_task(track.task), offline=options.offline, look_only=not keep)
     if note:
         say(note)
     secret = run_secret(machine.store.root, options.secret, keep=keep)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from benchmark.errors import BenchError
 from benchmark.store.secret import BYTES, known_secret, read_secret, store_secret
+from leaderboard.judge.published import PREFIX, published_folder
+from leaderboard.judge.run import described_run
 
-PREFIX, FILE = "published:", "secret.txt"
+FILE = "secret.txt"
 
 
 def run_secret(store: Path, wanted: str | None = None, *, keep: bool = True) -> bytes:
@@ -32,18 +34,11 @@ def secret_files(wanted: str | None) -> tuple[Path, ...]:
 def _file(wanted: str) -> Path:
     if not wanted.startswith(PREFIX):
         return Path(wanted)
-    from leaderboard.judge.run import read_run  # only here: they load pandas
-    from leaderboard.pages.publish import PUBLISHED
-
-    name = wanted.removeprefix(PREFIX)
-    boards = sorted(path.parent.name for path in PUBLISHED.glob("*/run.json.gz"))
-    if name not in boards:
-        there = ", ".join(boards) or "none, for published boards are not part of an installed package"
-        raise BenchError(f"no published board is called {name!r}: there are {there}")
-    if (path := PUBLISHED / name / FILE).exists():
+    folder = published_folder(wanted)
+    if (path := folder / FILE).exists():
         return path
-    version = read_run(PUBLISHED / name).described["version"]
+    version = described_run(folder)["version"]
     raise BenchError(
-        f"the board {name} was made before boards had a secret: "
+        f"the board {folder.name} was made before boards had a secret: "
         f"install watermark-bench {version}, the version that made it, to reproduce it"
     )

@@ -14,19 +14,36 @@ from typing import Any
 import click
 
 from benchmark import __version__
-from benchmark.cli import calibrate, commitments, evidence, inspect, kit, options, reproduce, run, single_model, store
+from benchmark.cli import (
+    boards,
+    calibrate,
+    commitments,
+    evidence,
+    inspect,
+    kit,
+    options,
+    reproduce,
+    run,
+    single_model,
+    store,
+)
 from benchmark.cli.output import prepare
 from benchmark.errors import EXIT_INTERRUPTED, BenchError, Stopped
 
 EPILOG = """
 \b
-Exit codes: 0 every cell has a verdict (or the command did what it was asked)
-            1 the benchmark itself failed: a defect, please report it with the output of --debug
-            2 the command, a parameter, a file or a folder is wrong
-            3 some cells crashed, timed out or have not run; calibrate: also fresh keys that accuse too often
-            4 compare: a verdict got worse for the owner; replay: the result is different;
-              commitment verify: an item does not open; store verify: a file is not as it should be
-            130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP: everything finished is kept
+Exit codes:
+    0  every cell has a verdict, or the command did what it was asked
+    1  the benchmark itself failed: a defect, please report it with the output
+       of --debug
+    2  the command, a parameter, a file or a folder is wrong
+    3  some cells crashed, timed out or have not run; calibrate: also fresh
+       keys that accuse too often
+    4  compare: a verdict got worse for the owner; replay: the result is
+       different; commitment verify: an item does not open; store verify: a
+       file is not as it should be
+  130  interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP: everything
+       finished is kept
 """
 
 
@@ -40,10 +57,12 @@ def _reader_may_leave() -> Iterator[None]:
         yield
     except BrokenPipeError:
         output = select.poll()
-        output.register(sys.stdout, 0)  # asks for errors alone, of which a closed reader is one
-        if not output.poll(0):
+        for stream in (sys.stdout, sys.stderr):
+            output.register(stream, 0)  # asks for errors alone, of which a closed reader is one
+        if not (closed := output.poll(0)):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or else Python's last flush fails, too
+        for descriptor, _ in closed:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)  # or else Python's last flush fails, too
         raise click.exceptions.Exit(0) from None
 
 
@@ -72,10 +91,10 @@ def bench(debug: bool) -> None:
 
 
 for command in (
-    run.run, run.plan, inspect.list_, inspect.describe, inspect.status, inspect.show, inspect.report, inspect.doctor,
-    inspect.speed, kit.new, kit.check, single_model.embed, single_model.verify, evidence.compare, evidence.bundle,
-    evidence.import_, evidence.replay, commitments.commitment, commitments.moved_open, calibrate.calibrate,
-    reproduce.reproduce, store.store,
+    run.run, run.plan, inspect.list_, inspect.describe, boards.status, boards.show, boards.report, boards.table,
+    inspect.doctor, inspect.speed, kit.new, kit.check, single_model.embed, single_model.verify, evidence.compare,
+    evidence.bundle, evidence.import_, evidence.replay, commitments.commitment, commitments.moved_open,
+    calibrate.calibrate, reproduce.reproduce, store.store,
 ):  # fmt: skip
     bench.add_command(command)
 
@@ -90,15 +109,15 @@ def main() -> None:
         options.say(error.format_message())
         code = 0
     except click.ClickException as error:
-        error.show()
+        with suppress(BrokenPipeError):
+            error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort, Stopped) as stopped:
         with suppress(OSError):  # a terminal that hung up
             options.say("Interrupted: everything finished is kept; the same command goes on from here.", err=True)
         code = getattr(stopped, "exit_code", EXIT_INTERRUPTED)
     except Exception as error:
-        if "--debug" in sys.argv:
-            options.say(traceback.format_exc(), err=True)
+        debugged = f"{traceback.format_exc()}\n" if "--debug" in sys.argv else ""
         code, sentence = 1, str(error)
         if isinstance(error, BenchError):
             code = error.exit_code
@@ -106,5 +125,6 @@ def main() -> None:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(frame.filename).name}:{frame.lineno}"
             sentence = f"{type(error).__name__}: {error} ({place}); run again with --debug for the traceback"
-        options.say(f"Error: {sentence}", err=True)
+        with suppress(BrokenPipeError):
+            options.say(f"{debugged}Error: {sentence}", err=True)
     sys.exit(code if isinstance(code, int) else 0)

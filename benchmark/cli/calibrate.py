@@ -14,7 +14,7 @@ from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 from benchmark.planning.calibration import DRAWS
 
 
-@click.command()
+@click.command(short_help="Count false accusations: fresh keys, innocent models.")
 @click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport' or 'rose(s=64)'.")
 @click.option(
     "--attacks",
@@ -50,9 +50,8 @@ def calibrate(
     chance allows of a correct rule (131, 8 and 1 of 2,000 at .05, 1e-3 and 1e-6), where one of them is not
     admissible, or where a job failed.
     """
-    from rich.console import Console
-
     from benchmark.app.planned_run import plan_calibration, use_data_root
+    from benchmark.cli.terminal import Terminal
     from benchmark.execution.run import Machine
     from benchmark.planning.profile import load_profile
     from benchmark.plugins.registry import Registry
@@ -68,7 +67,7 @@ def calibrate(
     planned, left_out = plan_calibration(own, schemes, attacks, draws, registry, machine, options.typed_command())
     for one in left_out:
         options.say(f"left out: {one.label} marks {' or '.join(one.tasks)} nets, and {own.name} has none", err=True)
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     with outlives_its_reader(), planned.carried_out(console, retry=retry) as run:
         found = error_rates.calibrate(run)
         path = write_page(machine.folder / "calibration.md", calibration_page.calibration_page(run, found))

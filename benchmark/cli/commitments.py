@@ -11,7 +11,7 @@ from benchmark.cli import options
 from benchmark.errors import EXIT_OK, EXIT_WORSE, BenchError
 
 
-@click.group()
+@click.group(short_help="Open items of a committed key, and verify opened ones.")
 def commitment() -> None:
     """Open items of a committed key, and verify opened ones against the published root."""
 

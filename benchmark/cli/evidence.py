@@ -12,7 +12,7 @@ from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_WORSE, BenchError
 from benchmark.plugins.registry import Registry
 
 
-@click.command()
+@click.command(short_help="Compare two runs: which cells changed beyond chance.")
 @click.argument("run_a", type=options.FOLDER)
 @click.argument("run_b", type=options.FOLDER)
 @options.ALPHA
@@ -42,13 +42,13 @@ def compare(
     return EXIT_INCOMPLETE if found.lost else EXIT_OK
 
 
-@click.command()
+@click.command(short_help="Put a cell or a row into a folder that a reviewer can replay.")
 @click.argument("cell", nargs=-1)
 @click.option("--out", type=options.FOLDER, required=True, help="A new folder.")
 @click.option("--row", metavar="NAME", help="Every cell and seed of an attack or of a scheme, in place of one cell.")
 @click.option("--seed", type=click.IntRange(min=0), help="Which seed's cell.  [default: 0]")
 @options.RESULTS
-@options.RUN_NAME
+@options.OWN_RUN
 @options.PLUGIN
 @options.ALPHA
 @options.BUDGET
@@ -90,10 +90,10 @@ def bundle(
     ])  # fmt: skip
 
 
-@click.command(name="import")
+@click.command(name="import", short_help="Put a row that somebody else ran on the pages of a run.")
 @click.argument("folder", type=options.FOLDER)
 @options.RESULTS
-@options.RUN_NAME
+@options.OWN_RUN
 @options.JSON
 def import_(folder: Path, results: Path, run_name: str | None, as_json: bool) -> None:
     """Put a row that somebody else ran, a bundle in FOLDER, on the pages of a run: unverified until it is replayed.
@@ -115,7 +115,7 @@ def import_(folder: Path, results: Path, run_name: str | None, as_json: bool) ->
     ])  # fmt: skip
 
 
-@click.command()
+@click.command(short_help="Examine a bundle's models anew.")
 @click.argument("folder", type=options.FOLDER)
 @options.DATA_FOLDER
 @options.PLUGIN

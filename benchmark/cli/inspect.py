@@ -1,8 +1,7 @@
-"""Commands that only read: list, describe, status, show, report, doctor; and speed, which measures."""
+"""Commands that say what there is: list, describe, doctor; and speed, which measures."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,14 @@ import click
 
 from benchmark.cli import options
 from benchmark.description import did_you_mean
-from benchmark.errors import EXIT_OK, BenchError, printable
+from benchmark.errors import EXIT_OK, BenchError
 from benchmark.plugins.attack_sets import AUTO_VERSION, PRESETS
 from benchmark.plugins.parameters import Declaration, write_value
 from benchmark.plugins.registry import Registry
+from benchmark.vocabulary import ATTACK_KINDS, ORACLE_KINDS
 
 
-@click.command(name="list")
+@click.command(name="list", short_help="List schemes, attacks, tasks, architectures and profiles.")
 @options.PLUGIN
 @options.JSON
 def list_(plugins: Sequence[Path], as_json: bool) -> None:
@@ -31,17 +31,26 @@ def list_(plugins: Sequence[Path], as_json: bool) -> None:
     if as_json:
         options.dump([{"role": d.role, "name": d.name, "doc": _headline(d), **d.traits} for d in _all(registry)])
         return
-    width = max(len(d.name) for d in _all(registry)) + 2
-    for title, declarations in (("Schemes", registry.schemes), ("Attacks", registry.attacks)):
+    width = max(len(d.name) for d in _all(registry)) + 4
+    kinds = {d.traits["kind"] for d in registry.attacks}
+    groups = {"Schemes": registry.schemes} | {
+        f"Attacks, {kind}": [d for d in registry.attacks if d.traits["kind"] == kind]
+        for kind in (*ATTACK_KINDS, *ORACLE_KINDS)
+        if kind in kinds
+    }
+    for title, declarations in groups.items():
         options.say(f"{title}:")
         for d in declarations:
-            kind = f"{d.traits['kind']:<20}" if d.role == "attack" else ""
-            options.say(f"  {d.name:<{width}}{kind}{_headline(d)}")
-    options.say(f"Sets of attacks: all, grid, {', '.join(f'{name} ({len(some)})' for name, some in PRESETS.items())}")
-    options.say(f"Tasks: {', '.join(sorted(TASKS))}, folder:NAME, folder-pairs:NAME")
-    options.say(f"Architectures: {', '.join(sorted(ARCHITECTURES))}")
-    options.say(f"Profiles: {', '.join(profile_names())}")
-    options.say(f"Reproductions: {', '.join(works())}")
+            options.fold(f"  {d.name:<{width - 2}}{_headline(d)}", indent=width)
+    sets = [f"{name} ({len(some)})" for name, some in PRESETS.items()]
+    for what, names in {
+        "Sets of attacks": ["all", "grid", *sets],
+        "Tasks": [*sorted(TASKS), "folder:NAME", "folder-pairs:NAME"],
+        "Architectures": sorted(ARCHITECTURES),
+        "Profiles": profile_names(),
+        "Reproductions": works(),
+    }.items():
+        options.fold(f"{what}: {', '.join(names)}", indent=len(what) + 2)
     for broken in registry.broken:
         options.say(f"left out: {broken.reason}", err=True)
 
@@ -54,7 +63,7 @@ def _headline(declaration: Declaration) -> str:
     return declaration.doc.strip().split("\n")[0]
 
 
-@click.command()
+@click.command(short_help="Show what is known of a plug-in, task or architecture.")
 @click.argument("name")
 @options.PLUGIN
 @options.JSON
@@ -76,7 +85,7 @@ def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:
         ])  # fmt: skip
         return
     for word, value in (other or {}).items():
-        options.say(f"{word}: {value}")
+        options.fold(f"{word}: {value}", indent=2)
     for declaration in matching:
         _describe(declaration)
 
@@ -85,17 +94,20 @@ def _describe(plugin: Declaration) -> None:
     """Say all that is known of a plug-in, in words."""
     from benchmark.app.plugin_facts import known, settings, threat_model, values
 
-    options.say(f"{plugin.role} {plugin.name}\n\n{plugin.doc.strip()}\n")
+    options.say(f"{plugin.role} {plugin.name}\n")
+    for paragraph in plugin.doc.strip().split("\n\n"):
+        options.fold(" ".join(paragraph.split()), indent=0)
+        options.say("")
     options.say("Parameters:" if plugin.parameters else "No parameters.")
     for one in plugin.parameters:
-        options.say(f"  {one.name} = {write_value(one.default)}  ({values(one)})  {one.doc}")
+        options.fold(f"  {one.name} = {write_value(one.default)}  ({values(one)})  {one.doc}", indent=4)
     options.say("Threat model:")
     for name, said in threat_model(plugin):
         if said:
-            options.say(f"  {name}: {said}")
+            options.fold(f"  {name}: {said}", indent=4)
     for name, said in settings(plugin):
-        options.say(f'"{name}" runs: {said}')
-    options.say(f"Paper: {plugin.traits['paper'] or 'none'}")
+        options.fold(f'"{name}" runs: {said}', indent=2)
+    options.fold(f"Paper: {plugin.traits['paper'] or 'none'}", indent=2)
     found = known(plugin)
     options.say(
         "Known results on the published boards (* training anew does as well):"
@@ -103,7 +115,7 @@ def _describe(plugin: Declaration) -> None:
         else "Known results: no published board ran it."
     )
     for board, said in found:
-        options.say(f"  {board}: {said}")
+        options.fold(f"  {board}: {said}", indent=4)
     options.say(f"Source: {plugin.source} ({plugin.origin})")
 
 
@@ -153,85 +165,6 @@ def _architecture(name: str) -> dict[str, Any] | None:
 
 @click.command()
 @options.RESULTS
-@options.RUN_NAME
-@options.ALPHA
-@options.BUDGET
-@options.STRICT
-@options.JSON
-def report(
-    results: Path, run_name: str | None, alpha: float | None, budget: float | None, strict: bool | None, as_json: bool
-) -> int:  # fmt: skip
-    """Derive every verdict again from the records and rewrite the pages; runs no job."""
-    from rich.console import Console
-
-    from leaderboard.pages.board_json import document
-    from leaderboard.pages.export import write_pages
-    from leaderboard.pages.writers.terminal import show as show_board
-
-    machine, board = options.judged_run(results, run_name, alpha, budget, strict)
-    write_pages(board, machine.folder, figures=True)
-    options.advise_retry(board.run)
-    if as_json:
-        options.dump(document(board))
-    else:
-        show_board(board, machine.folder, Console())
-    return options.exit_code(board)
-
-
-@click.command()
-@options.RESULTS
-@options.RUN_NAME
-@options.JSON
-def status(results: Path, run_name: str | None, as_json: bool) -> int:
-    """Show how far a run has come, and what failed."""
-    machine, board = options.judged_run(results, run_name)
-    records, jobs = board.run.records, board.run.description.jobs
-    states = Counter(map(board.run.state, jobs))
-    failed = [
-        {"id": id, "label": job.label, "status": records[id]["status"], "reason": records[id]["reason"]}
-        for id, job in jobs.items()
-        if id in records and records[id]["status"] not in ("ok", "not-applicable")
-    ]
-    code = options.exit_code(board)
-    options.advise_retry(board.run)
-    if as_json:
-        options.dump({"folder": str(machine.folder), "complete": code == EXIT_OK, "jobs": states, "failed": failed})
-        return code
-    options.say(f"{machine.folder}: {', '.join(f'{count} {state}' for state, count in states.most_common())}")
-    for one in failed:
-        options.say(printable(f"{one['status']}: {one['label']}: {one['reason']}"))
-    return code
-
-
-@click.command()
-@click.argument("cell", nargs=-1, required=True)
-@options.RESULTS
-@options.RUN_NAME
-@options.ALPHA
-@options.BUDGET
-@options.STRICT
-@options.JSON
-def show(
-    cell: tuple[str, ...],
-    results: Path, run_name: str | None, alpha: float | None, budget: float | None, strict: bool | None, as_json: bool,
-) -> None:  # fmt: skip
-    """Show everything known of one cell.
-
-    For example: `bench show 'rose(s=40)' 'prune(amount=0.3)'`.
-    """
-    from leaderboard.pages.board_json import one_cell
-    from leaderboard.pages.cell_facts import describe_cell, find_cells
-
-    _, board = options.judged_run(results, run_name, alpha, budget, strict)
-    found = find_cells(board, cell)
-    if as_json:
-        options.dump([one_cell(board, one) for one in found])
-    else:
-        options.say("\n".join(describe_cell(board, one) for one in found))
-
-
-@click.command()
-@options.RESULTS
 @options.JSON
 def doctor(results: Path, as_json: bool) -> int:
     """Check Python, packages, device and folders."""
@@ -241,13 +174,13 @@ def doctor(results: Path, as_json: bool) -> int:
     for finding in examine(results):
         findings.append(finding)
         if not as_json:  # one by one, since the last of them take seconds
-            options.say(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}")
+            options.fold(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.detail}", indent=5)
     if as_json:
         options.dump(findings)
     return EXIT_OK if all(finding.ok for finding in findings) else BenchError.exit_code
 
 
-@click.command()
+@click.command(short_help="Measure training, cells and workers on this machine.")
 @options.profile_option("quick")
 @options.DATA_FOLDER
 @options.DEVICE

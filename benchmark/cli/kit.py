@@ -14,7 +14,7 @@ from benchmark.errors import EXIT_OK, EXIT_USAGE
 _PRINTED = 5  # lines that are shown of what a plug-in printed
 
 
-@click.command()
+@click.command(short_help="Write a file with a small attack or scheme to be changed.")
 @click.argument("role", type=click.Choice(["attack", "scheme"]))
 @click.argument("name")
 @click.option("--out", type=options.PATH, help="The file to write.  [default: the name, in this folder]")
@@ -29,7 +29,7 @@ def new(role: Literal["attack", "scheme"], name: str, out: Path | None) -> None:
     options.say(f"  bench run --schemes {others[0]} --attacks {others[1]} --plugin {path}")
 
 
-@click.command()
+@click.command(short_help="Hold the contract against every plug-in of a file.")
 @click.argument("file", type=options.PATH)
 @options.JSON
 def check(file: Path, as_json: bool) -> int:

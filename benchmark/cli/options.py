@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.cli.output import folded
 from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError, printable
 from benchmark.execution.placement.devices import device_name
@@ -41,6 +42,11 @@ RESULTS = click.option(
 RUN_NAME = click.option(
     "--run", "run_name", help="Name of the run: its pages lie in RESULTS/NAME.  [default: the profile]"
 )
+READ_RUN = click.option(
+    "--run", "run_name", metavar="NAME|published:NAME",
+    help="A run in RESULTS, or a published board.  [default: the newest run in RESULTS]",
+)  # fmt: skip
+OWN_RUN = click.option("--run", "run_name", help="A run in RESULTS.  [default: the newest]")
 PLUGIN = click.option(
     "--plugin", "plugins", multiple=True, type=PATH, help="A file with a scheme or attack; repeatable."
 )
@@ -196,12 +202,20 @@ def judged_run(
     budget: float | None = None,
     strict: bool | None = None,
 ) -> tuple[Machine, Board]:
-    """A run's folder and store, and its board at these thresholds. Raises BenchError where no run has the name."""
+    """A run's folder and store, and its board at these thresholds; the newest run without a name.
+
+    Raises BenchError where no run has the name, or it is that of a published board.
+    """
     from benchmark.execution.run import Machine
     from leaderboard.judge.board import judge
-    from leaderboard.judge.run import find_run, run_names
+    from leaderboard.judge.published import PREFIX
+    from leaderboard.judge.run import find_run, newest_run, run_names
 
-    machine = Machine(results, "quick" if run_name is None else run_name)
+    if run_name is None and (run_name := newest_run(results)) is None:
+        raise BenchError(f"there is no run in {results}: `bench run` starts one; --run published:quick reads a board")
+    if run_name.startswith(PREFIX):
+        raise BenchError(f"{run_name} has no models here and its pages are not yours to change: name a run of your own")
+    machine = Machine(results, run_name)
     if machine.run not in (known := run_names(results)):
         hint = f"{did_you_mean(machine.run, known, 'there are')}; " if known else ""
         raise BenchError(f"no run is called {machine.run!r} in {results}: {hint}`bench run` starts one")
@@ -211,11 +225,33 @@ def judged_run(
     return machine, judge(run, alpha, budget, strict=strict)
 
 
+def read_board(
+    results: Path,
+    run_name: str | None,
+    alpha: float | None = None,
+    budget: float | None = None,
+    strict: bool | None = None,
+) -> tuple[Path, Board]:
+    """`judged_run` of a run that is only read, which a published board may be, too; and the folder for its pages."""
+    from leaderboard.judge.board import judge
+    from leaderboard.judge.published import PREFIX, published_folder
+    from leaderboard.judge.run import read_run
+
+    if run_name is None or not run_name.startswith(PREFIX):
+        machine, board = judged_run(results, run_name, alpha, budget, strict)
+        return machine.folder, board
+    folder = published_folder(run_name)
+    return results / f"published-{folder.name}", judge(read_run(folder), alpha, budget, strict=strict)
+
+
 def run_in(folder: Path) -> Run:
     """The run of a results folder, or a published one. Raises BenchError."""
     from benchmark.store.records import RecordStore
-    from leaderboard.judge.run import find_run
+    from leaderboard.judge.published import PREFIX, published_folder
+    from leaderboard.judge.run import find_run, read_run
 
+    if str(folder).startswith(PREFIX):
+        return read_run(published_folder(str(folder)))
     store = RecordStore(folder.absolute().parent / "store")
     run = find_run(folder, store if (store.root / "records").is_dir() else None)
     name_damage(store, run)
@@ -241,6 +277,11 @@ def advise_retry(run: Run) -> None:
 def say(text: str, *, err: bool = False) -> None:
     """Print text of one or more lines. What comes from files and plug-ins can't steer the terminal."""
     click.echo("\n".join(map(printable, text.split("\n"))), err=err)
+
+
+def fold(text: str, indent: int) -> None:
+    """Print one line of text, folded to the terminal's width; see `folded`."""
+    say(folded(printable(text), indent))
 
 
 def print_lines(lines: Sequence[tuple[str, str]]) -> None:

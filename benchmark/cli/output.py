@@ -1,17 +1,26 @@
-"""Terminals, pipes and signals as a command may meet them: nothing of these may cost what a run has finished."""
+"""Terminals, pipes and signals as a command may meet them: nothing of these may cost what a run has finished.
+
+Text is folded to the terminal's width, 80 columns where there is none.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import re
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TextIO, cast
 
 from benchmark.errors import Stopped
+
+WIDEST = 110  # columns: longer lines are read less easily
+_SEAM = "\0"  # where a label may be broken: printable text never holds it
 
 
 def prepare() -> None:
@@ -33,6 +42,21 @@ def prepare() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(number)
+
+
+def folded(text: str, indent: int) -> str:
+    """A line of text on as many lines as the terminal needs, all but the first indented.
+
+    Words stay whole; the label of a setting that no line holds is broken after its commas and plus signs. indent: in
+    columns. What stands before it, if it ends with a space, is a name, and never folded.
+    """
+    width = max(20, min(WIDEST, shutil.get_terminal_size().columns - 1) - indent)
+    name = text[:indent] if text[indent - 1 : indent] in ("", " ") else ""
+    breakable = re.compile(rf"\S{{{width + 1},}}")
+    rest = breakable.sub(lambda label: re.sub(r"(?<=[,+])(?=.)", f"{_SEAM} ", label[0]), text[len(name) :])
+    lines = textwrap.wrap(rest, width, break_long_words=False, break_on_hyphens=False)
+    found = [line.replace(f"{_SEAM} ", "").removesuffix(_SEAM) for line in lines]
+    return ("\n" + " " * indent).join([name + "".join(found[:1]), *found[1:]])
 
 
 class _Outlived:

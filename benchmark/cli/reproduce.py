@@ -11,7 +11,7 @@ from benchmark.cli import options
 from benchmark.cli.output import outlives_its_reader
 
 
-@click.command()
+@click.command(short_help="Repeat a work's own experiments: reported beside measured.")
 @click.argument("work")
 @click.option(
     "--scale",
@@ -40,9 +40,8 @@ def reproduce(
     the work's file before anything is run. The exit code says whether every cell has a verdict, not whether the
     paper was right.
     """
-    from rich.console import Console
-
     from benchmark.app.planned_run import plan_reproduction, use_data_root
+    from benchmark.cli.terminal import Terminal
     from benchmark.execution.run import Machine
     from benchmark.planning.reproduction import load_reproduction
     from benchmark.plugins.registry import Registry
@@ -62,7 +61,7 @@ def reproduce(
         offline=offline,
         wanted_secret=secret,
     )
-    with outlives_its_reader(), planned.carried_out(Console(stderr=as_json), retry=retry) as run:
+    with outlives_its_reader(), planned.carried_out(Terminal(stderr=as_json), retry=retry) as run:
         board = judge(run)
         write_pages(board, machine.folder)
     options.advise_retry(run)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmark.app.planned_run import PlannedRun
 
 
-@click.command()
+@click.command(short_help="Cross schemes with attacks and write the leaderboard.")
 @options.planning
 @click.option("--fresh", is_flag=True, help="Run every job of this plan anew.")
 @options.RETRY
@@ -27,14 +27,13 @@ def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...], executor: str,
 
     What is finished stays finished: a run that was stopped goes on, and nothing is trained twice.
     """
-    from rich.console import Console
-
+    from benchmark.cli.terminal import Terminal
     from benchmark.execution.run import refusals
     from leaderboard.judge.board import judge
     from leaderboard.pages.export import write_pages
     from leaderboard.pages.writers.terminal import show
 
-    console = Console()
+    console = Terminal()
     machine = replace(planned.machine, cluster=options.cluster(executor, address))
     planned = replace(planned, machine=machine)
     for broken in planned.registry.broken:
@@ -50,7 +49,7 @@ def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...], executor: str,
     return EXIT_USAGE if refused else options.exit_code(board)
 
 
-@click.command()
+@click.command(short_help="Show a run's cells, what is finished, and what is left.")
 @partial(options.planning, keep=False)
 @options.JSON
 def plan(planned: PlannedRun, as_json: bool) -> int:
@@ -75,19 +74,25 @@ def plan(planned: PlannedRun, as_json: bool) -> int:
         })  # fmt: skip
         return EXIT_OK
     by_data = f" × {len(thieves)} thieves" if len(thieves) > 1 else ""
-    options.say(f"{len(plan.schemes)} schemes × {len(plan.attacks)} attacks × {seeds} seeds{by_data}")
+    size = ((len(plan.schemes), "scheme"), (len(plan.attacks), "attack"), (seeds, "seed"))
+    options.say(f"{' × '.join(_counted(*one) for one in size)}{by_data}")
     marked = [cell for cell in plan.cells if not cell.innocent]
-    inapplicable, innocents = sum(cell.reason is not None for cell in marked), len(plan.cells) - len(marked)
-    options.say(f"cells  {len(marked)} ({inapplicable} not applicable), and {innocents} of innocent models")
+    inapplicable = sum(cell.reason is not None for cell in marked)
+    innocents = sum(cell.innocent and cell.reason is None for cell in plan.cells)
+    options.say(f"cells  {len(marked) - inapplicable} of marked models and {innocents} of innocent ones")
     for kind, count in to_do.planned.items():
         options.say(f"jobs   {kind:<9}{count:>5}   {to_do.finished[kind]:>5} finished")
     disk = f"{to_do.megabytes:.0f} MB of disk"
     options.say(f"to do  {to_do.jobs} jobs, about {duration(to_do.seconds)} on {workers} workers, {disk}")
     if to_do.basis:
-        options.say(f"       {to_do.basis}")
-    for attack in plan.attacks:
-        unfit = {cell.scheme: cell for cell in marked if cell.attack == attack.label and cell.reason}
-        if unfit:
-            of = f"{len(unfit)} of {len(plan.schemes)} schemes"
-            options.say(f"not applicable: {attack.label} × {of}: {next(iter(unfit.values())).reason}")
+        options.fold(f"       {to_do.basis}", indent=7)
+    if apart := plan.kept_apart():
+        options.say(f"{inapplicable} of {len(marked)} cells are not applicable:")
+    for one in apart:
+        attacks, schemes = _counted(one.attack_count, "attack"), _counted(one.scheme_count, "scheme")
+        options.fold(f"{one.cells:>7}  {attacks} {one.attacks}".rstrip() + f" × {schemes} {one.schemes}", indent=9)
     return EXIT_OK
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

@@ -20,7 +20,7 @@ def _useful(utility: CardUtility) -> str:
     return f"{utility.value:.2f} dB" if utility.unit == "dB" else f"accuracy {100 * utility.value:.1f} %"
 
 
-@click.command()
+@click.command(short_help="Mark one new model, with no matrix.")
 @options.SCHEME
 @click.option("--out", type=options.FOLDER, required=True, help="Folder for model, key and card.")
 @options.profile_option("quick")
@@ -56,7 +56,7 @@ def embed(
     ])  # fmt: skip
 
 
-@click.command()
+@click.command(short_help="Examine one model under one key.")
 @options.SCHEME
 @click.option("--model", type=options.PATH, required=True, help="The suspect's file.")
 @click.option("--key", type=options.PATH, required=True, help="The claimant's file.")
@@ -81,10 +81,9 @@ def verify(
     Ends with 0 whatever the verdict. Under a key that is not well formed and bound it is `inadmissible`; of a model
     that nobody can judge it is `inconsistent`, for its answers, or `unreadable`, for its net.
     """
-    from rich.console import Console
-
     from benchmark.app.planned_run import use_data_root
     from benchmark.app.single_model import examine_files
+    from benchmark.cli.terminal import Terminal
     from benchmark.execution.run import Machine
     from leaderboard.pages import single_model
     from leaderboard.stats.null_tests import OWN_POOL, SURROGATE_POOL
@@ -93,7 +92,7 @@ def verify(
     setting, registry = options.one_scheme(scheme, plugins)
     own = load_profile(profile).with_options(alpha=alpha, budget=budget, strict=strict)
     machine = Machine(results, own.name, workers, device)
-    seen = examine_files(setting, own, model, key, registry, machine, Console(stderr=True))
+    seen = examine_files(setting, own, model, key, registry, machine, Terminal(stderr=True))
     if as_json:
         options.dump({
             "scheme": seen.scheme, "profile": seen.profile, "utility": seen.utility,

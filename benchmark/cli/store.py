@@ -16,7 +16,7 @@ from benchmark.cli import options
 from benchmark.errors import EXIT_OK, EXIT_WORSE, BenchError, printable
 
 
-@click.group()
+@click.group(short_help="Look after the records, models and keys of all runs.")
 def store() -> None:
     """Look after the records, models and keys that all runs of a results folder share."""
 

@@ -13,13 +13,16 @@ from benchmark.data.tasks import Task, data_root
 from benchmark.errors import BenchError
 
 
-def provide(task: Task, *, offline: bool = False) -> None:
+def provide(task: Task, *, offline: bool = False, look_only: bool = False) -> None:
     """Prepare a task's splits; download what is missing, with progress, or unpack archives that are there already.
 
-    Files that are there are never touched: `Task.data_hash` checks them. Raises BenchError: offline and missing, no
-    connection, a broken archive or image.
+    Files that are there are never touched: `Task.data_hash` checks them. look_only: a data set that is missing is named
+    and neither fetched nor unpacked. Raises BenchError: offline and missing, no connection, a broken archive or image.
     """
-    if task.data_set and (missing := next(task.source.missing(data_root()), None)):
+    if missing := task.missing():
+        if look_only and task.source.torchvision:
+            say(f"task {task.name}: {missing} is not there yet: bench run fetches it from {task.source.url}")
+            return
         _fetch(task, missing, offline)
     if task.data_set in DATA_SETS and task.source.images:
         _check_count(task, data_root())

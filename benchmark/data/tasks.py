@@ -65,6 +65,10 @@ class Task:
         """Where the splits are kept once they are prepared."""
         return Shelf.of(self.name, data_root(), self.package)
 
+    def missing(self) -> Path | None:
+        """The first file or folder of a data set that does not lie unpacked in the data root."""
+        return next(self.source.missing(data_root()), None) if self.data_set else None
+
     def paths(self) -> list[Path]:
         """The files of the data, or the folders of pictures. Raises BenchError where one is missing."""
         source = self.source if self.data_set else DataSet(files=dict.fromkeys(self.files, ""))

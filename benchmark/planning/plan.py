@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.data.tasks import find_task
 from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job
+from benchmark.planning.obstacles import obstacle, unmarkable
 from benchmark.planning.plan_builder import SURROGATES, PlanBuilder
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
 from benchmark.store.gc_pause import paused
 from benchmark.store.run_description import DescribedThief, PlannedCell
-from benchmark.vocabulary import may
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,34 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     jobs: tuple[Job, ...]
     surrogates: Mapping[str, int]
+
+    def kept_apart(self) -> list[KeptApart]:
+        """The pairs that can't be run, by what stands between them, the most cells first."""
+        schemes, attacks = ({one.label: one for one in some} for some in (self.schemes, self.attacks))
+        found: dict[tuple[str, str], list[PlannedCell]] = defaultdict(list)
+        for cell in self.cells:
+            if cell.reason is not None and not cell.innocent:
+                scheme = schemes[cell.scheme]
+                task = find_task((self.profile.track(scheme.tasks) or self.profile.tracks[0]).task)
+                between = unmarkable(scheme, task) or obstacle(attacks[cell.attack], scheme, task)
+                assert between is not None
+                found[between.attacks, between.schemes].append(cell)
+        kept = [
+            KeptApart(*words, len({cell.attack for cell in cells}), len({cell.scheme for cell in cells}), len(cells))
+            for words, cells in found.items()
+        ]
+        return sorted(kept, key=lambda one: -one.cells)
+
+
+@dataclass(frozen=True)
+class KeptApart:
+    """Cells that can't be run for one reason. attacks, schemes: see `Obstacle`; the numbers of both, and of cells."""
+
+    attacks: str
+    schemes: str
+    attack_count: int
+    scheme_count: int
+    cells: int
 
 
 @paused()
@@ -67,11 +97,8 @@ class _Row:
 
     def cells(self, attacks: Sequence[Setting]) -> Iterator[PlannedCell]:
         """Innocents are judged after the attacks of the matrix's thief only."""
-        task = self.builder.task
-        if task.kind not in self.scheme.tasks:
-            kinds = " or ".join(self.scheme.tasks)
-            unfit = f"{self.scheme.label} marks {kinds} nets, and {task.name} is {task.kind}"
-            yield from (self._cell(attack.label, reason=unfit) for attack in attacks)
+        if unfit := unmarkable(self.scheme, self.builder.task):
+            yield from (self._cell(attack.label, reason=unfit.reason) for attack in attacks)
             return
         common = self._common(attacks)
         for attack in attacks:
@@ -112,16 +139,8 @@ class _Row:
 
     def _out_of_reach(self, attack: Setting) -> str | None:
         """Why `attack` can't be run on what the scheme is and releases here."""
-        task, traits = self.builder.task, self.scheme.traits
-        release = traits["release"]
-        if missing := " and ".join(sorted(attack.requires - set(traits["capabilities"]))):
-            return f"{attack.label} needs a scheme with {missing}; {self.scheme.label} has none"
-        if task.kind not in attack.tasks:
-            kinds = " or ".join(attack.tasks) or "no"
-            return f"{attack.label} attacks {kinds} nets, and {task.name} is {task.kind}"
-        if not may(release, attack.access):
-            return f"{attack.label} needs {attack.access}; {self.scheme.label} releases only {release}"
-        return None
+        found = obstacle(attack, self.scheme, self.builder.task)
+        return found.reason if found else None
 
     def _jobs(self, attack: Setting, common: Mapping[str, str]) -> dict[str, str]:
         """The jobs of one cell, by role."""

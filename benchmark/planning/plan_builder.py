@@ -100,7 +100,8 @@ class PlanBuilder:
     @cached_property
     def _common(self) -> dict[str, SharedPart | str | int | list[str] | None]:
         world = self._part("world", "", lambda: self.world, "of this profile")
-        return {"schema": RECORD_SCHEMA, "engine": engine_hash(), "world": world, "data": self.task.data_hash()}
+        data = "" if self.task.missing() else self.task.data_hash()  # no job of a plan without its data can be run
+        return {"schema": RECORD_SCHEMA, "engine": engine_hash(), "world": world, "data": data}
 
     def _part(self, what: str, name: str, find: Callable[[], Any], label: str) -> SharedPart:
         """What the jobs share that `name` names, found once. Raises BenchError where no record can hold it."""

@@ -177,7 +177,7 @@ def overview(board: Board) -> Overview:
 
 
 def thieves(board: Board) -> list[str]:
-    """The attacks that survival is of: the run's ensemble on this track, or without one all that take marks from models.
+    """The attacks that survival is of: the run's ensemble on this track; without one all that take a mark away.
 
     Claims, controls and attacks that were given the owner's key are not among these.
     """

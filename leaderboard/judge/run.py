@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -93,6 +94,15 @@ class Run:
 def run_names(results: Path) -> list[str]:
     """The runs in a results folder, sorted."""
     return sorted({path.parent.name for name in (RUN_FILE, f"{RUN_FILE}.gz") for path in results.glob(f"*/{name}")})
+
+
+def newest_run(results: Path) -> str | None:
+    """The run of a results folder that was started last; None where there is none that can be read."""
+    written = {}
+    for name in run_names(results):
+        with suppress(BenchError, OSError):
+            written[name] = (described_run(results / name)["created"], name)
+    return max(written, key=written.__getitem__, default=None)
 
 
 @paused()

@@ -25,7 +25,7 @@ from leaderboard.pages.studies.reproduction_page import page as reproduction_pag
 from leaderboard.pages.studies.reproduction_page import reproduction_json
 
 FIGURES = "figures"  # the folder of the figures, beside the pages
-_FIGURES = ("false-positives*.png", "false-positives*.svg", "curves*.png", "curves*.svg")
+_FIGURES = tuple(f"{name}*.{kind}" for name in ("false-positives", "curves") for kind in ("png", "svg", "pdf"))
 _FORMULA = ("=", "+", "-", "@")
 _NEWER = (  # columns that older boards have nothing for
     "change_against_unmarked", "change_against_unmarked_low", "change_against_unmarked_high", "key_images",

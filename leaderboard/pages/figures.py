@@ -1,4 +1,4 @@
-"""The figures of a board, drawn without a display, as PNG and SVG with the same bytes every time.
+"""The figures of a board, drawn without a display, as PNG, SVG and PDF with the same bytes every time.
 
 Colours are those of Okabe and Ito (2008), told apart by every common colour vision; a word or a marker's shape says
 the same.
@@ -10,6 +10,7 @@ import io
 import math
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,14 +35,21 @@ from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import null_observations, observations
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import one_line
+from leaderboard.pages.short_names import names
 
 _DEEPEST = 20.0  # powers of ten: beyond it no reader tells p-values apart, and the axis says so
 _LEAST_POINTS = 3  # a line through two settings says less than the matrix does
 _STYLE: Any = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"} | {  # no matplotlibrc
-    "svg.hashsalt": "watermark-bench", "svg.fonttype": "path", "text.parse_math": False, "text.usetex": False,
+    "svg.hashsalt": "watermark-bench", "svg.fonttype": "path", "pdf.fonttype": 42,
+    "text.parse_math": False, "text.usetex": False,
     "font.family": "DejaVu Sans", "font.size": 8.0, "axes.spines.top": False, "axes.spines.right": False,
     "figure.dpi": 100.0, "savefig.dpi": 150.0,
 }  # fmt: skip
+_METADATA: Mapping[str, Mapping[str, None]] = {  # by format, what would differ from day to day or between versions
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6a00", "#56b4e9", "#000000")
 
 
@@ -55,7 +63,7 @@ def figures(board: Board, curves: Sequence[Curve] = ()) -> dict[str, bytes]:
         # a name in a script that the font lacks is drawn as boxes: that is not the reader's concern
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         drawn = _drawn(board, curves)
-        return {f"{name}.{kind}": _encoded(figure, kind) for name, figure in drawn for kind in ("png", "svg")}
+        return {f"{name}.{kind}": _encoded(figure, kind) for name, figure in drawn for kind in _METADATA}
 
 
 def _drawn(board: Board, curves: Sequence[Curve]) -> Iterator[tuple[str, Figure]]:
@@ -71,8 +79,7 @@ def _encoded(figure: Figure, kind: str) -> bytes:
     """The figure's file; neither its date nor the library's version is in it."""
     FigureCanvasAgg(figure)
     file = io.BytesIO()
-    metadata: dict[str, str | None] = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-    figure.savefig(file, format=kind, metadata=metadata, bbox_inches="tight")
+    figure.savefig(file, format=kind, metadata=dict(_METADATA[kind]), bbox_inches="tight")
     return file.getvalue()
 
 
@@ -95,7 +102,8 @@ def false_positives(board: Board) -> Figure:
         marks = [_of_theta(mark, mark.rate) for _, mark in seeds]
         axes.scatter(marks, [y] * len(marks), marker="*", color="#000000", s=60, label="the marked model")
     axes.axvline(1.0, color="#d55e00", linewidth=2, label="present from (theta)")
-    axes.set_yticks(range(len(rows)), [_short(label, 40) for label, _ in rows])
+    shown = told_apart([label for label, _ in rows], names(board).schemes, 40)
+    axes.set_yticks(range(len(rows)), [shown[label] for label, _ in rows])
     said = f"hits (or mean score) over the threshold of the same seed's key, at alpha {board.alpha:g}"
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=said)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
@@ -149,6 +157,8 @@ def curve_panels(board: Board, curves: Sequence[Curve]) -> Figure:
     sweeps = list(dict.fromkeys((curve.attack, curve.field) for curve in curves))
     schemes = list(dict.fromkeys(curve.scheme for curve in curves))
     figure, panels = _panels(len(sweeps))
+    shown = told_apart(schemes, names(board).schemes, 34)
+    attacks = told_apart([attack for attack, _ in sweeps], {}, 34)
     budgets = {curve.budget for curve in curves if curve.budget is not None}
     for axes, (attack, field) in zip(panels, sweeps, strict=True):
         for curve in (curve for curve in curves if (curve.attack, curve.field) == (attack, field)):
@@ -156,14 +166,14 @@ def curve_panels(board: Board, curves: Sequence[Curve]) -> Figure:
             changes = [point.utility_change for point in curve.points]
             depths = [_depth(point.log10_p) for point in curve.points]
             axes.plot(changes, depths, color=_LINES[number % len(_LINES)], marker="os^Dvp*"[number % 7], markersize=4,
-                      linewidth=1.1, label=_short(curve.scheme, 34))  # fmt: skip
+                      linewidth=1.1, label=shown[curve.scheme])  # fmt: skip
             for point, change, depth in zip(curve.points, changes, depths, strict=True):
                 if point.value == curve.choice:
                     axes.scatter([change], [depth], s=90, facecolors="none", edgecolors="black", linewidths=1.0)
         axes.axhline(-math.log10(board.alpha), color="#505050", linewidth=0.8, linestyle="--")
         for budget in budgets:
             axes.axvline(-budget, color="#505050", linewidth=0.8, linestyle=":")
-        axes.set(title=f"{_short(attack, 34)}\nover {_short(field, 34)}", ylim=(-0.8, _DEEPEST + 0.8))
+        axes.set(title=f"{attacks[attack]}\nover {_short(field, 34)}", ylim=(-0.8, _DEEPEST + 0.8))
     figure.supxlabel(f"change of utility, {curves[0].unit} (dotted: budget)", fontsize=8.5)
     figure.supylabel(f"evidence left, −log10 p (at most {_DEEPEST:.0f})", fontsize=8.5)
     _legend(figure, panels, columns=3)
@@ -194,6 +204,21 @@ def _legend(figure: Figure, panels: Sequence[Axes], columns: int) -> None:
 
 def _depth(log10_p: float) -> float:
     return min(_DEEPEST, -log10_p)
+
+
+def told_apart(labels: Sequence[str], short: Mapping[str, str], length: int) -> dict[str, str]:
+    """What each label is called in a figure: its short name where it has one. No two are called the same.
+
+    Where ends that are cut off tell names apart, the middle is cut out instead; then they are numbered.
+    """
+    plain = {label: one_line(short.get(label, label)) for label in dict.fromkeys(labels)}
+    found = {label: _short(name, length) for label, name in plain.items()}
+    for label, name in plain.items():
+        if list(found.values()).count(found[label]) > 1 and len(name) > length:
+            found[label] = f"{name[: length // 2]}…{name[-(length - length // 2 - 1) :]}"
+    alike = Counter(found.values())
+    numbered = enumerate(found.items(), start=1)
+    return {label: f"{name} ({number})" if alike[name] > 1 else name for number, (label, name) in numbered}
 
 
 def _short(text: object, length: int) -> str:

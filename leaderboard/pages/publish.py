@@ -21,6 +21,7 @@ from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.outside_rows import outside_rows
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.judge.board import Board, judge
+from leaderboard.judge.published import PUBLISHED
 from leaderboard.judge.results import secrets_of
 from leaderboard.judge.rules import earlier_boards
 from leaderboard.judge.run import read_run
@@ -28,13 +29,14 @@ from leaderboard.pages import wording
 from leaderboard.pages.board_pages import stale
 from leaderboard.pages.export import keep_earlier, page_makers, records, remove, write_page
 from leaderboard.pages.page_model import Inline, Section, lines, strong
+from leaderboard.pages.studies import wrt
 from leaderboard.pages.studies.calibration_page import calibration_page
 from leaderboard.pages.studies.published_index import INDEX, index_page
 from leaderboard.pages.writers.markdown import table
 
-PUBLISHED = Path(__file__).parents[1] / "published"
 INDEX_FILE = Path(__file__).parents[1] / INDEX
 README_FILE = Path(__file__).parents[2] / "README.md"
+WRT_FILE = README_FILE.parent / "docs" / "wrt.md"
 UNPUBLISHED = ("leaderboard.json", "records.jsonl")  # the records once more, in another form
 REPRODUCTION_PAGES = ("reproduction.md", "reproduction.json")
 # what costs an owner most, the worst first
@@ -145,3 +147,4 @@ if __name__ == "__main__":
         remake(PUBLISHED / name)
     INDEX_FILE.write_text(index())
     README_FILE.write_text(readme(published("quick"), README_FILE.read_text()))
+    WRT_FILE.write_text(wrt.written(WRT_FILE.read_text(), table(wrt.ours())))

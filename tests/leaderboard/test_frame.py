@@ -95,6 +95,9 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
 
 def test_published_boards_have_names() -> None:
     pd.testing.assert_frame_equal(frame("denoise"), frame(ROOT / "leaderboard" / "published" / "denoise"))
+    pd.testing.assert_frame_equal(frame("denoise"), frame("published:denoise"))
+    with pytest.raises(BenchError, match="no published board is called 'denoize': did you mean denoise"):
+        frame("published:denoize")
 
 
 def test_the_csv_holds_the_same_numbers(full: Any) -> None:

@@ -103,18 +103,6 @@ def _by_kind(board: Board, row: Callable[[AttackRow], list[Inline]]) -> Iterator
         yield kind, [row(attack) for attack in board.attacks if attack.kind == kind]
 
 
-def squares(board: Board) -> Section:
-    """The same square by square, in two columns: for a run of a few squares, on a terminal."""
-    rows: list[list[Inline]] = []
-    for attack in board.attacks:
-        for scheme in board.schemes:
-            if cells := board.at(scheme.label, attack.label):
-                verdict, *rest = wording.square(cells)
-                said = strong(verdict) if verdict.startswith(over_seeds.ALARMS) else verdict
-                rows.append([f"{scheme.label} × {attack.label}", lines([said, ", ".join(rest)])])
-    return Section("", _scratch(board), ["scheme × attack", "verdict, mark left, change of utility"], rows)
-
-
 def scratch(board: Board) -> str:
     """What the scratch control of a board of one task reaches, and what the star means; nothing where it has none."""
     if not board.scratch:
@@ -124,13 +112,6 @@ def scratch(board: Board) -> str:
     middle = wording.score(median(board.scratch), board.track.unit)
     reached = f"Training anew on the same images (scratch) reaches {middle}{several}."
     return f"{reached} removed{wording.STAR}: no better than that."
-
-
-def _scratch(board: Board) -> Inline:
-    """What the scratch control reaches on each task."""
-    found = {part.track.task: scratch(part) for part in board.parts}
-    said = [f"{task}: {text}" if len(found) > 1 else text for task, text in found.items() if text]
-    return lines(said) if said else ""
 
 
 def short_matrix(board: Board) -> Section:

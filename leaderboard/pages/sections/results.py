@@ -145,34 +145,3 @@ def _outcomes(row: AttackRow, unit: str, *, against_twin: bool) -> list[str]:
     changes = [row.change, *([row.against_twin] if against_twin else [])]
     medians = ["–" if change is None else wording.change(change, unit) for change in changes]
     return [str(row.tally.held or "–"), str(row.tally.useless or "–"), *medians]
-
-
-def by_family(board: Board) -> Section:
-    """Verdict counts of every family of schemes on every board, few and narrow columns: the summary of a terminal."""
-    rows = []
-    for part in board.parts:
-        families: dict[str, set[str]] = {}
-        for scheme in part.schemes:
-            families.setdefault(scheme.described["name"], set()).add(scheme.label)
-        for family, labels in families.items():
-            cells = [cell for cell in part.cells if cell.scheme in labels]
-            counted = []
-            for kind in part.kinds:
-                tally = Tally.of(cell.verdict for cell in cells if cell.kind == kind and not cell.innocent)
-                others = tally.left_out - tally.count("not-applicable")
-                counted.append((kind, (tally.held, tally.useless, tally.broken, tally.undecided, others)))
-            seen = Tally.of(cell.verdict for cell in cells if cell.innocent)
-            clean, accused = seen.count("not-marked"), seen.count("false-positive")
-            others = sum(seen.words.values()) - clean - accused - seen.count("undecided", "not-applicable")
-            counted.append(("innocent models", (clean, 0, accused, seen.count("undecided"), others)))
-            shown = [(kind, counts) for kind, counts in counted if any(counts)]
-            rows += [
-                [family if not place else "", kind, *(str(count or "–") for count in counts)]
-                for place, (kind, counts) in enumerate(shown)
-            ]
-    header = ["scheme", "kind of attack", "held", "useless", "broken", "undecided", "left out"]
-    text = (
-        f"{ABOUT_COUNTS} A claim held off was rejected, a broken one forged; an innocent model was not accused, or it "
-        "is a false positive. Left out: there was no mark before, no key could convince the court, or a job failed."
-    )
-    return Section("", text, header, rows, "llrrrrr")

@@ -62,3 +62,43 @@ def test_describe_says_which_parameters_are_lists_or_may_be_missing(tmp_path: Pa
     for name, default, kind in (("layers", "1;2", "list of int"), ("rate", "none", "float or none")):
         (line,) = [line for line in said.splitlines() if name in line and kind in line]
         assert default in line
+
+
+def test_without_a_name_the_newest_run_is_read(tmp_path: Path) -> None:
+    described = json.loads(gzip.decompress((QUICK.parent / "denoise" / "run.json.gz").read_bytes()))
+    for name, created in (("later", "2026-03-01T00:00:00+00:00"), ("earlier", "2026-02-01T00:00:00+00:00")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps(described | {"run": name, "created": created}))
+    code, said, error = bench_here("status", "--results", str(tmp_path))
+    assert (code, f"{tmp_path / 'later'}: " in " ".join(said.split())) == (3, True), error
+
+
+def test_a_published_board_is_read_by_its_name_and_nothing_is_written_beside_it(tmp_path: Path) -> None:
+    where = ("--run", "published:denoise", "--results", str(tmp_path))
+    code, said, error = bench_here("show", "--matrix", *where)
+    assert (code, "deepmodel" in said) == (0, True), error
+    code, _, error = bench_here("show", "deepmodel", "none", "--matrix", *where)
+    assert (code, error) == (2, "name a scheme and an attack, or give --matrix for every square")
+    for name, hint in (("denoize", "did you mean denoise?"), ("x", "there are calibrate, cifar10-small, ")):
+        code, _, error = bench_here("status", "--run", f"published:{name}", "--results", str(tmp_path))
+        assert (code, f"no published board is called {name!r}: {hint}" in error) == (2, True)
+    code, _, error = bench_here("bundle", "deepmodel", "none", "--out", str(tmp_path / "out"), *where)
+    assert (code, "published:denoise has no models here" in error) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_boards_are_not_installed_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from leaderboard.judge import published
+
+    monkeypatch.setattr(published, "PUBLISHED", tmp_path)
+    code, _, error = bench_here("show", "--matrix", "--run", "published:quick", "--results", str(tmp_path))
+    assert (code, "published boards are not part of an installed package" in error) == (2, True)
+
+
+def test_a_board_of_another_profile_is_not_put_beside(tmp_path: Path) -> None:
+    where = ("--run", "published:denoise", "--results", str(tmp_path))
+    code, _, error = bench_here("report", *where, "--beside", "published:cifar10-small")
+    assert (code, error) == (
+        2, "the runs are of two profiles, quick and cifar10-small: put runs of the same one side by side"
+    )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []

@@ -161,3 +161,18 @@ def test_a_built_in_file_that_the_user_names_is_trusted_like_any_other_and_keeps
     assert ran
     assert {id for id, job in named.items() if job.foreign} == ran
     assert all(named[id].sources["scheme"].trusted for id in ran if "scheme" in named[id].sources)
+
+
+def test_pairs_that_can_t_be_run_are_counted_by_what_keeps_them_apart() -> None:
+    schemes = select_schemes("adi(),passport(),deepmodel()", REGISTRY)
+    attacks = select_attacks("prune,jpeg,fake1,fake2,surrogate", REGISTRY)
+    plan = make_plan(load_profile("quick").with_options(seeds=2), schemes, attacks, {})
+    found = {(one.attacks, one.schemes): (one.attack_count, one.scheme_count, one.cells) for one in plan.kept_apart()}
+    assert found == {
+        ("requiring passports", "without"): (2, 2, 8),
+        ("of image-to-image nets", "on digits"): (1, 2, 4),
+        ("of classification nets", "on derain"): (1, 1, 2),
+    }
+    assert sum(one.cells for one in plan.kept_apart()) == sum(bool(c.reason) and not c.innocent for c in plan.cells)
+    alone = make_plan(load_profile("fmnist"), schemes, attacks, {})
+    assert ("", "for image-to-image nets", 5, 1, 5) in [tuple(vars(one).values()) for one in alone.kept_apart()]

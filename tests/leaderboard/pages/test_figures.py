@@ -30,12 +30,15 @@ CURVE = Curve("adi", "prune(amount=*)", "amount", [
 def test_every_figure_is_there_and_repeats_to_the_byte(full: Any) -> None:
     board = full.board()
     first = figures(board, [CURVE])
-    assert sorted(first) == [f"{name}.{kind}" for name in ("curves", "false-positives") for kind in ("png", "svg")]
+    assert sorted(first) == [
+        f"{name}.{kind}" for name in ("curves", "false-positives") for kind in ("pdf", "png", "svg")
+    ]
     assert figures(board, [CURVE]) == first
     for name, image in first.items():
-        assert (
-            image.startswith(b"\x89PNG") if name.endswith("png") else ElementTree.fromstring(image).tag.endswith("svg")
-        )
+        if name.endswith("svg"):
+            assert ElementTree.fromstring(image).tag.endswith("svg")
+        assert name.endswith("svg") or image.startswith((b"\x89PNG", b"%PDF"))
+        assert b"CreationDate" not in image
         assert b"dc:date" not in image
         assert b"Software" not in image
 
@@ -135,3 +138,14 @@ def test_a_run_without_a_record_draws_nothing(case: Any) -> None:
     case.row("adi")
     case.cell("adi", "prune", {"marked": "0" * 64})
     assert figures(case.board()) == {}
+
+
+def test_long_names_stay_apart() -> None:
+    long = ["passport(version=v2,recipe=signed,binding=identity,norm=house,epochs=0)"]
+    long += [long[0].replace("epochs=0", f"epochs={epochs}") for epochs in (5, 50)]
+    shown = drawing.told_apart(long, {}, 40)
+    assert len(set(shown.values())) == 3
+    assert max(map(len, shown.values())) <= 40
+    middle = [f"{'a' * 40}{number}{'b' * 40}" for number in range(2)]
+    assert len(set(drawing.told_apart(middle, {}, 40).values())) == 2
+    assert drawing.told_apart(["x(a=1)"], {"x(a=1)": "x"}, 40) == {"x(a=1)": "x"}

@@ -17,9 +17,10 @@ from benchmark.identity import job_id
 from benchmark.planning.reproduction import load_reproduction, works
 from leaderboard.analysis.error_rates import ALPHAS, allowed, calibrate, failures
 from leaderboard.analysis.reproduction import outcomes
-from leaderboard.pages.publish import INDEX_FILE, PUBLISHED, README_FILE, compact, readme, write_published
+from leaderboard.pages.publish import INDEX_FILE, PUBLISHED, README_FILE, WRT_FILE, compact, readme, write_published
+from leaderboard.pages.studies import wrt
 from leaderboard.pages.studies.published_index import index_page
-from leaderboard.pages.writers.markdown import inline
+from leaderboard.pages.writers.markdown import inline, table
 
 from ..conftest import observation
 from ..conftest import published_board as board_of
@@ -226,3 +227,11 @@ def test_crossed_jobs_drew_the_same_keys() -> None:
         assert alone is not None
         first = drawn["models"].count(0)
         assert drawn["observations"][:first] == alone["observations"][:first]
+
+
+def test_the_cells_beside_the_toolbox_are_those_of_the_boards() -> None:
+    text = WRT_FILE.read_text()
+    assert text == wrt.written(text, table(wrt.ours())), "run python -m leaderboard.pages.publish"
+    row = next(line for line in text.splitlines() if line.startswith("| adi | FTAL | cifar10-small |"))
+    (cell,) = board_of("cifar10-small").at("adi(mode=scratch,lr=0.05)", "finetune(mode=ftal,lr=0.01,epochs=10)")
+    assert f"| {cell.after.total:.0f}/{cell.after.n} | {cell.verdict.word} 1/1 |" in row
