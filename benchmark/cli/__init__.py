@@ -14,7 +14,19 @@ from typing import Any
 import click
 
 from benchmark import __version__
-from benchmark.cli import calibrate, commitments, evidence, inspect, kit, options, reproduce, run, single_model, store
+from benchmark.cli import (
+    calibrate,
+    commitments,
+    evidence,
+    inspect,
+    kit,
+    options,
+    reproduce,
+    run,
+    single_model,
+    store,
+    verify,
+)
 from benchmark.cli.output import prepare
 from benchmark.errors import EXIT_INTERRUPTED, BenchError, Stopped
 
@@ -73,7 +85,7 @@ def bench(debug: bool) -> None:
 
 for command in (
     run.run, run.plan, inspect.list_, inspect.describe, inspect.status, inspect.show, inspect.report, inspect.doctor,
-    inspect.speed, kit.new, kit.check, single_model.embed, single_model.verify, evidence.compare, evidence.bundle,
+    inspect.speed, kit.new, kit.check, single_model.embed, verify.ask, verify.verify, evidence.compare, evidence.bundle,
     evidence.import_, evidence.replay, commitments.commitment, commitments.moved_open, calibrate.calibrate,
     reproduce.reproduce, store.store,
 ):  # fmt: skip
