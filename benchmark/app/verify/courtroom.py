@@ -87,6 +87,8 @@ class Courtroom:
         Raises BenchError where the scheme can't ask with this key.
         """
         scheme, nothing = self.claim.scheme, stranger("nobody")
+        if not self.claim.admission["well_formed"]:
+            raise BenchError(f"the key is not well formed, so nothing is asked: {self.claim.admission['reason']}")
         court = self.court(self.test, ())
         answers = Answers(torch.zeros(len(self.test), self.context.task.classes))
         nobody = Suspect(nothing, Running(torch.nn.Identity()), answers, scheme.court, court)

@@ -13,7 +13,7 @@ from benchmark.app.verify.claims import Claim
 from benchmark.app.verify.courtroom import Courtroom, Unasked
 from benchmark.app.verify.examination import Examination, examine
 from benchmark.app.verify.http_suspect import PER_REQUEST
-from benchmark.app.verify.questions import read_sheet, written
+from benchmark.app.verify.questions import read_sheets, written
 from benchmark.app.verify.suspects import questioned
 from benchmark.data.splits import Data
 from benchmark.errors import BenchError
@@ -42,7 +42,7 @@ def hear_answers(
     claim: Claim, tables: Sequence[Path], nulls: Machine | None, spare: Machine, console: Console
 ) -> Examination:
     """Examine what was answered in writing. Raises BenchError where the court has more to ask."""
-    sheets = [read_sheet(path, claim) for path in tables]
+    sheets = read_sheets(tables, claim)
     room = Courtroom.of(claim, (nulls or spare).device, sheets[0].questions.occasion)
     suspect, probe = written(room, sheets)
     try:

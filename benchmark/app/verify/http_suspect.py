@@ -39,7 +39,7 @@ from benchmark.vocabulary import Access
 PER_REQUEST = 20  # images
 TRIES, FIRST_PAUSE, LONGEST_PAUSE = 6, 1.0, 120.0  # pauses in seconds: each is twice the one before
 TIMEOUT = 30.0  # seconds for one answer
-FOLDER, TOKEN = "asked", "WATERMARK_BENCH_TOKEN"
+TOKEN = "WATERMARK_BENCH_TOKEN"
 Answer = int | list[float]
 
 
@@ -60,7 +60,7 @@ class HttpSuspect:
     def __init__(self, url: str, folder: Path, commitment: str, task: Task, rate: float) -> None:
         self.url, self._task, self._rate = url, task, rate
         name = hashlib.sha256(f"{commitment} {url}".encode()).hexdigest()[:16]
-        self.path = folder / FOLDER / f"{name}.jsonl"
+        self.path = folder / f"asked-{name}.jsonl"
         self._kept: dict[str, list[Answer]] = defaultdict(list)
         self._turn: dict[str, int] = defaultdict(int)  # how often each image was asked in this examination
         self._next = 0.0
@@ -68,12 +68,13 @@ class HttpSuspect:
 
     def __enter__(self) -> HttpSuspect:
         try:
-            self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            if self.path.exists():
-                self._read()
+            self.path.touch(mode=0o600)
+            self._read()
             self._file = self.path.open("ab")
         except OSError as error:
             raise BenchError(f"{self.path}, which keeps the answers, can't be written ({error.strerror})") from error
+        except ValueError as error:
+            raise BenchError(f"{self.path} holds no answers ({error}): delete it to ask anew") from error
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -18,12 +18,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from benchmark.app.standalone_files import ArtefactFile
 from benchmark.app.verify.claims import Claim
 from benchmark.app.verify.courtroom import Courtroom, Unasked, stranger
 from benchmark.app.verify.pictures import digest, png
 from benchmark.app.verify.suspects import ANSWERS, Counted, Questioned, refuse
 from benchmark.data.splits import Data, as_bytes
-from benchmark.data.tasks import find_task
+from benchmark.data.tasks import Task, find_task
 from benchmark.description import read
 from benchmark.errors import BenchError, printable
 from benchmark.execution.processes.foreign_models import scores_of_labels
@@ -90,11 +91,9 @@ def write_questions(claim: Claim, out: Path, earlier: Sequence[Path], device: st
     Raises BenchError where the court can't ask in writing, has nothing more to ask, or `out` holds something already.
     """
     refuse(claim, ANSWERS)
-    if not claim.admission["well_formed"]:
-        raise BenchError(f"the key is not well formed: {claim.admission['reason']}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BenchError(f"{out} already holds something: choose another --out")
-    sheets = [read_sheet(path, claim) for path in earlier]
+    sheets = read_sheets(earlier, claim)
     occasion = sheets[0].questions.occasion if sheets else secrets.token_hex(16)
     room = Courtroom.of(claim, device, occasion)
     keyed, probe = room.first_questions()
@@ -150,23 +149,27 @@ def written(room: Courtroom, sheets: Sequence[Sheet]) -> tuple[Questioned, Data]
     return found, probe
 
 
-def read_sheet(path: Path, claim: Claim) -> Sheet:
+def read_sheets(tables: Sequence[Path], claim: Claim) -> list[Sheet]:
+    """Every table of answers; see `read_sheet`."""
+    return [read_sheet(path, claim.file, find_task(claim.profile.task)) for path in tables]
+
+
+def read_sheet(path: Path, key: ArtefactFile, task: Task) -> Sheet:
     """The table of answers at `path`, whose questions' manifest lies beside it. Raises BenchError in one sentence."""
     beside = path.with_name(MANIFEST)
     mend = f"put {TABLE} back into the folder that bench ask wrote"
     questions = read(Questionnaire, read_json(beside, mend), str(beside), mend)
-    if questions.key != claim.file.sha256:
-        raise BenchError(f"{beside} belongs to questions of another key than {claim.file.path}: give that --key")
+    if (questions.key, questions.task) != (key.sha256, task.name):
+        raise BenchError(f"{beside} belongs to questions of another key or task than {key.path}: give that --key")
     try:
         text = content(path).decode("utf-8-sig")
         head, *rows = [row for row in csv.reader(text.splitlines(), strict=True) if row]
     except (OSError, ValueError, csv.Error) as error:
         raise BenchError(f"{path} can't be read as a table ({error}): save it as CSV, as bench ask wrote it") from error
-    return Sheet(path, questions, _scores(path, questions, [one.strip() for one in head], rows, claim))
+    return Sheet(path, questions, _scores(path, questions, [one.strip() for one in head], rows, task.classes))
 
 
-def _scores(path: Path, questions: Questionnaire, head: list[str], rows: list[list[str]], claim: Claim) -> Tensor:
-    classes = find_task(questions.task).classes
+def _scores(path: Path, questions: Questionnaire, head: list[str], rows: list[list[str]], classes: int) -> Tensor:
     shares = [f"p{label}" for label in range(classes)]
     if head not in (["image", "label"], ["image", "label", *shares]):
         raise BenchError(f"{path}: the first line is {','.join(head)[:80]}, not image,label: restore it")
@@ -200,7 +203,7 @@ def _label(where: str, cells: list[str], classes: int) -> list[float]:
     label = cells[0].strip()
     if not label:
         raise BenchError(f"{where} has no answer: answer every image")
-    if not (label.isascii() and label.isdigit() and int(label) < classes):
+    if not (label.isascii() and label.isdigit() and int(label[:9]) < classes):
         raise BenchError(f"{where} answers {printable(label)[:40]!r}, which is no class: they are 0 to {classes - 1}")
     return [int(label)]
 

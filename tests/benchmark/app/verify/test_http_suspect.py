@@ -124,7 +124,7 @@ def test_a_command_that_was_stopped_goes_on_where_it_stopped(
     server.mood = lambda number, answer: (200, answer) if number <= 7 else (500, b"")
     error = refused(*of(server))
     assert "answered with 500 Internal Server Error, 6 times in a row: 140 answers are kept in" in error
-    (kept,) = (owner / "asked").glob("*.jsonl")
+    (kept,) = owner.glob("asked-*.jsonl")
     with kept.open("a") as file:
         file.write('{"image": "half a li')  # it was killed while it wrote
     server.requests, server.mood = 0, lambda number, answer: (200, answer)
@@ -157,7 +157,7 @@ def test_an_image_that_is_answered_in_two_ways_is_named(
     assert found["verdict"] == verdict
     (note,) = [one for one in found["notes"] if "got another class when they were asked again" in one]
     image = note.split("SHA-256 ")[1].split(":")[0]
-    (kept,) = (owner / "asked").glob("*.jsonl")
+    (kept,) = owner.glob("asked-*.jsonl")
     answers = [json.loads(line)["answer"] for line in kept.read_text().splitlines() if image in line]
     assert len(set(answers)) == 2
 

@@ -133,7 +133,7 @@ def test_a_table_apart_from_its_manifest_or_of_another_key_is_one_sentence(
     assert "the first line is picture;class, not image,label" in refused("--answers", str(table))
     manifest = folder / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"key": "', '"key": "0'))
-    assert "belongs to questions of another key" in refused("--answers", str(table))
+    assert "belongs to questions of another key or task" in refused("--answers", str(table))
     assert "already holds something" in refused("--out", str(folder), command="ask")
 
 
