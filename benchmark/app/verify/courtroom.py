@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -84,19 +85,29 @@ class Courtroom:
     def first_questions(self) -> tuple[Tensor, Data]:
         """What the court asks first, uint8 (N, C, H, W), and as many of the judge's images as hide it. Asks nobody.
 
-        Raises BenchError where the scheme can't ask with this key.
+        All of the judge's images where the scheme makes its questions of them. Raises BenchError where it can't ask
+        with this key.
         """
-        scheme, nothing = self.claim.scheme, stranger("nobody")
         if not self.claim.admission["well_formed"]:
             raise BenchError(f"the key is not well formed, so nothing is asked: {self.claim.admission['reason']}")
-        court = self.court(self.test, ())
-        answers = Answers(torch.zeros(len(self.test), self.context.task.classes))
-        nobody = Suspect(nothing, Running(torch.nn.Identity()), answers, scheme.court, court)
+        try:
+            images, own = self._asked(self.test)
+        except Exception as error:
+            raise BenchError(f"{self.claim.scheme.name} can't ask with {self.claim.file.path} ({error})") from error
+        order = torch.randperm(len(self.test), generator=self.rng("innocents"))[:own]
+        some = self.test.take(order.sort().values.to(self.test.x.device))
+        with suppress(Exception):  # too few for it
+            if torch.equal(self._asked(some)[0], images):
+                return images, some
+        return images, self.test
+
+    def _asked(self, probe: Data) -> tuple[Tensor, int]:
+        """The first images that the scheme asks, where the judge has these, and how many of his own beside them."""
+        scheme, court = self.claim.scheme, self.court(probe, ())
+        answers = Answers(torch.zeros(len(probe), self.context.task.classes))
+        nobody = Suspect(stranger("nobody"), Running(torch.nn.Identity()), answers, scheme.court, court)
         try:
             scheme.observe(nobody, self.claim.key, court)
         except Unasked as first:
-            order = torch.randperm(len(self.test), generator=self.rng("innocents"))
-            return first.images, self.test.take(order[: first.own].sort().values.to(self.test.x.device))
-        except Exception as error:
-            raise BenchError(f"{scheme.name} can't ask with {self.claim.file.path} ({error})") from error
-        raise BenchError(f"the court of {scheme.name} asks no images that a key is known by")
+            return first.images, min(first.own, len(probe))
+        raise ValueError("it asks no images that a key is known by")

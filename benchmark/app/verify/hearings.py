@@ -62,6 +62,6 @@ def _beforehand(claim: Claim, keyed: Tensor, probe: Data, rate: float) -> str:
     least = "at least " if claim.scheme.null_law == "redrawn" else ""
     seconds = asked / PER_REQUEST / rate
     return (
-        f"{claim.scheme.name} asks {len(keyed)} images that the key is known by, among {len(probe)} of the judge's own "
-        f"that are asked twice: {least}{asked:,} images in {asked // PER_REQUEST:,} requests, {seconds:.0f} s or more."
+        f"{claim.scheme.name} asks {len(keyed)} images by its key, among {len(probe)} of the judge's own that come "
+        f"twice: {least}{asked:,} images in {asked // PER_REQUEST:,} requests, {seconds:.0f} s or more."
     )

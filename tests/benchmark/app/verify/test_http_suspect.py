@@ -85,7 +85,9 @@ def test_an_address_is_judged_as_the_model_is_and_asked_once(
     code, output, said = bench_here("verify", "--key", str(owner), "--device", "cpu", "--json", *of(server))
     found = json.loads(output)
     assert (code, found["verdict"], found["evidence"]) == (0, "present", own["evidence"])
-    assert "among 160 of the judge's own that are asked twice: 400 images in 20 requests" in said
+    assert (
+        "adi asks 40 images by its key, among 160 of the judge's own that come twice: 400 images in 20 requests" in said
+    )
     assert (found["asked"], server.requests, server.headers["Authorization"]) == (400, 20, "Bearer abc")
     assert verify(*of(server)) == found
     assert server.requests == 20  # every answer was kept

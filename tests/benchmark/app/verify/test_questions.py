@@ -16,7 +16,12 @@ from lab import Exhibit, Lab
 from PIL import Image
 from torch import Tensor
 
+from benchmark.app.verify.claims import read_claim
+from benchmark.app.verify.courtroom import Courtroom
 from benchmark.app.verify.pictures import digest
+from benchmark.plugins.registry import Registry
+
+from .conftest import written
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -135,6 +140,21 @@ def test_a_table_apart_from_its_manifest_or_of_another_key_is_one_sentence(
     manifest.write_text(manifest.read_text().replace('"key": "', '"key": "0'))
     assert "belongs to questions of another key or task" in refused("--answers", str(table))
     assert "already holds something" in refused("--out", str(folder), command="ask")
+
+
+def test_a_scheme_that_stamps_the_judges_images_gets_all_of_them(lab: Lab, owner: Path, marked: Exhibit) -> None:
+    from schemes.content import Content
+
+    content = Content(n=20, kind="noise")
+    key = content.keygen(lab.owner(content), torch.Generator().manual_seed(1))
+    folder = written(owner.parent / "content", "content(n=20,kind=noise)", marked.service, key, lab.context)
+    for where, own in ((owner, 160), (folder, 397)):
+        claim = read_claim(where, None, None, Registry.discover(), {})
+        room = Courtroom.of(claim, "cpu", "twice")
+        (first, probe), (again, other) = room.first_questions(), room.first_questions()
+        assert len(probe) == own
+        assert torch.equal(first, again)
+        assert torch.equal(probe.x, other.x)
 
 
 def test_a_court_that_asks_on_gets_further_answers_with_probabilities(
