@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, write_card
+from benchmark.app.plain_forms import PROGRAM, TENSORS, write_plain_forms
 from benchmark.crypto.secret_streams import SECRET_BYTES, SecretStreams
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import Task
@@ -47,15 +48,18 @@ def track_of(setting: Setting, profile: Profile) -> Profile:
     return track
 
 
-def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None, device: str) -> Card:
-    """Mark a new model of the profile with a new key; writes model, key and card into `out` and returns the card.
+def embed_model(
+    setting: Setting, profile: Profile, out: Path, seed: int | None, device: str
+) -> tuple[Card, str | None]:
+    """Mark a new model of the profile with a new key; writes model, key and card into `out`, and the model in plain
+    forms. Returns the card, and why the model has no exported program, where it has none.
 
     The key follows from `seed`; without one it is drawn from the system's randomness and kept nowhere else. The
     card holds nothing secret and no seed: it is what an owner publishes before he lets the model out. Raises
     BenchError where `out` holds one of the files already, or a parameter does not fit.
     """
     profile = track_of(setting, profile)
-    taken = [name for name in (MODEL, KEY, CARD) if (out / name).exists()]
+    taken = [name for name in (MODEL, KEY, CARD, TENSORS, PROGRAM) if (out / name).exists()]
     if taken:
         raise BenchError(f"{out} already holds {', '.join(taken)}: choose another --out, a key is not overwritten")
     scheme = scheme_of(setting)
@@ -91,9 +95,10 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
             key.public() or None,
         )
         write_card(out, card)
+        missing = write_plain_forms(out, release.service.net.module(), context.task.shape)
     except OSError as error:
         raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
-    return card
+    return card, missing
 
 
 def utility_of(outcomes: Mapping[str, Any], task: Task) -> CardUtility:

@@ -35,14 +35,18 @@ def embed(
     scheme: str, out: Path, profile: str, seed: int | None, data_root: Path | None, plugins: Sequence[Path],
     device: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Mark one new model, with no matrix: model.safetensors, key.safetensors (secret) and card.json (to publish)."""
+    """Mark one new model, with no matrix: model.safetensors, key.safetensors (secret) and card.json (to publish).
+
+    For whoever serves the model: state_dict.safetensors, and model.pt2, which torch.export.load reads.
+    """
     from benchmark.app.card import CARD
+    from benchmark.app.plain_forms import PROGRAM, TENSORS
     from benchmark.app.planned_run import use_data_root
     from benchmark.app.single_model import KEY, MODEL, embed_model
 
     use_data_root(data_root)
     setting, _ = options.one_scheme(scheme, plugins)
-    card = embed_model(setting, load_profile(profile), out, seed, device)
+    card, missing = embed_model(setting, load_profile(profile), out, seed, device)
     if as_json:
         options.dump(card.as_json())
         return
@@ -50,6 +54,8 @@ def embed(
         ("scheme", setting.label),
         ("utility", f"{useful(card.utility)} on the test set of {card.profile.world['task']}"),
         ("model", str(out / MODEL)),
+        ("tensors", f"{out / TENSORS}: a state_dict, for whoever serves the model without this benchmark"),
+        ("program", f"none, for the net can't be exported ({missing})" if missing else str(out / PROGRAM)),
         ("key", f"{out / KEY}: keep it secret"),
         ("card", f"{out / CARD}: publish it before you release the model"),
         ("commitment", str(card.commitment)),
