@@ -26,6 +26,7 @@ from benchmark.cli import (
     run,
     single_model,
     store,
+    verify,
 )
 from benchmark.cli.output import prepare
 from benchmark.errors import EXIT_INTERRUPTED, BenchError, Stopped
@@ -92,7 +93,7 @@ def bench(debug: bool) -> None:
 
 for command in (
     run.run, run.plan, inspect.list_, inspect.describe, boards.status, boards.show, boards.report, boards.table,
-    inspect.doctor, inspect.speed, kit.new, kit.check, single_model.embed, single_model.verify, evidence.compare,
+    inspect.doctor, inspect.speed, kit.new, kit.check, single_model.embed, verify.ask, verify.verify, evidence.compare,
     evidence.bundle, evidence.import_, evidence.replay, commitments.commitment, commitments.moved_open,
     calibrate.calibrate, reproduce.reproduce, store.store,
 ):  # fmt: skip

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from benchmark.execution.job_context import Changed, load_source
 from benchmark.execution.mishaps import Passing, mishap
+from benchmark.execution.processes.foreign_models import ForeignModel, foreign_model
 from benchmark.execution.processes.lease import Zygote
 from benchmark.execution.walls import Walls
 from benchmark.planning.job import PluginSource
@@ -35,13 +36,14 @@ from benchmark.vocabulary import Access
 LONGEST_HEADER = 4 << 20  # bytes
 MOST_WEIGHTS = 4 << 30  # bytes of all tensors of a graph
 _DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "int64": torch.int64}
+_OPENED = ("form", "where", "folder", "classes")
 _ENDED = "the suspect's own process ended while it was asked"
 _CAUSES: Mapping[str, type[Exception]] = {"oom": MemoryError, "killed": Passing}
 
 
 def serve_suspect(pipe: Connection, device: str) -> None:
     """Answer a court until it hangs up."""
-    running: Running | None = None
+    running: Running | ForeignModel | None = None
     with suppress(EOFError, ConnectionError):
         while True:
             request = json.loads(pipe.recv_bytes())
@@ -52,6 +54,8 @@ def serve_suspect(pipe: Connection, device: str) -> None:
                 on = device_of(device)
                 if request["do"] == "load":
                     running = _load(request, data, on)
+                elif request["do"] == "open":
+                    running = foreign_model(**{one: request[one] for one in _OPENED}, device=on)
                 elif running is None:
                     raise ValueError("no suspect was loaded")
                 elif request["do"] == "ask":
@@ -94,6 +98,10 @@ class RemoteService:
         data = torch.frombuffer(bytearray(artefacts.packed("", service)), dtype=torch.uint8)
         described = [asdict(source) for source in sources]
         self._asked({"do": "load", "sources": described, "array": _form(data)}, data)
+
+    def open(self, form: str, where: str, folder: str, classes: int) -> None:
+        """Serve from now on a model of another maker, of a task of so many classes; see `foreign_model`."""
+        self._asked({"do": "open", "form": form, "where": where, "folder": folder, "classes": classes})
 
     def ask(self, x: Tensor, access: Access) -> Tensor:
         """See `Running.ask`: one finite answer for each image."""

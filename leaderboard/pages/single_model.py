@@ -1,14 +1,161 @@
-"""The opinion on one model under one key as text and JSON: `bench verify`."""
+"""The opinion on one model under one key as a page of plain sentences, as text and as JSON: `bench verify`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from leaderboard.judge.opinion import INADMISSIBLE, Opinion
 from leaderboard.judge.verdicts import SEARCH_BITS
 from leaderboard.pages import wording
 from leaderboard.pages.cell_facts import evidence_facts
+from leaderboard.pages.page_model import one_line
+
+WRITTEN = "written answers"  # a form of suspects
+_FOUND = {
+    "present": "The mark of this key is in the suspect.",
+    "absent": "The mark of this key was not found in the suspect.",
+    "unclear": "What was seen is too little to say whether the mark of this key is in the suspect.",
+    "inadmissible": "The key is no admissible key, so nothing that it shows is evidence.",
+    "inconsistent": "The suspect answers the same images otherwise when they come among others: it has no one answer.",
+    "unreadable": "The court can't read the suspect.",
+}
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What was asked of whom.
+
+    item: what one item of the key is called. access: what the court sees of the suspect. suspect: as its owner named
+    it; form: what it is; sha256: of its file, None where it has none. asked: images in all, `own` different ones of
+    which are the judge's, of the task `task`; useful: how useful the suspect is on them, in words. card: whether a card
+    beside the key commits to it; None where there is no card. commitment: SHA-256 of the key's file. nulls: unmarked
+    models that were looked at. notes: in words.
+    """
+
+    scheme: str
+    item: str
+    access: Literal["labels", "probabilities", "outputs", "weights", "none"]
+    suspect: str
+    form: str
+    sha256: str | None
+    asked: int
+    own: int
+    task: str
+    useful: str
+    card: bool | None
+    commitment: str
+    nulls: int
+    notes: tuple[str, ...] = ()
+
+
+def page(heard: Hearing, found: Opinion, admission: Mapping[str, Any], alpha: float) -> list[tuple[str, list[str]]]:
+    """The opinion in plain sentences, as titled lists of paragraphs."""
+    why = found.reason if found.unjudged or not found.admissible else found.evidence.reason
+    return [
+        (f"Verdict: {found.verdict}", [_FOUND[found.verdict] + (f" The reason: {why}." if why else "")]),
+        ("What was asked", list(_asked(heard, found))),
+        ("What came back", list(_came_back(heard, found))),
+        ("How likely that is by chance", list(_by_chance(heard, found, alpha))),
+        ("What this does not prove", list(_limits(heard, found, bool(admission["hash_bound"]), alpha))),
+    ]  # fmt: skip
+
+
+def as_html(sections: list[tuple[str, list[str]]], facts: list[tuple[str, str]], version: str) -> str:
+    """The page as one HTML file that fetches nothing and runs no script. facts: `describe`, in a table at its end."""
+    environment = Environment(
+        loader=PackageLoader("leaderboard.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("verdict.html.j2").render(
+        sections=[(one_line(title), [one_line(one) for one in paragraphs]) for title, paragraphs in sections],
+        facts=[(one_line(name), one_line(value)) for name, value in facts],
+        version=version,
+    )
+
+
+def _items(heard: Hearing, n: int) -> str:
+    return f"{n} {heard.item}{'' if n == 1 else 's'}"
+
+
+def _asked(heard: Hearing, found: Opinion) -> Iterator[str]:
+    digest = f", SHA-256 {heard.sha256}" if heard.sha256 else ""
+    yield f"The suspect is {heard.suspect} ({heard.form}{digest}). The key is one of {heard.scheme}."
+    if heard.access == "weights":
+        yield "The court read its weights, and asked its answers to see that it does its task."
+        return
+    twice = "" if heard.form == WRITTEN else ", some twice"
+    yield (
+        f"It was asked {heard.asked:,} images in shuffled order{twice}: those of the key's {heard.item}s among "
+        f"{heard.own:,} of the judge's own, which show {heard.task} and bear no mark."
+    )
+
+
+def _came_back(heard: Hearing, found: Opinion) -> Iterator[str]:
+    seen = found.evidence
+    if not found.admissible or found.unjudged or wording.is_unreadable(seen):
+        yield "Nothing that counts."
+    elif seen.kind == "count":
+        yield f"{seen.total:.0f} of {_items(heard, seen.n)} came out as the key says."
+    else:
+        yield f"Over {_items(heard, seen.n)} the mark scores {seen.total:.3g} on average."
+    yield f"On the judge's own images: {heard.useful}."
+    yield from (f"{note[:1].upper()}{note[1:]}." for note in heard.notes)
+
+
+def _by_chance(heard: Hearing, found: Opinion, alpha: float) -> Iterator[str]:
+    seen = found.evidence
+    if not found.admissible or found.unjudged or wording.is_unreadable(seen):
+        yield "There is nothing whose chance could be told."
+        return
+    if seen.log10_p_key is not None:
+        yield (
+            f"Of keys that were drawn without knowing the suspect, {_odds(seen.log10_p_key)} would do as well. "
+            + ("This follows from a law in closed form." if seen.key_grade == "exact" else "")
+        ).strip()
+    if seen.log10_p_null is not None:
+        yield f"Of unmarked models, {_odds(seen.log10_p_null)} would do as well, by {heard.nulls} that were looked at."
+    elif seen.log10_p_key is not None:
+        yield "No unmarked model was compared: the law needs none. Give --nulls for that check."
+    least = "No result of this key would be enough" if seen.theta is None else (
+        f"The mark counts as present from {wording.theta(seen)} on"
+    )  # fmt: skip
+    yield f"{least}, where chance does as well at most once in {1 / alpha:,.0f} times."
+
+
+def _odds(log10_p: float) -> str:
+    """A probability as a share that everybody can read: `27 %`, `1 in 3,200`, `1 in 10^59`, `none`."""
+    if log10_p == -math.inf:
+        return "none"
+    if log10_p > -2:
+        return f"{100 * 10**log10_p:.2g} %"
+    return f"1 in {10**-log10_p:,.0f}" if log10_p > -6 else f"1 in 10^{-log10_p:.0f}"
+
+
+def _limits(heard: Hearing, found: Opinion, hash_bound: bool, alpha: float) -> Iterator[str]:
+    if found.verdict == "present":
+        yield (
+            "It shows that the suspect knows this key, or was made from a model that does. It does not show who made "
+            "it, how or when; nor that the claimant trained the first model that bore this mark."
+        )
+    else:
+        yield "It does not show that the suspect is innocent: marks can be removed, and another key may be found in it."
+    said = {
+        None: "No card lies beside the key",
+        True: "A card beside the key commits to it; whether it was published in time, the page can't show",
+        False: "The card beside the key commits to another key",
+    }[heard.card]
+    late = found.claim_uncommitted
+    charge = f", charged with a search among 2^{SEARCH_BITS} keys," if hash_bound else ""
+    yield f"{said}. A key may be made to fit after the fact: without commitment in time the claim{charge} is {late}."
+    if heard.access not in ("weights", "none"):
+        yield "Whoever answers may recognise images of a key by what they show, and answer those otherwise."
+    if heard.form == WRITTEN:
+        yield "Nobody saw the suspect answer: the table holds what somebody wrote into it."
+    yield f"The verdict holds at alpha {wording.probability(alpha)}; of many keys or suspects tried, count every one."
 
 
 def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: float) -> dict[str, Any]:

@@ -30,7 +30,11 @@ from mutations import bytes_like, json_like, tensors_like, toml_like
 from benchmark.app import bundle_form as bundle
 from benchmark.app import openings, standalone_files
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, read_card, write_card
+from benchmark.app.standalone_files import ArtefactFile
+from benchmark.app.verify.http_suspect import HttpSuspect
+from benchmark.app.verify.questions import MANIFEST, TABLE, Questionnaire, read_sheet
 from benchmark.architectures.net import Net, build
+from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.planning.profile import PROFILES, load_profile
 from benchmark.planning.reproduction import REPRODUCTIONS, read_reproduction
@@ -143,7 +147,7 @@ def _bundles(run: bytes, records: bytes) -> dict[str, Reader]:
 
 
 def _single_files(folder: Path) -> dict[str, Reader]:
-    """A card, openings, a model and a key."""
+    """A card, openings, a model, a key, and answers of a suspect: those in writing, and those of an address."""
     registry = Registry.discover(())
     adi = registry.find("scheme", "adi")
     scheme: Any = load(adi)(n=4)
@@ -160,6 +164,9 @@ def _single_files(folder: Path) -> dict[str, Reader]:
         ),
     )
 
+    asked = asdict(Questionnaire("ab" * 32, "digits", "ab", ("cd" * 32, "ef" * 32)))
+    http_file = HttpSuspect("http://host/", folder, "ab", find_task("digits"), 1.0).path
+
     def file(name: str, spoil: Spoil) -> dict[str, tuple[bytes, Spoil | None]]:
         return {name: ((folder / name).read_bytes(), spoil)}
 
@@ -170,6 +177,14 @@ def _single_files(folder: Path) -> dict[str, Reader]:
         ),
         "model": Reader(
             lambda at: standalone_files.open_service(at / "model", adi, registry), file("model", tensors_like)
+        ),
+        "answers": Reader(
+            lambda at: read_sheet(at / TABLE, ArtefactFile(at / "key", "ab" * 32, "", ""), find_task("digits")),
+            {TABLE: (b"image,label\n1.png,3\n2.png,4\n", bytes_like), MANIFEST: (bundle.write_json(asked), json_like)},
+        ),
+        "kept answers": Reader(
+            lambda at: HttpSuspect("http://host/", at, "ab", find_task("digits"), 1.0).__enter__().__exit__(),
+            {http_file.name: (b'{"image": "ab", "answer": 3, "day": "2026-11-27"}\n' * 3, bytes_like)},
         ),
         "key": Reader(lambda at: standalone_files.open_key(at / "key", scheme, registry), file("key", tensors_like)),
     }

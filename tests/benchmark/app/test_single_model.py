@@ -239,6 +239,24 @@ def test_the_same_seed_makes_the_same_key_and_another_none_like_it(marked: Path,
     assert first["files"]["model.safetensors"] != second["files"]["model.safetensors"]
 
 
+def test_the_model_is_there_in_forms_that_need_no_benchmark(marked: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from benchmark.store import artefacts
+
+    folder = marked / "one"
+    path = folder / "model.safetensors"
+    net = artefacts.read_service(path, artefacts_job(path), digest(path)).net.module()
+    images = torch.rand(3, 1, 16, 16)
+    with torch.no_grad():
+        program = torch.export.load(folder / "model.pt2").module()
+        assert torch.allclose(program(images), net(images), atol=1e-5)
+    assert {name: one.shape for name, one in load_file(folder / "state_dict.safetensors").items()} == {
+        name: one.shape for name, one in net.state_dict().items()
+    }
+
+
 def test_reading_commands_speak_json(finished: Path) -> None:
     where = ("--results", str(finished), "--run", "small")
     asked = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmark.app import single_model
+from benchmark.app.verify import nulls
 from benchmark.execution.run import Machine
 from benchmark.planning.null_pools import null_jobs
 from benchmark.planning.profile import Profile, load_profile
@@ -51,7 +51,7 @@ def test_a_suspect_and_its_lineage_are_no_nulls(
     monkeypatch.setattr(artefacts, "read_service", lambda path, id, digest: id)
     monkeypatch.setattr(artefacts, "read_answers", lambda path, id, digest: f"answers of {id}")
     digest = f"sha {pools[suspect[0]][suspect[1]]}" if suspect else "none of them"
-    found, own = single_model.null_models(photos, REGISTRY, machine, Console(), digest)
+    found, own = nulls.null_models(photos, REGISTRY, machine, Console(), digest)
     assert own == left_out
     assert (len(found[OWN_POOL]), len(found[SURROGATE_POOL])) == sizes
     kept = [index for index in range(8) if not suspect or index != suspect[1]]
@@ -70,7 +70,7 @@ def test_nulls_whose_files_are_damaged_are_made_again_once(tmp_path: Path, monke
 
     monkeypatch.setattr(artefacts, "read_service", read_service)
     monkeypatch.setattr(artefacts, "read_answers", lambda path, id, digest: f"answers of {id}")
-    monkeypatch.setattr(single_model, "carry_out", lambda *plan, retry: retried.append(retry))
-    found, _ = single_model.null_models(photos, REGISTRY, machine, Console(), "none of them")
+    monkeypatch.setattr(nulls, "carry_out", lambda *plan, retry: retried.append(retry))
+    found, _ = nulls.null_models(photos, REGISTRY, machine, Console(), "none of them")
     assert retried == [("damaged",)]
     assert len(found[OWN_POOL]) == 8

@@ -1,0 +1,113 @@
+"""Where a claim is heard: the judge's images, what the court asks, and randomness that follows from the key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmark.app.verify.claims import Claim
+from benchmark.app.verify.pictures import digest
+from benchmark.architectures.net import Net
+from benchmark.data.splits import Data, as_bytes, load_split
+from benchmark.errors import BenchError
+from benchmark.execution.job_context import context_of
+from benchmark.protocol.answers import Answers
+from benchmark.protocol.court import Court, Suspect
+from benchmark.protocol.objects import Asked, Running, Service
+from benchmark.protocol.parties import TaskContext, stream
+from benchmark.training.device import device_of
+
+
+class Unasked(Exception):
+    """The court asks for images, uint8 (N, C, H, W), that nobody has answered yet.
+
+    own: how many images of its own it asks beside them.
+    """
+
+    def __init__(self, images: Tensor, own: int) -> None:
+        super().__init__()
+        self.images, self.own = images, own
+
+
+@dataclass(frozen=True)
+class WaitingCourt(Court):
+    """A court that stops at the first images which are not among those `answered`, by the digests of their pixels."""
+
+    answered: Collection[str] = ()
+
+    def ask(self, service: Asked, x: Tensor, own: Tensor) -> Tensor:
+        images = as_bytes(x).cpu()
+        if missing := [i for i, image in enumerate(images) if digest(image) not in self.answered]:
+            raise Unasked(images[missing], len(own))
+        return super().ask(service, x, own)
+
+
+def stranger(form: str) -> Service:
+    """What stands for a model whose net nobody here knows."""
+    return Service(Net({"builder": form}, {}))
+
+
+@dataclass(frozen=True)
+class Courtroom:
+    """A claim before a court. occasion: what names its random streams; whoever repeats it draws the same."""
+
+    claim: Claim
+    context: TaskContext
+    test: Data
+    occasion: str
+
+    @classmethod
+    def of(cls, claim: Claim, device: str, occasion: str) -> Courtroom:
+        on = device_of(device)
+        context = context_of(claim.profile.world(), on)
+        return cls(claim, context, load_split(context.task, "test").to(on), occasion)
+
+    def rng(self, role: str) -> torch.Generator:
+        return self.claim.streams(self.occasion).stream(0, role, self.claim.scheme.name, self.context.task.name)
+
+    def court(self, probe: Data, answered: Collection[str] | None = None) -> Court:
+        """A court whose own images are `probe`; of no delivered net: no commitment covers what lies beside a key.
+
+        answered: see `WaitingCourt`; None: whoever is asked answers.
+        """
+        if answered is None:
+            return Court(self.context, probe, self.rng("court"))
+        return WaitingCourt(self.context, probe, self.rng("court"), answered=answered)
+
+    def answers(self, asked: Asked, probe: Data) -> Answers:
+        """What a suspect answers to the judge's images. Raises ValueError or ServiceFailed where it doesn't."""
+        return Court(self.context, probe, stream("answers", self.context.task.name)).answers(asked)
+
+    def first_questions(self) -> tuple[Tensor, Data]:
+        """What the court asks first, uint8 (N, C, H, W), and as many of the judge's images as hide it. Asks nobody.
+
+        All of the judge's images where the scheme makes its questions of them. Raises BenchError where it can't ask
+        with this key.
+        """
+        if not self.claim.admission["well_formed"]:
+            raise BenchError(f"the key is not well formed, so nothing is asked: {self.claim.admission['reason']}")
+        try:
+            images, own = self._asked(self.test)
+        except Exception as error:
+            raise BenchError(f"{self.claim.scheme.name} can't ask with {self.claim.file.path} ({error})") from error
+        order = torch.randperm(len(self.test), generator=self.rng("innocents"))[:own]
+        some = self.test.take(order.sort().values.to(self.test.x.device))
+        with suppress(Exception):  # too few for it
+            if torch.equal(self._asked(some)[0], images):
+                return images, some
+        return images, self.test
+
+    def _asked(self, probe: Data) -> tuple[Tensor, int]:
+        """The first images that the scheme asks, where the judge has these, and how many of his own beside them."""
+        scheme, court = self.claim.scheme, self.court(probe, ())
+        answers = Answers(torch.zeros(len(probe), self.context.task.classes))
+        nobody = Suspect(stranger("nobody"), Running(torch.nn.Identity()), answers, scheme.court, court)
+        try:
+            scheme.observe(nobody, self.claim.key, court)
+        except Unasked as first:
+            return first.images, min(first.own, len(probe))
+        raise ValueError("it asks no images that a key is known by")

@@ -1,0 +1,211 @@
+"""A suspect behind an address: images go there as PNG in JSON, labels or probabilities come back.
+
+    POST {"images": ["<PNG, base64>", ...]}  ->  {"labels": [3, ...]} or {"probabilities": [[0.1, ...], ...]}
+
+Every answer is kept in a file before the next question is sent, so a stopped command goes on where it stopped. The
+same image is asked again where the court wants to see whether the answer is the same, and each time counts by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from http.client import HTTPException, InvalidURL
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark import __version__
+from benchmark.app.verify.pictures import digest, png
+from benchmark.data.splits import as_bytes
+from benchmark.data.tasks import Task
+from benchmark.errors import BenchError, printable
+from benchmark.execution.processes.foreign_models import scores_of_labels
+from benchmark.files import MOST_BYTES, json_value, lines
+from benchmark.protocol.graph import Operator
+from benchmark.protocol.objects import ServiceFailed
+from benchmark.vocabulary import Access
+
+PER_REQUEST = 20  # images
+TRIES, FIRST_PAUSE, LONGEST_PAUSE = 6, 1.0, 120.0  # pauses in seconds: each is twice the one before
+TIMEOUT = 30.0  # seconds for one answer
+TOKEN = "WATERMARK_BENCH_TOKEN"
+Answer = int | list[float]
+
+
+class _Unmoved(urllib.request.HTTPRedirectHandler):
+    """Follows no address to another one, which would get the token."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+class HttpSuspect:
+    """What answers at `url`, of a task; answers are kept in a file beside the key.
+
+    A context manager that holds the file open. rate: requests a second at most. Raises BenchError in one sentence for
+    whatever the address does.
+    """
+
+    def __init__(self, url: str, folder: Path, commitment: str, task: Task, rate: float) -> None:
+        self.url, self._task, self._rate = url, task, rate
+        name = hashlib.sha256(f"{commitment} {url}".encode()).hexdigest()[:16]
+        self.path = folder / f"asked-{name}.jsonl"
+        self._kept: dict[str, list[Answer]] = defaultdict(list)
+        self._turn: dict[str, int] = defaultdict(int)  # how often each image was asked in this examination
+        self._next = 0.0
+        self._days: list[str] = []
+
+    def __enter__(self) -> HttpSuspect:
+        try:
+            self.path.touch(mode=0o600)
+            self._read()
+            self._file = self.path.open("ab")
+        except OSError as error:
+            raise BenchError(f"{self.path}, which keeps the answers, can't be written ({error.strerror})") from error
+        except ValueError as error:
+            raise BenchError(f"{self.path} holds no answers ({error}): delete it to ask anew") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _read(self) -> None:
+        whole = 0
+        for number, line in enumerate(lines(self.path), 1):
+            if not line.endswith(b"\n"):  # it was being written when the command was stopped
+                break
+            try:
+                kept = json_value(line)
+                self._kept[str(kept["image"])].append(self._checked([kept["answer"]], 1)[0])
+                self._days.append(str(kept["day"]))
+            except (ValueError, KeyError, TypeError, BenchError) as error:
+                again = "delete the file to ask anew"
+                raise BenchError(f"{self.path}: line {number} is no answer that was kept: {again}") from error
+            whole += len(line)
+        os.truncate(self.path, whole)
+
+    @property
+    def notes(self) -> list[str]:
+        """Where and when answers were given, and which image got two, in words."""
+        days = " to ".join(dict.fromkeys((min(self._days), max(self._days))))
+        found = [f"every answer is kept in {self.path}, given on {days}"]
+        classes = {image: list(dict.fromkeys(map(_label, answers))) for image, answers in self._kept.items()}
+        if changed := {image: those for image, those in classes.items() if len(those) > 1}:
+            image, (first, second, *_) = next(iter(changed.items()))
+            said = f"the one whose pixels have the SHA-256 {image}: class {first}, then {second}"
+            found.append(f"{len(changed)} images got another class when they were asked again, such as {said}")
+        return found
+
+    def ask(self, x: Tensor, access: Access) -> Tensor:
+        """Scores (N, classes) for images (N, C, H, W); of an address that answers with labels, see `scores_of_labels`.
+
+        Raises BenchError.
+        """
+        images = as_bytes(x).cpu()
+        names, turns = [digest(image) for image in images], []
+        for name in names:
+            turns.append(self._turn[name])
+            self._turn[name] += 1
+        missing = [i for i, name in enumerate(names) if len(self._kept[name]) <= turns[i]]
+        for start in range(0, len(missing), PER_REQUEST):
+            part = missing[start : start + PER_REQUEST]
+            answers = self._asked([png(images[i]) for i in part])
+            self._keep([names[i] for i in part], answers)
+        found = [self._kept[name][turn] for name, turn in zip(names, turns, strict=True)]
+        if all(isinstance(one, int) for one in found):
+            return scores_of_labels(torch.tensor(found), self._task.classes)
+        if any(isinstance(one, int) or len(one) != len(found[0]) for one in found):  # type: ignore[arg-type]
+            raise BenchError(f"{self.url} answers some images in one form and others in another: ask with one form")
+        shares = torch.tensor(found, dtype=torch.float32)
+        return shares / shares.sum(1, keepdim=True)
+
+    def graph(self, shape: Sequence[int]) -> list[Operator]:
+        raise ServiceFailed("an address shows no weights")
+
+    def _keep(self, names: Sequence[str], answers: Sequence[Answer]) -> None:
+        day = time.strftime("%Y-%m-%d", time.gmtime())
+        for name, answer in zip(names, answers, strict=True):
+            self._file.write((json.dumps({"image": name, "answer": answer, "day": day}) + "\n").encode())
+            self._kept[name].append(answer)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._days.append(day)
+
+    def _asked(self, pictures: Sequence[bytes]) -> list[Answer]:
+        """One request, tried again while the address is busy, silent or broken."""
+        body = json.dumps({"images": [base64.b64encode(one).decode() for one in pictures]}).encode()
+        pause, why = FIRST_PAUSE, ""
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            time.sleep(max(0.0, self._next - time.monotonic()))
+            self._next = time.monotonic() + 1 / self._rate
+            try:
+                return self._checked(self._answers(self._sent(body)), len(pictures))
+            except urllib.error.HTTPError as error:
+                why = f"with {error.code} {error.reason}"
+                if error.code != 429 and error.code < 500:
+                    said = printable(error.read(200).decode(errors="replace")).strip()
+                    raise BenchError(f"{self.url} answers {why}{f' ({said})' if said else ''}: {self._safe}") from error
+                with suppress(TypeError, ValueError):
+                    pause = min(max(pause, float(error.headers.get("Retry-After", ""))), LONGEST_PAUSE)
+            except (ValueError, InvalidURL) as error:
+                raise BenchError(f"--suspect {self.url} is no address that can be asked ({error})") from error
+            except (OSError, HTTPException) as error:  # a timeout, a name that leads nowhere, half an answer
+                why = f"not at all ({printable(str(getattr(error, 'reason', None) or error or type(error).__name__))})"
+        raise BenchError(f"{self.url} answered {why}, {TRIES} times in a row: {self._safe}")
+
+    @property
+    def _safe(self) -> str:
+        kept = sum(map(len, self._kept.values()))
+        return f"{kept} answers are kept in {self.path}, and the same command goes on from there"
+
+    def _sent(self, body: bytes) -> bytes:
+        headers = {"Content-Type": "application/json", "User-Agent": f"watermark-bench/{__version__}"}
+        if token := os.environ.get(TOKEN):
+            headers["Authorization"] = f"Bearer {token}"
+        request = urllib.request.Request(self.url, body, headers)
+        with urllib.request.build_opener(_Unmoved).open(request, timeout=TIMEOUT) as reply:
+            data: bytes = reply.read(MOST_BYTES + 1)
+        return data
+
+    def _answers(self, data: bytes) -> list[Any]:
+        form = '{"labels": [...]} or {"probabilities": [[...], ...]}'
+        try:
+            if len(data) > MOST_BYTES:
+                raise ValueError("it is too large")
+            found = json_value(data)
+            given = found.keys() & {"labels", "probabilities"}
+            (name,) = given
+            return list(found[name])
+        except (ValueError, AttributeError, TypeError) as error:
+            raise BenchError(f"{self.url} answers with something that is not {form}: {self._safe}") from error
+
+    def _checked(self, answers: list[Any], of: int) -> list[Answer]:
+        if len(answers) != of:
+            raise BenchError(f"{self.url} answers {of} images with {len(answers)} answers: {self._safe}")
+        for one in answers:
+            label = type(one) is int and one >= 0
+            shares = type(one) is list and len(one) > 1 and all(type(p) in (int, float) and 0 <= p <= 1 for p in one)
+            if not label and not (shares and abs(sum(one) - 1) < 0.02):
+                raise BenchError(
+                    f"{self.url} answers with {printable(str(one))[:80]}, which is no class number and no list of "
+                    f"probabilities: {self._safe}"
+                )
+        return answers
+
+
+def _label(answer: Answer) -> int:
+    return answer if isinstance(answer, int) else max(range(len(answer)), key=answer.__getitem__)
