@@ -1,3 +1,28 @@
-"""Watermark schemes against attacks, as jobs whose records `leaderboard` judges. The version is said here alone."""
+"""Watermark schemes against attacks, as jobs whose records `leaderboard` judges. The version is said here alone.
+
+`import benchmark as wb` offers `wb.run`, `wb.embed`, `wb.attack`, `wb.verify` and `wb.frame`: see docs/api.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.6.0"
+__all__ = ["attack", "embed", "frame", "run", "verify"]
+
+if TYPE_CHECKING:
+    from benchmark.app.api.functions import attack, embed, run, verify
+    from leaderboard import frame
+
+
+def __getattr__(name: str) -> Any:
+    """The functions of `__all__`, imported when they are asked for: a command that only lists needs none of them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module("leaderboard" if name == "frame" else "benchmark.app.api.functions"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -90,8 +90,12 @@ def floor(module: str) -> int:
 
 
 def graph() -> dict[str, set[str]]:
+    """Which modules import which. What `benchmark` offers users is imported when it is asked for: above every room."""
     found = sources()
-    return {module: set(imports(path, set(found))) - {module} for module, path in found.items()}
+    return {
+        module: set(imports(path, set(found))) - {module} if module != "benchmark" else set()
+        for module, path in found.items()
+    }
 
 
 def test_a_room_imports_only_from_rooms_before_it() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,6 +48,15 @@ def track_of(setting: Setting, profile: Profile) -> Profile:
     return track
 
 
+def check_room(out: Path, names: Sequence[str]) -> None:
+    """Raise BenchError where `out` can't be written, or holds one of these files: before minutes of training."""
+    if taken := [name for name in names if (out / name).exists()]:
+        raise BenchError(f"{out} already holds {', '.join(taken)}: choose another --out, a key is not overwritten")
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise BenchError(f"{out} can't be written, for {there} is no folder that can: choose another --out")
+
+
 def embed_model(
     setting: Setting, profile: Profile, out: Path, seed: int | None, device: str
 ) -> tuple[Card, str | None]:
@@ -59,13 +68,8 @@ def embed_model(
     BenchError where `out` holds one of the files already, or a parameter does not fit.
     """
     profile = track_of(setting, profile)
-    taken = [name for name in (MODEL, KEY, CARD, TENSORS, PROGRAM) if (out / name).exists()]
-    if taken:
-        raise BenchError(f"{out} already holds {', '.join(taken)}: choose another --out, a key is not overwritten")
+    check_room(out, (MODEL, KEY, CARD, TENSORS, PROGRAM))
     scheme = scheme_of(setting)
-    there = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):  # before minutes of training, not after
-        raise BenchError(f"{out} can't be written, for {there} is no folder that can: choose another --out")
     streams = SecretStreams(secrets.token_bytes(SECRET_BYTES) if seed is None else seed.to_bytes(SECRET_BYTES, "big"))
     foreign = setting.stages[0].declaration.origin != "built-in"
     context = context_of(profile.world(), device_of(device), foreign=foreign)

@@ -8,16 +8,20 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli import options
+from benchmark.cli import completion, options
 from benchmark.cli.output import outlives_its_reader
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 from benchmark.planning.calibration import DRAWS
 
 
 @click.command(short_help="Count false accusations: fresh keys, innocent models.")
-@click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport' or 'rose(s=64)'.")
+@click.option(
+    "--schemes", default="all", show_default=True, shell_complete=completion.schemes,
+    help="Such as 'adi,passport' or 'rose(s=64)'.",
+)  # fmt: skip
 @click.option(
     "--attacks",
+    shell_complete=completion.attacks,
     default="finetune(mode=ftal),prune(amount=0.5),quantize(bits=8),surrogate,surrogate(augment=true)",
     show_default=True,
     help="What the attacked nulls meet, in turn: on each track those that serve its nets.",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from benchmark.cli import options
+from benchmark.cli import completion, options
 from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_OK, BenchError
 from benchmark.plugins.attack_sets import AUTO_VERSION, PRESETS
@@ -64,7 +64,7 @@ def _headline(declaration: Declaration) -> str:
 
 
 @click.command(short_help="Show what is known of a plug-in, task or architecture.")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.plugins)
 @options.PLUGIN
 @options.JSON
 def describe(name: str, plugins: Sequence[Path], as_json: bool) -> None:

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.cli import completion
 from benchmark.cli.output import folded
 from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError, printable
 from benchmark.execution.placement.devices import device_name
-from benchmark.plugins.parameters import first_few
+from benchmark.plugins import selection
 from benchmark.plugins.registry import Registry
-from benchmark.plugins.selection import Setting, select_schemes
+from benchmark.plugins.selection import Setting
 
 if TYPE_CHECKING:
-    from benchmark.execution.run import Cluster, Machine
+    from benchmark.execution.run import Machine
     from benchmark.store.records import RecordStore
     from leaderboard.judge.board import Board
     from leaderboard.judge.run import Run
@@ -34,7 +35,10 @@ def profile_option(default: str) -> Callable[..., Any]:
     return click.option("--profile", default=default, show_default=True, help="A profile's name, or a .toml file.")
 
 
-SCHEME = click.option("--scheme", required=True, help="One scheme, such as 'adi' or 'rose(s=64)'.")
+SCHEME = click.option(
+    "--scheme", required=True, shell_complete=completion.one_scheme,
+    help="One scheme, such as 'adi' or 'rose(s=64)'.",
+)  # fmt: skip
 RESULTS = click.option(
     "--results", type=PATH, default=Path("results"), show_default=True,
     help="Folder of all runs; finished work in its store serves every later run.",
@@ -112,9 +116,12 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 _PLANNING = (
-    click.option("--schemes", default="all", show_default=True, help="Such as 'adi,passport', 'a*' or 'rose(s=64)'."),
     click.option(
-        "--attacks", default="all", show_default=True,
+        "--schemes", default="all", show_default=True, shell_complete=completion.schemes,
+        help="Such as 'adi,passport', 'a*' or 'rose(s=64)'.",
+    ),
+    click.option(
+        "--attacks", default="all", show_default=True, shell_complete=completion.attacks,
         help="all: one setting of each; grid: every one; standard: what a reader expects; auto: what schemes are "
         "ranked by (`bench describe auto`); or such as 'finetune*,prune(amount=0.8)', a chain "
         "'prune(amount=0.6)+finetune+jpeg(quality=75)', or a sweep 'prune(amount=0.1..0.9:0.1)'.",
@@ -169,17 +176,6 @@ def planning(command: Callable[..., Any], *, keep: bool = True) -> Callable[...,
     return reduce(lambda inner, option: option(inner), reversed(_PLANNING), planned)
 
 
-def cluster(executor: str, address: str | None) -> Cluster | None:
-    """Where jobs run, if not on this machine. Raises BenchError for an address without a cluster."""
-    from benchmark.execution.run import Cluster
-
-    if executor == "local":
-        if address is not None:
-            raise BenchError("--address names the head of a Ray cluster: give --executor ray with it")
-        return None
-    return Cluster(address, click.get_current_context().params["workers"])
-
-
 def typed_command() -> str:
     """The command as it was typed, for `run.json`."""
     return shlex.join(["bench", *sys.argv[1:]])
@@ -188,11 +184,7 @@ def typed_command() -> str:
 def one_scheme(scheme: str, plugins: Sequence[Path]) -> tuple[Setting, Registry]:
     """The one setting that --scheme names, and the plug-ins there are. Raises BenchError where it names several."""
     registry = Registry.discover(plugins)
-    settings = select_schemes(scheme, registry)
-    if len(settings) != 1:
-        labels = first_few([setting.label for setting in settings])
-        raise BenchError(f"--scheme {scheme!r} names {len(settings)} settings ({labels}): name one")
-    return settings[0], registry
+    return selection.one_scheme(scheme, registry), registry
 
 
 def judged_run(

@@ -27,22 +27,20 @@ def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...], executor: str,
 
     What is finished stays finished: a run that was stopped goes on, and nothing is trained twice.
     """
+    from benchmark.app.api import functions
     from benchmark.cli.terminal import Terminal
     from benchmark.execution.run import refusals
-    from leaderboard.judge.board import judge
-    from leaderboard.pages.export import write_pages
     from leaderboard.pages.writers.terminal import show
 
     console = Terminal()
-    machine = replace(planned.machine, cluster=options.cluster(executor, address))
+    machine = replace(planned.machine, cluster=functions.cluster(executor, address, planned.machine.workers))
     planned = replace(planned, machine=machine)
     for broken in planned.registry.broken:
         console.print(f"left out: {broken.reason}", style="yellow", markup=False)
-    with outlives_its_reader(), planned.carried_out(console, fresh=fresh, retry=retry) as done:
-        board = judge(done)
-        write_pages(board, machine.folder)
+    with outlives_its_reader():
+        board = functions.finished(planned, console, fresh=fresh, retry=retry)
         show(board, machine.folder, console)
-    options.advise_retry(done)
+    options.advise_retry(board.run)
     refused = refusals(planned.plan.jobs, machine.store)
     for sentence in refused:
         options.say(f"Error: {sentence}", err=True)

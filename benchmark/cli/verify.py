@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark import __version__
-from benchmark.cli import options
+from benchmark.cli import completion, options
 from benchmark.cli.single_model import useful
 from benchmark.errors import BenchError
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from benchmark.app.verify.examination import Examination
 
 _KEY = click.option("--key", type=options.PATH, required=True, help="The owner's folder, or the key's file in it.")
-_SCHEME = click.option("--scheme", help="One scheme, such as 'rose(s=64)'.  [default: the card's beside the key]")
+_SCHEME = click.option(
+    "--scheme", shell_complete=completion.one_scheme,
+    help="One scheme, such as 'rose(s=64)'.  [default: the card's beside the key]",
+)  # fmt: skip
 _PROFILE = click.option(
     "--profile", help="A profile's name, or a .toml file.  [default: the card's beside the key, else quick]"
 )
@@ -27,11 +30,11 @@ _ANSWERS = click.option(
 )
 
 
-def _claim(key: Path, scheme: str | None, profile: str | None, plugins: Sequence[Path], **chosen: Any) -> Claim:
+def _claim(key: Path, scheme: str | None, profile: str | None, plugins: Sequence[Path]) -> Claim:
     from benchmark.app.verify.claims import read_claim
     from benchmark.plugins.registry import Registry
 
-    return read_claim(key, scheme, profile, Registry.discover(plugins), chosen)
+    return read_claim(key, scheme, profile, Registry.discover(plugins), {})
 
 
 @click.command(short_help="Write a court's questions as images, to be answered.")
@@ -110,26 +113,16 @@ def verify(
     well formed and bound it is `inadmissible`; of a model that nobody can judge it is `inconsistent`, for its answers,
     or `unreadable`, for its net.
     """
-    from rich.console import Console
-
-    from benchmark.app.planned_run import use_data_root
-    from benchmark.app.verify.hearings import hear_answers, hear_suspect
-    from benchmark.execution.run import Machine
+    from benchmark.app.api import functions
     from benchmark.files import write_whole
     from leaderboard.pages import single_model
 
-    if (suspect is None) == (not answers):
-        raise BenchError("bench verify needs one of --suspect, which can be asked, and --answers, which were written")
-    use_data_root(data_root)
-    claim = _claim(key, scheme, profile, plugins, alpha=alpha, budget=budget, strict=strict)
-    kept = None if nulls is None else Machine(nulls, claim.profile.name, workers, device)
-    spare, console = Machine(Path("results"), claim.profile.name, workers, device), Console(stderr=True)
-    if suspect is not None:
-        seen = hear_suspect(claim, suspect, kept, spare, rate, console, lambda text: options.say(text, err=True))
-    else:
-        seen = hear_answers(claim, answers, kept, spare, console)
+    seen = functions.verify(
+        key, suspect, answers=answers, scheme=scheme, profile=profile, alpha=alpha, budget=budget, strict=strict,
+        nulls=nulls, rate=rate, data_root=data_root, plugins=plugins, workers=workers, device=device,
+    )  # fmt: skip
     facts = _facts(seen)
-    sections = single_model.page(_hearing(seen), seen.opinion, claim.admission, claim.profile.alpha)
+    sections = single_model.page(_hearing(seen), seen.opinion, seen.claim.admission, seen.claim.profile.alpha)
     if html is not None:
         try:
             write_whole(html, single_model.as_html(sections, facts, __version__).encode())

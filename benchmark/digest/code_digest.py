@@ -25,6 +25,7 @@ ENGINE = (
     "benchmark.training.device",  # in which arithmetic
 )
 NOT_NUMERIC = {  # counted by the imported name alone, each for its reason
+    "benchmark": "offers Python programs the commands, each imported when it is asked for",
     "benchmark.errors": "the exception and the exit codes of a mistake",
     "benchmark.vocabulary": "words, and whether a release serves an attack: what is refused has no numbers",
     "benchmark.digest.code_digest": "this file decides what a result is called, not what it is",
@@ -94,6 +95,8 @@ Definition = tuple[str, ...]  # what a name stands for, without the name and the
 @cache
 def _entry(source: Path, module: str, roots: tuple[str, ...]) -> tuple[str, frozenset[str]]:
     """A file's digest, imports included, and the modules it runs; "" for an empty file, such as an `__init__.py`."""
+    if module in NOT_NUMERIC:  # a package of what runs
+        return "", frozenset()
     form = _form(source)
     bound: list[Definition] = []
     runs: set[str] = set()

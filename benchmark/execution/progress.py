@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a live display on a terminal, one line per job elsewhere.
+"""What a person sees while a run goes on: a live display on a terminal or in a notebook, one line per job elsewhere.
 
 Labels and reasons come from plug-ins: they are shown as plain text, never as markup or terminal codes.
 """
@@ -195,18 +195,26 @@ class LiveProgress(PlainProgress):
     def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
-    def render(self) -> RenderableType:
-        running = sorted(self.running, key=lambda entry: -entry[1])
+    def header(self) -> Text:
+        """How far the run is, in one line."""
         header = Text(f"{self.done}/{self.total} done", style="bold")
-        header.append(f" · {self.cached} finished before · {len(running)} running · ", style="not bold")
+        header.append(f" · {self.cached} finished before · {len(self.running)} running · ", style="not bold")
         header.append(f"about {duration(self.seconds_left())} left", style="not bold")
+        return header
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What runs now, the longest first: since when, and its label."""
+        running = sorted(self.running, key=lambda entry: -entry[1])
+        return [(duration(elapsed), printable(job.label)) for job, elapsed in running]
+
+    def render(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))
         table.add_column(justify="right", width=9, style="dim")
         table.add_column(no_wrap=True, overflow="ellipsis")
-        for job, elapsed in running:
-            table.add_row(Text(duration(elapsed)), Text(printable(job.label)))
+        for row in self.rows():
+            table.add_row(*map(Text, row))
         top = Table.grid(padding=(0, 1))
-        top.add_row(ProgressBar(total=1.0, completed=self.share_done, width=BAR), header)
+        top.add_row(ProgressBar(total=1.0, completed=self.share_done, width=BAR), self.header())
         return Group(top, table)
 
     def _settled(self, job: Job, status: str, seconds: float | None, reason: str | None) -> None:
@@ -214,8 +222,41 @@ class LiveProgress(PlainProgress):
             super()._settled(job, status, seconds, reason)
 
 
+class NotebookProgress(LiveProgress):
+    """The same below the cell of a notebook: drawn anew when a job begins or ends, twice a second at most."""
+
+    def __enter__(self) -> Self:
+        from IPython.display import display  # there wherever a console finds itself in a notebook
+
+        self._shown = display(self._drawn(), raw=True, display_id=True)
+        self._last = self._clock()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._shown.update(self._drawn(), raw=True)
+
+    def started(self, job: Job) -> None:
+        super().started(job)
+        self._redraw()
+
+    def finished(self, job: Job, record: Record) -> None:
+        super().finished(job, record)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        if (now := self._clock()) - self._last >= 0.5:
+            self._last = now
+            self._shown.update(self._drawn(), raw=True)
+
+    def _drawn(self) -> dict[str, str]:
+        lines = [self.header().plain, *(f"{since:>9} {label}" for since, label in self.rows())]
+        return {"text/plain": "\n".join(lines)}
+
+
 def progress_for(console: Console) -> PlainProgress:
-    """The display that suits the console: live on a terminal that can be redrawn, plain lines elsewhere."""
+    """The display that suits the console: live where it can be redrawn, plain lines elsewhere."""
+    if console.is_jupyter:
+        return NotebookProgress(console)
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveProgress(console)
     return PlainProgress(console)

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmark.errors import BenchError
 from benchmark.plugins.attack_sets import PRESETS
-from benchmark.plugins.parameters import SETS, SETTING, Declaration, PluginRole, split_text
+from benchmark.plugins.parameters import SETS, SETTING, Declaration, PluginRole, first_few, split_text
 from benchmark.plugins.registry import Registry
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS, Access, least
 
@@ -114,6 +114,15 @@ class Setting:
 def select_schemes(text: str, registry: Registry) -> tuple[Setting, ...]:
     """The settings that `--schemes` names, in its order, each once; raises BenchError."""
     return _select("scheme", text, registry)
+
+
+def one_scheme(text: str, registry: Registry) -> Setting:
+    """The one setting that --scheme names. Raises BenchError where it names several."""
+    settings = select_schemes(text, registry)
+    if len(settings) != 1:
+        labels = first_few([setting.label for setting in settings])
+        raise BenchError(f"--scheme {text!r} names {len(settings)} settings ({labels}): name one")
+    return settings[0]
 
 
 def select_attacks(text: str, registry: Registry) -> tuple[Setting, ...]:

@@ -20,7 +20,7 @@ from benchmark.files import MOST_TENSORS, content
 from benchmark.identity import canonical
 from benchmark.planning.profile import Profile, Training, load_profile
 from benchmark.plugins.registry import Registry
-from benchmark.plugins.selection import Setting, select_schemes
+from benchmark.plugins.selection import Setting, one_scheme
 from benchmark.protocol import steps
 from benchmark.protocol.objects import Key
 from benchmark.protocol.scheme import Scheme
@@ -65,9 +65,9 @@ def read_claim(
     card = card_beside(file)
     if scheme is None and card is None:
         raise BenchError(f"no {CARD} lies beside {path} to name its scheme: give --scheme, such as 'adi'")
-    setting = _setting(scheme or card.scheme.label, registry)  # type: ignore[union-attr]  # one of the two is there
+    setting = one_scheme(scheme or card.scheme.label, registry)  # type: ignore[union-attr]  # one of the two is there
     made = scheme_of(setting)
-    own = _from_card(card) if profile is None and card is not None else load_profile(profile or "quick")
+    own = profile_of(card) if profile is None and card is not None else load_profile(profile or "quick")
     own = track_of(setting, own.with_options(**options))
     key = standalone_files.open_key(path, made, registry)
     committed = None if card is None else card.commitment == file.sha256
@@ -79,14 +79,7 @@ def read_claim(
     )  # fmt: skip
 
 
-def _setting(label: str, registry: Registry) -> Setting:
-    settings = select_schemes(label, registry)
-    if len(settings) != 1:
-        raise BenchError(f"--scheme {label!r} names {len(settings)} settings: name one")
-    return settings[0]
-
-
-def _from_card(card: Card) -> Profile:
+def profile_of(card: Card) -> Profile:
     """The profile that a card names; where it is not here, or has changed, the quick one with the card's nets."""
     said, world = card.profile, card.profile.world
     kinds = [find_task(str(world.get("task"))).kind]

@@ -1,16 +1,26 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from benchmark.execution.executor import LocalExecutor
-from benchmark.execution.progress import BAR, JobCounts, LiveProgress, PlainProgress, duration, progress_for
+from benchmark.execution.progress import (
+    BAR,
+    JobCounts,
+    LiveProgress,
+    NotebookProgress,
+    PlainProgress,
+    duration,
+    progress_for,
+)
 from benchmark.execution.scheduler import run_jobs
 from benchmark.planning.job import Job
 from benchmark.store.records import RecordStore
@@ -210,3 +220,38 @@ def test_a_real_run_ends_with_everything_done(make: Any, tmp_path: Path, monkeyp
 )
 def test_durations_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_notebook_has_one_output_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures: list[str] = []
+
+    class Shown:
+        def update(self, bundle: dict[str, str], *, raw: bool) -> None:
+            assert raw
+            pictures.append(bundle["text/plain"])
+
+    def display(bundle: Any, *, raw: bool = False, display_id: bool = False) -> Shown:
+        shown = Shown()
+        if display_id:  # the rest are lines that rich prints
+            shown.update(bundle, raw=raw)
+        return shown
+
+    notebook = ModuleType("IPython.display")
+    notebook.display = display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", notebook)
+    progress, clock = progress_for(Console(file=io.StringIO(), force_jupyter=True)), Clock()
+    assert isinstance(progress, NotebookProgress)
+    progress._clock = clock
+    a, b = job("a\x1b[2J", 10.0), job("b", 20.0)
+    with progress:
+        progress.planned([a, b], [], workers=1)
+        progress.started(a)
+        assert len(pictures) == 1
+        clock.now += 10.0
+        progress.finished(a, record(seconds=10.0))
+        progress.started(b)
+        clock.now += 5.0
+    assert pictures[1].startswith("1/2 done · 0 finished before · 0 running")
+    assert pictures[-1] == "1/2 done · 0 finished before · 1 running · about 15 s left\n      5 s b"
+    assert len(pictures) == 3
