@@ -1,11 +1,12 @@
-# `make run` runs the whole benchmark, `make test` lint, types and tests; both make .venv on first use.
+# `make run` runs the whole benchmark, `make test` lint, types and tests, `make docs` makes the site of docs/ in site/;
+# all of them make .venv on first use.
 # Python 3.11 or newer is looked for; `make run PYTHON=/path/to/python3.12` chooses one.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 ARGS ?= --schemes all --attacks all
 
-.PHONY: run test lint types tests clean
+.PHONY: run test lint types tests docs clean
 run: .venv/.installed
 	$(BIN)/bench run $(ARGS)
 
@@ -21,6 +22,9 @@ types:
 tests:
 	$(BIN)/python -m pytest
 
+docs: .venv/.documented
+	$(BIN)/mkdocs build --strict
+
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found: install it, or run make PYTHON=/path/to/python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "the venv module is missing: on Debian and Ubuntu, apt-get install python3-venv"; exit 2; }
@@ -32,6 +36,10 @@ tests:
 
 .venv/.developed: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch .venv/.installed $@
+
+.venv/.documented: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch .venv/.installed $@
 
 clean:
