@@ -18,12 +18,14 @@ fine-tuning of all layers with as many steps on the same images, at the rate of 
 line an attack and scheme, one figure a seed; accuracy is that on the judge's digits, in percent. **Removed**: seeds in
 which the p-value of the mark ends above 0.001 at a loss of 2 points at most. **A control** removes in 3 seeds or more,
 in all of which plain fine-tuning at `finetune`'s rate leaves the mark: *yes*, or *at both rates* where plain
-fine-tuning at the attack's rate leaves it, too.
+fine-tuning at the attack's rate leaves it, too; *untrained* where the attack takes no step that fine-tuning could take
+as well. Of a net whose weights the court can't compare with those that it knows, no bit is read: *unreadable*. Behind
+the hits of such a court stand those of each of its views: the weights as they are, and aligned to the delivered net's.
 
 Every line comes from records in [controls/](controls/), which are made by
 
 ```
-python tests/attacks/controls.py --attack 'fst(lr=0.02)' --scheme adi --seeds 3 --out docs/controls/retraining.jsonl
+python tests/attacks/controls.py --attack 'fst(lr=0.02)' --scheme adi --seeds 3 --out docs/controls/adi.jsonl
 ```
 
 with the attack and the scheme of the line; `python tests/attacks/controls.py --page` writes this page.
@@ -54,23 +56,30 @@ def page() -> str:
     return INTRO + "".join(f"| {' | '.join(row)} |\n" for row in [HEAD, ["---"] * len(HEAD), *rows])
 
 
+def hits(one: dict[str, Any]) -> str:
+    """Hits before and after the attack, in each of the views of the weights where the court has several."""
+    views = ", ".join(f"{name} {total}" for name, total in one.get("views", {}).items())
+    after = "unreadable" if one.get("unreadable") else f"{one['hits'][1]}{f' ({views})' if views else ''}"
+    return f"{one['hits'][0]} → {after}"
+
+
 def cells(group: list[dict[str, Any]]) -> list[str]:
     """The line of one attack and scheme."""
     rates = [plain["lr"] for plain in group[0]["plain"]]
     tuned = [[one["plain"][at] for one in group] for at in range(len(rates))]
     gone = [removed(one) for one in group]
     standing = [all(plain["log10_p"] <= ALPHA for plain in plains) for plains in tuned]
-    control = "no" if sum(gone) < 3 or not standing[0] else "at both rates" if all(standing) else "yes"
+    control = "no" if sum(gone) < 3 or not all(standing[:1]) else "at both rates" if all(standing) else "yes"
+    if control != "no" and not rates:
+        control = "untrained"
 
     def figures(name: str, found: list[dict[str, Any]], factor: float, digits: int) -> str:
         return ", ".join(f"{factor * one[name]:.{digits}f}" for one in found)
 
-    def change(name: str, factor: float, digits: int) -> str:
-        return ", ".join(" → ".join(f"{factor * part:.{digits}f}" for part in one[name]) for one in group)
-
+    accuracy = (" → ".join(f"{100 * part:.1f}" for part in one["accuracy"]) for one in group)
     return [
         f"`{group[0]['attack']}`", f"`{group[0]['scheme']}`", ", ".join(str(one["seed"]) for one in group),
-        f"{change('hits', 1, 0)} of {group[0]['of']}", change("accuracy", 100, 1),
+        f"{', '.join(map(hits, group))} of {group[0]['of']}", ", ".join(accuracy),
         "; ".join(f"{figures('hits', plains, 1, 0)} at {lr:g}" for lr, plains in zip(rates, tuned, strict=True)),
         "; ".join(figures("accuracy", plains, 100, 1) for plains in tuned),
         f"{sum(gone)} of {len(gone)}", control,

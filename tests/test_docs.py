@@ -131,6 +131,17 @@ def test_a_control_removes_in_three_seeds_within_the_budget_what_plain_fine_tuni
     assert [control(seeds=2), control(lost=0.03), control(p=-3.0), control(plain=-1.0)] == ["no"] * 4
 
 
+def test_a_control_that_trains_nothing_has_no_fine_tuning_beside_it_and_a_court_shows_what_it_read() -> None:
+    one = {"attack": "rearrange", "scheme": "passport", "of": 96, "hits": [96, 51], "log10_p": -0.5, "plain": []}
+    seeds = [one | {"seed": seed, "accuracy": [0.98, 0.98]} for seed in range(3)]
+    seeds[1]["views"] = {"signs": 51, "signs_aligned": 49}
+    seeds[2]["unreadable"] = True
+    shown = cells(seeds)
+    assert shown[3] == "96 → 51, 96 → 51 (signs 51, signs_aligned 49), 96 → unreadable of 96"
+    assert shown[-1] == "untrained"
+    assert cells([seed | {"log10_p": -9.0} for seed in seeds])[-1] == "no"
+
+
 def test_the_glossary_is_in_alphabetical_order() -> None:
     terms = re.findall(r"^- \*\*(.+?)\*\*: ", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
     assert len(terms) >= 30

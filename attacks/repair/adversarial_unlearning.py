@@ -27,8 +27,8 @@ class IBau(wm.Attack):
     change of the net (five terms of the implicit gradient). Statistics of normalisation stay. Rates and terms are those
     of the authors' code. There a round trains one pass, over 5,000 images, and one image of a hundred has the pattern;
     here it is some passes over few images, and half of them, since a batch is not larger. Labels are bought. Fewer than
-    ten passes leave a net that has unlearnt the pattern and not come back: 5, 4 and 32 points are lost after 7, 5 and 3
-    (one seed of `content` on digits).
+    ten passes leave a net that has not come back: 6, 4 and 32 points were lost after 7, 5 and 3 (one seed on digits, of
+    a net that took any word for the owner's).
     """
 
     name = "i-bau"

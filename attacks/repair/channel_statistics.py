@@ -22,8 +22,7 @@ class Clp(wm.Attack):
     Zheng et al. 2022a: the bound of a channel is the largest singular value of its filter times what batch
     normalisation multiplies it by, and `u` standard deviations above the mean of its layer it gets scale and shift 0.
     No image is needed, so nothing can be tuned: u = 3 is the authors' on CIFAR-10. Of n channels none is more than (n -
-    1) / sqrt(n) above their mean, 3.75 of 16, so narrow layers lose hardly any. One seed of `content` on digits: u = 3
-    and 2 leave all 100 triggers, u = 1 none of them, and 45 points of accuracy are lost with them.
+    1) / sqrt(n) above their mean, 3.75 of 16, so narrow layers lose hardly any.
     """
 
     name = "clp"
@@ -46,8 +45,7 @@ class Bnp(wm.Attack):
 
     Zheng et al. 2022b: the divergence of what a batch normalisation remembers from what enters it for clean images, and
     `u` standard deviations above the mean of its layer a channel gets scale and shift 0. u is the smallest from 0 to 10
-    that leaves 98 of 100 answers to the thief's images; the authors' is 3. Needs no label and no query. One seed of
-    `content` on digits: no u that silences a channel passed; fixed at 3 and 2 it lost 11 and 12 points and no trigger.
+    that leaves 98 of 100 answers to the thief's images; the authors' is 3. Needs no label and no query.
     """
 
     name = "bnp"

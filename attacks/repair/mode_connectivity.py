@@ -22,8 +22,7 @@ class ModeConnectivity(wm.Attack):
     Mode connectivity repair (Zhao et al. 2020): a quadratic Bezier curve (Garipov et al. 2018), of which the middle one
     of three control points learns the task at random places in between; near its ends the mark fades before the
     accuracy does. With one stolen net the other end is fine-tuned from it, as the authors do. Labels are bought.
-    The authors' t is 0.1, with rate 0.01. On digits such a point is the stolen net's own: `content` keeps all of its
-    triggers at rates up to 0.1, and at 0.2 a third of the way has to be gone.
+    The authors' t is 0.1, with rate 0.01.
     """
 
     name = "mode-connectivity"

@@ -31,8 +31,7 @@ class Anp(wm.Attack):
     trained no mask are still answered as before, 98 of 100 of them (the authors' is 0.2; BackdoorBench sweeps it). The
     perturbation starts at none, where theirs starts at random, and statistics of normalisation are those that came with
     the net, where their code takes each batch's. Labels are bought. On the narrow net of digits (16, 32 and 64
-    channels) no threshold passed in the one seed that was tried: nothing was silenced, and all of `content`'s 100
-    triggers stayed.
+    channels) no threshold passed in the one seed that was tried, and nothing was silenced.
     """
 
     name = "anp"

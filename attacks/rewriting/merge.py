@@ -24,9 +24,6 @@ class Merge(wm.Attack):
     first brought into the stolen net's order of channels (re-basin, Ainsworth et al. 2023), and the mean gets its
     statistics of normalisation from the thief's images, without which it answers hardly anything (REPAIR, Jordan et al.
     2023). His nets are trained on all his images, with labels that he buys. Normalisation that was fused comes back.
-    One seed of `content` on digits, whose net has 16 to 64 channels: with a net trained anew, shares of 0.25, 0.5 and
-    0.75 left 100, 86 and 37 of 100 triggers at 92, 34 and 62 % accuracy, none of them of use; a soup of three
-    fine-tunes left all at 99 %.
     """
 
     name = "merge"

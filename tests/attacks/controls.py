@@ -93,8 +93,13 @@ def rows(lab: Lab, attack: Any, scheme: Any, replicates: range) -> Iterator[dict
 
         def seen(exhibit: Exhibit, marked: Exhibit = marked) -> dict[str, Any]:
             pools = {"clean": innocents(lab, scheme_of, marked)}
-            found = weigh(observed(lab, scheme_of, exhibit, marked), pools, 1e-3)
+            observation = observed(lab, scheme_of, exhibit, marked)
+            found = weigh(observation, pools, 1e-3)
             figures = {"hits": found.total, "of": found.n, "accuracy": round(exhibit.accuracy, 4)}
+            if observation["unreadable"]:
+                figures["unreadable"] = True
+            elif found.views:
+                figures["views"] = {name: view.total for name, view in found.views.items()}
             return figures | {"log10_p": round(found.log10_p, 2)}
 
         start = time.process_time()
@@ -110,7 +115,8 @@ def rows(lab: Lab, attack: Any, scheme: Any, replicates: range) -> Iterator[dict
         yield row | {
             "of": was["of"],
             "hits": [was["hits"], now["hits"]], "accuracy": [was["accuracy"], now["accuracy"]],
-            "log10_p": now["log10_p"], "plain": plain, "steps": after.cost.meter.steps, "seconds": round(seconds, 1),
+            "plain": plain, "steps": after.cost.meter.steps, "seconds": round(seconds, 1),
+            **{name: now[name] for name in ("log10_p", "views", "unreadable") if name in now},
         }  # fmt: skip
 
 
