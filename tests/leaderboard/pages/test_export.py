@@ -101,7 +101,7 @@ def test_pages_are_written_whole(full: Any, tmp_path: Path) -> None:
 
 def test_figures_never_stand_beside_another_board(full: Any, tmp_path: Path) -> None:
     drawn = {path for path in write_pages(full.board(), tmp_path, figures=True) if path.parent.name == "figures"}
-    assert sorted(path.name for path in drawn) == [f"false-positives.{kind}" for kind in ("png", "svg")]
+    assert sorted(path.name for path in drawn) == [f"false-positives.{kind}" for kind in ("pdf", "png", "svg")]
     write_pages(full.board(), tmp_path)
     assert set((tmp_path / "figures").iterdir()) == drawn
     write_pages(full.board(alpha=0.05), tmp_path)
