@@ -1,4 +1,4 @@
-"""The published boards: pages made again from the committed records, and the matrix that the README shows.
+"""The published boards: pages made again from the committed records, and what the README shows of them.
 
 `python -m leaderboard.pages.publish` rewrites them all; a test finds no difference. A board whose matrix.csv is of
 older rules keeps its verdicts in `verdicts-rules-N.csv.gz` beside the records. With the folder of a run and a name,
@@ -10,13 +10,11 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmark.store.records import RecordStore
 from benchmark.store.secret import read_secret, secret_path
-from benchmark.vocabulary import ORACLE_KINDS
 from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.outside_rows import outside_rows
 from leaderboard.analysis.reproduction import is_reproduction
@@ -25,13 +23,12 @@ from leaderboard.judge.published import PUBLISHED
 from leaderboard.judge.results import secrets_of
 from leaderboard.judge.rules import earlier_boards
 from leaderboard.judge.run import read_run
-from leaderboard.pages import wording
 from leaderboard.pages.board_pages import stale
 from leaderboard.pages.export import keep_earlier, page_makers, records, remove, write_page
-from leaderboard.pages.page_model import Inline, Section, lines, strong
 from leaderboard.pages.studies import wrt
 from leaderboard.pages.studies.calibration_page import calibration_page
 from leaderboard.pages.studies.published_index import INDEX, index_page
+from leaderboard.pages.studies.readme import readme
 from leaderboard.pages.writers.markdown import table
 
 INDEX_FILE = Path(__file__).parents[1] / INDEX
@@ -39,64 +36,11 @@ README_FILE = Path(__file__).parents[2] / "README.md"
 WRT_FILE = README_FILE.parent / "docs" / "wrt.md"
 UNPUBLISHED = ("leaderboard.json", "records.jsonl")  # the records once more, in another form
 REPRODUCTION_PAGES = ("reproduction.md", "reproduction.json")
-# what costs an owner most, the worst first
-HARM = (("removed", "unprovable", "forged"), ("undecided",), ("utility-lost", "survived (useless)"))
-BEGIN, END = "<!-- matrix: made by python -m leaderboard.pages.publish -->", "<!-- end of matrix -->"
-
-
-def compact(board: Board) -> Section:
-    """The README's matrix: each family of schemes, at its first setting, against the worst attack of each kind.
-
-    Where several settings were tried, the worst was picked on the very seeds that are shown: the square says so.
-    """
-    kinds = [kind for kind in board.kinds if kind != "control"]
-    rows: list[list[Inline]] = []
-    for part in board.parts:
-        first = {row.described["name"]: row for row in reversed(part.schemes)}
-        for row in part.schemes:
-            if first[row.described["name"]] is row:
-                on = f" ({part.track.task})" if len(board.parts) > 1 else ""
-                rows.append([f"{row.described['name']}{on}", *(_worst(part, row.label, kind) for kind in kinds)])
-    named = (f"{kind} (given the key)" if kind in ORACLE_KINDS else kind for kind in kinds)
-    return Section(header=["scheme", *named], rows=rows)
-
-
-def _worst(board: Board, scheme: str, kind: str) -> Inline:
-    """The verdicts of the attack that cost the owner most, and that attack's name."""
-    found = ((row, [wording.outcome(cell) for cell in board.at(scheme, row.label)]) for row in board.attacks)
-    tried = [(row, words) for row, words in found if row.kind == kind and set(words) - {"not-applicable"}]
-    if not tried:
-        return "–"
-    row, words = max(tried, key=lambda one: _harm(one[1]))
-    first, *others = wording.counted(words, len(words))
-    said = [strong(first) if first.startswith(HARM[0]) else first, *others]
-    if len(tried) > 1 and len({_harm(one) for _, one in tried}) == 1:
-        return lines([*said, f"all {len(tried)} settings"])
-    name = "+".join(stage["name"] for stage in row.described["stages"])
-    return lines([*said, name, *([f"worst of {len(tried)} settings on scored seeds"] if len(tried) > 1 else [])])
-
-
-def _harm(words: Sequence[str]) -> tuple[int, ...]:
-    return tuple(sum(word.rstrip(wording.STAR) in those for word in words) for those in HARM)
-
-
-def readme(board: Board, text: str) -> str:
-    """`text`, a README, with the matrix of `board` between its two marks. Raises ValueError where one is missing."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise ValueError("the README has lost the marks around its matrix")
-    return f"{head}{BEGIN}\n\n{table(compact(board))}\n\n{END}{tail}"
 
 
 def published(name: str) -> Board:
     """The board of a published run, from its own records."""
     return judge(read_run(PUBLISHED / name))
-
-
-def index() -> str:
-    """`leaderboard/README.md`: every published run on one line."""
-    return index_page({name: published(name) for name in names()})
 
 
 def names() -> list[str]:
@@ -145,6 +89,7 @@ if __name__ == "__main__":
         publish(Path(sys.argv[1]), sys.argv[2])
     for name in names():
         remake(PUBLISHED / name)
-    INDEX_FILE.write_text(index())
-    README_FILE.write_text(readme(published("quick"), README_FILE.read_text()))
+    boards = {name: published(name) for name in names()}
+    INDEX_FILE.write_text(index_page(boards))
+    README_FILE.write_text(readme(boards, README_FILE.read_text()))
     WRT_FILE.write_text(wrt.written(WRT_FILE.read_text(), table(wrt.ours())))

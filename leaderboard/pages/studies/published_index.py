@@ -8,7 +8,7 @@ from itertools import takewhile
 from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.reproduction import is_reproduction, outcomes
 from leaderboard.judge.board import Board
-from leaderboard.pages.page_model import BREAK, Inline, Section, Span, lines, links_moved, spans
+from leaderboard.pages.page_model import BREAK, Inline, Section, Span, lines, links_moved, moved, spans
 from leaderboard.pages.sections.first_page.findings import findings
 from leaderboard.pages.studies.calibration_page import headline as error_rates
 from leaderboard.pages.studies.reproduction_page import headline as reproduced
@@ -31,6 +31,13 @@ def index_page(boards: Mapping[str, Board]) -> str:
     text = tuple(Span(piece, "code") if number % 2 else piece for number, piece in enumerate(_ABOUT.split("`")))
     parts = [Section(title, header=_HEADER, rows=rows, align="llrrrlll") for title, rows in kinds.items() if rows]
     return markdown.page("Published boards", [Section(text=text), *parts])
+
+
+def board_rows(boards: Mapping[str, Board], folder: str) -> Section:
+    """The boards alone, without what they found; folder: where they lie, seen from the page."""
+    rows = [_row(name, board)[:-1] for name, board in boards.items() if _kind(board) == "Boards"]
+    found = Section(header=_HEADER[:-1], rows=rows, align="llrrrll")
+    return moved(found, folder.removesuffix("published/"))
 
 
 def _kind(board: Board) -> str:

@@ -19,6 +19,11 @@ def page(title: str, sections: Sequence[Section]) -> str:
     return "\n\n".join(_section(Section(title, parts=sections), 1)) + "\n"
 
 
+def text(section: Section) -> str:
+    """A section without a title, for a page that has other text around it."""
+    return "\n\n".join(_section(section, 1))
+
+
 def _section(section: Section, level: int) -> Iterator[str]:
     if section.title:
         yield f"{'#' * level} {inline(section.title)}"

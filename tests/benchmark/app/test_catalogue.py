@@ -49,14 +49,14 @@ def words(cells: pd.DataFrame) -> dict[str, int]:
 def test_known_results_are_the_counts_of_the_board() -> None:
     from leaderboard import frame
 
-    board = frame("quick")
+    board = frame("quick-0.1")
     own = board[~board.innocent & ~board.verdict.isin(NO_OUTCOME)]
     plain = own[~own.attack.str.contains(r"\)\+|^[^(]*\+")]
-    (found,) = [one for one in known_results("attack", "distill") if one.board == "quick"]
+    (found,) = [one for one in known_results("attack", "distill") if one.board == "quick-0.1"]
     cells = plain[plain.attack.str.partition("(")[0] == "distill"]
     assert found.verdicts["extraction"] == words(cells)
     assert found.against["removed*"].keys() == set(cells[cells.verdict == "removed"].scheme.str.partition("(")[0])
-    (found,) = [one for one in known_results("scheme", "rose") if one.board == "quick"]
+    (found,) = [one for one in known_results("scheme", "rose") if one.board == "quick-0.1"]
     cells = own[(own.scheme.str.partition("(")[0] == "rose") & (own.kind == "removal")]
     assert found.verdicts["removal"] == words(cells)
     assert "control" not in found.verdicts

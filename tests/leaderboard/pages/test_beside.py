@@ -25,7 +25,7 @@ Cells = Counter[tuple[str, str, bool, str]]  # scheme, attack, whether unmarked,
 
 @cache
 def quick() -> tuple[Board, Mapping[str, str]]:
-    board = published_board("quick")
+    board = published_board("quick-0.1")
     return board, pages(board)
 
 

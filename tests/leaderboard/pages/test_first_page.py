@@ -24,7 +24,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def quick() -> Board:
-    return published_board("quick")
+    return published_board("quick-0.1")
 
 
 def first(board: Board) -> str:

@@ -32,7 +32,7 @@ MOST_BYTES = 350  # of the page, for each judged cell and seed of the largest pu
 
 @cache
 def quick() -> tuple[Board, str]:
-    board = published_board("quick")
+    board = published_board("quick-0.1")
     return board, page(board)
 
 

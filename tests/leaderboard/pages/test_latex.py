@@ -139,7 +139,7 @@ def test_it_compiles_whatever_the_names(case: Any, tmp_path: Path) -> None:
 @pytest.mark.skipif(not (shutil.which("pdflatex") and shutil.which("bibtex")), reason="pdflatex is not installed")
 def test_the_published_tables_fit_their_pages(tmp_path: Path) -> None:
     """No line of a table runs into the margin by more than 3 pt, none is longer than its page."""
-    said = compiled(tmp_path, published_board("quick"))
+    said = compiled(tmp_path, published_board("quick-0.1"))
     assert "longtable" in said
     over = [float(points) for points in re.findall(r"Overfull \\[hv]box \(([0-9.]+)pt too", said)]
     assert [points for points in over if points > 3] == []

@@ -62,7 +62,7 @@ def test_what_the_run_lacks_is_one_sentence(full: Any, schemes: str, attacks: st
 
 
 def test_its_counts_are_those_of_the_board() -> None:
-    board = published_board("quick")
+    board = published_board("quick-0.1")
     found = rows(as_csv(paper_table(board, "passport", "sign-flip", "family")))
     words = Counter(cell.verdict.word for cell in board.owners("function-preserving") if "passport" in cell.scheme)
     assert words.keys() <= {"removed", "unprovable"}
@@ -87,7 +87,7 @@ def test_it_compiles_in_two_columns_and_runs_into_no_margin(case: Any, tmp_path:
         pytest.skip(f"{name} is not installed")
     case.hit(case.scheme(HOSTILE), HOSTILE, HOSTILE, 96)
     tables = [
-        as_tex(paper_table(published_board("quick"), "all", "all", "family")),
+        as_tex(paper_table(published_board("quick-0.1"), "all", "all", "family")),
         as_tex(paper_table(published_board("cifar10-small"), "adi,rose", "all", "setting")),
         as_tex(paper_table(case.board(), "all", "all", "family")),
     ]

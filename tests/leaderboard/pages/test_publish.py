@@ -17,12 +17,12 @@ from benchmark.identity import job_id
 from benchmark.planning.reproduction import load_reproduction, works
 from leaderboard.analysis.error_rates import ALPHAS, allowed, calibrate, failures
 from leaderboard.analysis.reproduction import outcomes
-from leaderboard.pages.publish import INDEX_FILE, PUBLISHED, README_FILE, WRT_FILE, compact, readme, write_published
+from leaderboard.pages.publish import INDEX_FILE, PUBLISHED, README_FILE, WRT_FILE, write_published
 from leaderboard.pages.studies import wrt
 from leaderboard.pages.studies.published_index import index_page
-from leaderboard.pages.writers.markdown import inline, table
+from leaderboard.pages.studies.readme import SHOWN, readme
+from leaderboard.pages.writers.markdown import table
 
-from ..conftest import observation
 from ..conftest import published_board as board_of
 from ..unpacked_page import comparable
 
@@ -31,7 +31,7 @@ RUNS = sorted(path.parent.name for path in PUBLISHED.glob("*/run.json.gz"))
 
 def test_the_quick_board_is_published() -> None:
     assert "quick" in RUNS
-    board = board_of("quick")
+    board = board_of("quick-0.1")
     without = [job for job in board.run.described["jobs"] if job not in board.run.records]
     faults = {(board.run.fault(job) or ("none", ""))[0] for job in without}
     assert faults == {"not-applicable"}  # what an attack that can't be run would have led to
@@ -90,41 +90,21 @@ def test_no_published_page_is_too_large_to_be_shown() -> None:
         assert [link for link in linked if not (path.parent / link).is_file() and "://" not in link] == []
 
 
-def test_the_matrix_of_the_readme_comes_out_of_the_records() -> None:
-    assert readme(board_of("quick"), README_FILE.read_text()) == README_FILE.read_text()
+def test_what_the_readme_shows_comes_out_of_the_records() -> None:
+    text = README_FILE.read_text()
+    assert text == readme({name: board_of(name) for name in RUNS}, text), "run python -m leaderboard.pages.publish"
+    linked = re.findall(r"\]\((leaderboard/[^)#]+)", text)
+    assert len(linked) >= 12
+    assert [link for link in linked if not (README_FILE.parent / link).is_file()] == []
 
 
-def test_the_readme_names_the_attack_that_cost_most(case: Any) -> None:
-    def worst() -> str:
-        ((_, square, *_),) = compact(case.board()).rows
-        return inline(square)
-
-    shared = case.scheme("adi")
-    case.hit(shared, "adi", "prune", 96)
-    assert worst() == "survived 1/1<br>prune"
-    case.hit(shared, "adi", "jpeg", 96)
-    assert worst() == "survived 1/1<br>all 2 settings"
-    case.hit(shared, "adi", "quantize", 5, wrong=80)
-    assert worst() == "utility-lost 1/1<br>quantize<br>worst of 3 settings on scored seeds"
-    case.hit(shared, "adi", "finetune", observation(96, gate_wrong=80))
-    assert worst() == "**unprovable 1/1**<br>finetune<br>worst of 4 settings on scored seeds"
-
-
-def test_the_readme_tells_a_mark_in_a_model_without_use(case: Any) -> None:
-    shared = case.scheme("adi")
-    case.hit(shared, "adi", "prune", 96)
-    case.hit(shared, "adi", "flip", 96, wrong=80)
-    ((_, square, *_),) = compact(case.board()).rows
-    assert inline(square) == "survived (useless) 1/1<br>flip<br>worst of 2 settings on scored seeds"
-
-
-def test_the_readme_s_seeds_are_those_of_the_board() -> None:
-    assert board_of("quick").run.profile["seeds"] == 5
-    assert "verdicts over five seeds" in " ".join(README_FILE.read_text().split())
+def test_a_readme_without_its_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match="lost the marks around its boards"):
+        readme({SHOWN: board_of(SHOWN)}, README_FILE.read_text().replace("<!-- end of boards -->", ""))
 
 
 def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
-    board = board_of("quick")
+    board = board_of("quick-0.1")
 
     def word(scheme: str, attack: str) -> str:
         return board.at(scheme, attack)[0].verdict.word
@@ -144,10 +124,10 @@ def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
 )  # fmt: skip
 def test_every_forger_that_was_declared_to_stand_on_free_bits_does(forger: str) -> None:
     free = "passport(version=v1,recipe=shuffle,binding=free,norm=house,epochs=0)"
-    words = [cell.verdict.word for cell in board_of("quick").at(free, forger)]
+    words = [cell.verdict.word for cell in board_of("quick-0.1").at(free, forger)]
     assert len(words) == 5
     assert words.count("forged") >= 4
-    bound = [cell.verdict.word for cell in board_of("quick").at(free.replace("free", "passports"), forger)]
+    bound = [cell.verdict.word for cell in board_of("quick-0.1").at(free.replace("free", "passports"), forger)]
     assert bound == ["rejected"] * 5
 
 
@@ -174,19 +154,27 @@ def test_a_published_record_is_named_by_its_job(name: str) -> None:
 
 def test_no_page_needs_torch() -> None:
     code = (
-        "import sys; from leaderboard.pages.publish import published, compact; compact(published('quick'));"
+        "import sys; from leaderboard.pages.publish import published, readme, README_FILE;"
+        "readme({'quick': published('quick')}, README_FILE.read_text());"
         "assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def examples() -> list[str]:
+    """The README's code: an attack, a scheme, and how to call both from Python."""
+    found = re.findall(r"```python\n(.*?)```", README_FILE.read_text(), re.DOTALL)
+    assert len(found) == 3
+    return found
 
 
 def test_the_readme_s_attack_works(finished: Path, tmp_path: Path) -> None:
     """The example is taken out of the README and run."""
     from bench import arguments, bench_here, verdicts
 
-    (example,) = re.findall(r"```python\n(.*?)```", README_FILE.read_text(), re.DOTALL)
-    assert len([line for line in example.splitlines() if line.strip()]) <= 25
-    (tmp_path / "weight_noise.py").write_text(example)
+    attack = examples()[0]
+    assert len([line for line in attack.splitlines() if line.strip()]) <= 25
+    (tmp_path / "weight_noise.py").write_text(attack)
     results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
     command = arguments(results, "--plugin", str(tmp_path / "weight_noise.py"), attacks="none,weight-noise*")
     code, _, error = bench_here(*command)
@@ -194,6 +182,24 @@ def test_the_readme_s_attack_works(finished: Path, tmp_path: Path) -> None:
     words = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
     assert {"weight-noise(scale=0.1)", "weight-noise(scale=0.3)"} <= words.keys()
     assert words["weight-noise(scale=0.1)"]["verdict"] == "survived"
+
+
+def test_the_readme_s_scheme_holds_the_contract(tmp_path: Path) -> None:
+    from bench import bench_here
+
+    scheme = examples()[1]
+    assert len(scheme.splitlines()) <= 40
+    (tmp_path / "pictures.py").write_text(scheme)
+    code, output, error = bench_here("check", str(tmp_path / "pictures.py"))
+    assert code == 0, output + error
+
+
+def test_the_readme_s_lines_of_python_are_those_of_the_package() -> None:
+    import benchmark as wb
+
+    calls = re.findall(r"wb\.(\w+)\(", examples()[2])
+    assert {"frame", "run"} <= set(calls)
+    assert all(callable(getattr(wb, name)) for name in calls)
 
 
 @pytest.mark.skipif("calibrate" not in RUNS, reason="no calibration is published")

@@ -1,0 +1,56 @@
+"""What the README shows of the published boards: the picture, findings and situations of one, and the list of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from leaderboard.judge.board import Board
+from leaderboard.pages.page_model import Inline, Section, Span, moved, strong
+from leaderboard.pages.sections.first_page.findings import findings
+from leaderboard.pages.sections.first_page.picture import HEAT_MAP
+from leaderboard.pages.sections.first_page.situations import situations
+from leaderboard.pages.sections.first_page.what_was_run import what_was_run
+from leaderboard.pages.studies.published_index import board_rows
+from leaderboard.pages.writers import markdown
+
+SHOWN = "quick"  # the board that the README speaks of
+_MADE_BY = "made by python -m leaderboard.pages.publish"
+_SHARE = "Share of marks that withstood, schemes against families of attacks"
+
+
+def readme(boards: Mapping[str, Board], text: str) -> str:
+    """`text`, a README, with what follows from the published boards between its marks.
+
+    Raises ValueError where a mark is missing.
+    """
+    for name, made in (("findings", _findings(boards[SHOWN])), ("boards", _boards(boards))):
+        text = _between(text, name, made)
+    return text
+
+
+def _between(text: str, name: str, made: str) -> str:
+    first, last = f"<!-- {name}: {_MADE_BY} -->", f"<!-- end of {name} -->"
+    head, begin, rest = text.partition(first)
+    _, end, tail = rest.partition(last)
+    if not (begin and end):
+        raise ValueError(f"the README has lost the marks around its {name}")
+    return f"{head}{first}\n\n{made}\n\n{last}{tail}"
+
+
+def _findings(board: Board) -> str:
+    folder = f"leaderboard/published/{SHOWN}/"
+    found, choice = findings(board), situations(board)
+    picture: Inline = Span(_SHARE, "image", f"{folder}{HEAT_MAP}")
+    parts = [
+        Section(text=(what_was_run(board), " ", Span("The whole board", "link", "leaderboard.md"), ".")),
+        Section(text=picture),
+        Section(header=["", *found.header[1:]], rows=found.rows, align=found.align),
+    ]
+    if choice is not None:
+        parts += [Section(text=strong("Which scheme for which situation?")),
+                  Section(header=choice.header, rows=choice.rows, align=choice.align)]  # fmt: skip
+    return "\n\n".join(markdown.text(moved(part, folder)) for part in parts)
+
+
+def _boards(boards: Mapping[str, Board]) -> str:
+    return markdown.text(board_rows(boards, "leaderboard/published/"))
