@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-AUTO_VERSION = 1
+AUTO_VERSION = 2
 
 STANDARD: Mapping[str, str] = {
     "none": "control: the release untouched",
