@@ -34,7 +34,9 @@ def code(text: str) -> list[str]:
 @each_page
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)]+)\)", page.read_text())
-    missing = [one for one in targets if not re.match(r"https?://|#", one) and not (page.parent / one).exists()]
+    missing = [
+        one for one in targets if not re.match(r"https?://|#", one) and not (page.parent / one.split("#")[0]).exists()
+    ]
     assert missing == []
 
 
@@ -109,7 +111,7 @@ def test_files_hold_what_a_newcomer_is_sent_to_them_for() -> None:
 
 def test_pages_keep_to_their_size() -> None:
     lines = {page.name: len(page.read_text().splitlines()) for page in PAGES}
-    assert lines["README.md"] <= 180
+    assert lines["README.md"] <= 160
     assert lines["AGENTS.md"] < 80
 
 

@@ -73,12 +73,12 @@ def contents(folder: Path) -> list[Path]:
 
 
 def folders() -> Iterator[Path]:
-    """The folders of the packages and of their tests, at every depth."""
+    """The folders of the packages and of their tests, at every depth, without the generated pages of boards."""
     waiting = [ROOT / name for name in (*FIRST_PARTY, "tests")]
     while waiting:
         folder = waiting.pop()
         yield folder
-        waiting += [path for path in contents(folder) if path.is_dir()]
+        waiting += [path for path in contents(folder) if path.is_dir() and path != ROOT / "leaderboard" / "published"]
 
 
 def floor(module: str) -> int:

@@ -92,15 +92,13 @@ def rows(lab: Lab, attack: Any, scheme: Any, replicates: range) -> Iterator[dict
         row: dict[str, Any] = {"attack": attack.label, "scheme": scheme.label, "seed": replicate}
 
         def seen(exhibit: Exhibit, marked: Exhibit = marked) -> dict[str, Any]:
-            pools = {"clean": innocents(lab, scheme_of, marked)}
-            observation = observed(lab, scheme_of, exhibit, marked)
-            found = weigh(observation, pools, 1e-3)
-            figures = {"hits": found.total, "of": found.n, "accuracy": round(exhibit.accuracy, 4)}
-            if observation["unreadable"]:
-                figures["unreadable"] = True
-            elif found.views:
-                figures["views"] = {name: view.total for name, view in found.views.items()}
-            return figures | {"log10_p": round(found.log10_p, 2)}
+            observation, accuracy = observed(lab, scheme_of, exhibit, marked), round(exhibit.accuracy, 4)
+            if observation["unreadable"]:  # no mark was read: none is proved
+                return {"hits": 0, "accuracy": accuracy, "unreadable": True, "log10_p": 0.0}
+            found = weigh(observation, {"clean": innocents(lab, scheme_of, marked)}, 1e-3)
+            figures = {"hits": found.total, "of": found.n, "accuracy": accuracy}
+            views = {name: view.total for name, view in found.views.items()}
+            return figures | ({"views": views} if views else {}) | {"log10_p": round(found.log10_p, 2)}
 
         start = time.process_time()
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +43,7 @@ def test_pages_come_out_of_the_records(name: str, tmp_path: Path) -> None:
     kept = {
         path.relative_to(PUBLISHED / name): comparable(path)
         for path in (PUBLISHED / name).rglob("*")
-        if path.is_file() and path.suffix != ".gz"
+        if path.is_file() and path.suffix != ".gz" and path.name != "secret.txt"
     }
     made = {path.relative_to(tmp_path): comparable(path) for path in pages}
     assert made.keys() == kept.keys()
@@ -149,7 +148,7 @@ def test_a_published_record_is_named_by_its_job(name: str) -> None:
     """By whatever rule its code was digested: boards are not made again for a newer one."""
     records = board_of(name).run.records
     assert all(job_id(record["job"]) == id for id, record in records.items())
-    assert {record.get("identity", 1) for record in records.values()} <= {1, 2}
+    assert {record.get("identity", 1) for record in records.values()} <= {1, 2, 3}
 
 
 def test_no_page_needs_torch() -> None:
@@ -162,32 +161,16 @@ def test_no_page_needs_torch() -> None:
 
 
 def examples() -> list[str]:
-    """The README's code: an attack, a scheme, and how to call both from Python."""
+    """The README's code: a scheme, and how to call the benchmark from Python."""
     found = re.findall(r"```python\n(.*?)```", README_FILE.read_text(), re.DOTALL)
-    assert len(found) == 3
+    assert len(found) == 2
     return found
-
-
-def test_the_readme_s_attack_works(finished: Path, tmp_path: Path) -> None:
-    """The example is taken out of the README and run."""
-    from bench import arguments, bench_here, verdicts
-
-    attack = examples()[0]
-    assert len([line for line in attack.splitlines() if line.strip()]) <= 25
-    (tmp_path / "weight_noise.py").write_text(attack)
-    results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
-    command = arguments(results, "--plugin", str(tmp_path / "weight_noise.py"), attacks="none,weight-noise*")
-    code, _, error = bench_here(*command)
-    assert code == 0, error
-    words = {attack: line for (_, attack, innocent), line in verdicts(results).items() if not innocent}
-    assert {"weight-noise(scale=0.1)", "weight-noise(scale=0.3)"} <= words.keys()
-    assert words["weight-noise(scale=0.1)"]["verdict"] == "survived"
 
 
 def test_the_readme_s_scheme_holds_the_contract(tmp_path: Path) -> None:
     from bench import bench_here
 
-    scheme = examples()[1]
+    scheme = examples()[0]
     assert len(scheme.splitlines()) <= 40
     (tmp_path / "pictures.py").write_text(scheme)
     code, output, error = bench_here("check", str(tmp_path / "pictures.py"))
@@ -197,7 +180,7 @@ def test_the_readme_s_scheme_holds_the_contract(tmp_path: Path) -> None:
 def test_the_readme_s_lines_of_python_are_those_of_the_package() -> None:
     import benchmark as wb
 
-    calls = re.findall(r"wb\.(\w+)\(", examples()[2])
+    calls = re.findall(r"wb\.(\w+)\(", examples()[1])
     assert {"frame", "run"} <= set(calls)
     assert all(callable(getattr(wb, name)) for name in calls)
 
