@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from leaderboard.analysis.overview import FamilyRow, Overview, overview, overviews
+from leaderboard.analysis.auto import ensemble
+from leaderboard.analysis.overview import FamilyRow, Overview, overview, overviews, thieves
+
+from ..conftest import published_board
 
 HELD, GONE, OPEN = 96, 5, 17  # hits of 100: present, absent, unclear
 
@@ -95,3 +98,14 @@ def test_a_board_with_nothing_judged_has_an_overview(case: Any) -> None:
     (found,) = overviews(case.board())
     square = found.rows[0].at(found.kinds[0])
     assert (found.judged, square.judged, square.left_out, square.worst, square.share) == (0, 0, 0, None, (0.0, 0.0))
+
+
+def test_survival_on_a_track_is_under_the_members_that_are_on_it() -> None:
+    board = published_board("quick")
+    auto = ensemble(board)
+    assert auto is not None
+    there = {part.track.task: thieves(part) for part in board.parts}
+    assert {label for those in there.values() for label in those} == set(auto.members)
+    for part in board.parts:
+        assert set(there[part.track.task]) <= {row.label for row in part.attacks}
+        assert len(there[part.track.task]) >= 4
