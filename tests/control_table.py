@@ -14,18 +14,19 @@ INTRO = """\
 # Positive controls
 
 What an attack leaves of a mark, with the images and labels that the thief of the quick profile has, beside plain
-fine-tuning of all layers with as many steps on the same images, at the rate of `finetune` and at the attack's own. One
-line an attack and scheme, one figure a seed; accuracy is that on the judge's digits, in percent. **Removed**: seeds in
-which the p-value of the mark ends above 0.001 at a loss of 2 points at most. **A control** removes in 3 seeds or more,
-in all of which plain fine-tuning at `finetune`'s rate leaves the mark: *yes*, or *at both rates* where plain
-fine-tuning at the attack's rate leaves it, too; *untrained* where the attack takes no step that fine-tuning could take
-as well. Of a net whose weights the court can't compare with those that it knows, no bit is read: *unreadable*. Behind
-the hits of such a court stand those of each of its views: the weights as they are, and aligned to the delivered net's.
+fine-tuning of all layers with as many steps on the same images, at 0.01, the rate of `finetune` where none is given,
+and at the attack's own. One line an attack and scheme, one figure a seed; accuracy is that on the judge's digits, in
+percent. **Removed**: seeds in which the p-value of the mark ends above 0.001 at a loss of 2 points at most. **A
+control** removes in 3 seeds or more, in all of which plain fine-tuning at `finetune`'s rate leaves the mark: *yes*,
+or *at both rates* where plain fine-tuning at the attack's rate leaves it, too; *untrained* where the attack takes no
+step that fine-tuning could take as well. Of a net whose weights the court can't compare with those that it knows, no
+bit is read: *unreadable*. Behind the hits of such a court stand those of each of its views: the weights as they are,
+and aligned to the delivered net's.
 
 Every line comes from records in [controls/](controls/), which are made by
 
 ```
-python tests/attacks/controls.py --attack 'fst(lr=0.02)' --scheme adi --seeds 3 --out docs/controls/adi.jsonl
+python tests/attacks/controls.py --attack fst --scheme adi --first 200 --seeds 3 --out docs/controls/adi.jsonl
 ```
 
 with the attack and the scheme of the line; `python tests/attacks/controls.py --page` writes this page.

@@ -1,4 +1,4 @@
-"""What README and docs say is so: links, files, commands, the order of rooms, and the figures of the quick board."""
+"""What README and docs say is so: links, files, commands, and the order of rooms."""
 
 from __future__ import annotations
 

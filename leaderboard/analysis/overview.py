@@ -219,7 +219,7 @@ def square(board: Board, schemes: Sequence[str], attacks: Sequence[str]) -> Fami
     return FamilySquare(
         tally=tally,
         committed=Tally.of(cell.committed or cell.verdict for cell in cells),
-        worst=max(hurt, key=_danger, default=None),
+        worst=max(hurt, key=danger, default=None),
         left_out=tally.left_out - tally.count("not-applicable"),
     )
 
@@ -251,6 +251,6 @@ def harm(tally: Tally) -> tuple[float, float]:
     return (tally.broken / m, tally.undecided / m) if m else (0.0, 0.0)
 
 
-def _danger(one: WorstAttack) -> tuple[float, float, float]:
+def danger(one: WorstAttack) -> tuple[float, float, float]:
     """The worst attack last, and of equals the cheapest."""
     return *harm(one.tally), -(inf if one.relative is None else one.relative)

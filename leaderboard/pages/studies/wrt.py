@@ -29,7 +29,7 @@ def ours() -> Section:
     for scheme in _SCHEMES:
         for theirs, label in _ATTACKS.items():
             found = [row for path in boards for row in _rows(path, scheme, theirs, label)]
-            rows += found or [[scheme, theirs, "no published board ran it", "–", "–", "–", "–"]]
+            rows += found or [[scheme, theirs, "no published board ran it at this setting", "–", "–", "–", "–"]]
     header = ["scheme", "attack", "board", "setting", "hits", "verdicts", "change of accuracy, points"]
     return Section(header=header, rows=rows, align="llllrlr")
 

@@ -12,7 +12,7 @@ from leaderboard.analysis.findings import FindingRule, RuleFinding, findings
 from leaderboard.analysis.overview import overview
 from leaderboard.analysis.situations import situations
 
-from ..conftest import observation
+from ..conftest import observation, published_board
 
 HELD, GONE, OPEN = 96, 5, 17  # hits of 100: present, absent, unclear
 
@@ -161,3 +161,16 @@ def test_situations_count_the_thieves_and_the_schemes_of_each(case: Any) -> None
     assert [row.name for row in found["served"].best] == ["asked"]
     assert list(found["served"].left) == ["reads"]
     assert [row.name for row in found["read"].best] == ["reads", "asked"]
+
+
+def test_a_situation_counts_attacks_beyond_auto() -> None:
+    """`extract` is no member of auto, and a thief of a service can run it all the same."""
+    board = published_board("quick")
+    members = {*board.run.described["auto"]["members"]}
+    asked = {
+        row.label for row in board.parts[0].attacks
+        if row.described["access"] != "weights" and row.kind in ("evasion", "extraction", "removal")
+    }  # fmt: skip
+    assert asked - members == {"extract"}
+    (found,) = [one for one in situations(board) if one.name == "answers"]
+    assert found.attacks == len(asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leaderboard.analysis.overview import AttackGroup, FamilyRow, FamilySquare, Overview, overview, thieves
+from leaderboard.analysis.overview import AttackGroup, FamilyRow, FamilySquare, Overview, danger, overview, thieves
 from leaderboard.analysis.separation import Placed, placed
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import NO_COURT, Tally
@@ -66,9 +66,10 @@ def _about(view: Overview) -> Inline:
         "number would."
     )
     others = (
-        "Worst attack: the one that broke most, and its work over training one net. Forged: thieves' claims believed "
-        "by a court that sees no dates, and by one that asks for commitment. False alarms: verdicts that accuse "
-        "innocent models. Paid: the change of utility by embedding, and its work over training one net."
+        "Worst attack: the one that broke most, of equals the cheapest, and its work over training one net. Forged: "
+        "thieves' claims believed by a court that sees no dates, and by one that asks for commitment. False alarms: "
+        "verdicts that accuse innocent models. Paid: the change of utility by embedding, and its work over training "
+        "one net."
     )
     return lines([survived, *([groups] if len(view.rows) > 1 else []), others])
 
@@ -89,7 +90,7 @@ def _ranking(board: Board, view: Overview, to: References) -> list[list[Inline]]
 def _row(row: FamilyRow, view: Overview, place: Placed | None, to: References) -> list[Inline]:
     worst = max(
         (found for one in view.kinds if not (one.claim or one.oracle) and (found := row.at(one).worst)),
-        key=lambda one: (one.tally.broken / one.tally.judged, one.tally.undecided / one.tally.judged),
+        key=danger,
         default=None,
     )
     claims = [row.at(one) for one in view.kinds if one.claim and not one.oracle]

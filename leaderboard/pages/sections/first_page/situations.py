@@ -14,14 +14,15 @@ from leaderboard.pages.sections.auto import count
 from leaderboard.pages.sections.first_page.references import References
 
 SITUATIONS = {
-    "answers": "You serve answers only (an API)",
+    "answers": "You serve answers only (an API), and a court gets what it needs of the copy",
     "served": "You release weights, the thief serves his copy: a court sees answers",
     "read": "You release weights, and a court can read the suspect's",
     "images": "An image-to-image model",
 }
 _ABOUT = (
-    "Counted are the attacks that a thief of the situation can run, and the schemes whose court gets what it needs. "
-    "Not shown worse than the best: group 1 of the same test as above, best first, each with the cases that survived. "
+    "Counted are all attacks of this board, members of auto or not, that a thief of the situation can run, and the "
+    "schemes whose court gets what it needs. Not shown worse than the best: group 1 of the same test, under these "
+    "attacks, best first, each with the cases that survived. "
     "Where all schemes stand in that column, these seeds tell none apart. Broken by: the cheapest thief who breaks "
     "the best most often, and his median work over training one net."
 )
