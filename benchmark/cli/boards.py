@@ -111,7 +111,7 @@ def show(
 ) -> None:  # fmt: skip
     """Show everything known of one cell, or with --matrix the verdict of every square.
 
-    For example: `bench show 'rose(s=40)' 'prune(amount=0.3)'`.
+    For example: `bench show 'rose(s=40)' 'prune(amount=0.5)'`.
     """
     from benchmark.cli.terminal import Terminal
     from leaderboard.pages.board_json import document, one_cell

@@ -60,7 +60,7 @@ def bundle(
 ) -> None:  # fmt: skip
     """Put one cell, or a whole row, into a folder that a reviewer can replay.
 
-    `bench bundle 'rose(s=40)' 'prune(amount=0.3)' --out FOLDER` writes one cell, `bench bundle --row prune --out
+    `bench bundle 'rose(s=40)' 'prune(amount=0.5)' --out FOLDER` writes one cell, `bench bundle --row prune --out
     FOLDER` every cell and seed of an attack; `bench replay FOLDER` examines them anew, `bench import FOLDER` puts them
     on another board. The folder holds opened keys: whoever has it can claim the marked models and remove the marks.
     """

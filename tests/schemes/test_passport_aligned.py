@@ -53,7 +53,8 @@ def test_each_change_alone_hides_the_bits_of_v1(lab: Any, how: Any) -> None:
     marked = lab.embed(V1)
     seen = lab.observe(V1, lab.attack(Rearrange(how), marked, V1), marked.key, marked)
     assert hits(seen) < 72
-    assert (hits(seen, "bits_aligned"), lost(seen)) == (96, 0)
+    assert hits(seen, "bits_aligned") == 96
+    assert abs(lost(seen)) <= 1  # sums in another order: which image stands near a tie depends on the processor
 
 
 @pytest.mark.parametrize(

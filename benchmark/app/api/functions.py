@@ -12,17 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from benchmark.app.api.single_attack import Stolen, attack_model
-from benchmark.app.card import Card
 from benchmark.app.planned_run import PlannedRun, RunOptions, plan_run, use_data_root
-from benchmark.app.single_model import embed_model
-from benchmark.app.verify.claims import read_claim
-from benchmark.app.verify.examination import Examination
-from benchmark.app.verify.hearings import hear_answers, hear_suspect
 from benchmark.errors import BenchError
 from benchmark.execution.placement.devices import device_name
 from benchmark.execution.placement.host import workers as carried
@@ -33,6 +27,11 @@ from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import one_scheme, select_attacks
 from leaderboard.judge.board import Board, judge
 from leaderboard.pages.export import write_pages
+
+if TYPE_CHECKING:
+    from benchmark.app.api.single_attack import Stolen
+    from benchmark.app.card import Card
+    from benchmark.app.verify.examination import Examination
 
 AnyPath = str | Path
 
@@ -148,6 +147,8 @@ def embed(
     scheme: one setting, "adi" or "rose(s=64)". seed: for experiments, since whoever knows it has the key. Returns the
     card, which is to be published before the model. Raises BenchError, where `out` holds such files already as well.
     """
+    from benchmark.app.single_model import embed_model  # loads torch, which a finished run needs none of
+
     use_data_root(_place(data_root))
     setting = one_scheme(scheme, Registry.discover(_files(plugins)))
     card, _ = embed_model(setting, load_profile(profile), Path(out), seed, device_name(device))
@@ -175,6 +176,8 @@ def attack(
     The attack's code runs in this process, without the walls that `run` puts around it. Raises BenchError where the
     attack can't be run on this model; what else an attack raises is its own.
     """
+    from benchmark.app.api.single_attack import attack_model
+
     use_data_root(_place(data_root))
     registry = Registry.discover(_files(plugins))
     chosen = select_attacks(attack, registry)
@@ -207,6 +210,9 @@ def verify(
     profile's. nulls: a results folder whose unmarked models are compared with. rate: requests a second that an address
     gets at most. Raises BenchError.
     """
+    from benchmark.app.verify.claims import read_claim
+    from benchmark.app.verify.hearings import hear_answers, hear_suspect
+
     tables = _files(answers)
     if (suspect is None) == (not tables):
         raise BenchError("verify needs one of --suspect, which can be asked, and --answers, which were written")

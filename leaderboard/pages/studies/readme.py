@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leaderboard.judge.board import Board
-from leaderboard.pages.page_model import Inline, Section, Span, moved, strong
+from leaderboard.pages.page_model import Inline, Section, Span, moved, spans, strong
 from leaderboard.pages.sections.first_page.findings import findings
 from leaderboard.pages.sections.first_page.picture import HEAT_MAP
 from leaderboard.pages.sections.first_page.situations import situations
@@ -42,7 +42,7 @@ def _findings(board: Board) -> str:
     found, choice = findings(board), situations(board)
     picture: Inline = Span(_SHARE, "image", f"{folder}{HEAT_MAP}")
     parts = [
-        Section(text=(what_was_run(board), " ", Span("The whole board", "link", "leaderboard.md"), ".")),
+        Section(text=(*spans(what_was_run(board)), " ", Span("The whole board", "link", "leaderboard.md"), ".")),
         Section(text=picture),
         Section(header=["", *found.header[1:]], rows=found.rows, align=found.align),
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bench import bench_here
 
-QUICK = Path(__file__).parents[3] / "leaderboard" / "published" / "quick"
+QUICK = Path(__file__).parents[3] / "leaderboard" / "published" / "quick-all"
 
 
 @pytest.mark.parametrize("command", ["show", "bundle"])

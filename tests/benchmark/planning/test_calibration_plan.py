@@ -131,4 +131,4 @@ def test_a_plug_in_says_itself_that_its_keys_are_redrawn(tmp_path: Path) -> None
     )
     schemes = select_schemes("all", Registry.discover([plugin]))
     redrawn = {one.stages[0].declaration.name for one in schemes if counts_redrawn_keys(one)}
-    assert redrawn == {"drawer", "keynet", "provenance"}
+    assert redrawn == {"drawer", "content", "keynet", "provenance"}

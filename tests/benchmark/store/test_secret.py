@@ -76,5 +76,5 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_board_from_before_names_the_version_that_made_it(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"install watermark-bench \d+\.\d+\.\d+"):
         run_secret(tmp_path, "published:denoise")
-    with pytest.raises(BenchError, match="no published board is called 'quik': there are calibrate, "):
+    with pytest.raises(BenchError, match="no published board is called 'quik': did you mean quick"):
         run_secret(tmp_path, "published:quik")

@@ -52,7 +52,8 @@ def test_a_function_has_the_options_of_its_command_with_their_defaults(name: str
             assert one.default == (str(usual) if isinstance(usual, Path) else usual), title
 
 
-def test_a_run_is_that_of_the_command(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_that_of_the_command(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finished = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
     before, pages = stamps(finished), wb.frame(finished / "small")
     shutil.rmtree(finished / "small")
     board = wb.run(
