@@ -33,7 +33,7 @@ def test_the_quick_board_is_published(name: str) -> None:
     board = board_of(name)
     without = [job for job in board.run.described["jobs"] if job not in board.run.records]
     faults = {(board.run.fault(job) or ("none", ""))[0] for job in without}
-    assert faults == {"not-applicable"}  # what an attack that can't be run would have led to
+    assert faults <= {"not-applicable"}  # what an attack that can't be run would have led to
     assert {cell.verdict.word for cell in board.cells} >= {"survived", "removed", "forged", "rejected", "not-marked"}
 
 
