@@ -183,6 +183,11 @@ def thieves(board: Board) -> list[str]:
     """
     if auto := ensemble(board):
         return [row.label for row in board.attacks if row.label in auto.members]
+    return takers(board)
+
+
+def takers(board: Board) -> list[str]:
+    """Every attack that could take a mark from a model, a member of the ensemble or not."""
     spared = {*CLAIM_KINDS, *ORACLE_KINDS, "control"}
     return [row.label for row in board.attacks if row.kind not in spared]
 

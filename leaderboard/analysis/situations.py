@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 from leaderboard.analysis.auto import AutoRow, by_family
+from leaderboard.analysis.overview import takers
 from leaderboard.analysis.separation import placed
 from leaderboard.judge.board import Board
 
@@ -39,8 +39,7 @@ def situations(board: Board) -> list[Situation]:
 
 def _of_track(board: Board) -> list[Situation]:
     access = {row.label: str(row.described["access"]) for row in board.attacks}
-    spared = {*CLAIM_KINDS, *ORACLE_KINDS, "control"}
-    everything = [row.label for row in board.attacks if row.kind not in spared]  # members of auto or not
+    everything = takers(board)
     asked = [label for label in everything if access[label] != "weights"]
     families = list(dict.fromkeys(str(row.described["name"]) for row in board.schemes))
     readers = {str(row.described["name"]) for row in board.schemes if row.described["court"] in _READS}

@@ -11,6 +11,7 @@ import gzip
 import json
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from benchmark.store.records import RecordStore
@@ -19,7 +20,7 @@ from leaderboard.analysis.error_rates import calibrate
 from leaderboard.analysis.outside_rows import outside_rows
 from leaderboard.analysis.reproduction import is_reproduction
 from leaderboard.judge.board import Board, judge
-from leaderboard.judge.published import PUBLISHED
+from leaderboard.judge.published import PUBLISHED, board_names
 from leaderboard.judge.results import secrets_of
 from leaderboard.judge.rules import earlier_boards
 from leaderboard.judge.run import read_run
@@ -38,14 +39,10 @@ UNPUBLISHED = ("leaderboard.json", "records.jsonl")  # the records once more, in
 REPRODUCTION_PAGES = ("reproduction.md", "reproduction.json")
 
 
+@cache
 def published(name: str) -> Board:
-    """The board of a published run, from its own records."""
+    """The board of a published run, from its own records: read and judged once for all that is made of it."""
     return judge(read_run(PUBLISHED / name))
-
-
-def names() -> list[str]:
-    """The published runs."""
-    return sorted(path.parent.name for path in PUBLISHED.glob("*/run.json.gz"))
 
 
 def write_published(name: str, folder: Path) -> list[Path]:
@@ -87,9 +84,9 @@ def publish(results: Path, name: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         publish(Path(sys.argv[1]), sys.argv[2])
-    for name in names():
+    for name in board_names():
         remake(PUBLISHED / name)
-    boards = {name: published(name) for name in names()}
+    boards = {name: published(name) for name in board_names()}
     INDEX_FILE.write_text(index_page(boards))
     README_FILE.write_text(readme(boards, README_FILE.read_text()))
     WRT_FILE.write_text(wrt.written(WRT_FILE.read_text(), table(wrt.ours())))

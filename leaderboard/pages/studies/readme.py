@@ -14,7 +14,6 @@ from leaderboard.pages.studies.published_index import board_rows
 from leaderboard.pages.writers import markdown
 
 SHOWN = "quick"  # the board that the README speaks of
-_MADE_BY = "made by python -m leaderboard.pages.publish"
 _SHARE = "Share of marks that withstood, schemes against families of attacks"
 
 
@@ -24,17 +23,8 @@ def readme(boards: Mapping[str, Board], text: str) -> str:
     Raises ValueError where a mark is missing.
     """
     for name, made in (("findings", _findings(boards[SHOWN])), ("boards", _boards(boards))):
-        text = _between(text, name, made)
+        text = markdown.inserted(text, name, made)
     return text
-
-
-def _between(text: str, name: str, made: str) -> str:
-    first, last = f"<!-- {name}: {_MADE_BY} -->", f"<!-- end of {name} -->"
-    head, begin, rest = text.partition(first)
-    _, end, tail = rest.partition(last)
-    if not (begin and end):
-        raise ValueError(f"the README has lost the marks around its {name}")
-    return f"{head}{first}\n\n{made}\n\n{last}{tail}"
 
 
 def _findings(board: Board) -> str:

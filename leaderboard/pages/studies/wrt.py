@@ -13,6 +13,7 @@ from statistics import fmean
 from leaderboard.judge.published import PUBLISHED
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section
+from leaderboard.pages.writers.markdown import inserted
 
 _SCHEMES = ("adi", "content", "uchida")  # of the toolbox's eleven
 _ATTACKS = {  # how our label begins, by what the toolbox calls it
@@ -20,7 +21,6 @@ _ATTACKS = {  # how our label begins, by what the toolbox calls it
     "weight pruning": "prune(amount=0.5)",
     "distillation": "distill(architecture=house",
 }
-_BEGIN, _END = "<!-- ours: made by python -m leaderboard.pages.publish -->", "<!-- end of ours -->"
 
 
 def ours() -> Section:
@@ -59,8 +59,4 @@ def _rows(path: Path, scheme: str, theirs: str, label: str) -> Iterator[Sequence
 
 def written(text: str, table: str) -> str:
     """`text`, the page, with the table between its two marks. Raises ValueError where one is missing."""
-    head, begin, rest = text.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    if not (begin and end):
-        raise ValueError("the page has lost the marks around its table")
-    return f"{head}{_BEGIN}\n\n{table}\n\n{_END}{tail}"
+    return inserted(text, "ours", table)

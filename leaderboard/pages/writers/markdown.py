@@ -24,6 +24,19 @@ def text(section: Section) -> str:
     return "\n\n".join(_section(section, 1))
 
 
+def inserted(page: str, name: str, made: str) -> str:
+    """`page`, which is written by hand, with `made` between the two marks of that name.
+
+    Raises ValueError where a mark is missing.
+    """
+    first, last = f"<!-- {name}: made by python -m leaderboard.pages.publish -->", f"<!-- end of {name} -->"
+    head, begin, rest = page.partition(first)
+    _, end, tail = rest.partition(last)
+    if not (begin and end):
+        raise ValueError(f"the page has lost the marks around its {name}")
+    return f"{head}{first}\n\n{made}\n\n{last}{tail}"
+
+
 def _section(section: Section, level: int) -> Iterator[str]:
     if section.title:
         yield f"{'#' * level} {inline(section.title)}"
