@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.7.0"
+__version__ = "0.8.0"
 __all__ = ["attack", "embed", "frame", "run", "verify"]
 
 if TYPE_CHECKING:
