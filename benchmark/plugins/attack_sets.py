@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-AUTO_VERSION = 2
+AUTO_VERSION = 3
 
 STANDARD: Mapping[str, str] = {
     "none": "control: the release untouched",
@@ -44,6 +44,7 @@ STANDARD: Mapping[str, str] = {
 
 AUTO: Mapping[str, str] = {
     "finetune(lr=0.2,epochs=20,schedule=cosine,data=bought)": "trained on at a high rate, on all labels he can buy",
+    "finetune(lr=0.2,epochs=20,data=bought)": "the same at a rate that stays high: more of the mark goes, and more of the use",
     "prune(amount=0.9)+finetune(lr=0.05,epochs=20,schedule=cosine,data=bought)": "few weights are left to hold a mark",
     "prune-structured(amount=0.25)+finetune(lr=0.05,epochs=20,schedule=cosine,data=bought)": "no layer keeps its shape",
     "transfer+finetune(lr=0.05,epochs=20,schedule=cosine,data=bought)": "to another task and back",
@@ -52,6 +53,7 @@ AUTO: Mapping[str, str] = {
     "dehydrate": "what the net holds to be its classes is drawn out of it, and unlearnt",
     "overwrite": "a second mark by the same code takes the place of the first",
     "rearrange": "no answer changes, and no weight stays where or as it was",
+    "dummy-neurons": "no answer changes, and channels are added until a court finds no weight where it was",
     "jpeg(quality=50)": "at query time: what is finer than the task is lost on the way in",
     "autoencoder": "at query time: only what his own images look like comes through",
     "reject": "at query time: strange images are answered as if they were others",
