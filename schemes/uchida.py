@@ -50,10 +50,7 @@ class Uchida(wm.Scheme[UchidaKey]):
     settings = ("", "bits=256")
 
     bits: int = wm.parameter(128, "length of the mark, at most the numbers of a mean filter", low=1)
-    layer: str = wm.parameter(
-        "",
-        "the layer that carries it, by its name; where empty the last convolution, or the last linear layer but the head",
-    )
+    layer: str = wm.parameter("", "what carries it, by its name; empty: the last convolution, else linear layer")
     strength: float = wm.parameter(0.1, "weight of the bits' loss beside the task's", low=0.0)
     epochs: int = wm.parameter(20, "training epochs over the owner's images", low=1)
     lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)

@@ -198,8 +198,8 @@ def test_what_needs_layers_that_the_architecture_lacks_is_known_before_the_run()
 @pytest.mark.parametrize(
     ("architecture", "layers"),
     [
-        ("convnet", {"normalised convolutions", "batch normalisation"}), ("convnet(norm=group)", {"normalised convolutions"}),
-        ("lenet", set()), ("vit", set()), ("somebody-elses", None),
+        ("convnet", {"normalised convolutions", "batch normalisation"}),
+        ("convnet(norm=group)", {"normalised convolutions"}), ("lenet", set()), ("vit", set()), ("another's", None),
     ],
 )  # fmt: skip
 def test_the_layers_of_an_architecture_are_known_by_its_name(architecture: str, layers: set[str] | None) -> None:
