@@ -10,8 +10,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from benchmark.architectures.blocks import conv_blocks
-
 State = dict[str, Tensor]  # of a net, by the dotted names of its tensors
 _LAYERS = nn.Conv2d | nn.Linear | nn.BatchNorm2d | nn.GroupNorm  # what a group may go through
 # Operators, as autograd calls them, that leave each channel in its place; behind the first kind it is multiplied by a
@@ -81,6 +79,7 @@ class _Member(NamedTuple):
     """What takes part in a group: a layer by its name, or an operator, and the numbers of its channels there.
 
     reads: whether these are a layer's inputs. operator: one of `_STRAIGHT` or `_BENT`, or another; "" for a layer.
+    behind: the layer whose outputs come in directly, "" for none.
     """
 
     module: nn.Module
@@ -88,6 +87,7 @@ class _Member(NamedTuple):
     reads: bool
     channels: list[int]
     operator: str
+    behind: str
 
 
 def _coupled(model: nn.Module, shape: Sequence[int]) -> Iterator[list[_Member]]:
@@ -95,7 +95,10 @@ def _coupled(model: nn.Module, shape: Sequence[int]) -> Iterator[list[_Member]]:
     import torch_pruning  # takes its time to load, and few need it
 
     names = {module: name for name, module in model.named_modules()}
-    head = [module for module in names if isinstance(module, nn.Linear)][-1]
+    linear = [module for module in names if isinstance(module, nn.Linear)]
+    if not linear:
+        raise ValueError("the net has no linear layer, so no head that keeps its classes in their order")
+    head = linear[-1]
     with torch.enable_grad():  # the library traces layers through autograd
         image = torch.zeros(1, *shape, device=head.weight.device)
         graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=image)
@@ -105,13 +108,16 @@ def _coupled(model: nn.Module, shape: Sequence[int]) -> Iterator[list[_Member]]:
             module, reads = dependency.target.module, graph.is_in_channel_pruning_fn(dependency.handler)
             word = _OPERATOR.fullmatch(str(module))
             operator = "" if module in names else (word["autograd"] or word["own"]) if word else str(module)
-            members.append(_Member(module, names.get(module, ""), reads, list(channels), operator))
+            behind = [names.get(node.module, "") for node in dependency.target.inputs]
+            members.append(
+                _Member(module, names.get(module, ""), reads, list(channels), operator, behind[0] if behind else "")
+            )
         yield members
 
 
-def _free(members: Sequence[_Member]) -> bool:
-    """Whether the channels of a group can come in any order, as far as is known of what it goes through."""
-    return all(
+def _tied(members: Sequence[_Member]) -> bool:
+    """Whether the channels of a group stay together, as far as is known of what it goes through."""
+    return not all(
         one.operator in _STRAIGHT | _BENT if one.operator else isinstance(one.module, _LAYERS) for one in members
     )
 
@@ -121,25 +127,28 @@ def channel_groups(model: nn.Module, shape: Sequence[int]) -> list[ChannelGroup]
     first writers.
 
     Left out are channels that are mixed otherwise than by layers, as in attention, or normalised across all of them, as
-    in a transformer's stream of tokens: of a transformer the hidden units of its perceptrons are left.
-    Raises ValueError where layers share only a part of their channels, or are normalised in groups of several sizes.
+    in a transformer's stream of tokens: of a transformer the hidden units of its perceptrons are left. So are those of
+    convolutions in groups, and those whose normalisation does not follow a layer directly.
+    Raises ValueError where layers share only a part of their channels, or are normalised in groups of several sizes,
+    or the net has no linear layer for a head.
     """
     names = [name for name, _ in model.named_modules()]
-    normalised = {f"{name}.conv": f"{name}.norm" for name, _ in conv_blocks(model)}
     found = []
     for members in _coupled(model, shape):
-        if not _free(members):
+        norms = [one for one in members if isinstance(one.module, nn.BatchNorm2d | nn.GroupNorm)]
+        grouped = any(isinstance(one.module, nn.Conv2d) and one.module.groups > 1 for one in members)
+        if _tied(members) or grouped or not all(one.behind for one in norms):
             continue
+        normalised = {one.behind: one.name for one in norms}
         writers, readers = set[str](), set[str]()
         size = len(members[0].channels)
-        for module, name, reads, channels, _ in members:
+        for module, name, reads, channels, *_ in members:
             if not isinstance(module, nn.Conv2d | nn.Linear):
                 continue
             if channels != list(range(len(channels))) or len(channels) % size:
                 raise ValueError(f"the layer {name} shares a part of its channels with others")
             (readers if reads else writers).add(name)
-        norms = [model.get_submodule(normalised[name]) for name in writers if name in normalised]
-        units = {size // norm.num_groups if isinstance(norm, nn.GroupNorm) else 1 for norm in norms} or {1}
+        units = {size // one.module.num_groups if isinstance(one.module, nn.GroupNorm) else 1 for one in norms} or {1}
         if len(units) > 1:
             raise ValueError(f"the channels of {min(writers)} are normalised in groups of several sizes")
         with_norms = [(name, normalised.get(name, "")) for name in sorted(writers, key=names.index)]
@@ -155,7 +164,7 @@ def tied_layers(model: nn.Module, shape: Sequence[int]) -> list[nn.Module]:
     return [
         one.module
         for members in _coupled(model, shape)
-        if not _free(members)
+        if _tied(members)
         for one in members
         if isinstance(one.module, nn.Conv2d | nn.Linear) and not one.reads
     ]
