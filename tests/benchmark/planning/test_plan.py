@@ -186,7 +186,7 @@ def test_what_needs_layers_that_the_architecture_lacks_is_known_before_the_run()
     reasons = {(one.scheme.partition("(")[0], one.attack): one.reason for one in plan.cells if not one.innocent}
     assert reasons["adi", "none"] is None
     assert reasons["adi", "bnp"] == "bnp needs batch normalisation, and vit(depth=2) has none"
-    assert str(reasons["adi", "sign-flip(share=0.5)"]).endswith("normalised convolutions, and vit(depth=2) has none")
+    assert str(reasons["adi", "sign-flip"]).endswith("normalised convolutions, and vit(depth=2) has none")
     assert reasons["adi", next(one for _, one in reasons if "+" in one)] is None  # of a net that he makes himself
     assert all(
         "needs normalised convolutions, and vit" in str(one) for (name, _), one in reasons.items() if name == "passport"
