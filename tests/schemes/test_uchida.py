@@ -58,7 +58,7 @@ def test_pruning_keeps_the_bits_and_cutting_channels_leaves_nothing_to_read(lab:
     cut = lab.observe(SCHEME, lab.attack(PruneStructured(0.25), marked, SCHEME), marked.key)
     assert cut["unreadable"] == "the mean filter of blocks.2.conv is 216 numbers, and the matrix reads 288"
     gone = lab.observe(SCHEME, marked, replace(marked.key, layer="blocks.7.conv"))
-    assert gone["unreadable"] == "the net has no convolution blocks.7.conv"
+    assert gone["unreadable"] == "the net has no layer blocks.7.conv that could carry bits"
 
 
 def test_the_order_of_outputs_plays_no_part_and_their_signs_do(lab: Any) -> None:
@@ -81,7 +81,7 @@ def test_bits_follow_from_the_secret_and_what_does_not_fit_is_refused(lab: Any) 
     with pytest.raises(ValueError, match=r"the mean filter of blocks\.0\.conv is 9 numbers, too few for 128 bits"):
         Uchida(layer="blocks.0.conv").keygen(owner, stream("test-uchida"))
     with pytest.raises(
-        ValueError, match=r"the net has no convolution last: it has blocks\.0\.conv, blocks\.1\.conv, bloc"
+        ValueError, match=r"the net has no layer last: it has blocks\.0\.conv, blocks\.1\.conv, bloc"
     ):
         Uchida(layer="last").keygen(owner, stream("test-uchida"))
     declared = replace(key, bits=~key.bits)
