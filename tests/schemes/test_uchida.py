@@ -80,9 +80,7 @@ def test_bits_follow_from_the_secret_and_what_does_not_fit_is_refused(lab: Any) 
     assert Uchida(layer="blocks.1.conv").keygen(owner, stream("test-uchida")).size == 144
     with pytest.raises(ValueError, match=r"the mean filter of blocks\.0\.conv is 9 numbers, too few for 128 bits"):
         Uchida(layer="blocks.0.conv").keygen(owner, stream("test-uchida"))
-    with pytest.raises(
-        ValueError, match=r"the net has no layer last: it has blocks\.0\.conv, blocks\.1\.conv, bloc"
-    ):
+    with pytest.raises(ValueError, match=r"the net has no layer last: it has blocks\.0\.conv, blocks\.1\.conv, bloc"):
         Uchida(layer="last").keygen(owner, stream("test-uchida"))
     declared = replace(key, bits=~key.bits)
     assert (SCHEME.admissible(declared).bound, SCHEME.admissible(declared).reason) == (
