@@ -20,7 +20,7 @@ from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
-from benchmark.protocol.parties import Owner, Party
+from benchmark.protocol.parties import NotApplicable, Owner, Party
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.training.device import device_of
@@ -82,7 +82,7 @@ def embed_model(
     owner = Owner(context, owner_data, streams.stream("owner", scheme.name, context.task.name), host)
     try:
         release, key = steps.embed(scheme, owner, streams.stream("owner-key", scheme.name, context.task.name))
-    except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
+    except (ValueError, NotApplicable) as error:  # a parameter, or what it names, does not fit the task or the net
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
     try:
