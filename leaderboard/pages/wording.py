@@ -19,12 +19,6 @@ from leaderboard.stats.utility_test import LEAST_GAIN, SCALE, Utility
 STAR = "*"  # behind removed, where training anew gives as useful a model
 DIGITS = {"points": 1, "dB": 2}
 LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
-GRADES = {
-    "exact": "the law of a fresh key is known in closed form, for an admissible key",
-    "ranked": "no smaller than the rank of the suspect among the nulls or fresh keys allows",
-    "extrapolated": "the prediction rule reaches beyond the nulls or fresh keys: 1e-3 reads about 1e-3, up to 7e-3 for "
-    "single keys",
-}
 
 
 def p_value(log10_p: float) -> str:
@@ -183,6 +177,13 @@ def of_a_host(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.1f}×" if value >= 1 else f"{100 * value:.2g} %"
+
+
+def trainings(value: float | None) -> str:
+    """Work in a sentence: `9.7 % of a training`, `2.1 trainings`; `work that was not counted` for None."""
+    if value is None:
+        return "work that was not counted"
+    return f"{value:.1f} trainings" if value >= 1 else f"{of_a_host(value)} of a training"
 
 
 def price(row: AttackRow) -> list[str]:

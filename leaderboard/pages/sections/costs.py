@@ -77,10 +77,10 @@ def costs(board: Board) -> Section:
     host = "unknown" if board.host_seconds is None else wording.seconds(board.host_seconds)
     work = "" if board.host_operations is None else f" and {board.host_operations:.2g} operations"
     text = (
-        f"Medians over the schemes. Training one host takes {host}{work}. The share of a host, and so the tier, is "
-        "counted work over that: multiply-adds of convolutions and linear layers, forward and backward, queries among "
-        "them, equal on every machine. Steps: optimiser steps; samples: images they saw; "
-        "labelled and unlabelled: distinct images of the thief; queries: images answered by the stolen service. "
-        "Peak memory is that of the worker process."
+        f"Medians over the schemes. Training one host (a net before it is marked) takes {host}{work}. The share of a "
+        "host, and so the tier, is counted work over that: multiply-adds of convolutions and linear layers, forward "
+        "and backward, queries among them, equal on every machine. Steps: optimiser steps; samples: images they saw; "
+        "labelled and unlabelled: distinct images of the thief; queries: images answered by the stolen service. Peak "
+        "memory is that of the worker process."
     )
     return Section("What the attacks cost", text, header, rows, "lrrrrrrrrr")

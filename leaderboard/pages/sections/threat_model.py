@@ -20,7 +20,7 @@ def scheme_facts(described: Mapping[str, Any]) -> Facts:
     return [
         ("scheme", described["doc"]),
         ("runs on", described["task"] or "no task of this run"),
-        ("leaves the house", described["release"]),
+        ("the owner releases", described["release"]),
         ("the court sees", described["court"]),
         ("starts from", "a trained net" if described["host"] else "nothing"),
         ("parameters", parameters(described["parameters"])),
