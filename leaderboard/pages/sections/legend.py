@@ -39,7 +39,7 @@ LEGEND = {
 GRADES = {
     "exact": "computed: what a key drawn anew would score on this model follows a law that is known in closed form",
     "ranked": "counted: the rank of the suspect among unmarked models, or of the key among keys drawn anew, so never "
-    "smaller than one over their number plus one",
+    "smaller than 1 / (their number + 1)",
     "extrapolated": "fitted to unmarked models or to keys drawn anew, and read beyond the largest of them: where it "
     "says 0.001, innocents are accused at a rate of about 0.001, for single keys of up to 0.007",
 }
@@ -54,7 +54,7 @@ WORDS = {
     "host": "the unmarked net that a mark is embedded in; its training is the unit of work",
     "key": "the owner's secret: images and answers, or bits, by which the mark is found",
     "null": "an unmarked model of the judge, which shows what chance gives",
-    "p": "how often a key drawn anew, without looking at the model, would score as high on it",
+    "p": "how often a key drawn anew without looking at the model, or an unmarked model, would score as high",
     "scratch": "a net that the thief trains on his own images alone, without stealing",
     "utility": "how well a model does its task: accuracy on test images in points (per cent), or mean PSNR in dB",
 }
