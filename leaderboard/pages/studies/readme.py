@@ -15,6 +15,7 @@ from leaderboard.pages.sections.first_page.what_was_run import what_was_run
 from leaderboard.pages.studies.published_index import by_task
 from leaderboard.pages.writers import markdown
 
+INDEX_PAGE = "leaderboard/README.md"
 SHOWN = "quick"  # the board that the README speaks of
 _SHARE = "Share of marks that withstood, schemes against families of attacks"
 
@@ -34,16 +35,16 @@ def _findings(board: Board) -> str:
     found, choice = findings(board), situations(board)
     picture: Inline = Span(_SHARE, "image", f"{folder}{HEAT_MAP}")
     whole = Span("The whole board", "link", "leaderboard.md")
-    parts = [
-        Section(text=joined([what_was_run(board), " ", whole, "."])),
-        Section(text=picture),
-        replace(found, title=""),
-    ]
+    about = joined([what_was_run(board), " ", whole, ". ", found.text])
+    parts = [Section(text=picture), replace(found, title="", text=about)]
     if choice is not None:
         title = strong("Which scheme for which situation?")
-        parts.append(replace(choice, title="", text=joined([title, " ", choice.text])))
+        parts.append(replace(choice, title="", text="", header=[title, *choice.header[1:]]))
     return "\n\n".join(markdown.text(moved(part, folder)) for part in parts)
 
 
 def _boards(boards: Mapping[str, Board]) -> str:
-    return markdown.text(by_task(boards, "leaderboard/published/"))
+    found = by_task(boards, "leaderboard/published/")
+    index = Span("every published run", "link", INDEX_PAGE)
+    every: list[Inline] = ["all", (index, ", with one finding each, reproductions of the works and error rates")]
+    return markdown.text(replace(found, rows=[*found.rows, every]))
