@@ -157,9 +157,9 @@ def level(value: float | None, unit: str, ssim: float | None) -> str:
 
 
 def agreement(found: Agreement) -> str:
-    """How alike two models answer, such as `100.0 % agree, gap 1e-05`."""
-    gap = f"gap {found.largest_gap:.0e}"
-    return gap if found.labels is None else f"{percent(found.labels)} agree, {gap}"
+    """How alike two models answer, such as `100.0 % of labels agree, outputs within 1e-05`."""
+    gap = f"outputs within {found.largest_gap:.0e}"
+    return gap if found.labels is None else f"{percent(found.labels)} of labels agree, {gap}"
 
 
 def percent(share: float | None) -> str:

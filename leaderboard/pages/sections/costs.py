@@ -24,10 +24,12 @@ def fidelity(board: Board) -> Section:
     header = ["scheme", "unmarked", "marked", f"change [90 %], {board.track.unit}", *images, "scratch [90 %]",
               "embedding", "of a host", "fresh mark", "present from", "nulls' mean"]  # fmt: skip
     text = (
-        "Unmarked: a net of the same seed that was trained as long as the marked one, on the same images; where there "
-        "is none, the host, which may have been trained for less (marked h), else the mean of the clean nulls (marked "
-        "~, and without an interval: those models are not paired). Scratch: the change from the unmarked net to one "
-        "that the thief trains anew, and whether it is within the budget (kept)."
+        "Unmarked: a net of the same seed that was trained as long as the marked one, on the same images; where "
+        "there is none, the host, which may have been trained for less (marked h), else the mean of the clean nulls "
+        "(marked ~, and without an interval: those models are not paired). Scratch: the change from the unmarked net "
+        "to one that the thief trains anew, and whether it is within the budget (kept). Fresh mark: the evidence "
+        "before any attack. Present from: how much of the key must hit for the mark to count. Nulls' mean: what "
+        "unmarked models hit."
     )
     if images:
         text += " Marked against unmarked: how close the two models' images are, whatever image was wanted."

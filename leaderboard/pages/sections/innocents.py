@@ -19,10 +19,10 @@ _NONE_OF = (16, 60, 299, 2995)  # numbers of unmarked models whose bounds are pr
 
 def none_bounds(nulls: int) -> str:
     """What no hit among so many unmarked models says, beside other numbers of them."""
-    shown = (f"{one:,}: {100 * bound_of_none(one):.2g} %" for one in _NONE_OF if one != nulls)
+    shown = (f"of {one:,} {100 * bound_of_none(one):.2g} %" for one in _NONE_OF if one != nulls)
     return (
-        f"None of {nulls:,} unmarked models bounds the rate of those that score as high by "
-        f"{100 * bound_of_none(nulls):.2g} % (one-sided 95 %; {', '.join(shown)})."
+        f"Where none of {nulls:,} unmarked models scores as high as a suspect, up to {100 * bound_of_none(nulls):.2g} "
+        f"% of all such models still may (one-sided 95 %; {', '.join(shown)})."
     )
 
 

@@ -78,7 +78,7 @@ def _survivors(board: Board, one: RuleFinding, to: References) -> list[Inline]:
     one_best = len(one.families) == 1
     said: list[Inline] = []
     if several and best.high:
-        said = [to.families(one.families), f" {'keeps' if one_best else 'keep'} most, {count(best)}"]
+        said = ["the most of ", to.families(one.families), f", {count(best)}"]
     elif several:
         said = [to.families(one.families), f" {'costs' if one_best else 'cost'} the thief most"]
     if one.attack:

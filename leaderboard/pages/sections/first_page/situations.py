@@ -42,7 +42,7 @@ def _row(one: Situation, to: References, *, several: bool) -> list[Inline]:
     left: Inline = to.families(one.left) if one.left else "–"
     none: list[Inline] = []
     if not one.best[0].survival.low:
-        none = [strong("None was seen to survive."), " Not told apart: " if len(one.best) > 1 else " Best: "]
+        none = [strong("No mark was seen to survive."), " Not told apart: " if len(one.best) > 1 else " Best: "]
     return [f"{SITUATIONS[one.name]}{on}", str(one.attacks), joined([*none, _rows(one.best, to)]),
             _rows(one.others, to) if one.others else "–", left, _broken(one.best[0], to)]  # fmt: skip
 
@@ -53,7 +53,7 @@ def _rows(rows: Sequence[AutoRow], to: References) -> Inline:
 
 def _broken(best: AutoRow, to: References) -> Inline:
     if not best.members:
-        return "nothing"
+        return "nothing" if best.survival.low == best.survival.seeds else "nothing for certain"
     label, times = best.members[0]
     work = "" if best.relative is None else f", for {wording.trainings(best.relative)}"
     return (to.attack(label), f" in {times} of {best.survival.seeds}{work}")

@@ -19,7 +19,7 @@ def what_was_run(board: Board) -> Inline:
     said = [_track(part) for part in board.parts]
     described, seeds = board.run.described, int(board.run.profile["seeds"])
     return (
-        f"{'; '.join(said)}; {seeds} seed{'s' if seeds > 1 else ''}, each drawn anew. Run by watermark-bench "
+        f"{'; '.join(said)}; {seeds} seed{'s, each drawn anew' if seeds > 1 else ''}. Run by watermark-bench "
         f"{described['version']} on {str(described['created'])[:10]}, judged by rules {RULES}: a mark is proved at p "
         f"≤ {wording.probability(board.alpha)}, and a model that loses no more than {wording.budgets(board.shown)} "
         "keeps its use."
