@@ -43,7 +43,7 @@ GRADES = {
     "extrapolated": "fitted to unmarked models or to keys drawn anew, and read beyond the largest of them: where it "
     "says 0.001, innocents are accused at a rate of about 0.001, for single keys of up to 0.007",
 }
-WORDS = {
+OTHER_WORDS = {
     "alpha": "the largest p at which a mark counts as proved",
     "auto": "a fixed set of attacks, all tried on every mark: one that breaks it is enough",
     "budget": "the loss of utility up to which a thief's model is as useful as before",
@@ -70,7 +70,7 @@ def legend(board: Board) -> Section:
         return [[Span(word, "code"), meaning] for word, meaning in words.items()]
 
     grades = Section(header=["how a p-value is known", "meaning"], rows=coded(GRADES))
-    others = Section(header=["other word", "meaning"], rows=[[word, meaning] for word, meaning in WORDS.items()])
+    others = Section(header=["other word", "meaning"], rows=[[word, meaning] for word, meaning in OTHER_WORDS.items()])
     return Section("Legend", header=["verdict or flag", "meaning"], rows=coded(words), parts=[grades, others])
 
 

@@ -8,7 +8,7 @@ from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline
 
-ABOUT = (
+WHAT_IT_IS_ABOUT = (
     "A scheme hides a mark in a neural net, by which the owner can prove that a copy is his. An attack is a thief "
     "who has the net, or only its answers, and who gets rid of the mark or claims the net himself."
 )
