@@ -51,8 +51,8 @@ def _in_short(name: str, board: Board) -> Inline:
     schemes, attacks = len({row.described["name"] for row in board.schemes}), len(board.attacks)
     seeds = int(board.run.profile["seeds"])
     counts = f"{number(schemes, 'scheme')} × {number(attacks, 'attack')} × {number(seeds, 'seed')}"
-    made = f"{board.run.described['version']}, {str(board.run.described['created'])[:10]}"
-    return (Span(name, "link", f"published/{name}/leaderboard.md"), f" ({nets}): {counts}, by {made}")
+    made = f"version {board.run.described['version']}, {str(board.run.described['created'])[:10]}"
+    return (Span(name, "link", f"published/{name}/leaderboard.md"), f" ({nets}): {counts}, {made}")
 
 
 def _kind(board: Board) -> str:
