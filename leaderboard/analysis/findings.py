@@ -14,6 +14,7 @@ from statistics import median
 
 from leaderboard.analysis.auto import Survival, meetings
 from leaderboard.analysis.overview import AttackGroup, FamilyRow, Overview, WorstAttack, harm, overview, square, thieves
+from leaderboard.analysis.separation import placed
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import work_share
 from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH, NO_COURT, Tally
@@ -29,9 +30,9 @@ class RuleFinding:
 
     families: of schemes, by name, the one that matters most first. attack: a label. tally: the cells that are counted;
     committed: the same before a court that asks for commitment. survival: of one of the families; over: of all
-    together. no_better: of the broken ones, those in a model that
-    training anew would equal. relative: work over training one host. loss: net loss of utility, in [0, 1] or in dB.
-    cells: (scheme, attack) by label, of the squares that it rests on.
+    together. worse: families that the test over seeds shows to be worse than the best. no_better: of the broken ones,
+    those in a model that training anew would equal. relative: work over training one host. loss: net loss of
+    utility, in [0, 1] or in dB. cells: (scheme, attack) by label, of the squares that it rests on.
     """
 
     rule: str
@@ -43,6 +44,7 @@ class RuleFinding:
     committed: Tally = NOTHING
     survival: Survival | None = None
     over: Survival | None = None
+    worse: Sequence[str] = ()
     no_better: int = 0
     relative: float | None = None
     loss: float | None = None
@@ -64,7 +66,8 @@ def findings(board: Board) -> list[list[RuleFinding]]:
 def survivors(board: Board, view: Overview) -> RuleFinding | None:
     """Which families of schemes survive best, where any case (setting and seed) has an outcome.
 
-    families: the best, and those of the same order; survival: of the first, over: of all families. attack and relative:
+    families: the best, and those of the same order; survival: of the first, over: of all families; worse: not in the
+    best one's group. attack and relative:
     what stands for the thieves most often where marks of the best fell, and its median work. cells: of it.
     """
     rows = [row for row in view.rows if row.survival and row.survival.survival.seeds]
@@ -72,10 +75,12 @@ def survivors(board: Board, view: Overview) -> RuleFinding | None:
         return None
     alike = [row for row in rows if row.survival and row.survival.order == best.order]
     over = Survival.of(one.outcome() for one in meetings(board, thieves(board)))
+    groups = placed(board, thieves(board), [row.name for row in view.rows])
     broke = best.members[0][0] if best.members else ""
     return RuleFinding(
         "survivors", board.track.task, [row.name for row in alike], survival=best.survival, over=over,
-        attack=broke, relative=best.relative if broke else None, cells=[(rows[0].labels[0], broke)] if broke else [],
+        worse=[one.name for one in groups if one.group > 1], attack=broke, relative=best.relative if broke else None,
+        cells=[(rows[0].labels[0], broke)] if broke else [],
     )  # fmt: skip
 
 

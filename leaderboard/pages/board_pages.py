@@ -10,7 +10,7 @@ from pathlib import Path
 from leaderboard.analysis.auto import ensemble
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, Span, moved
+from leaderboard.pages.page_model import Inline, Section, Span, lines, moved
 from leaderboard.pages.sections import (
     auto,
     changed,
@@ -34,7 +34,7 @@ from leaderboard.pages.sections.first_page.limits import limits
 from leaderboard.pages.sections.first_page.picture import heat_map
 from leaderboard.pages.sections.first_page.references import joined, listed
 from leaderboard.pages.sections.first_page.situations import situations
-from leaderboard.pages.sections.first_page.what_was_run import what_was_run
+from leaderboard.pages.sections.first_page.what_was_run import WHAT_IT_IS_ABOUT, what_was_run
 from leaderboard.pages.sections.threat_model import threat_model
 from leaderboard.pages.short_names import names, slugs
 from leaderboard.pages.writers import markdown
@@ -180,7 +180,7 @@ def _main(board: Board, beside: Mapping[str, Beside]) -> str:
     return markdown.page(
         f"Watermark robustness: {board.run.described['run']}",
         [
-            Section(text=what_was_run(board)),
+            Section(text=lines([WHAT_IT_IS_ABOUT, what_was_run(board)])),
             findings(board),
             *filter(None, [heat_map(board)]),
             *families(board),

@@ -55,6 +55,11 @@ def strong(text: str) -> Span:
     return Span(text, "strong")
 
 
+def terms(text: str) -> tuple[str | Span, ...]:
+    """A text of our own in which terms that it explains stand between `**`, each in strong."""
+    return tuple(strong(piece) if at % 2 else piece for at, piece in enumerate(text.split("**")) if piece)
+
+
 def anchor(name: str) -> Span:
     """A place of a markdown page that links lead to. name: of [a-z0-9-]."""
     return Span("", "anchor", name)
@@ -67,6 +72,19 @@ def link(text: str) -> Inline:
 
 def spans(text: Inline) -> tuple[str | Span, ...]:
     return text if isinstance(text, tuple) else (text,)
+
+
+def filled(section: Section) -> Section:
+    """The same without the columns of its table in which every cell is a dash."""
+    kept = [at for at in range(len(section.header)) if any(row[at] != "–" for row in section.rows)]
+    if not section.rows or len(kept) == len(section.header):
+        return section
+    return replace(
+        section,
+        header=[section.header[at] for at in kept],
+        rows=[[row[at] for at in kept] for row in section.rows],
+        align="".join("r" if section.right(at) else "l" for at in kept),
+    )
 
 
 def moved(section: Section, before: str) -> Section:

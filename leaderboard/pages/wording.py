@@ -19,12 +19,6 @@ from leaderboard.stats.utility_test import LEAST_GAIN, SCALE, Utility
 STAR = "*"  # behind removed, where training anew gives as useful a model
 DIGITS = {"points": 1, "dB": 2}
 LEVELS = {"points": "accuracy", "dB": "mean PSNR"}
-GRADES = {
-    "exact": "the law of a fresh key is known in closed form, for an admissible key",
-    "ranked": "no smaller than the rank of the suspect among the nulls or fresh keys allows",
-    "extrapolated": "the prediction rule reaches beyond the nulls or fresh keys: 1e-3 reads about 1e-3, up to 7e-3 for "
-    "single keys",
-}
 
 
 def p_value(log10_p: float) -> str:
@@ -163,9 +157,9 @@ def level(value: float | None, unit: str, ssim: float | None) -> str:
 
 
 def agreement(found: Agreement) -> str:
-    """How alike two models answer, such as `100.0 % agree, gap 1e-05`."""
-    gap = f"gap {found.largest_gap:.0e}"
-    return gap if found.labels is None else f"{percent(found.labels)} agree, {gap}"
+    """How alike two models answer, such as `100.0 % of labels agree, outputs within 1e-05`."""
+    gap = f"outputs within {found.largest_gap:.0e}"
+    return gap if found.labels is None else f"{percent(found.labels)} of labels agree, {gap}"
 
 
 def percent(share: float | None) -> str:
@@ -183,6 +177,13 @@ def of_a_host(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.1f}×" if value >= 1 else f"{100 * value:.2g} %"
+
+
+def trainings(value: float | None) -> str:
+    """Work in a sentence: `9.7 % of a training`, `2.1 trainings`; `work that was not counted` for None."""
+    if value is None:
+        return "work that was not counted"
+    return f"{value:.1f} trainings" if value >= 1 else f"{of_a_host(value)} of a training"
 
 
 def price(row: AttackRow) -> list[str]:

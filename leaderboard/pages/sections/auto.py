@@ -8,7 +8,7 @@ from dataclasses import replace
 from leaderboard.analysis.auto import AutoRow, Gain, Survival, by_family, by_setting, ensemble, gains
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, lines, per_task, strong
+from leaderboard.pages.page_model import Inline, Section, filled, lines, per_task, strong
 from leaderboard.pages.short_names import names
 
 _TIERS = ("1 %", "5 %", "25 %", "100 %")  # of training one host, as in the boards of attacks
@@ -54,7 +54,8 @@ def settings(board: Board) -> Section:
     """The same, setting by setting."""
     short = names(board).schemes
     rows = [_row(board, replace(row, name=short[row.name]), count(row.survival)) for row in by_setting(board)]
-    return Section("Setting by setting", "Of one setting, seeds are independent.", _HEADER, rows, _align())
+    about = "The same for each setting, whose cases are its seeds: these are independent, so the intervals hold."
+    return filled(Section("Setting by setting", about, _HEADER, rows, _align()))
 
 
 @per_task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
-from leaderboard.pages.page_model import Section
+from leaderboard.pages.page_model import Section, filled
 from leaderboard.pages.sections import over_seeds
 from leaderboard.pages.sections.links import Links
 
@@ -16,12 +16,14 @@ def is_judged_claim(cell: Cell) -> bool:
 def claims(board: Board) -> Section:
     """Every claim before two courts: one that asks for commitment and one that does not."""
     text = (
-        "What a court believes when a thief presents a key of his own. A gate is a separate test that can only refuse, "
-        "such as accuracy with the claimed passports installed against accuracy as delivered. A p-value of a key made "
-        "after seeing the model means nothing by itself: a court that asks for keys committed before the model was "
-        "released rejects all of these claims, since no thief here commits one so early. Hash-bound keys that were "
-        "not committed are charged a search over 2^64 keys. Of several seeds, the least and the most; matrix.csv has "
-        "them one by one."
+        "A thief presents a key of his own and claims the model: does a court believe him? Two courts judge. One "
+        "sees no dates (verdict). The other accepts only keys that were committed, by publishing their hash, before "
+        "the model was released; it rejects all of these claims, since no thief here commits a key so early. "
+        "Evidence: how much of the claimed key the model answers as the key says; p is how often a key drawn without "
+        "looking at the model would do as well. Who may choose his key after seeing the model can search for a good "
+        "one, so where a key follows from a secret number, p is multiplied by 2^64, the secrets that a thief could "
+        "try. A gate is a separate test that can only refuse, such as whether the net keeps its accuracy with the "
+        "claimed passports installed. Of several seeds stand the least and the most; matrix.csv has them one by one."
     )
     links, parts = Links(board), []
     for attack in sorted(board.attacks, key=lambda row: board.kinds.index(row.kind)):
@@ -33,5 +35,5 @@ def claims(board: Board) -> Section:
         ]
         if rows:
             title = (f"{attack.kind.capitalize()}: ", links.attack(attack.label))
-            parts.append(Section(title, header=["scheme", *over_seeds.CLAIM], rows=rows))
+            parts.append(filled(Section(title, header=["scheme", *over_seeds.CLAIM], rows=rows)))
     return Section("Claims", text, parts=parts)

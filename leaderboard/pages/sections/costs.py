@@ -24,10 +24,12 @@ def fidelity(board: Board) -> Section:
     header = ["scheme", "unmarked", "marked", f"change [90 %], {board.track.unit}", *images, "scratch [90 %]",
               "embedding", "of a host", "fresh mark", "present from", "nulls' mean"]  # fmt: skip
     text = (
-        "Unmarked: a net of the same seed that was trained as long as the marked one, on the same images; where there "
-        "is none, the host, which may have been trained for less (marked h), else the mean of the clean nulls (marked "
-        "~, and without an interval: those models are not paired). Scratch: the change from the unmarked net to one "
-        "that the thief trains anew, and whether it is within the budget (kept)."
+        "Unmarked: a net of the same seed that was trained as long as the marked one, on the same images; where "
+        "there is none, the host, which may have been trained for less (marked h), else the mean of the clean nulls "
+        "(marked ~, and without an interval: those models are not paired). Scratch: the change from the unmarked net "
+        "to one that the thief trains anew, and whether it is within the budget (kept). Fresh mark: the evidence "
+        "before any attack. Present from: how much of the key must hit for the mark to count. Nulls' mean: what "
+        "unmarked models hit."
     )
     if images:
         text += " Marked against unmarked: how close the two models' images are, whatever image was wanted."
@@ -77,10 +79,10 @@ def costs(board: Board) -> Section:
     host = "unknown" if board.host_seconds is None else wording.seconds(board.host_seconds)
     work = "" if board.host_operations is None else f" and {board.host_operations:.2g} operations"
     text = (
-        f"Medians over the schemes. Training one host takes {host}{work}. The share of a host, and so the tier, is "
-        "counted work over that: multiply-adds of convolutions and linear layers, forward and backward, queries among "
-        "them, equal on every machine. Steps: optimiser steps; samples: images they saw; "
-        "labelled and unlabelled: distinct images of the thief; queries: images answered by the stolen service. "
-        "Peak memory is that of the worker process."
+        f"Medians over the schemes. Training one host (a net before it is marked) takes {host}{work}. The share of a "
+        "host, and so the tier, is counted work over that: multiply-adds of convolutions and linear layers, forward "
+        "and backward, queries among them, equal on every machine. Steps: optimiser steps; samples: images they saw; "
+        "labelled and unlabelled: distinct images of the thief; queries: images answered by the stolen service. Peak "
+        "memory is that of the worker process."
     )
     return Section("What the attacks cost", text, header, rows, "lrrrrrrrrr")

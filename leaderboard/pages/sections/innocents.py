@@ -8,7 +8,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.false_positives import FalseAlarms
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, lines, per_task, strong
+from leaderboard.pages.page_model import Inline, Section, filled, lines, per_task, strong
 from leaderboard.pages.short_names import names
 from leaderboard.stats.tails import bound_of_none
 
@@ -19,27 +19,27 @@ _NONE_OF = (16, 60, 299, 2995)  # numbers of unmarked models whose bounds are pr
 
 def none_bounds(nulls: int) -> str:
     """What no hit among so many unmarked models says, beside other numbers of them."""
-    shown = (f"{one:,}: {100 * bound_of_none(one):.2g} %" for one in _NONE_OF if one != nulls)
+    shown = (f"of {one:,} {100 * bound_of_none(one):.2g} %" for one in _NONE_OF if one != nulls)
     return (
-        f"None of {nulls:,} unmarked models bounds the rate of those that score as high by "
-        f"{100 * bound_of_none(nulls):.2g} % (one-sided 95 %; {', '.join(shown)})."
+        f"Where none of {nulls:,} unmarked models scores as high as a suspect, up to {100 * bound_of_none(nulls):.2g} "
+        f"% of all such models still may (one-sided 95 %; {', '.join(shown)})."
     )
 
 
 def false_alarms(board: Board) -> Section:
     """How often each scheme's keys accuse models that never saw them, with Clopper-Pearson bounds."""
     text = (
-        "An innocent model, as it is and after every attack, under each owner's key; and each clean null judged by all "
-        "the others. Bounds are one-sided 95 % Clopper-Pearson bounds of the rate over independent models: attacks on "
-        "one model share it. Another owner's model is the one that the scheme marked with the next seed's key: it is "
-        "innocent of this key but carries a mark, which no null does; it is printed and never counted, and absent "
-        "where there is one seed."
+        "How often does a key accuse a model that never bore its mark? Verdicts: on an innocent model, as it is and "
+        "after every attack. Models: the same, each counted once however often it was attacked, with the rate that is "
+        "not ruled out at 95 % (one-sided, Clopper-Pearson). Nulls: the unmarked models that p-values are measured on, "
+        "each judged by all the others. Other owners' models carry the mark of another seed's key: innocent of this "
+        "one, but marked, so they are shown and never counted."
     )
     header = ["scheme", "false positives, of verdicts", "models ever accused", "nulls accused by the others",
               "other owners' models accused"]  # fmt: skip
     short = names(board).schemes
     rows = [[short[row.label], *_counts(row.false_alarms)] for row in board.schemes]
-    return Section("False alarms", text, header, rows, "lrrrr")
+    return filled(Section("False alarms", text, header, rows, "lrrrr"))
 
 
 def _counts(found: FalseAlarms) -> list[str]:
@@ -47,8 +47,8 @@ def _counts(found: FalseAlarms) -> list[str]:
     seen = found.tally.count("not-marked", "false-positive")
     return [
         f"{found.tally.count('false-positive')}/{seen}" if seen else "–",
-        f"{found.fired}/{found.models}, <= {found.bound:.2f}" if found.models else "–",
-        f"{found.null_fired}/{found.nulls}, <= {found.null_bound:.2f}" if found.nulls else "–",
+        f"{found.fired}/{found.models}, up to {found.bound:.2f}" if found.models else "–",
+        f"{found.null_fired}/{found.nulls}, up to {found.null_bound:.2f}" if found.nulls else "–",
         f"{found.rival_fired}/{found.rivals}" if found.rivals else "–",
     ]
 
@@ -70,7 +70,8 @@ def near_misses(board: Board) -> Section:
     if not rows:
         return Section("Near misses", "No innocent model was read.")
     text = (
-        f"The {NEAREST} verdicts on innocent models with the smallest p of each scheme. Among many "
+        f"The {NEAREST} verdicts on innocent models that came nearest to an accusation, for each scheme. Evidence: "
+        "hits of the key's items, or their mean score, and p. Present from: where it would have accused. Among many "
         "verdicts the smallest p is small by chance: it is no p-value of the scheme."
     )
     header = ["scheme", "innocent model, after", "evidence", "present from", "verdict"]
@@ -87,8 +88,8 @@ def innocent_models(board: Board) -> Section:
         for label in labels
     ]
     text = (
-        "How many of the verdicts on an innocent model, as it is (none) and after each attack, accuse it, and the "
-        "smallest p. A dash: the attack can't be run."
+        "A row is what was done to the innocent model (none: nothing), a column is whose key it was judged with. A "
+        "square says how many verdicts accuse it, and the smallest p. A dash: the attack can't be run."
     )
     return Section("Every verdict on an innocent model", text, ["unmarked, after", *schemes.values()], rows)
 

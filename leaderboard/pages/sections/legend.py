@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leaderboard.judge.board import Board
-from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, Span
 from leaderboard.pages.sections.links import Links
 
@@ -37,6 +36,28 @@ LEGEND = {
     "key-in-pool": "flag: the thief had some of the key's own images, as many as the cell says",
     "innocents-as-high": "flag: present by an exact law, and some unmarked models score as high, too few to refute it",
 }
+GRADES = {
+    "exact": "computed: what a key drawn anew would score on this model follows a law that is known in closed form",
+    "ranked": "counted: the rank of the suspect among unmarked models, or of the key among keys drawn anew, so never "
+    "smaller than 1 / (their number + 1)",
+    "extrapolated": "fitted to unmarked models or to keys drawn anew, and read beyond the largest of them: where it "
+    "says 0.001, innocents are accused at a rate of about 0.001, for single keys of up to 0.007",
+}
+OTHER_WORDS = {
+    "alpha": "the largest p at which a mark counts as proved",
+    "auto": "a fixed set of attacks, all tried on every mark: one that breaks it is enough",
+    "budget": "the loss of utility up to which a thief's model is as useful as before",
+    "case": "one setting of a scheme at one seed",
+    "commitment": "the hash of a key, published before the model is released, so that no key can be made to fit it",
+    "court": "who asks the suspect the key's questions and weighs the answers",
+    "gate": "a separate test that can only refuse a claim",
+    "host": "the unmarked net that a mark is embedded in; its training is the unit of work",
+    "key": "the owner's secret: images and answers, or bits, by which the mark is found",
+    "null": "an unmarked model of the judge, which shows what chance gives",
+    "p": "how often a key drawn anew without looking at the model, or an unmarked model, would score as high",
+    "scratch": "a net that the thief trains on his own images alone, without stealing",
+    "utility": "how well a model does its task: accuracy on test images in points (per cent), or mean PSNR in dB",
+}
 RARE = ("no-court", "inconsistent", "unreadable", "key-in-pool", "innocents-as-high")  # explained only where they occur
 
 
@@ -48,8 +69,9 @@ def legend(board: Board) -> Section:
     def coded(words: Mapping[str, str]) -> list[list[Inline]]:
         return [[Span(word, "code"), meaning] for word, meaning in words.items()]
 
-    grades = Section(header=["grade of a p-value", "meaning"], rows=coded(wording.GRADES))
-    return Section("Legend", header=["verdict or flag", "meaning"], rows=coded(words), parts=[grades])
+    grades = Section(header=["how a p-value is known", "meaning"], rows=coded(GRADES))
+    others = Section(header=["other word", "meaning"], rows=[[word, meaning] for word, meaning in OTHER_WORDS.items()])
+    return Section("Legend", header=["verdict or flag", "meaning"], rows=coded(words), parts=[grades, others])
 
 
 def labels(board: Board) -> Section:

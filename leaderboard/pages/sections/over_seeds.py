@@ -25,8 +25,10 @@ MARK = ("verdict", "withstood [95 %]", "mark left", "p", "of a host", "notes")
 CLAIM = ("verdict", "with commitment", "evidence for the claim", "p", "gates", "why rejected")
 _ABOUT = (
     "One row is one setting under one attack, its seeds together: matrix.csv has them one by one. Withstood: seeds in "
-    "which the thief did not win, with a 95 % interval (Wilson). Mark left: hits out of key items, or the mean score, "
-    "the least and the most; p: likewise. Of a host: the thief's median work over that of training one net. "
+    "which the thief did not win, with a 95 % interval (Wilson). Mark left: how many of the key's items the thief's "
+    "model still answers as the key says, or their mean score, the least and the most; p: how often a key drawn anew "
+    "would do as well, likewise, with the word that says how it is known (legend.md). Of a host: the thief's median "
+    "work over that of training one net. "
 )
 
 

@@ -13,8 +13,10 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.rules import CHANGES, RULES
 from leaderboard.judge.verdicts import Tally
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Section, per_task
+from leaderboard.pages.page_model import Inline, Section, lines, per_task
+from leaderboard.pages.sections import results
 from leaderboard.pages.sections.innocents import none_bounds
+from leaderboard.pages.sections.legend import GRADES
 
 OTHER_BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}
 
@@ -58,7 +60,11 @@ def thresholds(board: Board) -> Section:
         rows.append([wording.probability(alpha), f"{budget:g}", *counts, failed, accused])
     titles = (f"{kind}: rejected" if kind in CLAIM_KINDS else kind for kind in kinds)
     header = ["alpha", f"budget, {track.unit}", *titles, "embed-failed", "false positives"]
-    text = "The same records, read again. Claims are those before a court that asks for no commitment."
+    text = (
+        "The same records, read again with another alpha (a mark is proved at a p no larger) or budget (the loss of "
+        "utility at which a model keeps its use). "
+        f"{results.ABOUT_COUNTS} Claims are those before a court that sees no dates."
+    )
     return Section("At other thresholds", text, header, rows, "r" * len(header))
 
 
@@ -66,12 +72,12 @@ def how_it_ran(board: Board) -> Section:
     """Command, profile, data, hardware and how much of the plan has a record."""
     described, profile = board.run.described, board.run.profile
     engines = {record["job"].get("engine", "unknown")[:12] for record in board.run.records.values()}
-    facts = [
+    facts: list[tuple[str, Inline]] = [
         ("command", described["command"]),
         ("created", described["created"]),
         ("made by", f"watermark-bench {described['version']}, code {', '.join(sorted(engines))}"),
         ("profile", f"{profile['name']}, {profile['seeds']} seed{'s' if profile['seeds'] > 1 else ''}"),
-        ("judged by", f"rules {RULES}{', strictly' if board.track.strict else ''}: {' '.join(CHANGES[RULES])}"),
+        ("judged by", lines([f"rules {RULES}{', strictly' if board.track.strict else ''}:", *CHANGES[RULES]])),
         ("judged at", f"alpha {wording.probability(board.alpha)}, budget {wording.budgets(board.shown)}"),
         *((f"SHA-256 of {track.task}", track.sha256) for track in board.shown),
         ("hardware", ", ".join(sorted({f"{one['hardware']} ({one['device']})" for one in _ran(board)}))),
@@ -97,7 +103,7 @@ def protocol(board: Board) -> Section:
     return replace(how_it_ran(board), parts=[_facts("Settings and versions", facts)])
 
 
-def _facts(title: str, facts: Sequence[tuple[str, str]]) -> Section:
+def _facts(title: str, facts: Sequence[tuple[str, Inline]]) -> Section:
     """Names and values, without those that have none."""
     return Section(title, header=["what", "value"], rows=[fact for fact in facts if fact[1]])
 
@@ -107,7 +113,11 @@ def _ran(board: Board) -> list[Mapping[str, Any]]:
 
 
 def _value(value: object) -> str:
-    return ", ".join(f"{name}={one}" for name, one in value.items()) if isinstance(value, Mapping) else str(value)
+    """Settings within settings in parentheses, an empty list as none."""
+    if isinstance(value, Mapping):
+        inner = ((name, f"({_value(one)})" if isinstance(one, Mapping) else _value(one)) for name, one in value.items())
+        return ", ".join(f"{name}={one}" for name, one in inner)
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
 
 
 def _smallest(board: Board) -> list[tuple[str, str]]:
@@ -116,4 +126,4 @@ def _smallest(board: Board) -> list[tuple[str, str]]:
         if cell.after is not None and not wording.is_unreadable(cell.after):
             found[cell.after.grade] = min(found.get(cell.after.grade, 0.0), cell.after.log10_p)
     ranks = ("that ranks alone allow", f"p={1 / (max(track.nulls for track in board.shown) + 1):.2g}")
-    return [*((grade, wording.graded(found[grade], grade)) for grade in wording.GRADES if grade in found), ranks]
+    return [*((grade, wording.graded(found[grade], grade)) for grade in GRADES if grade in found), ranks]

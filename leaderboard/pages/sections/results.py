@@ -8,7 +8,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow, SchemeRow
 from leaderboard.judge.verdicts import NO_COURT, Tally
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Section, per_task
+from leaderboard.pages.page_model import Section, filled, per_task
 from leaderboard.pages.sections import auto, legend
 from leaderboard.pages.short_names import names
 from leaderboard.stats.seeds import what_seeds_allow
@@ -16,6 +16,11 @@ from leaderboard.stats.seeds import what_seeds_allow
 ABOUT_COUNTS = (
     "Held: the mark can still be proved, in a model of use. Useless: the thief lost the utility, with the mark or "
     "without it. Broken: removed or unprovable, in a model as useful as before. The rest is undecided."
+)
+
+ABOUT_TIERS = (
+    "of the work of training one host (a net before it is marked), 0 up to 1 %, 1 up to 5 %, 2 up to 25 %, 3 up to "
+    "100 %, 4 above."
 )
 
 
@@ -53,7 +58,7 @@ def _headline(board: Board) -> tuple[str, str]:
 
 
 def by_board(board: Board) -> Section:
-    """Every word's count on every board, and the share that is undecided."""
+    """Every word's count for every kind of attack, and the share that is undecided."""
     tallies: dict[str, Tally] = {}
     for part in board.parts:
         on = f", {part.track.task}" if len(board.parts) > 1 else ""
@@ -64,8 +69,9 @@ def by_board(board: Board) -> Section:
     for name, tally in tallies.items():
         share = wording.percent(tally.undecided / tally.judged if tally.judged else None)
         rows.append([name, *(str(tally.count(word) or "–") for word in words), share])
-    header = ["board", *words, "undecided, of judged"]
-    return Section("Verdicts by board", header=header, rows=rows, align="l" + "r" * len(header))
+    header = ["kind", *words, "undecided, of judged"]
+    text = "How many cells have which verdict, for each kind of attack; legend.md says what the words mean."
+    return Section("Verdicts by kind of attack", text, header, rows, "l" + "r" * len(header))
 
 
 @per_task
@@ -107,8 +113,7 @@ def ranked_attacks(board: Board) -> Section:
     seeds = board.run.profile["seeds"]
     text = (
         f"{what_seeds_allow(seeds)} Counts are of schemes{' and seeds' if seeds > 1 else ''}. {ABOUT_COUNTS} "
-        "Utility and cost are medians over the schemes. Tiers, of the work of training one host: "
-        "0 up to 1 %, 1 up to 5 %, 2 up to 25 %, 3 up to 100 %, 4 above."
+        f"Utility and cost are medians over the schemes. Tiers: {ABOUT_TIERS}"
     )
     twins = ["against unmarked"] if any(row.against_twin is not None for row in board.attacks) else []
     if twins:
@@ -132,7 +137,7 @@ def ranked_attacks(board: Board) -> Section:
         header = ["attack", *(["forged", "… with commitment"] if claims else counts), "cost", "of training a host",
                   "tier"]  # fmt: skip
         about = wording.ABOUT_ORACLES if kind in ORACLE_KINDS else ""
-        parts.append(Section(kind.capitalize(), about, header, rows, "l" + "r" * len(header)))
+        parts.append(filled(Section(kind.capitalize(), about, header, rows, "l" + "r" * len(header))))
     return Section("Attacks in this run", text, parts=parts)
 
 

@@ -111,8 +111,9 @@ def cost_to_break(board: Board) -> Section:
     ]
     text = (
         "The cheapest attack that broke the scheme (removed, unprovable, or forged without commitment) in more than "
-        "half of its seeds, by counted work over training one host: the worst of all settings, on the seeds that are "
-        "scored. Not broken: the cost lies above the dearest attack tried, or no attack of the kind does it."
+        "half of its seeds: in how many, its work over training one host (a net before it is marked), and the time it "
+        "took. Of an attack's settings the worst counts. Not broken: the cost lies above the dearest attack tried, or "
+        "no attack of the kind does it."
     )
     return Section("Cost to break", text, ["scheme", *kinds], rows)
 

@@ -20,7 +20,7 @@ def scheme_facts(described: Mapping[str, Any]) -> Facts:
     return [
         ("scheme", described["doc"]),
         ("runs on", described["task"] or "no task of this run"),
-        ("leaves the house", described["release"]),
+        ("the owner releases", described["release"]),
         ("the court sees", described["court"]),
         ("starts from", "a trained net" if described["host"] else "nothing"),
         ("parameters", parameters(described["parameters"])),
@@ -78,7 +78,7 @@ def threat_model(board: Board) -> Section:
     has = "; ".join(f"on {task} {images(thief)}" for task, thief in thieves.items() if thief in others)
     text = (
         f"The thief of the matrix has {_part(first)} that is {pool}, and holds a tenth of them back to choose the "
-        "strength of an attack by; no attack outside the key-oracle boards is given a key."
+        "strength of an attack by; no attack is given a key but those of a kind named oracle."
         f"{f' He has {has}.' if has else ''} Marks are judged with the owner's key, committed before the release. "
         "What a scheme gives out and what an attack needs stands on its own page."
     )

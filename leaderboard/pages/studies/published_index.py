@@ -10,6 +10,7 @@ from leaderboard.analysis.reproduction import is_reproduction, outcomes
 from leaderboard.judge.board import Board
 from leaderboard.pages.page_model import BREAK, Inline, Section, Span, lines, links_moved, moved, spans
 from leaderboard.pages.sections.first_page.findings import findings
+from leaderboard.pages.sections.first_page.what_was_run import number
 from leaderboard.pages.studies.calibration_page import headline as error_rates
 from leaderboard.pages.studies.reproduction_page import headline as reproduced
 from leaderboard.pages.writers import markdown
@@ -33,11 +34,25 @@ def index_page(boards: Mapping[str, Board]) -> str:
     return markdown.page("Published boards", [Section(text=text), *parts])
 
 
-def board_rows(boards: Mapping[str, Board], folder: str) -> Section:
-    """The boards alone, without what they found; folder: where they lie, seen from the page."""
-    rows = [_row(name, board)[:-1] for name, board in boards.items() if _kind(board) == "Boards"]
-    found = Section(header=_HEADER[:-1], rows=rows, align="llrrrll")
-    return moved(found, folder.removesuffix("published/"))
+def by_task(boards: Mapping[str, Board], folder: str) -> Section:
+    """The boards alone, those of a task in one row; folder: where they lie, seen from the page."""
+    groups: dict[str, list[Inline]] = {}
+    for name, board in boards.items():
+        if _kind(board) == "Boards":
+            task = " and ".join(track.task for track in board.shown)
+            groups.setdefault(task, []).append(_in_short(name, board))
+    rows: list[list[Inline]] = [[task, lines(those)] for task, those in groups.items()]
+    return moved(Section(header=["task", "boards"], rows=rows), folder.removesuffix("published/"))
+
+
+def _in_short(name: str, board: Board) -> Inline:
+    """`quick` (convnet, unet): 9 schemes × 25 attacks × 5 seeds."""
+    nets = ", ".join(dict.fromkeys(track.architecture for track in board.shown))
+    schemes, attacks = len({row.described["name"] for row in board.schemes}), len(board.attacks)
+    seeds = int(board.run.profile["seeds"])
+    counts = f"{number(schemes, 'scheme')} × {number(attacks, 'attack')} × {number(seeds, 'seed')}"
+    made = f"version {board.run.described['version']}, {str(board.run.described['created'])[:10]}"
+    return (Span(name, "link", f"published/{name}/leaderboard.md"), f" ({nets}): {counts}, {made}")
 
 
 def _kind(board: Board) -> str:

@@ -55,8 +55,8 @@ def test_the_worked_example_of_bits() -> None:
 def test_what_none_of_so_many_bounds() -> None:
     said = none_bounds(16)
     assert said == (
-        "None of 16 unmarked models bounds the rate of those that score as high by 17 % "
-        "(one-sided 95 %; 60: 4.9 %, 299: 1 %, 2,995: 0.1 %)."
+        "Where none of 16 unmarked models scores as high as a suspect, up to 17 % of all such models still may "
+        "(one-sided 95 %; of 60 4.9 %, of 299 1 %, of 2,995 0.1 %)."
     )
     assert "16: 17 %, 60: 4.9 %, 299: 1 %, 2,995: 0.1 %" in TEXT
 

@@ -290,7 +290,7 @@ def test_a_square_opens_its_evidence_and_gives_the_focus_back(full: Any, visit: 
         "p_null",
         "clean nulls",
         "theta",
-        "leaves the house",
+        "the owner releases",
         "the thief needs",
         "judged",
     ):

@@ -50,8 +50,12 @@ def test_the_first_page_answers_a_stranger_s_questions() -> None:
     assert "adi withstood removal in 160 of 160 tries" in found[3]
     adi = next(row for row in rows(text, "## Schemes", "### digits") if shown(row[1]).startswith("adi"))
     assert (shown(adi[2]), adi[6], adi[9]) == ("0/10 [0.00, 0.28]", "0/230", "best")
-    served = rows(text, "## Which scheme for which situation")[2]
-    assert shown(served[4]) == "passport"
+    header, _, served, *_ = rows(text, "## Which scheme for which situation")
+    row = dict(zip(header, map(shown, served), strict=True))
+    assert row["can't be used"] == "passport"
+    assert row["best"].startswith("No mark was seen to survive. Not told apart: adi 0/10 ")
+    assert row["broken by"] == "distill house in 9 of 10, for 1.3 trainings"
+    assert "No scheme is shown to be worse than the best by 5 seeds: that takes 8 seeds or more." in found[0]
 
 
 def test_every_finding_names_a_cell_or_counts_innocents(full: Any) -> None:

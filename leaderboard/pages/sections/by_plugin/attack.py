@@ -17,7 +17,11 @@ from leaderboard.pages.sections.links import Links
 from leaderboard.pages.sections.threat_model import attack_facts
 from leaderboard.pages.short_names import attack_name
 
-_ABOUT = f"Counts are of schemes and seeds; utility and cost are medians over the schemes. {results.ABOUT_COUNTS}"
+_ABOUT = (
+    f"Counts are of settings of schemes and seeds; the other numbers are medians over them. {results.ABOUT_COUNTS} "
+    "Change: of utility. Against unmarked: the same, measured from an unmarked net that was trained as long as the "
+    f"marked one. Tiers: {results.ABOUT_TIERS}"
+)
 
 
 def attack_sections(board: Board, name: str) -> list[Section]:
@@ -36,8 +40,9 @@ def attack_sections(board: Board, name: str) -> list[Section]:
 def _about(board: Board, own: Board) -> Iterator[Section]:
     first = dict(attack_facts(board, own.attacks[0].described))
     facts: list[list[Inline]] = [
-        [name, link(first[name]) if name == "source" else first[name] or "–"]
+        [name, link(first[name]) if name == "source" else first[name]]
         for name in ("kind, family", "the thief needs", "the thief knows", "the thief has", "source")
+        if first[name]
     ]
     yield Section(text=first["attack"], header=["what", "value"], rows=facts)
     links = Links(board)
@@ -85,7 +90,12 @@ def _in_the_ensemble(board: Board, own: Board) -> Iterator[Section]:
     if rows:
         yield Section(
             "As a member of auto",
-            (Span("auto.md", "link", "auto.md"), " says what the columns hold."),
+            (
+                "Auto is a fixed set of attacks. Alone: marks that no other of them broke. Added: marks that it breaks "
+                "behind those that add more. More in ",
+                Span("auto.md", "link", "auto.md"),
+                ".",
+            ),
             auto.ADDS,
             rows,
             "lrrrlr",

@@ -11,20 +11,30 @@ from leaderboard.analysis.sweeps import choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, lines, link
+from leaderboard.pages.page_model import Inline, Section, Span, filled, lines, link
 from leaderboard.pages.sections import auto, costs, innocents, matrix, over_seeds, results, scores
 from leaderboard.pages.sections.by_plugin.settings import settings
 from leaderboard.pages.sections.links import Links
 from leaderboard.pages.sections.reasons import in_general
 from leaderboard.pages.sections.threat_model import scheme_facts
 
-_FACTS = ("runs on", "leaves the house", "the court sees", "starts from", "source")
+_FACTS = ("runs on", "the owner releases", "the court sees", "starts from", "source")
+
+
+_ABOUT_AUTO: Inline = (
+    "In how many seeds the mark survived every attack in auto, a fixed set of which one that breaks it is enough. Up "
+    "to: the same for thieves who pay at most this share of the work of training one net. Member fixed: for a thief "
+    "who must choose one attack without seeing this seed. The last columns say which was the cheapest attack that "
+    "broke it in each seed, and the medians of its queries, its labels and its work. More in ",
+    Span("auto.md", "link", "auto.md"),
+    ".",
+)
 
 
 def scheme_sections(board: Board, family: str) -> list[Section]:
     """The sections of a family's page, given the name of its plug-in."""
     own = board.only(schemes=[row.label for row in board.schemes if row.described["name"] == family])
-    auto_rows = [replace(auto.settings(own), title="Survival under auto")] if ensemble(board) else []
+    auto_rows = [replace(auto.settings(own), title="Survival under auto", text=_ABOUT_AUTO)] if ensemble(board) else []
     counts = replace(results.ranked_schemes(own), title="Counts by kind of attack", text=results.ABOUT_COUNTS)
     return [
         *_about(board, own),
@@ -86,9 +96,9 @@ def _table(part: Board, links: Links, rows: Sequence[AttackRow], chosen: Collect
                 name = ""
     header = ["attack", "setting", *over_seeds.header(part, claims)]
     if set(channels) <= {"–"}:
-        return Section(header=header, rows=found)
+        return filled(Section(header=header, rows=found))
     beside = [[*one, more] for one, more in zip(found, channels, strict=True)]
-    return Section(header=[*header, "other channels"], rows=beside)
+    return filled(Section(header=[*header, "other channels"], rows=beside))
 
 
 def _not_run(own: Board, links: Links, rows: Sequence[AttackRow], seen: Collection[str]) -> Iterator[Section]:

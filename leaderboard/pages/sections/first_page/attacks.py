@@ -10,7 +10,7 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow, work_share
 from leaderboard.judge.verdicts import BROKEN, NO_BETTER_THAN_SCRATCH, Tally
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, per_task
+from leaderboard.pages.page_model import Inline, Section, filled, per_task
 from leaderboard.pages.sections.first_page.references import References, joined, listed
 from leaderboard.pages.short_names import attack_name
 
@@ -36,17 +36,19 @@ def attacks(board: Board) -> Section:
         parts = [Section(text=joined(["Broke nothing here: ", listed(rest), "."]))] if rest else []
         about = f"{_ABOUT}{more}" if shown else "No attack broke a mark or forged a claim."
         header = ["attack", "kind", "broke", "no better than scratch", "schemes", f"change, {part.track.unit}",
-                  "of a training", "queries", "labels"]  # fmt: skip
-        return Section("Attacks", about, header if shown else [], shown, "llrrlrrrr", parts)
+                  "work, of a training", "queries", "labels"]  # fmt: skip
+        return filled(Section("Attacks", about, header if shown else [], shown, "llrrlrrrr", parts))
 
     return table(board)
 
 
 _ABOUT = (
-    "Over all settings of the attack, all schemes and seeds. Broke: marks that can't be proved any longer, in a model "
-    "of as much use, or claims that a court believes which sees no dates. No better than scratch: in how many of "
-    "these training anew on the thief's own images gives as good a model. Change of utility, work over training one "
-    "net, queries to the service and labels of the thief's own: medians over the cells where it broke the mark."
+    "Worst first, over all settings of the attack, all schemes and seeds. Broke: marks that can't be proved any "
+    "longer, in a model of as much use, or claims that a court believes which sees no dates; 5–6/7 reads 5 of 7, or "
+    "6 if the undecided one counts. No better than scratch: in how many of these the thief gets as good a model by "
+    "training anew on his own images. What it took are medians over the cases where it broke the mark: the change of "
+    "utility, the work (1.3× is 1.3 trainings of a net), the queries to the stolen service, and the labelled images "
+    "of the thief's own. A dash is none, and a column of dashes is left out."
 )
 
 
@@ -74,7 +76,7 @@ def _row(board: Board, kind: str, rows: Sequence[AttackRow], tally: Tally, to: R
         kind,
         wording.broken(tally),
         str(starred or "–"),
-        listed([to.family(one) for one in hit]),
+        f"all {len(hit)}" if len(hit) == len({*families.values()}) > 2 else listed([to.family(one) for one in hit]),
         wording.change(median(losses), board.track.unit) if losses else "–",
         wording.of_a_host(median(work) if work else None),
         _count([one.queries for one in costs]),

@@ -9,7 +9,7 @@ from leaderboard.analysis.separation import Placed, placed
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import NO_COURT, Tally
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import BREAK, Inline, Section, Span, lines, per_task, strong
+from leaderboard.pages.page_model import BREAK, Inline, Section, Span, lines, per_task, strong, terms
 from leaderboard.pages.sections.auto import count
 from leaderboard.pages.sections.first_page.references import References
 
@@ -36,48 +36,47 @@ def families(board: Board) -> list[Section]:
 
 
 _ABOUT_KINDS: Inline = (
-    "Marks that withstood the thief, of those judged over all settings, attacks and seeds: they held, or the model "
-    "lost its use. Of claims: those that a court rejects which sees no dates. ",
+    "How many marks withstood the thief, of those judged over all settings, attacks and seeds: they held, or the model "
+    "lost its use. Of claims: how many a court rejects which sees no dates. ",
     Span("5–6/7", "code"),
-    " reads 5 of 7, or 6 if the undecided one counts too. Below it stands the attack that broke most, linked to its "
-    f"cells, with how many it broke; {wording.STAR} behind it: mostly in models no better than what the thief trains "
-    "from his own images alone.",
+    " reads 5 of 7, or 6 if the undecided one counts too. Below it: the attack that broke most, and in how many cases; "
+    f"{wording.STAR} behind it: mostly in models no better than what the thief trains from his own images alone.",
     BREAK,
     "Kinds: removal changes the weights; function-preserving changes them and no answer; evasion filters queries or "
     "answers; extraction trains a new net on the service's answers; ambiguity claims the marked model with a key of "
-    "the thief's own, false-claim an innocent one. Nothing is ranked by attacks that were given the owner's key.",
+    "the thief's own, false-claim an innocent one. Attacks that were given the owner's key decide no order.",
 )
 
 
 def _about(view: Overview) -> Inline:
     if view.auto is None:
-        what = "every attack of this run that could take a mark, since it has no full ensemble"
+        what = "every attack of this run that could take a mark (the run lacks some of those in auto)"
     else:
-        what = f"auto (version {view.auto}), a fixed ensemble of thieves"
+        what = f"every attack in auto (version {view.auto})"
     survived = (
-        f"Survived: cases (a setting of the scheme at one seed) whose mark withstood {what}; in brackets a 95 % "
-        "interval (Wilson). One thief who breaks it is enough. Two numbers: undecided cases counted as broken, and as "
-        "survived."
+        f"**Survived**: cases (a setting of the scheme at one seed) whose mark withstood {what}, with a 95 % interval "
+        "(Wilson). Of two numbers the first counts undecided cases as broken, the second as survived."
     )
     groups = (
-        "Group 1 holds the best scheme and all that are not shown worse than it, by an exact sign test over seeds, "
-        "adjusted for all pairs (Holm, 5 %); where as many cases survive, the scheme does better whose marks withstand "
-        "dearer thieves. Seeds needed: with how many it would be shown worse, if more fell out as these; a dash: no "
-        "number would."
+        "**Group** 1 holds the best scheme and all that no test shows to be worse: an exact sign test over seeds, "
+        "adjusted for all pairs (Holm, 5 %). Where as many cases survive, the scheme is better whose marks withstand "
+        "dearer thieves. **Seeds to tell apart**: how many would show that it is worse than the best, if further seeds "
+        "came out as these did; a dash: no number would."
     )
     others = (
-        "Worst attack: the one that broke most, of equals the cheapest, and its work over training one net. Forged: "
-        "thieves' claims believed by a court that sees no dates, and by one that asks for commitment. False alarms: "
-        "verdicts that accuse innocent models. Paid: the change of utility by embedding, and its work over training "
-        "one net."
+        "**Worst attack**: the one that broke most, of equals the cheapest, in how many cases, and its work: 77 % or "
+        "1.3× of training one net. **Forged**: thieves' claims that a court believes which sees no dates, and with "
+        "commitment, where it accepts only keys fixed before the release; no court: no key could have convinced one. "
+        "**False alarms**: verdicts that accuse innocent models. **Embedding**: what the owner pays, as change of "
+        "utility and as work over training one net."
     )
-    return lines([survived, *([groups] if len(view.rows) > 1 else []), others])
+    return lines(map(terms, [survived, *([groups] if len(view.rows) > 1 else []), others]))
 
 
 def _header(view: Overview, unit: str) -> list[str]:
     survived = "survived" if view.auto is None else "survived auto"
-    return ["group", "scheme", survived, "worst attack", "its cost", "forged", "false alarms", f"paid, {unit}",
-            "… of a training", "seeds needed"]  # fmt: skip
+    return ["group", "scheme", survived, "worst attack", "its cost", "forged", "false alarms",
+            f"embedding, {unit}", "… of a training", "seeds to tell apart"]  # fmt: skip
 
 
 def _ranking(board: Board, view: Overview, to: References) -> list[list[Inline]]:

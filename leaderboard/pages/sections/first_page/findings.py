@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from leaderboard.analysis.auto import ensemble
 from leaderboard.analysis.findings import RuleFinding
 from leaderboard.analysis.findings import findings as found_by_rules
+from leaderboard.analysis.separation import least_seeds
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import NO_COURT
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, Span, lines, spans, strong
+from leaderboard.pages.page_model import Inline, Section, Span, lines, spans, strong, terms
 from leaderboard.pages.sections.auto import count
 from leaderboard.pages.sections.first_page.references import References, joined, listed
 
-_MOST_CELLS = 4  # that a finding links to, the most harmful first
+_MOST_CELLS = 2  # that a finding links to, the most harmful first
 
 
 def findings(board: Board) -> Section:
@@ -31,15 +32,21 @@ def findings(board: Board) -> Section:
         rows.append([str(number), strong(title), lines(said)])
     if not rows:
         return Section("Findings", "Nothing was judged yet.")
-    return Section("Findings", _ABOUT, ["", "question", "what the records say"], rows, "r")
+    return Section("Findings", _about(board), ["", "question", "what the records say"], rows, "r")
 
 
-_ABOUT: Inline = (
-    "Made from the records by the same rules for every board (",
-    Span("docs/statistics.md", "code"),
-    "). A mark counts as broken where the owner can no longer prove it, in a model of as much use as before; a case is "
-    "one setting of a scheme at one seed. Training: the work of training one net of the task.",
-)
+def _about(board: Board) -> Inline:
+    auto = " **Auto** is a fixed set of attacks, all tried on every mark: one that breaks it is enough."
+    return (
+        "Made from the records by the same rules for every board (",
+        Span("docs/statistics.md", "code"),
+        *terms(
+            "). A mark is **broken** where the owner can no longer prove it, in a model of as much use as before. A "
+            "**case** is one setting of a scheme at one seed; **0–1/15 [0.00, 0.30]** reads: of 15 cases none, or one "
+            "if an undecided case counts, and a 95 % interval of the rate. A **training** is the work of training one "
+            f"net.{auto if ensemble(board) else ''}"
+        ),
+    )
 
 
 def _cells(one: RuleFinding, to: References) -> list[Inline]:
@@ -67,39 +74,59 @@ def _survivors(board: Board, one: RuleFinding, to: References) -> list[Inline]:
         first: list[Inline] = [f"none of {over.seeds} marks survived {thieves}"]
     else:
         first = [f"{_range(over.low, over.high)} of {over.seeds} marks survived {thieves}"]
-    several = len({str(row.described["name"]) for row in board.schemes}) > 1
+    several = len(_all(board)) > 1
     one_best = len(one.families) == 1
     said: list[Inline] = []
     if several and best.high:
-        said = [to.families(one.families), f" {'keeps' if one_best else 'keep'} most, {count(best)}"]
+        said = ["the most of ", to.families(one.families), f", {count(best)}"]
     elif several:
         said = [to.families(one.families), f" {'costs' if one_best else 'cost'} the thief most"]
     if one.attack:
-        work = f", at {wording.of_a_host(one.relative)} of a training" if one.relative is not None else ""
+        work = f", for {wording.trainings(one.relative)}" if one.relative is not None else ""
         said += [", and " if said else "", "what broke it most often is ", to.attack(one.attack), work]
-    return [*first, *(["; ", *said] if said else []), "."]
+    return [*first, *(["; ", *said] if said else []), ".", *_apart(board, one, to)]
+
+
+def _apart(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+    """How sure the order of the schemes is."""
+    if one.worse:
+        return [" Shown worse than the best: ", _schemes(board, one.worse, to), "."]
+    least, seeds = least_seeds(len(_all(board))), int(board.run.profile["seeds"])
+    if least is None:
+        return []
+    why = f": that takes {least} seeds or more" if least > seeds else ""
+    return [f" No scheme is shown to be worse than the best by {seeds} seed{'s' * (seeds > 1)}{why}."]
+
+
+def _all(board: Board) -> list[str]:
+    """The families of schemes on a board of one task."""
+    return list(dict.fromkeys(str(row.described["name"]) for row in board.schemes))
+
+
+def _schemes(board: Board, named: Sequence[str], to: References) -> Inline:
+    """Families with their links, or how many where it is every one of them."""
+    if len(named) > 2 and {*named} == {*_all(board)}:
+        return f"all {len(named)} schemes"
+    return to.families(named)
 
 
 def _worst_kind(board: Board, one: RuleFinding, to: References) -> list[Inline]:
-    work = f", at {wording.of_a_host(one.relative)} of the work of training a net" if one.relative is not None else ""
+    work = f", for {wording.trainings(one.relative)}" if one.relative is not None else ""
     star = ""
     if one.no_better:
         star = (
             f" In {one.no_better} of these, training anew on his own images would have given the thief as good a net."
         )
     named: list[Inline] = [", most of all by ", to.attack(one.attack), work] if one.attack else []
-    return [
-        f"{one.kind} broke {one.tally.broken} of {one.tally.judged} marks{_open(one)}, of ", to.families(one.families),
-        *named, f".{star}",
-    ]  # fmt: skip
+    broke = f"{one.kind} broke {one.tally.broken} of {one.tally.judged} marks{_open(one)}, of "
+    return [broke, _schemes(board, one.families, to), *named, f".{star}"]
 
 
 def _cheapest(board: Board, one: RuleFinding, to: References) -> list[Inline]:
-    work = "work not counted" if one.relative is None else f"{wording.of_a_host(one.relative)} of a training"
+    work = wording.trainings(one.relative)
+    unit = board.track.unit
     loss = (
-        ""
-        if one.loss is None
-        else f", change of utility {wording.change(one.loss, board.track.unit)} {board.track.unit}"
+        "" if one.loss is None else f"; its {wording.LEVELS[unit]} changed by {wording.change(one.loss, unit)} {unit}"
     )
     return [
         to.attack(one.attack), " broke ", to.families(one.families),
@@ -114,7 +141,7 @@ def _unbroken(board: Board, one: RuleFinding, to: References) -> list[Inline]:
 
 
 def _forgeries(board: Board, one: RuleFinding, to: References) -> list[Inline]:
-    against: list[Inline] = [" (against ", to.families(one.families), ")"] if one.families else []
+    against: list[Inline] = [", against ", _schemes(board, one.families, to)] if one.families else []
     empty = (
         f" {one.tally.count(NO_COURT)} more came before a court that no key could convince."
         if one.tally.count(NO_COURT)
@@ -123,8 +150,8 @@ def _forgeries(board: Board, one: RuleFinding, to: References) -> list[Inline]:
     if not one.tally.judged:
         return [f"no claim could be judged.{empty}"]
     return [
-        f"a court that sees no dates believed {one.tally.broken} of {one.tally.judged} thieves' claims{_open(one)}",
-        *against, f"; one that asks for keys committed before the release, {one.committed.broken}.{empty}",
+        f"a court that sees no dates believed {one.tally.broken} of {one.tally.judged} thieves' claims", *against,
+        f"{_open(one)}; one that accepts only keys fixed before the release believed {one.committed.broken}.{empty}",
     ]  # fmt: skip
 
 
@@ -132,12 +159,12 @@ def _false_alarms(board: Board, one: RuleFinding, to: References) -> list[Inline
     accused, of = one.tally.count("false-positive"), one.tally.count("not-marked", "false-positive")
     by: list[Inline] = [" (by ", to.families(one.families), ")"] if one.families else []
     models = f"{one.models} independent model{'s' * (one.models != 1)}"
-    possible = f" With {models} a scheme, a rate up to {100 * one.bound:.0f} % stays possible."
+    possible = f" With {models} for each scheme, a true rate of up to {100 * one.bound:.0f} % is not ruled out."
     return [f"{accused} of {of} verdicts on innocent models accuse them", *by, "." + (possible if one.models else "")]
 
 
 def _price(board: Board, one: RuleFinding, to: References) -> list[Inline]:
-    work = "" if one.relative is None else f" and {wording.of_a_host(one.relative)} of a training"
+    work = "" if one.relative is None else f" and {wording.trainings(one.relative)}"
     loss = wording.change(one.loss or 0.0, board.track.unit)
     return [to.families(one.families), f" costs the owner most: {loss} {board.track.unit} of utility{work}."]
 

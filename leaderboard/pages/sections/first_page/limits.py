@@ -28,8 +28,8 @@ def _limits(board: Board) -> Iterator[Inline]:
         least = least_seeds(families)
         if least is not None and least > seeds:
             yield (
-                f"With {families} schemes on {part.track.task}, the test behind the groups can tell two apart from "
-                f"{least} seeds on: here it could tell none."
+                f"With {families} schemes on {part.track.task}, the test behind the groups needs {least} seeds to "
+                "tell two apart: here it could tell none."
             )
         on, track = (f"On {part.track.task}: t" if len(board.parts) > 1 else "T"), part.track
         has = f"{on}he thief has {images(matrix_thief(board.run.profile, track.task))}"

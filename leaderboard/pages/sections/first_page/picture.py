@@ -7,8 +7,8 @@ from leaderboard.pages.page_model import Section, Span
 
 HEAT_MAP = "heat-map.svg"
 _ABOUT = (
-    "One square is all settings of a scheme under all attacks of a family, seed by seed: the share of marks that "
-    "withstood the thief, in per cent. They held, or the model lost its use."
+    "A row is a scheme, a column a family of attacks. The number is the share of marks that withstood, in per cent, "
+    "over all settings and seeds: the mark held, or the thief's model lost its use."
 )
 
 

@@ -9,22 +9,22 @@ from leaderboard.analysis.situations import Situation
 from leaderboard.analysis.situations import situations as found_in
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, lines
+from leaderboard.pages.page_model import Inline, Section, filled, strong
 from leaderboard.pages.sections.auto import count
-from leaderboard.pages.sections.first_page.references import References
+from leaderboard.pages.sections.first_page.references import References, joined, listed
 
 SITUATIONS = {
-    "answers": "You serve answers only (an API), and a court gets what it needs of the copy",
-    "served": "You release weights, the thief serves his copy: a court sees answers",
-    "read": "You release weights, and a court can read the suspect's",
-    "images": "An image-to-image model",
+    "answers": "API: you serve answers only, and a court gets what it needs of the copy",
+    "served": "You release weights, and the thief serves his copy: a court sees answers only",
+    "read": "You release weights, and a court can read those of the copy",
+    "images": "Image-to-image model",
 }
 _ABOUT = (
-    "Counted are all attacks of this board, members of auto or not, that a thief of the situation can run, and the "
-    "schemes whose court gets what it needs. Not shown worse than the best: group 1 of the same test, under these "
-    "attacks, best first, each with the cases that survived. "
-    "Where all schemes stand in that column, these seeds tell none apart. Broken by: the cheapest thief who breaks "
-    "the best most often, and his median work over training one net."
+    "Counted is every attack of this board that a thief in this situation can run. Best: the schemes that no test "
+    "shows to be worse than the best one (group 1, under these attacks), each with the cases that survived; where all "
+    "schemes stand there, these seeds tell none apart. Can't be used: the court needs weights, and sees answers only. "
+    "Broken by: what most often is the cheapest attack that breaks the first scheme of the row, in how many of its "
+    "cases, and its median work."
 )
 
 
@@ -33,26 +33,27 @@ def situations(board: Board) -> Section | None:
     to = References(board)
     several = len(board.parts) > 1
     rows = [_row(one, to, several=several) for one in found_in(board)]
-    header = ["situation", "attacks", "not shown worse than the best", "shown worse", "can't be used", "broken by"]
-    return Section("Which scheme for which situation", _ABOUT, header, rows, "lr") if rows else None
+    header = ["situation", "attacks", "best", "shown worse", "can't be used", "broken by"]
+    return filled(Section("Which scheme for which situation", _ABOUT, header, rows, "lr")) if rows else None
 
 
 def _row(one: Situation, to: References, *, several: bool) -> list[Inline]:
     on = f", {one.task}" if several else ""
     left: Inline = to.families(one.left) if one.left else "–"
-    none: list[Inline] = [] if one.best[0].survival.low else ["none was seen to survive:"]
-    best = lines([*none, *_rows(one.best, to)])
-    return [f"{SITUATIONS[one.name]}{on}", str(one.attacks), best, lines(_rows(one.others, to)), left,
-            _broken(one.best[0], to)]  # fmt: skip
+    none: list[Inline] = []
+    if not one.best[0].survival.low:
+        none = [strong("No mark was seen to survive."), " Not told apart: " if len(one.best) > 1 else " Best: "]
+    return [f"{SITUATIONS[one.name]}{on}", str(one.attacks), joined([*none, _rows(one.best, to)]),
+            _rows(one.others, to) if one.others else "–", left, _broken(one.best[0], to)]  # fmt: skip
 
 
-def _rows(rows: Sequence[AutoRow], to: References) -> list[Inline]:
-    return [(to.family(row.name), f" {count(row.survival)}") for row in rows]
+def _rows(rows: Sequence[AutoRow], to: References) -> Inline:
+    return listed([joined([to.family(row.name), f" {count(row.survival)}"]) for row in rows])
 
 
 def _broken(best: AutoRow, to: References) -> Inline:
     if not best.members:
-        return "nothing"
+        return "nothing" if best.survival.low == best.survival.seeds else "nothing for certain"
     label, times = best.members[0]
-    work = "" if best.relative is None else f", {wording.of_a_host(best.relative)}"
-    return (to.attack(label), f" ({times}×{work})")
+    work = "" if best.relative is None else f", for {wording.trainings(best.relative)}"
+    return (to.attack(label), f" in {times} of {best.survival.seeds}{work}")
