@@ -19,7 +19,7 @@ def thief(lab, exhibit):
 
 def test_each_patch_takes_other_images_to_its_class_and_a_dear_one_is_smaller(lab):
     one = thief(lab, lab.embed(CONTENT))
-    cheap, dear = (reversed_patches(one, one.model, one.annotated, 60, price) for price in (1.0, 10.0))
+    cheap, dear = (reversed_patches(one, one.model, one.annotated, 60, price) for price in (1.0, 30.0))
     x = lab.splits.test.images()[:100]
     goals = torch.arange(100) % 10
     assert (one.model(cheap.on(x, goals)).argmax(1) == goals).float().mean() > 0.9
@@ -27,24 +27,10 @@ def test_each_patch_takes_other_images_to_its_class_and_a_dear_one_is_smaller(la
     assert (one.meter.steps, one.meter.samples) == (120, 120 * 160)
 
 
-def patches(*sizes):
-    """Black patches of so many pixels, by class."""
-    mask = torch.zeros(len(sizes), 1, 4, 4)
-    for one, size in zip(mask, sizes, strict=True):
-        one.view(-1)[:size] = 1
-    return Patches(mask, torch.zeros_like(mask))
-
-
-def test_a_class_with_a_far_smaller_patch_is_suspected_and_all_are_where_none_stands_out():
-    assert patches(10, 11, 1, 9, 10).suspected.tolist() == [2]
-    assert patches(10, 11, 16, 9, 10).suspected.tolist() == [0, 1, 2, 3, 4]  # a larger one leads nowhere
-
-
 def test_stamped_images_keep_their_labels_and_all_but_the_patch(lab):
     one = thief(lab, lab.embed(CONTENT))
     mask = torch.zeros(10, 1, 16, 16)
-    mask[3, :, :4] = 1
-    mask[[0, 1, 2, 4, 5, 6, 7, 8, 9]] = 1
+    mask[:, :, :4] = 1
     found = stamped(one, one.data, Patches(mask, torch.ones_like(mask)))
     assert torch.equal(found.y, one.data.y)
     assert (found.x[:, :, :4] == 255).all()
