@@ -61,7 +61,7 @@ def page() -> str:
 
 def hits(one: dict[str, Any]) -> str:
     """Hits before and after the attack, in each of the views of the weights where the court has several."""
-    views = ", ".join(f"{name} {total}" for name, total in one.get("views", {}).items())
+    views = ", ".join(f"{name} {round(total, 3)}" for name, total in one.get("views", {}).items())
     after = "unreadable" if one.get("unreadable") else f"{one['hits'][1]}{f' ({views})' if views else ''}"
     return f"{one['hits'][0]} → {after}"
 
