@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parents[1] / "docs"
-BUDGET = 0.02  # of accuracy; the quick profile itself lets an attack cost 0.05
+BUDGET = {"points": 0.02, "dB": 1.0}  # what an attack may cost; the quick profile itself allows 0.05 of accuracy, 1 dB
 ALPHA = -3  # log10 of the p-value from which on a mark counts as there
 INTRO = """\
 # Positive controls
@@ -21,7 +21,9 @@ control** removes in 3 seeds or more, in all of which plain fine-tuning at `fine
 or *at both rates* where plain fine-tuning at the attack's rate leaves it, too; *untrained* where the attack takes no
 step that fine-tuning could take as well. Of a net whose weights the court can't compare with those that it knows, no
 bit is read: *unreadable*. Behind the hits of such a court stand those of each of its views: the weights as they are,
-and aligned to the delivered net's.
+and aligned to the delivered net's. deepmodel and deepmodel-bits mark images: there plain training is that of a
+surrogate by the profile's recipe, accuracy is PSNR in dB, the loss may be 1 dB, and deepmodel's hits are the mean
+projection over so many images.
 
 Every line comes from records in [controls/](controls/), which are made by
 
@@ -45,7 +47,7 @@ def records() -> list[dict[str, Any]]:
 def removed(one: dict[str, Any]) -> bool:
     """Whether the mark is gone at a loss within the budget."""
     lost = one["accuracy"][0] - one["accuracy"][1]
-    return bool(one["log10_p"] > ALPHA and lost <= BUDGET + 1e-9)
+    return bool(one["log10_p"] > ALPHA and lost <= BUDGET[one.get("unit", "points")] + 1e-9)
 
 
 def page() -> str:
@@ -59,7 +61,7 @@ def page() -> str:
 
 def hits(one: dict[str, Any]) -> str:
     """Hits before and after the attack, in each of the views of the weights where the court has several."""
-    views = ", ".join(f"{name} {total}" for name, total in one.get("views", {}).items())
+    views = ", ".join(f"{name} {round(total, 3)}" for name, total in one.get("views", {}).items())
     after = "unreadable" if one.get("unreadable") else f"{one['hits'][1]}{f' ({views})' if views else ''}"
     return f"{one['hits'][0]} → {after}"
 
@@ -77,11 +79,15 @@ def cells(group: list[dict[str, Any]]) -> list[str]:
     def figures(name: str, found: list[dict[str, Any]], factor: float, digits: int) -> str:
         return ", ".join(f"{factor * one[name]:.{digits}f}" for one in found)
 
-    accuracy = (" → ".join(f"{100 * part:.1f}" for part in one["accuracy"]) for one in group)
+    images, mean = group[0].get("unit") == "dB", isinstance(group[0]["hits"][0], float)
+    factor = 1 if images else 100
+    accuracy = (" → ".join(f"{factor * part:.1f}" for part in one["accuracy"]) for one in group)
     return [
         f"`{group[0]['attack']}`", f"`{group[0]['scheme']}`", ", ".join(str(one["seed"]) for one in group),
-        f"{', '.join(map(hits, group))} of {group[0]['of']}", ", ".join(accuracy),
-        "; ".join(f"{figures('hits', plains, 1, 0)} at {lr:g}" for lr, plains in zip(rates, tuned, strict=True)),
-        "; ".join(figures("accuracy", plains, 100, 1) for plains in tuned),
+        f"{', '.join(map(hits, group))} {'in the mean of' if mean else 'of'} {group[0]['of']}", ", ".join(accuracy),
+        "; ".join(
+            f"{figures('hits', plains, 1, 2 * mean)} at {lr:g}" for lr, plains in zip(rates, tuned, strict=True)
+        ),
+        "; ".join(figures("accuracy", plains, factor, 1) for plains in tuned),
         f"{sum(gone)} of {len(gone)}", control,
     ]  # fmt: skip

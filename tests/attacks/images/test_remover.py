@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from attacks.images.proxy_remover import Remover
 from attacks.images.remover import GuidedRemover, remover_of
 from benchmark.contract import Thief, as_bytes, as_float
 from benchmark.protocol.parties import stream
+from schemes.deepmodel import DeepModel
 from schemes.deepmodel_bits import DeepModelBits
 
 BITS = DeepModelBits(epochs=4)
@@ -66,3 +68,13 @@ def test_whoever_is_given_the_extractor_leaves_it_less_than_half(image_lab: Any)
         image_lab.observe(BITS, marked)
     )
     assert stolen.accuracy > marked.accuracy - 0.2  # dB
+
+
+def test_the_thief_marks_images_of_his_own_and_asks_the_service_nothing(image_lab: Any) -> None:
+    short = DeepModel(adversarial=False, epochs=1)
+    stolen = image_lab.attack(Remover(images=64, epochs=2), image_lab.null(0), short)
+    cost = stolen.cost.record()
+    assert (cost["queries"], cost["labelled"], cost["unlabelled"]) == (0, 0, 512)
+    (stage,) = stolen.service.answer_filters
+    assert stage.spec["builder"] == "unet"
+    assert abs(stolen.accuracy - image_lab.null(0).accuracy) < 1.5  # dB

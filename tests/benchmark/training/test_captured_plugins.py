@@ -14,7 +14,9 @@ from step_tape import taped
 from torch import Tensor
 
 import schemes.deepmodel
+from attacks.adaptive.decorrelation import Decorrelate
 from attacks.adaptive.decoys import TrainAndUnlearn, UnlearnCarriers, UnlearnTriggers
+from attacks.adaptive.signs import TurnSigns
 from attacks.claims.passports import AccessoryBlock, Fake2, Fake3
 from attacks.copies.ensemble import SmoothRetrain
 from attacks.copies.extraction import Distill, Extract
@@ -22,15 +24,18 @@ from attacks.copies.knockoff import Knockoff
 from attacks.copies.surrogate import Surrogate
 from attacks.finetune import Finetune
 from attacks.images.average import AverageAdded
+from attacks.images.proxy_remover import Remover
 from attacks.images.remover import GuidedRemover
 from attacks.overwrite import Overwrite
 from attacks.repair.adversarial_unlearning import IBau, Sau
 from attacks.repair.mode_connectivity import ModeConnectivity
 from attacks.repair.neuron_masks import Anp
+from attacks.repair.reconstruction import Rnp
 from attacks.retraining.adversarial import AdversarialTraining
 from attacks.retraining.amnesia import Amnesia
 from attacks.retraining.consolidation import Refit
 from attacks.retraining.feature_shift import FeatureShift
+from attacks.retraining.foreign_mark import OverwriteOther
 from attacks.retraining.labels import LabelNoise
 from attacks.retraining.sharpness import SharpnessAware
 from attacks.serving.purify import Purify
@@ -38,6 +43,7 @@ from attacks.transfer import Transfer
 from attacks.unlearning.attention import Nad
 from attacks.unlearning.boundary import Wrk
 from attacks.unlearning.inversion import Dehydrate
+from attacks.unlearning.patches import Laundering, NeuralCleanse
 from benchmark.architectures.image_to_image import Critic
 from benchmark.data.splits import Data, Splits
 from benchmark.training import capture
@@ -72,11 +78,14 @@ ATTACKS = (
     (Surrogate(epochs=1, loss="perceptual"), DEEPMODEL), (SmoothRetrain(epochs=2), ADI), (Purify(epochs=1), ADI),
     (Knockoff(epochs=1, queries=40), ADI), (AverageAdded(n=8, epochs=1), DEEPMODEL),
     (GuidedRemover(epochs=1), DEEPMODEL), (GuidedRemover(epochs=1), BITS),
-    (Anp(epochs=2), ADI),
+    (Remover(images=16, epochs=1), BITS), (Anp(epochs=2), ADI), (Rnp(epochs=1), ADI),
+    (NeuralCleanse(steps=1, epochs=1), ADI), (Laundering(steps=1, epochs=1), ADI),
+    (Decorrelate(epochs=1), ADI), (TurnSigns(epochs=1), V1),
     (IBau(epochs=1), ADI), (Sau(epochs=1), ADI), (ModeConnectivity(epochs=2), ADI),
     (AdversarialTraining(epochs=1), ADI),
     (Amnesia(rounds=1, epochs=1), ADI), (Refit(epochs=1), ADI), (FeatureShift(epochs=1), ADI),
-    (LabelNoise(epochs=1), ADI), (SharpnessAware(epochs=1), ADI), (Finetune(schedule="step", epochs=1), ADI),
+    (LabelNoise(epochs=1), ADI), (OverwriteOther(pictures=8, epochs=1), ADI),
+    (SharpnessAware(epochs=1), ADI), (Finetune(schedule="step", epochs=1), ADI),
 )  # fmt: skip
 
 
