@@ -35,11 +35,9 @@ def write_plain_forms(out: Path, net: nn.Module, shape: tuple[int, ...], *, onnx
         return file.getvalue()
 
     def onnx_model() -> bytes:
-        file = io.BytesIO()
         found = torch.onnx.export(net.eval(), (images,), dynamo=True, dynamic_shapes=batch, verbose=False)
         assert found is not None
-        found.save(file)
-        return file.getvalue()
+        return bytes(found.model_proto.SerializeToString())
 
     forms: dict[str, Callable[[], bytes]] = {PROGRAM: program}
     if onnx and find_spec("onnxscript") is None:

@@ -177,7 +177,7 @@ def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> Planned
         say(note)
     secret = run_secret(machine.store.root, options.secret, keep=keep)
     hidden = secret_files(options.secret)
-    machine = replace(machine, hidden=(*hidden, *show_host(profile, machine.store.root, hidden)))
+    machine = replace(machine, hidden=(*hidden, *show_host(profile, machine.store.root, hidden, machine.device)))
     return PlannedRun(*_crossed(profile, schemes, attacks, registry, machine, secret), machine, registry, command)
 
 

@@ -85,13 +85,15 @@ def file_net(text: str) -> FileNet | None:
 def read_architecture(text: str) -> tuple[str, Mapping[str, Any]]:
     """The name and the arguments in `resnet18(width=16)`; arguments that aren't written are left out.
 
-    Of a net of another library the name is the library's; of a file's, all of `text`. Raises BenchError in one sentence.
+    Of a net of another library the name is the library's; of a file's, all of `text`. Raises BenchError.
     """
     if file_net(text):
         return text, {}
     if is_foreign(text):
         if (named := _LIBRARY_NET.fullmatch(text)) is None:
-            raise BenchError(f"{text!r} names no net: write torchvision:NAME or timm:NAME, such as torchvision:resnet18")
+            raise BenchError(
+                f"{text!r} names no net: write torchvision:NAME or timm:NAME, such as torchvision:resnet18"
+            )
         return named["library"], {"name": named["name"]}
     match = SETTING.fullmatch(text.strip())
     name = match["name"] if match else text

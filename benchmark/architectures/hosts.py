@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from benchmark.architectures.blocks import BUILDERS, Normalise, Spec, builder
@@ -134,9 +133,3 @@ def register_function(name: str, function: Callable[..., nn.Module]) -> None:
         return OwnNet(net, {"builder": name, "classes": classes, "mean": list(mean), "std": list(std)})
 
     BUILDERS[name] = make
-
-
-@torch.no_grad()
-def dimensions(model: nn.Module) -> int:
-    """How many numbers a net learns."""
-    return sum(one.numel() for one in model.parameters())

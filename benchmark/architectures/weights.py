@@ -1,7 +1,7 @@
 """Weights that somebody brings for a net: read from a file in which no code is run, and put into a net of that form.
 
-Names may be nested in a checkpoint (`state_dict`, `model`) and carry the prefixes that wrappers leave; a head of another
-width is left out, since it answers another task.
+Names may be nested in a checkpoint (`state_dict`, `model`) and carry the prefixes that wrappers leave; a head of
+another width is left out, since it answers another task.
 """
 
 from __future__ import annotations

@@ -9,11 +9,15 @@ from typing import Any
 
 import click
 
-_OWN_HOST = (
+_OPTIONS = (
     click.option(
-        "--host", metavar="torchvision:NAME|timm:NAME|file:PATH:FUNCTION", help="The net to mark, in place of the profile's."
+        "--host", metavar="torchvision:NAME|timm:NAME|file:PATH:FUNCTION",
+        help="The net to mark, in place of the profile's.",
     ),
-    click.option("--weights", type=click.Path(path_type=Path), help="File of weights that it begins with: .safetensors, .pt, .pth or .bin."),
+    click.option(
+        "--weights", type=click.Path(path_type=Path), metavar="FILE",
+        help="What that net begins with: .safetensors, .pt, .pth or .bin.",
+    ),
     click.option(
         "--data", metavar="FOLDER[:SIZE]", help="Images in one subfolder per class; or a data set, such as cifar10."
     ),
@@ -27,6 +31,6 @@ def options(usual: str) -> Callable[..., Any]:
         profile = click.option(
             "--profile", help=f"A profile's name, or a .toml file.  [default: {usual}; own with a host]"
         )
-        return reduce(lambda inner, option: option(inner), (*reversed(_OWN_HOST), profile), command)
+        return reduce(lambda inner, option: option(inner), (*reversed(_OPTIONS), profile), command)
 
     return added

@@ -74,7 +74,10 @@ def _weights(path: Path, digest: str) -> Mapping[str, Tensor]:
 
 
 def load_source(source: PluginSource) -> Callable[..., Any]:
-    """The plug-in class of a plan, or the function that makes its house nets, which is registered. Raises Changed when its code has been edited since: the job's id would be wrong."""
+    """The plug-in class of a plan, or the function that makes its house nets, which is then registered.
+
+    Raises Changed when its code has been edited since: the job's id would be wrong.
+    """
     code = None
     with suppress(BenchError):  # gone, or no longer Python: changed as well
         code = source_hash(Path(source.path))

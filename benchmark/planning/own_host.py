@@ -38,7 +38,9 @@ def profile_for(name: str | None, usual: str, own: OwnHost, task: str | None = N
         raise BenchError("--data and --task both say which images: leave one of them out")
     if own.host is not None:
         if not is_foreign(own.host) and ":" in own.host:
-            raise BenchError(f"--host {own.host}: write torchvision:NAME, timm:NAME, file:PATH:FUNCTION, or a house net")
+            raise BenchError(
+                f"--host {own.host}: write torchvision:NAME, timm:NAME, file:PATH:FUNCTION, or a house net"
+            )
         named = profile.architecture
         if profile.name != OWN and is_foreign(named) and named != own.host:
             raise BenchError(f"profile {profile.name} names the host {named}, and --host {own.host}: leave one out")

@@ -56,6 +56,16 @@ def weights_digest(weights: str) -> str:
         raise BenchError(f"--weights {path} can't be read ({error.strerror}): give the path of a file") from error
 
 
+def weights_path(weights: str) -> str:
+    """The whole path of a file of weights. Raises BenchError where they are only known by their digest."""
+    if weights.startswith(SHA256):
+        raise BenchError(
+            f"the weights with the SHA-256 {weights.removeprefix(SHA256)[:12]}… are not here, and unmarked models "
+            "begin with them: give --profile FILE.toml, which names host, weights, task and training"
+        )
+    return str(Path(weights).absolute())
+
+
 @cache
 def _digest(path: Path, size: int, time: int) -> str:
     return content_hash(path)

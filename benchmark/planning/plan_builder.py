@@ -23,7 +23,7 @@ from benchmark.errors import BenchError
 from benchmark.identity import content_hash
 from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job, PluginSource
-from benchmark.planning.own_nets import host_source
+from benchmark.planning.own_nets import host_source, weights_path
 from benchmark.planning.payload import Parts, SharedPart, payload, payload_id
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting, Stage
@@ -95,7 +95,7 @@ class PlanBuilder:
             seconds = self.estimates.of(whole).seconds if self.estimates else 1.0
             unique = tuple(dict.fromkeys(parents))
             role: JobRole = "insider" if kind == "attacked" and whole.get("key") else ROLES[kind]
-            weights = self.profile.weights if role == "owner" and "weights" in whole["world"] else ""
+            weights = weights_path(self.profile.weights) if role == "owner" and "weights" in whole["world"] else ""
             self.jobs[id] = Job(
                 id, kind, role, label, whole, unique, {**sources, **self._host_source}, seconds, self.profile.timeout,
                 weights=weights,

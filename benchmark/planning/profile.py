@@ -117,8 +117,8 @@ class Profile:
     """What a run means. `alpha`, `budget` (points or dB) and `strict` only read the records; all else decides them.
 
     strict: whether p_null counts beside an exact p_key. engine: "eager" trains step by step on a GPU, too, where "auto"
-    captures and compiles steps; on a CPU all is eager. weights: the file that house nets begin with, or "sha256:…" where
-    it isn't here.
+    captures and compiles steps; on a CPU all is eager. weights: the file that house nets begin with, or "sha256:…"
+    where it isn't here.
     """
 
     name: str
@@ -211,9 +211,7 @@ class Profile:
             own = self.image.thief.thieves(find_task(self.image.task))[0]
             own_training = self.image.training.payload()
             image = DescribedImageTrack(**asdict(self.image) | {"training": own_training, "thief": own})
-        return DescribedProfile(
-            **asdict(self) | {"thief": thief, "training": training, "image": image} | self._net
-        )
+        return DescribedProfile(**asdict(self) | {"thief": thief, "training": training, "image": image} | self._net)
 
 
 def _with(part: Part, where: str, **options: Any) -> Part:

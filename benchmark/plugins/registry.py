@@ -155,7 +155,7 @@ def load_function(source: Path, name: str) -> Callable[..., Any]:
     found = _loaded(source, name)
     if not callable(found):
         raise BenchError(f"{source}: there is no function {name} inside after the import: write `def {name}(classes):`")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _loaded(source: Path, name: str) -> object:

@@ -39,7 +39,7 @@ def train_unmarked(party: Party, samples: int = 0) -> Service:
 
 
 def host(party: Party) -> Service:
-    """The owner's net before it is marked: the one that he brought, if it answers the task; else one that is trained."""
+    """The owner's net before it is marked: the one that he brought if it answers the task, else a trained one."""
     given = party.given()
     return train_unmarked(party) if given is None else Service(Net.of(given))
 

@@ -15,6 +15,7 @@ from benchmark.architectures.weights import put_weights
 from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of, load_source
+from benchmark.planning.clocks.probe import probe
 from benchmark.planning.job import PluginSource
 from benchmark.protocol.parties import TaskContext
 from benchmark.training.device import device_of
@@ -23,7 +24,9 @@ _NAMES: Mapping[str, Callable[[], list[str]]] = {"torchvision": torchvision_name
 _FUNCTION = "its function is called with the number of classes, build(classes)"
 
 
-def look(world: Mapping[str, Any], weights: str, source: PluginSource | None, name: str) -> dict[str, Any]:
+def look(
+    world: Mapping[str, Any], weights: str, source: PluginSource | None, name: str, timed_on: str | None
+) -> dict[str, Any]:
     """The fields of `HostFacts`. Raises BenchError in one sentence."""
     if source is not None:
         load_source(source)
@@ -38,7 +41,8 @@ def look(world: Mapping[str, Any], weights: str, source: PluginSource | None, na
         Net.of(model).module()
     except (TypeError, RuntimeError, ValueError) as error:
         raise _fault(name, f"it can't be built again from its tensors ({_short(error)})") from error
-    return {"parameters": sum(one.numel() for one in model.parameters()), "new_head": new}
+    rate = None if timed_on is None else probe(world, timed_on)
+    return {"parameters": sum(one.numel() for one in model.parameters()), "new_head": new, "rate": rate}
 
 
 def _check_name(name: str) -> None:
@@ -60,7 +64,7 @@ def _built(context: TaskContext, name: str) -> nn.Module:
     try:
         model = build(context.spec())
     except Exception as error:  # whatever somebody else's constructor raises
-        hint = _FUNCTION if "file" == read_architecture(name)[0].partition(":")[0] else "give --data FOLDER:SIZE"
+        hint = _FUNCTION if read_architecture(name)[0].partition(":")[0] == "file" else "give --data FOLDER:SIZE"
         why = f"it can't be built for {classes} classes and images of {shape} ({_short(error)}): {hint}"
         raise _fault(name, why) from error
     odd = {one.dtype for one in model.state_dict().values() if one.is_floating_point()} - {torch.float32}
@@ -76,7 +80,7 @@ def _check_answers(model: nn.Module, context: TaskContext, name: str) -> None:
     images = torch.rand(4, *context.task.shape, generator=torch.Generator().manual_seed(0))
     kept = {key: one.clone() for key, one in model.state_dict().items()}
     answers = _answers(model.train(), images, context, name)
-    answers.logsumexp(1).sum().backward()  # type: ignore[no-untyped-call]
+    answers.logsumexp(1).sum().backward()
     model.zero_grad()
     model.load_state_dict(kept)  # without the running statistics of noise
     with torch.no_grad():
