@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.architectures.catalogue import is_foreign
+from benchmark.data.own_images import PAIRS
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.planning.own_nets import data_task
@@ -48,7 +49,8 @@ def profile_for(name: str | None, usual: str, own: OwnHost, task: str | None = N
             raise BenchError(f"profile {profile.name} brings weights of its own: give --host those that are its own")
     if own.data is not None:
         task = data_task(own.data, own.host or profile.architecture)
-    if find_task(task or profile.task).kind != "classification":
+    named = task or profile.task
+    if named.startswith(PAIRS) or find_task(named).kind != "classification":
         raise BenchError("--host, --weights and --data are for nets that classify: leave them out on this task")
     weights = None if own.weights is None else str(own.weights.expanduser())
     return profile.with_options(architecture=own.host, weights=weights, task=task)

@@ -99,7 +99,8 @@ def profile_of(card: Card) -> Profile:
         rest = {
             name: world[name] for name in ("task", "architecture", "precision", "engine", "weights") if name in world
         }
-        return quick.with_options(name=said.name, nulls=said.nulls, training=training, **rest)
+        anybody = {"thief_labelled": ("all",), "thief_unlabelled": (0,)}  # nobody steals here, and pools may be small
+        return quick.with_options(name=said.name, nulls=said.nulls, training=training, **anybody, **rest)
     except (BenchError, KeyError) as error:
         raise BenchError(f"{CARD} describes a profile that can't be read ({error}): give --profile") from error
 

@@ -53,7 +53,7 @@ def host_facts(profile: Profile, root: Path, hidden: Iterable[Path] = (), timed_
         "name": profile.architecture, "timed_on": timed_on,
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="bench-host-") as folder:
-        zygote = Zygote(["benchmark.execution.job_context"], Path(folder) / "zygote.log")
+        zygote = Zygote(["benchmark.execution.processes.host_probe", "torchvision"], Path(folder) / "zygote.log")
         around = walls("suspect", root, {}, None, hidden=hidden)
         try:
             found = told(zygote, f"{__name__}:looked_at", asked, Path(folder) / "host.log", around, SECONDS)

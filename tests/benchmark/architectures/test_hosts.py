@@ -1,4 +1,4 @@
-"""Nets of other libraries as the benchmark's own: what goes in and comes out, and that spec and tensors rebuild them."""
+"""Nets of other libraries as the benchmark's own: what goes in and comes out, and that a spec rebuilds them."""
 
 from __future__ import annotations
 
