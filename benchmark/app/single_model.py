@@ -26,7 +26,7 @@ from benchmark.plugins.registry import load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
 from benchmark.protocol.objects import Service
-from benchmark.protocol.parties import Owner, Party
+from benchmark.protocol.parties import NotApplicable, Owner, Party
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.training.device import device_of
@@ -106,7 +106,7 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     )
     try:
         release, key = steps.embed(scheme, owner, streams.stream("owner-key", scheme.name, context.task.name))
-    except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
+    except (ValueError, NotApplicable) as error:  # a parameter, or what it names, does not fit the task or the net
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
     try:

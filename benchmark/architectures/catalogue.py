@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import SETTING, Parameter, read_arguments
+from benchmark.vocabulary import LAYERS
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ ARCHITECTURES = {
         Architecture(
             "wide-resnet", "wide residual net, 28-10",
             (_whole("depth", 28, "6n + 4 layers", 10), _whole("width", 10, "widening factor"), _NORM),
+        ),
+        Architecture(
+            "vit", "a small vision transformer, 200 k parameters",
+            (
+                _whole("patch", 4, "pixels of a patch's edge"), _whole("width", 64, "channels of a token", 4),
+                _whole("depth", 4, "blocks"), _whole("heads", 4, "heads of attention in a block"),
+            ),
         ),
     )
 }  # fmt: skip
@@ -109,6 +117,17 @@ def read_architecture(text: str) -> tuple[str, Mapping[str, Any]]:
         except BenchError as error:
             raise BenchError(f"architecture {name}: {error}") from None
     return name, arguments
+
+
+def layers_of(text: str) -> frozenset[str] | None:
+    """Which of `benchmark.vocabulary.LAYERS` the nets of an architecture have; None for one that is not listed here."""
+    if text.partition("(")[0] not in ARCHITECTURES:
+        return None
+    name, arguments = read_architecture(text)
+    if _NORM not in ARCHITECTURES[name].arguments:
+        return frozenset()
+    convolutions, batch = LAYERS
+    return frozenset({convolutions, batch} if arguments.get("norm", _NORM.default) == "batch" else {convolutions})
 
 
 def architecture_spec(text: str) -> dict[str, Any]:
