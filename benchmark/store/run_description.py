@@ -80,8 +80,8 @@ class DescribedProfile:
 class Track:
     """A task of the run, and how its cells are judged.
 
-    kind: "classification" or "image-to-image". owner, thief, test: sizes in images. budget: in `unit`, "points" or "dB".
-    nulls: clean ones; surrogates: how many of them count, too (none in older runs). strict: see `Profile`.
+    kind: "classification" or "image-to-image". owner, thief, test: sizes in images. budget: in `unit`, "points" or
+    "dB". nulls: clean ones; surrogates: how many of them count, too (none in older runs). strict: see `Profile`.
     """
 
     task: str

@@ -99,8 +99,10 @@ def profile_of(card: Card) -> Profile:
         rest = {
             name: world[name] for name in ("task", "architecture", "precision", "engine", "weights") if name in world
         }
-        anybody = {"thief_labelled": ("all",), "thief_unlabelled": (0,)}  # nobody steals here, and pools may be small
-        return quick.with_options(name=said.name, nulls=said.nulls, training=training, **anybody, **rest)
+        return quick.with_options(
+            name=said.name, nulls=said.nulls, training=training,
+            thief_labelled=("all",), thief_unlabelled=(0,), **rest,  # nobody steals here, and the pool may be small
+        )  # fmt: skip
     except (BenchError, KeyError) as error:
         raise BenchError(f"{CARD} describes a profile that can't be read ({error}): give --profile") from error
 
