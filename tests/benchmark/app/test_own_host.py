@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 import torchvision
 from bench import bench_here, records
-from real_pictures import digit_pictures
+from own_pictures import digit_pictures
 
 from benchmark.data.tasks import DATA_ROOT
 from benchmark.planning.profile import PROFILES
@@ -117,7 +117,7 @@ def test_a_host_with_the_tasks_head_is_marked_as_it_is(marked: tuple[Path, str])
     with torch.no_grad():
         answers = net.eval()(torchvision.transforms.functional.normalize(test.images(), shown.mean, shown.std))
     right = utility_of(steps.utility(answers, test), task).value
-    assert f"accuracy {100 * right:.1f} %" in next(line for line in marked[1].splitlines() if "before" in line)
+    assert f"accuracy {100 * right:.1f} %" in next(line for line in marked[1].splitlines() if "before " in line)
 
 
 def run(*words: str) -> tuple[int, str, str]:
