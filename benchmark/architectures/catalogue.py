@@ -120,7 +120,9 @@ def read_architecture(text: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def layers_of(text: str) -> frozenset[str] | None:
-    """Which of `benchmark.vocabulary.LAYER_KINDS` the nets of an architecture have; None for one not listed here."""
+    """Which `LAYER_KINDS` the nets of an architecture have; None for one that is not listed here."""
+    if text.partition(":")[0] in LIBRARIES:  # no ConvBlock; normalisation is looked for in the net itself
+        return frozenset(LAYER_KINDS[1:])
     if text.partition("(")[0] not in ARCHITECTURES:
         return None
     name, arguments = read_architecture(text)
