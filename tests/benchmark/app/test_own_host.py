@@ -159,3 +159,16 @@ def test_a_matrix_on_a_net_of_a_file_with_weights_of_its_own(folder: Path) -> No
     code, _, error = run(*words, "--profile", "elsewhere/short.toml", "--weights", "elsewhere/same.pt")
     assert code == 0, error
     assert records(Path("by-file")).keys() == found.keys()
+
+
+def test_a_net_that_only_its_owner_can_build_is_asked_through_its_program() -> None:
+    scheme = "adi(mode=finetune,n=20,k=20,epochs=16,lr=0.05)"
+    words = ("--profile", "short.toml", "--data", "pictures:32", "--seed", "1", "--device", "cpu")
+    code, _, error = bench_here("embed", "--scheme", scheme, "--out", "by-function", *words)
+    assert code == 0, error
+    code, output, error = bench_here("verify", "--key", "by-function", "--suspect", "by-function/model.pt2", "--json")
+    assert code == 0, error
+    assert json.loads(output)["verdict"] == "present"
+    code, _, error = bench_here("verify", "--key", "by-function", "--suspect", "by-function/model.safetensors")
+    assert code == 2
+    assert "which is not here: ask the model.pt2 beside it" in error
