@@ -75,8 +75,7 @@ def _pools(
     clean, host = draft.clean_nulls(), draft.host(0)
     small = draft.task.kind != CLASSIFICATION
     others = OTHER_IMAGE_NETS if small else OTHER_NETS
-    own, alone = draft.world["architecture"], "weights" in draft.world
-    scratch_nets = {FROM_SCRATCH: [draft.null(index, own) for index in range(others)]} if alone else {}
+    scratch_nets = {FROM_SCRATCH: found} if (found := draft.scratch_nulls(others)) else {}
     architectures = [name for name in POOL_ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
     return {
         "clean": clean,

@@ -162,8 +162,15 @@ class PlanBuilder:
     @cached_property
     def null_pools(self) -> dict[str, list[str]]:
         """The models of every pool of nulls that counts, by the role of the jobs that judge them."""
-        surrogates = self.surrogate_nulls()
-        return {"nulls": self.clean_nulls()} | ({"surrogate_nulls": surrogates} if surrogates else {})
+        others = {"surrogate_nulls": self.surrogate_nulls(), "scratch_nulls": self.scratch_nulls(SURROGATES)}
+        return {"nulls": self.clean_nulls()} | {role: pool for role, pool in others.items() if pool}
+
+    def scratch_nulls(self, count: int) -> list[str]:
+        """Nets of the house architecture that don't begin with the owner's weights; none where he brought none.
+
+        Fine-tunes of one checkpoint are so alike that a net with another origin would stand out among them.
+        """
+        return [self.null(one, self.world["architecture"]) for one in range(count)] if "weights" in self.world else []
 
     @added_once
     def marked(self, scheme: Setting, replicate: int) -> str:

@@ -11,9 +11,9 @@ from benchmark.store.ensemble import DescribedAuto
 from benchmark.vocabulary import ATTACK_KINDS, ORACLE_KINDS
 
 RUN_FILE = "run.json"
-JUDGED_ROLES = (  # of a cell's jobs; the others made models
-    "judged", "fresh", "nulls", "surrogate_nulls", "fresh_nulls", "fresh_surrogate_nulls", "attacked_null", "rival",
-)  # fmt: skip
+_POOLS = ("nulls", "surrogate_nulls", "scratch_nulls")
+# of a cell's jobs; the others made models
+JUDGED_ROLES = ("judged", "fresh", *_POOLS, *(f"fresh_{pool}" for pool in _POOLS), "attacked_null", "rival")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ def tasks(board: Board) -> Section:
     if weights := board.run.described["profile"].get("weights"):
         text += (
             f" The host begins with weights of its owner's (SHA-256 {weights}), and so do the nulls, which are "
-            "independent fine-tunes of them by the host's recipe."
+            "independent fine-tunes of them by the host's recipe. Nets of the same architecture from scratch are a "
+            "second pool, and the larger p counts."
         )
     if any(one.surrogates for one in board.shown):
         text += f" {wording.ABOUT_SURROGATES}"

@@ -118,3 +118,15 @@ def test_what_no_net_of_a_library_can_serve_is_said_by_the_plan() -> None:
     assert reasons["passport"].endswith(
         "needs normalised convolutions that it knows how to change, and torchvision:resnet18 has none"
     )
+
+
+def test_beside_fine_tunes_of_one_checkpoint_nets_from_scratch_count_as_nulls() -> None:
+    profile = profile_for("quick", "quick", OwnHost("resnet8", Path("net.pt")))
+    registry = Registry.discover()
+    plan = make_plan(profile, select_schemes("adi()", registry), select_attacks("none", registry), {})
+    jobs, (cell, *_) = {job.id: job for job in plan.jobs}, plan.cells
+    fine_tuned, scratch = (jobs[cell.jobs[role]].payload["suspects"] for role in ("nulls", "scratch_nulls"))
+    assert (len(fine_tuned), len(scratch)) == (16, 8)
+    assert all(jobs[one].weights for one in fine_tuned)
+    assert not any(jobs[one].weights or "weights" in jobs[one].payload["world"] for one in scratch)
+    assert {jobs[one].payload["world"]["architecture"] for one in scratch} == {"resnet8"}
