@@ -185,6 +185,7 @@ def _foreign(run: Run, cell: Cell) -> Iterator[str]:
         "fresh": {"suspects": [marked], "key": marked, "ledger": [marked], "scheme": jobs["marked"]["scheme"]},
         "nulls": {"key": key, "scheme": jobs["marked"]["scheme"]},
         "surrogate_nulls": {"key": key, "scheme": jobs["marked"]["scheme"]},
+        "scratch_nulls": {"key": key, "scheme": jobs["marked"]["scheme"]},
         "attacked_null": {"key": marked, "scheme": jobs["marked"]["scheme"]},
         "rival": {"key": marked, "scheme": jobs["marked"]["scheme"]},
         "scratch": {"target": None},

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from benchmark.architectures import (  # noqa: F401  # every builder is registered here
     convnets,
+    hosts,
     image_to_image,
     resnets,
     transformers,

@@ -11,9 +11,9 @@ from benchmark.store.ensemble import DescribedAuto
 from benchmark.vocabulary import ATTACK_KINDS, ORACLE_KINDS
 
 RUN_FILE = "run.json"
-JUDGED_ROLES = (  # of a cell's jobs; the others made models
-    "judged", "fresh", "nulls", "surrogate_nulls", "fresh_nulls", "fresh_surrogate_nulls", "attacked_null", "rival",
-)  # fmt: skip
+_POOLS = ("nulls", "surrogate_nulls", "scratch_nulls")
+# of a cell's jobs; the others made models
+JUDGED_ROLES = ("judged", "fresh", *_POOLS, *(f"fresh_{pool}" for pool in _POOLS), "attacked_null", "rival")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class DescribedImageTrack:
 
 @dataclass(frozen=True)
 class DescribedProfile:
-    """The profile of a run. budget: in points, or in dB where the task maps images. timeout: seconds per job."""
+    """The profile of a run. budget: in points, or dB where the task maps images. weights: of the nets, by SHA-256."""
 
     name: str
     about: str
@@ -69,6 +69,7 @@ class DescribedProfile:
     image: DescribedImageTrack | None = None
     engine: str = "auto"
     strict: bool = False
+    weights: str = ""
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -79,9 +80,8 @@ class DescribedProfile:
 class Track:
     """A task of the run, and how its cells are judged.
 
-    kind: "classification" or "image-to-image". owner, thief, test: sizes in images. alpha: a probability; budget: in
-    `unit`, "points" or "dB". nulls: clean ones; surrogates: how many of them count as nulls, too (none in older runs).
-    strict: whether p_null counts beside an exact p_key.
+    kind: "classification" or "image-to-image". owner, thief, test: sizes in images. budget: in `unit`, "points" or
+    "dB". nulls: clean ones; surrogates: how many of them count, too (none in older runs). strict: see `Profile`.
     """
 
     task: str

@@ -11,10 +11,11 @@ from leaderboard.judge.grinding import ground_bits
 from leaderboard.judge.results import Observation, missing, null_observations, observations, outcomes, useless_nulls
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import SEARCH_BITS, Verdict
-from leaderboard.stats.null_tests import OWN_POOL, SURROGATE_POOL
+from leaderboard.stats.null_tests import OWN_POOL, SCRATCH_POOL, SURROGATE_POOL
 from leaderboard.stats.utility_test import ItemOutcomes
 
-COUNTED = {OWN_POOL: "nulls", SURROGATE_POOL: "surrogate_nulls"}  # pools that count, by the role that judged them
+# pools that count, by the role that judged them
+COUNTED = {OWN_POOL: "nulls", SURROGATE_POOL: "surrogate_nulls", SCRATCH_POOL: "scratch_nulls"}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from benchmark.execution.placement.devices import device_name
 from benchmark.execution.placement.host import workers as carried
 from benchmark.execution.progress import note
 from benchmark.execution.run import Cluster, Machine, refusals
-from benchmark.planning.profile import Counts, load_profile
+from benchmark.planning.own_host import OwnHost, profile_for
+from benchmark.planning.profile import Counts
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import one_scheme, select_attacks
 from leaderboard.judge.board import Board, judge
@@ -40,7 +41,10 @@ def run(
     schemes: str | Sequence[str] = "all",
     attacks: str | Sequence[str] = "all",
     *,
-    profile: str = "quick",
+    profile: str | None = None,
+    host: str | None = None,
+    weights: AnyPath | None = None,
+    data: str | None = None,
     task: str | None = None,
     data_root: AnyPath | None = None,
     offline: bool = False,
@@ -67,9 +71,10 @@ def run(
     """Cross schemes with attacks, judge every cell, write the pages and return the board: `bench run`.
 
     schemes, attacks: what the options take, as one text or several: "adi", "prune(amount=0.1..0.9:0.1)",
-    ["rose(s=64)", "passport"]. seeds, alpha (a probability), budget (points of accuracy), strict, timeout (seconds of
-    one job) and the thief's images: None for the profile's. results: the folder of all runs. workers: jobs at a time,
-    None for as many as the machine carries. memory: MB that each may take. retry: "crashed", "not-applicable" or
+    ["rose(s=64)", "passport"]. host, weights, data: a net, its weights and images of your own, with the profile "own"
+    for "quick" (docs/own-model.md). seeds, alpha (a probability), budget (points of accuracy), strict, timeout (seconds
+    of one job) and the thief's images: None for the profile's. results: the folder of all runs. workers: jobs at a
+    time, None for as many as the machine carries. memory: MB that each may take. retry: "crashed", "not-applicable" or
     "damaged". executor, address: "ray", and HOST:PORT of its head.
 
     What is finished stays finished, also after Ctrl-C or the kernel's interrupt. Raises BenchError, for a parameter
@@ -78,6 +83,7 @@ def run(
     given = dict(locals())
     texts = {name: ",".join(_several(given[name])) for name in ("schemes", "attacks")}
     places = {"results": Path(results), "plugins": _files(plugins), "data_root": _place(data_root)}
+    places["weights"] = _place(weights)
     named = {name: given[name] for name in RunOptions.__dataclass_fields__} | texts | places
     device_name(device)
     if workers and executor != "ray":
@@ -134,7 +140,10 @@ def embed(
     scheme: str,
     out: AnyPath,
     *,
-    profile: str = "quick",
+    profile: str | None = None,
+    host: str | None = None,
+    weights: AnyPath | None = None,
+    data: str | None = None,
     seed: int | None = None,
     data_root: AnyPath | None = None,
     plugins: Sequence[AnyPath] = (),
@@ -142,7 +151,8 @@ def embed(
 ) -> Card:
     """Mark one new model: model.safetensors, key.safetensors (secret) and card.json in the folder `out`: `bench embed`.
 
-    Beside them lies the model in plain forms, as far as it has them: state_dict.safetensors and model.pt2.
+    Beside them lies the model in plain forms, as far as it has them: state_dict.safetensors and model.pt2; of a host of
+    your own (host, weights, data: see `run`) also model.onnx.
 
     scheme: one setting, "adi" or "rose(s=64)". seed: for experiments, since whoever knows it has the key. Returns the
     card, which is to be published before the model. Raises BenchError, where `out` holds such files already as well.
@@ -151,8 +161,8 @@ def embed(
 
     use_data_root(_place(data_root))
     setting = one_scheme(scheme, Registry.discover(_files(plugins)))
-    card, _ = embed_model(setting, load_profile(profile), Path(out), seed, device_name(device))
-    return card
+    own = profile_for(profile, "quick", OwnHost(host, _place(weights), data))
+    return embed_model(setting, own, Path(out), seed, device_name(device)).card
 
 
 def attack(

@@ -10,6 +10,7 @@ from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, strong
 from leaderboard.pages.sections.innocents import none_bounds
 from leaderboard.pages.writers import markdown
+from leaderboard.stats.null_tests import SCRATCH_POOL
 
 _LEVELS = [wording.probability(alpha) for alpha in ALPHAS]
 
@@ -106,6 +107,12 @@ def pools(found: Sequence[Calibrated]) -> Section:
         f"larger of the two everywhere, as before version 0.5. {none_bounds(_most_nulls(found))} Gates are left out, "
         "and so are models that don't do their task: restored images less than 3 dB better than the degraded ones."
     )
+    if any(pool.name == SCRATCH_POOL for one in found for pool in one.pools):
+        text += (
+            " Here the clean nulls are independent fine-tunes of the weights that the host begins with: they share an "
+            "ancestor with the marked model. From scratch: the same architecture, trained without these weights; they "
+            "are a pool of nulls as well, and the larger p counts."
+        )
     kinds = (f"{p} <= {a}" for p in ("p_null", "strict p", "p") for a in _LEVELS)
     header = ["scheme", "pool", "models", *kinds, "least p"]
     title = "Innocent models under the owner's key"
