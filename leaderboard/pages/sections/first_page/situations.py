@@ -18,6 +18,7 @@ SITUATIONS = {
     "served": "You release weights, the thief serves his copy: a court sees answers",
     "read": "You release weights, and a court can read the suspect's",
     "images": "An image-to-image model",
+    "image answers": "You serve an image-to-image model's answers only (an API)",
 }
 _ABOUT = (
     "Counted are all attacks of this board, members of auto or not, that a thief of the situation can run, and the "
@@ -42,7 +43,7 @@ def _row(one: Situation, to: References, *, several: bool) -> list[Inline]:
     left: Inline = to.families(one.left) if one.left else "–"
     none: list[Inline] = [] if one.best[0].survival.low else ["none was seen to survive:"]
     best = lines([*none, *_rows(one.best, to)])
-    return [f"{SITUATIONS[one.name]}{on}", str(one.attacks), best, lines(_rows(one.others, to)), left,
+    return [f"{SITUATIONS[one.name]}{on}", str(len(one.attacks)), best, lines(_rows(one.others, to)), left,
             _broken(one.best[0], to)]  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from benchmark.errors import BenchError
 def test_the_import_loads_nothing_heavy() -> None:
     script = (
         "import sys, benchmark as wb\n"
-        "assert {'run', 'embed', 'attack', 'verify', 'frame', '__version__'} <= set(dir(wb))\n"
+        "assert {'run', 'embed', 'attack', 'verify', 'advise', 'frame', '__version__'} <= set(dir(wb))\n"
         "heavy = {'torch', 'numpy', 'pandas', 'rich', 'click', 'leaderboard', 'benchmark.app'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
@@ -31,7 +31,8 @@ def test_the_import_loads_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
-NEEDED = {"run": [], "embed": ["--scheme", "adi", "--out", "mine"], "verify": ["--key", "mine"]}
+NEEDED = {"run": [], "embed": ["--scheme", "adi", "--out", "mine"], "verify": ["--key", "mine"],
+          "advise": ["--release", "api", "--labelled", "24"]}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NEEDED)
