@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.8.0"
-__all__ = ["advise", "attack", "embed", "frame", "run", "verify"]
+__all__ = ["advise", "attack", "audit", "embed", "frame", "run", "verify"]
 
 if TYPE_CHECKING:
-    from benchmark.app.api.functions import advise, attack, embed, run, verify
+    from benchmark.app.api.functions import advise, attack, audit, embed, run, verify
     from leaderboard import frame
 
 

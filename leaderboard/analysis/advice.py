@@ -14,24 +14,14 @@ from typing import Literal
 
 from benchmark.errors import BenchError
 from benchmark.store.run_description import DescribedThief, Track
-from leaderboard.analysis.protection import Protection, protections
-from leaderboard.analysis.situations import Released, released
+from leaderboard.analysis.protection import AdvisedSituation, advised
+from leaderboard.analysis.situations import Released
 from leaderboard.judge.board import Board, judge
 from leaderboard.judge.cell import in_images, matrix_thief
 from leaderboard.judge.published import known_boards, published_folder
 from leaderboard.judge.run import described_run, read_run
 
 Standing = Literal["equal", "weaker", "stronger"]  # of a record's thief beside the one that was asked for
-
-
-@dataclass(frozen=True)
-class AdvisedSituation:
-    """A situation (see `Situation`), the attacks that count in it, the schemes that suit it, and those left out."""
-
-    name: str
-    attacks: Sequence[str]
-    schemes: Sequence[Protection]
-    left: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -82,8 +72,7 @@ def advice(release: Released, labelled: int, budget: float | None = None, task: 
                 boards[kept.name] = judge(read_run(published_folder(kept.name)), budget=budget)
             board = boards[kept.name]
             (part,) = [part for part in board.parts if part.track.task == one]
-            found = [AdvisedSituation(seen.name, seen.attacks, protections(part, seen), seen.left)
-                     for seen in released(part, release)]  # fmt: skip
+            found = advised(part, release)
             if found:
                 standing = kept.standing(labelled)
                 records.append(

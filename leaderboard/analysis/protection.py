@@ -9,7 +9,7 @@ from statistics import median
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 from leaderboard.analysis.auto import Survival
 from leaderboard.analysis.overview import FamilyRow, WorstAttack, cheapest, overview, square
-from leaderboard.analysis.situations import Situation
+from leaderboard.analysis.situations import Released, Situation, released
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import BROKEN, Tally
 
@@ -77,8 +77,26 @@ class Protection:
     worst: WorstAttack | None
 
 
-def protections(board: Board, situation: Situation) -> list[Protection]:
-    """The families that suit a situation on a board of one task, best first."""
+@dataclass(frozen=True)
+class AdvisedSituation:
+    """A situation (see `Situation`), the attacks that count in it, the schemes that suit it, and those left out.
+
+    schemes: best first.
+    """
+
+    name: str
+    attacks: Sequence[str]
+    schemes: Sequence[Protection]
+    left: Sequence[str]
+
+
+def advised(board: Board, release: Released) -> list[AdvisedSituation]:
+    """The situations of an owner who gives out the weights, or answers alone, on a board of one task."""
+    found = released(board, release)
+    return [AdvisedSituation(one.name, one.attacks, _protections(board, one), one.left) for one in found]
+
+
+def _protections(board: Board, situation: Situation) -> list[Protection]:
     rows = {row.name: row for row in overview(board).rows}
     claims = [row.label for row in board.attacks if row.kind in CLAIM_KINDS and row.kind not in ORACLE_KINDS
               and _serves(situation, str(row.described["access"]))]  # fmt: skip
@@ -89,7 +107,7 @@ def protections(board: Board, situation: Situation) -> list[Protection]:
         broke = cheapest(board, row.labels, situation.attacks)
         found.append(Protection(
             one.name, row.labels, one in situation.best, one.survival, _cost(row), forged.tally, forged.committed,
-            _accusations(row), _taking(board, row, broke) if broke else None,
+            _accusations(row), taking(board, row.labels, broke) if broke else None,
             square(board, row.labels, situation.attacks).worst,
         ))  # fmt: skip
     return found
@@ -117,8 +135,9 @@ def _accusations(row: FamilyRow) -> Accusations:
     return Accusations(fired, verdicts, least.models if least else 0, least.bound if least else 1.0)
 
 
-def _taking(board: Board, row: FamilyRow, broke: WorstAttack) -> CheapestBreak:
-    cells = [cell for label in row.labels for cell in board.at(label, broke.attack) if cell.verdict.word in BROKEN]
+def taking(board: Board, schemes: Sequence[str], broke: WorstAttack) -> CheapestBreak:
+    """What an attack takes a thief who breaks marks of these schemes (labels) by it."""
+    cells = [cell for label in schemes for cell in board.at(label, broke.attack) if cell.verdict.word in BROKEN]
     costs = [cell.cost for cell in cells if cell.cost]
     losses = [cell.utility.delta for cell in cells if cell.utility]
     return CheapestBreak(

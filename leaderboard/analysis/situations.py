@@ -12,6 +12,7 @@ from leaderboard.analysis.separation import placed
 from leaderboard.judge.board import Board
 
 Released = Literal["weights", "api"]  # what an owner gives out: the model itself, or its answers alone
+RELEASES: tuple[Released, ...] = ("weights", "api")
 
 _READS = ("weights",)  # what a court has to get of a suspect, of schemes that answers alone can't prove
 

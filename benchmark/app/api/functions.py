@@ -230,6 +230,25 @@ def verify(
     return hear_suspect(claim, str(suspect), kept, spare, rate, console, lambda text: note(console, text))
 
 
+def audit(
+    schemes: str | Sequence[str] = "standard",
+    attacks: str | Sequence[str] = "standard",
+    *,
+    out: AnyPath | None = None,
+    **options: Any,
+) -> tuple[Board, list[Path]]:
+    """Run schemes against attacks on one model and write a page of what would protect it: `bench audit`.
+
+    options: those of `run`, by which the model is named, too. out: the folder of audit.md and audit.html, None for that
+    of the run's pages. Returns the board and the paths of both forms of the page. Raises BenchError as `run` does.
+    """
+    from leaderboard.pages.studies.audit import write_audit
+
+    board = run(schemes, attacks, **options)
+    own = Path(options.get("results", "results")) / board.run.described["run"]
+    return board, write_audit(board, own if out is None else Path(out))
+
+
 def advise(
     release: Literal["weights", "api"], labelled: int, *, budget: float | None = None, task: str | None = None
 ) -> Advice:

@@ -14,7 +14,8 @@ from leaderboard.analysis.situations import Released, released
 from leaderboard.judge import published as boards
 from leaderboard.judge.verdicts import BROKEN
 from leaderboard.pages.cell_facts import find_cells
-from leaderboard.pages.studies.advice import advice_page, as_json, beginning, commands
+from leaderboard.pages.studies.advice import advice_page, as_json, commands
+from leaderboard.pages.studies.protection import beginning
 from leaderboard.pages.writers import markdown
 
 from ..conftest import published_board

@@ -1,4 +1,4 @@
-"""Commands that help to choose a scheme: advise, from published records."""
+"""`bench advise`: which scheme suits a situation, from published records."""
 
 from __future__ import annotations
 
