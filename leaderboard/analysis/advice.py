@@ -21,7 +21,7 @@ from leaderboard.judge.cell import in_images, matrix_thief
 from leaderboard.judge.published import known_boards, published_folder
 from leaderboard.judge.run import described_run, read_run
 
-Standing = Literal["equal", "weaker", "stronger"]  # of a record's thief beside the one that was asked for
+ThiefStrength = Literal["equal", "weaker", "stronger"]  # of a record's thief beside the one that was asked for
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class PublishedAdvice:
     track: Track
     thief: DescribedThief
     labelled: int
-    standing: Standing
+    standing: ThiefStrength
     situations: Sequence[AdvisedSituation]
 
 
@@ -92,7 +92,7 @@ class _Kept:
     labelled: int
     cells: int
 
-    def standing(self, labelled: int) -> Standing:
+    def standing(self, labelled: int) -> ThiefStrength:
         return "equal" if self.labelled == labelled else "weaker" if self.labelled < labelled else "stronger"
 
 
@@ -120,7 +120,7 @@ def _speakers(boards: Sequence[_Kept], labelled: int) -> list[_Kept]:
     The best is of the newest code, of these of the nearest thief, of these the largest. A thief with as many labels on
     a board of the newest code needs no other beside him.
     """
-    sides: dict[Standing, _Kept] = {}
+    sides: dict[ThiefStrength, _Kept] = {}
     for standing in ("equal", "weaker", "stronger"):
         those = [one for one in boards if one.standing(labelled) == standing]
         if those:
