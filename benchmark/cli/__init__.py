@@ -15,6 +15,7 @@ import click
 
 from benchmark import __version__
 from benchmark.cli import (
+    advise,
     boards,
     calibrate,
     commitments,
@@ -95,7 +96,7 @@ for command in (
     run.run, run.plan, inspect.list_, inspect.describe, boards.status, boards.show, boards.report, boards.table,
     inspect.doctor, inspect.speed, kit.new, kit.check, single_model.embed, verify.ask, verify.verify, evidence.compare,
     evidence.bundle, evidence.import_, evidence.replay, commitments.commitment, commitments.moved_open,
-    calibrate.calibrate, reproduce.reproduce, store.store,
+    calibrate.calibrate, reproduce.reproduce, store.store, advise.advise, run.audit,
 ):  # fmt: skip
     bench.add_command(command)
 

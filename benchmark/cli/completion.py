@@ -15,7 +15,7 @@ from benchmark.plugins.registry import Registry
 
 def schemes(context: click.Context, option: click.Parameter, typed: str) -> list[CompletionItem]:
     """The schemes that the last name of a list may become."""
-    return _items(context, typed, ("scheme",), ("all",))
+    return _items(context, typed, ("scheme",), ("all", "standard"))
 
 
 def one_scheme(context: click.Context, option: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -41,5 +41,5 @@ def _items(
     except BenchError:  # a --plugin that can't be read: the command will say so
         registry = Registry.discover()
     named = [(one.name, one.doc.strip().partition("\n")[0]) for role in roles for one in registry.of(role)]
-    found = [*named, *((name, "a set of attacks" if "attack" in roles else "every scheme") for name in sets)]
+    found = [*named, *((name, "a set of attacks" if "attack" in roles else "a set of schemes") for name in sets)]
     return [CompletionItem(before + name, help=about) for name, about in found if name.startswith(last)]

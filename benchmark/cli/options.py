@@ -115,17 +115,23 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(","))
 
 
+def _selection(usual: str) -> tuple[Callable[..., Any], ...]:
+    """Which schemes and attacks, where none are named."""
+    return (
+        click.option(
+            "--schemes", default=usual, show_default=True, shell_complete=completion.schemes,
+            help="all: every setting; standard: one of each; or such as 'adi,passport', 'a*' or 'rose(s=64)'.",
+        ),
+        click.option(
+            "--attacks", default=usual, show_default=True, shell_complete=completion.attacks,
+            help="all: one setting of each; grid: every one; standard: what a reader expects; auto: what schemes are "
+            "ranked by (`bench describe auto`); or such as 'finetune*,prune(amount=0.8)', a chain "
+            "'prune(amount=0.6)+finetune+jpeg(quality=75)', or a sweep 'prune(amount=0.1..0.9:0.1)'.",
+        ),
+    )  # fmt: skip
+
+
 _PLANNING = (
-    click.option(
-        "--schemes", default="all", show_default=True, shell_complete=completion.schemes,
-        help="Such as 'adi,passport', 'a*' or 'rose(s=64)'.",
-    ),
-    click.option(
-        "--attacks", default="all", show_default=True, shell_complete=completion.attacks,
-        help="all: one setting of each; grid: every one; standard: what a reader expects; auto: what schemes are "
-        "ranked by (`bench describe auto`); or such as 'finetune*,prune(amount=0.8)', a chain "
-        "'prune(amount=0.6)+finetune+jpeg(quality=75)', or a sweep 'prune(amount=0.1..0.9:0.1)'.",
-    ),
     own_host.options("quick"),
     click.option(
         "--task", help="Data set to train on, in place of the profile's; folder:NAME, folder-pairs:NAME for your own."
@@ -160,8 +166,11 @@ _PLANNING = (
 )  # fmt: skip
 
 
-def planning(command: Callable[..., Any], *, keep: bool = True) -> Callable[..., Any]:
-    """The options of every command that makes a plan, which it is given as a `PlannedRun`; keep: see `plan_run`."""
+def planning(command: Callable[..., Any], *, keep: bool = True, usual: str = "all") -> Callable[..., Any]:
+    """The options of every command that makes a plan, which it is given as a `PlannedRun`; keep: see `plan_run`.
+
+    usual: the schemes and attacks where none are named.
+    """
 
     @wraps(command)
     def planned(**given: Any) -> Any:
@@ -173,7 +182,7 @@ def planning(command: Callable[..., Any], *, keep: bool = True) -> Callable[...,
             workers(own["workers"])  # says how many this machine carries, before anything is made
         return command(plan_run(RunOptions(**own), typed_command(), keep=keep), **given)
 
-    return reduce(lambda inner, option: option(inner), reversed(_PLANNING), planned)
+    return reduce(lambda inner, option: option(inner), reversed((*_selection(usual), *_PLANNING)), planned)
 
 
 def typed_command() -> str:

@@ -1,9 +1,11 @@
-"""`bench run` and `bench plan`: the commands that make a plan."""
+"""`bench run`, `bench audit` and `bench plan`: the commands that make a plan."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +15,10 @@ from benchmark.cli.output import outlives_its_reader
 from benchmark.errors import EXIT_OK, EXIT_USAGE
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from benchmark.app.planned_run import PlannedRun
+    from leaderboard.judge.board import Board
 
 
 @click.command(short_help="Cross schemes with attacks and write the leaderboard.")
@@ -27,10 +32,43 @@ def run(planned: PlannedRun, fresh: bool, retry: tuple[str, ...], executor: str,
 
     What is finished stays finished: a run that was stopped goes on, and nothing is trained twice.
     """
+    from leaderboard.pages.writers.terminal import show
+
+    return _carried_out(planned, retry, executor, address, show, fresh=fresh)
+
+
+@click.command(short_help="Try schemes on a model: one page of what would protect it.")
+@partial(options.planning, usual="standard")
+@click.option("--out", type=options.FOLDER, help="Folder of the page.  [default: that of the run's pages]")
+@options.RETRY
+@options.EXECUTOR
+@options.ADDRESS
+def audit(planned: PlannedRun, out: Path | None, retry: tuple[str, ...], executor: str, address: str | None) -> int:
+    """Run schemes against attacks on one model, and write a page of what would protect it.
+
+    audit.md and audit.html say which schemes survive, what each costs, which attack breaks it at what cost to the
+    thief, whom it accuses, and what was not tested. An audit that was stopped goes on with the same command.
+    """
+
+    def show(board: Board, folder: Path, console: Console) -> None:
+        from leaderboard.pages.studies.audit import in_short, write_audit
+        from leaderboard.pages.writers import terminal
+
+        pages = write_audit(board, out or folder)
+        terminal.write(in_short(board), console)
+        options.say(f"The page: {' and '.join(map(str, pages))}")
+
+    return _carried_out(planned, retry, executor, address, show)
+
+
+def _carried_out(
+    planned: PlannedRun, retry: tuple[str, ...], executor: str, address: str | None,
+    show: Callable[[Board, Path, Console], None], *, fresh: bool = False,
+) -> int:  # fmt: skip
+    """Run what has no final record, show the board, and say what failed; returns the exit code."""
     from benchmark.app.api import functions
     from benchmark.cli.terminal import Terminal
     from benchmark.execution.run import refusals
-    from leaderboard.pages.writers.terminal import show
 
     console = Terminal()
     machine = replace(planned.machine, cluster=functions.cluster(executor, address, planned.machine.workers))

@@ -120,7 +120,10 @@ class Setting:
 
 
 def select_schemes(text: str, registry: Registry) -> tuple[Setting, ...]:
-    """The settings that `--schemes` names, in its order, each once; raises BenchError."""
+    """The settings that `--schemes` names, in its order, each once; raises BenchError.
+
+    `all` stands for every setting that a scheme declares, `standard` for one of each scheme, the first.
+    """
     return _select("scheme", text, registry)
 
 
@@ -147,7 +150,7 @@ def select_attacks(text: str, registry: Registry) -> tuple[Setting, ...]:
 
 def _select(role: PluginRole, text: str, registry: Registry) -> tuple[Setting, ...]:
     sets = ", ".join(SETS)
-    examples = f"{sets}, 'finetune*' or 'prune(amount=0.5)+jpeg'" if role == "attack" else "all or 'adi'"
+    examples = f"{sets}, 'finetune*' or 'prune(amount=0.5)+jpeg'" if role == "attack" else "all, standard or 'adi'"
     if not text.strip():
         raise BenchError(f"--{role}s selects nothing: write {examples}")
     chosen: dict[str, Setting] = {}
@@ -234,9 +237,10 @@ def _item(role: PluginRole, item: str, registry: Registry) -> Iterator[Setting]:
 
 
 def _declared(role: PluginRole, item: str, registry: Registry) -> Iterator[Setting]:
-    """The settings that plug-ins declare: one of each attack for `all`, and else every one."""
-    pattern = "*" if item == "all" or (item == "grid" and role == "attack") else item
-    most = 1 if item == "all" and role == "attack" else None
+    """The settings that plug-ins declare: one of each for `all` attacks and `standard` schemes, and else every one."""
+    one_each, every = ("all", "grid") if role == "attack" else ("standard", "all")
+    pattern = "*" if item in (one_each, every) else item
+    most = 1 if item == one_each else None
     matching = [one for one in registry.of(role) if fnmatch.fnmatchcase(one.name, pattern)]
     if not matching:
         known = ", ".join(one.name for one in registry.of(role)) or "none"

@@ -13,7 +13,18 @@ from math import inf
 from statistics import median
 
 from leaderboard.analysis.auto import Survival, meetings
-from leaderboard.analysis.overview import AttackGroup, FamilyRow, Overview, WorstAttack, harm, overview, square, thieves
+from leaderboard.analysis.overview import (
+    AttackGroup,
+    FamilyRow,
+    Overview,
+    WorstAttack,
+    cheapest,
+    cheapness,
+    harm,
+    overview,
+    square,
+    thieves,
+)
 from leaderboard.analysis.separation import placed
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import work_share
@@ -111,17 +122,11 @@ def cheapest_break(board: Board, view: Overview) -> RuleFinding | None:
     tally: the family's marks under it; relative: its median work; loss: its median loss of utility there.
     """
     kinds = [one for one in view.kinds if not (one.claim or one.oracle)]
-    tried = (
-        (row, one, label)
-        for row in view.rows for one in kinds if row.at(one).broken for label in one.attacks
-    )  # fmt: skip
-    broke = [
-        (row, group, worst) for row, group, label in tried
-        if (worst := square(board, row.labels, [label]).worst) and 2 * worst.tally.broken > worst.tally.judged
-    ]  # fmt: skip
+    tried = ((row, one, cheapest(board, row.labels, one.attacks)) for row in view.rows for one in kinds)
+    broke = [(row, group, worst) for row, group, worst in tried if worst is not None]
     if not broke:
         return None
-    row, group, worst = min(broke, key=lambda one: (_price(one[2]), [-share for share in harm(one[2].tally)]))
+    row, group, worst = min(broke, key=lambda one: cheapness(one[2]))
     losses = [cell.utility.delta for label in row.labels for cell in board.at(label, worst.attack) if cell.utility]
     return RuleFinding(
         "cheapest break", board.track.task, [row.name], group.kind, worst.attack, worst.tally,
@@ -240,7 +245,3 @@ def _sum(tallies: Iterable[Tally]) -> Tally:
 def _no_better(board: Board, attacks: Sequence[str]) -> int:
     cells = (cell for row in board.schemes for label in attacks for cell in board.at(row.label, label))
     return sum(NO_BETTER_THAN_SCRATCH in cell.verdict.flags for cell in cells)
-
-
-def _price(one: WorstAttack) -> float:
-    return inf if one.relative is None else one.relative

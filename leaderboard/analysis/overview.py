@@ -259,3 +259,18 @@ def harm(tally: Tally) -> tuple[float, float]:
 def danger(one: WorstAttack) -> tuple[float, float, float]:
     """The worst attack last, and of equals the cheapest."""
     return *harm(one.tally), -(inf if one.relative is None else one.relative)
+
+
+def cheapest(board: Board, schemes: Sequence[str], attacks: Sequence[str]) -> WorstAttack | None:
+    """The attack that breaks more than half of these schemes' marks for the least work; None where none does.
+
+    Given labels. Work that was not counted is the dearest; of equals the one that broke most.
+    """
+    found = (square(board, schemes, [label]).worst for label in attacks)
+    broke = [one for one in found if one and 2 * one.tally.broken > one.tally.judged]
+    return min(broke, key=cheapness, default=None)
+
+
+def cheapness(one: WorstAttack) -> tuple[float, list[float]]:
+    """What `cheapest` goes by."""
+    return inf if one.relative is None else one.relative, [-share for share in harm(one.tally)]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from leaderboard.analysis.auto import AutoRow, by_family
 from leaderboard.analysis.overview import takers
 from leaderboard.analysis.separation import placed
 from leaderboard.judge.board import Board
+
+Released = Literal["weights", "api"]  # what an owner gives out: the model itself, or its answers alone
+RELEASES: tuple[Released, ...] = ("weights", "api")
 
 _READS = ("weights",)  # what a court has to get of a suspect, of schemes that answers alone can't prove
 
@@ -19,39 +23,46 @@ class Situation:
 
     name: "answers": the owner serves answers alone, so no attack that needs weights counts. "served": weights are
     released, and thieves serve their copies; schemes whose court needs weights can't be used. "read": weights are
-    released, and the court reads those of the suspect. "images": an image-to-image model. attacks: how many count.
-    best: the families of schemes that no test shows worse than the best, best first; left: the families that the
-    situation leaves out. together: whether the best were told from any other.
+    released, and the court reads those of the suspect. "images": an image-to-image model is released;
+    "image answers": it is served. attacks: the labels of those that count. best: the families of schemes that no test
+    shows worse than the best, best first; left: the families that the situation leaves out.
     """
 
     name: str
     task: str
-    attacks: int
+    attacks: Sequence[str]
     best: Sequence[AutoRow]
     others: Sequence[AutoRow]
     left: Sequence[str]
 
 
 def situations(board: Board) -> list[Situation]:
-    """Every situation that the board's attacks and schemes say something of, track by track."""
-    return [one for part in board.parts for one in _of_track(part)]
+    """Every situation that the board's attacks and schemes say something of, track by track.
+
+    Of image-to-image models the one in which they are released, since nearly every thief there needs answers alone.
+    """
+    found: list[Situation] = []
+    for part in board.parts:
+        if part.track.unit == "points":
+            found += released(part, "api")
+        found += released(part, "weights")
+    return found
 
 
-def _of_track(board: Board) -> list[Situation]:
+def released(board: Board, what: Released) -> list[Situation]:
+    """The situations of an owner who gives out the weights, or answers alone, on a board of one task."""
     access = {row.label: str(row.described["access"]) for row in board.attacks}
-    everything = takers(board)
-    asked = [label for label in everything if access[label] != "weights"]
+    attacks = [label for label in takers(board) if what == "weights" or access[label] != "weights"]
     families = list(dict.fromkeys(str(row.described["name"]) for row in board.schemes))
     readers = {str(row.described["name"]) for row in board.schemes if row.described["court"] in _READS}
     if board.track.unit == "dB":
-        found = [("images", everything, families)]
+        found = [("images" if what == "weights" else "image answers", families)]
+    elif what == "api":
+        found = [("answers", families)]
     else:
-        found = [
-            ("answers", asked, families),
-            ("served", everything, [name for name in families if name not in readers]),
-            *([("read", everything, families)] if readers else []),
-        ]
-    made = (_situation(board, name, attacks, suited, families) for name, attacks, suited in found)
+        asked = [name for name in families if name not in readers]
+        found = [("served", asked), *([("read", families)] if readers else [])]
+    made = (_situation(board, name, attacks, suited, families) for name, suited in found)
     return [one for one in made if one is not None]
 
 
@@ -64,4 +75,5 @@ def _situation(
     groups = {one.name: one.group for one in placed(board, attacks, list(rows))}
     best = [row for row in rows.values() if groups.get(row.name) == 1]
     others = [row for row in rows.values() if row not in best]
-    return Situation(name, board.track.task, len(attacks), best, others, [one for one in families if one not in suited])
+    left = [one for one in families if one not in suited]
+    return Situation(name, board.track.task, attacks, best, others, left)

@@ -126,6 +126,14 @@ def matrix_thief(profile: Mapping[str, Any], task: str) -> DescribedThief:
     return DescribedThief(**(own or profile["thief"]))
 
 
+def in_images(thief: DescribedThief, track: Track) -> DescribedThief | None:
+    """A thief in numbers of images, also of an older run; None where the size of his pool is not known."""
+    if thief.share is None:
+        return thief
+    size = track.owner if thief.pool == "owner" else track.thief
+    return DescribedThief(thief.pool, labelled=round(thief.share * size), unlabelled=0) if size else None
+
+
 def _judged(case: CaseFile, court: Thresholds, channel: str) -> dict[str, Any]:
     """The fields of a cell that rest on its case file. channel: the one that the attack names."""
     alike, read = case.agreement, [seen["evidence"] for seen in (case.fresh, case.seen) if seen is not None]

@@ -6,9 +6,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from benchmark.store.run_description import DescribedThief
 from leaderboard.judge.board import Board
-from leaderboard.judge.cell import Cell, matrix_thief
+from leaderboard.judge.cell import Cell, in_images, matrix_thief
 from leaderboard.judge.tracks import read_tracks
 from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH
 
@@ -42,7 +41,7 @@ def reproduce(board: Board, cell: Cell) -> str:
 
 def _thief(board: Board, cell: Cell, options: Mapping[str, Sequence[str]]) -> list[str]:
     """The options that name the cell's thief, where it is not the profile's or there are several."""
-    own, thief = matrix_thief(board.run.profile, cell.task), _in_images(board, cell)
+    own, thief = matrix_thief(board.run.profile, cell.task), in_images(cell.thief, board.tracks[0])
     if thief is None:
         return []
     words = []
@@ -51,15 +50,6 @@ def _thief(board: Board, cell: Cell, options: Mapping[str, Sequence[str]]) -> li
         if board.beside or option in options or value != getattr(own, name):
             words += [option, str(value)]
     return words
-
-
-def _in_images(board: Board, cell: Cell) -> DescribedThief | None:
-    """The cell's thief in numbers of images, also of an older run; None where the size of his pool is not known."""
-    thief, track = cell.thief, board.tracks[0]
-    if thief.share is None:
-        return thief
-    size = track.owner if thief.pool == "owner" else track.thief
-    return DescribedThief(thief.pool, labelled=round(thief.share * size), unlabelled=0) if size else None
 
 
 def _thresholds(board: Board) -> dict[str, list[str]]:

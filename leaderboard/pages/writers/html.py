@@ -10,7 +10,7 @@ import base64
 import hashlib
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
@@ -43,6 +43,55 @@ _HEAT = (0.0, 0.1, 0.4, 0.7)  # shares broken: none, and the upper ends of all t
 
 def page(board: Board) -> str:
     """The whole page."""
+    found, seen = squares(board), overviews(board)
+    words = {cell.verdict.word for one in found for cell in one.all}
+    script = '"use strict";\n(() => {\n' + "\n".join(map(_own, SCRIPTS)) + "})();\n"
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            run=one_line(board.run.described["run"]),
+            about=what_was_run(board),
+            alpha=wording.probability(board.alpha),
+            budget=one_line(wording.budgets(board.shown)),
+            units=wording.units(board.shown),
+            several=wording.about_seeds(board),
+            maps=[_map(one, several=len(seen) > 1) for one in seen if one.rows],
+            families=_families(board),
+            kinds=list(dict.fromkeys(one.kind for one in found)),
+            words=[word for word in legend.LEGEND if word in words],
+            findings=_without_numbers(findings(board)),
+            sections=[
+                families(board)[0],
+                attacks(board),
+                *filter(None, [situations(board), outside.outside(board)]),
+                innocents.false_alarms(board),
+                costs.fidelity(board),
+                protocol.tasks(board),
+                protocol.how_it_ran(board),
+                limits(board),
+                legend.legend(board),
+            ],
+            version=one_line(board.run.described["version"]),
+            style=Markup(_own("page.css")),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            squares=compressed(packed_squares(board, found)),
+            cells=compressed(packed_cells(board, found)),
+        )
+    )
+
+
+def plain_page(title: str, sections: Sequence[Section], version: str) -> str:
+    """Sections alone, as one page that fetches nothing and runs no script. version: of the code that made the run."""
+    return (
+        _environment()
+        .get_template("plain.html.j2")
+        .render(title=one_line(title), sections=sections, version=one_line(version), style=Markup(_own("page.css")))
+    )
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("leaderboard.pages"),
         autoescape=True,
@@ -52,39 +101,7 @@ def page(board: Board) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"breaks": _breaks, "inline": inline, "paragraphs": _paragraphs}
-    found, seen = squares(board), overviews(board)
-    words = {cell.verdict.word for one in found for cell in one.all}
-    script = '"use strict";\n(() => {\n' + "\n".join(map(_own, SCRIPTS)) + "})();\n"
-    return environment.get_template("page.html.j2").render(
-        run=one_line(board.run.described["run"]),
-        about=what_was_run(board),
-        alpha=wording.probability(board.alpha),
-        budget=one_line(wording.budgets(board.shown)),
-        units=wording.units(board.shown),
-        several=wording.about_seeds(board),
-        maps=[_map(one, several=len(seen) > 1) for one in seen if one.rows],
-        families=_families(board),
-        kinds=list(dict.fromkeys(one.kind for one in found)),
-        words=[word for word in legend.LEGEND if word in words],
-        findings=_without_numbers(findings(board)),
-        sections=[
-            families(board)[0],
-            attacks(board),
-            *filter(None, [situations(board), outside.outside(board)]),
-            innocents.false_alarms(board),
-            costs.fidelity(board),
-            protocol.tasks(board),
-            protocol.how_it_ran(board),
-            limits(board),
-            legend.legend(board),
-        ],
-        version=one_line(board.run.described["version"]),
-        style=Markup(_own("page.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        squares=compressed(packed_squares(board, found)),
-        cells=compressed(packed_cells(board, found)),
-    )
+    return environment
 
 
 def _without_numbers(section: Section) -> Section:

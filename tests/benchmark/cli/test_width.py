@@ -34,6 +34,16 @@ def test_what_is_listed_and_described_fits(words: str) -> None:
     assert [line for line in said.splitlines() if len(line) > 80] == []
 
 
+def test_advice_fits_but_for_commands_that_are_copied() -> None:
+    code, said, _ = bench_here(
+        *["advise", "--release", "weights", "--labelled", "500", "--budget", "2", "--task", "cifar10-small"]
+    )
+    assert code == 0
+    lines = said.splitlines()
+    assert max(len(line) for line in lines if not line.startswith("  bench show ")) <= 80
+    assert any(line.startswith("  bench show ") for line in lines)
+
+
 def test_a_plan_fits_and_says_in_a_line_each_what_is_not_applicable(tmp_path: object) -> None:
     code, said, _ = bench_here("plan", "--attacks", "all", "--results", str(tmp_path))
     assert code == 0

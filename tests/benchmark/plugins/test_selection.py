@@ -176,6 +176,13 @@ def test_all_is_every_setting_of_every_scheme(registry: Registry) -> None:
     assert labels(select_schemes("all", registry)) == ["adi(triggers=100)", "adi(triggers=20)", "uchida"]
 
 
+def test_standard_is_the_first_setting_of_each_scheme(registry: Registry) -> None:
+    every, one_each = select_schemes("all", registry), select_schemes("standard", registry)
+    first = {setting.stages[0].declaration.name: setting.label for setting in reversed(every)}
+    assert {setting.stages[0].declaration.name: setting.label for setting in one_each} == first
+    assert len(one_each) == len(registry.schemes)
+
+
 def test_parameters_are_resolved(registry: Registry) -> None:
     (setting,) = select_attacks("prune(rounds=3)+jpeg", registry)
     assert [stage.declaration.name for stage in setting.stages] == ["prune", "jpeg"]

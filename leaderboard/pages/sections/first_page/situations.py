@@ -18,6 +18,7 @@ SITUATIONS = {
     "served": "You release weights, and the thief serves his copy: a court sees answers only",
     "read": "You release weights, and a court can read those of the copy",
     "images": "Image-to-image model",
+    "image answers": "API of an image-to-image model: you serve answers only",
 }
 _ABOUT = (
     "Counted is every attack of this board that a thief in this situation can run. Best: the schemes that no test "
@@ -43,7 +44,7 @@ def _row(one: Situation, to: References, *, several: bool) -> list[Inline]:
     none: list[Inline] = []
     if not one.best[0].survival.low:
         none = [strong("No mark was seen to survive."), " Not told apart: " if len(one.best) > 1 else " Best: "]
-    return [f"{SITUATIONS[one.name]}{on}", str(one.attacks), joined([*none, _rows(one.best, to)]),
+    return [f"{SITUATIONS[one.name]}{on}", str(len(one.attacks)), joined([*none, _rows(one.best, to)]),
             _rows(one.others, to) if one.others else "–", left, _broken(one.best[0], to)]  # fmt: skip
 
 

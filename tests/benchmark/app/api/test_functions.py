@@ -23,7 +23,7 @@ from benchmark.errors import BenchError
 def test_the_import_loads_nothing_heavy() -> None:
     script = (
         "import sys, benchmark as wb\n"
-        "assert {'run', 'embed', 'attack', 'verify', 'frame', '__version__'} <= set(dir(wb))\n"
+        "assert {'run', 'embed', 'attack', 'verify', 'advise', 'frame', '__version__'} <= set(dir(wb))\n"
         "heavy = {'torch', 'numpy', 'pandas', 'rich', 'click', 'leaderboard', 'benchmark.app'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
@@ -31,7 +31,8 @@ def test_the_import_loads_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
-NEEDED = {"run": [], "embed": ["--scheme", "adi", "--out", "mine"], "verify": ["--key", "mine"]}
+NEEDED = {"run": [], "embed": ["--scheme", "adi", "--out", "mine"], "verify": ["--key", "mine"],
+          "advise": ["--release", "api", "--labelled", "24"]}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NEEDED)
@@ -150,3 +151,14 @@ def test_a_model_without_a_card_needs_its_scheme_s_name(mine: Path, tmp_path: Pa
         wb.attack(bare, "prune", tmp_path / "out")
     named = {"scheme": SCHEME, "profile": str(PROFILE), "device": "cpu"}
     assert wb.attack(bare, "prune(amount=0.2)", tmp_path / "out", **named).model.exists()
+
+
+def test_an_audit_is_a_run_and_a_page(finished: Path, tmp_path: Path) -> None:
+    results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
+    before = stamps(results)
+    options = {"profile": str(PROFILE), "results": results, "device": "cpu", "secret": str(SECRET), "workers": 2}
+    board, pages = wb.audit(SCHEME, ATTACKS, out=tmp_path / "page", **options)
+    assert stamps(results) == before  # what was finished, stays so
+    assert pages == [tmp_path / "page" / name for name in ("audit.md", "audit.html")]
+    assert all(one.verdict.word != "not-run" for one in board.cells)
+    assert "`bench audit --schemes" in pages[0].read_text()
