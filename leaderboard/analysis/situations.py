@@ -34,7 +34,7 @@ class Situation:
 
 def situations(board: Board) -> list[Situation]:
     """Every situation that the board's attacks and schemes say something of, track by track."""
-    return [one for part in board.parts for one in _of_track(part)]
+    return board.once("situations", lambda: [one for part in board.parts for one in _of_track(part)])
 
 
 def _of_track(board: Board) -> list[Situation]:

@@ -12,7 +12,8 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from leaderboard.analysis.auto import by_family, by_setting, ensemble, gains, picks
+from leaderboard.analysis.auto import by_family, by_setting, gains, picks
+from leaderboard.analysis.meetings import ensemble
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.rules import RULES

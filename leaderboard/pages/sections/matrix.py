@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from statistics import fmean, median
 
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
-from leaderboard.analysis.auto import ensemble, picks
+from leaderboard.analysis.auto import picks
+from leaderboard.analysis.meetings import ensemble
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from leaderboard.analysis.auto import ensemble
 from leaderboard.analysis.findings import RuleFinding
 from leaderboard.analysis.findings import findings as found_by_rules
+from leaderboard.analysis.meetings import ensemble
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import NO_COURT
 from leaderboard.pages import wording
