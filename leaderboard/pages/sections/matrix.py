@@ -75,7 +75,7 @@ def square(board: Board, links: Links, scheme: str, attack: str, chosen: Collect
     return lines([
         over_seeds.verdicts(cells),
         *(strong(f"{one} with commitment") for one in wording.counted(believed, len(cells))),
-        links.cells("why" if p == "–" else p, scheme, attack),
+        links.cells(scheme, attack, "why" if p == "–" else p),
         *([wording.change(fmean(changes), cells[0].unit)] if changes else []),
         *([THIEFS_CHOICE] if (scheme, attack) in chosen else []),
     ])  # fmt: skip

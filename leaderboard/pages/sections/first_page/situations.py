@@ -11,7 +11,7 @@ from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, lines
 from leaderboard.pages.sections.auto import count
-from leaderboard.pages.sections.first_page.references import References
+from leaderboard.pages.sections.links import Links
 
 SITUATIONS = {
     "answers": "You serve answers only (an API), and a court gets what it needs of the copy",
@@ -30,14 +30,14 @@ _ABOUT = (
 
 def situations(board: Board) -> Section | None:
     """One row for each situation; None where no case has an outcome."""
-    to = References(board)
+    to = Links(board)
     several = len(board.parts) > 1
     rows = [_row(one, to, several=several) for one in found_in(board)]
     header = ["situation", "attacks", "not shown worse than the best", "shown worse", "can't be used", "broken by"]
     return Section("Which scheme for which situation", _ABOUT, header, rows, "lr") if rows else None
 
 
-def _row(one: Situation, to: References, *, several: bool) -> list[Inline]:
+def _row(one: Situation, to: Links, *, several: bool) -> list[Inline]:
     on = f", {one.task}" if several else ""
     left: Inline = to.families(one.left) if one.left else "–"
     none: list[Inline] = [] if one.best[0].survival.low else ["none was seen to survive:"]
@@ -46,13 +46,13 @@ def _row(one: Situation, to: References, *, several: bool) -> list[Inline]:
             _broken(one.best[0], to)]  # fmt: skip
 
 
-def _rows(rows: Sequence[AutoRow], to: References) -> list[Inline]:
+def _rows(rows: Sequence[AutoRow], to: Links) -> list[Inline]:
     return [(to.family(row.name), f" {count(row.survival)}") for row in rows]
 
 
-def _broken(best: AutoRow, to: References) -> Inline:
+def _broken(best: AutoRow, to: Links) -> Inline:
     if not best.members:
         return "nothing"
     label, times = best.members[0]
     work = "" if best.relative is None else f", {wording.of_a_host(best.relative)}"
-    return (to.attack(label), f" ({times}×{work})")
+    return (to.attack_page(label), f" ({times}×{work})")
