@@ -122,7 +122,7 @@ class Board:
 
     def at_thresholds(self, alpha: float, budget: float) -> list[tuple[Cell, Verdict]]:
         """The cells of a board of one track, each with its verdict at another alpha and budget (in its unit)."""
-        court = Thresholds(alpha, budget, self.track.unit, self.track.strict)
+        court = Thresholds(alpha, budget, self.track.unit, self.track.strict, brief=True)
         return [(cell, verdict_at(self.run, cell, court)) for cell in self.cells]
 
     @property

@@ -114,26 +114,17 @@ class View:
             return total / n, tails.clopper_pearson_upper(int(total), n), tails.wilson(int(total), n)
         return total, tails.t_upper(total, self.suspect.sd, n), tails.t_interval(total, self.suspect.sd, n)
 
-    def at(self, alpha: float, *, strict: bool) -> Evidence:
-        """The evidence of this view alone."""
-        suspect, test = self.suspect, replace(self.test, strict=strict)
+    def at(self, alpha: float, *, strict: bool, brief: bool = False) -> Evidence:
+        """The evidence of this view alone; brief: see `Weighing.at`."""
+        suspect, test = self.suspect, self.test if self.test.strict == strict else replace(self.test, strict=strict)
         total, n = suspect.total, suspect.n
-        rate, upper, interval = self.bounds
-        theta, theta0 = null_tests.thresholds(test, suspect.kind, n, alpha)
         log10_p, innocents = test.p(total, alpha), test.innocents(total)
+        state, reason = self._state(test, alpha, log10_p, innocents)
+        if brief:
+            return Evidence(total=total, n=n, kind=suspect.kind, log10_p=log10_p, innocents=innocents, state=state,
+                            reason=reason, pools={}, null_mean=None)  # fmt: skip
+        rate, upper, interval = self.bounds
         own = self.pools.get(OWN_POOL)
-        if test.key is None and not test.nulls:
-            state: EvidenceState = "unclear"
-            reason: str | None = TOO_FEW
-        elif log10_p <= math.log10(alpha):
-            refuted = innocents is not None and innocents.refute(alpha)
-            state, reason = ("unclear", INNOCENTS_SCORE) if refuted else ("present", None)
-        # None: this key can't separate a mark from its absence, however many the nulls
-        elif theta0 is None or self._reach(test) < theta0:
-            state, reason = "absent", None
-        else:
-            scarce = not test.rests_on_key and test.folded(total) >= theta0
-            state, reason = "unclear", TOO_FEW if scarce else NEAR
         return Evidence(
             total=total,
             n=n,
@@ -146,8 +137,8 @@ class View:
             key_grade=test.key_grade(total, alpha),
             null_grade=test.null_grade(total, alpha),
             innocents=innocents,
-            theta=theta,
-            theta0=theta0,
+            theta=null_tests.theta(test, suspect.kind, n, alpha),
+            theta0=null_tests.theta0(test, suspect.kind, n, alpha),
             upper=upper,
             state=state,
             reason=reason,
@@ -157,6 +148,21 @@ class View:
             two_sided=test.two_sided,
             inverted=test.folded(total) != total and log10_p <= math.log10(alpha),
         )
+
+    def _state(
+        self, test: NullTest, alpha: float, log10_p: float, innocents: Innocents | None
+    ) -> tuple[EvidenceState, str | None]:
+        if test.key is None and not test.nulls:
+            return "unclear", TOO_FEW
+        if log10_p <= math.log10(alpha):
+            refuted = innocents is not None and innocents.refute(alpha)
+            return ("unclear", INNOCENTS_SCORE) if refuted else ("present", None)
+        theta0 = null_tests.theta0(test, self.suspect.kind, self.suspect.n, alpha)
+        # None: this key can't separate a mark from its absence, however many the nulls
+        if theta0 is None or self._reach(test) < theta0:
+            return "absent", None
+        scarce = not test.rests_on_key and test.folded(self.suspect.total) >= theta0
+        return "unclear", TOO_FEW if scarce else NEAR
 
     def _reach(self, test: NullTest) -> float:
         """The most that the mark may still score, at one-sided 95 %: of two sides, on the one where it is more."""
@@ -180,7 +186,7 @@ class Weighing:
     pools: Mapping[str, tails.NullPool | None]
     useless: Mapping[str, int]
     example: EvidenceScore | None
-    read: dict[tuple[float, bool], Evidence] = field(default_factory=dict, repr=False, compare=False)
+    read: dict[tuple[float, bool, bool], Evidence] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -214,16 +220,19 @@ class Weighing:
             views.append(_view(observation, name, seen, search_bits, out))
         return cls(tuple(views), None, shown, out, example)
 
-    def at(self, alpha: float, *, strict: bool = False) -> Evidence:
-        """The evidence read at one alpha."""
-        if (alpha, strict) not in self.read:
-            self.read[alpha, strict] = self._of_views(alpha, strict) if self.views else self._unread(alpha)
-        return self.read[alpha, strict]
+    def at(self, alpha: float, *, strict: bool = False, brief: bool = False) -> Evidence:
+        """The evidence read at one alpha; brief: what verdicts rest on, without all that only pages show."""
+        if brief and (whole := self.read.get((alpha, strict, False))) is not None:
+            return whole
+        if (alpha, strict, brief) not in self.read:
+            made = self._of_views(alpha, strict, brief) if self.views else self._unread(alpha)
+            self.read[alpha, strict, brief] = made
+        return self.read[alpha, strict, brief]
 
-    def _of_views(self, alpha: float, strict: bool) -> Evidence:
+    def _of_views(self, alpha: float, strict: bool, brief: bool) -> Evidence:
         """The least p of k views counts k-fold (Bonferroni); the mark is absent where it is in every view."""
         k = len(self.views)
-        found = [view.at(alpha / k, strict=strict) for view in self.views]
+        found = [view.at(alpha / k, strict=strict, brief=brief) for view in self.views]
         if k == 1:
             return found[0]
         present = [one for one in found if one.state == "present"]

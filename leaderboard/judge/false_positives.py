@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leaderboard.judge.case_file import COUNTED, CaseFile, counted_pools, read_case
 from leaderboard.judge.cell import Cell
@@ -44,7 +44,7 @@ class FalseAlarms:
 
 
 def false_alarms(run: Run, cells: Sequence[Cell], court: Thresholds) -> FalseAlarms:
-    innocents = [cell for cell in cells if cell.innocent]
+    innocents, court = [cell for cell in cells if cell.innocent], replace(court, brief=True)
     models: dict[str, set[str]] = {"not-marked": set(), "false-positive": set()}
     for cell in innocents:
         if cell.verdict.word in models:  # by the untouched null that the suspect was made from
