@@ -230,8 +230,8 @@ def load_profile(name: str) -> Profile:
     """The profile called `name`, or the TOML file at that path. Raises BenchError in one sentence."""
     path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
     if not path.exists():
-        hint = did_you_mean(name, profile_names(), "the profiles are")
-        raise BenchError(f"no profile is called {name!r}: {hint}, or give the path of a .toml file")
+        hint = did_you_mean(name, profile_names(), "the profiles are", instead="give the path of a .toml file")
+        raise BenchError(f"no profile is called {name!r}: {hint}")
     table, _ = read_toml(path, f"profile {path}", "mend it")
     if isinstance(thief := table.get("thief"), Mapping) and "share" in thief:
         raise BenchError(f"profile {path.name}: thief: share is gone: write labelled and unlabelled, numbers of images")
