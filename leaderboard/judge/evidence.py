@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from leaderboard.judge.nulls import Nulls, ScoredNulls
 from leaderboard.stats import null_tests, scores, tails
 from leaderboard.stats.fresh_keys import key_law
 from leaderboard.stats.null_tests import OWN_POOL, Grade, Innocents, NullTest
@@ -93,7 +94,8 @@ def weigh(
     suspect is no evidence: total 0, p = 1, absent. Raises ValueError where the channels of suspect and nulls do not
     fit together.
     """
-    return Weighing.of(observation, pools, search_bits=search_bits).at(alpha, strict=strict)
+    nulls = {name: Nulls(name, members) for name, members in pools.items()}
+    return Weighing.of(observation, nulls, search_bits=search_bits).at(alpha, strict=strict)
 
 
 @dataclass(frozen=True)
@@ -192,31 +194,21 @@ class Weighing:
     def of(
         cls,
         observation: Mapping[str, Any],
-        pools: Mapping[str, Sequence[Mapping[str, Any]]],
+        pools: Mapping[str, Nulls],
         *,
         search_bits: int = 0,
         useless: Mapping[str, int] | None = None,
     ) -> Weighing:
         """See `weigh`. useless: by pool, how many models were left out of it for not doing their task."""
         channel, out = observation["evidence"], useless or {}
-        readable = {
-            name: [null for null in members if null.get("unreadable") is None] for name, members in pools.items()
-        }
-        scored = {name: [scores.score(null, channel) for null in members] for name, members in readable.items()}
-        shown = {name: null_tests.null_pool(name, members) if members else None for name, members in scored.items()}
-        example = next((members[0] for members in scored.values() if members), None)
+        scored = {name: nulls.scored(channel) for name, nulls in pools.items()}
+        shown = {name: one.pool for name, one in scored.items()}
+        example = next((one.scores[0] for one in scored.values() if one.scores), None)
         if observation.get("unreadable") is not None:
             return cls((), observation["unreadable"], shown, out, example)
-        views = []
-        for name in (channel, *observation.get("views", ())):
-            seen = (
-                scored
-                if name == channel
-                else {
-                    pool: [scores.score(null, name) for null in members if name in null["channels"]]
-                    for pool, members in readable.items()
-                }
-            )
+        views = [_view(observation, channel, scored, search_bits, out)]
+        for name in observation.get("views", ()):
+            seen = {pool: nulls.scored(name, all_have_it=False) for pool, nulls in pools.items()}
             views.append(_view(observation, name, seen, search_bits, out))
         return cls(tuple(views), None, shown, out, example)
 
@@ -264,14 +256,14 @@ class Weighing:
 def _view(
     observation: Mapping[str, Any],
     channel: str,
-    nulls: Mapping[str, Sequence[EvidenceScore]],
+    nulls: Mapping[str, ScoredNulls],
     search_bits: int,
     useless: Mapping[str, int],
 ) -> View:
     suspect = scores.score(observation, channel)
-    pools = {name: null_tests.null_pool(name, members) if members else None for name, members in nulls.items()}
-    for name, members in nulls.items():
-        if members and (members[0].kind, members[0].n) != (suspect.kind, suspect.n):
+    pools = {name: one.pool for name, one in nulls.items()}
+    for name, one in nulls.items():
+        if one.scores and (one.scores[0].kind, one.scores[0].n) != (suspect.kind, suspect.n):
             raise ValueError(f"nulls of pool '{name}' were not scored on the suspect's {suspect.n} items")
     law = key_law(observation["channels"][channel].get("law"), suspect)
     counted = null_tests.counting({name: pool for name, pool in pools.items() if pool is not None})

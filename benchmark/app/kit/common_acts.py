@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from benchmark.protocol.objects import Service
 
 
 def check_results(
-    kind: str, case: object, rested_on: Collection[str], act: Callable[..., Any], file: Path
+    kind: Literal["scheme", "attack"], case: object, rested_on: Collection[str], act: Callable[..., Any], file: Path
 ) -> Iterator[CheckResult]:
     """Every check of the kind in their order, each a method of `case`; after one of `rested_on` failed, no other.
 
