@@ -27,7 +27,7 @@ from leaderboard.judge.verdicts import Verdict
 from leaderboard.stats.null_tests import SURROGATE_POOL
 from leaderboard.stats.utility_test import does_the_job, level
 
-T = TypeVar("T")
+Once = TypeVar("Once")
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Board:
     def _kept(self) -> dict[Hashable, Any]:
         return {}
 
-    def once(self, name: Hashable, find: Callable[[], T]) -> T:
+    def once(self, name: Hashable, find: Callable[[], Once]) -> Once:
         """What `find` finds on this board, found once, as `Run.once`; nobody changes what is returned."""
         if name not in self._kept:
             self._kept[name] = find()
-        found: T = self._kept[name]
+        found: Once = self._kept[name]
         return found
 
     @property
