@@ -39,14 +39,22 @@ def read(cls: type[Described], table: object, where: str = "", mend: str = "") -
     except _Misfit as wrong:
         said = f"{where}{wrong}" if where else str(wrong).removeprefix(":").lstrip()
         said = said if len(said) < _LONGEST else f"{said[:_LONGEST]} […]"
-        raise BenchError(f"{said}: {mend}" if mend else said) from None
+        raise BenchError(followed(said, mend)) from None
     return made
 
 
-def did_you_mean(name: str, known: Collection[str], otherwise: str = "known are") -> str:
-    """What to write in place of an unknown name: close ones, or else all that are known."""
-    close = get_close_matches(name[:100], known)
-    return f"did you mean {' or '.join(close)}?" if close else f"{otherwise} {', '.join(sorted(known))}"
+def did_you_mean(name: str, known: Collection[str], otherwise: str = "known are", *, instead: str = "") -> str:
+    """What to write in place of an unknown name: close ones, or else all that are known. instead: what else to do."""
+    if close := get_close_matches(name[:100], known):
+        return followed(f"did you mean {' or '.join(close)}?", instead and f"or {instead}")
+    return f"{otherwise} {', '.join(sorted(known))}" + (f"; or {instead}" if instead else "")
+
+
+def followed(said: str, more: str) -> str:
+    """A sentence and what follows it behind a colon; behind a question as a sentence of its own."""
+    if not more:
+        return said
+    return f"{said} {more[0].upper()}{more[1:]}" if said.endswith("?") else f"{said}: {more}"
 
 
 class _Misfit(Exception):

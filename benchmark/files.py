@@ -27,11 +27,12 @@ from typing import Any, BinaryIO
 from benchmark.errors import BenchError
 
 MOST_BYTES = 64 << 20  # of a JSON document or of one line of records, decompressed
+MOST_DESCRIBED = 256 << 20  # of a run's description, which names every cell and every job
 MOST_TOML = 256 << 10
 MOST_DOTS = 100  # in a line of TOML: tomllib takes quadratic time for a key of many parts
 MOST_RECORDS = 1 << 30  # of all lines of records together, decompressed
 MOST_TENSORS = 2 << 30  # of a model's or a key's file
-MOST_VALUES = 4 << 20
+_LETTERS = 16  # of a JSON document for each value that it may hold
 DEEPEST = 32
 LARGEST_NUMBER = 2**63  # whole numbers lie below it, on both sides of zero
 _PLAIN = frozenset({dict, list, str, int, float, bool, type(None)})
@@ -93,10 +94,13 @@ def lines(path: Path) -> Iterator[bytes]:
             yield line
 
 
-def json_value(data: bytes) -> Any:
-    """What a JSON document holds. Raises ValueError with a sentence, also for what JSON allows and no file needs."""
-    if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise ValueError(f"it holds more than {MOST_VALUES} values")
+def json_value(data: bytes, most: int = MOST_BYTES) -> Any:
+    """What a JSON document holds. Raises ValueError with a sentence, also for what JSON allows and no file needs.
+
+    most: how many bytes such a document may have, which bounds the number of its values, too.
+    """
+    if sum(map(data.count, (b",", b"[", b"{"))) > most // _LETTERS:
+        raise ValueError(f"it holds more than {most // _LETTERS} values")
     try:
         value = _DECODER.decode(data.decode("utf-8-sig"))
         if _HALF.search(data):
@@ -167,10 +171,13 @@ def tensor_header(data: bytes) -> dict[str, Any]:
     return header
 
 
-def read_json(path: Path, mend: str) -> Any:
-    """The content of a JSON file, compressed where its name ends in .gz. Raises BenchError, which ends in `mend`."""
+def read_json(path: Path, mend: str, most: int = MOST_BYTES) -> Any:
+    """The content of a JSON file, compressed where its name ends in .gz. Raises BenchError, which ends in `mend`.
+
+    most: see `json_value`.
+    """
     with _explained(path, "JSON", mend):
-        return json_value(content(path))
+        return json_value(content(path, most), most)
 
 
 def read_toml(path: Path, name: str, mend: str) -> tuple[dict[str, Any], bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from operator import itemgetter, methodcaller
 from pathlib import Path
 from typing import Any, Literal
@@ -66,16 +66,13 @@ class Column:
     then: Callable[[Any], object] | None = None
 
     @cached_property
-    def _steps(self) -> list[str]:
-        return (self.path or f"cell.{self.name}").split(".")
+    def _steps(self) -> tuple[str, ...]:
+        return tuple((self.path or f"cell.{self.name}").split("."))
 
-    def value(self, one: JudgedCell) -> object:
-        found: Any = one
-        for name in self._steps:
-            found = getattr(found, name)
-            if found is None:
-                return None
-        return found if self.then is None else self.then(found)
+    def values(self, found: Callable[[tuple[str, ...]], list[Any]]) -> list[Any]:
+        """The column. found: what all cells have at the end of dotted attributes."""
+        then, have = self.then, found(self._steps)
+        return have if then is None else [None if one is None else then(one) for one in have]
 
 
 def find_board(
@@ -111,7 +108,15 @@ def cells(board: Board) -> pd.DataFrame:
                    attacks[member], chosen=False, member=member)
         for member, cell in picks(board)
     ]  # fmt: skip
-    return pd.DataFrame({column.name: _series(column, [column.value(one) for one in entries]) for column in COLUMNS})
+
+    @cache
+    def found(steps: tuple[str, ...]) -> list[Any]:
+        """What each entry has there, None from the first that is missing on: many columns share their first steps."""
+        if not steps:
+            return entries
+        return [None if one is None else getattr(one, steps[-1]) for one in found(steps[:-1])]
+
+    return pd.DataFrame({column.name: _series(column, column.values(found)) for column in COLUMNS})
 
 
 def _series(column: Column, values: list[Any]) -> pd.Series[Any]:

@@ -60,7 +60,7 @@ class Mine(Attack):
         (["--attacks", "zzz*"], "no attack matches 'zzz*'"),
         (["--attacks", "jpeg+prune"], "'jpeg+prune' is out of order"),
         (["--attacks", "prune(amount=0.3"], "has unbalanced parentheses"),
-        (["--profile", "quik"], "no profile is called 'quik': did you mean quick or quick-vit?"),
+        (["--profile", "quik"], "no profile is called 'quik': did you mean quick or quick-vit? Or give the path"),
         (["--task", "digit"], "no task is called 'digit': did you mean digits?"),
         (["--alpha", "2"], "alpha must lie between 0 and 1, not 2.0"),
         (["--seeds", "0"], "seeds must be at least 1, not 0"),

@@ -218,8 +218,9 @@ def judged_run(
         raise BenchError(f"{run_name} has no models here and its pages are not yours to change: name a run of your own")
     machine = Machine(results, run_name)
     if machine.run not in (known := run_names(results)):
-        hint = f"{did_you_mean(machine.run, known, 'there are')}; " if known else ""
-        raise BenchError(f"no run is called {machine.run!r} in {results}: {hint}`bench run` starts one")
+        start = "start one with `bench run`"
+        hint = did_you_mean(machine.run, known, "there are", instead=start) if known else start
+        raise BenchError(f"no run is called {machine.run!r} in {results}: {hint}")
     store = machine.store
     run = find_run(machine.folder, store)
     name_damage(store, run)

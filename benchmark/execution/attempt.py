@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from benchmark.errors import BenchError
 from benchmark.execution.outcomes import joined_results, joined_runs
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobStep
@@ -68,6 +69,30 @@ class Attempt:
 def fresh_attempt(job: Job, number: int) -> Attempt:
     """An attempt at all of a job's steps."""
     return Attempt(job, number, job.steps, job.timeout)
+
+
+class Trouble:
+    """Why an executor can't go on: said only when everything that had ended was handed out."""
+
+    def __init__(self) -> None:
+        self._first: BenchError | None = None
+
+    def ended(self, looks: Iterable[Callable[[], Finished | None]]) -> list[Finished]:
+        """What the looks at running jobs find to have ended. Raises the first BenchError of all looks so far."""
+        found = []
+        for look in looks:
+            try:
+                if (one := look()) is not None:
+                    found.append(one)
+            except BenchError as error:
+                self._first = self._first or error
+        if not found:
+            self.tell()
+        return found
+
+    def tell(self) -> None:
+        if self._first is not None:
+            raise self._first
 
 
 class Executor(Protocol):

@@ -15,13 +15,14 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import connection
 from multiprocessing.reduction import send_handle
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError
-from benchmark.execution.attempt import Attempt, Executor, Finished, fresh_attempt
+from benchmark.execution.attempt import Attempt, Executor, Finished, Trouble, fresh_attempt
 from benchmark.execution.outcomes import death, read_outcome
 from benchmark.execution.placement.devices import CPU, Device
 from benchmark.execution.placement.host import MemoryKills
@@ -90,7 +91,7 @@ class LocalExecutor(Executor):
         self._root = Path(context["root"])
         self._placement = placement or Placement([Device(context.get("device", CPU))], workers)
         self._memory_kills = MemoryKills()
-        self._broken: BenchError | None = None  # why the run can't go on
+        self._trouble = Trouble()
         self._slots = [_Slot(number, device.name) for number, device in enumerate(self._placement.devices)]
         self.zygote = Zygote(
             [entry.partition(":")[0], "benchmark.execution.worker"], self._root / "logs" / "zygote.log"
@@ -154,17 +155,11 @@ class LocalExecutor(Executor):
         left = min([timeout, *(task.deadline - time.monotonic() for _, task in busy)])
         signs = [sign for _, task in busy for sign in (task.worker.pipe, task.worker.line)]
         connection.wait(signs, max(0.0, left))
-        ended = []
-        for slot, task in busy:
-            try:
-                outcome = self._look(slot, task)
-                if outcome is not None and (finished := self._settle(slot, task, outcome)):
-                    ended.append(finished)
-            except BenchError as error:
-                self._broken = self._broken or error
-        if self._broken and not ended:
-            raise self._broken
-        return ended
+        return self._trouble.ended(partial(self._ended, *one) for one in busy)
+
+    def _ended(self, slot: _Slot, task: _Task) -> Finished | None:
+        outcome = self._look(slot, task)
+        return None if outcome is None else self._settle(slot, task, outcome)
 
     def close(self) -> None:
         """Abandon what is running and free everything. Safe to call twice."""

@@ -13,7 +13,7 @@ from typing import Any
 from benchmark import __version__
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
-from benchmark.files import read_json, write_whole
+from benchmark.files import MOST_DESCRIBED, read_json, write_whole
 from benchmark.planning.plan import Plan
 from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import Broken
@@ -100,7 +100,8 @@ def keep_other_board(folder: Path, described: run_description.RunDescription) ->
     if not path.is_file() or {one.name for one in folder.iterdir()} == {RUN_FILE}:
         return None
     with suppress(BenchError, KeyError, TypeError, AttributeError):  # damaged, or of another version: any board's
-        (ground, cells), (ground_to_come, to_come) = _selection(read_json(path, "")), _selection(described.as_json())
+        there, planned = read_json(path, "", MOST_DESCRIBED), described.as_json()
+        (ground, cells), (ground_to_come, to_come) = _selection(there), _selection(planned)
         if ground == ground_to_come and cells <= to_come:
             return None
     aside = next(one for number in count(1) if not (one := folder.with_name(f"{folder.name}-{number}")).exists())

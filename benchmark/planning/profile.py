@@ -240,8 +240,8 @@ def load_profile(name: str) -> Profile:
     if not name.endswith(".toml"):
         path = next((one for one in PROFILES.rglob("*.toml") if one.stem == name), PROFILES / f"{name}.toml")
     if not path.exists():
-        hint = did_you_mean(name, profile_names(), "the profiles are")
-        raise BenchError(f"no profile is called {name!r}: {hint}, or give the path of a .toml file")
+        hint = did_you_mean(name, profile_names(), "the profiles are", instead="give the path of a .toml file")
+        raise BenchError(f"no profile is called {name!r}: {hint}")
     table, _ = read_toml(path, f"profile {path}", "mend it")
     if isinstance(thief := table.get("thief"), Mapping) and "share" in thief:
         raise BenchError(f"profile {path.name}: thief: share is gone: write labelled and unlabelled, numbers of images")

@@ -44,7 +44,7 @@ STANDARD: Mapping[str, str] = {
 
 AUTO: Mapping[str, str] = {
     "finetune(lr=0.2,epochs=20,schedule=cosine,data=bought)": "trained on at a high rate, on all labels he can buy",
-    "finetune(lr=0.2,epochs=20,data=bought)": "the same at a rate that stays high: more of the mark goes, and more of the use",
+    "finetune(lr=0.2,epochs=20,data=bought)": "at a rate that stays high: more of mark and use goes",
     "prune(amount=0.9)+finetune(lr=0.05,epochs=20,schedule=cosine,data=bought)": "few weights are left to hold a mark",
     "prune-structured(amount=0.25)+finetune(lr=0.05,epochs=20,schedule=cosine,data=bought)": "no layer keeps its shape",
     "transfer+finetune(lr=0.05,epochs=20,schedule=cosine,data=bought)": "to another task and back",

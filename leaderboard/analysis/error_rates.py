@@ -10,6 +10,7 @@ from typing import Any
 from leaderboard.analysis.half_reset import half_reset_power
 from leaderboard.judge.case_file import counted_pools
 from leaderboard.judge.evidence import INNOCENTS_SCORE, View, Weighing
+from leaderboard.judge.nulls import Nulls
 from leaderboard.judge.results import Observation, null_observations, nulls_of, observations, useless_nulls
 from leaderboard.judge.run import Run
 from leaderboard.stats.null_tests import OWN_POOL, SCRATCH_POOL, Grade
@@ -228,7 +229,7 @@ def p_values(seen: Observation, nulls: Mapping[str, Sequence[Observation]]) -> P
     if seen["unreadable"] is not None:
         nothing: dict[float, float | None] = dict.fromkeys(ALPHAS)
         return PValues(nothing, nothing, nothing, nothing)
-    suspect = Weighing.of(seen, nulls)
+    suspect = Weighing.of(seen, {name: Nulls(name, members) for name, members in nulls.items()})
 
     def least(p: Callable[[View, float], float | None]) -> dict[float, float | None]:
         tries = len(suspect.views)

@@ -12,12 +12,11 @@ from itertools import chain
 from math import inf
 from statistics import median
 
-from leaderboard.analysis.auto import Survival, meetings
+from leaderboard.analysis.meetings import Survival, meetings
 from leaderboard.analysis.overview import (
     AttackGroup,
     FamilyRow,
     Overview,
-    WorstAttack,
     cheapest,
     cheapness,
     harm,
@@ -69,6 +68,10 @@ FindingRule = Callable[[Board, Overview], RuleFinding | None]
 
 def findings(board: Board) -> list[list[RuleFinding]]:
     """The findings of a board, rule by rule, each on the tracks where it applies; six rules at most."""
+    return board.once("findings", lambda: _findings(board))
+
+
+def _findings(board: Board) -> list[list[RuleFinding]]:
     seen = [(part, overview(part)) for part in board.parts]
     found = ([one for part, view in seen if (one := rule(part, view)) is not None] for rule in FINDING_RULES)
     return [those for those in found if those][:MOST_FINDINGS]

@@ -13,7 +13,8 @@ from math import inf
 from statistics import median
 
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
-from leaderboard.analysis.auto import AutoRow, by_family, ensemble
+from leaderboard.analysis.auto import AutoRow, by_family
+from leaderboard.analysis.meetings import ensemble
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.summaries import SchemeRow, work_share
@@ -153,6 +154,10 @@ def overviews(board: Board) -> list[Overview]:
 
 def overview(board: Board) -> Overview:
     """Of a board of one task."""
+    return board.once("overview", lambda: _overview(board))
+
+
+def _overview(board: Board) -> Overview:
     kinds = [_column(board, kind) for kind in board.kinds if kind != "control"]
     families = [
         _column(board, one.kind, family)
@@ -208,7 +213,7 @@ def _family(
         name=name,
         schemes=schemes,
         survival=survival,
-        alarms=Tally.of(cell.verdict for cell in board.cells if cell.innocent and cell.scheme in labels),
+        alarms=Tally.of(cell.verdict for label in labels for cell in board.innocents(label)),
         paid=median(losses) if losses else None,
         embedding=median(work) if work else None,
         squares={(one.kind, one.family): square(board, labels, one.attacks) for one in columns},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
-from leaderboard.analysis.auto import Survival
+from leaderboard.analysis.meetings import Survival
 from leaderboard.analysis.overview import FamilyRow, WorstAttack, cheapest, overview, square
 from leaderboard.analysis.situations import Released, Situation, released
 from leaderboard.judge.board import Board

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from leaderboard.analysis.auto import COST_TIERS, Meeting, Survival, meetings
+from leaderboard.analysis.meetings import COST_TIERS, Meeting, Survival, meetings
 from leaderboard.judge.board import Board
 from leaderboard.stats.seeds import seeds_to_separate, sign_p
 from leaderboard.stats.tails import FAMILY_LEVEL, holm

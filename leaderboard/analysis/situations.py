@@ -37,10 +37,12 @@ class Situation:
 
 
 def situations(board: Board) -> list[Situation]:
-    """Every situation that the board's attacks and schemes say something of, track by track.
+    """Every situation that the board's attacks and schemes say something of, track by track."""
+    return board.once("situations", lambda: _of_board(board))
 
-    Of image-to-image models the one in which they are released, since nearly every thief there needs answers alone.
-    """
+
+def _of_board(board: Board) -> list[Situation]:
+    """Of image-to-image models only that of a release, since nearly every thief there needs answers alone."""
     found: list[Situation] = []
     for part in board.parts:
         if part.track.unit == "points":

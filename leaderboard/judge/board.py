@@ -6,11 +6,11 @@ Pure functions of records. Boards (kinds of attack) are never summed.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmark.store.gc_pause import paused
 from benchmark.vocabulary import ORACLE_KINDS
@@ -26,6 +26,8 @@ from leaderboard.judge.tracks import Track, read_tracks, track_of
 from leaderboard.judge.verdicts import Verdict
 from leaderboard.stats.null_tests import SURROGATE_POOL
 from leaderboard.stats.utility_test import does_the_job, level
+
+Once = TypeVar("Once")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,17 @@ class Board:
     split: Sequence[Board] = ()
     earlier: Sequence[EarlierBoard] = ()
     outside: Sequence[OutsideRow] = ()
+
+    @cached_property
+    def _kept(self) -> dict[Hashable, Any]:
+        return {}
+
+    def once(self, name: Hashable, find: Callable[[], Once]) -> Once:
+        """What `find` finds on this board, found once, as `Run.once`; nobody changes what is returned."""
+        if name not in self._kept:
+            self._kept[name] = find()
+        found: Once = self._kept[name]
+        return found
 
     @property
     def parts(self) -> Sequence[Board]:
@@ -109,7 +122,7 @@ class Board:
 
     def at_thresholds(self, alpha: float, budget: float) -> list[tuple[Cell, Verdict]]:
         """The cells of a board of one track, each with its verdict at another alpha and budget (in its unit)."""
-        court = Thresholds(alpha, budget, self.track.unit, self.track.strict)
+        court = Thresholds(alpha, budget, self.track.unit, self.track.strict, brief=True)
         return [(cell, verdict_at(self.run, cell, court)) for cell in self.cells]
 
     @property
@@ -130,6 +143,13 @@ class Board:
     def at(self, scheme: str, attack: str, *, innocent: bool = False) -> list[Cell]:
         """The cells of one square, one per replicate."""
         return self._squares.get((scheme, attack, innocent), [])
+
+    def innocents(self, scheme: str) -> list[Cell]:
+        """The cells of unmarked models under a scheme's keys."""
+        return self.once("innocents", self._innocents).get(scheme, [])
+
+    def _innocents(self) -> Mapping[str, list[Cell]]:
+        return _grouped((cell for cell in self.cells if cell.innocent), "scheme")
 
     @cached_property
     def scratch(self) -> list[float]:
@@ -202,16 +222,25 @@ def _board(
 ) -> Board:
     """The board of one track."""
     host_seconds, host_operations = _training_cost(run, track)
+    by_scheme, by_attack = (_grouped(cells, name) for name in ("scheme", "attack"))
     return Board(
         run=run,
         tracks=[track],
         cells=cells,
-        schemes=[scheme_row(run, scheme, cells, Thresholds.of(track)) for scheme in schemes],
-        attacks=[attack_row(attack, cells, host_operations) for attack in attacks],
+        schemes=[scheme_row(run, one, by_scheme[one["label"]], Thresholds.of(track)) for one in schemes],
+        attacks=[attack_row(one, by_attack[one["label"]], host_operations) for one in attacks],
         host_seconds=host_seconds,
         host_operations=host_operations,
         beside=beside,
     )
+
+
+def _grouped(cells: Iterable[Cell], name: str) -> Mapping[str, list[Cell]]:
+    """Cells by the label of their scheme or attack, in their order."""
+    groups = defaultdict(list)
+    for cell in cells:
+        groups[getattr(cell, name)].append(cell)
+    return groups
 
 
 def _on(track: Track, attacks: Sequence[Mapping[str, Any]], cells: Sequence[Cell]) -> list[Cell]:
@@ -225,7 +254,8 @@ def _over_tracks(attack: Mapping[str, Any], parts: Sequence[Board], cells: Seque
     rows = [row for part in parts for row in part.attacks if row.label == attack["label"]]
     if len(rows) == 1:
         return rows[0]
-    seen = [cell for part in parts for cell in part.cells] if rows else cells
+    among = [cell for part in parts for cell in part.cells] if rows else cells
+    seen = [cell for cell in among if cell.attack == attack["label"]]
     return replace(attack_row(attack, seen, None), change=None, against_twin=None, cost=None)
 
 

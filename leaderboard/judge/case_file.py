@@ -8,6 +8,7 @@ from typing import Any
 
 from leaderboard.judge.evidence import Weighing
 from leaderboard.judge.grinding import ground_bits
+from leaderboard.judge.nulls import Nulls
 from leaderboard.judge.results import Observation, missing, null_observations, observations, outcomes, useless_nulls
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import SEARCH_BITS, Verdict
@@ -146,12 +147,17 @@ def weighing(
 
     def read() -> Weighing:
         there = {pool: job for pool, job in pools.items() if run.result(job) is not None}
-        nulls = {pool: null_observations(run, job, innocent) for pool, job in there.items()}
+        nulls = {pool: _nulls(run, pool, job, innocent) for pool, job in there.items()}
         suspect = _read_on(channel, observations(run, judged)[0])
         if suspect["unreadable"] is not None:  # it names no channel: what the nulls were scored on is meant
-            scored = (_read_on(channel, seen)["evidence"] for seen in nulls[OWN_POOL] if seen["unreadable"] is None)
+            scored = (_read_on(channel, seen)["evidence"] for seen in nulls[OWN_POOL].readable)
             suspect = {**suspect, "evidence": next(scored, "")}
         useless = {pool: useless_nulls(run, job) for pool, job in there.items()}
         return Weighing.of(suspect, nulls, search_bits=search_bits, useless=useless)
 
     return run.once(("weighing", judged, tuple(pools.items()), search_bits, innocent, channel), read)
+
+
+def _nulls(run: Run, pool: str, judged: str, innocent: str | None) -> Nulls:
+    """A pool of nulls under one key, without those akin to an `innocent`, kept for all cells of its scheme and seed."""
+    return run.once(("pool", pool, judged, innocent), lambda: Nulls(pool, null_observations(run, judged, innocent)))

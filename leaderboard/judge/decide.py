@@ -26,13 +26,14 @@ from leaderboard.stats.utility_test import ItemOutcomes, Utility, compare
 class Thresholds:
     """What a verdict is read at: alpha, a probability, and the utility budget, in `unit`.
 
-    strict: whether p_null counts beside an exact p_key.
+    strict: whether p_null counts beside an exact p_key. brief: evidence holds what verdicts rest on and no more.
     """
 
     alpha: float
     budget: float
     unit: str = "points"
     strict: bool = False
+    brief: bool = False
 
     @classmethod
     def of(cls, track: Track) -> Thresholds:
@@ -40,7 +41,7 @@ class Thresholds:
 
     def weigh(self, weighing: Weighing) -> Evidence:
         """The evidence read at alpha."""
-        return weighing.at(self.alpha, strict=self.strict)
+        return weighing.at(self.alpha, strict=self.strict, brief=self.brief)
 
     def compare(self, before: ItemOutcomes, after: ItemOutcomes) -> Utility:
         """The paired test of two models' outcomes at the budget."""

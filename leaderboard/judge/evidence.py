@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from leaderboard.judge.nulls import Nulls, ScoredNulls
 from leaderboard.stats import null_tests, scores, tails
 from leaderboard.stats.fresh_keys import key_law
 from leaderboard.stats.null_tests import OWN_POOL, Grade, Innocents, NullTest
@@ -93,7 +94,8 @@ def weigh(
     suspect is no evidence: total 0, p = 1, absent. Raises ValueError where the channels of suspect and nulls do not
     fit together.
     """
-    return Weighing.of(observation, pools, search_bits=search_bits).at(alpha, strict=strict)
+    nulls = {name: Nulls(name, members) for name, members in pools.items()}
+    return Weighing.of(observation, nulls, search_bits=search_bits).at(alpha, strict=strict)
 
 
 @dataclass(frozen=True)
@@ -114,26 +116,17 @@ class View:
             return total / n, tails.clopper_pearson_upper(int(total), n), tails.wilson(int(total), n)
         return total, tails.t_upper(total, self.suspect.sd, n), tails.t_interval(total, self.suspect.sd, n)
 
-    def at(self, alpha: float, *, strict: bool) -> Evidence:
-        """The evidence of this view alone."""
-        suspect, test = self.suspect, replace(self.test, strict=strict)
+    def at(self, alpha: float, *, strict: bool, brief: bool = False) -> Evidence:
+        """The evidence of this view alone; brief: see `Weighing.at`."""
+        suspect, test = self.suspect, self.test if self.test.strict == strict else replace(self.test, strict=strict)
         total, n = suspect.total, suspect.n
-        rate, upper, interval = self.bounds
-        theta, theta0 = null_tests.thresholds(test, suspect.kind, n, alpha)
         log10_p, innocents = test.p(total, alpha), test.innocents(total)
+        state, reason = self._state(test, alpha, log10_p, innocents)
+        if brief:
+            return Evidence(total=total, n=n, kind=suspect.kind, log10_p=log10_p, innocents=innocents, state=state,
+                            reason=reason, pools={}, null_mean=None)  # fmt: skip
+        rate, upper, interval = self.bounds
         own = self.pools.get(OWN_POOL)
-        if test.key is None and not test.nulls:
-            state: EvidenceState = "unclear"
-            reason: str | None = TOO_FEW
-        elif log10_p <= math.log10(alpha):
-            refuted = innocents is not None and innocents.refute(alpha)
-            state, reason = ("unclear", INNOCENTS_SCORE) if refuted else ("present", None)
-        # None: this key can't separate a mark from its absence, however many the nulls
-        elif theta0 is None or self._reach(test) < theta0:
-            state, reason = "absent", None
-        else:
-            scarce = not test.rests_on_key and test.folded(total) >= theta0
-            state, reason = "unclear", TOO_FEW if scarce else NEAR
         return Evidence(
             total=total,
             n=n,
@@ -146,8 +139,8 @@ class View:
             key_grade=test.key_grade(total, alpha),
             null_grade=test.null_grade(total, alpha),
             innocents=innocents,
-            theta=theta,
-            theta0=theta0,
+            theta=null_tests.theta(test, suspect.kind, n, alpha),
+            theta0=null_tests.theta0(test, suspect.kind, n, alpha),
             upper=upper,
             state=state,
             reason=reason,
@@ -157,6 +150,21 @@ class View:
             two_sided=test.two_sided,
             inverted=test.folded(total) != total and log10_p <= math.log10(alpha),
         )
+
+    def _state(
+        self, test: NullTest, alpha: float, log10_p: float, innocents: Innocents | None
+    ) -> tuple[EvidenceState, str | None]:
+        if test.key is None and not test.nulls:
+            return "unclear", TOO_FEW
+        if log10_p <= math.log10(alpha):
+            refuted = innocents is not None and innocents.refute(alpha)
+            return ("unclear", INNOCENTS_SCORE) if refuted else ("present", None)
+        theta0 = null_tests.theta0(test, self.suspect.kind, self.suspect.n, alpha)
+        # None: this key can't separate a mark from its absence, however many the nulls
+        if theta0 is None or self._reach(test) < theta0:
+            return "absent", None
+        scarce = not test.rests_on_key and test.folded(self.suspect.total) >= theta0
+        return "unclear", TOO_FEW if scarce else NEAR
 
     def _reach(self, test: NullTest) -> float:
         """The most that the mark may still score, at one-sided 95 %: of two sides, on the one where it is more."""
@@ -180,50 +188,43 @@ class Weighing:
     pools: Mapping[str, tails.NullPool | None]
     useless: Mapping[str, int]
     example: EvidenceScore | None
-    read: dict[tuple[float, bool], Evidence] = field(default_factory=dict, repr=False, compare=False)
+    read: dict[tuple[float, bool, bool], Evidence] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
         cls,
         observation: Mapping[str, Any],
-        pools: Mapping[str, Sequence[Mapping[str, Any]]],
+        pools: Mapping[str, Nulls],
         *,
         search_bits: int = 0,
         useless: Mapping[str, int] | None = None,
     ) -> Weighing:
         """See `weigh`. useless: by pool, how many models were left out of it for not doing their task."""
         channel, out = observation["evidence"], useless or {}
-        readable = {
-            name: [null for null in members if null.get("unreadable") is None] for name, members in pools.items()
-        }
-        scored = {name: [scores.score(null, channel) for null in members] for name, members in readable.items()}
-        shown = {name: null_tests.null_pool(name, members) if members else None for name, members in scored.items()}
-        example = next((members[0] for members in scored.values() if members), None)
+        scored = {name: nulls.scored(channel) for name, nulls in pools.items()}
+        shown = {name: one.pool for name, one in scored.items()}
+        example = next((one.scores[0] for one in scored.values() if one.scores), None)
         if observation.get("unreadable") is not None:
             return cls((), observation["unreadable"], shown, out, example)
-        views = []
-        for name in (channel, *observation.get("views", ())):
-            seen = (
-                scored
-                if name == channel
-                else {
-                    pool: [scores.score(null, name) for null in members if name in null["channels"]]
-                    for pool, members in readable.items()
-                }
-            )
+        views = [_view(observation, channel, scored, search_bits, out)]
+        for name in observation.get("views", ()):
+            seen = {pool: nulls.scored(name, all_have_it=False) for pool, nulls in pools.items()}
             views.append(_view(observation, name, seen, search_bits, out))
         return cls(tuple(views), None, shown, out, example)
 
-    def at(self, alpha: float, *, strict: bool = False) -> Evidence:
-        """The evidence read at one alpha."""
-        if (alpha, strict) not in self.read:
-            self.read[alpha, strict] = self._of_views(alpha, strict) if self.views else self._unread(alpha)
-        return self.read[alpha, strict]
+    def at(self, alpha: float, *, strict: bool = False, brief: bool = False) -> Evidence:
+        """The evidence read at one alpha; brief: what verdicts rest on, without all that only pages show."""
+        if brief and (whole := self.read.get((alpha, strict, False))) is not None:
+            return whole
+        if (alpha, strict, brief) not in self.read:
+            made = self._of_views(alpha, strict, brief) if self.views else self._unread(alpha)
+            self.read[alpha, strict, brief] = made
+        return self.read[alpha, strict, brief]
 
-    def _of_views(self, alpha: float, strict: bool) -> Evidence:
+    def _of_views(self, alpha: float, strict: bool, brief: bool) -> Evidence:
         """The least p of k views counts k-fold (Bonferroni); the mark is absent where it is in every view."""
         k = len(self.views)
-        found = [view.at(alpha / k, strict=strict) for view in self.views]
+        found = [view.at(alpha / k, strict=strict, brief=brief) for view in self.views]
         if k == 1:
             return found[0]
         present = [one for one in found if one.state == "present"]
@@ -255,14 +256,14 @@ class Weighing:
 def _view(
     observation: Mapping[str, Any],
     channel: str,
-    nulls: Mapping[str, Sequence[EvidenceScore]],
+    nulls: Mapping[str, ScoredNulls],
     search_bits: int,
     useless: Mapping[str, int],
 ) -> View:
     suspect = scores.score(observation, channel)
-    pools = {name: null_tests.null_pool(name, members) if members else None for name, members in nulls.items()}
-    for name, members in nulls.items():
-        if members and (members[0].kind, members[0].n) != (suspect.kind, suspect.n):
+    pools = {name: one.pool for name, one in nulls.items()}
+    for name, one in nulls.items():
+        if one.scores and (one.scores[0].kind, one.scores[0].n) != (suspect.kind, suspect.n):
             raise ValueError(f"nulls of pool '{name}' were not scored on the suspect's {suspect.n} items")
     law = key_law(observation["channels"][channel].get("law"), suspect)
     counted = null_tests.counting({name: pool for name, pool in pools.items() if pool is not None})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leaderboard.judge.case_file import COUNTED, CaseFile, counted_pools, read_case
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.decide import Thresholds, decide
 from leaderboard.judge.evidence import OWN_POOL, Weighing
+from leaderboard.judge.nulls import Nulls
 from leaderboard.judge.results import null_models, null_observations, nulls_of
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import Tally
@@ -44,7 +45,7 @@ class FalseAlarms:
 
 
 def false_alarms(run: Run, cells: Sequence[Cell], court: Thresholds) -> FalseAlarms:
-    innocents = [cell for cell in cells if cell.innocent]
+    innocents, court = [cell for cell in cells if cell.innocent], replace(court, brief=True)
     models: dict[str, set[str]] = {"not-marked": set(), "false-positive": set()}
     for cell in innocents:
         if cell.verdict.word in models:  # by the untouched null that the suspect was made from
@@ -87,7 +88,7 @@ def _accused_by_the_others(run: Run, pools: Mapping[str, str], court: Thresholds
     accused = {}
     for model, seen in nulls_of(run, pools[OWN_POOL]):
         with suppress(ValueError, KeyError):  # observations that can't be weighed have their reason in every cell
-            others = {pool: null_observations(run, judged, model) for pool, judged in pools.items()}
+            others = {pool: Nulls(pool, null_observations(run, judged, model)) for pool, judged in pools.items()}
             case = CaseFile(innocent=True, seen=seen, after=Weighing.of(seen, others))
             accused[model] = decide(case, court).verdict.word == "false-positive"
     return accused

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from benchmark.description import read
 from benchmark.errors import BenchError
-from benchmark.files import json_value, lines, read_json
+from benchmark.files import MOST_DESCRIBED, json_value, lines, read_json
 from benchmark.store.gc_pause import paused
 from benchmark.store.records import Record, RecordStore, fault
 from benchmark.store.results import check_record
@@ -150,7 +150,7 @@ def _described(folder: Path) -> tuple[Mapping[str, Any], RunDescription]:
     path = _plain_or_packed(folder / RUN_FILE)
     if not path.exists():
         raise BenchError(f"{folder} holds no {RUN_FILE}: give the folder of a run")
-    described = read_json(path, ANOTHER_VERSION)
+    described = read_json(path, ANOTHER_VERSION, MOST_DESCRIBED)
     return described, read(RunDescription, described, str(path), ANOTHER_VERSION)
 
 

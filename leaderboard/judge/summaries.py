@@ -110,16 +110,15 @@ def tier(relative: float) -> int:
 
 
 def scheme_row(run: Run, scheme: Mapping[str, Any], cells: Sequence[Cell], court: Thresholds) -> SchemeRow:
-    """The row of a scheme from its cells among `cells`."""
-    own = [cell for cell in cells if cell.scheme == scheme["label"]]
-    owners = [cell for cell in own if not cell.innocent]
+    """The row of a scheme from its cells."""
+    owners = [cell for cell in cells if not cell.innocent]
     by_replicate = {cell.replicate: cell for cell in reversed(owners) if cell.jobs}
     return SchemeRow(
         described=scheme,
         tallies={kind: Tally.of(c.verdict for c in owners if c.kind == kind) for kind in BOARDS},
         committed={kind: Tally.of(c.committed or c.verdict for c in owners if c.kind == kind) for kind in BOARDS},
         fidelity=[_fidelity(run, by_replicate[number], court) for number in sorted(by_replicate)],
-        false_alarms=false_alarms(run, own, court),
+        false_alarms=false_alarms(run, cells, court),
     )
 
 
@@ -162,8 +161,8 @@ def _distortion(run: Run, marked: str | None) -> Distortion | None:
 
 
 def attack_row(attack: Mapping[str, Any], cells: Sequence[Cell], host_operations: float | None) -> AttackRow:
-    """The row of an attack from its cells among `cells`, those of one track."""
-    own = [cell for cell in cells if cell.attack == attack["label"] and not cell.innocent]
+    """The row of an attack from its cells, those of one track."""
+    own = [cell for cell in cells if not cell.innocent]
     costs = [cell.cost for cell in own if cell.cost]
     cost = _median_cost(costs) if costs else None
     changes = [cell.utility.delta for cell in own if cell.utility]

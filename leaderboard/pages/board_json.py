@@ -12,7 +12,8 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from leaderboard.analysis.auto import by_family, by_setting, ensemble, gains, picks
+from leaderboard.analysis.auto import by_family, by_setting, gains, picks
+from leaderboard.analysis.meetings import ensemble
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.rules import RULES
@@ -64,7 +65,8 @@ def _auto(board: Board) -> dict[str, Any] | None:
 def one_cell(board: Board, cell: Cell) -> dict[str, Any]:
     """One entry of `cells`."""
     found = {**_fields(cell), **vars(cell.thief), "reproduce": reproduce(board, cell)}
-    return {name: plain(value) for name, value in found.items() if name != "thief"}
+    before = board.once(("plain", id(cell.before)), lambda: plain(cell.before))  # many cells share it
+    return {name: before if name == "before" else plain(value) for name, value in found.items() if name != "thief"}
 
 
 def leaderboard_json(board: Board) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from leaderboard.analysis.auto import ensemble
+from leaderboard.analysis.meetings import ensemble
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, Span, lines, moved
+from leaderboard.pages.page_model import Inline, Section, Span, joined, lines, listed, moved
 from leaderboard.pages.sections import (
     auto,
     changed,
@@ -32,7 +32,6 @@ from leaderboard.pages.sections.first_page.families import families
 from leaderboard.pages.sections.first_page.findings import findings
 from leaderboard.pages.sections.first_page.limits import limits
 from leaderboard.pages.sections.first_page.picture import heat_map
-from leaderboard.pages.sections.first_page.references import joined, listed
 from leaderboard.pages.sections.first_page.situations import situations
 from leaderboard.pages.sections.first_page.what_was_run import WHAT_IT_IS_ABOUT, what_was_run
 from leaderboard.pages.sections.threat_model import threat_model

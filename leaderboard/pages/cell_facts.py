@@ -100,7 +100,7 @@ def _sections(board: Board, cell: Cell) -> Iterator[tuple[str, Iterator[tuple[st
     facts = (
         _verdict(board, cell),
         evidence_facts(cell.after),
-        evidence_facts(cell.before),
+        iter(board.once(("delivered", id(cell.before)), lambda: list(evidence_facts(cell.before)))),  # of many cells
         _utility(cell),
         _channels(cell),
         _cost(board, cell),

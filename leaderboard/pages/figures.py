@@ -95,8 +95,9 @@ def false_positives(board: Board) -> Figure:
         nulls = [_of_theta(mark, rate) for cell, mark in seeds for rate in _null_rates(board, cell, mark)]
         spread = [y + 0.12 * ((index % 5) - 2) / 2 for index in range(len(nulls))]
         axes.scatter(nulls, spread, marker="o", color="#0072b2", s=16, alpha=0.7, linewidths=0, label="unmarked models")
-        accused = [cell for cell in board.cells if cell.innocent and cell.scheme == label]
-        innocents = [_of_theta(one, one.rate) for cell in accused if (one := cell.after) and _is_placed(one)]
+        innocents = [
+            _of_theta(one, one.rate) for cell in board.innocents(label) if (one := cell.after) and _is_placed(one)
+        ]
         axes.scatter(innocents, [y + 0.24] * len(innocents), marker="x", color="#505050", s=14, linewidths=0.9,
                      label="the innocent model, attacked")  # fmt: skip
         marks = [_of_theta(mark, mark.rate) for _, mark in seeds]

@@ -122,6 +122,19 @@ def lines(those: Iterable[Inline]) -> Inline:
     return tuple(found) or "–"
 
 
+def listed(those: Sequence[Inline]) -> Inline:
+    """`a`, `a and b`, `a, b and c`."""
+    found: list[Inline] = []
+    for place, one in enumerate(those):
+        found += ["" if not place else " and " if place == len(those) - 1 else ", ", one]
+    return joined(found)
+
+
+def joined(those: Iterable[Inline]) -> Inline:
+    """Pieces of text one after the other."""
+    return tuple(piece for one in those for piece in spans(one) if piece)
+
+
 def one_line(text: object) -> str:
     """Untrusted text on one line: control characters, line breaks and direction marks become spaces."""
     return " ".join(printable(str(text)).split())

@@ -52,7 +52,11 @@ class Names:
 
 
 def names(board: Board) -> Names:
-    """The names on a board's pages. They are worked out anew each time: ask once for a page."""
+    """The names on a board's pages."""
+    return board.once("names", lambda: _names(board))
+
+
+def _names(board: Board) -> Names:
     families = {row.label: str(row.described["name"]) for row in board.schemes}
     plugins = {row.label: attack_name(row.described) for row in board.attacks}
     attacks = _short({row.label: _stages(row.described["stages"]) for row in board.attacks})

@@ -5,11 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from leaderboard.stats import tails
 from leaderboard.stats.scores import EvidenceScore
@@ -23,6 +20,20 @@ class Closed:
     n: int
     p: float | tuple[float, ...]
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.n, self.p))
+
+    def __hash__(self) -> int:
+        return self._hash  # reckoned once, as a pool's
+
+    @cached_property
+    def _log10_tails(self) -> list[float]:
+        found = (
+            tails.poisson_binomial_tails(self.p) if isinstance(self.p, tuple) else tails.binomial_tails(self.n, self.p)
+        )
+        return [float(one) for one in found]
+
     @property
     def two_sided(self) -> bool:
         """Whether misses prove as much as hits: of bits and signs, each as likely as its opposite."""
@@ -31,14 +42,15 @@ class Closed:
     def log10_p(self, total: float, alpha: float) -> float:
         """log10 P(hits >= total), twice the smaller tail where two-sided; `alpha` changes nothing."""
         if not self.two_sided:
-            return float(_log10_tails(self)[int(total)])
-        smaller = float(_log10_tails(self)[int(max(total, self.n - total))])
+            return self._log10_tails[int(total)]
+        smaller = self._log10_tails[int(max(total, self.n - total))]
         return min(0.0, math.log10(2.0) + smaller)
 
 
 @lru_cache(maxsize=1024)
-def _log10_tails(law: Closed) -> NDArray[np.float64]:
-    return tails.poisson_binomial_tails(law.p) if isinstance(law.p, tuple) else tails.binomial_tails(law.n, law.p)
+def _closed(n: int, p: float | tuple[float, ...]) -> Closed:
+    """One law for all keys of its kind, so that its tails are reckoned once."""
+    return Closed(n, p)
 
 
 @dataclass(frozen=True)
@@ -102,9 +114,9 @@ def key_law(law: Mapping[str, Any] | None, suspect: EvidenceScore) -> Closed | D
     if suspect.kind != "count":
         raise ValueError(f"a {law['kind']} law needs hits, not real scores")
     if law["kind"] == "binomial":
-        return Closed(suspect.n, law["p"])
+        return _closed(suspect.n, law["p"])
     if law["kind"] == "poisson-binomial":
         if len(law["p"]) != suspect.n:
             raise ValueError(f"the law has {len(law['p'])} items and the suspect {suspect.n}")
-        return Closed(suspect.n, tuple(law["p"]))
+        return _closed(suspect.n, tuple(law["p"]))
     raise ValueError(f"unknown law '{law['kind']}'")

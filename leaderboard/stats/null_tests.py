@@ -97,6 +97,11 @@ class NullTest:
         return isinstance(self.key, Closed) and not self.strict
 
     @property
+    def without_nulls(self) -> NullTest:
+        """The test of p_key alone, which every key of one law shares."""
+        return NullTest(self.key, (), self.charge, self.strict)
+
+    @property
     def two_sided(self) -> bool:
         return isinstance(self.key, Closed) and self.key.two_sided
 
@@ -186,19 +191,27 @@ def _largest(key: float | None, null: float | None) -> float:
     return max((p for p in (key, null) if p is not None), default=0.0)
 
 
-@lru_cache(maxsize=65536)
-def thresholds(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> tuple[float | None, float | None]:
-    """theta, the least total with p <= alpha, and theta0, the same with unlimited nulls; None where none is enough.
+def theta(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> float | None:
+    """The least total with p <= alpha, of two sides on the upper one; None where none is enough."""
+    return _theta(test.without_nulls if test.rests_on_key else test, kind, n, alpha)
 
-    Of two sides, those of the upper one. Where p is p_key alone the two are one.
-    """
-    theta = _least_total(test.p, test, kind, n, alpha)
-    if test.rests_on_key:
-        return theta, theta
-    theta0 = _least_total(test.unlimited_p, test, kind, n, alpha)
-    if theta0 is None:  # scarce fresh keys may no more manufacture a removal than scarce nulls
-        theta0 = _least_total(test.unlimited_keys_p, test, kind, n, alpha)
-    return theta, theta0
+
+def theta0(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> float | None:
+    """The same with unlimited nulls: where p is p_key alone the two are one."""
+    return theta(test, kind, n, alpha) if test.rests_on_key else _theta0(test, kind, n, alpha)
+
+
+@lru_cache(maxsize=65536)
+def _theta(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> float | None:
+    return _least_total(test.p, test, kind, n, alpha)
+
+
+@lru_cache(maxsize=65536)
+def _theta0(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> float | None:
+    found = _least_total(test.unlimited_p, test, kind, n, alpha)
+    if found is None:  # scarce fresh keys may no more manufacture a removal than scarce nulls
+        return _least_total(test.unlimited_keys_p, test, kind, n, alpha)
+    return found
 
 
 def _least_total(

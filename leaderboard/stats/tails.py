@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +138,13 @@ class NullPool:
     floor: float
     centre: float
     sd: float
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.totals, self.n, self.floor))
+
+    def __hash__(self) -> int:
+        return self._hash  # reckoned once: what is kept of a pool is looked up by the million
 
     @classmethod
     def of_counts(cls, totals: Sequence[int], n: int) -> NullPool:

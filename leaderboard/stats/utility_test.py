@@ -105,7 +105,12 @@ def does_the_job(seen: ItemOutcomes | None) -> bool:
     if (gained := gain(seen)) is not None:
         return gained >= LEAST_GAIN
     majority = seen.get("majority")
-    return majority is None or tango_z(*paired(majority, seen["correct"]), 0.0) <= -CRITICAL
+    return majority is None or _is_better(majority, seen["correct"])
+
+
+@lru_cache(maxsize=65536)
+def _is_better(majority: str, correct: str) -> bool:
+    return tango_z(*paired(majority, correct), 0.0) <= -CRITICAL
 
 
 def fidelity(

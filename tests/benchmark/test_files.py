@@ -94,6 +94,13 @@ def test_json_that_no_file_needs_is_refused(text: str, sentence: str) -> None:
         json_value(text.encode())
 
 
+def test_how_many_values_a_document_may_hold_follows_from_its_size() -> None:
+    text = ("[" + "0," * 10 + "0]").encode()
+    assert json_value(text, 16 * 11) == [0] * 11
+    with pytest.raises(ValueError, match="more than 10 values"):
+        json_value(text, 16 * 10)
+
+
 def test_what_files_need_is_let_pass() -> None:
     whole = {"a": [1, -1.5, True, None, "é \U0001f512"], "b": {"a": -(2**62)}}
     assert json_value(json.dumps(whole).encode()) == whole

@@ -33,6 +33,8 @@ def probed(jobs: list[Job]) -> Speed:
     """The speeds that `bench plan` would take on this machine's CPU."""
     worlds = {(job["world"]["task"], job["world"]["architecture"]): job["world"] for job in jobs}
     rates = Rates(list(worlds.values()), "cpu")
+    for world in worlds.values():
+        rates.of(world)
     print(rates.said())
     return lambda job: rates.of(job["world"]).images_per_second
 

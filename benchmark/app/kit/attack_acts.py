@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 
+from benchmark.app.kit.common_acts import (
+    check_results,
+    must_answer_alike,
+    must_leave_process,
+    must_repeat,
+    seed_generators,
+)
 from benchmark.app.kit.findings import (
-    REBUILT_OTHERWISE,
     CheckResult,
     Fault,
     blamed,
@@ -21,7 +25,6 @@ from benchmark.app.kit.findings import (
     sentence,
 )
 from benchmark.app.kit.lab import Target, TinyLab
-from benchmark.app.kit.names import CHECKS
 from benchmark.architectures.blocks import BUILDERS
 from benchmark.execution.processes.plugin_class import place
 from benchmark.execution.processes.process_state import ProcessState
@@ -58,16 +61,7 @@ def _watched(attack: Attack) -> list[AttackResult]:
 def attack_findings(declaration: Declaration, lab: TinyLab) -> Iterator[CheckResult]:
     """Every check in their order; after one that failed, those that rest on it are left out."""
     case = _Case(declaration, lab)
-    for check in CHECKS["attack"]:
-        try:
-            yield CheckResult(check, detail=getattr(case, check)())
-        except Fault as fault:
-            yield CheckResult(check, str(fault))
-            if check in ("runs", "rebuilds"):
-                return
-        except Exception as error:  # whatever its objects do where nobody expects it
-            yield CheckResult(check, sentence(error, case.run, declaration.source))
-            return
+    return check_results("attack", case, ("runs", "rebuilds"), case.run, declaration.source)
 
 
 class _Case:
@@ -107,10 +101,8 @@ class _Case:
         return ", ".join([f"{1 + len(others)} settings, the first in {seconds:.1f} s", *used])
 
     def _stolen(self, attack: Attack, grants: Access, seed: int) -> tuple[Service, Key | None]:
-        """What the thief ends up with. Global generators are seeded otherwise each time: nothing may rest on them."""
-        torch.manual_seed(seed)
-        np.random.seed(seed)
-        random.seed(seed)
+        """What the thief ends up with."""
+        seed_generators(seed)
         returned = _watched(attack)
         release = None if self.declaration.traits["target"] == "none" else Release(self.target.service, grants)
         told = self.target.key if isinstance(attack, OracleAttack) else None
@@ -157,12 +149,7 @@ class _Case:
             part = "whether there is a claim"
         if part is None and claim is not None and again is not None:
             part = differing_part(claim, again)
-        if part is not None:
-            raise Fault(
-                f"{self.where}: two runs from one seed differ (in {part}): draw from thief.rng alone, never from "
-                "torch's, numpy's or Python's own generator, and keep nothing from one run to the next"
-            )
-        return "two runs are equal"
+        return must_repeat(part, self.where, "thief.rng")
 
     def access(self) -> str:
         """More than is declared was refused in the run; the same result with less means that less is enough."""
@@ -194,12 +181,7 @@ class _Case:
         own = self.lab.thief_images
         if not torch.equal(own.inputs, self.images.inputs) or not torch.equal(own.labelled.y, self.images.labelled.y):
             raise Fault(f"{self.where}: it wrote into the thief's images: clone what is changed")
-        if changed := self.before.changed():
-            raise Fault(
-                f"{self.where}: it changed {', '.join(changed[:3])} for whatever runs next in its process: put it "
-                "back, or do without"
-            )
-        return "nothing was changed"
+        return must_leave_process(self.before, self.where)
 
     def rebuilds(self) -> str:
         """From spec and tensors alone comes the same service, in answers too."""
@@ -219,9 +201,7 @@ class _Case:
                 f"{place(blame)}: it answers one image otherwise each time: a filter draws from the second argument of "
                 "`forward(self, x, draws)`, which follows from the image, and a net draws nothing"
             )
-        if first.shape != stored.shape or not torch.allclose(first, stored, rtol=1e-3, atol=1e-4):
-            raise Fault(f"{place(blame)}: {REBUILT_OTHERWISE}")
-        return f"{sum(tensor.numel() for tensor in self.service.net.state.values()):,} numbers and a spec"
+        return must_answer_alike(first, stored, self.service, blame)
 
     def answers(self) -> str:
         """The rebuilt service answers the court, alike among other images, and as before where the kind promises it."""

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
+from benchmark.app.kit.common_acts import (
+    check_results,
+    must_answer_alike,
+    must_leave_process,
+    must_repeat,
+    seed_generators,
+)
 from benchmark.app.kit.findings import (
-    REBUILT_OTHERWISE,
     CheckResult,
     Fault,
     blamed,
     differing_part,
     maker,
     rebuilt,
-    sentence,
 )
 from benchmark.app.kit.lab import SIGNIFICANCE, TinyLab, shortened
-from benchmark.app.kit.names import CHECKS
 from benchmark.architectures.blocks import BUILDERS
 from benchmark.architectures.net import Net
 from benchmark.execution.processes.plugin_class import place
@@ -56,16 +58,7 @@ _ACCUSED = 2  # of the unmarked models: one may be by chance
 def scheme_findings(declaration: Declaration, lab: TinyLab) -> Iterator[CheckResult]:
     """Every check in their order; after one that failed, those that rest on it are left out."""
     case = _Case(declaration, lab)
-    for check in CHECKS["scheme"]:
-        try:
-            yield CheckResult(check, detail=getattr(case, check)())
-        except Fault as fault:
-            yield CheckResult(check, str(fault))
-            if check in _RESTED_ON:
-                return
-        except Exception as error:  # whatever its objects do where nobody expects it
-            yield CheckResult(check, sentence(error, case.type.embed, declaration.source))
-            return
+    return check_results("scheme", case, _RESTED_ON, case.type.embed, declaration.source)
 
 
 class _Case:
@@ -110,10 +103,8 @@ class _Case:
         return f"{time.perf_counter() - began:.1f} s"
 
     def _embedded(self, scheme: Scheme[Any], seed: int) -> tuple[Service, Key, nn.Module]:
-        """By `steps.embed`; global generators are seeded otherwise each time: nothing may rest on them."""
-        torch.manual_seed(seed)
-        np.random.seed(seed)
-        random.seed(seed)
+        """By `steps.embed`."""
+        seed_generators(seed)
         model = _watched(scheme, self.file)
         with blamed(self.type.embed, self.file):
             service, key = self.lab.embedded(scheme)
@@ -206,12 +197,7 @@ class _Case:
         (one, key, _), (other, again, _) = (self._embedded(scheme, seed) for seed in (1, 2))
         with blamed(self.type.embed, self.file):
             part = differing_part(one, other) or differing_part(key, again)
-        if part is not None:
-            raise Fault(
-                f"{self.line('embed')}: two runs from one seed differ (in {part}): draw from owner.rng and rng alone, "
-                "never from torch's, numpy's or Python's own generator, and keep nothing from one run to the next"
-            )
-        return "two runs are equal"
+        return must_repeat(part, self.line("embed"), "owner.rng and rng")
 
     def shared(self) -> str:
         """The owner's images and the settings of the process are as they were."""
@@ -219,12 +205,7 @@ class _Case:
             self.lab.owner_data.y, self.images.y
         ):
             raise Fault(f"{self.line('embed')}: it wrote into the owner's images: clone what is changed")
-        if changed := self.before.changed():
-            raise Fault(
-                f"{self.line('embed')}: it changed {', '.join(changed[:3])} for whatever runs next in its process: put "
-                "it back, or do without"
-            )
-        return "nothing was changed"
+        return must_leave_process(self.before, self.line("embed"))
 
     def rebuilds(self) -> str:
         """From spec and tensors alone comes a model with the same answers."""
@@ -232,9 +213,7 @@ class _Case:
         stored, x = rebuilt(self.service, self.builders, blame), self.lab.test.images()[:64]
         with blamed(blame, self.file):
             mine, its = (one.ask(x, "outputs").detach() for one in (Running(self.module.eval()), stored.running()))
-        if mine.shape != its.shape or not torch.allclose(mine, its, rtol=1e-3, atol=1e-4):
-            raise Fault(f"{place(blame)}: {REBUILT_OTHERWISE}")
-        return f"{sum(tensor.numel() for tensor in stored.net.state.values()):,} numbers and a spec"
+        return must_answer_alike(mine, its, stored, blame)
 
     def capabilities(self) -> str:
         """What it says it offers to attacks, and that alone, and that fresh keys can be drawn where a law says so."""

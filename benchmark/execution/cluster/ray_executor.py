@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from benchmark.errors import BenchError
-from benchmark.execution.attempt import Attempt, Executor, Finished, fresh_attempt
+from benchmark.execution.attempt import Attempt, Executor, Finished, Trouble, fresh_attempt
 from benchmark.execution.cluster.connection import Head
 from benchmark.execution.cluster.orders import Orders, Report
 from benchmark.execution.cluster.places import AGAIN, Place, Servers, find_places
@@ -67,7 +68,7 @@ class RayExecutor(Executor):
         self._homeless: list[_Way] = []  # whose nodes were lost
         self._places: list[Place] = []
         self._lost: list[tuple[float, Place]] = []  # each with the time at which to look whether its node is there
-        self._broken: BenchError | None = None  # why the run can't go on
+        self._trouble = Trouble()
         self._head = Head(address)
         try:
             self._context["hidden"] = [*self._context["hidden"], *self._head.spill_folders()]
@@ -112,16 +113,7 @@ class RayExecutor(Executor):
             time.sleep(timeout)  # what is to run waits for a place
         elif ray.wait(reports, num_returns=1, timeout=timeout)[0]:
             ready, _ = ray.wait(reports, num_returns=len(reports), timeout=0)
-        ended = []
-        for one in ready:
-            try:
-                if finished := self._look(one):
-                    ended.append(finished)
-            except BenchError as error:
-                self._broken = self._broken or error
-        if self._broken and not ended:
-            raise self._broken
-        return ended
+        return self._trouble.ended(partial(self._look, one) for one in ready)
 
     def close(self) -> None:
         """Abandon what is running and free everything. Safe to call twice."""
@@ -135,8 +127,7 @@ class RayExecutor(Executor):
 
     def _house(self) -> None:
         """Begin what waits for a place, while there is one. Raises BenchError where the run can't go on."""
-        if self._broken:
-            raise self._broken
+        self._trouble.tell()
         if not self._places and not self._lost:
             raise BenchError("the last node of the Ray cluster is lost; everything finished is kept: run it again")
         while self._homeless and self._places and (place := max(self._places, key=lambda one: one.free)).free > 0:

@@ -56,7 +56,7 @@ class Estimates:
         by_records = f"from what {records:,} such jobs took here"
         if len(known) == len(estimates):
             return by_records
-        counted = f"from counted operations at {self._rates.said()}"
+        counted = f"from counted operations at {self._rates.said()}, where no other program runs"
         return f"{len(known)} jobs {by_records}, {len(estimates) - len(known)} {counted}" if known else counted
 
     def _counted(self, payload: Mapping[str, Any]) -> Estimate:

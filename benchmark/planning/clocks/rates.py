@@ -94,6 +94,7 @@ class Rates:
         self._worlds, self._hardware = worlds, hardware(device)
         self._device = device if ":" in device else self._hardware.device
         self._found: list[TrainingRate] = []
+        self._asked: set[int] = set()  # of which worlds
 
     @property
     def found(self) -> list[TrainingRate]:
@@ -122,15 +123,17 @@ class Rates:
         likeness = [
             (one["task"] == world["task"], one["architecture"] == world["architecture"]) for one in self._worlds
         ]
-        return self.found[likeness.index(max(likeness))]
+        self._asked.add(number := likeness.index(max(likeness)))
+        return self.found[number]
 
     def said(self) -> str:
-        """How fast which net is trained on what, in words."""
+        """How fast each net that was asked for is trained on what, in words."""
         if GUESS in self.found:
             return f"a guess of {GUESS.images_per_second:,.0f} trained images/s, for this device could not be probed"
         rates = [
             f"{rate.operations_per_second / 1e9:.3g} G ({world['architecture']})"
-            for world, rate in zip(self._worlds, self.found, strict=True)
+            for number, (world, rate) in enumerate(zip(self._worlds, self.found, strict=True))
+            if number in self._asked
         ]
         return f"{' and '.join(rates)} multiply-adds/s on {self._hardware.name or self._hardware.device}"
 

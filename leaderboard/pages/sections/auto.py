@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from leaderboard.analysis.auto import AutoRow, Gain, Survival, by_family, by_setting, ensemble, gains
+from leaderboard.analysis.auto import AutoRow, Gain, by_family, by_setting, gains
+from leaderboard.analysis.meetings import Survival, ensemble
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, filled, lines, per_task, strong

@@ -58,8 +58,8 @@ def near_misses(board: Board) -> Section:
     rows: list[list[Inline]] = []
     schemes, attacks = names(board).schemes, names(board).attacks
     for row in board.schemes:
-        seen = [cell for cell in board.cells if cell.innocent and cell.scheme == row.label]
-        read = [(cell.after, cell) for cell in seen if cell.after is not None and not wording.is_unreadable(cell.after)]
+        seen = ((cell.after, cell) for cell in board.innocents(row.label))
+        read = [(after, cell) for after, cell in seen if after is not None and not wording.is_unreadable(after)]
         for place, (found, cell) in enumerate(sorted(read, key=lambda pair: pair[0].log10_p)[:NEAREST]):
             word = cell.verdict.word
             said = strong(word) if word == "false-positive" else word

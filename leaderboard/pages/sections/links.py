@@ -1,18 +1,27 @@
-"""Where a scheme, an attack and the cells of one under the other stand among the pages of a board, as links."""
+"""What pages call a scheme, an attack and the cells of one under the other, as links to where these stand."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leaderboard.judge.board import Board
-from leaderboard.pages.page_model import Span, anchor
+from leaderboard.pages.page_model import Inline, Span, anchor, listed
 from leaderboard.pages.short_names import names, slugs
 
 
 class Links:
-    """The names of a board's schemes and attacks, each a link to its own page."""
+    """The names of a board's schemes and attacks as links, given labels of settings or names of families."""
 
     def __init__(self, board: Board) -> None:
         self.names = names(board)
         self._settings = slugs(self.names.schemes.values())
+
+    def family(self, name: str) -> Span:
+        """The name of a family of schemes, which leads to its page."""
+        return Span(name, "link", self.names.scheme_page(name))
+
+    def families(self, named: Sequence[str]) -> Inline:
+        return listed([self.family(name) for name in named])
 
     def scheme(self, label: str) -> Span:
         """The short name of a scheme at one setting, which leads to its row among the settings of its family."""
@@ -27,9 +36,13 @@ class Links:
             self.names.attacks[label], "link", f"{self.names.attack_page(label)}#{self.names.attack_slugs[label]}"
         )
 
-    def cells(self, text: str, scheme: str, attack: str) -> Span:
-        """`text`, which leads to the cells of a scheme under an attack, both given by their labels."""
-        return Span(text, "link", self.names.scheme_page(scheme, attack))
+    def attack_page(self, label: str) -> Span:
+        """The short name of an attack at one setting, which leads to the top of its page."""
+        return Span(self.names.attacks[label], "link", self.names.attack_page(label))
+
+    def cells(self, scheme: str, attack: str, text: str = "") -> Span:
+        """A scheme's cells under an attack, by labels; the attack's short name where there is no other text."""
+        return Span(text or self.names.attacks[attack], "link", self.names.scheme_page(scheme, attack))
 
     def setting(self, label: str) -> Span:
         """The place of a scheme's setting on the page of its family."""

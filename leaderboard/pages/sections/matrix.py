@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from statistics import fmean, median
 
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
-from leaderboard.analysis.auto import ensemble, picks
+from leaderboard.analysis.auto import picks
+from leaderboard.analysis.meetings import ensemble
 from leaderboard.analysis.sweeps import THIEFS_CHOICE, choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell
@@ -74,7 +75,7 @@ def square(board: Board, links: Links, scheme: str, attack: str, chosen: Collect
     return lines([
         over_seeds.verdicts(cells),
         *(strong(f"{one} with commitment") for one in wording.counted(believed, len(cells))),
-        links.cells("why" if p == "–" else p, scheme, attack),
+        links.cells(scheme, attack, "why" if p == "–" else p),
         *([wording.change(fmean(changes), cells[0].unit)] if changes else []),
         *([THIEFS_CHOICE] if (scheme, attack) in chosen else []),
     ])  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from leaderboard.analysis.auto import Survival
+from leaderboard.analysis.meetings import Survival
 from leaderboard.analysis.overview import FamilyRow, Overview, overviews
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording

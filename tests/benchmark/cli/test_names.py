@@ -38,9 +38,13 @@ def test_a_run_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path,
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text("{}")
     out = ["--out", str(tmp_path / "out")] if command[0] == "bundle" else []
-    for typed, hint in (("absent", "there are fmnist, mine"), ("fmnst", "did you mean fmnist?")):
+    start = "start one with `bench run`"
+    for typed, hint in (
+        ("absent", f"there are fmnist, mine; or {start}"),
+        ("fmnst", f"did you mean fmnist? Or {start}"),
+    ):
         code, _, error = bench_here(*command, *out, "--results", str(tmp_path), "--run", typed)
-        assert (code, error) == (2, f"no run is called {typed!r} in {tmp_path}: {hint}; `bench run` starts one")
+        assert (code, error) == (2, f"no run is called {typed!r} in {tmp_path}: {hint}")
 
 
 def test_several_settings_where_one_is_meant_are_three_names_at_most(tmp_path: Path) -> None:

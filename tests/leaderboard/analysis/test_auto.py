@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import leaderboard
-from leaderboard.analysis.auto import by_family, by_setting, ensemble, gains, meetings, picks
+from leaderboard.analysis.auto import by_family, by_setting, gains, picks
+from leaderboard.analysis.meetings import ensemble, meetings
 from leaderboard.judge.board import Board
 from leaderboard.pages.board_json import document
 from leaderboard.pages.board_pages import markdown_pages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leaderboard.analysis.auto import ensemble
+from leaderboard.analysis.meetings import ensemble
 from leaderboard.analysis.overview import FamilyRow, Overview, overview, overviews, thieves
 
 from ..conftest import published_board

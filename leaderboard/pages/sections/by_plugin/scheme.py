@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
-from leaderboard.analysis.auto import ensemble
+from leaderboard.analysis.meetings import ensemble
 from leaderboard.analysis.sweeps import choices
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow

@@ -10,8 +10,8 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow, work_share
 from leaderboard.judge.verdicts import BROKEN, NO_BETTER_THAN_SCRATCH, Tally
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, filled, per_task
-from leaderboard.pages.sections.first_page.references import References, joined, listed
+from leaderboard.pages.page_model import Inline, Section, filled, joined, listed, per_task
+from leaderboard.pages.sections.links import Links
 from leaderboard.pages.short_names import attack_name
 
 _MOST_ROWS = 40
@@ -19,7 +19,7 @@ _MOST_ROWS = 40
 
 def attacks(board: Board) -> Section:
     """One row for each attack that broke a mark or forged a claim, the worst first; the others in one line."""
-    to = References(board)
+    to = Links(board)
 
     @per_task
     def table(part: Board) -> Section:
@@ -30,7 +30,7 @@ def attacks(board: Board) -> Section:
         found = [(kind, rows, _tally(rows)) for (kind, _), rows in groups.items()]
         judged = sorted((one for one in found if one[2].judged), key=lambda one: harm(one[2]), reverse=True)
         broke = [one for one in judged if one[2].broken]
-        rest = [to.attack(rows[0].label) for _, rows, tally in judged if not tally.broken]
+        rest = [to.attack_page(rows[0].label) for _, rows, tally in judged if not tally.broken]
         more = f" Of {len(broke)}, the worst {_MOST_ROWS} are shown." if len(broke) > _MOST_ROWS else ""
         shown = [_row(part, kind, rows, tally, to) for kind, rows, tally in broke[:_MOST_ROWS]]
         parts = [Section(text=joined(["Broke nothing here: ", listed(rest), "."]))] if rest else []
@@ -58,7 +58,7 @@ def _tally(rows: Sequence[AttackRow]) -> Tally:
                  sum(row.tally.survived_useless for row in rows))  # fmt: skip
 
 
-def _row(board: Board, kind: str, rows: Sequence[AttackRow], tally: Tally, to: References) -> list[Inline]:
+def _row(board: Board, kind: str, rows: Sequence[AttackRow], tally: Tally, to: Links) -> list[Inline]:
     cells = [
         cell for row in rows for scheme in board.schemes for cell in board.at(scheme.label, row.label)
         if cell.verdict.word in BROKEN
@@ -70,7 +70,7 @@ def _row(board: Board, kind: str, rows: Sequence[AttackRow], tally: Tally, to: R
     work = [share for one in costs if (share := work_share(one, board.host_operations)) is not None]
     starred = sum(NO_BETTER_THAN_SCRATCH in cell.verdict.flags for cell in cells)
     settings = f", {len(rows)} settings" if len(rows) > 1 else ""
-    name = to.attack(rows[0].label)
+    name = to.attack_page(rows[0].label)
     return [
         (type(name)(attack_name(rows[0].described), "link", name.address), settings),
         kind,

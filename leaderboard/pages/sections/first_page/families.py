@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leaderboard.analysis.overview import AttackGroup, FamilyRow, FamilySquare, Overview, danger, overview, thieves
+from leaderboard.analysis.overview import (
+    AttackGroup,
+    FamilyRow,
+    FamilySquare,
+    Overview,
+    WorstAttack,
+    danger,
+    overview,
+    thieves,
+)
 from leaderboard.analysis.separation import Placed, placed
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import NO_COURT, Tally
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import BREAK, Inline, Section, Span, lines, per_task, strong, terms
 from leaderboard.pages.sections.auto import count
-from leaderboard.pages.sections.first_page.references import References
+from leaderboard.pages.sections.links import Links
 
 
 def families(board: Board) -> list[Section]:
     """The ranking, and the table of kinds of attack; of several tracks one after the other."""
-    to = References(board)
+    to = Links(board)
 
     @per_task
     def ranked(part: Board) -> Section:
@@ -79,14 +88,14 @@ def _header(view: Overview, unit: str) -> list[str]:
             f"embedding, {unit}", "… of a training", "seeds to tell apart"]  # fmt: skip
 
 
-def _ranking(board: Board, view: Overview, to: References) -> list[list[Inline]]:
+def _ranking(board: Board, view: Overview, to: Links) -> list[list[Inline]]:
     groups = {one.name: one for one in placed(board, thieves(board), [row.name for row in view.rows])}
     last = len(groups) + 1
     ordered = sorted(view.rows, key=lambda row: groups[row.name].group if row.name in groups else last)
     return [_row(row, view, groups.get(row.name), to) for row in ordered]
 
 
-def _row(row: FamilyRow, view: Overview, place: Placed | None, to: References) -> list[Inline]:
+def _row(row: FamilyRow, view: Overview, place: Placed | None, to: Links) -> list[Inline]:
     worst = max(
         (found for one in view.kinds if not (one.claim or one.oracle) and (found := row.at(one).worst)),
         key=danger,
@@ -100,7 +109,7 @@ def _row(row: FamilyRow, view: Overview, place: Placed | None, to: References) -
         str(place.group) if place else "–",
         (to.family(row.name), f", {n} settings" if n > 1 else ""),
         strong(count(row.survival.survival)) if row.survival else "–",
-        (to.cell(worst.scheme, worst.attack), f" {wording.broken(worst.tally)}") if worst else "none" if tried else "–",
+        _worst(worst, to) if worst else "none" if tried else "–",
         wording.of_a_host(worst.relative) if worst else "–",
         _forged(claims),
         f"{alarms[0]}/{alarms[1]}" if alarms[1] else "–",
@@ -131,14 +140,19 @@ def _kind(one: AttackGroup) -> str:
     return f"{one.kind} (given the key)" if one.oracle else one.kind
 
 
-def _square(found: FamilySquare, group: AttackGroup, to: References) -> Inline:
+def _square(found: FamilySquare, group: AttackGroup, to: Links) -> Inline:
     if not found.judged:
         return "no court" if found.tally.count(NO_COURT) else "–"
     first = _withstood(found.tally)
     if (worst := found.worst) is None:
         return first
     star = wording.STAR if 2 * worst.no_better > worst.tally.broken else ""
-    return lines([first, (to.cell(worst.scheme, worst.attack), f" {wording.broken(worst.tally)}{star}")])
+    return lines([first, _worst(worst, to, star)])
+
+
+def _worst(found: WorstAttack, to: Links, star: str = "") -> tuple[Span, str]:
+    """The attack that broke most, as a link to its cells, and how many it broke."""
+    return to.cells(found.scheme, found.attack), f" {wording.broken(found.tally)}{star}"
 
 
 def _withstood(tally: Tally) -> Inline:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from leaderboard.analysis.auto import ensemble
 from leaderboard.analysis.findings import RuleFinding
 from leaderboard.analysis.findings import findings as found_by_rules
+from leaderboard.analysis.meetings import ensemble
 from leaderboard.analysis.separation import least_seeds
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import NO_COURT
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, Span, lines, spans, strong, terms
+from leaderboard.pages.page_model import Inline, Section, Span, joined, lines, listed, spans, strong, terms
 from leaderboard.pages.sections.auto import count
-from leaderboard.pages.sections.first_page.references import References, joined, listed
+from leaderboard.pages.sections.links import Links
 
 _MOST_CELLS = 2  # that a finding links to, the most harmful first
 
 
 def findings(board: Board) -> Section:
     """One row for each rule that applies; several tracks in one row."""
-    to = References(board)
+    to = Links(board)
     rows: list[list[Inline]] = []
     for number, those in enumerate(found_by_rules(board), 1):
         title, say = QUESTIONS[those[0].rule]
@@ -49,11 +49,11 @@ def _about(board: Board) -> Inline:
     )
 
 
-def _cells(one: RuleFinding, to: References) -> list[Inline]:
+def _cells(one: RuleFinding, to: Links) -> list[Inline]:
     if not one.cells:
         return []
     shown: list[Inline] = [
-        to.cell(scheme, attack, f"{to.names.schemes[scheme]} × {to.names.attacks[attack]}")
+        to.cells(scheme, attack, f"{to.names.schemes[scheme]} × {to.names.attacks[attack]}")
         for scheme, attack in one.cells[:_MOST_CELLS]
     ]
     return [" See ", listed(shown), "."]
@@ -65,7 +65,7 @@ def _capital(text: Inline) -> Inline:
     return (first[:1].upper() + first[1:], *rest) if isinstance(first, str) else text
 
 
-def _survivors(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+def _survivors(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     thieves = "auto" if ensemble(board) else "every attack that was run"
     best, over = one.survival, one.over
     if best is None or over is None:
@@ -83,11 +83,11 @@ def _survivors(board: Board, one: RuleFinding, to: References) -> list[Inline]:
         said = [to.families(one.families), f" {'costs' if one_best else 'cost'} the thief most"]
     if one.attack:
         work = f", for {wording.trainings(one.relative)}" if one.relative is not None else ""
-        said += [", and " if said else "", "what broke it most often is ", to.attack(one.attack), work]
+        said += [", and " if said else "", "what broke it most often is ", to.attack_page(one.attack), work]
     return [*first, *(["; ", *said] if said else []), ".", *_apart(board, one, to)]
 
 
-def _apart(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+def _apart(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     """How sure the order of the schemes is."""
     if one.worse:
         return [" Shown worse than the best: ", _schemes(board, one.worse, to), "."]
@@ -103,44 +103,44 @@ def _all(board: Board) -> list[str]:
     return list(dict.fromkeys(str(row.described["name"]) for row in board.schemes))
 
 
-def _schemes(board: Board, named: Sequence[str], to: References) -> Inline:
+def _schemes(board: Board, named: Sequence[str], to: Links) -> Inline:
     """Families with their links, or how many where it is every one of them."""
     if len(named) > 2 and {*named} == {*_all(board)}:
         return f"all {len(named)} schemes"
     return to.families(named)
 
 
-def _worst_kind(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+def _worst_kind(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     work = f", for {wording.trainings(one.relative)}" if one.relative is not None else ""
     star = ""
     if one.no_better:
         star = (
             f" In {one.no_better} of these, training anew on his own images would have given the thief as good a net."
         )
-    named: list[Inline] = [", most of all by ", to.attack(one.attack), work] if one.attack else []
+    named: list[Inline] = [", most of all by ", to.attack_page(one.attack), work] if one.attack else []
     broke = f"{one.kind} broke {one.tally.broken} of {one.tally.judged} marks{_open(one)}, of "
     return [broke, _schemes(board, one.families, to), *named, f".{star}"]
 
 
-def _cheapest(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+def _cheapest(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     work = wording.trainings(one.relative)
     unit = board.track.unit
     loss = (
         "" if one.loss is None else f"; its {wording.LEVELS[unit]} changed by {wording.change(one.loss, unit)} {unit}"
     )
     return [
-        to.attack(one.attack), " broke ", to.families(one.families),
+        to.attack_page(one.attack), " broke ", to.families(one.families),
         f" in {one.tally.broken} of {one.tally.judged} cases for {work}{loss}.",
     ]  # fmt: skip
 
 
-def _unbroken(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+def _unbroken(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     useless = f", {one.tally.useless} of them in a model that lost its use" if one.tally.useless else ""
     tries = f"{one.tally.withstood} of {one.tally.judged} tries"
     return [to.families(one.families), f" withstood {one.kind} in {tries}{useless}."]
 
 
-def _forgeries(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+def _forgeries(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     against: list[Inline] = [", against ", _schemes(board, one.families, to)] if one.families else []
     empty = (
         f" {one.tally.count(NO_COURT)} more came before a court that no key could convince."
@@ -155,7 +155,7 @@ def _forgeries(board: Board, one: RuleFinding, to: References) -> list[Inline]:
     ]  # fmt: skip
 
 
-def _false_alarms(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+def _false_alarms(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     accused, of = one.tally.count("false-positive"), one.tally.count("not-marked", "false-positive")
     by: list[Inline] = [" (by ", to.families(one.families), ")"] if one.families else []
     models = f"{one.models} independent model{'s' * (one.models != 1)}"
@@ -163,20 +163,20 @@ def _false_alarms(board: Board, one: RuleFinding, to: References) -> list[Inline
     return [f"{accused} of {of} verdicts on innocent models accuse them", *by, "." + (possible if one.models else "")]
 
 
-def _price(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+def _price(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     work = "" if one.relative is None else f" and {wording.trainings(one.relative)}"
     loss = wording.change(one.loss or 0.0, board.track.unit)
     return [to.families(one.families), f" costs the owner most: {loss} {board.track.unit} of utility{work}."]
 
 
-def _never_there(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+def _never_there(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     return [
         "marks of ", to.families(one.families),
         f" could not be proved before any attack; {one.tally.count('embed-failed')} cells are left out for it.",
     ]  # fmt: skip
 
 
-def _undecided(board: Board, one: RuleFinding, to: References) -> list[Inline]:
+def _undecided(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     return [f"{one.tally.undecided} of {one.tally.judged} outcomes are neither shown nor ruled out."]
 
 
@@ -188,7 +188,7 @@ def _range(low: int, high: int) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-RuleWords = Callable[[Board, RuleFinding, References], Sequence[Inline]]
+RuleWords = Callable[[Board, RuleFinding, Links], Sequence[Inline]]
 QUESTIONS: dict[str, tuple[str, RuleWords]] = {
     "survivors": ("What survives?", _survivors),
     "worst kind": ("Which thief does most harm?", _worst_kind),

@@ -9,9 +9,9 @@ from leaderboard.analysis.situations import Situation
 from leaderboard.analysis.situations import situations as found_in
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, filled, strong
+from leaderboard.pages.page_model import Inline, Section, filled, joined, listed, strong
 from leaderboard.pages.sections.auto import count
-from leaderboard.pages.sections.first_page.references import References, joined, listed
+from leaderboard.pages.sections.links import Links
 
 SITUATIONS = {
     "answers": "API: you serve answers only, and a court gets what it needs of the copy",
@@ -31,14 +31,14 @@ _ABOUT = (
 
 def situations(board: Board) -> Section | None:
     """One row for each situation; None where no case has an outcome."""
-    to = References(board)
+    to = Links(board)
     several = len(board.parts) > 1
     rows = [_row(one, to, several=several) for one in found_in(board)]
     header = ["situation", "attacks", "best", "shown worse", "can't be used", "broken by"]
     return filled(Section("Which scheme for which situation", _ABOUT, header, rows, "lr")) if rows else None
 
 
-def _row(one: Situation, to: References, *, several: bool) -> list[Inline]:
+def _row(one: Situation, to: Links, *, several: bool) -> list[Inline]:
     on = f", {one.task}" if several else ""
     left: Inline = to.families(one.left) if one.left else "–"
     none: list[Inline] = []
@@ -48,13 +48,13 @@ def _row(one: Situation, to: References, *, several: bool) -> list[Inline]:
             _rows(one.others, to) if one.others else "–", left, _broken(one.best[0], to)]  # fmt: skip
 
 
-def _rows(rows: Sequence[AutoRow], to: References) -> Inline:
+def _rows(rows: Sequence[AutoRow], to: Links) -> Inline:
     return listed([joined([to.family(row.name), f" {count(row.survival)}"]) for row in rows])
 
 
-def _broken(best: AutoRow, to: References) -> Inline:
+def _broken(best: AutoRow, to: Links) -> Inline:
     if not best.members:
         return "nothing" if best.survival.low == best.survival.seeds else "nothing for certain"
     label, times = best.members[0]
     work = "" if best.relative is None else f", for {wording.trainings(best.relative)}"
-    return (to.attack(label), f" in {times} of {best.survival.seeds}{work}")
+    return (to.attack_page(label), f" in {times} of {best.survival.seeds}{work}")
