@@ -26,7 +26,10 @@ _PROFILE = click.option(
     "--profile", help="A profile's name, or a .toml file.  [default: the card's beside the key, else quick]"
 )
 _ANSWERS = click.option(
-    "--answers", type=options.PATH, multiple=True, help="A table that bench ask wrote, filled in; repeatable."
+    "--answers",
+    type=options.PATH,
+    multiple=True,
+    help="A table that bench ask wrote, filled in, or its folder for images; repeatable.",
 )
 
 
@@ -53,24 +56,31 @@ def ask(
 ) -> None:  # fmt: skip
     """Write the images that a court would ask a suspect, for whoever can ask it, and a table to fill.
 
+    A net that makes images gets a folder to fill in the table's place.
+
     The images by which the key is known are shuffled among others, and nothing in the folder says which they are. Fill
     the column `label` of answers.csv with the suspect's class numbers; `bench verify --answers` gives the verdict. A
     court that goes on by what was answered (keynet) gets its next questions with --answers.
     """
     from benchmark.app.planned_run import use_data_root
-    from benchmark.app.verify.questions import TABLE, write_questions
+    from benchmark.app.verify.questions import IMAGES, TABLE, write_questions
+    from benchmark.data.tasks import find_task
 
     use_data_root(data_root)
     claim = _claim(key, scheme, profile, plugins)
     asked = write_questions(claim, out, answers, device)
-    table = out / TABLE
+    images = find_task(asked.task).kind == "image-to-image"
+    where = out / (IMAGES if images else TABLE)
     if as_json:
-        options.dump({"folder": str(out), "table": str(table), "images": len(asked.images), "task": asked.task})
+        options.dump({"folder": str(out), "answers": str(where), "images": len(asked.images), "task": asked.task})
         return
-    again = " ".join(f"--answers {path}" for path in (*answers, table))
+    again = " ".join(f"--answers {path}" for path in (*answers, where))
+    to_do = f"put what it makes of it into {where}, as a PNG file of the same name and size" if images else (
+        f"write the number of its class into {where}"
+    )  # fmt: skip
     options.print_lines([
         ("questions", f"{len(asked.images):,} images in {out}"),
-        ("to do", f"ask the suspect each image, and write the number of its class into {table}"),
+        ("to do", f"ask the suspect each image, and {to_do}"),
         ("then", f"bench verify --key {key} {again}"),
     ])  # fmt: skip
 

@@ -87,6 +87,12 @@ def _asked(heard: Hearing, found: Opinion) -> Iterator[str]:
     if heard.access == "weights":
         yield "The court read its weights, and asked its answers to see that it does its task."
         return
+    if heard.access == "outputs":
+        yield (
+            f"It was asked {heard.asked:,} images in shuffled order, {heard.own:,} different ones of the judge's own, "
+            f"which show {heard.task} and bear no mark: the mark is read from what it made of them."
+        )
+        return
     twice = "" if heard.form == WRITTEN else ", some twice"
     yield (
         f"It was asked {heard.asked:,} images in shuffled order{twice}: those of the key's {heard.item}s among "
@@ -151,10 +157,10 @@ def _limits(heard: Hearing, found: Opinion, hash_bound: bool, alpha: float) -> I
     late = found.claim_uncommitted
     charge = f", charged with a search among 2^{SEARCH_BITS} keys," if hash_bound else ""
     yield f"{said}. A key may be made to fit after the fact: without commitment in time the claim{charge} is {late}."
-    if heard.access not in ("weights", "none"):
+    if heard.access not in ("weights", "outputs", "none"):  # of outputs, no image bears a key
         yield "Whoever answers may recognise images of a key by what they show, and answer those otherwise."
     if heard.form == WRITTEN:
-        yield "Nobody saw the suspect answer: the table holds what somebody wrote into it."
+        yield "Nobody saw the suspect answer: the answers are what somebody wrote down."
     yield f"The verdict holds at alpha {wording.probability(alpha)}; of many keys or suspects tried, count every one."
 
 

@@ -85,7 +85,8 @@ class Courtroom:
     def first_questions(self) -> tuple[Tensor, Data]:
         """What the court asks first, uint8 (N, C, H, W), and as many of the judge's images as hide it. Asks nobody.
 
-        All of the judge's images where the scheme makes its questions of them. Raises BenchError where it can't ask
+        All of the judge's images where the scheme makes its questions of them, or asks no others, as those of
+        image-to-image nets do: N is 0 there. Raises BenchError where it can't ask
         with this key.
         """
         if not self.claim.admission["well_formed"]:
@@ -94,6 +95,8 @@ class Courtroom:
             images, own = self._asked(self.test)
         except Exception as error:
             raise BenchError(f"{self.claim.scheme.name} can't ask with {self.claim.file.path} ({error})") from error
+        if not len(images):
+            return images, self.test
         order = torch.randperm(len(self.test), generator=self.rng("innocents"))[:own]
         some = self.test.take(order.sort().values.to(self.test.x.device))
         with suppress(Exception):  # too few for it
@@ -102,12 +105,17 @@ class Courtroom:
         return images, self.test
 
     def _asked(self, probe: Data) -> tuple[Tensor, int]:
-        """The first images that the scheme asks, where the judge has these, and how many of his own beside them."""
+        """The first images that the scheme asks, where the judge has these, and how many of his own beside them.
+
+        None where it reads the mark from the answers to the judge's own.
+        """
         scheme, court = self.claim.scheme, self.court(probe, ())
-        answers = Answers(torch.zeros(len(probe), self.context.task.classes))
+        task = self.context.task
+        shape = task.shape if task.kind == "image-to-image" else (task.classes,)
+        answers = Answers(torch.zeros(len(probe), *shape))
         nobody = Suspect(stranger("nobody"), Running(torch.nn.Identity()), answers, scheme.court, court)
         try:
             scheme.observe(nobody, self.claim.key, court)
         except Unasked as first:
             return first.images, min(first.own, len(probe))
-        raise ValueError("it asks no images that a key is known by")
+        return probe.x[:0], len(probe)

@@ -57,7 +57,13 @@ def hear_answers(
 
 
 def _beforehand(claim: Claim, keyed: Tensor, probe: Data, rate: float) -> str:
-    """What an address will be asked, in words: the judge's images come twice."""
+    """What an address will be asked, in words: the judge's images come twice beside those of a key."""
+    if not len(keyed):
+        count = -(-len(probe) // BATCH) * BATCH
+        return (
+            f"{claim.scheme.name} reads the answers to {len(probe)} images of the judge's own: {count:,} images in "
+            f"{count // PER_REQUEST:,} requests, {count / PER_REQUEST / rate:.0f} s or more."
+        )
     asked = sum(-(-count // BATCH) * BATCH for count in (len(probe), len(keyed) + len(probe)))
     least = "at least " if claim.scheme.null_law == "redrawn" else ""
     seconds = asked / PER_REQUEST / rate

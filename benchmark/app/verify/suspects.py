@@ -104,7 +104,7 @@ def questioned(name: str, claim: Claim, root: Path, device: str, rate: float) ->
         with _own(Path(name), claim, root, device) as found:
             yield found
         return
-    refuse(claim, form)
+    refuse(claim)
     if form == ADDRESS:
         client = HttpSuspect(name, claim.file.path.parent, claim.file.sha256, task, rate)
         with client:
@@ -138,13 +138,11 @@ def _own(path: Path, claim: Claim, root: Path, device: str) -> Iterator[Question
         yield Questioned(str(path), OWN, file.sha256, service, Counted(running, foreign=False))
 
 
-def refuse(claim: Claim, form: str) -> None:
-    """Raise BenchError where a suspect of this form can't show what the scheme's court asks for."""
-    scheme, task = claim.scheme, find_task(claim.profile.task)
+def refuse(claim: Claim) -> None:
+    """Raise BenchError where answers don't show what the scheme's court asks for."""
+    scheme = claim.scheme
     if scheme.court == "weights":
         raise BenchError(
             f"the court of {scheme.name} reads weights, which answers don't show: it needs the model's own file, "
             "--suspect model.safetensors"
         )
-    if form in (ADDRESS, ANSWERS) and task.kind == "image-to-image":
-        raise BenchError(f"the nets of {task.name} answer with images: give --suspect a file or a function")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,8 @@ from benchmark.execution.suspect_process import RemoteService, suspect_process
 from benchmark.execution.walls import Walls
 from benchmark.protocol.objects import Service, ServiceFailed
 
-from .conftest import written
+from .suspect_forms import DIGITS, save, written
 
-IMAGES = torch.rand(2, 1, 16, 16)
 FUNCTIONS = """
 import numpy, torch
 net = torch.jit.load({path!r})
@@ -40,21 +38,6 @@ def leaves(x): raise SystemExit(3)
 @pytest.fixture
 def net(marked: Exhibit) -> nn.Module:
     return marked.service.net.module().eval()
-
-
-def save(net: nn.Module, path: Path, x: torch.Tensor = IMAGES, *, any_number: bool = True) -> Path:
-    """The net as another library's file, of the form that the ending names."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if path.suffix == ".pt":
-            torch.jit.trace(net, x).save(path)
-        elif path.suffix == ".pt2":
-            sizes = ({0: torch.export.Dim("images")},) if any_number else None
-            torch.export.save(torch.export.export(net, (x,), dynamic_shapes=sizes), path)
-        else:
-            axes = {"x": {0: "images"}} if any_number else None
-            torch.onnx.export(net, (x,), path, dynamo=False, input_names=["x"], dynamic_axes=axes)
-    return path
 
 
 @pytest.fixture
@@ -78,12 +61,12 @@ def test_a_file_of_another_library_is_asked_like_the_own_one(
     assert found["utility"] == own["utility"]
     assert found["model_sha256"] != own["model_sha256"]
     if ending == ".pt2":  # it takes one image at a time
-        found = verify("--suspect", str(save(net, tmp_path / f"one{ending}", IMAGES[:1], any_number=False)))
+        found = verify("--suspect", str(save(net, tmp_path / f"one{ending}", DIGITS[:1], any_number=False)))
         assert found["evidence"] == own["evidence"]
 
 
 def test_half_precision_is_given_halves(verify: Callable[..., dict[str, Any]], net: nn.Module, tmp_path: Path) -> None:
-    path = save(net.half(), tmp_path / "half.pt", IMAGES.half())
+    path = save(net.half(), tmp_path / "half.pt", DIGITS.half())
     assert verify("--suspect", str(path))["verdict"] == "present"
 
 
@@ -147,7 +130,7 @@ def test_a_function_that_answers_with_nonsense_is_one_sentence(
 ) -> None:
     def asked() -> None:
         remote.open("function", f"suspects:{name}", str(tmp_path), 10)
-        remote.ask(IMAGES, "outputs")
+        remote.ask(DIGITS, "outputs")
 
     with pytest.raises(ServiceFailed, match=sentence):
         asked()

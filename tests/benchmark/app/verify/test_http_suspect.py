@@ -2,66 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import sleep
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from bench import bench_here
 from lab import Exhibit
-from PIL import Image
 
 from benchmark.app.verify import http_suspect
 
-Reply = tuple[int, Any]
-
-
-class Server(ThreadingHTTPServer):
-    """Answers with `net`; `mood` may change an answer, (status, body), by the number of the request, from 1 on."""
-
-    daemon_threads = True
-
-    def __init__(self, net: Any) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.net = net
-        self.mood: Callable[[int, dict[str, Any]], Reply] = lambda number, answer: (200, answer)
-        self.requests, self.headers, self.images = 0, dict[str, str](), list[str]()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/classify"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        self.server.requests += 1
-        self.server.headers = dict(self.headers)
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.images = asked["images"]
-        pixels = [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in self.server.images]
-        x = torch.from_numpy(np.stack(pixels)[:, None].astype(np.float32) / 255)
-        answer = {"labels": self.server.net.ask(x, "labels").tolist()}
-        status, body = self.server.mood(self.server.requests, answer)
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", self.server.url)
-        if status == 429:
-            self.send_header("Retry-After", "0")
-        self.end_headers()
-        self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
+from .suspect_forms import Reply, Server
 
 
 @pytest.fixture

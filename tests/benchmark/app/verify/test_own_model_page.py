@@ -12,8 +12,8 @@ import pytest
 from bench import bench_here
 from lab import Exhibit
 
-from .test_forms import FUNCTIONS, save
-from .test_questions import fill
+from .suspect_forms import fill, save
+from .test_forms import FUNCTIONS
 
 PAGE = Path(__file__).parents[4] / "docs" / "own-model.md"
 
