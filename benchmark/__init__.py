@@ -1,6 +1,6 @@
 """Watermark schemes against attacks, as jobs whose records `leaderboard` judges. The version is said here alone.
 
-`import benchmark as wb` offers `wb.run`, `wb.embed`, `wb.attack`, `wb.verify` and `wb.frame`: see docs/api.md.
+`import benchmark as wb` offers `wb.run`, `wb.embed`, `wb.attack`, `wb.ask`, `wb.verify`, `wb.frame`: see docs/api.md.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.8.0"
-__all__ = ["attack", "embed", "frame", "run", "verify"]
+__all__ = ["ask", "attack", "embed", "frame", "run", "verify"]
 
 if TYPE_CHECKING:
-    from benchmark.app.api.functions import attack, embed, run, verify
+    from benchmark.app.api.functions import ask, attack, embed, run, verify
     from leaderboard import frame
 
 

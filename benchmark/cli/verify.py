@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from benchmark.cli.single_model import useful
 from benchmark.errors import BenchError
 
 if TYPE_CHECKING:
-    from benchmark.app.verify.claims import Claim
     from benchmark.app.verify.examination import Examination
 
 _KEY = click.option("--key", type=options.PATH, required=True, help="The owner's folder, or the key's file in it.")
@@ -31,13 +31,6 @@ _ANSWERS = click.option(
     multiple=True,
     help="A table that bench ask wrote, filled in, or its folder for images; repeatable.",
 )
-
-
-def _claim(key: Path, scheme: str | None, profile: str | None, plugins: Sequence[Path]) -> Claim:
-    from benchmark.app.verify.claims import read_claim
-    from benchmark.plugins.registry import Registry
-
-    return read_claim(key, scheme, profile, Registry.discover(plugins), {})
 
 
 @click.command(short_help="Write a court's questions as images, to be answered.")
@@ -62,26 +55,23 @@ def ask(
     the column `label` of answers.csv with the suspect's class numbers; `bench verify --answers` gives the verdict. A
     court that goes on by what was answered (keynet) gets its next questions with --answers.
     """
-    from benchmark.app.planned_run import use_data_root
-    from benchmark.app.verify.questions import IMAGES, TABLE, write_questions
-    from benchmark.data.tasks import find_task
+    from benchmark.app.api import functions
 
-    use_data_root(data_root)
-    claim = _claim(key, scheme, profile, plugins)
-    asked = write_questions(claim, out, answers, device)
-    images = find_task(asked.task).kind == "image-to-image"
-    where = out / (IMAGES if images else TABLE)
+    asked = functions.ask(
+        key, out, answers=answers, scheme=scheme, profile=profile, data_root=data_root, plugins=plugins, device=device
+    )
     if as_json:
-        options.dump({"folder": str(out), "answers": str(where), "images": len(asked.images), "task": asked.task})
+        options.dump({name: str(one) if isinstance(one, Path) else one for name, one in asdict(asked).items()})
         return
-    again = " ".join(f"--answers {path}" for path in (*answers, where))
-    to_do = f"put what it makes of it into {where}, as a PNG file of the same name and size" if images else (
-        f"write the number of its class into {where}"
-    )  # fmt: skip
+    again = " ".join(f"--answers {path}" for path in (*answers, asked.answers))
+    to_do = f"write the number of its class into {asked.answers}"
+    if asked.answers.is_dir():
+        to_do = f"put what it makes of it into {asked.answers}, as a PNG file of the same name and size"
     options.print_lines([
-        ("questions", f"{len(asked.images):,} images in {out}"),
+        ("questions", f"{asked.images:,} images in {out}"),
         ("to do", f"ask the suspect each image, and {to_do}"),
         ("then", f"bench verify --key {key} {again}"),
+        *([("takes", asked.takes)] if asked.takes else []),
     ])  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -171,6 +171,7 @@ def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: 
     Under an inadmissible key there is no evidence: `evidence` is null, as are p-value and grade without commitment.
     `useless`: the suspect does not do its task: it gains less than 3 dB over doing nothing (`gain` in dB, null on
     classification tasks), or names the right class no more often than the most frequent one would be right.
+    `sequential`: see `leaderboard.stats.sequential`; null where no law in closed form says what one item proves.
     """
     return {
         "verdict": found.verdict,
@@ -188,6 +189,7 @@ def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: 
         "admission": admission,
         "claim": found.claim,
         "claim_reason": found.reason,
+        "sequential": None if found.sequential is None else asdict(found.sequential),
         "gain": found.gain,
         "useless": found.useless,
     }
@@ -219,10 +221,21 @@ def _weighed(found: Opinion, alpha: float, hash_bound: bool) -> list[tuple[str, 
         ("verdict", f"{found.verdict}{_because(why)}, at alpha {wording.probability(alpha)}"),
         *evidence_facts(found.evidence),
         *((f"gate: {name}", wording.gate(gate)) for name, gate in found.gates.items()),
+        *_sequential(found, alpha),
         ("key", "admissible"),
         ("claim", f"{found.claim}{_because(found.reason)}, if the key was committed before the model existed"),
         ("", f"{found.claim_uncommitted} without commitment{charge}: {alone}"),
     ]
+
+
+def _sequential(found: Opinion, alpha: float) -> list[tuple[str, str]]:
+    seen = found.sequential
+    if seen is None:
+        return []
+    enough = "not reached" if seen.needed is None else f"enough after {seen.needed}"
+    value = f"e-value 10^{seen.log10_e:.1f}" if math.isfinite(seen.log10_e) else "e-value 0"
+    of = f"of {seen.items} in the key's order, at alpha {wording.probability(alpha)} ({value})"
+    return [("sequential", f"{enough} {of}; no part of the verdict")]
 
 
 def _because(reason: str | None) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from benchmark.app.api.single_attack import Stolen
     from benchmark.app.card import Card
     from benchmark.app.verify.examination import Examination
+    from benchmark.app.verify.questions import Questions
 
 AnyPath = str | Path
 
@@ -184,6 +185,31 @@ def attack(
     if len(chosen) != 1:
         raise BenchError(f"{attack!r} names {len(chosen)} attacks: name one")
     return attack_model(Path(model), chosen[0], Path(out), scheme, profile, registry, seed, device_name(device))
+
+
+def ask(
+    key: AnyPath,
+    out: AnyPath,
+    *,
+    answers: Sequence[AnyPath] = (),
+    scheme: str | None = None,
+    profile: str | None = None,
+    data_root: AnyPath | None = None,
+    plugins: Sequence[AnyPath] = (),
+    device: str = "auto",
+) -> Questions:
+    """Write a court's questions as images into the folder `out`, and a table to fill, or a folder: `bench ask`.
+
+    key: the owner's folder, or the key's file. answers: to the questions that were asked before, of a court that goes
+    on by what was answered. scheme, profile: None for the card's. Returns where the answers belong; `verify` takes
+    them. Raises BenchError.
+    """
+    from benchmark.app.verify.claims import read_claim
+    from benchmark.app.verify.questions import write_questions
+
+    use_data_root(_place(data_root))
+    claim = read_claim(Path(key), scheme, profile, Registry.discover(_files(plugins)), {})
+    return write_questions(claim, Path(out), _files(answers), device_name(device))
 
 
 def verify(

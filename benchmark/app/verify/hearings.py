@@ -33,7 +33,7 @@ def hear_suspect(
         probe = room.test
         if suspect.sampled:
             keyed, probe = room.first_questions()
-            say(_beforehand(claim, keyed, probe, rate))
+            say(f"{_beforehand(claim, keyed, probe, rate)} {room.beforehand()}".strip())
         seen = examine(room, suspect, probe, nulls, spare, console)
         return replace(seen, notes=(*seen.notes, *(suspect.address.notes if suspect.address else ())))
 

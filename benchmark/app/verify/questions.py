@@ -59,6 +59,21 @@ class Questionnaire:
 
 
 @dataclass(frozen=True)
+class Questions:
+    """A folder of questions that was written. answers: the table to fill, or the folder for images.
+
+    images: how many are asked. takes: how many items of the key the sequential test takes, in words, where that can be
+    said: see `Courtroom.beforehand`.
+    """
+
+    folder: Path
+    answers: Path
+    images: int
+    task: str
+    takes: str
+
+
+@dataclass(frozen=True)
 class Sheet:
     """Answers in the order of the questions: scores (N, classes), or images, float (N, C, H, W) in [0, 1]."""
 
@@ -86,7 +101,7 @@ class Written:
         raise ServiceFailed("answers show no weights")
 
 
-def write_questions(claim: Claim, out: Path, earlier: Sequence[Path], device: str) -> Questionnaire:
+def write_questions(claim: Claim, out: Path, earlier: Sequence[Path], device: str) -> Questions:
     """Write a folder of questions: PNG files, the manifest, and a table to fill, or a folder for images.
 
     earlier: answers to the questions that were asked before, of a court that goes on by what was answered.
@@ -116,13 +131,14 @@ def write_questions(claim: Claim, out: Path, earlier: Sequence[Path], device: st
         for number, name in enumerate(questions.images):
             write_whole(out / questions.name(number), png(images[name]), lasting=False)
         write_whole(out / MANIFEST, (json.dumps(asdict(questions), indent=1) + "\n").encode())
-        if room.context.task.kind == "image-to-image":
-            (out / IMAGES).mkdir()
+        answers = out / (IMAGES if room.context.task.kind == "image-to-image" else TABLE)
+        if answers.name == IMAGES:
+            answers.mkdir()
         else:
-            write_whole(out / TABLE, "\n".join([",".join(columns), *rows, ""]).encode())
+            write_whole(answers, "\n".join([",".join(columns), *rows, ""]).encode())
     except OSError as error:
         raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
-    return questions
+    return Questions(out, answers, len(names), questions.task, room.beforehand())
 
 
 def _further(room: Courtroom, sheets: Sequence[Sheet]) -> Tensor:

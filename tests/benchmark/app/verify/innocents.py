@@ -120,8 +120,8 @@ def table(found: list[dict[str, Any]]) -> str:
         least[pair] = min(least.get(pair, 0.0), one["log10_p"])
     bound = 100 * clopper_pearson_upper(len(accused), len(pairs))
     text = (
-        f"Of {len(pairs)} pairs of an innocent net and a fresh key, {len(nets)} nets in all, {len(accused)} are accused "
-        f"in any form: a rate of at most {bound:.2g} % (one-sided 95 %). The {len(found)} verdicts:"
+        f"Of {len(pairs)} pairs of an innocent net and a fresh key, {len(nets)} nets in all, {len(accused)} are "
+        f"accused in any form: a rate of at most {bound:.2g} % (one-sided 95 %). The {len(found)} verdicts:"
     )
     return f"{text}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
