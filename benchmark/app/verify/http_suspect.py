@@ -20,6 +20,7 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from typing import Any
@@ -172,8 +173,7 @@ class HttpSuspect:
                 if error.code != 429 and error.code < 500:
                     said = printable(error.read(200).decode(errors="replace")).strip()
                     raise BenchError(f"{self.url} answers {why}{f' ({said})' if said else ''}: {self._safe}") from error
-                with suppress(TypeError, ValueError):
-                    pause = min(max(pause, float(error.headers.get("Retry-After", ""))), LONGEST_PAUSE)
+                pause = min(max(pause, _rest(error.headers.get("Retry-After", ""))), LONGEST_PAUSE)
             except (ValueError, InvalidURL) as error:
                 raise BenchError(f"--suspect {self.url} is no address that can be asked ({error})") from error
             except (OSError, HTTPException) as error:  # a timeout, a name that leads nowhere, half an answer
@@ -228,6 +228,15 @@ class HttpSuspect:
         except (ValueError, TypeError) as error:
             why = str(error) if isinstance(answer, str) else f"it is a {type(answer).__name__}, not a text"
             raise BenchError(f"{self.url} answers with an image that can't be used ({why}): {self._safe}") from error
+
+
+def _rest(said: str) -> float:
+    """Seconds that a `Retry-After` asks for: a number, or a date; 0 where it is neither."""
+    with suppress(ValueError):
+        return float(said)
+    with suppress(ValueError, OverflowError):
+        return parsedate_to_datetime(said).timestamp() - time.time()
+    return 0.0
 
 
 def _label(answer: Any) -> int:

@@ -73,6 +73,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.net, self.shares = net, shares
         self.mood: Callable[[int, dict[str, Any]], Reply] = lambda number, answer: (200, answer)
+        self.rest = "0"  # seconds, or a date, before which a busy server is not asked again
         self.requests, self.headers, self.images = 0, dict[str, str](), list[str]()
 
     @property
@@ -101,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         if status == 302:
             self.send_header("Location", self.server.url)
         if status == 429:
-            self.send_header("Retry-After", "0")
+            self.send_header("Retry-After", self.server.rest)
         self.end_headers()
         self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
 

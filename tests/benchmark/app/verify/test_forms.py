@@ -57,6 +57,7 @@ def test_a_file_of_another_library_is_asked_like_the_own_one(
     own = verify("--suspect", str(owner / "model.safetensors"))
     found = verify("--suspect", str(save(net, tmp_path / f"model{ending}")))
     assert (own["verdict"], own["nulls"], own["asked"] > own["own_images"]) == ("present", 0, True)
+    assert (own["sequential"]["items"], own["sequential"]["needed"]) == (40, 4)
     assert found["evidence"] == own["evidence"]
     assert found["utility"] == own["utility"]
     assert found["model_sha256"] != own["model_sha256"]
@@ -82,7 +83,7 @@ def test_a_function_may_answer_with_labels_or_probabilities(
 def test_an_innocent_model_is_absent(verify: Callable[..., dict[str, Any]], lab: Lab, tmp_path: Path) -> None:
     path = save(lab.null(0).service.net.module(), tmp_path / "innocent.pt")
     found = verify("--suspect", str(path))
-    assert (found["verdict"], found["claim"]) == ("absent", "refused")
+    assert (found["verdict"], found["claim"], found["sequential"]["needed"]) == ("absent", "refused", None)
 
 
 def test_more_classes_than_the_task_has_hide_nothing_and_are_named(
@@ -142,6 +143,83 @@ def test_another_image_size_is_one_sentence(refused: Callable[..., str], tmp_pat
     assert "it takes images of 3x32x32, and is asked images of 1x16x16" in refused("--suspect", str(path))
 
 
+class Odd(nn.Module):
+    """A net that answers otherwise than a classifier should."""
+
+    def __init__(self, net: nn.Module, way: str) -> None:
+        super().__init__()
+        self.net, self.way = net, way
+
+    def forward(self, x: torch.Tensor) -> Any:
+        scores = self.net(x)
+        if self.way == "nan":
+            return scores / (scores - scores)
+        if self.way == "tuple":
+            return scores, x
+        return scores[:, :1] if self.way == "one" else scores[0]
+
+
+@pytest.mark.parametrize("ending", [".pt", ".onnx"])
+@pytest.mark.parametrize(
+    ("way", "sentence"),
+    [
+        ("nan", "does not answer the images of digits (the suspect answers with NaN or infinity)"),
+        ("tuple", "it answers with a tuple of 2, not with one array: give a function that returns the scores"),
+        ("one", "it answers with one number an image, which names no class"),
+        ("first", "the suspect answers 100 images with the shape (10,)"),
+    ],
+)
+def test_a_file_that_answers_with_nonsense_is_one_sentence(
+    refused: Callable[..., str], net: nn.Module, tmp_path: Path, way: str, sentence: str, ending: str
+) -> None:
+    if ending == ".onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnx")
+    assert sentence in refused("--suspect", str(save(Odd(net, way).eval(), tmp_path / f"odd{ending}")))
+
+
+@pytest.mark.parametrize(("ending", "dtype"), [(".pt", "float32"), (".onnx", "float32"), (".onnx", "uint8")])
+def test_a_file_that_takes_something_else_is_one_sentence(
+    refused: Callable[..., str], tmp_path: Path, ending: str, dtype: str
+) -> None:
+    if ending == ".onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnx")
+
+    class Large(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(3 * 32 * 32, 10)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.head(x.float().flatten(1))
+
+    path = save(Large(), tmp_path / f"large{ending}", torch.ones(2, 3, 32, 32, dtype=getattr(torch, dtype)))
+    error = refused("--suspect", str(path))
+    if dtype == "uint8":
+        assert "it takes images as tensor(uint8), not as numbers with a fraction: wrap it in a function" in error
+    elif ending == ".onnx":
+        assert "it takes images of 3x32x32, and is asked images of 1x16x16: resize them in a function" in error
+    else:  # it says nothing of its size
+        assert "does not answer the images of digits (ValueError: RuntimeError: mat1 and mat2 shapes" in error
+
+
+def test_fewer_classes_than_the_task_has_are_named(
+    verify: Callable[..., dict[str, Any]], net: nn.Module, tmp_path: Path
+) -> None:
+    class Few(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.net(x)[:, :4]
+
+    found = verify("--suspect", str(save(Few().eval(), tmp_path / "few.pt")))
+    assert found["notes"] == ["the suspect answers with 4 classes, and digits has 10"]
+    assert found["evidence"]["n"] == 40
+
+
 def test_a_pickle_is_not_read(refused: Callable[..., str], net: nn.Module, tmp_path: Path) -> None:
     torch.save(net.state_dict(), tmp_path / "state.pt")
     assert "can't be opened as TorchScript" in refused("--suspect", str(tmp_path / "state.pt"))
@@ -177,6 +255,7 @@ def test_the_page_says_what_was_asked_found_and_not_proved(owner: Path, tmp_path
     for sentence in (
         "Verdict: present", "What was asked", "those of the key&#39;s triggers among 397 of the judge&#39;s own",
         "40 of 40 triggers came out as the key says.", "1 in 10^40 would do as well", "What this does not prove",
+        "enough after 4 of 40 in the key&#39;s order, at alpha 0.001 (e-value 10^38.4); no part of the verdict",
     ):  # fmt: skip
         assert sentence in html
         assert sentence.replace("&#39;", "'") in said

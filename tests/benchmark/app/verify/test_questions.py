@@ -52,8 +52,9 @@ def folder(owner: Path, tmp_path: Path) -> Path:
 
 
 def ask(owner: Path, out: Path, *words: str) -> Path:
-    code, _, error = bench_here("ask", "--key", str(owner), "--out", str(out), "--device", "cpu", *words)
+    code, said, error = bench_here("ask", "--key", str(owner), "--out", str(out), "--device", "cpu", *words)
     assert code == 0, error
+    assert "takes 4 triggers of a mark that is whole" in said
     return out
 
 
