@@ -73,7 +73,8 @@ class PruneStructured(wm.Attack):
 
     Li et al. 2017 (filters ranked by their norm) with the coupled layers of Fang et al. 2023 (torch-pruning): a
     channel goes with everything that reads or writes it. Every layer loses the same share, the head keeps its
-    classes, and nothing is retrained: chain `prune-structured+finetune` for it. Passport nets are folded first.
+    classes, and nothing is retrained: chain `prune-structured+finetune` for it. Passport nets are folded first. Of a
+    transformer the hidden units of its perceptrons go; what attention and its normalisation take together stays.
     A court that reads weights by shape finds no evidence afterwards; one that asks for labels is not affected.
     """
 
@@ -94,7 +95,7 @@ class PruneStructured(wm.Attack):
                 torch.zeros(1, *thief.task.shape, device=thief.device),
                 importance=torch_pruning.importance.GroupMagnitudeImportance(),
                 pruning_ratio=self.amount,
-                ignored_layers=[wm.head(model)],
+                ignored_layers=[wm.head(model), *wm.tied_layers(model, thief.task.shape)],
                 # fresh dicts: the library's defaults are shared by all calls and changed in place
                 in_channel_groups={},
                 out_channel_groups={},

@@ -13,14 +13,24 @@
 | training | Recipe, BatchSource, logits |
 | data | Data, as_float, as_bytes, abstract_images, photographs, pictures |
 | nets | Net, Spec, build, builder, ConvBlock, conv_blocks, normalisation, entering, head, plain, fused, unfused |
-| their channels | ChannelGroup, channel_groups, aligned |
+| their filters and channels | filter_layers, ChannelGroup, channel_groups, tied_layers, aligned |
 | image-to-image nets | UNet, UNetTrunk, ResidualUnit, conv3x3, Critic |
 """
 
 from __future__ import annotations
 
-from benchmark.architectures.blocks import ConvBlock, Spec, builder, conv_blocks, entering, head, normalisation, plain
-from benchmark.architectures.channel_groups import ChannelGroup, channel_groups
+from benchmark.architectures.blocks import (
+    ConvBlock,
+    Spec,
+    builder,
+    conv_blocks,
+    entering,
+    filter_layers,
+    head,
+    normalisation,
+    plain,
+)
+from benchmark.architectures.channel_groups import ChannelGroup, channel_groups, tied_layers
 from benchmark.architectures.fusing import fused, unfused
 from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
 from benchmark.architectures.net import Net, build
@@ -68,7 +78,8 @@ __all__ = [
     "NotApplicable", "NullDistribution", "Observations", "OracleAttack", "OverwriteScheme", "Owner", "Party",
     "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet",
     "UNetTrunk", "Unreadable", "abstract_images", "aligned", "as_bytes", "as_float", "binomial", "build", "builder",
-    "channel_groups", "commit", "conv3x3", "conv_blocks", "entering", "field", "fused", "head", "logits",
-    "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial", "prf_bits", "prf_labels",
-    "prf_normals", "published_root", "read_in_part", "redrawn", "redrawn_in_turn", "root_of", "secret", "unfused",
+    "channel_groups", "commit", "conv3x3", "conv_blocks", "entering", "field", "filter_layers", "fused", "head",
+    "logits", "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial", "prf_bits",
+    "prf_labels", "prf_normals", "published_root", "read_in_part", "redrawn", "redrawn_in_turn", "root_of", "secret",
+    "tied_layers", "unfused",
 ]  # fmt: skip

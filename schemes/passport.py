@@ -43,6 +43,7 @@ class Passport(wm.Scheme[PassportKey]):
     court = "weights"
     host = True
     capabilities = ("passports", "overwrite")
+    layers_needed = "normalised convolutions"
     item = "bit"
     null_law = "exact"
     settings = (
@@ -195,7 +196,7 @@ class Passport(wm.Scheme[PassportKey]):
         return installed
 
     def places(self, model: nn.Module) -> list[str]:
-        """See `PassportScheme`. Raises ValueError when the net has no such layers."""
+        """See `PassportScheme`. Raises NotApplicable for a net without such layers, ValueError for one with too few."""
         return list(self._texts(model))
 
     def passport_key(self, model: nn.Module, passports: Pairs, secret: bytes) -> PassportKey:
@@ -255,7 +256,7 @@ class Passport(wm.Scheme[PassportKey]):
         """The layers with passports, from the input to the output, and the text that each has for itself."""
         names = [name for name, _ in wm.conv_blocks(model)]
         if not names:
-            raise ValueError(
+            raise wm.NotApplicable(
                 "the net has no normalised convolution, and passports stand in for a scale and a shift: "
                 "choose an architecture with normalisation"
             )

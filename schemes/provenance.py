@@ -52,7 +52,12 @@ class Provenance(wm.Scheme[ProvenanceKey]):
     def keygen(self, party: wm.Party, rng: torch.Generator) -> ProvenanceKey:
         """The party's own net: there is nothing to draw but what salts its commitment."""
         net = party.host if isinstance(party, wm.Owner) else party.fit(party.build())
-        wm.channel_groups(net, party.task.shape)  # refused now, not in court
+        try:  # refused now, not in court
+            groups = wm.channel_groups(net, party.task.shape)
+        except ValueError as reason:
+            raise wm.NotApplicable(str(reason)) from reason
+        if not groups:
+            raise wm.NotApplicable("the net has no hidden channels that could come in another order")
         return ProvenanceKey(secret=wm.secret(rng), net=wm.Net.of(net), shape=party.task.shape)
 
     def rebind(self, key: ProvenanceKey, secret: bytes) -> ProvenanceKey:

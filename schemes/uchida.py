@@ -1,4 +1,4 @@
-"""Uchida et al. 2017: bits in the mean kernel of one convolution, read through a secret matrix."""
+"""Uchida et al. 2017: bits in the mean filter of one layer, read through a secret matrix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmark import contract as wm
 
 @dataclass(frozen=True, kw_only=True)
 class UchidaKey(wm.Key):
-    """The bits, the `layer` that carries them, and of how many numbers its mean kernel is.
+    """The bits, the `layer` that carries them, and of how many numbers its mean filter is.
 
     The matrix is not kept: it follows from the secret, as the bits do.
     """
@@ -26,7 +26,7 @@ class UchidaKey(wm.Key):
 
 @dataclass(frozen=True)
 class Uchida(wm.Scheme[UchidaKey]):
-    """Bit j is the sign of row j of a secret matrix times the mean kernel of a convolution.
+    """Bit j is the sign of row j of a secret matrix times the mean filter of a layer.
 
     Uchida et al. 2017, section 3: filters (C_out, C_in, k, k) are averaged over C_out, so that their order plays no
     part, and flattened to w of M = C_in k k numbers; the matrix (T, M) is standard normal ("random", their best); the
@@ -34,7 +34,10 @@ class Uchida(wm.Scheme[UchidaKey]):
     M = 576; the fewer numbers a kernel has, the more it takes.
     Different from the authors' code: the bits are a keyed hash of the secret, where they write ones, and the matrix
     follows from the secret, too. A claimant who could choose either would read his bits in any net. The layer is the
-    last convolution, where theirs is one in the middle: small nets have the room there alone.
+    last convolution, where theirs is one in the middle: small nets have the room there alone. A net that has no hidden
+    convolution, as a transformer, is marked in the last linear layer before its head, whose filters are (C_out, C_in).
+    What that one writes is normalised layer by layer, which takes the mean over its outputs away: the bits hang on
+    nothing that the net answers by.
     """
 
     name = "uchida"
@@ -46,21 +49,23 @@ class Uchida(wm.Scheme[UchidaKey]):
     null_law = "exact"
     settings = ("", "bits=256")
 
-    bits: int = wm.parameter(128, "length of the mark, at most the numbers of a mean kernel", low=1)
-    layer: str = wm.parameter("", "the convolution that carries it, by its name; the last one where empty")
+    bits: int = wm.parameter(128, "length of the mark, at most the numbers of a mean filter", low=1)
+    layer: str = wm.parameter("", "what carries it, by its name; empty: the last convolution, else linear layer")
     strength: float = wm.parameter(0.1, "weight of the bits' loss beside the task's", low=0.0)
     epochs: int = wm.parameter(20, "training epochs over the owner's images", low=1)
     lr: float = wm.parameter(0.05, "learning rate at its peak", low=0.0)
 
     def keygen(self, party: wm.Party, rng: torch.Generator) -> UchidaKey:
         """A key for a net like the party's host."""
-        layers = convolutions(party.host if isinstance(party, wm.Owner) else party.build())
+        layers = carriers(party.host if isinstance(party, wm.Owner) else party.build())
+        if not layers:
+            raise wm.NotApplicable("the net has no layer but its head, and nothing else could carry the bits")
         layer = self.layer or list(layers)[-1]
         if layer not in layers:
-            raise ValueError(f"the net has no convolution {layer}: it has {', '.join(layers)}")
-        size = mean_kernel(layers[layer]).numel()
+            raise ValueError(f"the net has no layer {layer}: it has {', '.join(layers)}")
+        size = mean_filter(layers[layer]).numel()
         if size < self.bits:
-            raise ValueError(f"the mean kernel of {layer} is {size} numbers, too few for {self.bits} bits: lower bits")
+            raise ValueError(f"the mean filter of {layer} is {size} numbers, too few for {self.bits} bits: lower bits")
         secret = wm.secret(rng)
         return UchidaKey(secret=secret, layer=layer, size=size, bits=drawn(secret, self.bits))
 
@@ -76,7 +81,7 @@ class Uchida(wm.Scheme[UchidaKey]):
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             ((x, y),) = batches
-            bits = F.binary_cross_entropy_with_logits(read @ mean_kernel(layer), wanted, reduction="sum")
+            bits = F.binary_cross_entropy_with_logits(read @ mean_filter(layer), wanted, reduction="sum")
             return F.cross_entropy(model(x), y) + self.strength * bits
 
         return wm.Marked(owner.fit(model, recipe, step=step), key)
@@ -96,23 +101,23 @@ class Uchida(wm.Scheme[UchidaKey]):
         return wm.Observations("bits", channels, views=views)
 
 
-def convolutions(model: nn.Module) -> dict[str, nn.Conv2d]:
-    """The convolutions of a net by their names, from the input to the output."""
-    return {name: one for name, one in wm.plain(model).named_modules() if isinstance(one, nn.Conv2d)}
+def carriers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
+    """The layers of a net that can carry bits by their names, from the input to the output."""
+    return wm.filter_layers(wm.plain(model))
 
 
-def carrier(model: nn.Module, key: UchidaKey) -> nn.Conv2d:
-    """The convolution of `model` that `key` names. Raises Unreadable where there is none of its shape."""
-    layer = convolutions(model).get(key.layer)
+def carrier(model: nn.Module, key: UchidaKey) -> nn.Conv2d | nn.Linear:
+    """The layer of `model` that `key` names. Raises Unreadable where there is none of its shape."""
+    layer = carriers(model).get(key.layer)
     if layer is None:
-        raise wm.Unreadable(f"the net has no convolution {key.layer}")
-    if (size := mean_kernel(layer).numel()) != key.size:
-        raise wm.Unreadable(f"the mean kernel of {key.layer} is {size} numbers, and the matrix reads {key.size}")
+        raise wm.Unreadable(f"the net has no layer {key.layer} that could carry bits")
+    if (size := mean_filter(layer).numel()) != key.size:
+        raise wm.Unreadable(f"the mean filter of {key.layer} is {size} numbers, and the matrix reads {key.size}")
     return layer
 
 
-def mean_kernel(layer: nn.Conv2d) -> Tensor:
-    """The mean of a convolution's filters, (C_in k k,)."""
+def mean_filter(layer: nn.Conv2d | nn.Linear) -> Tensor:
+    """The mean of a layer's filters, (C_in k k,), of a linear layer (C_in,)."""
     return layer.weight.mean(0).flatten()
 
 
@@ -128,4 +133,4 @@ def drawn(secret: bytes, count: int) -> Tensor:
 @torch.no_grad()
 def hits(model: nn.Module, key: UchidaKey) -> Tensor:
     """Which bits a net shows, boolean (T,)."""
-    return (matrix(key) @ mean_kernel(carrier(model, key)).cpu() >= 0) == key.bits
+    return (matrix(key) @ mean_filter(carrier(model, key)).cpu() >= 0) == key.bits

@@ -52,6 +52,7 @@ class Bnp(wm.Attack):
     family = "neuron pruning"
     kind = "removal"
     access = "weights"
+    layers_needed = "batch normalisation"
     paper = "Zheng et al. 2022, NeurIPS"
 
     def run(self, thief: wm.Thief) -> nn.Module:
@@ -70,6 +71,8 @@ def sensitivity(model: nn.Module, writer: str) -> Tensor:
     input channels by places, times what its normalisation multiplies it by.
     """
     norm = model.get_submodule(writer)
+    if isinstance(norm, nn.Linear):
+        return norm.weight.float().norm(dim=1)
     conv = norm if isinstance(norm, nn.Conv2d) else model.get_submodule(f"{writer.removesuffix('norm')}conv")
     bound = torch.linalg.matrix_norm(cast(Tensor, conv.weight).flatten(2).float(), ord=2)
     if norm is conv:

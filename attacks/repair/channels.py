@@ -16,11 +16,10 @@ PASSING = 0.98  # share of the thief's images that a silenced net answers as bef
 
 def writers(model: nn.Module) -> list[str]:
     """By name, what gives each channel of a plain net its scale and shift: the normalisation behind a convolution, or
-    the convolution itself where there is none. Channels are the rows of its `weight` and `bias`.
+    the layer with the filters itself where there is none. Channels are the rows of its `weight` and `bias`.
     """
     behind = {f"{name}.conv": f"{name}.norm" for name, _ in wm.conv_blocks(model)}
-    convolutions = (name for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
-    return [behind.get(name, name) for name in convolutions]
+    return [behind.get(name, name) for name in wm.filter_layers(model)]
 
 
 @torch.no_grad()

@@ -44,10 +44,11 @@ class DecayShock(wm.Attack):
 
 @dataclass(frozen=True)
 class WeightShifting(wm.Attack):
-    """The filters of every convolution lose what they have in common and get noise of their own size; then fine-tuning.
+    """The filters of every layer lose what they have in common and get noise of their own size; then fine-tuning.
 
     The weight shifting of the Watermark-Robustness-Toolbox (Lukas et al. 2022): from each filter `shift` times the
-    layer's mean filter is taken, and `noise` times a normal draw of the layer's own spread, which is 1 there.
+    layer's mean filter is taken, and `noise` times a normal draw of the layer's own spread, which is 1 there. Layers
+    are the convolutions; in a transformer the linear layers but its head.
     """
 
     name = "weight-shifting"
@@ -65,7 +66,7 @@ class WeightShifting(wm.Attack):
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)
         with torch.no_grad():
-            for weight in (one.weight for one in model.modules() if isinstance(one, nn.Conv2d)):
+            for weight in (layer.weight for layer in wm.filter_layers(model).values()):
                 drawn = torch.randn(weight.shape, generator=thief.rng).to(weight.device)
                 weight -= self.shift * weight.mean(0) + self.noise * weight.std() * drawn
         return tuned(thief, model, self.lr, self.epochs)

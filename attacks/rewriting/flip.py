@@ -60,6 +60,7 @@ class SignFlip(wm.Attack):
     family = "sign flip"
     paper = "Yan et al., Cracking White-box DNN Watermarks via Invariant Neuron Transforms (arXiv 2205.00199)"
     kind = "function-preserving"
+    layers_needed = "normalised convolutions"
 
     share: float = wm.parameter(0.5, "share of the channels that are negated", low=0.0, high=1.0)
 

@@ -22,7 +22,9 @@ class Rearrange(wm.Attack):
     positive factor and what reads it divided by it, filters are multiplied before their normalisation, and half of the
     channels change sign there. `fold` is what every export does: torch's own fusion takes the normalisation into the
     filters, with its scales and their signs. `all` is everything that the net allows. Channels that a skip connection
-    adds move together, and those that group normalisation takes together stay so; it can't be fused.
+    adds move together, and those that group normalisation takes together stay so; it can't be fused. Of a transformer
+    the hidden units of its perceptrons change their order, and nothing else: behind a GELU neither sign nor scale is
+    free, and what attention leaves free this thief does not use.
     """
 
     name = "rearrange"
@@ -38,7 +40,13 @@ class Rearrange(wm.Attack):
         model, rng = wm.plain(thief.model), thief.rng
         blocks = [block for _, block in wm.conv_blocks(model)]
         state = dict(model.state_dict())
-        for group in wm.channel_groups(model, thief.task.shape):
+        try:
+            groups = wm.channel_groups(model, thief.task.shape)
+        except ValueError as reason:
+            raise wm.NotApplicable(str(reason)) from reason
+        if self.how == "scale" and not (blocks or any(group.scales for group in groups)):
+            raise wm.NotApplicable("no factor passes from one layer of the net to the next: nothing can be scaled")
+        for group in groups:
             order, factors = _order(group, rng), _factors(group.size, -EXPONENT, rng)
             if self.how in ("all", "permute"):
                 group.reorder(state, order)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.unlearning.layers import convolutions, watching
+from attacks.unlearning.layers import filter_blocks, watching
 from benchmark import contract as wm
 
 SHARES = (0.5, 1.0, 1.0)  # of beta, for three layers from the input to the output, as published
@@ -23,8 +23,9 @@ class Nad(wm.Attack):
     Li et al. 2021 (neural attention distillation): cross-entropy plus the squared distance of attention maps behind
     three layers, weighted 500, 1,000 and 1,000. Teacher and student are trained on all images of the thief; what has no
     label gets that of the service. Different: maps are taken at the ends of the thirds of any net, where the paper has
-    the three groups of a residual net; the rate falls as a cosine. As published, with 10 and 20 passes, it costs two to
-    three points on digits, where a pass has few steps; half the weight and twice the passes cost one.
+    the three groups of a residual net, in a transformer over its tokens; the rate falls as a cosine. As published, with
+    10 and 20 passes, it costs two to three points on digits, where a pass has few steps; half the weight and twice the
+    passes cost one.
     """
 
     name = "nad"
@@ -42,8 +43,8 @@ class Nad(wm.Attack):
         half = thief.recipe(lr=self.lr, epochs=math.ceil(self.epochs / 2))
         teacher = thief.fit(copy.deepcopy(model), half, data=own).requires_grad_(False)
         with (
-            watching(thirds(convolutions(model)), "leaves") as mine,
-            watching(thirds(convolutions(teacher)), "leaves") as taught,
+            watching(thirds(filter_blocks(model)), "leaves") as mine,
+            watching(thirds(filter_blocks(teacher)), "leaves") as taught,
         ):
 
             def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
@@ -63,5 +64,7 @@ def thirds(layers: Sequence[nn.Module]) -> list[nn.Module]:
 
 
 def attention(channels: Tensor) -> Tensor:
-    """Where a layer (N, C, H, W) is active: squares summed over channels, each map of length one."""
-    return F.normalize(channels.float().square().sum(1).flatten(1), eps=1e-6)
+    """Where a layer is active: squares summed over the channels of maps (N, C, H, W) or tokens (N, T, C), each of the
+    results of length one.
+    """
+    return F.normalize(channels.float().square().sum(1 if channels.dim() == 4 else -1).flatten(1), eps=1e-6)

@@ -26,7 +26,7 @@ def watching(layers: Sequence[nn.Module], what: Literal["enters", "leaves"]) -> 
         yield found
 
 
-def convolutions(model: nn.Module) -> list[nn.Module]:
-    """The ConvBlocks of `model`, from the input to the output; of a net without them its convolutions."""
+def filter_blocks(model: nn.Module) -> list[nn.Module]:
+    """The ConvBlocks of `model`, from the input to the output; of a net without them the layers with its filters."""
     blocks: list[nn.Module] = [block for _, block in wm.conv_blocks(model)]
-    return blocks or [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    return blocks or list(wm.filter_layers(model).values())

@@ -1,35 +1,55 @@
-"""A model as files that need no watermark-bench: its tensors by name, and an exported program."""
+"""A model as files that need no watermark-bench: its tensors by its maker's names, and programs that run it."""
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 from torch import nn
 
+from benchmark.architectures.hosts import maker_net
 from benchmark.files import write_whole
 
-TENSORS, PROGRAM = "state_dict.safetensors", "model.pt2"
+TENSORS, PROGRAM, ONNX = "state_dict.safetensors", "model.pt2", "model.onnx"
 
 
-def write_plain_forms(out: Path, net: nn.Module, shape: tuple[int, ...]) -> str | None:
-    """Write `net`, on the CPU, which takes images (N, C, H, W) of `shape` in [0, 1]: a state_dict, and a program.
+def write_plain_forms(out: Path, net: nn.Module, shape: tuple[int, ...], *, onnx: bool) -> dict[str, str]:
+    """Write `net`, on the CPU, which takes images (N, C, H, W) of `shape` in [0, 1]: a state_dict, and programs.
 
-    Returns why there is no program, where the net can't be exported. Raises OSError.
+    The state_dict has the names of the library that the net is from. onnx: whether there is to be an ONNX file, too.
+    Returns, by the file that isn't there, why the net can't be exported so. Raises OSError.
     """
-    state = {name: tensor.contiguous().clone() for name, tensor in net.state_dict().items()}
+    state = {name: tensor.contiguous().clone() for name, tensor in maker_net(net).state_dict().items()}
     write_whole(out / TENSORS, save(state))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            images = torch.zeros(2, *shape)
-            program = torch.export.export(net.eval(), (images,), dynamic_shapes=({0: torch.export.Dim("images")},))
-            file = io.BytesIO()
-            torch.export.save(program, file)
-    except Exception as error:  # whatever a net of a plug-in does while it is traced
-        return " ".join(f"{type(error).__name__}: {error}".split())[:120]
-    write_whole(out / PROGRAM, file.getvalue())
-    return None
+    images, missing = torch.zeros(2, *shape), dict[str, str]()
+    batch = ({0: torch.export.Dim("images")},)
+
+    def program() -> bytes:
+        file = io.BytesIO()
+        torch.export.save(torch.export.export(net.eval(), (images,), dynamic_shapes=batch), file)
+        return file.getvalue()
+
+    def onnx_model() -> bytes:
+        found = torch.onnx.export(net.eval(), (images,), dynamo=True, dynamic_shapes=batch, verbose=False)
+        assert found is not None
+        return bytes(found.model_proto.SerializeToString())
+
+    forms: dict[str, Callable[[], bytes]] = {PROGRAM: program}
+    if onnx and find_spec("onnxscript") is None:
+        missing[ONNX] = "pip install 'watermark-bench[onnx]'"
+    elif onnx:
+        forms[ONNX] = onnx_model
+    for name, made in forms.items():
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                data = made()
+        except Exception as error:  # whatever a net of somebody else's does while it is traced
+            missing[name] = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        else:
+            write_whole(out / name, data)
+    return missing

@@ -17,6 +17,7 @@ from benchmark.data.own_images import CLASSES, PAIRS
 from benchmark.data.prepared import say
 from benchmark.data.tasks import DATA_ROOT, find_task
 from benchmark.errors import BenchError
+from benchmark.execution.processes.host_check import show_host
 from benchmark.execution.progress import duration, note
 from benchmark.execution.run import Machine, carry_out
 from benchmark.execution.run_file import describe
@@ -25,6 +26,7 @@ from benchmark.planning.clocks.estimates import TYPICAL_MEGABYTES, Estimates
 from benchmark.planning.clocks.rates import gpus
 from benchmark.planning.job import ways
 from benchmark.planning.null_pools import null_attacks
+from benchmark.planning.own_host import OwnHost, profile_for
 from benchmark.planning.plan import Plan, make_plan
 from benchmark.planning.profile import Counts, Profile, load_profile
 from benchmark.planning.reproduction import Reproduction
@@ -51,7 +53,10 @@ class RunOptions:
 
     schemes: str
     attacks: str
-    profile: str
+    profile: str | None
+    host: str | None
+    weights: Path | None
+    data: str | None
     task: str | None
     data_root: Path | None
     offline: bool
@@ -158,7 +163,9 @@ def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> Planned
     use_data_root(options.data_root)
     thief = ("thief_labelled", "thief_unlabelled", "thief_pool")
     names = ("task", *thief, "seeds", "alpha", "budget", "strict", "timeout")
-    profile = load_profile(options.profile).with_options(**{name: getattr(options, name) for name in names})
+    own = OwnHost(options.host, options.weights, options.data)
+    profile = profile_for(options.profile, "quick", own, options.task)
+    profile = profile.with_options(**{name: getattr(options, name) for name in names})
     run = profile.name if options.run_name is None else options.run_name
     machine = Machine(options.results, run, options.workers, options.device, options.memory)
     registry = Registry.discover(options.plugins)
@@ -169,7 +176,8 @@ def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> Planned
     if note:
         say(note)
     secret = run_secret(machine.store.root, options.secret, keep=keep)
-    machine = replace(machine, hidden=secret_files(options.secret))
+    hidden = secret_files(options.secret)
+    machine = replace(machine, hidden=(*hidden, *show_host(profile, machine.store.root, hidden, machine.device)))
     return PlannedRun(*_crossed(profile, schemes, attacks, registry, machine, secret), machine, registry, command)
 
 

@@ -52,6 +52,7 @@ def _of_an_attack(plugin: Declaration) -> Iterator[tuple[str, str]]:
     known += ["the scheme's code"] if kind in CLAIM_KINDS and not known else []
     yield "the thief knows", " and ".join([*known, *(["the owner's key"] if oracle else [])])
     yield "tasks", ", ".join(traits["tasks"])
+    yield "the net has", traits["layers_needed"]
     yield "decided by", f"the channel {traits['evidence']}, where a scheme observes it" if traits["evidence"] else ""
 
 
@@ -67,6 +68,7 @@ def _of_a_scheme(plugin: Declaration) -> Iterator[tuple[str, str]]:
     yield "what a fresh key scores", _LAWS[traits["null_law"]]
     yield "offers attacks", ", ".join(traits["capabilities"])
     yield "tasks", ", ".join(traits["tasks"])
+    yield "the net has", traits["layers_needed"]
     for trait, said in (
         ("expected_failures", "not found for every seed"),
         ("expected_forgeries", "forged claims stand"),

@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from benchmark.app.card import CARD, Card, CardProfile, CardScheme, CardUtility, write_card
-from benchmark.app.plain_forms import PROGRAM, TENSORS, write_plain_forms
+from benchmark.app.plain_forms import ONNX, PROGRAM, TENSORS, write_plain_forms
+from benchmark.architectures.net import Net
 from benchmark.crypto.secret_streams import SECRET_BYTES, SecretStreams
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import Task
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
-from benchmark.execution.job_context import context_of
+from benchmark.execution.job_context import context_of, load_source
+from benchmark.execution.processes.host_check import show_host
+from benchmark.planning.own_host import has_own_host
+from benchmark.planning.own_nets import host_source
 from benchmark.planning.profile import Profile
 from benchmark.plugins.registry import load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
-from benchmark.protocol.parties import Owner, Party
+from benchmark.protocol.objects import Service
+from benchmark.protocol.parties import NotApplicable, Owner, Party
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.training.device import device_of
@@ -57,38 +63,56 @@ def check_room(out: Path, names: Sequence[str]) -> None:
         raise BenchError(f"{out} can't be written, for {there} is no folder that can: choose another --out")
 
 
-def embed_model(
-    setting: Setting, profile: Profile, out: Path, seed: int | None, device: str
-) -> tuple[Card, str | None]:
+@dataclass(frozen=True)
+class Embedded:
+    """A marked model. before: how useful its host was, where it was made from one. missing: why a plain form of it is
+    not there, by the form's file.
+    """
+
+    card: Card
+    before: CardUtility | None
+    missing: Mapping[str, str]
+
+
+def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None, device: str) -> Embedded:
     """Mark a new model of the profile with a new key; writes model, key and card into `out`, and the model in plain
-    forms. Returns the card, and why the model has no exported program, where it has none.
+    forms. A host of the user's own is looked at first.
 
     The key follows from `seed`; without one it is drawn from the system's randomness and kept nowhere else. The
     card holds nothing secret and no seed: it is what an owner publishes before he lets the model out. Raises
     BenchError where `out` holds one of the files already, or a parameter does not fit.
     """
     profile = track_of(setting, profile)
-    check_room(out, (MODEL, KEY, CARD, TENSORS, PROGRAM))
+    check_room(out, (MODEL, KEY, CARD, TENSORS, PROGRAM, ONNX))
+    show_host(profile, out.absolute())
     scheme = scheme_of(setting)
     streams = SecretStreams(secrets.token_bytes(SECRET_BYTES) if seed is None else seed.to_bytes(SECRET_BYTES, "big"))
-    foreign = setting.stages[0].declaration.origin != "built-in"
-    context = context_of(profile.world(), device_of(device), foreign=foreign)
+    if (source := host_source(profile.architecture)) is not None:
+        load_source(source)
+    foreign = source is not None or setting.stages[0].declaration.origin != "built-in"
+    context = context_of(profile.world(), device_of(device), foreign=foreign, weights=profile.weights)
     splits = load_data(context.task)
     owner_data = splits.owner.to(context.device)
-    host = None
+    party = Party(context, owner_data, streams.stream("host", context.task.name, context.architecture))
     if scheme.host:
-        rng = streams.stream("host", context.task.name, context.architecture)
-        host = steps.train_unmarked(Party(context, owner_data, rng)).net
-    owner = Owner(context, owner_data, streams.stream("owner", scheme.name, context.task.name), host)
+        host: Service | None = steps.host(party)
+    else:
+        given = party.given()
+        host = None if given is None else Service(Net.of(given))
+    test = splits.test.to(context.device)
+    before = None if host is None else utility_of(steps.useful(host, test, context), context.task)
+    owner = Owner(
+        context, owner_data, streams.stream("owner", scheme.name, context.task.name), host.net if host else None
+    )
     try:
         release, key = steps.embed(scheme, owner, streams.stream("owner-key", scheme.name, context.task.name))
-    except ValueError as error:  # a parameter, or what it names, does not fit the task or the net
+    except (ValueError, NotApplicable) as error:  # a parameter, or what it names, does not fit the task or the net
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
     try:
         model_hash = artefacts.write(out / MODEL, "embed", release.service)
         key_hash = artefacts.write(out / KEY, "embed", key)
-        outcomes = steps.useful(release.service, splits.test.to(context.device), context)
+        outcomes = steps.useful(release.service, test, context)
         card = Card(
             CardScheme(stage.declaration.name, setting.label, stage.parameters, source_hash(stage.declaration.source)),
             CardProfile(profile.name, profile.world(), profile.nulls),
@@ -99,10 +123,11 @@ def embed_model(
             key.public() or None,
         )
         write_card(out, card)
-        missing = write_plain_forms(out, release.service.net.module(), context.task.shape)
+        net = release.service.net.module()
+        missing = write_plain_forms(out, net, context.task.shape, onnx=has_own_host(profile))
     except OSError as error:
         raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
-    return card, missing
+    return Embedded(card, before, missing)
 
 
 def utility_of(outcomes: Mapping[str, Any], task: Task) -> CardUtility:

@@ -132,6 +132,19 @@ def conv_blocks(model: nn.Module) -> Iterator[tuple[str, ConvBlock]]:
     return ((name, module) for name, module in model.named_modules() if isinstance(module, ConvBlock))
 
 
+def filter_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
+    """The layers whose rows of weights are a net's filters, by their dotted names, from the input to the output.
+
+    Its convolutions; of a net with one convolution at most, as a transformer has to embed patches, its linear layers
+    but the last.
+    """
+    convolutions = {name: one for name, one in model.named_modules() if isinstance(one, nn.Conv2d)}
+    if len(convolutions) > 1:
+        return {**convolutions}
+    linear = {name: one for name, one in model.named_modules() if isinstance(one, nn.Linear)}
+    return {**dict(list(linear.items())[:-1])} or {**convolutions}
+
+
 @torch.no_grad()
 def entering(model: nn.Module, names: Sequence[str], x: Tensor) -> list[Tensor]:
     """What enters the named modules of `model`, in eval mode, for images (N, C, H, W) in [0, 1], in one batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import SETTING, Parameter, read_arguments
+from benchmark.vocabulary import LAYERS
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,60 @@ ARCHITECTURES = {
             "wide-resnet", "wide residual net, 28-10",
             (_whole("depth", 28, "6n + 4 layers", 10), _whole("width", 10, "widening factor"), _NORM),
         ),
+        Architecture(
+            "vit", "a small vision transformer, 200 k parameters",
+            (
+                _whole("patch", 4, "pixels of a patch's edge"), _whole("width", 64, "channels of a token", 4),
+                _whole("depth", 4, "blocks"), _whole("heads", 4, "heads of attention in a block"),
+            ),
+        ),
     )
 }  # fmt: skip
+
+
+LIBRARIES = ("torchvision", "timm")
+FILE = "file"
+_LIBRARY_NET = re.compile(r"(?P<library>\w+):(?P<name>[\w.-]+)")
+_FILE_NET = re.compile(r"file:(?P<path>[^#]+):(?P<function>[A-Za-z_]\w*)(#(?P<code>[0-9a-f]{16}))?")
+
+
+@dataclass(frozen=True)
+class FileNet:
+    """A function of the user's own that makes a net. code: what is known of its file's code; "" where a path is all."""
+
+    path: str
+    function: str
+    code: str
+
+
+def is_foreign(text: str) -> bool:
+    """Whether `text` names a net of another library or of a file, not one of the house's."""
+    return text.partition(":")[0] in (*LIBRARIES, FILE) and ":" in text
+
+
+def file_net(text: str) -> FileNet | None:
+    """What `file:net.py:build` names; None of a net that no file makes. Raises BenchError for another form."""
+    if not text.startswith(f"{FILE}:"):
+        return None
+    match = _FILE_NET.fullmatch(text)
+    if match is None:
+        raise BenchError(f"{text!r} names no function: write file:PATH:FUNCTION, such as file:net.py:build")
+    return FileNet(match["path"], match["function"], match["code"] or "")
 
 
 def read_architecture(text: str) -> tuple[str, Mapping[str, Any]]:
     """The name and the arguments in `resnet18(width=16)`; arguments that aren't written are left out.
 
-    Raises BenchError in one sentence.
+    Of a net of another library the name is the library's; of a file's, all of `text`. Raises BenchError.
     """
+    if file_net(text):
+        return text, {}
+    if is_foreign(text):
+        if (named := _LIBRARY_NET.fullmatch(text)) is None:
+            raise BenchError(
+                f"{text!r} names no net: write torchvision:NAME or timm:NAME, such as torchvision:resnet18"
+            )
+        return named["library"], {"name": named["name"]}
     match = SETTING.fullmatch(text.strip())
     name = match["name"] if match else text
     if match is None or name not in ARCHITECTURES:
@@ -72,9 +119,20 @@ def read_architecture(text: str) -> tuple[str, Mapping[str, Any]]:
     return name, arguments
 
 
+def layers_of(text: str) -> frozenset[str] | None:
+    """Which of `benchmark.vocabulary.LAYERS` the nets of an architecture have; None for one that is not listed here."""
+    if text.partition("(")[0] not in ARCHITECTURES:
+        return None
+    name, arguments = read_architecture(text)
+    if _NORM not in ARCHITECTURES[name].arguments:
+        return frozenset()
+    convolutions, batch = LAYERS
+    return frozenset({convolutions, batch} if arguments.get("norm", _NORM.default) == "batch" else {convolutions})
+
+
 def architecture_spec(text: str) -> dict[str, Any]:
     """What `text` says of a spec: its builder and arguments. A plug-in's own builder goes by its bare name."""
-    if "(" not in text and text not in ARCHITECTURES:
+    if "(" not in text and text not in ARCHITECTURES and not is_foreign(text):
         return {"builder": text}
     name, arguments = read_architecture(text)
     return {"builder": name, **arguments}

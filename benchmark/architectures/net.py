@@ -15,7 +15,13 @@ from torch.nn.modules.module import (
 )
 from torch.overrides import TorchFunctionMode
 
-from benchmark.architectures import convnets, image_to_image, resnets  # noqa: F401  # every builder is registered here
+from benchmark.architectures import (  # noqa: F401  # every builder is registered here
+    convnets,
+    hosts,
+    image_to_image,
+    resnets,
+    transformers,
+)
 from benchmark.architectures.blocks import BUILDERS, Spec
 from benchmark.architectures.plain_state import plain_state, unwrapped
 

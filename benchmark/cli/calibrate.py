@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from benchmark.cli import completion, options
+from benchmark.cli import completion, options, own_host
 from benchmark.cli.output import outlives_its_reader
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK
 from benchmark.planning.calibration import DRAWS
@@ -26,7 +27,7 @@ from benchmark.planning.calibration import DRAWS
     show_default=True,
     help="What the attacked nulls meet, in turn: on each track those that serve its nets.",
 )
-@options.profile_option("calibrate")
+@own_host.options("calibrate")
 @click.option(
     "--nulls",
     type=int,
@@ -44,20 +45,22 @@ from benchmark.planning.calibration import DRAWS
 @options.RETRY
 @options.JSON
 def calibrate(
-    schemes: str, attacks: str, profile: str, nulls: int | None, draws: int, data_root: Path | None, results: Path,
-    run_name: str | None, plugins: Sequence[Path], workers: int | None, device: str, retry: tuple[str, ...],
-    as_json: bool,
+    schemes: str, attacks: str, profile: str | None, host: str | None, weights: Path | None, data: str | None,
+    nulls: int | None, draws: int, data_root: Path | None, results: Path, run_name: str | None,
+    plugins: Sequence[Path], workers: int | None, device: str, retry: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
     """Count false accusations by fresh keys and on innocent models, and write RESULTS/NAME/calibration.md.
 
-    Every scheme is calibrated on the profile's track for it. Exit code 3 where fresh keys accuse more often than
+    Every scheme is calibrated on the profile's track for it. Of a host with weights the clean nulls are fine-tunes of
+    them, and nets from scratch stand beside these. Exit code 3 where fresh keys accuse more often than
     chance allows of a correct rule (131, 8 and 1 of 2,000 at .05, 1e-3 and 1e-6), where one of them is not
     admissible, or where a job failed.
     """
     from benchmark.app.planned_run import plan_calibration, use_data_root
     from benchmark.cli.terminal import Terminal
+    from benchmark.execution.processes.host_check import show_host
     from benchmark.execution.run import Machine
-    from benchmark.planning.profile import load_profile
+    from benchmark.planning.own_host import OwnHost, profile_for
     from benchmark.plugins.registry import Registry
     from leaderboard.analysis import error_rates
     from leaderboard.pages.export import write_page
@@ -65,8 +68,9 @@ def calibrate(
     from leaderboard.pages.writers import terminal
 
     use_data_root(data_root)
-    own = load_profile(profile).with_options(nulls=nulls)
+    own = profile_for(profile, "calibrate", OwnHost(host, weights, data)).with_options(nulls=nulls)
     machine = Machine(results, own.name if run_name is None else run_name, workers, device)
+    machine = replace(machine, hidden=show_host(own, machine.store.root, device=device))
     registry = Registry.discover(plugins)
     planned, left_out = plan_calibration(own, schemes, attacks, draws, registry, machine, options.typed_command())
     for one in left_out:

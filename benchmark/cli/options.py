@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli import completion
+from benchmark.cli import completion, own_host
 from benchmark.cli.output import folded
 from benchmark.description import did_you_mean
 from benchmark.errors import EXIT_INCOMPLETE, EXIT_OK, BenchError, printable
@@ -126,7 +126,7 @@ _PLANNING = (
         "ranked by (`bench describe auto`); or such as 'finetune*,prune(amount=0.8)', a chain "
         "'prune(amount=0.6)+finetune+jpeg(quality=75)', or a sweep 'prune(amount=0.1..0.9:0.1)'.",
     ),
-    profile_option("quick"),
+    own_host.options("quick"),
     click.option(
         "--task", help="Data set to train on, in place of the profile's; folder:NAME, folder-pairs:NAME for your own."
     ),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.cli import options
-from benchmark.planning.profile import load_profile
+from benchmark.cli import options, own_host
+from benchmark.planning.own_host import OwnHost, has_own_host, profile_for
 
 if TYPE_CHECKING:
     from benchmark.app.card import CardUtility
@@ -20,10 +20,15 @@ def useful(utility: CardUtility) -> str:
     return f"{utility.value:.2f} dB" if utility.unit == "dB" else f"accuracy {100 * utility.value:.1f} %"
 
 
+def _place(out: Path, name: str, missing: Mapping[str, str]) -> str:
+    """Where a plain form lies, or why there is none."""
+    return f"none, for the net can't be exported ({missing[name]})" if name in missing else str(out / name)
+
+
 @click.command(short_help="Mark one new model, with no matrix.")
 @options.SCHEME
 @click.option("--out", type=options.FOLDER, required=True, help="Folder for model, key and card.")
-@options.profile_option("quick")
+@own_host.options("quick")
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="For experiments: whoever knows it has the key."
 )
@@ -32,30 +37,35 @@ def useful(utility: CardUtility) -> str:
 @options.DEVICE
 @options.JSON
 def embed(
-    scheme: str, out: Path, profile: str, seed: int | None, data_root: Path | None, plugins: Sequence[Path],
-    device: str, as_json: bool,
+    scheme: str, out: Path, profile: str | None, host: str | None, weights: Path | None, data: str | None,
+    seed: int | None, data_root: Path | None, plugins: Sequence[Path], device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Mark one new model, with no matrix: model.safetensors, key.safetensors (secret) and card.json (to publish).
 
-    For whoever serves the model: state_dict.safetensors, and model.pt2, which torch.export.load reads.
+    For whoever serves the model: state_dict.safetensors, and model.pt2, which torch.export.load reads; of a host of
+    your own also model.onnx, and its tensors have its library's names.
     """
     from benchmark.app.card import CARD
-    from benchmark.app.plain_forms import PROGRAM, TENSORS
+    from benchmark.app.plain_forms import ONNX, PROGRAM, TENSORS
     from benchmark.app.planned_run import use_data_root
     from benchmark.app.single_model import KEY, MODEL, embed_model
 
     use_data_root(data_root)
     setting, _ = options.one_scheme(scheme, plugins)
-    card, missing = embed_model(setting, load_profile(profile), out, seed, device)
+    own = profile_for(profile, "quick", OwnHost(host, weights, data))
+    done = embed_model(setting, own, out, seed, device)
+    card, missing = done.card, done.missing
     if as_json:
         options.dump(card.as_json())
         return
     options.print_lines([
         ("scheme", setting.label),
+        *([("before", f"{useful(done.before)}, of the net that was marked")] if done.before else []),
         ("utility", f"{useful(card.utility)} on the test set of {card.profile.world['task']}"),
         ("model", str(out / MODEL)),
         ("tensors", f"{out / TENSORS}: a state_dict, for whoever serves the model without this benchmark"),
-        ("program", f"none, for the net can't be exported ({missing})" if missing else str(out / PROGRAM)),
+        ("program", _place(out, PROGRAM, missing)),
+        *([("onnx", _place(out, ONNX, missing))] if has_own_host(own) else []),
         ("key", f"{out / KEY}: keep it secret"),
         ("card", f"{out / CARD}: publish it before you release the model"),
         ("commitment", str(card.commitment)),

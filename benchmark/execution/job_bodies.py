@@ -42,7 +42,11 @@ def compute(context: JobContext, step: JobStep, made: Mapping[str, Any]) -> dict
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
-    return _answer(context, made) if step == "answer" else _BODIES[context.job.kind](context)
+    if step == "answer":
+        return _answer(context, made)
+    if step == "make":
+        context.load_host()
+    return _BODIES[context.job.kind](context)
 
 
 def _unmarked(context: JobContext) -> dict[str, Any]:
@@ -51,7 +55,7 @@ def _unmarked(context: JobContext) -> dict[str, Any]:
     number = context.payload["index"] if kind == "null" else context.replicate
     rng = stream(number, kind, task_context.task.name, task_context.architecture)
     party = Party(task_context, context.owner_data(), rng)
-    service = steps.train_unmarked(party)
+    service = (steps.host if kind == "host" else steps.train_unmarked)(party)
     return {"cost": party.meter.record(), "artefacts": {"service": context.leave("service", service)}}
 
 

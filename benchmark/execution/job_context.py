@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
+from benchmark.architectures.hosts import register_function
 from benchmark.architectures.net import Net
+from benchmark.architectures.weights import read_weights
 from benchmark.crypto.secret_streams import SecretStreams
 from benchmark.data.splits import Data, Holdings, load_split, thief_data
 from benchmark.data.tasks import find_task
@@ -18,7 +21,7 @@ from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.identity import content_hash
 from benchmark.planning.job import Job, PluginSource
-from benchmark.plugins.registry import load_class
+from benchmark.plugins.registry import load_class, load_function
 from benchmark.protocol.answers import Answers
 from benchmark.protocol.attack import Attack
 from benchmark.protocol.objects import Asked, Key, Remote, Service
@@ -51,23 +54,40 @@ class Changed(Exception):
     """A source or data file is not what it was when the plan was made; the message names it."""
 
 
-def context_of(world: Mapping[str, Any], device: torch.device, *, foreign: bool = False) -> TaskContext:
+def context_of(
+    world: Mapping[str, Any], device: torch.device, *, foreign: bool = False, weights: str = ""
+) -> TaskContext:
     """The task context that a profile (`Profile.world`) or a job's payload (`world`) describes, on a device.
 
-    foreign: for the code of somebody else, which trains step by step.
+    foreign: for the code of somebody else, which trains step by step. weights: the file that the world names by its
+    SHA-256, for the owner.
     """
     recipe, engine = Recipe(**world["training"]), engine_for(device, world.get("engine", "auto"), foreign=foreign)
-    return TaskContext(find_task(world["task"]), world["architecture"], recipe, device, world["precision"], engine)
+    read = partial(_weights, Path(weights), world["weights"]) if weights else None
+    task = find_task(world["task"])
+    return TaskContext(task, world["architecture"], recipe, device, world["precision"], engine, read)
 
 
-def load_source(source: PluginSource) -> type:
-    """The plug-in class of a plan. Raises Changed when its code has been edited since: the job's id would be wrong."""
+def _weights(path: Path, digest: str) -> Mapping[str, Tensor]:
+    _check_content(path, digest)
+    return read_weights(path)
+
+
+def load_source(source: PluginSource) -> Callable[..., Any]:
+    """The plug-in class of a plan, or the function that makes its house nets, which is then registered.
+
+    Raises Changed when its code has been edited since: the job's id would be wrong.
+    """
     code = None
     with suppress(BenchError):  # gone, or no longer Python: changed as well
         code = source_hash(Path(source.path))
     if code != source.code:
         raise _changed(source.path)
-    return load_class(Path(source.path), source.class_name)
+    if not source.builder:
+        return load_class(Path(source.path), source.class_name)
+    function = load_function(Path(source.path), source.class_name)
+    register_function(source.builder, function)
+    return function
 
 
 def _check_content(path: Path, digest: str) -> None:
@@ -91,8 +111,13 @@ class JobContext:
     def __init__(self, job: Job, store: RecordStore, device: torch.device, remote: Remote | None = None) -> None:
         self.job, self.store, self.device, self.remote = job, store, device, remote
         self.payload = job.payload
-        self.task_context = context_of(self.payload["world"], device, foreign=job.foreign)
+        self.task_context = context_of(self.payload["world"], device, foreign=job.foreign, weights=job.weights)
         self.replicate: int = self.payload["replicate"]
+
+    def load_host(self) -> None:
+        """Let whoever makes a model build house nets, where a function of the user's own makes them."""
+        if "host" in self.job.sources:
+            load_source(self.job.sources["host"])
 
     @property
     def scheme(self) -> Scheme:

@@ -157,9 +157,11 @@ def _executor(
 def _import_plugins(jobs: Sequence[Job], context: Mapping[str, Any], executor: Executor) -> None:
     """Import every plug-in of somebody else's that these jobs need, each in a process where nothing can be read.
 
+    What makes house nets was looked at when the plan was made (`benchmark.app.own_host`).
+
     Raises BenchError, a sentence for each that can't be used: before the first job, and not when its turn comes.
     """
-    sources = {source for job in jobs for source in job.sources.values() if not source.trusted}
+    sources = {source for job in jobs for source in job.sources.values() if not (source.trusted or source.builder)}
     if not sources:
         return
     root = Path(context["root"])

@@ -45,7 +45,7 @@ def _track(profile: Profile, surrogates: int) -> run_description.Track:
     task = find_task(profile.task)
     return run_description.Track(
         task.name, task.kind, task.unit, task.owner, task.thief, task.test, task.data_hash(),
-        profile.architecture, profile.nulls, profile.alpha, profile.budget, surrogates, profile.strict,
+        profile.world()["architecture"], profile.nulls, profile.alpha, profile.budget, surrogates, profile.strict,
     )  # fmt: skip
 
 

@@ -143,6 +143,8 @@ def walls(
         denied += [work, models]
         writable = [] if step == "judge" else [work / job.id]
         readable = [root / name for name in files_of_step(job, step)]
+        if step == "make" and job.weights:
+            readable.append(Path(job.weights).resolve())
         if step == "answer":
             writable += [models / job.id[:2], keys / job.id[:2]]
     if step == "make" and side in ("keyholder", "thief") and (job is None or own_images(job) == "thief"):

@@ -22,6 +22,7 @@ OTHER_NETS = 16  # models in each pool that is not made of the clean nulls
 OTHER_IMAGE_NETS = 8  # the same of image-to-image nets, each of which trains for seconds; the attacked among them
 CALIBRATED_SURROGATES = SURROGATES + 1  # as many as in a run are left when a suspect's own is left out
 CROSSED = 9  # nulls that all see the same fresh keys: one accused, and 8, the least that a prediction rests on
+FROM_SCRATCH = "from scratch"  # the pool of nets that don't share the weights that the clean nulls begin with
 CLASSIFICATION = "classification"
 POOL_ARCHITECTURES = {CLASSIFICATION: ("convnet", "resnet8"), "image-to-image": ("unet", "residual", "plain")}
 
@@ -74,9 +75,12 @@ def _pools(
     clean, host = draft.clean_nulls(), draft.host(0)
     small = draft.task.kind != CLASSIFICATION
     others = OTHER_IMAGE_NETS if small else OTHER_NETS
+    own, alone = draft.world["architecture"], "weights" in draft.world
+    scratch_nets = {FROM_SCRATCH: [draft.null(index, own) for index in range(others)]} if alone else {}
     architectures = [name for name in POOL_ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
     return {
         "clean": clean,
+        **scratch_nets,
         "other architecture": [draft.null(index, name) for index, name in zip(range(others), cycle(architectures))],
         "disjoint data": [draft.attacked(scratch, None, None, number, other) for number in range(others)],
         "near innocents": [

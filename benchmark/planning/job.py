@@ -13,13 +13,15 @@ from benchmark.vocabulary import JobKind, JobRole, JobStep
 class PluginSource:
     """Where a plug-in class lies, and the hash its code had when the plan was made.
 
-    trusted: a built-in, not a file of somebody else's, even if that holds a built-in's text.
+    trusted: a built-in, not a file of somebody else's, even if that holds a built-in's text. builder: the name of the
+    nets that it makes, where `class_name` is a function that makes the house nets; "" of a plug-in.
     """
 
     path: str
     class_name: str
     code: str
     trusted: bool = True
+    builder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Job:
 
     `payload` holds everything that decides the result and nothing else, so that `id`, its SHA-256, names the
     result: device, worker count and paths stay out of it. `sources`: where the code of its plug-ins is. `given`: by the
-    id of a parent, the SHA-256 of its artefacts by role, for a process that may read no record.
+    id of a parent, the SHA-256 of its artefacts by role, for a process that may read no record. `weights`: where the
+    owner's file lies that the payload names by its SHA-256; "" where he brought none.
     """
 
     id: str
@@ -41,6 +44,7 @@ class Job:
     seconds: float = 1.0  # expected on one worker of this device, for the order and the time left
     timeout: float = 600.0  # seconds after which the process is killed
     given: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    weights: str = ""
 
     @property
     def steps(self) -> tuple[JobStep, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmark.architectures.catalogue import layers_of
 from benchmark.data.tasks import Task
 from benchmark.plugins.selection import Setting
 from benchmark.vocabulary import may
@@ -22,16 +23,24 @@ class Obstacle:
     reason: str
 
 
-def unmarkable(scheme: Setting, task: Task) -> Obstacle | None:
-    """What keeps the scheme from marking nets of the task, if anything."""
-    if task.kind in scheme.tasks:
-        return None
-    kinds = " or ".join(scheme.tasks)
-    return Obstacle("", f"for {kinds} nets", f"{scheme.label} marks {kinds} nets, and {task.name} is {task.kind}")
+def unmarkable(scheme: Setting, task: Task, architecture: str) -> Obstacle | None:
+    """What keeps the scheme from marking nets of the task and the architecture, if anything."""
+    if task.kind not in scheme.tasks:
+        kinds = " or ".join(scheme.tasks)
+        return Obstacle("", f"for {kinds} nets", f"{scheme.label} marks {kinds} nets, and {task.name} is {task.kind}")
+    if missing := _missing(scheme, architecture):
+        return Obstacle("", f"requiring {missing}", f"{scheme.label} needs {missing}, and {architecture} has none")
+    return None
 
 
-def obstacle(attack: Setting, scheme: Setting, task: Task) -> Obstacle | None:
-    """What keeps the attack from what the scheme is and releases on the task, if anything."""
+def _missing(plugin: Setting, architecture: str) -> str:
+    """Which layers the plug-in needs and the architecture is known not to have, in words."""
+    there = layers_of(architecture)
+    return "" if there is None else " and ".join(one for one in plugin.layers_needed if one not in there)
+
+
+def obstacle(attack: Setting, scheme: Setting, task: Task, architecture: str) -> Obstacle | None:
+    """What keeps the attack from what the scheme is and releases on nets of the architecture, if anything."""
     release = scheme.traits["release"]
     if missing := " and ".join(sorted(attack.requires - set(scheme.traits["capabilities"]))):
         reason = f"{attack.label} needs a scheme with {missing}; {scheme.label} has none"
@@ -40,6 +49,9 @@ def obstacle(attack: Setting, scheme: Setting, task: Task) -> Obstacle | None:
         kinds = " or ".join(attack.tasks) or "no"
         reason = f"{attack.label} attacks {kinds} nets, and {task.name} is {task.kind}"
         return Obstacle(f"of {kinds} nets", f"on {task.name}", reason)
+    if missing := _missing(attack, architecture):
+        reason = f"{attack.label} needs {missing}, and {architecture} has none"
+        return Obstacle(f"requiring {missing}", f"on {architecture}", reason)
     if not may(release, attack.access):
         reason = f"{attack.label} needs {attack.access}; {scheme.label} releases only {release}"
         return Obstacle(f"requiring {attack.access}", f"releasing {release}", reason)

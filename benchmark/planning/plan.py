@@ -36,8 +36,9 @@ class Plan:
         for cell in self.cells:
             if cell.reason is not None and not cell.innocent:
                 scheme = schemes[cell.scheme]
-                task = find_task((self.profile.track(scheme.tasks) or self.profile.tracks[0]).task)
-                between = unmarkable(scheme, task) or obstacle(attacks[cell.attack], scheme, task)
+                track = self.profile.track(scheme.tasks) or self.profile.tracks[0]
+                on = find_task(track.task), track.architecture
+                between = unmarkable(scheme, *on) or obstacle(attacks[cell.attack], scheme, *on)
                 assert between is not None
                 found[between.attacks, between.schemes].append(cell)
         kept = [
@@ -97,7 +98,7 @@ class _Row:
 
     def cells(self, attacks: Sequence[Setting]) -> Iterator[PlannedCell]:
         """Innocents are judged after the attacks of the matrix's thief only."""
-        if unfit := unmarkable(self.scheme, self.builder.task):
+        if unfit := unmarkable(self.scheme, self.builder.task, self.builder.profile.architecture):
             yield from (self._cell(attack.label, reason=unfit.reason) for attack in attacks)
             return
         common = self._common(attacks)
@@ -139,7 +140,7 @@ class _Row:
 
     def _out_of_reach(self, attack: Setting) -> str | None:
         """Why `attack` can't be run on what the scheme is and releases here."""
-        found = obstacle(attack, self.scheme, self.builder.task)
+        found = obstacle(attack, self.scheme, self.builder.task, self.builder.profile.architecture)
         return found.reason if found else None
 
     def _jobs(self, attack: Setting, common: Mapping[str, str]) -> dict[str, str]:

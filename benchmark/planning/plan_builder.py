@@ -23,6 +23,7 @@ from benchmark.errors import BenchError
 from benchmark.identity import content_hash
 from benchmark.planning.clocks.estimates import Estimates
 from benchmark.planning.job import Job, PluginSource
+from benchmark.planning.own_nets import host_source, weights_path
 from benchmark.planning.payload import Parts, SharedPart, payload, payload_id
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting, Stage
@@ -94,7 +95,11 @@ class PlanBuilder:
             seconds = self.estimates.of(whole).seconds if self.estimates else 1.0
             unique = tuple(dict.fromkeys(parents))
             role: JobRole = "insider" if kind == "attacked" and whole.get("key") else ROLES[kind]
-            self.jobs[id] = Job(id, kind, role, label, whole, unique, sources, seconds, self.profile.timeout)
+            weights = weights_path(self.profile.weights) if role == "owner" and "weights" in whole["world"] else ""
+            self.jobs[id] = Job(
+                id, kind, role, label, whole, unique, {**sources, **self._host_source}, seconds, self.profile.timeout,
+                weights=weights,
+            )  # fmt: skip
         return id
 
     @cached_property
@@ -114,6 +119,12 @@ class PlanBuilder:
                 ) from None
         return self._parts[what, name]
 
+    @cached_property
+    def _host_source(self) -> dict[str, PluginSource]:
+        """Where the code of the house net is, if the user brought it."""
+        source = host_source(self.profile.architecture)
+        return {} if source is None else {"host": source}
+
     @added_once
     def host(self, replicate: int) -> str:
         return self.add("host", f"host {replicate}", (), {}, replicate=replicate)
@@ -122,7 +133,9 @@ class PlanBuilder:
     def null(self, index: int, architecture: str = "") -> str:
         """One of the pool of unmarked models. architecture: another than the profile's, trained like it."""
         label = f"null {index} {architecture}".strip()
-        world = self.world | ({"architecture": architecture} if architecture else {})
+        world = self.world
+        if architecture:
+            world = {name: one for name, one in world.items() if name != "weights"} | {"architecture": architecture}
         part = self._part("world", architecture, lambda: world, label)
         return self.add("null", label, (), {}, index=index, replicate=0, world=part)
 

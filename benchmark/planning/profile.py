@@ -15,12 +15,13 @@ from benchmark.data.tasks import Task, find_task
 from benchmark.description import did_you_mean, read
 from benchmark.errors import BenchError
 from benchmark.files import read_toml
+from benchmark.planning.own_nets import beside, net_beside, net_name, weights_digest
 from benchmark.store.run_description import DescribedImageTrack, DescribedProfile, DescribedThief
 
 PROFILES = Path(__file__).parent / "profiles"
 MOST_NULLS, MOST_SEEDS, MOST_THIEVES = 10_000, 1_000, 100  # a plan is made in memory, job by job
 # fields that older jobs don't have: in a payload only with another value, so that these jobs keep their ids
-_LATER = {"smoothing": 0.0, "decay_norms": True, "border": "zeros", "engine": "auto"}
+_LATER = {"smoothing": 0.0, "decay_norms": True, "border": "zeros", "engine": "auto", "weights": ""}
 Part = TypeVar("Part", "Profile", "ThiefData")
 Counts = tuple[int | Literal["all"], ...]
 
@@ -116,7 +117,8 @@ class Profile:
     """What a run means. `alpha`, `budget` (points or dB) and `strict` only read the records; all else decides them.
 
     strict: whether p_null counts beside an exact p_key. engine: "eager" trains step by step on a GPU, too, where "auto"
-    captures and compiles steps; on a CPU all is eager.
+    captures and compiles steps; on a CPU all is eager. weights: the file that house nets begin with, or "sha256:…"
+    where it isn't here.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Profile:
     image: ImageTrack | None = None
     engine: Literal["auto", "eager"] = "auto"
     strict: bool = False
+    weights: str = ""
 
     def __post_init__(self) -> None:
         kind = find_task(self.task).kind
@@ -164,7 +167,7 @@ class Profile:
         if self.image is None:
             return (self,)
         main = replace(self, image=None)
-        return main, replace(main, **vars(self.image))
+        return main, replace(main, weights="", **vars(self.image))
 
     @cached_property
     def thieves(self) -> list[DescribedThief]:
@@ -177,8 +180,13 @@ class Profile:
 
     def world(self) -> dict[str, Any]:
         """The part that decides how every net of the run is trained, as a job's payload holds it."""
-        decides = _used({name: getattr(self, name) for name in ("task", "architecture", "precision", "engine")})
-        return decides | {"training": self.training.payload()}
+        decides = {name: getattr(self, name) for name in ("task", "precision", "engine")} | self._net
+        return _used(decides) | {"training": self.training.payload()}
+
+    @property
+    def _net(self) -> dict[str, str]:
+        """The house net and what it begins with, named by what they hold, wherever they lie."""
+        return {"architecture": net_name(self.architecture), "weights": weights_digest(self.weights)}
 
     def with_options(
         self, *, thief_pool: tuple[str, ...] | None = None, thief_labelled: Counts | None = None,
@@ -203,7 +211,7 @@ class Profile:
             own = self.image.thief.thieves(find_task(self.image.task))[0]
             own_training = self.image.training.payload()
             image = DescribedImageTrack(**asdict(self.image) | {"training": own_training, "thief": own})
-        return DescribedProfile(**asdict(self) | {"thief": thief, "training": training, "image": image})
+        return DescribedProfile(**asdict(self) | {"thief": thief, "training": training, "image": image} | self._net)
 
 
 def _with(part: Part, where: str, **options: Any) -> Part:
@@ -235,4 +243,7 @@ def load_profile(name: str) -> Profile:
     table, _ = read_toml(path, f"profile {path}", "mend it")
     if isinstance(thief := table.get("thief"), Mapping) and "share" in thief:
         raise BenchError(f"profile {path.name}: thief: share is gone: write labelled and unlabelled, numbers of images")
+    for name, place in (("weights", beside), ("architecture", net_beside)):
+        if isinstance(table.get(name), str):
+            table[name] = place(table[name], path.parent)
     return read(Profile, {"name": path.stem, **table}, f"profile {path.name}")

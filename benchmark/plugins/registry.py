@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmark.digest.modules import HOME, module_source
 from benchmark.errors import BenchError
@@ -143,6 +144,21 @@ def load_class(source: Path, class_name: str) -> type:
 
     It is imported at most once, under its `module_name`. Raises BenchError with file and line when the import fails.
     """
+    found = _loaded(source, class_name)
+    if not isinstance(found, type):
+        raise BenchError(f"{source.resolve()}: there is no class {class_name} inside after the import")
+    return found
+
+
+def load_function(source: Path, name: str) -> Callable[..., Any]:
+    """What is called `name` in a file and can be called. Raises BenchError as `load_class` does."""
+    found = _loaded(source, name)
+    if not callable(found):
+        raise BenchError(f"{source}: there is no function {name} inside after the import: write `def {name}(classes):`")
+    return found
+
+
+def _loaded(source: Path, name: str) -> object:
     source = source.resolve()
     try:
         module = plugin_import.module_of(source)
@@ -151,10 +167,7 @@ def load_class(source: Path, class_name: str) -> type:
     except (Exception, SystemExit) as error:
         where, what = f"{source}:{_failing_line(source, error)}", f"{type(error).__name__}: {error}"
         raise BenchError(f"{where}: the plug-in can't be imported: {what}") from error
-    found = getattr(module, class_name, None)
-    if not isinstance(found, type):
-        raise BenchError(f"{source}: there is no class {class_name} inside after the import")
-    return found
+    return getattr(module, name, None)
 
 
 def _failing_line(source: Path, error: BaseException) -> int:

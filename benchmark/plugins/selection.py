@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 from benchmark.errors import BenchError
@@ -77,6 +78,13 @@ class Setting:
     def requires(self) -> frozenset[str]:
         """The scheme's capabilities that the stages need."""
         return frozenset(stage.declaration.traits["requires"] for stage in self.stages) - {""}
+
+    @cached_property
+    def layers_needed(self) -> tuple[str, ...]:
+        """The kinds of layers that its stages need of the net it begins with: before one makes a net of its own."""
+        own = ("extraction", "control")
+        stages = takewhile(lambda stage: stage.declaration.traits.get("kind") not in own, self.stages)
+        return tuple(sorted({stage.declaration.traits["layers_needed"] for stage in stages} - {""}))
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:

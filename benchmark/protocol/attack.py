@@ -18,10 +18,11 @@ class Attack(ABC):
 
     Traits (literals): `family`; `kind` (removal, function-preserving, evasion, extraction, ambiguity, false-claim,
     control); `access`, what it uses of a release, and so gets; `tasks`, the kinds of task it can be run on; `requires`,
-    a scheme capability; `target`, "none" when it never looks at the marked model; `evidence`, the channel that decides
-    against this attack where the scheme observes it, in place of the scheme's own: for one whose paper reads the mark
-    elsewhere; `settings`, its variants, of which `--attacks all` runs the first and `--attacks grid` every one;
-    `file_parameters`, those that name a file or folder; `paper`.
+    a scheme capability; `layers_needed`, "normalised convolutions" or "batch normalisation", which the net must have;
+    `target`, "none" when it never looks at the marked model; `evidence`, the channel that decides against this attack
+    where the scheme observes it, in place of the scheme's own: for one whose paper reads the mark elsewhere;
+    `settings`, its variants, of which `--attacks all` runs the first and `--attacks grid` every one; `file_parameters`,
+    those that name a file or folder; `paper`.
     """
 
     name: ClassVar[str]
@@ -31,6 +32,7 @@ class Attack(ABC):
     access: ClassVar[Access] = "weights"
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     requires: ClassVar[str] = ""
+    layers_needed: ClassVar[str] = ""
     target: ClassVar[str] = "release"
     evidence: ClassVar[str] = ""
     settings: ClassVar[tuple[str, ...]] = ("",)

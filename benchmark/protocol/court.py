@@ -86,7 +86,7 @@ class Court:
 
     def expected(self) -> Iterator[Spec]:
         """Specs of what a suspect may have been made from: the delivered net and the house's, each also fused."""
-        for spec in ([self.delivered.spec] if self.delivered else []) + [self.context.spec()]:
+        for spec in filter(known, ([self.delivered.spec] if self.delivered else []) + [self.context.spec()]):
             yield spec
             if any(conv_blocks(model := plain(build(spec)))):
                 yield {**model.spec(), "norm": FUSED}  # type: ignore[operator]

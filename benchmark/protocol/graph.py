@@ -25,13 +25,14 @@ _TENSORS: Mapping[str, tuple[tuple[int, str], ...]] = {
     "linear": ((1, "weight"), (2, "bias")),
     "batch_norm": ((1, "running_mean"), (2, "running_var"), (3, "weight"), (4, "bias")),
     "group_norm": ((2, "weight"), (3, "bias")),
+    "layer_norm": ((2, "weight"), (3, "bias")),
 }
 _WEIGHT, _BIAS = -2, -1  # where the scale and the shift of a normalisation are among its tensors
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One use of conv2d, linear, batch_norm or group_norm, and its tensors; None where it has none.
+    """One use of conv2d, linear or a normalisation, and its tensors; None where it has none.
 
     A scale and a shift that follow a normalisation without its own count as its weight and bias.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.architectures.blocks import Spec
-from benchmark.architectures.catalogue import architecture_spec
+from benchmark.architectures.catalogue import LIBRARIES, architecture_spec
 from benchmark.architectures.net import Net, build
+from benchmark.architectures.weights import put_weights
 from benchmark.data.splits import Data
 from benchmark.data.tasks import Task
 from benchmark.identity import stream_seed
@@ -25,7 +26,11 @@ from benchmark.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class TaskContext:
-    """What everybody knows: the task, the house architecture and its recipe, the device and the way to train on it."""
+    """What everybody knows: the task, the house architecture and its recipe, the device and the way to train on it.
+
+    weights: reads those that house nets begin with in place of random ones; the owner's alone, None where there are
+    none.
+    """
 
     task: Task
     architecture: str
@@ -33,12 +38,16 @@ class TaskContext:
     device: torch.device
     precision: str = "auto"
     engine: Engine = EAGER
+    weights: Callable[[], Mapping[str, Tensor]] | None = None
 
     def spec(self, architecture: str | None = None) -> Spec:
         if self.task.kind == "image-to-image":
             return {"builder": architecture or self.architecture, "channels": self.task.shape[0]}
+        found = architecture_spec(architecture or self.architecture)
+        if found["builder"] in LIBRARIES:  # which know the normalisation of each of their nets
+            return {**found, "classes": self.task.classes, "size": self.task.shape[1]}
         return {
-            **architecture_spec(architecture or self.architecture),
+            **found,
             "classes": self.task.classes,
             "mean": list(self.task.mean), "std": list(self.task.std),
         }  # fmt: skip
@@ -81,8 +90,27 @@ class Party:
         return replace(self.context.recipe, **changes)
 
     def build(self, architecture: str | None = None) -> nn.Module:
-        """A freshly initialised net of the house architecture, or of another one, such as "resnet18(width=16)"."""
-        return self.assemble(self.context.spec(architecture))
+        """A freshly initialised net of the house architecture, or of another one, such as "resnet18(width=16)".
+
+        A house net has the weights that its owner brought, where he did; a head of another width than the task's is
+        drawn.
+        """
+        model = self.assemble(self.context.spec(architecture))
+        if architecture in (None, self.context.architecture):
+            self._put_weights(model)
+        return model
+
+    def given(self) -> nn.Module | None:
+        """The house net as the owner brought it; None where he brought none, or one for another number of classes."""
+        if self.context.weights is None:
+            return None
+        model = self.assemble(self.context.spec())
+        return None if self._put_weights(model) else model
+
+    def _put_weights(self, model: nn.Module) -> list[str]:
+        """The names of the tensors that stay as they were drawn for want of weights that fit."""
+        read = self.context.weights
+        return [] if read is None else put_weights(model, read(), self.task.classes)
 
     def assemble(self, spec: Spec) -> nn.Module:
         """A freshly initialised net of any spec; the draw comes from the party's stream."""

@@ -28,7 +28,8 @@ class Scheme(ABC, Generic[K]):
     `class Adi(Scheme[AdiKey])` names the type of its keys, which then is `Adi.key_type`. Traits (literals):
     release, court: the access that the release grants, and that the judge has to a suspect.
     host: whether the owner's trained unmarked net is needed. tasks: the kinds of task it can be run on.
-    capabilities: which of the protocols below it offers. item: what one key item is called.
+    capabilities: which of the protocols below it offers. layers_needed: "normalised convolutions" or "batch
+    normalisation", which the net must have; "" where any will do. item: what one key item is called.
     settings: the variants that "all" runs. paper: where it was published.
     null_law: how `observe` knows what a fresh key would score: "exact" (a closed form), "redrawn" (from keys that it
     draws and scores) or "none". A setting that knows less gives none; beside redrawn keys one may have a closed form.
@@ -44,6 +45,7 @@ class Scheme(ABC, Generic[K]):
     host: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     capabilities: ClassVar[tuple[str, ...]] = ()
+    layers_needed: ClassVar[str] = ""
     item: ClassVar[str] = "item"
     settings: ClassVar[tuple[str, ...]] = ("",)
     expected_failures: ClassVar[Mapping[str, str]] = {}
@@ -64,6 +66,7 @@ class Scheme(ABC, Generic[K]):
         """Draw the secret part of a key; owner and forger alike.
 
         Raises ValueError in one sentence where none can be drawn: too few images, a parameter that doesn't fit.
+        Raises NotApplicable where a net of this kind can't be marked.
         """
 
     @abstractmethod

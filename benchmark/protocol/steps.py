@@ -38,6 +38,12 @@ def train_unmarked(party: Party, samples: int = 0) -> Service:
         return Service(Net.of(party.fit(party.build(), recipe)))
 
 
+def host(party: Party) -> Service:
+    """The owner's net before it is marked: the one that he brought if it answers the task, else a trained one."""
+    given = party.given()
+    return train_unmarked(party) if given is None else Service(Net.of(given))
+
+
 def embed(scheme: Scheme, owner: Owner, rng: torch.Generator) -> tuple[Release, Key]:
     """Draw a key from `rng`, which nobody else can, and mark a model with it.
 

@@ -153,7 +153,7 @@ class Thief(Party):
         """A key that he draws by the scheme's public code. Raises NotApplicable where none can be drawn."""
         try:
             return cast(Key, self.scheme.keygen(self.as_owner(host), self.rng))
-        except ValueError as reason:
+        except (ValueError, NotApplicable) as reason:
             raise NotApplicable(f"the thief can't draw a key of his own: {reason}") from reason
 
 

@@ -52,7 +52,7 @@ class DescribedImageTrack:
 
 @dataclass(frozen=True)
 class DescribedProfile:
-    """The profile of a run. budget: in points, or in dB where the task maps images. timeout: seconds per job."""
+    """The profile of a run. budget: in points, or dB where the task maps images. weights: of the nets, by SHA-256."""
 
     name: str
     about: str
@@ -69,6 +69,7 @@ class DescribedProfile:
     image: DescribedImageTrack | None = None
     engine: str = "auto"
     strict: bool = False
+    weights: str = ""
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -79,9 +80,8 @@ class DescribedProfile:
 class Track:
     """A task of the run, and how its cells are judged.
 
-    kind: "classification" or "image-to-image". owner, thief, test: sizes in images. alpha: a probability; budget: in
-    `unit`, "points" or "dB". nulls: clean ones; surrogates: how many of them count as nulls, too (none in older runs).
-    strict: whether p_null counts beside an exact p_key.
+    kind: "classification" or "image-to-image". owner, thief, test: sizes in images. budget: in `unit`, "points" or
+    "dB". nulls: clean ones; surrogates: how many of them count, too (none in older runs). strict: see `Profile`.
     """
 
     task: str

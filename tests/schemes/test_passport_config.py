@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmark.contract import build
-from benchmark.protocol.parties import Owner, stream
+from benchmark.protocol.parties import NotApplicable, Owner, stream
 from schemes.passport import Passport
 from schemes.passport_key import drawn, message_bits, read_config, whitened_bits
 
@@ -71,7 +71,7 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
 
 
 def test_a_net_without_normalised_convolutions_has_no_place_for_passports(lab: Any) -> None:
-    with pytest.raises(ValueError, match="no normalised convolution"):
+    with pytest.raises(NotApplicable, match="no normalised convolution"):
         Passport().places(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))
     with pytest.raises(ValueError, match="layers=4 is more than the 3 convolutions"):
         Passport(layers=4).places(build(lab.context.spec()))

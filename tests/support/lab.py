@@ -28,9 +28,9 @@ class Exhibit:
 
 
 class Lab:
-    """The acts of a case on a track of the quick profile, without jobs or files. Results are kept for the session."""
+    """The acts of a case on a track of a quick profile, without jobs or files. Results are kept for the session."""
 
-    def __init__(self, kind: str = "classification") -> None:
+    def __init__(self, kind: str = "classification", profile: str = "quick") -> None:
         import torch
 
         from benchmark.data.splits import load
@@ -38,7 +38,7 @@ class Lab:
         from benchmark.planning.profile import load_profile
 
         torch.set_num_threads(1)
-        track = load_profile("quick").track([kind])
+        track = load_profile(profile).track([kind])
         assert track is not None
         if kind == "image-to-image":  # half the steps are enough to restore an image, and to hide one
             track = replace(track, training=replace(track.training, epochs=track.training.epochs // 2))

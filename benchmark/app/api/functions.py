@@ -22,7 +22,8 @@ from benchmark.execution.placement.devices import device_name
 from benchmark.execution.placement.host import workers as carried
 from benchmark.execution.progress import note
 from benchmark.execution.run import Cluster, Machine, refusals
-from benchmark.planning.profile import Counts, load_profile
+from benchmark.planning.own_host import OwnHost, profile_for
+from benchmark.planning.profile import Counts
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import one_scheme, select_attacks
 from leaderboard.judge.board import Board, judge
@@ -41,7 +42,10 @@ def run(
     schemes: str | Sequence[str] = "all",
     attacks: str | Sequence[str] = "all",
     *,
-    profile: str = "quick",
+    profile: str | None = None,
+    host: str | None = None,
+    weights: AnyPath | None = None,
+    data: str | None = None,
     task: str | None = None,
     data_root: AnyPath | None = None,
     offline: bool = False,
@@ -79,6 +83,7 @@ def run(
     given = dict(locals())
     texts = {name: ",".join(_several(given[name])) for name in ("schemes", "attacks")}
     places = {"results": Path(results), "plugins": _files(plugins), "data_root": _place(data_root)}
+    places["weights"] = _place(weights)
     named = {name: given[name] for name in RunOptions.__dataclass_fields__} | texts | places
     device_name(device)
     if workers and executor != "ray":
@@ -135,7 +140,10 @@ def embed(
     scheme: str,
     out: AnyPath,
     *,
-    profile: str = "quick",
+    profile: str | None = None,
+    host: str | None = None,
+    weights: AnyPath | None = None,
+    data: str | None = None,
     seed: int | None = None,
     data_root: AnyPath | None = None,
     plugins: Sequence[AnyPath] = (),
@@ -152,8 +160,8 @@ def embed(
 
     use_data_root(_place(data_root))
     setting = one_scheme(scheme, Registry.discover(_files(plugins)))
-    card, _ = embed_model(setting, load_profile(profile), Path(out), seed, device_name(device))
-    return card
+    own = profile_for(profile, "quick", OwnHost(host, _place(weights), data))
+    return embed_model(setting, own, Path(out), seed, device_name(device)).card
 
 
 def attack(

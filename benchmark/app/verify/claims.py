@@ -18,6 +18,7 @@ from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.files import MOST_TENSORS, content
 from benchmark.identity import canonical
+from benchmark.planning.own_nets import SHA256
 from benchmark.planning.profile import Profile, Training, load_profile
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, one_scheme
@@ -93,8 +94,15 @@ def profile_of(card: Card) -> Profile:
     assert quick is not None  # it has a track of either kind
     try:
         training = read(Training, world["training"], "training")
-        rest = {name: world[name] for name in ("task", "architecture", "precision", "engine") if name in world}
-        return quick.with_options(name=said.name, nulls=said.nulls, training=training, **rest)
+        if "weights" in world:
+            world = {**world, "weights": f"{SHA256}{world['weights']}"}
+        rest = {
+            name: world[name] for name in ("task", "architecture", "precision", "engine", "weights") if name in world
+        }
+        return quick.with_options(
+            name=said.name, nulls=said.nulls, training=training,
+            thief_labelled=("all",), thief_unlabelled=(0,), **rest,  # nobody steals here, and the pool may be small
+        )  # fmt: skip
     except (BenchError, KeyError) as error:
         raise BenchError(f"{CARD} describes a profile that can't be read ({error}): give --profile") from error
 

@@ -109,6 +109,14 @@ class Rates:
             self._found = [rate or next(unknown) for rate in known]
         return self._found
 
+    def missing(self) -> list[Mapping[str, Any]]:
+        """The worlds whose rate is not known yet."""
+        return [world for world in self._worlds if _remembered(self._path(world)) is None]
+
+    def keep(self, world: Mapping[str, Any], rate: TrainingRate) -> None:
+        """Remember what was measured elsewhere, such as of a net whose code no probe here may import."""
+        _remember(self._path(world), rate)
+
     def of(self, world: Mapping[str, Any]) -> TrainingRate:
         """That of the same net, or else of another that learns the same task."""
         likeness = [

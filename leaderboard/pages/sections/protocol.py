@@ -33,6 +33,11 @@ def tasks(board: Board) -> Section:
     header = ["task", "kind", "owner's images", "thief's", "test", "architecture", "nulls", "budget", "alpha"]
     text = "Each task has its own images, unmarked models (nulls), unit of utility and budget. "
     text += none_bounds(board.shown[0].nulls)
+    if weights := board.run.described["profile"].get("weights"):
+        text += (
+            f" The host begins with weights of its owner's (SHA-256 {weights}), and so do the nulls, which are "
+            "independent fine-tunes of them by the host's recipe."
+        )
     if any(one.surrogates for one in board.shown):
         text += f" {wording.ABOUT_SURROGATES}"
     return Section("Tasks", text, header, rows, "llrrrlrrr")

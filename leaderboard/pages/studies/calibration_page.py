@@ -106,6 +106,11 @@ def pools(found: Sequence[Calibrated]) -> Section:
         f"larger of the two everywhere, as before version 0.5. {none_bounds(_most_nulls(found))} Gates are left out, "
         "and so are models that don't do their task: restored images less than 3 dB better than the degraded ones."
     )
+    if any(pool.name == "from scratch" for one in found for pool in one.pools):
+        text += (
+            " Here the clean nulls are independent fine-tunes of the weights that the host begins with: they share an "
+            "ancestor with the marked model. From scratch: the same architecture, trained without these weights."
+        )
     kinds = (f"{p} <= {a}" for p in ("p_null", "strict p", "p") for a in _LEVELS)
     header = ["scheme", "pool", "models", *kinds, "least p"]
     title = "Innocent models under the owner's key"

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmark.architectures.alignment import aligned
-from benchmark.architectures.channel_groups import ChannelGroup, channel_groups
+from benchmark.architectures.channel_groups import ChannelGroup, channel_groups, tied_layers
 from benchmark.architectures.fusing import fused, unfused
 from benchmark.architectures.net import Net, build
 from benchmark.contract import conv_blocks, logits
@@ -54,6 +54,26 @@ def test_group_normalisation_keeps_its_units_and_a_flattened_map_is_read_in_rows
         (8, 1, (("convs.1", ""),), ("hidden.0",)),
         (16, 1, (("hidden.0", ""),), ("head",)),
     ]
+
+
+def test_of_a_transformer_the_hidden_units_are_free_and_have_no_scale() -> None:
+    model, x = net("vit", width=16, depth=2), torch.rand(8, *SHAPE)
+    groups = channel_groups(model, SHAPE)
+    assert groups == [
+        ChannelGroup(64, 1, ((f"blocks.{place}.fc1", ""),), (f"blocks.{place}.fc2",), scales=False) for place in (0, 1)
+    ]
+    kept = [f"blocks.{place}.{layer}" for place in (0, 1) for layer in ("attn.qkv", "attn.proj", "fc2")]
+    tied = tied_layers(model, SHAPE)
+    assert {name for name, one in model.named_modules() if one in tied} == {"embed", *kept}
+    state = dict(model.state_dict())
+    for group in groups:
+        group.reorder(state, torch.randperm(group.size))
+        group.rescale(state, torch.full((group.size,), 2.0))
+    turned = Net(model.spec(), state).module()  # type: ignore[operator]
+    torch.testing.assert_close(logits(turned, x), logits(model, x))
+    assert not torch.equal(state["blocks.0.fc1.weight"], model.state_dict()["blocks.0.fc1.weight"])
+    for name, tensor in aligned(turned, model, SHAPE).state_dict().items():
+        torch.testing.assert_close(tensor, model.state_dict()[name])
 
 
 @pytest.mark.parametrize("name", ["convnet", "resnet8", "resnet18", "alexnet"])

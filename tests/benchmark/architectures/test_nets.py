@@ -33,7 +33,10 @@ NORMALISED: list[tuple[str, dict[str, Any]]] = [
     ("wide-resnet", {"depth": 10, "width": 1}),
     ("wide-resnet", {"depth": 16, "width": 2, "norm": "group"}),
 ]
-ALL = [*NORMALISED, ("lenet", {"width": 4}), ("rose-cnn", {"width": 4, "hidden": [16]}), ("rose-vgg", {"width": 4})]
+CONVOLUTIONAL = [
+    *NORMALISED, ("lenet", {"width": 4}), ("rose-cnn", {"width": 4, "hidden": [16]}), ("rose-vgg", {"width": 4}),
+]  # fmt: skip
+ALL = [*CONVOLUTIONAL, ("vit", {"width": 16, "depth": 2})]
 
 
 def stolen(lab: Any, name: str, arguments: dict[str, Any]) -> tuple[nn.Module, Thief]:
@@ -70,7 +73,7 @@ def test_negated_channels_change_no_answer(lab: Any, name: str, arguments: dict[
     assert 0.2 < float((before * after < 0).float().mean()) < 0.8
 
 
-@pytest.mark.parametrize(("name", "arguments"), ALL)
+@pytest.mark.parametrize(("name", "arguments"), CONVOLUTIONAL)
 def test_a_net_with_fewer_channels_describes_itself(lab: Any, name: str, arguments: dict[str, Any]) -> None:
     net, thief = stolen(lab, name, arguments)
     cut = PruneStructured(0.25).run(thief)
@@ -79,6 +82,27 @@ def test_a_net_with_fewer_channels_describes_itself(lab: Any, name: str, argumen
     assert cut.spec()["widths"] != net.spec()["widths"]
     x = lab.splits.test.images()[:20]
     assert torch.equal(logits(Net.of(cut).module(), x), logits(cut, x))
+
+
+def test_a_transformer_loses_hidden_units_and_no_channel_of_its_tokens(lab: Any) -> None:
+    net, thief = stolen(lab, "vit", {"width": 16, "depth": 2, "heads": 2})
+    cut = PruneStructured(0.25).run(thief)
+    assert cut.spec() == {**net.spec(), "hidden": [48, 48]}
+    x = lab.splits.test.images()[:20]
+    assert torch.equal(logits(Net.of(cut).module(), x), logits(cut, x))
+
+
+@pytest.mark.parametrize("arguments", [{"width": 6, "heads": 2}, {"width": 16, "heads": 3}])
+def test_a_transformer_of_a_width_that_nothing_divides_is_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="a multiple of 4 and of its heads"):
+        build({"builder": "vit", "classes": 10, "mean": [0.5], "std": [0.2], **arguments})
+
+
+def test_a_transformer_takes_images_of_any_size_and_tells_places_apart() -> None:
+    net = build({"builder": "vit", "classes": 10, "mean": [0.5], "std": [0.2], "width": 16, "depth": 1}).eval()
+    assert net(torch.rand(2, 1, 28, 20)).shape == (2, 10)
+    x = torch.rand(2, 1, 16, 16)
+    assert not torch.allclose(net(x.roll(4, 3)), net(x))  # the same patches, elsewhere
 
 
 def test_group_normalisation_takes_sixteen_channels_together_and_keeps_no_statistics(lab: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.architectures.catalogue import layers_of
 from benchmark.errors import BenchError
 from benchmark.execution.walls import files_of_step
 from benchmark.planning.job import Job
@@ -176,3 +177,30 @@ def test_pairs_that_can_t_be_run_are_counted_by_what_keeps_them_apart() -> None:
     assert sum(one.cells for one in plan.kept_apart()) == sum(bool(c.reason) and not c.innocent for c in plan.cells)
     alone = make_plan(load_profile("fmnist"), schemes, attacks, {})
     assert ("", "for image-to-image nets", 5, 1, 5) in [tuple(vars(one).values()) for one in alone.kept_apart()]
+
+
+def test_what_needs_layers_that_the_architecture_lacks_is_known_before_the_run() -> None:
+    profile = load_profile("quick-vit")
+    schemes, attacks = select_schemes("adi(),passport()", REGISTRY), select_attacks("none,bnp,sign-flip", REGISTRY)
+    plan = make_plan(profile, schemes, [*attacks, *select_attacks("distill+bnp", REGISTRY)], {})
+    reasons = {(one.scheme.partition("(")[0], one.attack): one.reason for one in plan.cells if not one.innocent}
+    assert reasons["adi", "none"] is None
+    assert reasons["adi", "bnp"] == "bnp needs batch normalisation, and vit(depth=2) has none"
+    assert str(reasons["adi", "sign-flip"]).endswith("normalised convolutions, and vit(depth=2) has none")
+    assert reasons["adi", next(one for _, one in reasons if "+" in one)] is None  # of a net that he makes himself
+    assert all(
+        "needs normalised convolutions, and vit" in str(one) for (name, _), one in reasons.items() if name == "passport"
+    )
+    assert not any("passport" in str(job.payload.get("scheme")) for job in plan.jobs)
+    assert sum(one.cells for one in plan.kept_apart()) == 2 + 4
+
+
+@pytest.mark.parametrize(
+    ("architecture", "layers"),
+    [
+        ("convnet", {"normalised convolutions", "batch normalisation"}),
+        ("convnet(norm=group)", {"normalised convolutions"}), ("lenet", set()), ("vit", set()), ("another's", None),
+    ],
+)  # fmt: skip
+def test_the_layers_of_an_architecture_are_known_by_its_name(architecture: str, layers: set[str] | None) -> None:
+    assert layers_of(architecture) == layers

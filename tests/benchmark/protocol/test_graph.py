@@ -49,6 +49,7 @@ def net(builder: str, **arguments: Any) -> nn.Module:
     [
         net("convnet"), net("convnet", norm="group"), net("resnet8"), net("resnet8", norm="group"), net("lenet"),
         net("resnet18", width=4), net("wide-resnet", depth=10, width=1), net("keynet-cnn", width=4, hidden=32),
+        net("vit", width=16, depth=2),
     ],
     ids=lambda model: f"{model.spec()['builder']} {model.spec().get('norm', '')}".strip(),
 )  # fmt: skip

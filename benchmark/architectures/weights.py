@@ -1,0 +1,135 @@
+"""Weights that somebody brings for a net: read from a file in which no code is run, and put into a net of that form.
+
+Names may be nested in a checkpoint (`state_dict`, `model`) and carry the prefixes that wrappers leave; a head of
+another width is left out, since it answers another task.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from benchmark.architectures.hosts import maker_net
+from benchmark.errors import BenchError
+from benchmark.files import MOST_TENSORS, content, tensor_header
+
+ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
+_NESTED = ("state_dict", "model_state_dict", "model", "module", "net")  # what checkpoints call the tensors of the net
+_PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
+_COUNTERS = ("num_batches_tracked", "n_averaged")  # that nothing is computed from
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors in a file by name, on the CPU, floating ones as float32.
+
+    Raises BenchError in one sentence: no such file, a pickle with code in it, another content, NaN.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise BenchError(f"--weights {path} is no file of weights: give one that ends in {', '.join(ENDINGS)}")
+    if not path.is_file():
+        raise BenchError(f"--weights {path} is missing: give the path of a file")
+    read = _safetensors if path.suffix.lower() == ".safetensors" else _pickled
+    found = _plain_names(_tensors(read(path), path))
+    broken = [name for name, tensor in found.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise BenchError(f"--weights {path} holds NaN or infinity in {_few(broken)}: save the weights anew")
+    return found
+
+
+def _safetensors(path: Path) -> Mapping[str, Tensor]:
+    try:
+        data = content(path, MOST_TENSORS)
+        tensor_header(data)
+        return safetensors.torch.load(data)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise BenchError(f"--weights {path} can't be read as safetensors ({_short(error)}): save it anew") from error
+
+
+def _pickled(path: Path) -> object:
+    """Only tensors and plain containers are unpickled: whatever else a file names is refused, and not run."""
+    if path.stat().st_size > MOST_TENSORS:
+        raise BenchError(f"--weights {path} is larger than {MOST_TENSORS >> 30} GiB: save the state_dict alone")
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=_zipped(path))
+        except Exception as error:  # a damaged file may fail in any way
+            mend = "save model.state_dict() alone, best with safetensors"
+            why = "it holds more than tensors, and code in it is not run" if "Weights only" in str(error) else ""
+            raise BenchError(f"--weights {path} can't be read ({why or _short(error)}): {mend}") from error
+
+
+def _zipped(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _tensors(found: object, path: Path) -> Mapping[str, Tensor]:
+    """The table of tensors in what a file holds."""
+    while isinstance(found, Mapping):
+        if found and all(isinstance(one, Tensor) for one in found.values()):
+            return found
+        inner = next((found[name] for name in _NESTED if isinstance(found.get(name), Mapping)), None)
+        if inner is None:
+            break
+        found = inner
+    raise BenchError(f"--weights {path} holds no state_dict: save model.state_dict(), not the model itself")
+
+
+def _plain_names(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without the prefix that all names have, in float32 where they are numbers of any precision."""
+    named = {str(name): tensor for name, tensor in found.items() if name != "n_averaged"}
+    while prefix := next((one for one in _PREFIXES if all(name.startswith(one) for name in named)), None):
+        named = {name.removeprefix(prefix): tensor for name, tensor in named.items()}
+    return {
+        name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous() for name, tensor in named.items()
+    }
+
+
+def head_names(net: nn.Module, classes: int) -> list[str]:
+    """The names of the tensors of the layers that answer with `classes` numbers, the last of each way to the output."""
+    layers = [(name, one) for name, one in net.named_modules() if isinstance(one, nn.Linear | nn.Conv2d)]
+    wide = [(name, one) for name, one in layers if len(one.weight) == classes]
+    last = [(name, one) for name, one in layers[-1:] if len(one.weight) == classes] or wide[-1:]
+    return [f"{name}.{leaf}" for name, one in last for leaf in dict(one.named_parameters())]
+
+
+@torch.no_grad()
+def put_weights(model: nn.Module, weights: Mapping[str, Tensor], classes: int) -> list[str]:
+    """Give a net, in place, the weights that `read_weights` read; returns the names of the head that stays as drawn.
+
+    Empty where the weights have a head of the task's width. Raises BenchError, naming the first tensors that don't fit.
+    """
+    net = maker_net(model)
+    own: dict[str, Any] = net.state_dict()
+    head = head_names(net, classes)
+    odd = [name for name in own if name in weights and weights[name].shape != own[name].shape]
+    wider = [name for name in odd if weights[name].shape[1:] == own[name].shape[1:] and len(own[name]) == classes]
+    missing = [name for name in own if name not in weights and not name.endswith(_COUNTERS)]
+    new = [*wider, *(name for name in missing if name in head)]
+    wrong = {
+        "have another shape": [name for name in odd if name not in wider],
+        "are missing": [name for name in missing if name not in head],
+        "are not in the net": [name for name in weights if name not in own and name not in head],
+    }
+    for what, names in wrong.items():
+        if names:
+            raise BenchError(
+                f"the weights are another net's: {_few(names)} {what}: give --host the net that they were saved from"
+            )
+    net.load_state_dict({name: weights[name] for name in own if name in weights and name not in new}, strict=False)
+    return new
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
+
+
+def _short(error: object) -> str:
+    return " ".join(str(error).split())[:160]
