@@ -79,8 +79,10 @@ def ask(
 @_KEY
 @click.option(
     "--suspect", "--model", "suspect", metavar="FILE|MODULE:FUNCTION|ADDRESS",
-    help="What to ask: model.onnx, .pt2, .pt (TorchScript) or .safetensors, a function, or https://…",
+    help="What to ask: model.onnx, .pt2, .pt (TorchScript) or .safetensors, a function, https://…, or torchvision:NAME "
+    "or timm:NAME.",
 )  # fmt: skip
+@click.option("--weights", type=options.PATH, help="The state_dict of torchvision:NAME or timm:NAME.")
 @_ANSWERS
 @_SCHEME
 @_PROFILE
@@ -103,8 +105,9 @@ def ask(
 @options.DEVICE
 @options.JSON
 def verify(
-    key: Path, suspect: str | None, answers: Sequence[Path], scheme: str | None, profile: str | None,
-    alpha: float | None, budget: float | None, strict: bool | None, nulls: Path | None, html: Path | None, rate: float,
+    key: Path, suspect: str | None, weights: Path | None, answers: Sequence[Path], scheme: str | None,
+    profile: str | None, alpha: float | None, budget: float | None, strict: bool | None, nulls: Path | None,
+    html: Path | None, rate: float,
     data_root: Path | None, plugins: Sequence[Path], workers: int | None, device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Examine one suspect under one key: a verdict with its evidence, and no matrix.
@@ -118,8 +121,8 @@ def verify(
     from leaderboard.pages import single_model
 
     seen = functions.verify(
-        key, suspect, answers=answers, scheme=scheme, profile=profile, alpha=alpha, budget=budget, strict=strict,
-        nulls=nulls, rate=rate, data_root=data_root, plugins=plugins, workers=workers, device=device,
+        key, suspect, answers=answers, weights=weights, scheme=scheme, profile=profile, alpha=alpha, budget=budget,
+        strict=strict, nulls=nulls, rate=rate, data_root=data_root, plugins=plugins, workers=workers, device=device,
     )  # fmt: skip
     facts = _facts(seen)
     sections = single_model.page(_hearing(seen), seen.opinion, seen.claim.admission, seen.claim.profile.alpha)

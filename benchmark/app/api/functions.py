@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,6 +226,7 @@ def verify(
     suspect: AnyPath | None = None,
     *,
     answers: Sequence[AnyPath] = (),
+    weights: AnyPath | None = None,
     scheme: str | None = None,
     profile: str | None = None,
     alpha: float | None = None,
@@ -239,8 +241,9 @@ def verify(
 ) -> Examination:
     """Examine one suspect under one key: `bench verify`. The verdict is `.opinion.verdict`, the p-values beside it.
 
-    key: the owner's folder, or the key's file. suspect: a model's file, "module:function" or an address; or answers:
-    tables that `bench ask` wrote, filled in. scheme, profile, alpha, budget, strict: None for the card's and the
+    key: the owner's folder, or the key's file. suspect: a model's file, "module:function", an address, or
+    "torchvision:NAME" or "timm:NAME" with a file of weights; or answers: tables that `bench ask` wrote, filled in.
+    scheme, profile, alpha, budget, strict: None for the card's and the
     profile's. nulls: a results folder whose unmarked models are compared with. rate: requests a second that an address
     gets at most. Raises BenchError.
     """
@@ -258,7 +261,8 @@ def verify(
     spare = Machine(Path("results"), own, workers, device_name(device))
     if suspect is None:
         return hear_answers(claim, tables, kept, spare, console)
-    return hear_suspect(claim, str(suspect), kept, spare, rate, console, lambda text: note(console, text))
+    say = partial(note, console)
+    return hear_suspect(claim, str(suspect), _place(weights), kept, spare, rate, console, say)
 
 
 def _place(given: AnyPath | None) -> Path | None:

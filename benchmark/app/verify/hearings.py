@@ -24,11 +24,15 @@ Say = Callable[[str], None]
 
 
 def hear_suspect(
-    claim: Claim, name: str, nulls: Machine | None, spare: Machine, rate: float, console: Console, say: Say
-) -> Examination:
-    """Examine the suspect called `name`; nulls, spare: see `examine`. say: is told beforehand what it will be asked."""
+    claim: Claim, name: str, weights: Path | None, nulls: Machine | None, spare: Machine, rate: float,
+    console: Console, say: Say,
+) -> Examination:  # fmt: skip
+    """Examine the suspect called `name`, a library's net with these weights; nulls, spare: see `examine`.
+
+    say: is told beforehand what it will be asked.
+    """
     machine = nulls or spare
-    with questioned(name, claim, machine.results / STORE, machine.device, rate) as suspect:
+    with questioned(name, weights, claim, machine.results / STORE, machine.device, rate) as suspect:
         room = Courtroom.of(claim, machine.device, f"suspect {suspect.sha256 or suspect.name}")
         probe = room.test
         if suspect.sampled:

@@ -17,6 +17,7 @@ from benchmark.app import standalone_files
 from benchmark.app.verify.claims import Claim, card_beside
 from benchmark.app.verify.courtroom import stranger
 from benchmark.app.verify.http_suspect import HttpSuspect
+from benchmark.app.verify.library_suspect import library_service, names_library_net
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.execution.processes.foreign_models import FORMS, FUNCTION
@@ -25,10 +26,11 @@ from benchmark.execution.walls import task_files, walls
 from benchmark.identity import content_hash
 from benchmark.protocol.graph import Operator
 from benchmark.protocol.objects import Asked, Service, ServiceFailed
+from benchmark.training.device import device_of
 from benchmark.vocabulary import Access
 from leaderboard.pages.single_model import WRITTEN
 
-OWN, ADDRESS, ANSWERS = "model of this benchmark", "address", WRITTEN
+OWN, LIBRARY, ADDRESS, ANSWERS = "model of this benchmark", "library net", "address", WRITTEN
 _ADDRESS = re.compile(r"https?://\S+")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -79,6 +81,8 @@ def form_of(name: str) -> str:
     """What a suspect of this name is. Raises BenchError where it is nothing that can be asked."""
     if _ADDRESS.fullmatch(name):
         return ADDRESS
+    if names_library_net(name):
+        return LIBRARY
     ending = Path(name).suffix.lower()
     if ending == ".safetensors":
         return OWN
@@ -89,17 +93,27 @@ def form_of(name: str) -> str:
     endings = ", ".join([*FORMS, ".safetensors"])
     raise BenchError(
         f"--suspect {name} is nothing that can be asked: give a file that ends in {endings}, module:function, "
-        "or an address that begins with https:// or http://"
+        "torchvision:NAME or timm:NAME with --weights, or an address that begins with https:// or http://"
     )
 
 
 @contextmanager
-def questioned(name: str, claim: Claim, root: Path, device: str, rate: float) -> Iterator[Questioned]:
+def questioned(
+    name: str, weights: Path | None, claim: Claim, root: Path, device: str, rate: float
+) -> Iterator[Questioned]:
     """The suspect called `name`, which can read neither the key nor the images of the task, nor the store `root`.
 
-    Raises BenchError where it can't be opened, or the scheme's court asks for what it doesn't show.
+    weights: the file of a library's net. Raises BenchError where it can't be opened, or the scheme's court asks for
+    what it doesn't show.
     """
     form, task = form_of(name), find_task(claim.profile.task)
+    if (weights is not None) != (form == LIBRARY):
+        raise BenchError("--weights FILE and --suspect torchvision:NAME or timm:NAME go together: give both or neither")
+    if weights is not None:
+        service = library_service(name, weights, task)
+        running = service.running(device_of(device))
+        yield Questioned(name, form, content_hash(weights), service, Counted(running, foreign=False))
+        return
     if form == OWN:
         with _own(Path(name), claim, root, device) as found:
             yield found
