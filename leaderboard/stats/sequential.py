@@ -18,7 +18,7 @@ from scipy import special
 
 from leaderboard.stats.tails import LN10
 
-MOST = 10_000  # items, beyond which nobody asks on
+LONGEST_KEY = 10_000  # items, beyond which nobody asks on
 
 
 @dataclass(frozen=True)
@@ -64,5 +64,5 @@ def items_needed(rate: float, p: float, alpha: float) -> int | None:
     An item of a lost mark is still a hit with probability p.
     """
     left = rate + (1 - rate) * p
-    counts = (n for n in range(1, MOST) if log10_mixture(int(n * left), n, p) >= -math.log10(alpha))
+    counts = (n for n in range(1, LONGEST_KEY) if log10_mixture(int(n * left), n, p) >= -math.log10(alpha))
     return next(counts, None)

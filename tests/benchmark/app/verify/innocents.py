@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,14 @@ from leaderboard.stats.tails import clopper_pearson_upper
 ROOT = Path(__file__).parents[4]
 RECORDS, PAGE = ROOT / "docs" / "innocents.jsonl", ROOT / "docs" / "statistics.md"
 FORMS = ("onnx", "pt2", "pt", "answers", "address")
-SCHEMES = ("adi", "rose", "content(labels=secret)", "content", "keynet")
+# one after the other; the last two, which are compared with 16 unmarked nets each time, net by net
+GROUPS = ("adi",), ("rose",), ("content(labels=secret)",), ("content", "keynet")
+SCHEMES = tuple(scheme for group in GROUPS for scheme in group)
 IN_ALL = ("adi", "rose")  # of these the first nets are asked in all forms; else one form a net, in turn
 FULLY = 7
 FIRST, HEADS = 10_000, 5  # seed of the first innocent, far from those of any unmarked net of the benchmark
 BEGIN, END = "<!-- innocents: made by tests/benchmark/app/verify/innocents.py --page -->", "<!-- end of innocents -->"
+LOW = -1.30103  # log10 of 0.05
 SAID = {"onnx": "ONNX", "pt2": "exported program", "pt": "TorchScript", "answers": "answers.csv", "address": "address"}
 
 
@@ -77,8 +81,8 @@ def verdict(*words: str) -> dict[str, Any]:
 def records(nets: range, there: set[tuple[int, str, str]]) -> Iterator[dict[str, Any]]:
     """A record of each innocent, scheme and form that is not there."""
     lab, registry = Lab(), Registry.discover()
-    for label in SCHEMES:
-        for number in nets:
+    for group in GROUPS:
+        for number, label in product(nets, group):
             forms = FORMS if label in IN_ALL and number < FULLY else [FORMS[number % len(FORMS)]]
             if not (missing := [form for form in forms if (number, label, form) not in there]):
                 continue
@@ -105,32 +109,31 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def table(found: list[dict[str, Any]]) -> str:
-    """Accusations by scheme and form: present verdicts of how many, and the rate that stays possible."""
-    rows = [["scheme", "asked as", "innocents", "accused", "95 % bound", "p up to 0.05"], ["---"] * 2 + ["--:"] * 4]
+    """By scheme: how many innocents were asked in which form, how many are accused, and the rate that stays possible.
+
+    An innocent that was asked in several forms counts once, by what accuses it most.
+    """
+    head = ["scheme", "innocents", *SAID.values(), "accused", "95 % bound", "p up to 0.05"]
+    rows = [head, ["---"] + ["--:"] * (len(head) - 1)]
+    every: list[bool] = []
     for scheme in SCHEMES:
-        of_scheme = [one for one in found if one["scheme"] == scheme]
-        for form in FORMS:
-            those = [one for one in of_scheme if one["form"] == form]
-            rows += [_row(f"`{scheme}`", SAID[form], those)] if those else []
-    nets, pairs = {one["net"] for one in found}, {(one["net"], one["scheme"]) for one in found}
-    accused = {(one["net"], one["scheme"]) for one in found if one["verdict"] == "present"}
-    least: dict[tuple[int, str], float] = {}
-    for one in found:
-        pair = one["net"], one["scheme"]
-        least[pair] = min(least.get(pair, 0.0), one["log10_p"])
-    bound = 100 * clopper_pearson_upper(len(accused), len(pairs))
+        those = [one for one in found if one["scheme"] == scheme]
+        nets = sorted({one["net"] for one in those})
+        accused = [any(one["verdict"] == "present" for one in those if one["net"] == net) for net in nets]
+        low = [any(one["log10_p"] <= LOW for one in those if one["net"] == net) for net in nets]
+        forms = [str(sum(one["form"] == form for one in those)) for form in FORMS]
+        every += accused
+        if nets:
+            rows.append([f"`{scheme}`", str(len(nets)), *forms, str(sum(accused)), _bound(accused), str(sum(low))])
     text = (
-        f"Of {len(pairs)} pairs of an innocent net and a fresh key, {len(nets)} nets in all, {len(accused)} are "
-        f"accused in any form: a rate of at most {bound:.2g} % (one-sided 95 %). The {len(found)} verdicts:"
+        f"Of {len(every)} pairs of an innocent net and a fresh key {sum(every)} are accused in any form: at most "
+        f"{_bound(every)} (one-sided 95 %). How many were asked in which form, {len(found)} verdicts:"
     )
     return f"{text}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _row(scheme: str, form: str, those: list[dict[str, Any]]) -> list[str]:
-    accused = sum(one["verdict"] == "present" for one in those)
-    low = sum(one["log10_p"] <= -1.30103 for one in those)
-    bound = 100 * clopper_pearson_upper(accused, len(those))
-    return [scheme, form, str(len(those)), str(accused), f"{bound:.2g} %", str(low)]
+def _bound(accused: list[bool]) -> str:
+    return f"{100 * clopper_pearson_upper(sum(accused), len(accused)):.2g} %"
 
 
 def main() -> None:
