@@ -14,7 +14,7 @@ ATTACK_KINDS = (
 ORACLE_KINDS = ("oracle-removal", "oracle-ambiguity")  # of attacks that are given the owner's key
 CLAIM_KINDS = ("ambiguity", "false-claim", "oracle-ambiguity")  # of attacks whose thief ends with a key of his own
 
-LAYERS = ("normalised convolutions", "batch normalisation")  # what schemes and attacks may need of a net
+LAYER_KINDS = ("normalised convolutions", "batch normalisation")  # what schemes and attacks may need of a net
 
 JobKind = Literal["host", "null", "marked", "twin", "attacked", "judged", "drawn"]
 JobRole = Literal["owner", "thief", "insider", "court"]

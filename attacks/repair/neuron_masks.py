@@ -48,7 +48,7 @@ class Anp(wm.Attack):
         def loss(x: Tensor, y: Tensor) -> Tensor:
             noise = [torch.zeros_like(one, requires_grad=True) for one in (*masked.masks, *masked.masks)]
             clean = F.cross_entropy(masked(x, noise), y)
-            slopes = torch.autograd.grad(clean, noise, retain_graph=True)
+            slopes = torch.autograd.grad(clean, noise, retain_graph=True, materialize_grads=True)
             worst = F.cross_entropy(masked(x, [EPSILON * slope.sign() for slope in slopes]), y)
             return CLEAN * clean + (1 - CLEAN) * worst
 

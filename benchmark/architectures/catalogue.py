@@ -10,7 +10,7 @@ from typing import Any
 from benchmark.description import did_you_mean
 from benchmark.errors import BenchError
 from benchmark.plugins.parameters import SETTING, Parameter, read_arguments
-from benchmark.vocabulary import LAYERS
+from benchmark.vocabulary import LAYER_KINDS
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,13 @@ def read_architecture(text: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def layers_of(text: str) -> frozenset[str] | None:
-    """Which of `benchmark.vocabulary.LAYERS` the nets of an architecture have; None for one that is not listed here."""
+    """Which of `benchmark.vocabulary.LAYER_KINDS` the nets of an architecture have; None for one not listed here."""
     if text.partition("(")[0] not in ARCHITECTURES:
         return None
     name, arguments = read_architecture(text)
     if _NORM not in ARCHITECTURES[name].arguments:
         return frozenset()
-    convolutions, batch = LAYERS
+    convolutions, batch = LAYER_KINDS
     return frozenset({convolutions, batch} if arguments.get("norm", _NORM.default) == "batch" else {convolutions})
 
 

@@ -64,7 +64,8 @@ def versions() -> dict[str, str]:
     """Of Python, and of the packages that compute."""
     packages = ("torch", "torchvision", "torch-pruning", "numpy", "scipy", "watermark-bench")
     found = {package: version(package) or "not installed" for package in packages}
-    return {"python": platform.python_version(), **found}
+    extra = {"timm": timm} if (timm := version("timm")) else {}
+    return {"python": platform.python_version(), **found, **extra}
 
 
 def torch_mismatch() -> str | None:

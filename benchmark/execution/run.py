@@ -192,6 +192,8 @@ def _on_cluster(cluster: Cluster, context: Mapping[str, Any], jobs: Sequence[Job
         raise BenchError(
             f"task {own}: folders of your own pictures can't be sent to other machines: leave --executor out"
         )
+    if any(job.weights for job in jobs):
+        raise BenchError("--weights: a file of weights can't be sent to other machines: leave --executor out")
     from benchmark.execution.cluster.ray_executor import RayExecutor
 
     return RayExecutor(cluster.address, cluster.workers, context, jobs, partial(note, console))

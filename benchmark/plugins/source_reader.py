@@ -16,7 +16,7 @@ from benchmark.digest.normal_form import reading
 from benchmark.errors import BenchError
 from benchmark.plugins.annotations import CODE, Annotation, last_name, literal, read_annotation
 from benchmark.plugins.parameters import SETS, Declaration, Origin, Parameter, PluginRole
-from benchmark.vocabulary import ACCESS, ATTACK_KINDS, LAYERS, ORACLE_KINDS
+from benchmark.vocabulary import ACCESS, ATTACK_KINDS, LAYER_KINDS, ORACLE_KINDS
 
 LAWS = ("exact", "redrawn", "none")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -31,7 +31,7 @@ _SHARED: _Traits = {
     "settings": (tuple, ("",), ()),
     "file_parameters": (tuple, (), ()),
     "paper": (str, "", ()),
-    "layers_needed": (str, "", ("", *LAYERS)),
+    "layers_needed": (str, "", ("", *LAYER_KINDS)),
 }
 _TRAITS: dict[PluginRole, _Traits] = {
     "attack": {

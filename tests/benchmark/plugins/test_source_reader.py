@@ -39,6 +39,7 @@ def test_a_whole_declaration(tmp_path: Path) -> None:
         "settings": ("amount=0.3", "amount=0.5,mode=layer"),
         "file_parameters": (),
         "paper": "",
+        "layers_needed": "",
         "year": 2015,
         "rate": -1.5,
     }
@@ -70,6 +71,7 @@ def test_a_scheme_gets_the_defaults_of_its_traits(tmp_path: Path, base: str) -> 
         "file_parameters": (),
         "secret_files": (),
         "paper": "",
+        "layers_needed": "",
     }
 
 
