@@ -62,6 +62,8 @@ def open_service(path: Path, scheme: Declaration, registry: Registry) -> Service
             for plugin in (*registry.schemes, *registry.attacks):
                 if plugin.origin == "built-in":
                     load(plugin)
+        if (maker := str(service.net.spec.get("builder"))).startswith("file:"):
+            raise BenchError(f"{path}: its net is made by {maker}, which is not here: ask the model.pt2 beside it")
         if service.known:
             for net in service.parts:
                 net.module()

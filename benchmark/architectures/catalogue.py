@@ -61,7 +61,7 @@ ARCHITECTURES = {
 
 
 LIBRARIES = ("torchvision", "timm")
-FILE = "file"
+_FILE = "file"
 _LIBRARY_NET = re.compile(r"(?P<library>\w+):(?P<name>[\w.-]+)")
 _FILE_NET = re.compile(r"file:(?P<path>[^#]+):(?P<function>[A-Za-z_]\w*)(#(?P<code>[0-9a-f]{16}))?")
 
@@ -77,12 +77,12 @@ class FileNet:
 
 def is_foreign(text: str) -> bool:
     """Whether `text` names a net of another library or of a file, not one of the house's."""
-    return text.partition(":")[0] in (*LIBRARIES, FILE) and ":" in text
+    return text.partition(":")[0] in (*LIBRARIES, _FILE) and ":" in text
 
 
 def file_net(text: str) -> FileNet | None:
     """What `file:net.py:build` names; None of a net that no file makes. Raises BenchError for another form."""
-    if not text.startswith(f"{FILE}:"):
+    if not text.startswith(f"{_FILE}:"):
         return None
     match = _FILE_NET.fullmatch(text)
     if match is None:
@@ -120,7 +120,9 @@ def read_architecture(text: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def layers_of(text: str) -> frozenset[str] | None:
-    """Which of `benchmark.vocabulary.LAYER_KINDS` the nets of an architecture have; None for one not listed here."""
+    """Which `LAYER_KINDS` the nets of an architecture have; None for one that is not listed here."""
+    if text.partition(":")[0] in LIBRARIES:  # no ConvBlock; normalisation is looked for in the net itself
+        return frozenset(LAYER_KINDS[1:])
     if text.partition("(")[0] not in ARCHITECTURES:
         return None
     name, arguments = read_architecture(text)

@@ -60,7 +60,7 @@ def embed(
         return
     options.print_lines([
         ("scheme", setting.label),
-        *([("before", f"{useful(done.before)}, of the net that was marked")] if done.before else []),
+        *([("before", f"{useful(done.before)}, of the unmarked host")] if done.before else []),
         ("utility", f"{useful(card.utility)} on the test set of {card.profile.world['task']}"),
         ("model", str(out / MODEL)),
         ("tensors", f"{out / TENSORS}: a state_dict, for whoever serves the model without this benchmark"),

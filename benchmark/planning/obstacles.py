@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmark.architectures.catalogue import layers_of
+from benchmark.architectures.catalogue import is_foreign, layers_of
 from benchmark.data.tasks import Task
+from benchmark.planning.own_nets import net_name
 from benchmark.plugins.selection import Setting
 from benchmark.vocabulary import may
 
@@ -29,7 +30,7 @@ def unmarkable(scheme: Setting, task: Task, architecture: str) -> Obstacle | Non
         kinds = " or ".join(scheme.tasks)
         return Obstacle("", f"for {kinds} nets", f"{scheme.label} marks {kinds} nets, and {task.name} is {task.kind}")
     if missing := _missing(scheme, architecture):
-        return Obstacle("", f"requiring {missing}", f"{scheme.label} needs {missing}, and {architecture} has none")
+        return Obstacle("", f"requiring {missing}", _without(scheme, missing, architecture))
     return None
 
 
@@ -37,6 +38,11 @@ def _missing(plugin: Setting, architecture: str) -> str:
     """Which layers the plug-in needs and the architecture is known not to have, in words."""
     there = layers_of(architecture)
     return "" if there is None else " and ".join(one for one in plugin.layers_needed if one not in there)
+
+
+def _without(plugin: Setting, missing: str, architecture: str) -> str:
+    blocks = " that it knows how to change" if is_foreign(architecture) else ""
+    return f"{plugin.label} needs {missing}{blocks}, and {net_name(architecture)} has none"
 
 
 def obstacle(attack: Setting, scheme: Setting, task: Task, architecture: str) -> Obstacle | None:
@@ -50,8 +56,7 @@ def obstacle(attack: Setting, scheme: Setting, task: Task, architecture: str) ->
         reason = f"{attack.label} attacks {kinds} nets, and {task.name} is {task.kind}"
         return Obstacle(f"of {kinds} nets", f"on {task.name}", reason)
     if missing := _missing(attack, architecture):
-        reason = f"{attack.label} needs {missing}, and {architecture} has none"
-        return Obstacle(f"requiring {missing}", f"on {architecture}", reason)
+        return Obstacle(f"requiring {missing}", f"on {architecture}", _without(attack, missing, architecture))
     if not may(release, attack.access):
         reason = f"{attack.label} needs {attack.access}; {scheme.label} releases only {release}"
         return Obstacle(f"requiring {attack.access}", f"releasing {release}", reason)

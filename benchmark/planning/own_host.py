@@ -12,7 +12,7 @@ from benchmark.errors import BenchError
 from benchmark.planning.own_nets import data_task
 from benchmark.planning.profile import Profile, load_profile
 
-OWN = "own"  # the profile whose recipe fits a host with weights
+FOR_HOSTS = "own"  # the profile whose recipe fits a host with weights
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def profile_for(name: str | None, usual: str, own: OwnHost, task: str | None = N
 
     Without a name the usual one, or, with a host, the one that is made for hosts. Raises BenchError.
     """
-    profile = load_profile(name or (OWN if own else usual))
+    profile = load_profile(name or (FOR_HOSTS if own else usual))
     if not own:
         return profile
     if own.data is not None and task is not None:
@@ -43,9 +43,9 @@ def profile_for(name: str | None, usual: str, own: OwnHost, task: str | None = N
                 f"--host {own.host}: write torchvision:NAME, timm:NAME, file:PATH:FUNCTION, or a house net"
             )
         named = profile.architecture
-        if profile.name != OWN and is_foreign(named) and named != own.host:
+        if profile.name != FOR_HOSTS and is_foreign(named) and named != own.host:
             raise BenchError(f"profile {profile.name} names the host {named}, and --host {own.host}: leave one out")
-        if profile.name != OWN and profile.weights and own.weights is None:
+        if profile.name != FOR_HOSTS and profile.weights and own.weights is None:
             raise BenchError(f"profile {profile.name} brings weights of its own: give --host those that are its own")
     if own.data is not None:
         task = data_task(own.data, own.host or profile.architecture)

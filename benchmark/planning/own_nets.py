@@ -15,7 +15,7 @@ from benchmark.errors import BenchError
 from benchmark.identity import content_hash
 from benchmark.planning.job import PluginSource
 
-SHA256 = "sha256:"  # before the digest of weights that are not here
+BY_SHA256 = "sha256:"  # before the digest of weights that are not here
 USUAL_SIZE = 224  # pixels that nets of other libraries are trained with
 _CODE_DIGITS = 16
 
@@ -46,8 +46,8 @@ def _code(path: Path) -> str:
 
 def weights_digest(weights: str) -> str:
     """The SHA-256 of a file of weights; "" of no file. Raises BenchError where it can't be read."""
-    if not weights or weights.startswith(SHA256):
-        return weights.removeprefix(SHA256)
+    if not weights or weights.startswith(BY_SHA256):
+        return weights.removeprefix(BY_SHA256)
     path = Path(weights)
     try:
         seen = path.stat()
@@ -58,9 +58,9 @@ def weights_digest(weights: str) -> str:
 
 def weights_path(weights: str) -> str:
     """The whole path of a file of weights. Raises BenchError where they are only known by their digest."""
-    if weights.startswith(SHA256):
+    if weights.startswith(BY_SHA256):
         raise BenchError(
-            f"the weights with the SHA-256 {weights.removeprefix(SHA256)[:12]}… are not here, and unmarked models "
+            f"the weights with the SHA-256 {weights.removeprefix(BY_SHA256)[:12]}… are not here, and unmarked models "
             "begin with them: give --profile FILE.toml, which names host, weights, task and training"
         )
     return str(Path(weights).absolute())
@@ -73,7 +73,7 @@ def _digest(path: Path, size: int, time: int) -> str:
 
 def beside(path: str, folder: Path) -> str:
     """A path that a profile's file gives, which begins where the file lies."""
-    return str(folder / Path(path).expanduser()) if path and not path.startswith(SHA256) else path
+    return str(folder / Path(path).expanduser()) if path and not path.startswith(BY_SHA256) else path
 
 
 def net_beside(architecture: str, folder: Path) -> str:

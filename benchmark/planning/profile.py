@@ -231,12 +231,14 @@ def _listed(values: tuple[Any, ...]) -> str:
 
 
 def profile_names() -> list[str]:
-    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+    return sorted(path.stem for path in PROFILES.rglob("*.toml"))
 
 
 def load_profile(name: str) -> Profile:
     """The profile called `name`, or the TOML file at that path. Raises BenchError in one sentence."""
-    path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
+    path = Path(name)
+    if not name.endswith(".toml"):
+        path = next((one for one in PROFILES.rglob("*.toml") if one.stem == name), PROFILES / f"{name}.toml")
     if not path.exists():
         hint = did_you_mean(name, profile_names(), "the profiles are")
         raise BenchError(f"no profile is called {name!r}: {hint}, or give the path of a .toml file")

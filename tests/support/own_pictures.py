@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
+from sklearn.datasets import load_digits
 
 
 def pictures(folder: Path, **counts: int) -> None:
@@ -14,3 +16,14 @@ def pictures(folder: Path, **counts: int) -> None:
         for number in range(count):
             green = 100 + 10 * place + len(folder.name)
             Image.new("RGB", (40, 20), (number, green, 200)).save(folder / name / f"{number:03}.png")
+
+
+def digit_pictures(folder: Path, each: int, classes: int = 3, size: int = 32) -> Path:
+    """`each` scans of the first digits, one subfolder per class, as grey pictures of `size` x `size` pixels."""
+    found = load_digits()
+    for digit in range(classes):
+        (folder / f"digit-{digit}").mkdir(parents=True)
+        for number in np.flatnonzero(found.target == digit)[:each]:
+            scan = Image.fromarray((found.images[number] * 255 / 16).astype(np.uint8))
+            scan.resize((size, size), Image.Resampling.BILINEAR).save(folder / f"digit-{digit}" / f"{number:04}.png")
+    return folder

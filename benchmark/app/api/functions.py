@@ -73,9 +73,10 @@ def run(
     """Cross schemes with attacks, judge every cell, write the pages and return the board: `bench run`.
 
     schemes, attacks: what the options take, as one text or several: "adi", "prune(amount=0.1..0.9:0.1)",
-    ["rose(s=64)", "passport"]. seeds, alpha (a probability), budget (points of accuracy), strict, timeout (seconds of
-    one job) and the thief's images: None for the profile's. results: the folder of all runs. workers: jobs at a time,
-    None for as many as the machine carries. memory: MB that each may take. retry: "crashed", "not-applicable" or
+    ["rose(s=64)", "passport"]. host, weights, data: a net, its weights and images of your own, with the profile "own"
+    for "quick" (docs/own-model.md). seeds, alpha (a probability), budget (points of accuracy), strict, timeout (seconds
+    of one job) and the thief's images: None for the profile's. results: the folder of all runs. workers: jobs at a
+    time, None for as many as the machine carries. memory: MB that each may take. retry: "crashed", "not-applicable" or
     "damaged". executor, address: "ray", and HOST:PORT of its head.
 
     What is finished stays finished, also after Ctrl-C or the kernel's interrupt. Raises BenchError, for a parameter
@@ -152,7 +153,8 @@ def embed(
 ) -> Card:
     """Mark one new model: model.safetensors, key.safetensors (secret) and card.json in the folder `out`: `bench embed`.
 
-    Beside them lies the model in plain forms, as far as it has them: state_dict.safetensors and model.pt2.
+    Beside them lies the model in plain forms, as far as it has them: state_dict.safetensors and model.pt2; of a host of
+    your own (host, weights, data: see `run`) also model.onnx.
 
     scheme: one setting, "adi" or "rose(s=64)". seed: for experiments, since whoever knows it has the key. Returns the
     card, which is to be published before the model. Raises BenchError, where `out` holds such files already as well.

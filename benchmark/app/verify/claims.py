@@ -18,7 +18,7 @@ from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.files import MOST_TENSORS, content
 from benchmark.identity import canonical
-from benchmark.planning.own_nets import SHA256
+from benchmark.planning.own_nets import BY_SHA256
 from benchmark.planning.profile import Profile, Training, load_profile
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, one_scheme
@@ -95,7 +95,7 @@ def profile_of(card: Card) -> Profile:
     try:
         training = read(Training, world["training"], "training")
         if "weights" in world:
-            world = {**world, "weights": f"{SHA256}{world['weights']}"}
+            world = {**world, "weights": f"{BY_SHA256}{world['weights']}"}
         rest = {
             name: world[name] for name in ("task", "architecture", "precision", "engine", "weights") if name in world
         }

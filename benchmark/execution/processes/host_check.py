@@ -28,7 +28,7 @@ from benchmark.planning.own_host import has_own_host
 from benchmark.planning.own_nets import host_source, net_name, weights_digest
 from benchmark.planning.profile import Profile
 
-SECONDS = 300.0  # that building, reading weights and one step may take
+LOOK_SECONDS = 300.0  # that building, reading weights and one step may take
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def host_facts(profile: Profile, root: Path, hidden: Iterable[Path] = (), timed_
         zygote = Zygote(["benchmark.execution.processes.host_probe", "torchvision"], Path(folder) / "zygote.log")
         around = walls("suspect", root, {}, None, hidden=hidden)
         try:
-            found = told(zygote, f"{__name__}:looked_at", asked, Path(folder) / "host.log", around, SECONDS)
+            found = told(zygote, f"{__name__}:looked_at", asked, Path(folder) / "host.log", around, LOOK_SECONDS)
         finally:
             zygote.close()
     if found.ending is not None:

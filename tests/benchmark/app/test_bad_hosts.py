@@ -11,7 +11,7 @@ import pytest
 import torch
 import torchvision
 from bench import bench_here
-from real_pictures import digit_pictures
+from own_pictures import digit_pictures
 
 from benchmark.data.tasks import DATA_ROOT
 from benchmark.planning.profile import PROFILES

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 import torchvision
 from bench import bench_here, records
-from real_pictures import digit_pictures
+from own_pictures import digit_pictures
 
 from benchmark.data.tasks import DATA_ROOT
 from benchmark.planning.profile import PROFILES
@@ -126,7 +126,7 @@ def test_a_host_with_the_tasks_head_is_marked_as_it_is(marked: tuple[Path, str])
     with torch.no_grad():
         answers = net.eval()(torchvision.transforms.functional.normalize(test.images(), shown.mean, shown.std))
     right = utility_of(steps.utility(answers, test), task).value
-    assert f"accuracy {100 * right:.1f} %" in next(line for line in marked[1].splitlines() if "before" in line)
+    assert f"accuracy {100 * right:.1f} %" in next(line for line in marked[1].splitlines() if "before " in line)
 
 
 def run(*words: str) -> tuple[int, str, str]:
@@ -168,3 +168,16 @@ def test_a_matrix_on_a_net_of_a_file_with_weights_of_its_own(folder: Path) -> No
     code, _, error = run(*words, "--profile", "elsewhere/short.toml", "--weights", "elsewhere/same.pt")
     assert code == 0, error
     assert records(Path("by-file")).keys() == found.keys()
+
+
+def test_a_net_that_only_its_owner_can_build_is_asked_through_its_program() -> None:
+    scheme = "adi(mode=finetune,n=20,k=20,epochs=16,lr=0.05)"
+    words = ("--profile", "short.toml", "--data", "pictures:32", "--seed", "1", "--device", "cpu")
+    code, _, error = bench_here("embed", "--scheme", scheme, "--out", "by-function", *words)
+    assert code == 0, error
+    code, output, error = bench_here("verify", "--key", "by-function", "--suspect", "by-function/model.pt2", "--json")
+    assert code == 0, error
+    assert json.loads(output)["verdict"] == "present"
+    code, _, error = bench_here("verify", "--key", "by-function", "--suspect", "by-function/model.safetensors")
+    assert code == 2
+    assert "which is not here: ask the model.pt2 beside it" in error

@@ -132,3 +132,16 @@ def test_a_plug_in_says_itself_that_its_keys_are_redrawn(tmp_path: Path) -> None
     schemes = select_schemes("all", Registry.discover([plugin]))
     redrawn = {one.stages[0].declaration.name for one in schemes if counts_redrawn_keys(one)}
     assert redrawn == {"drawer", "content", "keynet", "provenance"}
+
+
+def test_beside_fine_tunes_of_the_same_weights_stand_nets_from_scratch() -> None:
+    profile = load_profile("calibrate").with_options(weights=str(Path(__file__)))
+    plan, (adi,) = plan_of(profile, "adi()", select_attacks("finetune(mode=ftal)", REGISTRY))
+    jobs = {job.id: job for job in plan.jobs}
+    pools = {name: [jobs[one] for one in jobs[judged].payload["suspects"]] for name, judged in adi["pools"].items()}
+    assert {one.weights for one in pools["clean"]} == {str(Path(__file__).absolute())}
+    assert len(pools["from scratch"]) == OTHER_NETS
+    for one in (*pools["from scratch"], *pools["other architecture"]):
+        assert not one.weights
+        assert "weights" not in one.payload["world"]
+    assert {one.payload["world"]["architecture"] for one in pools["from scratch"]} == {"convnet"}

@@ -106,3 +106,15 @@ def test_models_that_begin_with_weights_need_the_file() -> None:
     registry = Registry.discover()
     with pytest.raises(BenchError, match="the weights with the SHA-256 000000000000… are not here"):
         make_plan(profile, select_schemes("adi", registry), select_attacks("none", registry), {})
+
+
+def test_what_no_net_of_a_library_can_serve_is_said_by_the_plan() -> None:
+    profile = profile_for(None, "quick", OwnHost("torchvision:resnet18", None, "digits"))
+    registry = Registry.discover()
+    plan = make_plan(profile, select_schemes("passport(),adi()", registry), select_attacks("none", registry), {})
+    reasons = {cell.scheme.partition("(")[0]: cell.reason for cell in plan.cells if not cell.innocent}
+    assert reasons["adi"] is None
+    assert reasons["passport"] is not None
+    assert reasons["passport"].endswith(
+        "needs normalised convolutions that it knows how to change, and torchvision:resnet18 has none"
+    )
