@@ -22,19 +22,21 @@ from schemes.deepmodel_bits import DeepModelBits
 
 from .suspect_forms import Server, answer_all, images, names, save, written
 
-# two hasty nulls of each pool: enough to compare with, too few for a verdict
+# nets that were hardly trained: as few as a profile may have
 HASTY = """
 about = "a test"
 precision = "auto"
 task = "derain"
 architecture = "unet"
 budget = 1.0
-nulls = 2
+nulls = 8
 alpha = 0.001
 seeds = 1
 timeout = 300.0
 [thief]
+pool = "disjoint"
 labelled = 8
+unlabelled = "all"
 [training]
 epochs = 1
 lr = 4e-3
@@ -127,7 +129,7 @@ def test_a_mark_without_a_law_is_read_from_images_that_came_back(
         assert code == 0, error
         found[words[0]] = json.loads(output)
     own, answered = found["--suspect"], found["--answers"]
-    assert (own["nulls"], answered["nulls"]) == (2, 2)
+    assert (own["nulls"], answered["nulls"]) == (8, 8)
     assert own["evidence"]["total"] > 0.7
     assert answered["evidence"]["total"] == pytest.approx(own["evidence"]["total"], abs=0.02)
 
