@@ -1,7 +1,7 @@
 """Watermark schemes against attacks, as jobs whose records `leaderboard` judges. The version is said here alone.
 
-`import benchmark as wb` offers `wb.run`, `wb.embed`, `wb.attack`, `wb.verify`, `wb.advise`, `wb.audit` and `wb.frame`:
-see docs/api.md.
+`import benchmark as wb` offers `wb.run`, `wb.embed`, `wb.attack`, `wb.ask`, `wb.verify`, `wb.advise`, `wb.audit` and
+`wb.frame`: see docs/api.md.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.8.0"
-__all__ = ["advise", "attack", "audit", "embed", "frame", "run", "verify"]
+__all__ = ["advise", "ask", "attack", "audit", "embed", "frame", "run", "verify"]
 
 if TYPE_CHECKING:
-    from benchmark.app.api.functions import advise, attack, audit, embed, run, verify
+    from benchmark.app.api.functions import advise, ask, attack, audit, embed, run, verify
     from leaderboard import frame
 
 

@@ -120,7 +120,7 @@ def put_weights(model: nn.Module, weights: Mapping[str, Tensor], classes: int) -
     for what, names in wrong.items():
         if names:
             raise BenchError(
-                f"the weights are another net's: {_few(names)} {what}: give --host the net that they were saved from"
+                f"the weights are another net's: {_few(names)} {what}: name the net that they were saved from"
             )
     net.load_state_dict({name: weights[name] for name in own if name in weights and name not in new}, strict=False)
     return new

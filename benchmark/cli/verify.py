@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from benchmark.cli.single_model import useful
 from benchmark.errors import BenchError
 
 if TYPE_CHECKING:
-    from benchmark.app.verify.claims import Claim
     from benchmark.app.verify.examination import Examination
 
 _KEY = click.option("--key", type=options.PATH, required=True, help="The owner's folder, or the key's file in it.")
@@ -26,15 +26,11 @@ _PROFILE = click.option(
     "--profile", help="A profile's name, or a .toml file.  [default: the card's beside the key, else quick]"
 )
 _ANSWERS = click.option(
-    "--answers", type=options.PATH, multiple=True, help="A table that bench ask wrote, filled in; repeatable."
+    "--answers",
+    type=options.PATH,
+    multiple=True,
+    help="A table that bench ask wrote, filled in, or its folder for images; repeatable.",
 )
-
-
-def _claim(key: Path, scheme: str | None, profile: str | None, plugins: Sequence[Path]) -> Claim:
-    from benchmark.app.verify.claims import read_claim
-    from benchmark.plugins.registry import Registry
-
-    return read_claim(key, scheme, profile, Registry.discover(plugins), {})
 
 
 @click.command(short_help="Write a court's questions as images, to be answered.")
@@ -53,25 +49,29 @@ def ask(
 ) -> None:  # fmt: skip
     """Write the images that a court would ask a suspect, for whoever can ask it, and a table to fill.
 
+    A net that makes images gets a folder to fill in the table's place.
+
     The images by which the key is known are shuffled among others, and nothing in the folder says which they are. Fill
     the column `label` of answers.csv with the suspect's class numbers; `bench verify --answers` gives the verdict. A
     court that goes on by what was answered (keynet) gets its next questions with --answers.
     """
-    from benchmark.app.planned_run import use_data_root
-    from benchmark.app.verify.questions import TABLE, write_questions
+    from benchmark.app.api import functions
 
-    use_data_root(data_root)
-    claim = _claim(key, scheme, profile, plugins)
-    asked = write_questions(claim, out, answers, device)
-    table = out / TABLE
+    asked = functions.ask(
+        key, out, answers=answers, scheme=scheme, profile=profile, data_root=data_root, plugins=plugins, device=device
+    )
     if as_json:
-        options.dump({"folder": str(out), "table": str(table), "images": len(asked.images), "task": asked.task})
+        options.dump({name: str(one) if isinstance(one, Path) else one for name, one in asdict(asked).items()})
         return
-    again = " ".join(f"--answers {path}" for path in (*answers, table))
+    again = " ".join(f"--answers {path}" for path in (*answers, asked.answers))
+    to_do = f"write the number of its class into {asked.answers}"
+    if asked.answers.is_dir():
+        to_do = f"put what it makes of it into {asked.answers}, as a PNG file of the same name and size"
     options.print_lines([
-        ("questions", f"{len(asked.images):,} images in {out}"),
-        ("to do", f"ask the suspect each image, and write the number of its class into {table}"),
+        ("questions", f"{asked.images:,} images in {out}"),
+        ("to do", f"ask the suspect each image, and {to_do}"),
         ("then", f"bench verify --key {key} {again}"),
+        *([("takes", asked.takes)] if asked.takes else []),
     ])  # fmt: skip
 
 
@@ -79,8 +79,10 @@ def ask(
 @_KEY
 @click.option(
     "--suspect", "--model", "suspect", metavar="FILE|MODULE:FUNCTION|ADDRESS",
-    help="What to ask: model.onnx, .pt2, .pt (TorchScript) or .safetensors, a function, or https://…",
+    help="What to ask: model.onnx, .pt2, .pt (TorchScript) or .safetensors, a function, https://…, or torchvision:NAME "
+    "or timm:NAME.",
 )  # fmt: skip
+@click.option("--weights", type=options.PATH, help="The state_dict of torchvision:NAME or timm:NAME.")
 @_ANSWERS
 @_SCHEME
 @_PROFILE
@@ -103,8 +105,9 @@ def ask(
 @options.DEVICE
 @options.JSON
 def verify(
-    key: Path, suspect: str | None, answers: Sequence[Path], scheme: str | None, profile: str | None,
-    alpha: float | None, budget: float | None, strict: bool | None, nulls: Path | None, html: Path | None, rate: float,
+    key: Path, suspect: str | None, weights: Path | None, answers: Sequence[Path], scheme: str | None,
+    profile: str | None, alpha: float | None, budget: float | None, strict: bool | None, nulls: Path | None,
+    html: Path | None, rate: float,
     data_root: Path | None, plugins: Sequence[Path], workers: int | None, device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Examine one suspect under one key: a verdict with its evidence, and no matrix.
@@ -118,8 +121,8 @@ def verify(
     from leaderboard.pages import single_model
 
     seen = functions.verify(
-        key, suspect, answers=answers, scheme=scheme, profile=profile, alpha=alpha, budget=budget, strict=strict,
-        nulls=nulls, rate=rate, data_root=data_root, plugins=plugins, workers=workers, device=device,
+        key, suspect, answers=answers, weights=weights, scheme=scheme, profile=profile, alpha=alpha, budget=budget,
+        strict=strict, nulls=nulls, rate=rate, data_root=data_root, plugins=plugins, workers=workers, device=device,
     )  # fmt: skip
     facts = _facts(seen)
     sections = single_model.page(_hearing(seen), seen.opinion, seen.claim.admission, seen.claim.profile.alpha)

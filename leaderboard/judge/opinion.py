@@ -13,6 +13,7 @@ from leaderboard.judge.evidence import Evidence
 from leaderboard.judge.results import Observation
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import Verdict, inadmissible, misread
+from leaderboard.stats.sequential import StoppedAsking, stopped
 from leaderboard.stats.utility_test import ItemOutcomes, Utility, does_the_job, gain
 
 INADMISSIBLE = "inadmissible"
@@ -33,7 +34,8 @@ class Opinion:
     evidence, uncommitted: the latter is charged the keys that a claimant may have tried behind a hash. claim,
     claim_uncommitted: accepted, refused, unclear or no-court; or inadmissible: then p-values mean nothing and are not
     shown. reason: why `claim` is not accepted. unjudged: inconsistent or unreadable, of a model that can't be judged.
-    gain: of an image-to-image model over doing nothing, in dB. useless: the model does not do its task.
+    gain: of an image-to-image model over doing nothing, in dB. useless: the model does not do its task. sequential:
+    after how many items it could have stopped asking; None where no law in closed form says what one item proves.
     """
 
     evidence: Evidence
@@ -46,6 +48,7 @@ class Opinion:
     unjudged: Verdict | None = None
     gain: float | None = None
     useless: bool = False
+    sequential: StoppedAsking | None = None
 
     @property
     def verdict(self) -> str:
@@ -76,7 +79,18 @@ def opinion(
     words = (INADMISSIBLE,) * 2 if fault else ("unclear",) * 2 if unjudged else (claim.word, alone.word)
     reason = fault or (unjudged.reason if unjudged else claim.reason)
     benefit, useless = gain(suspect.outcomes), not does_the_job(suspect.outcomes)
-    return Opinion(evidence, uncommitted, gates, *words, reason, not fault, unjudged, benefit, useless)
+    early = None if fault or unjudged else _sequential(suspect.seen, court.alpha)
+    return Opinion(evidence, uncommitted, gates, *words, reason, not fault, unjudged, benefit, useless, early)
+
+
+def _sequential(seen: Observation, alpha: float) -> StoppedAsking | None:
+    if seen.get("unreadable") is not None:
+        return None
+    channel = seen["channels"][seen["evidence"]]
+    law = channel.get("law") or {}
+    if law.get("kind") != "binomial" or "hits" not in channel:
+        return None
+    return stopped([one == "1" for one in channel["hits"]], law["p"], alpha)
 
 
 def _record(suspects: Sequence[str] = (), **result: Any) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -87,6 +87,12 @@ def _asked(heard: Hearing, found: Opinion) -> Iterator[str]:
     if heard.access == "weights":
         yield "The court read its weights, and asked its answers to see that it does its task."
         return
+    if heard.access == "outputs":
+        yield (
+            f"It was asked {heard.asked:,} images in shuffled order, {heard.own:,} different ones of the judge's own, "
+            f"which show {heard.task} and bear no mark: the mark is read from what it made of them."
+        )
+        return
     twice = "" if heard.form == WRITTEN else ", some twice"
     yield (
         f"It was asked {heard.asked:,} images in shuffled order{twice}: those of the key's {heard.item}s among "
@@ -151,10 +157,10 @@ def _limits(heard: Hearing, found: Opinion, hash_bound: bool, alpha: float) -> I
     late = found.claim_uncommitted
     charge = f", charged with a search among 2^{SEARCH_BITS} keys," if hash_bound else ""
     yield f"{said}. A key may be made to fit after the fact: without commitment in time the claim{charge} is {late}."
-    if heard.access not in ("weights", "none"):
+    if heard.access not in ("weights", "outputs", "none"):  # of outputs, no image bears a key
         yield "Whoever answers may recognise images of a key by what they show, and answer those otherwise."
     if heard.form == WRITTEN:
-        yield "Nobody saw the suspect answer: the table holds what somebody wrote into it."
+        yield "Nobody saw the suspect answer: the answers are what somebody wrote down."
     yield f"The verdict holds at alpha {wording.probability(alpha)}; of many keys or suspects tried, count every one."
 
 
@@ -165,6 +171,7 @@ def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: 
     Under an inadmissible key there is no evidence: `evidence` is null, as are p-value and grade without commitment.
     `useless`: the suspect does not do its task: it gains less than 3 dB over doing nothing (`gain` in dB, null on
     classification tasks), or names the right class no more often than the most frequent one would be right.
+    `sequential`: see `leaderboard.stats.sequential`; null where no law in closed form says what one item proves.
     """
     return {
         "verdict": found.verdict,
@@ -182,6 +189,7 @@ def as_json(found: Opinion, admission: Mapping[str, Any], alpha: float, budget: 
         "admission": admission,
         "claim": found.claim,
         "claim_reason": found.reason,
+        "sequential": None if found.sequential is None else asdict(found.sequential),
         "gain": found.gain,
         "useless": found.useless,
     }
@@ -213,10 +221,21 @@ def _weighed(found: Opinion, alpha: float, hash_bound: bool) -> list[tuple[str, 
         ("verdict", f"{found.verdict}{_because(why)}, at alpha {wording.probability(alpha)}"),
         *evidence_facts(found.evidence),
         *((f"gate: {name}", wording.gate(gate)) for name, gate in found.gates.items()),
+        *_sequential(found, alpha),
         ("key", "admissible"),
         ("claim", f"{found.claim}{_because(found.reason)}, if the key was committed before the model existed"),
         ("", f"{found.claim_uncommitted} without commitment{charge}: {alone}"),
     ]
+
+
+def _sequential(found: Opinion, alpha: float) -> list[tuple[str, str]]:
+    seen = found.sequential
+    if seen is None:
+        return []
+    enough = "not reached" if seen.needed is None else f"enough after {seen.needed}"
+    value = f"e-value 10^{seen.log10_e:.1f}" if math.isfinite(seen.log10_e) else "e-value 0"
+    of = f"of {seen.items} in the key's order, at alpha {wording.probability(alpha)} ({value})"
+    return [("sequential", f"{enough} {of}; no part of the verdict")]
 
 
 def _because(reason: str | None) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from benchmark.app.api.single_attack import Stolen
     from benchmark.app.card import Card
     from benchmark.app.verify.examination import Examination
+    from benchmark.app.verify.questions import Questions
     from leaderboard.analysis.advice import Advice
 
 AnyPath = str | Path
@@ -199,11 +201,37 @@ def attack(
     return attack_model(Path(model), chosen[0], Path(out), scheme, profile, registry, seed, device_name(device))
 
 
+def ask(
+    key: AnyPath,
+    out: AnyPath,
+    *,
+    answers: Sequence[AnyPath] = (),
+    scheme: str | None = None,
+    profile: str | None = None,
+    data_root: AnyPath | None = None,
+    plugins: Sequence[AnyPath] = (),
+    device: str = "auto",
+) -> Questions:
+    """Write a court's questions as images into the folder `out`, and a table to fill, or a folder: `bench ask`.
+
+    key: the owner's folder, or the key's file. answers: to the questions that were asked before, of a court that goes
+    on by what was answered. scheme, profile: None for the card's. Returns where the answers belong; `verify` takes
+    them. Raises BenchError.
+    """
+    from benchmark.app.verify.claims import read_claim
+    from benchmark.app.verify.questions import write_questions
+
+    use_data_root(_place(data_root))
+    claim = read_claim(Path(key), scheme, profile, Registry.discover(_files(plugins)), {})
+    return write_questions(claim, Path(out), _files(answers), device_name(device))
+
+
 def verify(
     key: AnyPath,
     suspect: AnyPath | None = None,
     *,
     answers: Sequence[AnyPath] = (),
+    weights: AnyPath | None = None,
     scheme: str | None = None,
     profile: str | None = None,
     alpha: float | None = None,
@@ -218,8 +246,9 @@ def verify(
 ) -> Examination:
     """Examine one suspect under one key: `bench verify`. The verdict is `.opinion.verdict`, the p-values beside it.
 
-    key: the owner's folder, or the key's file. suspect: a model's file, "module:function" or an address; or answers:
-    tables that `bench ask` wrote, filled in. scheme, profile, alpha, budget, strict: None for the card's and the
+    key: the owner's folder, or the key's file. suspect: a model's file, "module:function", an address, or
+    "torchvision:NAME" or "timm:NAME" with a file of weights; or answers: tables that `bench ask` wrote, filled in.
+    scheme, profile, alpha, budget, strict: None for the card's and the
     profile's. nulls: a results folder whose unmarked models are compared with. rate: requests a second that an address
     gets at most. Raises BenchError.
     """
@@ -237,7 +266,8 @@ def verify(
     spare = Machine(Path("results"), own, workers, device_name(device))
     if suspect is None:
         return hear_answers(claim, tables, kept, spare, console)
-    return hear_suspect(claim, str(suspect), kept, spare, rate, console, lambda text: note(console, text))
+    say = partial(note, console)
+    return hear_suspect(claim, str(suspect), _place(weights), kept, spare, rate, console, say)
 
 
 def audit(

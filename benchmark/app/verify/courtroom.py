@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -16,10 +17,11 @@ from benchmark.data.splits import Data, as_bytes, load_split
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of
 from benchmark.protocol.answers import Answers
-from benchmark.protocol.court import Court, Suspect
+from benchmark.protocol.court import OWN, Court, Suspect
 from benchmark.protocol.objects import Asked, Running, Service
 from benchmark.protocol.parties import TaskContext, stream
 from benchmark.training.device import device_of
+from leaderboard.stats.sequential import items_needed
 
 
 class Unasked(Exception):
@@ -44,6 +46,13 @@ class WaitingCourt(Court):
         if missing := [i for i, image in enumerate(images) if digest(image) not in self.answered]:
             raise Unasked(images[missing], len(own))
         return super().ask(service, x, own)
+
+
+class DeafCourt(Court):
+    """A court that hears the same answer to everything, and so asks nobody."""
+
+    def ask(self, service: Asked, x: Tensor, own: Tensor) -> Tensor:
+        return torch.zeros(len(x) + len(own), self.context.task.classes)
 
 
 def stranger(form: str) -> Service:
@@ -85,7 +94,8 @@ class Courtroom:
     def first_questions(self) -> tuple[Tensor, Data]:
         """What the court asks first, uint8 (N, C, H, W), and as many of the judge's images as hide it. Asks nobody.
 
-        All of the judge's images where the scheme makes its questions of them. Raises BenchError where it can't ask
+        All of the judge's images where the scheme makes its questions of them, or asks no others, as those of
+        image-to-image nets do: N is 0 there. Raises BenchError where it can't ask
         with this key.
         """
         if not self.claim.admission["well_formed"]:
@@ -94,6 +104,8 @@ class Courtroom:
             images, own = self._asked(self.test)
         except Exception as error:
             raise BenchError(f"{self.claim.scheme.name} can't ask with {self.claim.file.path} ({error})") from error
+        if not len(images):
+            return images, self.test
         order = torch.randperm(len(self.test), generator=self.rng("innocents"))[:own]
         some = self.test.take(order.sort().values.to(self.test.x.device))
         with suppress(Exception):  # too few for it
@@ -101,13 +113,40 @@ class Courtroom:
                 return images, some
         return images, self.test
 
+    def beforehand(self) -> str:
+        """How many items the sequential test takes, in words; "" where no law in closed form says what one proves."""
+        scheme, alpha = self.claim.scheme, self.claim.profile.alpha
+        if scheme.null_law != "exact" or self.context.task.kind == "image-to-image":
+            return ""
+        court = DeafCourt(self.context, self.test, self.rng("court"))
+        law = None
+        with suppress(Exception):  # a key that can't be examined is named once somebody was asked
+            seen = scheme.observe(self._nobody(court), self.claim.key, court)
+            law = seen.channels[seen.evidence].law
+        if law is None or law.kind != "binomial":
+            return ""
+        p = cast(float, law.parameters["p"])
+        whole, half = (items_needed(rate, p, alpha) for rate in (1.0, 0.5))
+        return (
+            f"A sequential test, which is printed beside the verdict, takes {whole} {scheme.item}s of a mark that is "
+            f"whole, and {half} where half of it is left, each among {OWN} of the judge's own."
+        )
+
+    def _nobody(self, court: Court) -> Suspect:
+        """A suspect that was never asked."""
+        task = self.context.task
+        shape = task.shape if task.kind == "image-to-image" else (task.classes,)
+        answers = Answers(torch.zeros(len(court.probe), *shape))
+        return Suspect(stranger("nobody"), Running(torch.nn.Identity()), answers, self.claim.scheme.court, court)
+
     def _asked(self, probe: Data) -> tuple[Tensor, int]:
-        """The first images that the scheme asks, where the judge has these, and how many of his own beside them."""
+        """The first images that the scheme asks, where the judge has these, and how many of his own beside them.
+
+        None where it reads the mark from the answers to the judge's own.
+        """
         scheme, court = self.claim.scheme, self.court(probe, ())
-        answers = Answers(torch.zeros(len(probe), self.context.task.classes))
-        nobody = Suspect(stranger("nobody"), Running(torch.nn.Identity()), answers, scheme.court, court)
         try:
-            scheme.observe(nobody, self.claim.key, court)
+            scheme.observe(self._nobody(court), self.claim.key, court)
         except Unasked as first:
             return first.images, min(first.own, len(probe))
-        raise ValueError("it asks no images that a key is known by")
+        return probe.x[:0], len(probe)

@@ -78,7 +78,8 @@ def examine(
         raise
     except Exception as error:  # a net from outside may fail in any way at its first image
         hint = ": see --profile" if suspect.form == OWN else ""
-        raise BenchError(f"{suspect.name} does not answer the images of {task.name} ({error}){hint}") from error
+        why = " ".join(str(error).split())[:300]
+        raise BenchError(f"{suspect.name} does not answer the images of {task.name} ({why}){hint}") from error
     court = room.court(probe, suspect.answered)
     found = _examined(room, suspect.service, suspect.asked, answers, court, suspect.name)
     pools: dict[str, list[Examined]] = {OWN_POOL: []}

@@ -24,16 +24,20 @@ Say = Callable[[str], None]
 
 
 def hear_suspect(
-    claim: Claim, name: str, nulls: Machine | None, spare: Machine, rate: float, console: Console, say: Say
-) -> Examination:
-    """Examine the suspect called `name`; nulls, spare: see `examine`. say: is told beforehand what it will be asked."""
+    claim: Claim, name: str, weights: Path | None, nulls: Machine | None, spare: Machine, rate: float,
+    console: Console, say: Say,
+) -> Examination:  # fmt: skip
+    """Examine the suspect called `name`, a library's net with these weights; nulls, spare: see `examine`.
+
+    say: is told beforehand what it will be asked.
+    """
     machine = nulls or spare
-    with questioned(name, claim, machine.results / STORE, machine.device, rate) as suspect:
+    with questioned(name, weights, claim, machine.results / STORE, machine.device, rate) as suspect:
         room = Courtroom.of(claim, machine.device, f"suspect {suspect.sha256 or suspect.name}")
         probe = room.test
         if suspect.sampled:
             keyed, probe = room.first_questions()
-            say(_beforehand(claim, keyed, probe, rate))
+            say(f"{_beforehand(claim, keyed, probe, rate)} {room.beforehand()}".strip())
         seen = examine(room, suspect, probe, nulls, spare, console)
         return replace(seen, notes=(*seen.notes, *(suspect.address.notes if suspect.address else ())))
 
@@ -57,7 +61,13 @@ def hear_answers(
 
 
 def _beforehand(claim: Claim, keyed: Tensor, probe: Data, rate: float) -> str:
-    """What an address will be asked, in words: the judge's images come twice."""
+    """What an address will be asked, in words: the judge's images come twice beside those of a key."""
+    if not len(keyed):
+        count = -(-len(probe) // BATCH) * BATCH
+        return (
+            f"{claim.scheme.name} reads the answers to {len(probe)} images of the judge's own: {count:,} images in "
+            f"{count // PER_REQUEST:,} requests, {count / PER_REQUEST / rate:.0f} s or more."
+        )
     asked = sum(-(-count // BATCH) * BATCH for count in (len(probe), len(keyed) + len(probe)))
     least = "at least " if claim.scheme.null_law == "redrawn" else ""
     seconds = asked / PER_REQUEST / rate

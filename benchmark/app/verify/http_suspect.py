@@ -1,6 +1,8 @@
-"""A suspect behind an address: images go there as PNG in JSON, labels or probabilities come back.
+"""A suspect behind an address: images go there as PNG in JSON; labels, probabilities or images come back.
 
     POST {"images": ["<PNG, base64>", ...]}  ->  {"labels": [3, ...]} or {"probabilities": [[0.1, ...], ...]}
+
+A net that makes images answers with {"images": ["<PNG, base64>", ...]}, each of the size of the one that was sent.
 
 Every answer is kept in a file before the next question is sent, so a stopped command goes on where it stopped. The
 same image is asked again where the court wants to see whether the answer is the same, and each time counts by itself.
@@ -18,6 +20,7 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from typing import Any
@@ -26,12 +29,13 @@ import torch
 from torch import Tensor
 
 from benchmark import __version__
-from benchmark.app.verify.pictures import digest, png
-from benchmark.data.splits import as_bytes
+from benchmark.app.verify.pictures import digest, pixels, png
+from benchmark.data.splits import as_bytes, as_float
 from benchmark.data.tasks import Task
 from benchmark.errors import BenchError, printable
 from benchmark.execution.processes.foreign_models import scores_of_labels
 from benchmark.files import MOST_BYTES, json_value, lines
+from benchmark.protocol.answers import Answers, differing
 from benchmark.protocol.graph import Operator
 from benchmark.protocol.objects import ServiceFailed
 from benchmark.vocabulary import Access
@@ -40,7 +44,7 @@ PER_REQUEST = 20  # images
 TRIES, FIRST_PAUSE, LONGEST_PAUSE = 6, 1.0, 120.0  # pauses in seconds: each is twice the one before
 TIMEOUT = 30.0  # seconds for one answer
 TOKEN = "WATERMARK_BENCH_TOKEN"
-Answer = int | list[float]
+Answer = int | list[float] | Tensor  # a class, probabilities, or an image, uint8 (C, H, W)
 
 
 class _Unmoved(urllib.request.HTTPRedirectHandler):
@@ -59,6 +63,7 @@ class HttpSuspect:
 
     def __init__(self, url: str, folder: Path, commitment: str, task: Task, rate: float) -> None:
         self.url, self._task, self._rate = url, task, rate
+        self._images = task.kind == "image-to-image"
         name = hashlib.sha256(f"{commitment} {url}".encode()).hexdigest()[:16]
         self.path = folder / f"asked-{name}.jsonl"
         self._kept: dict[str, list[Answer]] = defaultdict(list)
@@ -100,17 +105,23 @@ class HttpSuspect:
         """Where and when answers were given, and which image got two, in words."""
         days = " to ".join(dict.fromkeys((min(self._days), max(self._days))))
         found = [f"every answer is kept in {self.path}, given on {days}"]
-        classes = {image: list(dict.fromkeys(map(_label, answers))) for image, answers in self._kept.items()}
-        if changed := {image: those for image, those in classes.items() if len(those) > 1}:
-            image, (first, second, *_) = next(iter(changed.items()))
-            said = f"the one whose pixels have the SHA-256 {image}: class {first}, then {second}"
-            found.append(f"{len(changed)} images got another class when they were asked again, such as {said}")
+        first = {image: answers[0] for image, answers in self._kept.items() if answers}
+        changed = {
+            image: other for image, one in first.items() for other in self._kept[image] if _otherwise(one, other)
+        }
+        if changed:
+            image, other = next(iter(changed.items()))
+            said = f"the one whose pixels have the SHA-256 {image}"
+            if not self._images:
+                said += f": class {_label(first[image])}, then {_label(other)}"
+            what = "image" if self._images else "class"
+            found.append(f"{len(changed)} images got another {what} when they were asked again, such as {said}")
         return found
 
     def ask(self, x: Tensor, access: Access) -> Tensor:
-        """Scores (N, classes) for images (N, C, H, W); of an address that answers with labels, see `scores_of_labels`.
+        """Scores (N, classes) or images (N, C, H, W) for images (N, C, H, W). Raises BenchError.
 
-        Raises BenchError.
+        Of an address that answers with labels, see `scores_of_labels`.
         """
         images = as_bytes(x).cpu()
         names, turns = [digest(image) for image in images], []
@@ -122,10 +133,12 @@ class HttpSuspect:
             part = missing[start : start + PER_REQUEST]
             answers = self._asked([png(images[i]) for i in part])
             self._keep([names[i] for i in part], answers)
-        found = [self._kept[name][turn] for name, turn in zip(names, turns, strict=True)]
+        found: Any = [self._kept[name][turn] for name, turn in zip(names, turns, strict=True)]
+        if self._images:
+            return as_float(torch.stack(found))
         if all(isinstance(one, int) for one in found):
             return scores_of_labels(torch.tensor(found), self._task.classes)
-        if any(isinstance(one, int) or len(one) != len(found[0]) for one in found):  # type: ignore[arg-type]
+        if any(isinstance(one, int) or len(one) != len(found[0]) for one in found):
             raise BenchError(f"{self.url} answers some images in one form and others in another: ask with one form")
         shares = torch.tensor(found, dtype=torch.float32)
         return shares / shares.sum(1, keepdim=True)
@@ -136,7 +149,8 @@ class HttpSuspect:
     def _keep(self, names: Sequence[str], answers: Sequence[Answer]) -> None:
         day = time.strftime("%Y-%m-%d", time.gmtime())
         for name, answer in zip(names, answers, strict=True):
-            self._file.write((json.dumps({"image": name, "answer": answer, "day": day}) + "\n").encode())
+            said = base64.b64encode(png(answer)).decode() if isinstance(answer, Tensor) else answer
+            self._file.write((json.dumps({"image": name, "answer": said, "day": day}) + "\n").encode())
             self._kept[name].append(answer)
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -159,8 +173,7 @@ class HttpSuspect:
                 if error.code != 429 and error.code < 500:
                     said = printable(error.read(200).decode(errors="replace")).strip()
                     raise BenchError(f"{self.url} answers {why}{f' ({said})' if said else ''}: {self._safe}") from error
-                with suppress(TypeError, ValueError):
-                    pause = min(max(pause, float(error.headers.get("Retry-After", ""))), LONGEST_PAUSE)
+                pause = min(max(pause, _rest(error.headers.get("Retry-After", ""))), LONGEST_PAUSE)
             except (ValueError, InvalidURL) as error:
                 raise BenchError(f"--suspect {self.url} is no address that can be asked ({error})") from error
             except (OSError, HTTPException) as error:  # a timeout, a name that leads nowhere, half an answer
@@ -182,12 +195,13 @@ class HttpSuspect:
         return data
 
     def _answers(self, data: bytes) -> list[Any]:
-        form = '{"labels": [...]} or {"probabilities": [[...], ...]}'
+        forms = ("images",) if self._images else ("labels", "probabilities")
+        form = '{"images": ["...", ...]}' if self._images else '{"labels": [...]} or {"probabilities": [[...], ...]}'
         try:
             if len(data) > MOST_BYTES:
                 raise ValueError("it is too large")
             found = json_value(data)
-            given = found.keys() & {"labels", "probabilities"}
+            given = found.keys() & {*forms}
             (name,) = given
             return list(found[name])
         except (ValueError, AttributeError, TypeError) as error:
@@ -196,6 +210,8 @@ class HttpSuspect:
     def _checked(self, answers: list[Any], of: int) -> list[Answer]:
         if len(answers) != of:
             raise BenchError(f"{self.url} answers {of} images with {len(answers)} answers: {self._safe}")
+        if self._images:
+            return [self._image(one) for one in answers]
         for one in answers:
             label = type(one) is int and one >= 0
             shares = type(one) is list and len(one) > 1 and all(type(p) in (int, float) and 0 <= p <= 1 for p in one)
@@ -206,6 +222,29 @@ class HttpSuspect:
                 )
         return answers
 
+    def _image(self, answer: Any) -> Tensor:
+        try:
+            return pixels(base64.b64decode(answer, validate=True), self._task.shape)
+        except (ValueError, TypeError) as error:
+            why = str(error) if isinstance(answer, str) else f"it is a {type(answer).__name__}, not a text"
+            raise BenchError(f"{self.url} answers with an image that can't be used ({why}): {self._safe}") from error
 
-def _label(answer: Answer) -> int:
+
+def _rest(said: str) -> float:
+    """Seconds that a `Retry-After` asks for: a number, or a date; 0 where it is neither."""
+    with suppress(ValueError):
+        return float(said)
+    with suppress(ValueError, OverflowError):
+        return parsedate_to_datetime(said).timestamp() - time.time()
+    return 0.0
+
+
+def _label(answer: Any) -> int:
     return answer if isinstance(answer, int) else max(range(len(answer)), key=answer.__getitem__)
+
+
+def _otherwise(one: Answer, other: Answer) -> bool:
+    """Whether a second answer to an image is another than the first, in more than rounding."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return bool(differing(Answers(as_float(one)[None]), as_float(other)[None]).any())
+    return bool(_label(one) != _label(other))

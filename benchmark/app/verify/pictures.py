@@ -1,10 +1,13 @@
-"""Images as they leave the house: PNG files, and the name by which an answer finds its image again."""
+"""Images as they leave the house and come back: PNG files, and the name by which an answer finds its image again."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 
+import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -19,6 +22,25 @@ def png(image: Tensor) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels[:, :, 0] if len(image) == 1 else pixels).save(file, "png")
     return file.getvalue()
+
+
+def pixels(file: bytes, shape: tuple[int, int, int]) -> Tensor:
+    """The uint8 image (C, H, W) of `shape`, grey or RGB, in a PNG file from outside. Raises ValueError.
+
+    Nothing is scaled or converted: that would change what is read from an answer.
+    """
+    channels, height, width = shape
+    mode = {1: "L", 3: "RGB"}.get(channels)
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(file), formats=["PNG"]) as opened:
+            found, size = opened.mode, opened.size  # by its header alone: it may unpack to any size
+            image = np.array(opened) if (found, size) == (mode, (width, height)) else None
+    except Exception as error:  # decoders raise what they like
+        reason = " ".join(str(error).split())[:80] if file.startswith(b"\x89PNG") else "it is none"
+        raise ValueError(f"it can't be read as a PNG file ({reason})") from error
+    if image is None:
+        raise ValueError(f"it is {found} of {size[0]}x{size[1]} pixels, not {mode} of {width}x{height}")
+    return torch.from_numpy(image).view(height, width, channels).permute(2, 0, 1).contiguous()
 
 
 def digest(image: Tensor) -> str:

@@ -1,4 +1,6 @@
-"""Questions on paper: images in a folder for whoever can ask the suspect, and a table of answers that comes back.
+"""Questions on paper: images in a folder for whoever can ask the suspect, and answers that come back.
+
+They come in a table, or, of a net that makes images, as PNG files of the questions' names in the folder `answers/`.
 
 The folder says of no image whether it bears the key's mark, and neither does its manifest, which holds the hashes of
 all images, in the order of their numbers, and what the court's random streams are named by. Which images bear the mark
@@ -21,9 +23,9 @@ from torch import Tensor
 from benchmark.app.standalone_files import ArtefactFile
 from benchmark.app.verify.claims import Claim
 from benchmark.app.verify.courtroom import Courtroom, Unasked, stranger
-from benchmark.app.verify.pictures import digest, png
+from benchmark.app.verify.pictures import digest, pixels, png
 from benchmark.app.verify.suspects import ANSWERS, Counted, Questioned, refuse
-from benchmark.data.splits import Data, as_bytes
+from benchmark.data.splits import Data, as_bytes, as_float
 from benchmark.data.tasks import Task, find_task
 from benchmark.description import read
 from benchmark.errors import BenchError, printable
@@ -35,7 +37,7 @@ from benchmark.protocol.graph import Operator
 from benchmark.protocol.objects import ServiceFailed
 from benchmark.vocabulary import Access
 
-MANIFEST, TABLE = "manifest.json", "answers.csv"
+MANIFEST, TABLE, IMAGES = "manifest.json", "answers.csv", "answers"
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,23 @@ class Questionnaire:
 
 
 @dataclass(frozen=True)
+class Questions:
+    """A folder of questions that was written. answers: the table to fill, or the folder for images.
+
+    images: how many are asked. takes: how many items of the key the sequential test takes, in words, where that can be
+    said: see `Courtroom.beforehand`.
+    """
+
+    folder: Path
+    answers: Path
+    images: int
+    task: str
+    takes: str
+
+
+@dataclass(frozen=True)
 class Sheet:
-    """A filled table of answers: scores (N, classes), in the order of the questions."""
+    """Answers in the order of the questions: scores (N, classes), or images, float (N, C, H, W) in [0, 1]."""
 
     path: Path
     questions: Questionnaire
@@ -84,13 +101,13 @@ class Written:
         raise ServiceFailed("answers show no weights")
 
 
-def write_questions(claim: Claim, out: Path, earlier: Sequence[Path], device: str) -> Questionnaire:
-    """Write a folder of questions: PNG files, the manifest, and a table to fill.
+def write_questions(claim: Claim, out: Path, earlier: Sequence[Path], device: str) -> Questions:
+    """Write a folder of questions: PNG files, the manifest, and a table to fill, or a folder for images.
 
-    earlier: tables of answers to the questions that were asked before, of a court that goes on by what was answered.
+    earlier: answers to the questions that were asked before, of a court that goes on by what was answered.
     Raises BenchError where the court can't ask in writing, has nothing more to ask, or `out` holds something already.
     """
-    refuse(claim, ANSWERS)
+    refuse(claim)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BenchError(f"{out} already holds something: choose another --out")
     sheets = read_sheets(earlier, claim)
@@ -114,10 +131,14 @@ def write_questions(claim: Claim, out: Path, earlier: Sequence[Path], device: st
         for number, name in enumerate(questions.images):
             write_whole(out / questions.name(number), png(images[name]), lasting=False)
         write_whole(out / MANIFEST, (json.dumps(asdict(questions), indent=1) + "\n").encode())
-        write_whole(out / TABLE, "\n".join([",".join(columns), *rows, ""]).encode())
+        answers = out / (IMAGES if room.context.task.kind == "image-to-image" else TABLE)
+        if answers.name == IMAGES:
+            answers.mkdir()
+        else:
+            write_whole(answers, "\n".join([",".join(columns), *rows, ""]).encode())
     except OSError as error:
         raise BenchError(f"{out} can't be written ({error.strerror}): choose another --out") from error
-    return questions
+    return Questions(out, answers, len(names), questions.task, room.beforehand())
 
 
 def _further(room: Courtroom, sheets: Sequence[Sheet]) -> Tensor:
@@ -143,30 +164,53 @@ def written(room: Courtroom, sheets: Sequence[Sheet]) -> tuple[Questioned, Data]
     said = Written(sheets)
     if any(digest(image) not in said.answers for image in probe.x.cpu()):
         raise BenchError(f"{first.path.with_name(MANIFEST)} is not the one that was written: restore it")
-    name, sha256 = ", ".join(str(one.path) for one in sheets), content_hash(first.path)
+    name = ", ".join(str(one.path) for one in sheets)
+    sha256 = content_hash(first.path) if first.path.is_file() else None
     notes = (f"{said.changed} images got another answer when they were asked again",) if said.changed else ()
     found = Questioned(name, ANSWERS, sha256, stranger(ANSWERS), Counted(said), True, said.answers.keys(), notes)
     return found, probe
 
 
 def read_sheets(tables: Sequence[Path], claim: Claim) -> list[Sheet]:
-    """Every table of answers; see `read_sheet`."""
+    """All that was answered; see `read_sheet`."""
     return [read_sheet(path, claim.file, find_task(claim.profile.task)) for path in tables]
 
 
 def read_sheet(path: Path, key: ArtefactFile, task: Task) -> Sheet:
-    """The table of answers at `path`, whose questions' manifest lies beside it. Raises BenchError in one sentence."""
+    """The answers at `path`, whose questions' manifest lies beside it. Raises BenchError in one sentence."""
+    images = task.kind == "image-to-image"
     beside = path.with_name(MANIFEST)
-    mend = f"put {TABLE} back into the folder that bench ask wrote"
+    mend = f"put {IMAGES if images else TABLE} back into the folder that bench ask wrote"
     questions = read(Questionnaire, read_json(beside, mend), str(beside), mend)
     if (questions.key, questions.task) != (key.sha256, task.name):
         raise BenchError(f"{beside} belongs to questions of another key or task than {key.path}: give that --key")
+    if images:
+        return Sheet(path, questions, _images(path, questions, task))
     try:
         text = content(path).decode("utf-8-sig")
         head, *rows = [row for row in csv.reader(text.splitlines(), strict=True) if row]
     except (OSError, ValueError, csv.Error) as error:
         raise BenchError(f"{path} can't be read as a table ({error}): save it as CSV, as bench ask wrote it") from error
     return Sheet(path, questions, _scores(path, questions, [one.strip() for one in head], rows, task.classes))
+
+
+def _images(folder: Path, questions: Questionnaire, task: Task) -> Tensor:
+    """The image that answers each question, float (N, C, H, W) in [0, 1]."""
+    names = [questions.name(number) for number in range(len(questions.images))]
+    there = {one.name for one in folder.iterdir()} if folder.is_dir() else set[str]()
+    if missing := [name for name in names if name not in there]:
+        raise BenchError(f"{folder}: {len(missing)} images have no answer, such as {missing[0]}: answer every image")
+    if strange := sorted(there - {*names}):
+        raise BenchError(f"{folder} holds {printable(strange[0])[:80]!r}, which is none of the images: remove it")
+    found = []
+    for name in names:
+        try:
+            found.append(pixels(content(folder / name), task.shape))
+        except OSError as error:
+            raise BenchError(f"{folder / name} can't be read ({error.strerror or error}): restore it") from error
+        except ValueError as error:
+            raise BenchError(f"{folder / name} is no answer: {error}") from error
+    return as_float(torch.stack(found))
 
 
 def _scores(path: Path, questions: Questionnaire, head: list[str], rows: list[list[str]], classes: int) -> Tensor:

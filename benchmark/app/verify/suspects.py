@@ -17,6 +17,7 @@ from benchmark.app import standalone_files
 from benchmark.app.verify.claims import Claim, card_beside
 from benchmark.app.verify.courtroom import stranger
 from benchmark.app.verify.http_suspect import HttpSuspect
+from benchmark.app.verify.library_suspect import library_service, names_library_net
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.execution.processes.foreign_models import FORMS, FUNCTION
@@ -25,10 +26,11 @@ from benchmark.execution.walls import task_files, walls
 from benchmark.identity import content_hash
 from benchmark.protocol.graph import Operator
 from benchmark.protocol.objects import Asked, Service, ServiceFailed
+from benchmark.training.device import device_of
 from benchmark.vocabulary import Access
 from leaderboard.pages.single_model import WRITTEN
 
-OWN, ADDRESS, ANSWERS = "model of this benchmark", "address", WRITTEN
+OWN, LIBRARY, ADDRESS, ANSWERS = "model of this benchmark", "library net", "address", WRITTEN
 _ADDRESS = re.compile(r"https?://\S+")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -79,6 +81,8 @@ def form_of(name: str) -> str:
     """What a suspect of this name is. Raises BenchError where it is nothing that can be asked."""
     if _ADDRESS.fullmatch(name):
         return ADDRESS
+    if names_library_net(name):
+        return LIBRARY
     ending = Path(name).suffix.lower()
     if ending == ".safetensors":
         return OWN
@@ -89,22 +93,32 @@ def form_of(name: str) -> str:
     endings = ", ".join([*FORMS, ".safetensors"])
     raise BenchError(
         f"--suspect {name} is nothing that can be asked: give a file that ends in {endings}, module:function, "
-        "or an address that begins with https:// or http://"
+        "torchvision:NAME or timm:NAME with --weights, or an address that begins with https:// or http://"
     )
 
 
 @contextmanager
-def questioned(name: str, claim: Claim, root: Path, device: str, rate: float) -> Iterator[Questioned]:
+def questioned(
+    name: str, weights: Path | None, claim: Claim, root: Path, device: str, rate: float
+) -> Iterator[Questioned]:
     """The suspect called `name`, which can read neither the key nor the images of the task, nor the store `root`.
 
-    Raises BenchError where it can't be opened, or the scheme's court asks for what it doesn't show.
+    weights: the file of a library's net. Raises BenchError where it can't be opened, or the scheme's court asks for
+    what it doesn't show.
     """
     form, task = form_of(name), find_task(claim.profile.task)
+    if (weights is not None) != (form == LIBRARY):
+        raise BenchError("--weights FILE and --suspect torchvision:NAME or timm:NAME go together: give both or neither")
+    if weights is not None:
+        service = library_service(name, weights, task)
+        running = service.running(device_of(device))
+        yield Questioned(name, form, content_hash(weights), service, Counted(running, foreign=False))
+        return
     if form == OWN:
         with _own(Path(name), claim, root, device) as found:
             yield found
         return
-    refuse(claim, form)
+    refuse(claim)
     if form == ADDRESS:
         client = HttpSuspect(name, claim.file.path.parent, claim.file.sha256, task, rate)
         with client:
@@ -138,13 +152,11 @@ def _own(path: Path, claim: Claim, root: Path, device: str) -> Iterator[Question
         yield Questioned(str(path), OWN, file.sha256, service, Counted(running, foreign=False))
 
 
-def refuse(claim: Claim, form: str) -> None:
-    """Raise BenchError where a suspect of this form can't show what the scheme's court asks for."""
-    scheme, task = claim.scheme, find_task(claim.profile.task)
+def refuse(claim: Claim) -> None:
+    """Raise BenchError where answers don't show what the scheme's court asks for."""
+    scheme = claim.scheme
     if scheme.court == "weights":
         raise BenchError(
             f"the court of {scheme.name} reads weights, which answers don't show: it needs the model's own file, "
             "--suspect model.safetensors"
         )
-    if form in (ADDRESS, ANSWERS) and task.kind == "image-to-image":
-        raise BenchError(f"the nets of {task.name} answer with images: give --suspect a file or a function")

@@ -118,7 +118,9 @@ def _onnx(where: str, classes: int) -> ForeignModel:
     (given, *more) = session.get_inputs()
     if more:
         raise ValueError(f"it takes {1 + len(more)} inputs, not images alone")
-    dtype = {"tensor(float16)": np.float16, "tensor(float)": np.float32, "tensor(double)": np.float64}[given.type]
+    dtypes = {"tensor(float16)": np.float16, "tensor(float)": np.float32, "tensor(double)": np.float64}
+    if (dtype := dtypes.get(given.type)) is None:
+        raise ValueError(f"it takes images as {given.type}, not as numbers with a fraction: wrap it in a function")
 
     def call(x: Tensor) -> Any:
         answers = session.run(None, {given.name: x.numpy().astype(dtype)})
@@ -130,7 +132,15 @@ def _onnx(where: str, classes: int) -> ForeignModel:
 
 def _script(where: str, classes: int, device: torch.device) -> ForeignModel:
     model = torch.jit.load(where, map_location=device).eval()
-    return ForeignModel(_in_its_own_form(model, model.state_dict()), classes)
+    asked = _in_its_own_form(model, model.state_dict())
+
+    def call(x: Tensor) -> Any:
+        try:
+            return asked(x)
+        except RuntimeError as error:  # a whole traceback, whose last line says what went wrong
+            raise ValueError(str(error).strip().splitlines()[-1]) from error
+
+    return ForeignModel(call, classes)
 
 
 def _exported(where: str, classes: int) -> ForeignModel:

@@ -75,6 +75,15 @@ def test_the_marked_tensors_have_the_librarys_own_names(marked: tuple[Path, str]
     world = json.loads((mine / "card.json").read_text())["profile"]["world"]
     assert world["architecture"] == f"torchvision:{NET}"
     assert world["weights"] == hashlib.sha256(Path("net.safetensors").read_bytes()).hexdigest()
+    key = ("verify", "--key", str(mine), "--device", "cpu", "--json")
+    named = ("--suspect", f"torchvision:{NET}", "--weights", str(mine / "state_dict.safetensors"))
+    (one, own, _), (two, found, _) = (
+        bench_here(*key, *words) for words in (("--suspect", str(mine / "model.safetensors")), named)
+    )
+    assert (one, two) == (0, 0)
+    seen, same = json.loads(found), json.loads(own)
+    assert (seen["verdict"], seen["form"]) == ("present", "library net")
+    assert (seen["evidence"], seen["utility"]) == (same["evidence"], same["utility"])
     images = torch.rand(3, 3, 32, 32)
     shown = torchvision.models.get_model_weights(NET).DEFAULT.transforms()
     plain = net.eval()(torchvision.transforms.functional.normalize(images, shown.mean, shown.std))

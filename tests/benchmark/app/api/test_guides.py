@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import PROFILE, SCHEME, stamps
+from bench import PROFILE, SCHEME, kept_fork_servers, stamps
 
 import benchmark as wb
 from benchmark.plugins.registry import Registry
 
 ROOT = Path(__file__).parents[4]
 DOCS = ROOT / "docs"
-NOTEBOOK = ROOT / "examples" / "first_steps.ipynb"
+FIRST_STEPS, OWN_MODEL = (ROOT / "examples" / f"{name}.ipynb" for name in ("first_steps", "own_model"))
 LAWS = {"exact": "in closed form", "redrawn": "keys drawn anew", "none": "none"}
 MARKS = {"classification": "classifiers", "image-to-image": "image to image"}
 
 
-def code_cells() -> list[str]:
-    cells = json.loads(NOTEBOOK.read_text())["cells"]
+def code_cells(notebook: Path) -> list[str]:
+    cells = json.loads(notebook.read_text())["cells"]
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
@@ -61,12 +61,13 @@ def test_the_table_of_schemes_is_what_they_declare() -> None:
 
 
 def test_the_attack_of_the_guide_is_that_of_the_notebook() -> None:
-    (cell,) = (cell for cell in code_cells() if cell.startswith("%%writefile shrink.py\n"))
+    (cell,) = (cell for cell in code_cells(FIRST_STEPS) if cell.startswith("%%writefile shrink.py\n"))
     assert cell.partition("\n")[2] + "\n" == example("write-an-attack.md")
 
 
-def test_the_notebook_is_kept_without_outputs() -> None:
-    for cell in json.loads(NOTEBOOK.read_text())["cells"]:
+@pytest.mark.parametrize("notebook", sorted(FIRST_STEPS.parent.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_is_kept_without_outputs(notebook: Path) -> None:
+    for cell in json.loads(notebook.read_text())["cells"]:
         if cell["cell_type"] == "code":
             assert (cell["outputs"], cell["execution_count"]) == ([], None)
 
@@ -76,7 +77,7 @@ def test_the_notebook_does_what_it_says(finished: Path, tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
     before, found = stamps(results), dict[str, Any]()
-    first, *cells = code_cells()
+    first, *cells = code_cells(FIRST_STEPS)
     for usual, small in (('"adi"', SCHEME), ('"quick"', str(PROFILE))):
         assert usual in first
         first = first.replace(usual, repr(small))
@@ -93,3 +94,18 @@ def test_the_notebook_does_what_it_says(finished: Path, tmp_path: Path, monkeypa
     assert (found["seen"].opinion.verdict, found["seen"].suspect.name) == ("present", "stolen/model.safetensors")
     after = stamps(results)
     assert {name: after[name] for name in before} == before
+
+
+def test_the_notebook_of_a_stolen_model_asks_it_in_three_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = dict[str, Any]()
+    first, *cells = code_cells(OWN_MODEL)
+    assert '"adi"' in first
+    with kept_fork_servers():
+        for cell in (first.replace('"adi"', repr(SCHEME)), *cells):
+            exec(cell, found)
+    verdicts = [found[name] for name in ("seen", "by_letter", "by_address")]
+    assert [one.suspect.form for one in verdicts] == ["exported program", "written answers", "address"]
+    assert [one.opinion.verdict for one in verdicts] == ["present"] * 3
+    assert len({one.opinion.evidence.total for one in verdicts}) == 1
+    assert found["seen"].opinion.sequential.needed <= 15

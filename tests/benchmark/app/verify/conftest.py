@@ -11,13 +11,9 @@ import pytest
 from bench import bench_here
 from lab import Exhibit, Lab
 
-from benchmark.app.card import Card, CardProfile, CardScheme, CardUtility, write_card
-from benchmark.digest.code_digest import source_hash
-from benchmark.planning.profile import load_profile
-from benchmark.plugins.registry import Registry
-from benchmark.plugins.selection import select_schemes
-from benchmark.store import artefacts
 from schemes.adi import Adi
+
+from .suspect_forms import written
 
 SETTING = "adi(n=40,k=16,epochs=8)"
 Verify = Callable[..., dict[str, Any]]
@@ -26,22 +22,6 @@ Verify = Callable[..., dict[str, Any]]
 @pytest.fixture(scope="session")
 def marked(lab: Lab) -> Exhibit:
     return lab.embed(Adi(n=40, k=16, epochs=8))
-
-
-def written(folder: Path, label: str, service: Any, key: Any, context: Any) -> Path:
-    """A folder with model, key and card."""
-    (setting,), profile = select_schemes(label, Registry.discover()), load_profile("quick").track(["classification"])
-    assert profile is not None
-    stage = setting.stages[0]
-    hashes = {
-        f"{name}.safetensors": artefacts.write(folder / f"{name}.safetensors", "embed", value)
-        for name, value in (("model", service), ("key", key))
-    }
-    scheme = CardScheme(stage.declaration.name, setting.label, stage.parameters, source_hash(stage.declaration.source))
-    said = CardProfile(profile.name, profile.world(), profile.nulls)
-    use = CardUtility(0.9, "share of right answers")
-    write_card(folder, Card(scheme, said, context.task.data_hash(), use, hashes, hashes["key.safetensors"]))
-    return folder
 
 
 @pytest.fixture

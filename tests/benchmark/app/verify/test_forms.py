@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,8 @@ from benchmark.execution.suspect_process import RemoteService, suspect_process
 from benchmark.execution.walls import Walls
 from benchmark.protocol.objects import Service, ServiceFailed
 
-from .conftest import written
+from .suspect_forms import DIGITS, save, written
 
-IMAGES = torch.rand(2, 1, 16, 16)
 FUNCTIONS = """
 import numpy, torch
 net = torch.jit.load({path!r})
@@ -42,21 +40,6 @@ def net(marked: Exhibit) -> nn.Module:
     return marked.service.net.module().eval()
 
 
-def save(net: nn.Module, path: Path, x: torch.Tensor = IMAGES, *, any_number: bool = True) -> Path:
-    """The net as another library's file, of the form that the ending names."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if path.suffix == ".pt":
-            torch.jit.trace(net, x).save(path)
-        elif path.suffix == ".pt2":
-            sizes = ({0: torch.export.Dim("images")},) if any_number else None
-            torch.export.save(torch.export.export(net, (x,), dynamic_shapes=sizes), path)
-        else:
-            axes = {"x": {0: "images"}} if any_number else None
-            torch.onnx.export(net, (x,), path, dynamo=False, input_names=["x"], dynamic_axes=axes)
-    return path
-
-
 @pytest.fixture
 def functions(net: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(net, tmp_path / "traced.pt")
@@ -74,16 +57,17 @@ def test_a_file_of_another_library_is_asked_like_the_own_one(
     own = verify("--suspect", str(owner / "model.safetensors"))
     found = verify("--suspect", str(save(net, tmp_path / f"model{ending}")))
     assert (own["verdict"], own["nulls"], own["asked"] > own["own_images"]) == ("present", 0, True)
+    assert (own["sequential"]["items"], own["sequential"]["needed"]) == (40, 4)
     assert found["evidence"] == own["evidence"]
     assert found["utility"] == own["utility"]
     assert found["model_sha256"] != own["model_sha256"]
     if ending == ".pt2":  # it takes one image at a time
-        found = verify("--suspect", str(save(net, tmp_path / f"one{ending}", IMAGES[:1], any_number=False)))
+        found = verify("--suspect", str(save(net, tmp_path / f"one{ending}", DIGITS[:1], any_number=False)))
         assert found["evidence"] == own["evidence"]
 
 
 def test_half_precision_is_given_halves(verify: Callable[..., dict[str, Any]], net: nn.Module, tmp_path: Path) -> None:
-    path = save(net.half(), tmp_path / "half.pt", IMAGES.half())
+    path = save(net.half(), tmp_path / "half.pt", DIGITS.half())
     assert verify("--suspect", str(path))["verdict"] == "present"
 
 
@@ -99,7 +83,7 @@ def test_a_function_may_answer_with_labels_or_probabilities(
 def test_an_innocent_model_is_absent(verify: Callable[..., dict[str, Any]], lab: Lab, tmp_path: Path) -> None:
     path = save(lab.null(0).service.net.module(), tmp_path / "innocent.pt")
     found = verify("--suspect", str(path))
-    assert (found["verdict"], found["claim"]) == ("absent", "refused")
+    assert (found["verdict"], found["claim"], found["sequential"]["needed"]) == ("absent", "refused", None)
 
 
 def test_more_classes_than_the_task_has_hide_nothing_and_are_named(
@@ -147,7 +131,7 @@ def test_a_function_that_answers_with_nonsense_is_one_sentence(
 ) -> None:
     def asked() -> None:
         remote.open("function", f"suspects:{name}", str(tmp_path), 10)
-        remote.ask(IMAGES, "outputs")
+        remote.ask(DIGITS, "outputs")
 
     with pytest.raises(ServiceFailed, match=sentence):
         asked()
@@ -157,6 +141,83 @@ def test_another_image_size_is_one_sentence(refused: Callable[..., str], tmp_pat
     large = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10))
     path = save(large, tmp_path / "large.pt2", torch.rand(2, 3, 32, 32))
     assert "it takes images of 3x32x32, and is asked images of 1x16x16" in refused("--suspect", str(path))
+
+
+class Odd(nn.Module):
+    """A net that answers otherwise than a classifier should."""
+
+    def __init__(self, net: nn.Module, way: str) -> None:
+        super().__init__()
+        self.net, self.way = net, way
+
+    def forward(self, x: torch.Tensor) -> Any:
+        scores = self.net(x)
+        if self.way == "nan":
+            return scores / (scores - scores)
+        if self.way == "tuple":
+            return scores, x
+        return scores[:, :1] if self.way == "one" else scores[0]
+
+
+@pytest.mark.parametrize("ending", [".pt", ".onnx"])
+@pytest.mark.parametrize(
+    ("way", "sentence"),
+    [
+        ("nan", "does not answer the images of digits (the suspect answers with NaN or infinity)"),
+        ("tuple", "it answers with a tuple of 2, not with one array: give a function that returns the scores"),
+        ("one", "it answers with one number an image, which names no class"),
+        ("first", "the suspect answers 100 images with the shape (10,)"),
+    ],
+)
+def test_a_file_that_answers_with_nonsense_is_one_sentence(
+    refused: Callable[..., str], net: nn.Module, tmp_path: Path, way: str, sentence: str, ending: str
+) -> None:
+    if ending == ".onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnx")
+    assert sentence in refused("--suspect", str(save(Odd(net, way).eval(), tmp_path / f"odd{ending}")))
+
+
+@pytest.mark.parametrize(("ending", "dtype"), [(".pt", "float32"), (".onnx", "float32"), (".onnx", "uint8")])
+def test_a_file_that_takes_something_else_is_one_sentence(
+    refused: Callable[..., str], tmp_path: Path, ending: str, dtype: str
+) -> None:
+    if ending == ".onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnx")
+
+    class Large(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(3 * 32 * 32, 10)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.head(x.float().flatten(1))
+
+    path = save(Large(), tmp_path / f"large{ending}", torch.ones(2, 3, 32, 32, dtype=getattr(torch, dtype)))
+    error = refused("--suspect", str(path))
+    if dtype == "uint8":
+        assert "it takes images as tensor(uint8), not as numbers with a fraction: wrap it in a function" in error
+    elif ending == ".onnx":
+        assert "it takes images of 3x32x32, and is asked images of 1x16x16: resize them in a function" in error
+    else:  # it says nothing of its size
+        assert "does not answer the images of digits (ValueError: RuntimeError: mat1 and mat2 shapes" in error
+
+
+def test_fewer_classes_than_the_task_has_are_named(
+    verify: Callable[..., dict[str, Any]], net: nn.Module, tmp_path: Path
+) -> None:
+    class Few(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.net(x)[:, :4]
+
+    found = verify("--suspect", str(save(Few().eval(), tmp_path / "few.pt")))
+    assert found["notes"] == ["the suspect answers with 4 classes, and digits has 10"]
+    assert found["evidence"]["n"] == 40
 
 
 def test_a_pickle_is_not_read(refused: Callable[..., str], net: nn.Module, tmp_path: Path) -> None:
@@ -194,6 +255,7 @@ def test_the_page_says_what_was_asked_found_and_not_proved(owner: Path, tmp_path
     for sentence in (
         "Verdict: present", "What was asked", "those of the key&#39;s triggers among 397 of the judge&#39;s own",
         "40 of 40 triggers came out as the key says.", "1 in 10^40 would do as well", "What this does not prove",
+        "enough after 4 of 40 in the key&#39;s order, at alpha 0.001 (e-value 10^38.4); no part of the verdict",
     ):  # fmt: skip
         assert sentence in html
         assert sentence.replace("&#39;", "'") in said

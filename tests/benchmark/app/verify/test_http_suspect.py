@@ -2,66 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.utils import formatdate
 from pathlib import Path
-from time import sleep
+from time import sleep, time
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from bench import bench_here
 from lab import Exhibit
-from PIL import Image
 
 from benchmark.app.verify import http_suspect
 
-Reply = tuple[int, Any]
-
-
-class Server(ThreadingHTTPServer):
-    """Answers with `net`; `mood` may change an answer, (status, body), by the number of the request, from 1 on."""
-
-    daemon_threads = True
-
-    def __init__(self, net: Any) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.net = net
-        self.mood: Callable[[int, dict[str, Any]], Reply] = lambda number, answer: (200, answer)
-        self.requests, self.headers, self.images = 0, dict[str, str](), list[str]()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/classify"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        self.server.requests += 1
-        self.server.headers = dict(self.headers)
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.images = asked["images"]
-        pixels = [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in self.server.images]
-        x = torch.from_numpy(np.stack(pixels)[:, None].astype(np.float32) / 255)
-        answer = {"labels": self.server.net.ask(x, "labels").tolist()}
-        status, body = self.server.mood(self.server.requests, answer)
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", self.server.url)
-        if status == 429:
-            self.send_header("Retry-After", "0")
-        self.end_headers()
-        self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
+from .suspect_forms import Reply, Server
 
 
 @pytest.fixture
@@ -89,6 +45,7 @@ def test_an_address_is_judged_as_the_model_is_and_asked_once(
         "adi asks 40 images by its key, among 160 of the judge's own that come twice: 400 images in 20 requests" in said
     )
     assert (found["asked"], server.requests, server.headers["Authorization"]) == (400, 20, "Bearer abc")
+    assert "takes 4 triggers of a mark that is whole, and 15 where half of it is left" in said
     assert verify(*of(server)) == found
     assert server.requests == 20  # every answer was kept
 
@@ -118,6 +75,22 @@ def test_a_busy_broken_or_silent_server_is_asked_again(
     found = verify(*of(server))
     assert (found["verdict"], found["evidence"]["total"]) == ("present", 40)
     assert server.requests >= 20 + 5
+
+
+@pytest.mark.parametrize(("said", "waited"), [("7", 7.0), ("600", 120.0), ("soon", 0.001), ("date", 40.0)])
+def test_a_server_says_how_long_it_wants_to_rest(
+    server: Server, owner: Path, monkeypatch: pytest.MonkeyPatch, said: str, waited: float
+) -> None:
+    from benchmark.data.tasks import find_task
+
+    paused: list[float] = []
+    monkeypatch.setattr(http_suspect.time, "sleep", paused.append)
+    server.rest = formatdate(time() + 41, usegmt=True) if said == "date" else said
+    server.mood = lambda number, answer: (429, b"") if number == 1 else (200, answer)
+    with http_suspect.HttpSuspect(server.url, owner, "key", find_task("digits"), 1e9) as suspect:
+        suspect.ask(torch.rand(20, 1, 16, 16), "outputs")
+    assert server.requests == 2
+    assert paused[1] == pytest.approx(waited, abs=1.5)
 
 
 def test_a_command_that_was_stopped_goes_on_where_it_stopped(

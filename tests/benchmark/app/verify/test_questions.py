@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from bench import bench_here
 from lab import Exhibit, Lab
 from PIL import Image
-from torch import Tensor
 
 from benchmark.app.verify.claims import read_claim
 from benchmark.app.verify.courtroom import Courtroom
 from benchmark.app.verify.pictures import digest
 from benchmark.plugins.registry import Registry
 
-from .conftest import written
+from .suspect_forms import fill, names, written
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -54,31 +52,10 @@ def folder(owner: Path, tmp_path: Path) -> Path:
 
 
 def ask(owner: Path, out: Path, *words: str) -> Path:
-    code, _, error = bench_here("ask", "--key", str(owner), "--out", str(out), "--device", "cpu", *words)
+    code, said, error = bench_here("ask", "--key", str(owner), "--out", str(out), "--device", "cpu", *words)
     assert code == 0, error
+    assert "takes 4 triggers of a mark that is whole" in said
     return out
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("*.png"))
-
-
-def images(folder: Path) -> Tensor:
-    """Float (N, 1, H, W) in [0, 1], in the order of the names."""
-    pixels = [np.asarray(Image.open(folder / name)) for name in names(folder)]
-    return torch.from_numpy(np.stack(pixels)[:, None].astype(np.float32) / 255)
-
-
-def fill(folder: Path, exhibit: Exhibit, change: Callable[[list[str]], Sequence[str]] = lambda rows: rows) -> Path:
-    """The table with what a model answers."""
-    table = folder / "answers.csv"
-    head = table.read_text().splitlines()[0]
-    shares = exhibit.service.running().ask(images(folder), "outputs").softmax(1)
-    rows = [f"{name},{int(one.argmax())}" for name, one in zip(names(folder), shares, strict=True)]
-    if ",p0," in head:
-        rows = [",".join([row, *(f"{p:.6f}" for p in one)]) for row, one in zip(rows, shares.tolist(), strict=True)]
-    table.write_text("\n".join([head, *change(rows), ""]))
-    return table
 
 
 def test_nothing_in_the_folder_says_which_images_bear_the_mark(owner: Path, folder: Path, marked: Exhibit) -> None:

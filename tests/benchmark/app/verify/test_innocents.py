@@ -1,0 +1,33 @@
+"""The count of innocents: its table is that of its records, and one of them asked anew in every form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from . import innocents
+
+
+def test_the_table_is_made_from_the_records() -> None:
+    said = innocents.PAGE.read_text().split(innocents.BEGIN)[1].split(innocents.END)[0]
+    assert said.strip() == innocents.table(innocents.read(innocents.RECORDS)).strip()
+
+
+def test_a_pair_is_accused_once_however_often_it_was_asked() -> None:
+    one = {"net": 0, "scheme": "adi", "verdict": "absent", "log10_p": -0.1}
+    innocent = [one | {"form": form} for form in ("onnx", "pt")]
+    assert "Of 1 pairs of an innocent net and a fresh key 0 are accused" in innocents.table(innocent)
+    shown = innocents.table([*innocent, one | {"form": "pt2", "verdict": "present", "log10_p": -4.0}])
+    assert "Of 1 pairs of an innocent net and a fresh key 1 are accused in any form: at most 1e+02 %" in shown
+    assert "| `adi` | 1 | 1 | 1 | 1 | 0 | 0 | 1 | 1e+02 % | 1 |" in shown
+
+
+def test_an_innocent_is_absent_in_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pytest.importorskip("onnxruntime")
+    others = {(0, scheme, form) for scheme in innocents.SCHEMES[1:] for form in innocents.FORMS}
+    found = list(innocents.records(range(1), others))
+    assert {one["form"] for one in found} == {*innocents.FORMS}
+    assert {one["verdict"] for one in found} == {"absent"}
+    assert len({one["hits"] for one in found}) == 1
