@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.8.0"
+_GUIDANCE = "benchmark.app.api.guidance"
+_ELSEWHERE = {"advise": _GUIDANCE, "audit": _GUIDANCE, "frame": "leaderboard"}
 __all__ = ["advise", "ask", "attack", "audit", "embed", "frame", "run", "verify"]
 
 if TYPE_CHECKING:
-    from benchmark.app.api.functions import advise, ask, attack, audit, embed, run, verify
+    from benchmark.app.api.functions import ask, attack, embed, run, verify
+    from benchmark.app.api.guidance import advise, audit
     from leaderboard import frame
 
 
@@ -22,7 +25,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("leaderboard" if name == "frame" else "benchmark.app.api.functions"), name)
+    return getattr(import_module(_ELSEWHERE.get(name, "benchmark.app.api.functions")), name)
 
 
 def __dir__() -> list[str]:

@@ -25,12 +25,12 @@ def advise(
     Every number comes with the command that opens the cells behind it. Where no record speaks of your task, or only of
     a weaker or stronger thief, the answer says so.
     """
-    from benchmark.app.api import functions
+    from benchmark.app.api import guidance
     from benchmark.cli.terminal import Terminal
     from leaderboard.pages.studies import advice
     from leaderboard.pages.writers import terminal
 
-    found = functions.advise(release, labelled, budget=budget, task=task)
+    found = guidance.advise(release, labelled, budget=budget, task=task)
     if as_json:
         options.dump(advice.as_json(found))
         return

@@ -13,13 +13,11 @@ from dataclasses import replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from benchmark.app.planned_run import PlannedRun, RunOptions, plan_run, use_data_root
-from benchmark.data.own_images import is_own
-from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.execution.placement.devices import device_name
 from benchmark.execution.placement.host import workers as carried
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from benchmark.app.card import Card
     from benchmark.app.verify.examination import Examination
     from benchmark.app.verify.questions import Questions
-    from leaderboard.analysis.advice import Advice
 
 AnyPath = str | Path
 
@@ -268,41 +265,6 @@ def verify(
         return hear_answers(claim, tables, kept, spare, console)
     say = partial(note, console)
     return hear_suspect(claim, str(suspect), _place(weights), kept, spare, rate, console, say)
-
-
-def audit(
-    schemes: str | Sequence[str] = "standard",
-    attacks: str | Sequence[str] = "standard",
-    *,
-    out: AnyPath | None = None,
-    **options: Any,
-) -> tuple[Board, list[Path]]:
-    """Run schemes against attacks on one model and write a page of what would protect it: `bench audit`.
-
-    options: those of `run`, by which the model is named, too. out: the folder of audit.md and audit.html, None for that
-    of the run's pages. Returns the board and the paths of both forms of the page. Raises BenchError as `run` does.
-    """
-    from leaderboard.pages.studies.audit import write_audit
-
-    board = run(schemes, attacks, **options)
-    own = Path(options.get("results", "results")) / board.run.described["run"]
-    return board, write_audit(board, own if out is None else Path(out))
-
-
-def advise(
-    release: Literal["weights", "api"], labelled: int, *, budget: float | None = None, task: str | None = None
-) -> Advice:
-    """Which scheme suits an owner, answered from the published boards alone: `bench advise`.
-
-    release: what he gives out, the model or its answers. labelled: images of the thief's own that have labels. budget:
-    points of accuracy that an attack may cost, None for each board's. task: None for every task of a board; one of
-    which no record speaks is in `.silent`. Raises BenchError, where the package was installed without boards as well.
-    """
-    from leaderboard.analysis.advice import advice
-
-    if task is not None and not is_own(task):
-        find_task(task)
-    return advice(release, labelled, budget, task)
 
 
 def _place(given: AnyPath | None) -> Path | None:
