@@ -14,38 +14,19 @@ from bench import PROFILE, bench_here
 from lab import Exhibit, Lab
 from PIL import Image
 
+from benchmark.app.verify import questions
+from benchmark.app.verify.claims import read_claim
+from benchmark.app.verify.courtroom import Courtroom
 from benchmark.app.verify.pictures import png
 from benchmark.data.splits import as_bytes
+from benchmark.plugins.registry import Registry
+from benchmark.protocol.court import Suspect
 from schemes.content import Content
 from schemes.deepmodel import DeepModel
 from schemes.deepmodel_bits import DeepModelBits
 
 from .suspect_forms import Server, answer_all, images, names, save, written
 
-# nets that were hardly trained: as few as a profile may have
-HASTY = """
-about = "a test"
-precision = "auto"
-task = "derain"
-architecture = "unet"
-budget = 1.0
-nulls = 8
-alpha = 0.001
-seeds = 1
-timeout = 300.0
-[thief]
-pool = "disjoint"
-labelled = 8
-unlabelled = "all"
-[training]
-epochs = 1
-lr = 4e-3
-batch = 8
-weight_decay = 0.0
-optimiser = "adam"
-shift = 0
-flip = false
-"""
 Verdict = Callable[..., dict[str, Any]]
 
 
@@ -114,24 +95,19 @@ def test_the_page_of_a_net_that_makes_images_says_what_was_read(owner: Path, fol
     assert "recognise images of a key" not in said
 
 
-def test_a_mark_without_a_law_is_read_from_images_that_came_back(
-    image_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mark_without_a_law_is_read_from_images_that_came_back(image_lab: Lab, tmp_path: Path) -> None:
     marked = image_lab.embed(DeepModel())
     owner = written(tmp_path / "owner", "deepmodel", marked.service, marked.key, image_lab.context)
-    folder = ask(owner, tmp_path / "questions")
-    (tmp_path / "hasty.toml").write_text(HASTY)
-    monkeypatch.chdir(tmp_path)
-    found = {}
-    for words in (("--suspect", str(owner / "model.safetensors")), ("--answers", str(answer(folder, marked)))):
-        always = ("--key", str(owner), "--device", "cpu", "--json", "--profile", "hasty.toml")
-        code, output, error = bench_here("verify", *always, *words)
-        assert code == 0, error
-        found[words[0]] = json.loads(output)
-    own, answered = found["--suspect"], found["--answers"]
-    assert (own["nulls"], answered["nulls"]) == (8, 8)
-    assert own["evidence"]["total"] > 0.7
-    assert answered["evidence"]["total"] == pytest.approx(own["evidence"]["total"], abs=0.02)
+    claim = read_claim(owner, None, None, Registry.discover(), {})
+    sheets = questions.read_sheets([answer(ask(owner, tmp_path / "questions"), marked)], claim)
+    room = Courtroom.of(claim, "cpu", sheets[0].questions.occasion)
+    found, probe = questions.written(room, sheets)
+    court = room.court(probe, found.answered)
+    suspect = Suspect(found.service, found.asked, room.answers(found.asked, probe), "outputs", court)
+    read = claim.scheme.observe(suspect, claim.key, court).channels["projection"].items.mean()
+    own = torch.tensor(image_lab.observe(DeepModel(), marked)["channels"]["projection"]["values"]).mean()
+    assert own > 0.7
+    assert float(read) == pytest.approx(float(own), abs=0.02)
 
 
 @pytest.mark.parametrize(

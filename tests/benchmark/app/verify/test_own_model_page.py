@@ -21,7 +21,8 @@ PAGE = Path(__file__).parents[4] / "docs" / "own-model.md"
 def test_the_commands_of_the_page_do_what_it_says(
     owner: Path, marked: Exhibit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocks = re.findall(r"^```\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    blocks = [block for language, block in found if not language]  # the others are of other programs
     embed, *commands = [line for block in blocks for line in block.splitlines()]
     assert embed == "bench embed --scheme adi --out mine"
     commands = [line for line in commands if not line.startswith("bench embed")]  # into nets that lie elsewhere
