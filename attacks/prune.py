@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-import torch_pruning
 from torch import Tensor, nn
 
 from benchmark import contract as wm
@@ -88,6 +87,8 @@ class PruneStructured(wm.Attack):
     amount: float = wm.parameter(0.25, "share of the channels cut from every layer", low=0.0, high=0.8)
 
     def run(self, thief: wm.Thief) -> nn.Module:
+        import torch_pruning  # takes its time to load, and few need it
+
         model = wm.plain(thief.model)
         with torch.enable_grad():  # the library traces layers through autograd
             torch_pruning.pruner.BasePruner(

@@ -83,9 +83,16 @@ class ProcessState:
 
 
 def _replaced(before: object, now: Any) -> bool:
-    """Whether code was replaced, but for an optimiser's `step`, which torch wraps when it is first used."""
+    """Whether code was replaced, but for what torch wraps itself: an optimiser's `step`, and seeds for its compiler."""
     is_code = callable(before) or isinstance(before, property | classmethod | staticmethod)
-    return is_code and now is not before and not (getattr(now, "hooked", False) and now.__wrapped__ is before)
+    if not is_code or now is before:
+        return False
+    own = getattr(now, "hooked", False) or _file_of(now) == getattr(sys.modules.get("torch._compile"), "__file__", "")
+    return not (own and getattr(now, "__wrapped__", None) is before)
+
+
+def _file_of(function: object) -> str | None:
+    return getattr(getattr(function, "__code__", None), "co_filename", None)
 
 
 def _settings() -> Iterator[tuple[str, object]]:

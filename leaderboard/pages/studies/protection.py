@@ -10,9 +10,8 @@ from leaderboard.judge.board import Board
 from leaderboard.judge.tracks import Track
 from leaderboard.judge.verdicts import NO_COURT, Tally
 from leaderboard.pages import wording
-from leaderboard.pages.page_model import Inline, Section, lines, spans, strong
+from leaderboard.pages.page_model import Inline, Section, lines, listed, spans, strong
 from leaderboard.pages.sections.auto import count
-from leaderboard.pages.sections.first_page.references import listed
 from leaderboard.pages.sections.first_page.situations import SITUATIONS
 from leaderboard.pages.short_names import names
 from leaderboard.stats.tails import wilson

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from leaderboard.judge.board import Board
-from leaderboard.pages.page_model import Inline, Section, Span, moved, strong
+from leaderboard.pages.page_model import Inline, Section, Span, joined, moved, strong
 from leaderboard.pages.sections.first_page.findings import findings
 from leaderboard.pages.sections.first_page.picture import HEAT_MAP
-from leaderboard.pages.sections.first_page.references import joined
 from leaderboard.pages.sections.first_page.situations import situations
 from leaderboard.pages.sections.first_page.what_was_run import what_was_run
 from leaderboard.pages.studies.published_index import by_task
