@@ -33,7 +33,7 @@ def test_an_innocent_net_is_asked_and_accused_of_nothing(
     verify: Callable[..., dict[str, Any]], weights: Callable[..., str]
 ) -> None:
     found = verify("--suspect", f"torchvision:{NET}", "--weights", weights())
-    assert (found["verdict"] != "present", found["form"], found["sequential"]["needed"]) == (True, "library net", None)
+    assert (found["verdict"], found["form"], found["sequential"]["needed"]) == ("absent", "library net", None)
 
 
 def test_timm_has_nets_too(verify: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_timm_has_nets_too(verify: Callable[..., dict[str, Any]], tmp_path: Path
     path = tmp_path / "net.pt"
     torch.save(timm.create_model("resnet10t", num_classes=10).state_dict(), path)
     found = verify("--suspect", "timm:resnet10t", "--weights", str(path))
-    assert (found["verdict"] != "present", found["form"]) == (True, "library net")
+    assert (found["verdict"], found["form"]) == ("absent", "library net")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,7 @@ def test_timm_has_nets_too(verify: Callable[..., dict[str, Any]], tmp_path: Path
     [
         (("--suspect", f"torchvision:{NET}"), "go together: give both or neither"),
         (("--suspect", "model.onnx", "--weights", "net.pt"), "go together: give both or neither"),
+        (("--suspect", "net.onnx", "--nulls", "timm:resnet18"), "--nulls timm:resnet18 names a net, not a folder"),
         (("--suspect", "torchvision:resnet0", "--weights", "net.pt"), "torchvision has no net 'resnet0'"),
         (("--suspect", "torchvision:resnet/18", "--weights", "net.pt"), "names no net: write torchvision:NAME"),
         (("--suspect", f"torchvision:{NET}", "--weights", "net.pt"), "--weights net.pt is missing"),
@@ -77,5 +78,4 @@ def test_a_court_that_reads_weights_reads_them(
     key = scheme.keygen(lab.owner(scheme), torch.Generator().manual_seed(1))
     written(owner, "uchida", marked.service, key, lab.context)
     found = verify("--suspect", f"torchvision:{NET}", "--weights", weights())
-    assert found["verdict"] != "present"
-    assert found["form"] == "library net"
+    assert (found["verdict"], found["form"], found["evidence"]["n"]) == ("absent", "library net", 128)
