@@ -258,8 +258,8 @@ def verify(
         raise BenchError("verify needs one of --suspect, which can be asked, and --answers, which were written")
     if nulls is not None and names_library_net(str(nulls)):
         raise BenchError(
-            f"--nulls {nulls} names a net, not a folder: give the results folder in which unmarked models are kept; those "
-            "that are missing are trained"
+            f"--nulls {nulls} names a net, not a folder: give the results folder that keeps unmarked models; "
+            "those that are missing are trained"
         )
     use_data_root(_place(data_root))
     thresholds = {"alpha": alpha, "budget": budget, "strict": strict}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 import torchvision
 from lab import Exhibit, Lab
 
-from schemes.uchida import Uchida
+from schemes.uchida import Uchida, matrix
 
 from .suspect_forms import written
 
@@ -33,7 +34,7 @@ def test_an_innocent_net_is_asked_and_accused_of_nothing(
     verify: Callable[..., dict[str, Any]], weights: Callable[..., str]
 ) -> None:
     found = verify("--suspect", f"torchvision:{NET}", "--weights", weights())
-    assert (found["verdict"], found["form"], found["sequential"]["needed"]) == ("absent", "library net", None)
+    assert (found["verdict"] != "present", found["form"], found["sequential"]["needed"]) == (True, "library net", None)
 
 
 def test_timm_has_nets_too(verify: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
@@ -75,7 +76,16 @@ def test_a_court_that_reads_weights_reads_them(
     lab: Lab, marked: Exhibit, weights: Callable[..., str], verify: Callable[..., dict[str, Any]], owner: Path
 ) -> None:
     scheme = Uchida()
-    key = scheme.keygen(lab.owner(scheme), torch.Generator().manual_seed(1))
+    drawn = scheme.keygen(lab.owner(scheme), torch.Generator().manual_seed(1))
+    key = replace(drawn, layer="net.conv5.0", size=192)  # of this net
     written(owner, "uchida", marked.service, key, lab.context)
-    found = verify("--suspect", f"torchvision:{NET}", "--weights", weights())
+    given = weights()
+    found = verify("--suspect", f"torchvision:{NET}", "--weights", given)
     assert (found["verdict"], found["form"], found["evidence"]["n"]) == ("absent", "library net", 128)
+    state = torch.load(given)["state_dict"]
+    read, filters = matrix(key), state["conv5.0.weight"]
+    missing = 2.0 * key.bits - 1 - read @ filters.mean(0).flatten()
+    filters += torch.linalg.lstsq(read, missing).solution[:, None, None]
+    torch.save(state, given)
+    found = verify("--suspect", f"torchvision:{NET}", "--weights", given)
+    assert (found["verdict"], found["evidence"]["total"]) == ("present", 128)
