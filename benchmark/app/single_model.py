@@ -101,9 +101,8 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
         host = None if given is None else Service(Net.of(given))
     test = splits.test.to(context.device)
     before = None if host is None else utility_of(steps.useful(host, test, context), context.task)
-    owner = Owner(
-        context, owner_data, streams.stream("owner", scheme.name, context.task.name), host.net if host else None
-    )
+    own = host.net if host and scheme.host else None
+    owner = Owner(context, owner_data, streams.stream("owner", scheme.name, context.task.name), own)
     try:
         release, key = steps.embed(scheme, owner, streams.stream("owner-key", scheme.name, context.task.name))
     except (ValueError, NotApplicable) as error:  # a parameter, or what it names, does not fit the task or the net

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from benchmark.architectures.blocks import BUILDERS, Normalise, Spec, builder
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # where a library says nothing
+LARGEST = 1024  # pixels a side: memory may grow with the square or the fourth power of what a file says
+MOST_CLASSES = 1 << 16
 _SIZES = ("image_size", "img_size")  # what nets of one size call it: torchvision, timm
 
 
@@ -83,7 +85,7 @@ def torchvision_net(
 
     if name not in torchvision_names():
         raise ValueError(f"torchvision has no net {name!r}")
-    net = _sized(torchvision.models.get_model, name, size, weights=None, num_classes=classes)
+    net = _sized(torchvision.models.get_model, name, classes, size, weights=None)
     if mean is None or std is None:
         mean, std = IMAGENET
         with suppress(AttributeError, ValueError):
@@ -101,20 +103,26 @@ def timm_net(
 
     if name not in timm_names():  # other names may be addresses to fetch from
         raise ValueError(f"timm has no net {name!r}")
-    net = _sized(timm.create_model, name, size, pretrained=False, num_classes=classes)
+    net = _sized(timm.create_model, name, classes, size, pretrained=False)
     if mean is None or std is None:
         shown = getattr(net, "pretrained_cfg", {})
         mean, std = (shown.get(one) or usual for one, usual in zip(("mean", "std"), IMAGENET, strict=True))
     return LibraryNet(net, {"builder": "timm", "name": name, "classes": classes, "size": size}, mean, std)
 
 
-def _sized(make: Callable[..., nn.Module], name: str, size: int, **how: Any) -> nn.Module:
-    """The net for images of that size: most take any, and refuse to be told."""
+def _sized(make: Callable[..., nn.Module], name: str, classes: int, size: int, **how: Any) -> nn.Module:
+    """The net for images of that size: most take any, and refuse to be told.
+
+    Raises ValueError for numbers that would take all memory before the net's tensors are counted, see `net.Net.module`.
+    """
+    for what, number, most in (("pixels a side", size, LARGEST), ("classes", classes, MOST_CLASSES)):
+        if type(number) is not int or not 1 <= number <= most:
+            raise ValueError(f"a library's net is built for 1 to {most} {what}, a whole number, not {number!r:.40}")
     with warnings.catch_warnings(action="ignore"):
         for word in _SIZES:
             with suppress(TypeError):
-                return make(name, **how, **{word: size})
-        return make(name, **how)
+                return make(name, num_classes=classes, **how, **{word: size})
+        return make(name, num_classes=classes, **how)
 
 
 def register_function(name: str, function: Callable[..., nn.Module]) -> None:

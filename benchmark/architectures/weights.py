@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,16 @@ _COUNTERS = ("num_batches_tracked", "n_averaged")  # that nothing is computed fr
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors in a file by name, on the CPU, floating ones as float32.
 
-    Raises BenchError in one sentence: no such file, a pickle with code in it, another content, NaN.
+    Raises BenchError in one sentence: no such file, a pickle with code in it, another content, no dense numbers, NaN.
     """
     if path.suffix.lower() not in ENDINGS:
         raise BenchError(f"--weights {path} is no file of weights: give one that ends in {', '.join(ENDINGS)}")
     if not path.is_file():
         raise BenchError(f"--weights {path} is missing: give the path of a file")
     read = _safetensors if path.suffix.lower() == ".safetensors" else _pickled
-    found = _plain_names(_tensors(read(path), path))
+    found = _plain_names(_dense(_tensors(read(path), path), path))
+    if not found:
+        raise BenchError(f"--weights {path} holds no weights: save model.state_dict() of the net itself")
     broken = [name for name, tensor in found.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         raise BenchError(f"--weights {path} holds NaN or infinity in {_few(broken)}: save the weights anew")
@@ -71,7 +74,9 @@ def _zipped(path: Path) -> bool:
 
 def _tensors(found: object, path: Path) -> Mapping[str, Tensor]:
     """The table of tensors in what a file holds."""
-    while isinstance(found, Mapping):
+    for _ in range(len(_NESTED)):  # a container may hold itself
+        if not isinstance(found, Mapping):
+            break
         if found and all(isinstance(one, Tensor) for one in found.values()):
             return found
         inner = next((found[name] for name in _NESTED if isinstance(found.get(name), Mapping)), None)
@@ -81,10 +86,22 @@ def _tensors(found: object, path: Path) -> Mapping[str, Tensor]:
     raise BenchError(f"--weights {path} holds no state_dict: save model.state_dict(), not the model itself")
 
 
+def _dense(found: Mapping[str, Tensor], path: Path) -> Mapping[str, Tensor]:
+    """The same. Raises BenchError for tensors whose numbers can't be read one by one."""
+    odd = [
+        str(name)
+        for name, one in found.items()
+        if one.layout != torch.strided or one.is_quantized or one.is_nested or one.is_meta
+    ]
+    if odd:
+        raise BenchError(f"--weights {path} holds sparse, quantised or empty tensors ({_few(odd)}): save them dense")
+    return found
+
+
 def _plain_names(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Without the prefix that all names have, in float32 where they are numbers of any precision."""
     named = {str(name): tensor for name, tensor in found.items() if name != "n_averaged"}
-    while prefix := next((one for one in _PREFIXES if all(name.startswith(one) for name in named)), None):
+    while named and (prefix := next((one for one in _PREFIXES if all(name.startswith(one) for name in named)), None)):
         named = {name.removeprefix(prefix): tensor for name, tensor in named.items()}
     return {
         name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous() for name, tensor in named.items()
@@ -92,11 +109,15 @@ def _plain_names(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def head_names(net: nn.Module, classes: int) -> list[str]:
-    """The names of the tensors of the layers that answer with `classes` numbers, the last of each way to the output."""
+    """The names of the tensors of the head: the last layer that answers with `classes` numbers.
+
+    Layers of its shape just before it are heads, too, as of distilled transformers.
+    """
     layers = [(name, one) for name, one in net.named_modules() if isinstance(one, nn.Linear | nn.Conv2d)]
-    wide = [(name, one) for name, one in layers if len(one.weight) == classes]
-    last = [(name, one) for name, one in layers[-1:] if len(one.weight) == classes] or wide[-1:]
-    return [f"{name}.{leaf}" for name, one in last for leaf in dict(one.named_parameters())]
+    while layers and len(layers[-1][1].weight) != classes:
+        layers.pop()
+    heads = list(takewhile(lambda one: one[1].weight.shape == layers[-1][1].weight.shape, reversed(layers)))
+    return [f"{name}.{leaf}" for name, one in reversed(heads) for leaf in dict(one.named_parameters())]
 
 
 @torch.no_grad()

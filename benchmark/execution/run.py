@@ -157,7 +157,7 @@ def _executor(
 def _import_plugins(jobs: Sequence[Job], context: Mapping[str, Any], executor: Executor) -> None:
     """Import every plug-in of somebody else's that these jobs need, each in a process where nothing can be read.
 
-    What makes house nets was looked at when the plan was made (`benchmark.app.own_host`).
+    What makes house nets was looked at when the plan was made (`benchmark.execution.processes.host_check`).
 
     Raises BenchError, a sentence for each that can't be used: before the first job, and not when its turn comes.
     """

@@ -1,7 +1,8 @@
-"""The pools of nulls of a track: clean ones and, for nets that map images, surrogates of them.
+"""The pools of nulls of a track: clean ones; for nets that map images, surrogates of them; for an owner with weights of
+his own, nets from scratch.
 
-Such nets are stolen by surrogates, and a mark in images has no law of a fresh key: p_null alone accuses. So it is asked
-of surrogates of unmarked models, too, and the larger p counts (docs/decisions.md, Evidence).
+Nets that map images are stolen by surrogates, and a mark in images has no law of a fresh key: p_null alone accuses. So
+it is asked of surrogates of unmarked models, too, and the larger p counts (docs/decisions.md, Evidence).
 """
 
 from __future__ import annotations

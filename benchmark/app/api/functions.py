@@ -251,10 +251,16 @@ def verify(
     """
     from benchmark.app.verify.claims import read_claim
     from benchmark.app.verify.hearings import hear_answers, hear_suspect
+    from benchmark.app.verify.library_suspect import names_library_net
 
     tables = _files(answers)
     if (suspect is None) == (not tables):
         raise BenchError("verify needs one of --suspect, which can be asked, and --answers, which were written")
+    if nulls is not None and names_library_net(str(nulls)):
+        raise BenchError(
+            f"--nulls {nulls} names a net, not a folder: give the results folder that keeps unmarked models; "
+            "those that are missing are trained"
+        )
     use_data_root(_place(data_root))
     thresholds = {"alpha": alpha, "budget": budget, "strict": strict}
     claim = read_claim(Path(key), scheme, profile, Registry.discover(_files(plugins)), thresholds)

@@ -23,6 +23,7 @@ from benchmark.data.splits import Data
 from benchmark.errors import BenchError
 from benchmark.execution.processes.foreign_models import labels_alone
 from benchmark.execution.run import Machine
+from benchmark.planning.null_pools import null_jobs
 from benchmark.protocol import steps
 from benchmark.protocol.answers import Answers
 from benchmark.protocol.court import Court, Suspect
@@ -86,9 +87,10 @@ def examine(
     left_out, machine = 0, nulls or (spare if _needs_nulls(claim, found) else None)
     if machine is not None:
         if nulls is None:
+            roles, _ = null_jobs(claim.profile, claim.registry)
             console.print(
                 f"No exact law says what a fresh key of {claim.scheme.name} would score: the suspect is compared with "
-                f"{claim.profile.nulls} unmarked models, trained once and kept in {machine.results}.",
+                f"{sum(map(len, roles.values()))} unmarked models, trained once and kept in {machine.results}.",
                 markup=False,
             )
         models, left_out = null_models(claim.profile, claim.registry, machine, console, suspect.sha256)

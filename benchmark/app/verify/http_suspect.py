@@ -171,7 +171,9 @@ class HttpSuspect:
             except urllib.error.HTTPError as error:
                 why = f"with {error.code} {error.reason}"
                 if error.code != 429 and error.code < 500:
-                    said = printable(error.read(200).decode(errors="replace")).strip()
+                    said = ""
+                    with suppress(OSError, HTTPException):  # it breaks off within what it says
+                        said = printable(error.read(200).decode(errors="replace")).strip()
                     raise BenchError(f"{self.url} answers {why}{f' ({said})' if said else ''}: {self._safe}") from error
                 pause = min(max(pause, _rest(error.headers.get("Retry-After", ""))), LONGEST_PAUSE)
             except (ValueError, InvalidURL) as error:

@@ -32,6 +32,7 @@ from benchmark.errors import BenchError, printable
 from benchmark.execution.processes.foreign_models import scores_of_labels
 from benchmark.files import content, read_json, write_whole
 from benchmark.identity import content_hash
+from benchmark.protocol.answers import Answers, differing
 from benchmark.protocol.court import Suspect
 from benchmark.protocol.graph import Operator
 from benchmark.protocol.objects import ServiceFailed
@@ -91,7 +92,7 @@ class Written:
         for sheet in sheets:
             for name, scores in zip(sheet.questions.images, sheet.scores, strict=True):
                 first = self.answers.setdefault(name, scores)
-                self.changed += int(first.argmax()) != int(scores.argmax())
+                self.changed += bool(differing(Answers(first[None]), scores[None]).any())
 
     def ask(self, x: Tensor, access: Access) -> Tensor:
         return torch.stack([self.answers[digest(image)] for image in as_bytes(x)])

@@ -15,8 +15,12 @@ import torchvision
 from bench import bench_here, records
 from own_pictures import digit_pictures
 
+from benchmark.app.verify import examination
 from benchmark.data.tasks import DATA_ROOT
 from benchmark.planning.profile import PROFILES
+from benchmark.protocol.parties import Owner
+from benchmark.protocol.scheme import Scheme
+from leaderboard.stats.null_tests import OWN_POOL
 
 NET = "shufflenet_v2_x0_5"
 FUNCTION = """
@@ -111,6 +115,16 @@ def test_its_mark_is_found_without_weights_and_nulls(marked: tuple[Path, str]) -
     assert not Path("results").exists()
 
 
+def test_nulls_from_scratch_are_counted_before_they_are_trained(
+    marked: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination, "null_models", lambda *_: ({OWN_POOL: []}, 0))
+    words = ("--key", "mine", "--suspect", "mine/model.safetensors", "--strict", "--device", "cpu")
+    code, _, error = bench_here("verify", *words)
+    assert code == 0, error
+    assert "compared with 24 unmarked models" in " ".join(error.split())
+
+
 def test_a_host_with_the_tasks_head_is_marked_as_it_is(marked: tuple[Path, str]) -> None:
     """What is said of the accuracy before is that of the weights, which no training has touched."""
     from benchmark.app.single_model import utility_of
@@ -127,6 +141,22 @@ def test_a_host_with_the_tasks_head_is_marked_as_it_is(marked: tuple[Path, str])
         answers = net.eval()(torchvision.transforms.functional.normalize(test.images(), shown.mean, shown.std))
     right = utility_of(steps.utility(answers, test), task).value
     assert f"accuracy {100 * right:.1f} %" in next(line for line in marked[1].splitlines() if "before " in line)
+
+
+def test_a_scheme_without_a_host_gets_none_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmark.protocol import steps
+
+    def embed(scheme: Scheme, owner: Owner, rng: torch.Generator) -> None:
+        with pytest.raises(LookupError, match="no host"):
+            _ = owner.host
+        raise ValueError("looked for it")
+
+    monkeypatch.setattr(steps, "embed", embed)
+    code, _, error = bench_here(
+        "embed", "--scheme", "rose", "--host", f"torchvision:{NET}", "--weights", "net.safetensors", "--data",
+        "pictures:32", "--out", "hostless", "--device", "cpu",
+    )  # fmt: skip
+    assert (code, "looked for it" in error) == (2, True)
 
 
 def run(*words: str) -> tuple[int, str, str]:

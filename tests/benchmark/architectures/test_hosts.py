@@ -78,6 +78,14 @@ def test_a_spec_from_outside_fetches_nothing() -> None:
                 build({**spec, "classes": 2, "size": 32})
 
 
+@pytest.mark.parametrize("number", [0, -1, 80_000, 10**30, 32.0, "32", [32, 32], True, None])
+def test_a_spec_from_outside_takes_no_memory_by_its_numbers(number: object) -> None:
+    spec = {"builder": "torchvision", "name": "vit_b_16", "classes": 2, "size": 32}
+    for what, said in (("size", "1 to 1024 pixels a side"), ("classes", "1 to 65536 classes")):
+        with pytest.raises(ValueError, match=said):
+            Net({**spec, what: number}, {}).module()
+
+
 def test_the_names_of_hosts_are_read() -> None:
     assert read_architecture("timm:vit_tiny_patch16_224") == ("timm", {"name": "vit_tiny_patch16_224"})
     assert architecture_spec("torchvision:resnet18") == {"builder": "torchvision", "name": "resnet18"}

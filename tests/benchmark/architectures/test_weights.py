@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,11 @@ import pytest
 import safetensors.torch
 import torch
 import torchvision
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.architectures.hosts import maker_net
 from benchmark.architectures.net import build
-from benchmark.architectures.weights import put_weights, read_weights
+from benchmark.architectures.weights import head_names, put_weights, read_weights
 from benchmark.errors import BenchError
 
 NAME = "squeezenet1_1"
@@ -78,6 +80,14 @@ def test_a_head_that_is_a_convolution_is_found() -> None:
     assert put_weights(model, state(1000, NAME), 4) == ["classifier.1.weight", "classifier.1.bias"]
 
 
+def test_both_heads_of_a_distilled_net_are_found() -> None:
+    layers = OrderedDict(body=nn.Linear(6, 3), head=nn.Linear(3, 4), head_dist=nn.Linear(3, 4), norm=nn.LayerNorm(4))
+    heads = ["head.weight", "head.bias", "head_dist.weight", "head_dist.bias"]
+    assert head_names(nn.Sequential(layers), 4) == heads
+    assert head_names(nn.Sequential(layers), 3) == ["body.weight", "body.bias"]
+    assert head_names(nn.Sequential(layers), 5) == []
+
+
 class _Evil:
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (Path("was-run"),)
@@ -94,10 +104,20 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_what_is_no_file_of_weights_is_one_sentence(tmp_path: Path) -> None:
     broken = state(4)
     broken["layer1.0.conv1.weight"][0] = torch.nan
+    endless: dict[str, Any] = {}
+    endless["model"] = endless
+    few = {"weight": torch.eye(3)}
+    with warnings.catch_warnings(action="ignore"):
+        quantised = torch.quantize_per_tensor(torch.eye(3), 0.1, 0, torch.qint8)
     for name, content, said in (
         ("a.pt", broken, "holds NaN or infinity in layer1.0.conv1.weight"),
         ("b.pt", {"epoch": 3}, "holds no state_dict"),
         ("c.pt", [1, 2], "holds no state_dict"),
+        ("g.pt", endless, "holds no state_dict"),
+        ("h.pt", {"n_averaged": torch.tensor(2)}, "holds no weights"),
+        ("i.pt", few | {"fc.weight": torch.eye(3).to_sparse()}, r"sparse, quantised or empty tensors \(fc.weight\)"),
+        ("j.pt", few | {"fc.weight": quantised}, r"sparse, quantised or empty tensors \(fc.weight\)"),
+        ("k.pt", few | {"fc.weight": torch.eye(3, device="meta")}, r"quantised or empty tensors \(fc.weight\)"),
     ):
         torch.save(content, tmp_path / name)
         with pytest.raises(BenchError, match=said):

@@ -101,6 +101,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if status == 302:
             self.send_header("Location", self.server.url)
+        if status == 410:  # and what follows is no chunk
+            self.send_header("Transfer-Encoding", "chunked")
         if status == 429:
             self.send_header("Retry-After", self.server.rest)
         self.end_headers()

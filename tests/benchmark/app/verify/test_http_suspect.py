@@ -142,6 +142,7 @@ def test_an_image_that_is_answered_in_two_ways_is_named(
     [
         ((404, b"no such model"), "answers with 404 Not Found (no such model)"),
         ((302, b""), "answers with 302 Found"),
+        ((410, b"it breaks off"), "answers with 410 Gone: 0 answers are kept"),
         ((401, b""), "answers with 401 Unauthorized: 0 answers are kept"),
         ((200, b"<html>"), 'is not {"labels": [...]}'),
         ((200, {"labels": [1], "probabilities": [[1.0, 0.0]]}), 'is not {"labels": [...]}'),

@@ -17,6 +17,7 @@ from PIL import Image
 from benchmark.app.verify.claims import read_claim
 from benchmark.app.verify.courtroom import Courtroom
 from benchmark.app.verify.pictures import digest
+from benchmark.app.verify.questions import Questionnaire, Sheet, Written
 from benchmark.plugins.registry import Registry
 
 from .suspect_forms import fill, names, written
@@ -84,6 +85,21 @@ def test_written_answers_are_judged_as_the_model_is(
     found = verify("--answers", str(fill(folder, lab.null(0))))
     assert (found["verdict"], found["claim"]) == ("absent", "refused")
     assert found["utility"]["value"] > 0.8
+
+
+def test_images_that_come_back_are_other_answers_only_beyond_rounding(tmp_path: Path) -> None:
+    flat = torch.full((3, 32, 32), 0.5)
+    rounded, brighter = flat.clone(), flat.clone()
+    rounded[0, 5, 5] += 1 / 255  # its brightest value lies elsewhere
+    brighter[:, 16:] += 0.2
+    brighter[0, 0, 0] = 1  # and that of `brightest` lies at the same place
+    brightest = flat.clone()
+    brightest[0, 0, 0] = 1
+    asked = Questionnaire("key", "kodak128", "occasion", ("a", "b"))
+    first = Sheet(tmp_path, asked, torch.stack([flat, brightest]))
+    again = Sheet(tmp_path, asked, torch.stack([rounded, brighter]))
+    assert Written([first, first]).changed == 0
+    assert Written([first, again]).changed == 1
 
 
 @pytest.mark.parametrize(
