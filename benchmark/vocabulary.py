@@ -20,6 +20,9 @@ JobKind = Literal["host", "null", "marked", "twin", "attacked", "judged", "drawn
 JobRole = Literal["owner", "thief", "insider", "court"]
 JobStep = Literal["make", "answer", "judge"]
 
+# the pool of nets that don't share the weights that the clean nulls begin with
+SCRATCH_POOL: Final = "from scratch"
+
 RECORD_SCHEMA: Final = 1  # the form of a record and of the payload that its id is made of
 IDENTITY = 3  # by which rule that payload digests code (docs/identity.md); a record that states none is of rule 1
 

@@ -35,7 +35,7 @@ class Decorrelate(wm.Attack):
 
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.unfused(wm.plain(thief.model))
-        layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+        layers = list(wm.filter_layers(model).values())
         stolen = [with_mean(layer.weight.detach().clone()) for layer in layers]
         with torch.no_grad():
             for layer in layers:
@@ -53,6 +53,6 @@ class Decorrelate(wm.Attack):
 
 
 def with_mean(filters: Tensor) -> Tensor:
-    """Filters (C_out, C_in, k, k) as rows, and their mean as often again: it weighs as much as all of them."""
+    """Filters (C_out, …) as rows, and their mean as often again: it weighs as much as all of them."""
     rows = filters.flatten(1)
     return torch.cat([rows, rows.mean(0).expand_as(rows)])

@@ -54,7 +54,7 @@ def audit(planned: PlannedRun, out: Path | None, retry: tuple[str, ...], executo
         from leaderboard.pages.studies.audit import in_short, write_audit
         from leaderboard.pages.writers import terminal
 
-        pages = write_audit(board, out or folder)
+        pages = write_audit(board, out or folder, folder.parent)
         terminal.write(in_short(board), console)
         options.say(f"The page: {' and '.join(map(str, pages))}")
 

@@ -16,13 +16,13 @@ from benchmark.planning.plan import Plan
 from benchmark.planning.plan_builder import SURROGATES, PlanBuilder
 from benchmark.planning.profile import Profile
 from benchmark.plugins.selection import Setting
+from benchmark.vocabulary import SCRATCH_POOL
 
 DRAWS = 2000  # fresh keys per scheme
 OTHER_NETS = 16  # models in each pool that is not made of the clean nulls
 OTHER_IMAGE_NETS = 8  # the same of image-to-image nets, each of which trains for seconds; the attacked among them
-CALIBRATED_SURROGATES = SURROGATES + 1  # as many as in a run are left when a suspect's own is left out
+CALIBRATED = SURROGATES + 1  # nulls beside the clean ones: as many as in a run are left without a suspect's own
 CROSSED = 9  # nulls that all see the same fresh keys: one accused, and 8, the least that a prediction rests on
-FROM_SCRATCH = "from scratch"  # the pool of nets that don't share the weights that the clean nulls begin with
 CLASSIFICATION = "classification"
 POOL_ARCHITECTURES = {CLASSIFICATION: ("convnet", "resnet8"), "image-to-image": ("unet", "residual", "plain")}
 
@@ -63,7 +63,7 @@ def calibration_plan(
                 raise BenchError(f"none of the --attacks can be run on {kind} nets: {wanted}")
             pools[track] = _pools(here, serving, scratch, neighbours[kind])
         described.append(_entry(here, scheme, pools[track], draws))
-    surrogates = dict.fromkeys(null_attacks, CALIBRATED_SURROGATES)
+    surrogates = dict.fromkeys(null_attacks, CALIBRATED)
     return Plan(profile, tuple(schemes), tuple(attacks), (), tuple(jobs.values()), surrogates), described
 
 
@@ -75,7 +75,7 @@ def _pools(
     clean, host = draft.clean_nulls(), draft.host(0)
     small = draft.task.kind != CLASSIFICATION
     others = OTHER_IMAGE_NETS if small else OTHER_NETS
-    scratch_nets = {FROM_SCRATCH: found} if (found := draft.scratch_nulls(others)) else {}
+    scratch_nets = {SCRATCH_POOL: found} if (found := draft.scratch_nulls(others)) else {}
     architectures = [name for name in POOL_ARCHITECTURES[draft.task.kind] if name != draft.profile.architecture]
     return {
         "clean": clean,
@@ -94,7 +94,7 @@ def _pools(
 
 def _entry(draft: PlanBuilder, scheme: Setting, pools: Mapping[str, Sequence[str]], draws: int) -> dict[str, Any]:
     marked, clean = draft.marked(scheme, 0), pools["clean"]
-    surrogates = draft.surrogate_nulls(CALIBRATED_SURROGATES)
+    surrogates, scratch = draft.surrogate_nulls(CALIBRATED), draft.scratch_nulls(CALIBRATED)
     return {
         "scheme": scheme.label,
         "marked": marked,
@@ -108,6 +108,7 @@ def _entry(draft: PlanBuilder, scheme: Setting, pools: Mapping[str, Sequence[str
         ],
         "pools": {name: draft.judged(scheme, marked, models, 0, marked) for name, models in pools.items()},
         "surrogate_nulls": draft.judged(scheme, marked, surrogates, 0, marked) if surrogates else None,
+        "scratch_nulls": draft.judged(scheme, marked, scratch, 0, marked) if scratch else None,
     }
 
 

@@ -215,16 +215,16 @@ class DescribedCalibration:
     crossed: tuple[str, ...]
     pools: Mapping[str, str]
     surrogate_nulls: str | None = None
+    scratch_nulls: str | None = None
     attacked_marked: str | None = None
 
     @property
     def references(self) -> Iterator[tuple[str, str, str]]:
         """Every job that it names: what it stands for, its id, and what kind it has to be of."""
         yield "marked", self.marked, "marked"
-        yield "fresh", self.fresh, "judged"
         yield from (("drawn", job, "drawn") for job in (self.drawn, *self.crossed))
-        yield from ((pool, job, "judged") for pool, job in self.pools.items())
-        yield from (("surrogate_nulls", job, "judged") for job in (self.surrogate_nulls,) if job)
+        judged = {"fresh": self.fresh, **self.pools, **{role: getattr(self, role) for role in _POOLS[1:]}}
+        yield from ((role, job, "judged") for role, job in judged.items() if job)
 
 
 @dataclass(frozen=True)

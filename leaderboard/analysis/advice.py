@@ -1,7 +1,8 @@
 """Which scheme for an owner's situation, answered from published records alone: `bench advise`.
 
-Of each task at most three boards speak. A thief can leave labels out: what one with fewer broke, one with more breaks,
-too, and what survived the one with more survives the other. Nothing else follows, and nothing is extrapolated.
+Of each task at most three boards speak. A thief can leave labels and images out: what one with fewer labels broke, one
+with more breaks, too, if he has as many images in all; what survived the one with more survives the other, if he has no
+more images in all. Nothing else follows, and nothing is extrapolated.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from leaderboard.judge.evidence import INNOCENTS_SCORE, View, Weighing
 from leaderboard.judge.nulls import Nulls
 from leaderboard.judge.results import Observation, null_observations, nulls_of, observations, useless_nulls
 from leaderboard.judge.run import Run
-from leaderboard.stats.null_tests import OWN_POOL, SCRATCH_POOL, Grade
+from leaderboard.stats.null_tests import OWN_POOL, Grade
 from leaderboard.stats.tails import clopper_pearson_upper
 
 ALPHAS = (0.05, 1e-3, 1e-6)
@@ -144,8 +144,8 @@ def failures(found: Sequence[Calibrated]) -> list[str]:
 
 
 def _calibrated(run: Run, entry: Mapping[str, Any]) -> Calibrated:
-    roles = {"nulls": entry["pools"][OWN_POOL], "surrogate_nulls": entry.get("surrogate_nulls")}
-    nulls = counted_pools(roles | {"scratch_nulls": entry["pools"].get(SCRATCH_POOL)})
+    others = {role: entry.get(role) for role in ("surrogate_nulls", "scratch_nulls")}
+    nulls = counted_pools({"nulls": entry["pools"][OWN_POOL], **others})
     jobs = [entry["fresh"], entry["drawn"], *entry["crossed"], *entry["pools"].values(), *nulls.values()]
     faults = [(fault[0], fault[1] or fault[0]) for job in jobs if (fault := run.fault(job)) is not None]
     there = all(map(run.result, nulls.values()))

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmark.vocabulary import SCRATCH_POOL
 from leaderboard.judge.evidence import Weighing
 from leaderboard.judge.grinding import ground_bits
 from leaderboard.judge.nulls import Nulls
 from leaderboard.judge.results import Observation, missing, null_observations, observations, outcomes, useless_nulls
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import SEARCH_BITS, Verdict
-from leaderboard.stats.null_tests import OWN_POOL, SCRATCH_POOL, SURROGATE_POOL
+from leaderboard.stats.null_tests import OWN_POOL, SURROGATE_POOL
 from leaderboard.stats.utility_test import ItemOutcomes
 
 # pools that count, by the role that judged them

@@ -21,7 +21,6 @@ from leaderboard.stats.tails import NullPool, log10_prediction, log10_unlimited
 
 OWN_POOL = "clean"  # nulls of the owner's architecture and data: other pools add to it and never replace it
 SURROGATE_POOL = "surrogate"  # surrogates of clean nulls, on tasks of nets that map images
-SCRATCH_POOL = "from scratch"  # where clean nulls are fine-tunes of one checkpoint: nets that don't share it
 
 Grade = Literal["exact", "ranked", "extrapolated"]
 

@@ -122,8 +122,11 @@ def cluster(executor: str, address: str | None, workers: int | None) -> Cluster 
 
 
 def typed(given: Mapping[str, Any]) -> str:
-    """The `bench run` that does what `run` was given, for run.json: whoever reads the pages may repeat it."""
-    usual = {name: one.default for name, one in signature(run).parameters.items()}
+    """The `bench run` that does what `run` was given, for run.json: whoever reads the pages may repeat it.
+
+    It names schemes and attacks in any case: `bench audit`, as which a page may show it, has others by default.
+    """
+    usual = {name: one.default for name, one in signature(run).parameters.items()} | {"schemes": None, "attacks": None}
     words = ["bench", "run"]
     for name, value in given.items():
         if value == usual[name] or value is False:

@@ -30,8 +30,9 @@ def audit(
     from leaderboard.pages.studies.audit import write_audit
 
     board = run(schemes, attacks, **options)
-    own = Path(options.get("results", "results")) / board.run.described["run"]
-    return board, write_audit(board, own if out is None else Path(out))
+    results = Path(options.get("results", "results"))
+    folder = results / board.run.described["run"] if out is None else Path(out)
+    return board, write_audit(board, folder, results)
 
 
 def advise(

@@ -14,11 +14,11 @@ from leaderboard.pages.sections.threat_model import images
 from leaderboard.pages.studies.protection import cells, few, in_situation, table, widest
 
 _STANDING = {
-    "equal": "The record is of such a thief.",
-    "weaker": "The record is of a weaker thief: what he broke, yours breaks, too, who may leave labels out; from what "
-    "survived him nothing follows.",
-    "stronger": "The record is of a stronger thief: what survived him survives yours, too; from what he broke nothing "
-    "follows.",
+    "equal": "The record's thief has as many labels.",
+    "weaker": "The record's thief has fewer labels: what he broke, yours breaks, too, if he has as many images in all; "
+    "from what survived him nothing follows.",
+    "stronger": "The record's thief has more labels: what survived him survives yours, too, if yours has no more "
+    "images in all; from what he broke nothing follows.",
 }
 HOW_TO_READ = (
     "Survived: cases (a setting at one seed) whose mark withstood every attack that counts here, with a 95 % interval; "

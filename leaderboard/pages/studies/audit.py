@@ -24,6 +24,7 @@ from leaderboard.pages.studies.protection import broken, cells, change, forged, 
 from leaderboard.pages.writers import html, markdown
 
 _OUTCOMES = {*BROKEN, *WITHSTOOD, "undecided", "not-marked", "false-positive"}
+RESULTS = Path("results")  # where `bench show` looks without --results
 _MOST_BREAKS = 4  # attacks shown of each scheme, the cheapest first
 _ABOUT_SCHEMES = (
     "Best first. Survived: of the cases (a setting at one seed), those whose mark withstood every attack of the "
@@ -44,22 +45,25 @@ _ABOUT_INNOCENTS = (
 )
 
 
-def write_audit(board: Board, folder: Path) -> list[Path]:
-    """Write both forms of the page; returns their paths. Raises BenchError where they can't be written."""
-    title, sections = audit_page(board)
+def write_audit(board: Board, folder: Path, results: Path = RESULTS) -> list[Path]:
+    """Write both forms of the page; returns their paths. Raises BenchError where they can't be written.
+
+    results: the folder of all runs that this one lies in.
+    """
+    title, sections = audit_page(board, results)
     version = str(board.run.described["version"])
     pages = {"audit.md": markdown.page(title, sections), "audit.html": html.plain_page(title, sections, version)}
     return [write_page(folder / name, page) for name, page in pages.items()]
 
 
-def audit_page(board: Board) -> tuple[str, list[Section]]:
-    """The title and the sections, each number from the board's records."""
+def audit_page(board: Board, results: Path = RESULTS) -> tuple[str, list[Section]]:
+    """The title and the sections, each number from the board's records. results: see `write_audit`."""
     nets = " and ".join(f"{part.track.architecture} on {part.track.task}" for part in board.parts)
     sections = [Section(text=what_was_run(board))]
     for part in board.parts:
         sections += _track(part, f" ({part.track.task})" if len(board.parts) > 1 else "")
     return f"What would protect this model: {nets}", [
-        *sections, _not_tested(board), limits(board), _again(board),
+        *sections, _not_tested(board), limits(board), _again(board, results),
     ]  # fmt: skip
 
 
@@ -71,12 +75,20 @@ def in_short(board: Board) -> list[Section]:
 
 def _in_short(board: Board, on: str) -> Section:
     found = _situations(board)
-    said = [*map(in_situation, found), *undecided(widest(found), board.track)] if found else []
+    said = [*map(in_situation, found), *undecided(_released(board, found), board.track)] if found else []
     return Section(f"In short{on}", lines(said or ["No mark has an outcome: see what was not tested."]))
 
 
 def _situations(board: Board) -> list[AdvisedSituation]:
     return [one for what in RELEASES for one in advised(board, what)]
+
+
+def _released(board: Board, found: Sequence[AdvisedSituation]) -> list[Protection]:
+    """The schemes as released weights leave them, then those that are known of served answers alone."""
+    given_out = advised(board, "weights")
+    schemes = [*widest(given_out)] if given_out else []
+    known = {one.name for one in schemes}
+    return [*schemes, *(one for one in widest(found) if one.name not in known)]
 
 
 def _track(board: Board, on: str) -> Iterator[Section]:
@@ -85,15 +97,15 @@ def _track(board: Board, on: str) -> Iterator[Section]:
     if not (situations := _situations(board)):
         return
     unit = board.track.unit
-    schemes, attacks = widest(situations), names(board).attacks
-    served = {one.name: one for situation in advised(board, "api") for one in situation.schemes}
+    schemes, attacks = _released(board, situations), names(board).attacks
+    out, served = ({one.name: one for situation in advised(board, what) for one in situation.schemes}
+                   for what in RELEASES)  # fmt: skip
     header = ["scheme", "survived, weights released", "survived, answers served", f"change by marking, {unit}",
               "training", "cheapest break"]  # fmt: skip
     rows: list[list[Inline]] = [
         [
             strong(one.name) if one.best else one.name,
-            count(one.survival),
-            count(served[one.name].survival) if one.name in served else "–",
+            *(count(those[one.name].survival) if one.name in those else "–" for those in (out, served)),
             lines(change(one.cost, unit)),
             _training(one),
             lines(broken(one, attacks, unit)),
@@ -177,14 +189,14 @@ def _not_tested(board: Board) -> Section:
     return Section("Not tested, and why", lines(said) if said else "", found.header if rows else [], rows)
 
 
-def _again(board: Board) -> Section:
+def _again(board: Board, results: Path) -> Section:
     """The command that makes the page again, and those that open the cells behind it."""
     command = str(board.run.described["command"])
     if command.startswith("bench run"):
         command = command.replace("bench run", "bench audit", 1)
-    run = str(board.run.described["run"])
+    run = ["--run", str(board.run.described["run"]), *(["--results", str(results)] if results != RESULTS else [])]
     situations = [one for part in board.parts for one in _situations(part)]
-    opened = [shlex.join(["bench", "show", *words, "--run", run]) for one in situations
+    opened = [shlex.join(["bench", "show", *words, *run]) for one in situations
               for words in cells(board, one.schemes)]  # fmt: skip
     said: list[Inline] = [
         Span(command, "code"),

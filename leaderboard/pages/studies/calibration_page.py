@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from benchmark.vocabulary import SCRATCH_POOL
 from leaderboard.analysis.error_rates import ALPHAS, CHANCE, Calibrated, Rate, allowed, failures
 from leaderboard.judge.run import Run
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, strong
 from leaderboard.pages.sections.innocents import none_bounds
 from leaderboard.pages.writers import markdown
-from leaderboard.stats.null_tests import SCRATCH_POOL
 
 _LEVELS = [wording.probability(alpha) for alpha in ALPHAS]
 

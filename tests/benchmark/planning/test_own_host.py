@@ -9,12 +9,14 @@ import pytest
 
 from benchmark.data.tasks import DATA_ROOT
 from benchmark.errors import BenchError
+from benchmark.planning.calibration import calibration_plan
 from benchmark.planning.own_host import OwnHost, has_own_host, profile_for
 from benchmark.planning.own_nets import data_task, host_source, net_name, net_size, weights_digest
 from benchmark.planning.plan import make_plan
 from benchmark.planning.profile import PROFILES, load_profile
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import select_attacks, select_schemes
+from benchmark.vocabulary import SCRATCH_POOL
 
 WEIGHTS = b"what is in the file"
 
@@ -130,3 +132,14 @@ def test_beside_fine_tunes_of_one_checkpoint_nets_from_scratch_count_as_nulls() 
     assert all(jobs[one].weights for one in fine_tuned)
     assert not any(jobs[one].weights or "weights" in jobs[one].payload["world"] for one in scratch)
     assert {jobs[one].payload["world"]["architecture"] for one in scratch} == {"resnet8"}
+
+
+def test_a_calibration_counts_as_many_nets_from_scratch_as_a_run_does() -> None:
+    profile = profile_for("quick", "quick", OwnHost("resnet8", Path("net.pt")))
+    registry = Registry.discover()
+    (scratch, near), rows = select_attacks("scratch,finetune(mode=ftal)", registry), select_schemes("adi()", registry)
+    plan, (entry,) = calibration_plan(profile, rows, [near], scratch, {"classification": near}, {})
+    jobs = {job.id: job for job in plan.jobs}
+    judged = entry["pools"][SCRATCH_POOL], entry["scratch_nulls"]
+    suspects, counted = (jobs[one].payload["suspects"] for one in judged)
+    assert (len(suspects), counted) == (16, suspects[:9])  # eight of them, without the suspect itself

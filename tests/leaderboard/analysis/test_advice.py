@@ -49,9 +49,9 @@ def test_reproductions_and_error_rates_compare_no_schemes() -> None:
 @pytest.mark.parametrize(
     ("labelled", "said"),
     [
-        (LABELS, "such a thief"),
-        (LABELS + 1, "a weaker thief: what he broke, yours breaks, too"),
-        (LABELS - 1, "a stronger thief: what survived him survives yours, too"),
+        (LABELS, "has as many labels."),
+        (LABELS + 1, "fewer labels: what he broke, yours breaks, too, if he has as many images in all"),
+        (LABELS - 1, "more labels: what survived him survives yours, too, if yours has no more images in all"),
     ],
 )
 def test_another_thief_is_said_and_nothing_is_extrapolated(labelled: int, said: str) -> None:

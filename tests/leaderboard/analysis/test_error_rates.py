@@ -70,6 +70,24 @@ def test_too_many_accusations_or_one_bad_key_fail(case: Any, drawn: list[int], a
     )
 
 
+def test_nets_from_scratch_count_where_the_plan_says_so_and_not_as_suspects(case: Any) -> None:
+    """Sixteen are accused, and nine of them are nulls beside the clean ones: the larger p counts."""
+    calibrated(case, [10] * 20)
+    entry = case.run["calibration"][0]
+    models = [case.model("null", f"from scratch {index}", []) for index in range(16)]
+    hits = [30 + index % 3 for index in range(16)]
+    entry["pools"]["from scratch"] = case.judged("scratch", entry["marked"], models, [seen(one) for one in hits])
+    nine = case.judged("scratch nulls", entry["marked"], models[:9], [seen(one) for one in hits[:9]])
+    strict = []
+    for counted in (None, nine):
+        entry["scratch_nulls"] = counted
+        (found,) = calibrate(case.read())
+        (pool,) = [one for one in found.pools if one.name == "from scratch"]
+        assert pool.null[1e-3].n == 16
+        strict.append(pool.null[1e-3].count)
+    assert strict == [16, 0]
+
+
 def test_each_model_is_left_out_of_its_own_nulls(case: Any) -> None:
     """An attacked null that shows 30 hits stands against the 15 nulls it was not made from."""
     run, found = calibrated(case, [10] * 20, attacked_hits=30)

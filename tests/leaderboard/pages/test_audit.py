@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 from leaderboard.analysis.protection import advised
 from leaderboard.pages.cell_facts import find_cells
@@ -33,6 +34,25 @@ def test_what_breaks_a_scheme_is_told_from_the_cheapest_on() -> None:
     own = [row for row in table.rows if row[0] == "passport"]
     assert own[0][1:5] == ["sign-flip", "weights", "7/7", "0.0016 %"]
     assert [row[3] for row in own[1:]] != []
+
+
+def test_what_survived_served_answers_alone_is_not_told_of_released_weights(case: Any) -> None:
+    case.attack("distill", access="labels")
+    for scheme, status in (("adi", "ok"), ("rose", "crashed")):
+        shared = case.scheme(scheme)
+        case.hit(shared, scheme, "distill", 96)
+        case.hit(shared, scheme, "prune", 5, status=status)
+    survived = "1/1 [0.21, 1.00]"
+    tables = {one.title: one.rows for one in audit_page(case.board())[1]}
+    assert [row[1:3] for row in tables["Schemes"]] == [["0/1 [0.00, 0.79]", survived], ["–", survived]]
+    assert [row[:2] for row in tables["What breaks them"]] == [["adi", "prune"]]
+
+
+def test_the_cells_of_a_run_that_lies_elsewhere_are_found(full: Any) -> None:
+    board = full.board()
+    for results, ending in (("results", ""), ("my runs", " --results 'my runs'")):
+        (section,) = [one for one in audit_page(board, Path(results))[1] if one.title == "Make it again"]
+        assert f"bench show adi unprovable --run made-up{ending}" in [getattr(one, "text", "") for one in section.text]
 
 
 def test_what_was_not_tested_is_said_without_squares_that_have_an_outcome() -> None:

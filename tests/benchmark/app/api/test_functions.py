@@ -78,9 +78,10 @@ def test_the_command_in_a_run_s_file_says_all_that_was_asked_for() -> None:
         "plugins": [Path("a b.py"), "c.py"], "retry": ("crashed",), "run_name": "own", "fresh": False,
     }  # fmt: skip
     assert functions.typed(given) == (
-        "bench run --schemes 'rose(s=64)' --thief-labelled 24,all --seeds 3 --strict --run own --plugin 'a b.py' "
-        "--plugin c.py --retry crashed"
+        "bench run --schemes 'rose(s=64)' --attacks all --thief-labelled 24,all --seeds 3 --strict --run own "
+        "--plugin 'a b.py' --plugin c.py --retry crashed"
     )
+    assert functions.typed(usual) == "bench run --schemes all --attacks all"  # of `bench audit` these are no defaults
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,19 @@ def test_the_table_is_made_from_the_records() -> None:
 def test_a_pair_is_accused_once_however_often_it_was_asked() -> None:
     one = {"net": 0, "scheme": "adi", "verdict": "absent", "log10_p": -0.1}
     innocent = [one | {"form": form} for form in ("onnx", "pt")]
-    assert "Of 1 pairs of an innocent net and a fresh key 0 are accused" in innocents.table(innocent)
+    assert "rows) 0 are accused in any form" in innocents.table(innocent)
     shown = innocents.table([*innocent, one | {"form": "pt2", "verdict": "present", "log10_p": -4.0}])
-    assert "Of 1 pairs of an innocent net and a fresh key 1 are accused in any form: at most 1e+02 %" in shown
-    assert "| `adi` | 1 | 1 | 1 | 1 | 0 | 0 | 1 | 1e+02 % | 1 |" in shown
+    assert "rows) 1 are accused in any form: at most 1e+02 %" in shown
+    assert "| `adi` | 1 | 1 | 1 | 1 | 0 | 0 | 1 | 1e+02 % | 0 | 1 |" in shown
+
+
+def test_unclear_verdicts_are_told_and_only_laws_in_closed_form_are_pooled() -> None:
+    adi = [{"net": 0, "scheme": "adi", "form": form, "verdict": "unclear", "log10_p": -0.9} for form in ("onnx", "pt")]
+    keynet = {"net": 0, "scheme": "keynet", "form": "pt", "verdict": "absent", "log10_p": -0.1}
+    shown = innocents.table([*adi, keynet])
+    assert "Of 1 pairs " in shown
+    assert "3 verdicts, 2 of them unclear:" in shown
+    assert "| `adi` | 1 | 1 | 0 | 1 | 0 | 0 | 0 | 95 % | 1 | 0 |" in shown
 
 
 def test_an_innocent_is_absent_in_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
