@@ -15,12 +15,10 @@ import torchvision
 from bench import bench_here, records
 from own_pictures import digit_pictures
 
-from benchmark.app.verify import examination
 from benchmark.data.tasks import DATA_ROOT
 from benchmark.planning.profile import PROFILES
 from benchmark.protocol.parties import Owner
 from benchmark.protocol.scheme import Scheme
-from leaderboard.stats.null_tests import OWN_POOL
 
 NET = "shufflenet_v2_x0_5"
 FUNCTION = """
@@ -113,16 +111,6 @@ def test_its_mark_is_found_without_weights_and_nulls(marked: tuple[Path, str]) -
     found = json.loads(output)
     assert found["verdict"] == "present"
     assert not Path("results").exists()
-
-
-def test_nulls_from_scratch_are_counted_before_they_are_trained(
-    marked: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(examination, "null_models", lambda *_: ({OWN_POOL: []}, 0))
-    words = ("--key", "mine", "--suspect", "mine/model.safetensors", "--strict", "--device", "cpu")
-    code, _, error = bench_here("verify", *words)
-    assert code == 0, error
-    assert "compared with 24 unmarked models" in " ".join(error.split())
 
 
 def test_a_host_with_the_tasks_head_is_marked_as_it_is(marked: tuple[Path, str]) -> None:
