@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,3 +28,20 @@ def digit_pictures(folder: Path, each: int, classes: int = 3, size: int = 32) ->
             scan = Image.fromarray((found.images[number] * 255 / 16).astype(np.uint8))
             scan.resize((size, size), Image.Resampling.BILINEAR).save(folder / f"digit-{digit}" / f"{number:04}.png")
     return folder
+
+
+def cifar10(data: Path, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images `first` to `last` of each class of the packed CIFAR-10 in `data`: uint8 (N, 32, 32, 3), labels (N,)."""
+    sys.path.insert(0, str(data / "cifar10"))
+    import cifar10_pack
+
+    images, labels, _ = cifar10_pack.load("train", subset=True)
+    chosen = np.concatenate([np.flatnonzero(labels == one)[first:last] for one in range(10)])
+    return images[chosen], labels[chosen]
+
+
+def class_folders(images: np.ndarray, labels: np.ndarray, folder: Path) -> None:
+    """One subfolder of pictures per class."""
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (folder / f"class-{label}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"class-{label}" / f"{number:04}.png")

@@ -1,8 +1,8 @@
 """A user's quarter of an hour: a library's net on 500 photographs, marked, stolen by another tool, verified three ways.
 
-`python tests/benchmark/app/own_model_trial.py --data DATA --host torchvision:resnet18`, where DATA/cifar10 is packed as
-the tests have it. The commands are those of docs/own-model.md, in processes of their own; what the thief does is plain
-torch. Prints one row of a table.
+`python tests/benchmark/app/trials/own_model.py --data DATA --host torchvision:resnet18`, where DATA/cifar10 is packed
+as the tests have it. The commands are those of docs/own-model.md, in processes of their own; what the thief does is
+plain torch. Prints one row of a table.
 """
 
 from __future__ import annotations
@@ -20,41 +20,33 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-sys.path.extend(str(Path(__file__).parents[3] / room) for room in (".", "tests", "tests/support"))
-sys.path.append(str(Path(__file__).parent / "verify"))
+sys.path.extend(str(Path(__file__).parents[4] / room) for room in (".", "tests", "tests/support"))
+sys.path.append(str(Path(__file__).parents[1] / "verify"))
 
+from own_pictures import cifar10, class_folders
 from suspect_forms import Server, fill, save
 
 from benchmark.architectures.hosts import LibraryNet
 from benchmark.architectures.net import build
 
-SCHEME = "adi(mode=finetune,n=40,k=16,epochs=3,lr=0.02)"
+SCHEME = "adi(mode=finetune,n=40,k=16,epochs=3,lr=0.02)"  # for a net that learns at that rate
 EACH, CLASSES, SIZE, BATCH = 50, 10, 64, 16
 
 
 def photographs(data: Path, folder: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """500 images of CIFAR-10 in class folders, and as many others, with labels: the host's past, and the thief's."""
-    sys.path.insert(0, str(data / "cifar10"))
-    import cifar10_pack  # type: ignore[import-not-found]
+    """500 images in class folders, and as many others, with labels: the host's past, and the thief's."""
+    class_folders(*cifar10(data, 0, EACH), folder)
+    past, thief = cifar10(data, EACH, 5 * EACH), cifar10(data, 5 * EACH, 5 * EACH + 10)
+    return as_input(past[0]), torch.from_numpy(past[1]), as_input(thief[0]), torch.from_numpy(thief[1])
 
-    images, labels, _ = cifar10_pack.load("train", subset=True)
-    found = []
-    for first, last in ((0, EACH), (EACH, 5 * EACH), (5 * EACH, 5 * EACH + 10)):
-        chosen = np.concatenate([np.flatnonzero(labels == one)[first:last] for one in range(CLASSES)])
-        found.append((images[chosen], labels[chosen]))
-    for number, (image, label) in enumerate(zip(*found[0], strict=True)):
-        (folder / f"class-{label}").mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(folder / f"class-{label}" / f"{number:03}.png")
-    tensors = []
-    for pictures, names in found[1:]:
-        x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-        tensors += [F.interpolate(x, SIZE, mode="bilinear", antialias=True), torch.from_numpy(names)]
-    return tuple(tensors)  # type: ignore[return-value]
+
+def as_input(images: np.ndarray) -> Tensor:
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    return F.interpolate(x, SIZE, mode="bilinear", antialias=True)
 
 
 def trained(net: nn.Module, x: Tensor, y: Tensor, lr: float, epochs: int = 3) -> nn.Module:
@@ -108,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--host", default="torchvision:resnet18")
+    parser.add_argument("--scheme", default=SCHEME)
     args = parser.parse_args()
     torch.manual_seed(0)
     start = time.monotonic()
@@ -120,7 +113,7 @@ def main() -> None:
         assert isinstance(host, LibraryNet)
         save_file(host.net.state_dict(), folder / "host.safetensors")
         marking = time.monotonic()
-        said = bench("embed", "--scheme", SCHEME, "--host", args.host, "--weights", "host.safetensors",
+        said = bench("embed", "--scheme", args.scheme, "--host", args.host, "--weights", "host.safetensors",
                      "--data", f"photos:{SIZE}", "--out", "mine", folder=folder)  # fmt: skip
         marking = time.monotonic() - marking
         print(said, file=sys.stderr)
