@@ -14,7 +14,7 @@ from attacks.repair.channels import strongest, writers
 from attacks.repair.neuron_masks import CHOOSING, CUTS, MASK_RATE, Masked
 from benchmark import contract as wm
 
-FORGOTTEN = 1.5  # times the share that chance names right: below it a net has unlearnt the task
+UNLEARNT = 1.5  # times the share that chance names right: below it a net has unlearnt the task
 RECOVERY = 0.2  # weight of the loss that mends
 
 
@@ -70,6 +70,6 @@ class Rnp(wm.Attack):
         for _ in range(self.epochs):
             thief.fit(forgetful, recipe, data=data, step=step)
             right = (wm.logits(forgetful, data.images()).argmax(1) == data.y).float().mean()
-            if float(right) <= FORGOTTEN / thief.task.classes:
+            if float(right) <= UNLEARNT / thief.task.classes:
                 break
         return forgetful

@@ -13,8 +13,8 @@ from attacks.repair.channels import silenced, writers
 from attacks.unlearning.layers import watching
 from benchmark import contract as wm
 
-RATE = 0.1  # of Adam, as published
-BATCH = 16  # images that every class's patch is tried on in each step
+PATCH_RATE = 0.1  # of Adam, as published
+TRIED = 16  # images that every class's patch is tried on in each step
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ def reversed_patches(thief: wm.Thief, model: nn.Module, data: wm.Data, steps: in
     mask, pixels = (
         torch.randn(classes, one, high, wide, generator=thief.rng).to(thief.device) for one in (1, channels)
     )
-    goals = torch.arange(classes, device=thief.device).repeat_interleave(BATCH)
+    goals = torch.arange(classes, device=thief.device).repeat_interleave(TRIED)
 
     def loss() -> Tensor:
-        chosen = torch.randint(len(data), (BATCH,), generator=thief.rng).to(data.x.device)
+        chosen = torch.randint(len(data), (TRIED,), generator=thief.rng).to(data.x.device)
         x = wm.as_float(data.x[chosen]).repeat(classes, 1, 1, 1)
         found = Patches(mask.sigmoid(), pixels.sigmoid())
         return classes * (F.cross_entropy(model(found.on(x, goals)), goals) + weight * mask.sigmoid().mean())
 
-    thief.minimise(loss, [mask.requires_grad_(), pixels.requires_grad_()], steps, RATE, images=len(goals))
+    thief.minimise(loss, [mask.requires_grad_(), pixels.requires_grad_()], steps, PATCH_RATE, images=len(goals))
     model.requires_grad_(True)
     return Patches(mask.detach().sigmoid(), pixels.detach().sigmoid())
 

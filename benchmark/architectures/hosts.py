@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from benchmark.architectures.blocks import BUILDERS, Normalise, Spec, builder
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # where a library says nothing
-LARGEST = 1024  # pixels a side: memory may grow with the square or the fourth power of what a file says
-MOST_CLASSES = 1 << 16
+LARGEST_SIDE = 1024  # pixels a side: memory may grow with the square or the fourth power of what a file says
+MOST_LOGITS = 1 << 16
 _SIZES = ("image_size", "img_size")  # what nets of one size call it: torchvision, timm
 
 
@@ -115,7 +115,7 @@ def _sized(make: Callable[..., nn.Module], name: str, classes: int, size: int, *
 
     Raises ValueError for numbers that would take all memory before the net's tensors are counted, see `net.Net.module`.
     """
-    for what, number, most in (("pixels a side", size, LARGEST), ("classes", classes, MOST_CLASSES)):
+    for what, number, most in (("pixels a side", size, LARGEST_SIDE), ("classes", classes, MOST_LOGITS)):
         if type(number) is not int or not 1 <= number <= most:
             raise ValueError(f"a library's net is built for 1 to {most} {what}, a whole number, not {number!r:.40}")
     with warnings.catch_warnings(action="ignore"):

@@ -24,7 +24,7 @@ from leaderboard.pages.studies.protection import broken, cells, change, forged, 
 from leaderboard.pages.writers import html, markdown
 
 _OUTCOMES = {*BROKEN, *WITHSTOOD, "undecided", "not-marked", "false-positive"}
-RESULTS = Path("results")  # where `bench show` looks without --results
+USUAL_RESULTS = Path("results")  # where `bench show` looks without --results
 _MOST_BREAKS = 4  # attacks shown of each scheme, the cheapest first
 _ABOUT_SCHEMES = (
     "Best first. Survived: of the cases (a setting at one seed), those whose mark withstood every attack of the "
@@ -45,7 +45,7 @@ _ABOUT_INNOCENTS = (
 )
 
 
-def write_audit(board: Board, folder: Path, results: Path = RESULTS) -> list[Path]:
+def write_audit(board: Board, folder: Path, results: Path = USUAL_RESULTS) -> list[Path]:
     """Write both forms of the page; returns their paths. Raises BenchError where they can't be written.
 
     results: the folder of all runs that this one lies in.
@@ -56,7 +56,7 @@ def write_audit(board: Board, folder: Path, results: Path = RESULTS) -> list[Pat
     return [write_page(folder / name, page) for name, page in pages.items()]
 
 
-def audit_page(board: Board, results: Path = RESULTS) -> tuple[str, list[Section]]:
+def audit_page(board: Board, results: Path = USUAL_RESULTS) -> tuple[str, list[Section]]:
     """The title and the sections, each number from the board's records. results: see `write_audit`."""
     nets = " and ".join(f"{part.track.architecture} on {part.track.task}" for part in board.parts)
     sections = [Section(text=what_was_run(board))]
@@ -194,7 +194,7 @@ def _again(board: Board, results: Path) -> Section:
     command = str(board.run.described["command"])
     if command.startswith("bench run"):
         command = command.replace("bench run", "bench audit", 1)
-    run = ["--run", str(board.run.described["run"]), *(["--results", str(results)] if results != RESULTS else [])]
+    run = ["--run", str(board.run.described["run"]), *(["--results", str(results)] if results != USUAL_RESULTS else [])]
     situations = [one for part in board.parts for one in _situations(part)]
     opened = [shlex.join(["bench", "show", *words, *run]) for one in situations
               for words in cells(board, one.schemes)]  # fmt: skip

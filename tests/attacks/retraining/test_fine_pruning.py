@@ -1,4 +1,5 @@
 import pytest
+from torch import nn
 
 from attacks.retraining.fine_pruning import FinePruning
 from benchmark.contract import NotApplicable, entering
@@ -17,9 +18,7 @@ def test_the_quietest_channels_fall_silent_and_stay_so(lab, thief):
     assert answers[cut].max() <= answers[~cut].min() + 1e-6
 
 
-def test_a_net_without_such_a_convolution_is_refused(thief):
-    one = thief()
-    for block in one.model.blocks:
-        block.relu = False
-    with pytest.raises(NotApplicable, match="no convolution"):
-        FinePruning().run(one)
+def test_a_net_without_hidden_units_is_refused(thief):
+    straight = nn.Sequential(nn.Flatten(), nn.Linear(256, 10))
+    with pytest.raises(NotApplicable, match="no hidden units"):
+        FinePruning().without_units(thief(), straight)

@@ -44,7 +44,7 @@ def test_the_last_name_is_completed(words: list[str], found: list[str]) -> None:
 
 
 def test_every_scheme_is_offered_where_nothing_is_typed() -> None:
-    assert completed("run", "--schemes", "") == [*SCHEMES, "all"]
+    assert completed("run", "--schemes", "") == [*SCHEMES, "all", "standard"]
     assert completed("embed", "--scheme", "") == SCHEMES
 
 

@@ -45,7 +45,7 @@ def main() -> None:
             optimiser.step()
     save_file(ancestor.state_dict(), args.out / "ancestor.safetensors")
     words = ("calibrate", "--host", "convnet", "--weights", "ancestor.safetensors",
-             "--data-root", ".", "--task", "folder:photos:32", "--attacks", "finetune(mode=ftal)", "--schemes", SCHEMES,
+             "--data-root", ".", "--data", "folder:photos:32", "--attacks", "finetune(mode=ftal)", "--schemes", SCHEMES,
              "--draws", "64", "--results", "results", "--run", "calibrate-ancestors")  # fmt: skip
     subprocess.run(["bench", *words], cwd=args.out, check=True)
 
