@@ -41,7 +41,7 @@ def host_source(architecture: str) -> PluginSource | None:
 def _code(path: Path) -> str:
     if not path.is_file():
         raise BenchError(f"--host: {path} is missing: give the path of a Python file, file:PATH:FUNCTION")
-    return source_hash(path)
+    return source_hash(path.resolve())  # kept for the process, which may change its folder
 
 
 def weights_digest(weights: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from attacks.repair.reconstruction import FORGOTTEN, Rnp
+from attacks.repair.reconstruction import UNLEARNT, Rnp
 from benchmark.contract import Thief
 from benchmark.protocol.parties import stream
 from benchmark.training.loop import logits
@@ -17,7 +17,7 @@ def test_the_copy_unlearns_the_task_and_the_stolen_net_stays_what_it_was(lab: An
     model, data = one.model, one.annotated
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     forgetful = Rnp().unlearnt(one, model, data)
-    assert (logits(forgetful, data.images()).argmax(1) == data.y).float().mean() <= FORGOTTEN / 10
+    assert (logits(forgetful, data.images()).argmax(1) == data.y).float().mean() <= UNLEARNT / 10
     assert one.meter.steps < 20 * (len(data) // one.recipe().batch)  # it stopped as soon as it was there
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 

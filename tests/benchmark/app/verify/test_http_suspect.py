@@ -107,7 +107,7 @@ def test_a_command_that_was_stopped_goes_on_where_it_stopped(
     assert server.requests == 20 - 7
     server.server_close()
     assert verify(*of(server))["verdict"] == "present"  # nobody needs to be asked any more
-    kept.write_text(kept.read_text().replace('"answer": ', '"answer": -', 1))
+    kept.write_text(kept.read_text().replace('"answer": ', '"answer": -1', 1))
     assert "line 1 is no answer that was kept: delete the file to ask anew" in refused(*of(server))
 
 
