@@ -83,7 +83,7 @@ def test_a_published_board_is_read_by_its_name_and_nothing_is_written_beside_it(
     assert (code, "deepmodel" in said) == (0, True), error
     code, _, error = bench_here("show", "deepmodel", "none", "--matrix", *where)
     assert (code, error) == (2, "name a scheme and an attack, or give --matrix for every square")
-    for name, hint in (("denoize", "did you mean denoise?"), ("x", "there are calibrate, cifar10-small, ")):
+    for name, hint in (("denoize", "did you mean denoise?"), ("x", "there are calibrate, ")):
         code, _, error = bench_here("status", "--run", f"published:{name}", "--results", str(tmp_path))
         assert (code, f"no published board is called {name!r}: {hint}" in error) == (2, True)
     code, _, error = bench_here("bundle", "deepmodel", "none", "--out", str(tmp_path / "out"), *where)
