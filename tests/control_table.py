@@ -25,7 +25,7 @@ and aligned to the delivered net's. deepmodel and deepmodel-bits mark images: th
 surrogate by the profile's recipe, accuracy is PSNR in dB, the loss may be 1 dB, and deepmodel's hits are the mean
 projection over so many images.
 
-Every line comes from records in [controls/](controls/), which are made by
+Every line comes from records in `docs/controls/`, which are made by
 
 ```
 python tests/attacks/controls.py --attack fst --scheme adi --first 200 --seeds 3 --out docs/controls/adi.jsonl
