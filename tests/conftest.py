@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import os
 import pickle
 import shutil
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from bench import SCHEME, arguments, bench, bench_here, bundle, copied
 from lab import Exhibit, Lab
+from own_pictures import cifar10_pack
 
 TESTS = Path(__file__).parent
 LONGEST = (  # files and folders whose tests take longest
@@ -95,14 +95,8 @@ def fashion_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with the published batches of CIFAR-10."""
-    source = _real("cifar10") / "cifar10_pack.py"
-    spec = importlib.util.spec_from_file_location("cifar10_pack", source)
-    assert spec is not None
-    assert spec.loader is not None
-    pack = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(pack)
     root = tmp_path_factory.mktemp("cifar10")
-    pack.write_batches(str(root))
+    cifar10_pack(_real("cifar10")).write_batches(str(root))
     return root
 
 

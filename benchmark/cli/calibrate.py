@@ -52,9 +52,9 @@ def calibrate(
     """Count false accusations by fresh keys and on innocent models, and write RESULTS/NAME/calibration.md.
 
     Every scheme is calibrated on the profile's track for it. Of a host with weights the clean nulls are fine-tunes of
-    them, and nets from scratch stand beside these. Exit code 3 where fresh keys accuse more often than
-    chance allows of a correct rule (131, 8 and 1 of 2,000 at .05, 1e-3 and 1e-6), where one of them is not
-    admissible, or where a job failed.
+    them, and nets from scratch stand beside these. Exit code 3 where fresh keys accuse more often than chance allows of
+    a correct rule (131, 8 and 1 of 2,000 at .05, 1e-3 and 1e-6), where one of them is not admissible, or where a job
+    failed.
     """
     from benchmark.app.planned_run import plan_calibration, use_data_root
     from benchmark.cli.terminal import Terminal

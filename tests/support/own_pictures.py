@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from PIL import Image
@@ -30,12 +31,19 @@ def digit_pictures(folder: Path, each: int, classes: int = 3, size: int = 32) ->
     return folder
 
 
+def cifar10_pack(folder: Path) -> ModuleType:
+    """The reader that lies beside the packed CIFAR-10 in `folder`."""
+    spec = importlib.util.spec_from_file_location("cifar10_pack", folder / "cifar10_pack.py")
+    assert spec is not None
+    assert spec.loader is not None
+    pack = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pack)
+    return pack
+
+
 def cifar10(data: Path, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
     """Images `first` to `last` of each class of the packed CIFAR-10 in `data`: uint8 (N, 32, 32, 3), labels (N,)."""
-    sys.path.insert(0, str(data / "cifar10"))
-    import cifar10_pack
-
-    images, labels, _ = cifar10_pack.load("train", subset=True)
+    images, labels, _ = cifar10_pack(data / "cifar10").load("train", subset=True)
     chosen = np.concatenate([np.flatnonzero(labels == one)[first:last] for one in range(10)])
     return images[chosen], labels[chosen]
 

@@ -248,9 +248,8 @@ def verify(
 
     key: the owner's folder, or the key's file. suspect: a model's file, "module:function", an address, or
     "torchvision:NAME" or "timm:NAME" with a file of weights; or answers: tables that `bench ask` wrote, filled in.
-    scheme, profile, alpha, budget, strict: None for the card's and the
-    profile's. nulls: a results folder whose unmarked models are compared with. rate: requests a second that an address
-    gets at most. Raises BenchError.
+    scheme, profile, alpha, budget, strict: None for the card's and the profile's. nulls: a results folder whose
+    unmarked models are compared with. rate: requests a second that an address gets at most. Raises BenchError.
     """
     from benchmark.app.verify.claims import read_claim
     from benchmark.app.verify.hearings import hear_answers, hear_suspect
