@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from leaderboard.judge.board import Board
 from leaderboard.judge.cell import Cell, in_images, matrix_thief
@@ -69,7 +70,7 @@ def _options(command: str) -> dict[str, list[str]]:
     except ValueError:  # written by hand, with an open quote
         words = command.split()
     found: dict[str, list[str]] = {}
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):  # no word at all is a command, too
         if word.startswith("--"):
             name, given, value = word.partition("=")
             found.setdefault(name, []).append(value if given else following)

@@ -6,6 +6,8 @@ import shlex
 import subprocess
 from typing import Any
 
+import pytest
+
 from leaderboard.pages.reproduce_command import reproduce
 
 
@@ -94,7 +96,8 @@ def test_a_shell_gives_back_every_name(case: Any) -> None:
     assert done.stdout.decode() == name
 
 
-def test_an_open_quote_in_the_runs_command_costs_nothing(case: Any) -> None:
-    case.run["command"] = "bench run --profile quick 'oh"
+@pytest.mark.parametrize("written", ["bench run --profile made-up 'oh", ""])
+def test_a_command_that_is_none_costs_nothing(case: Any, written: str) -> None:
+    case.run["command"] = written
     case.hit(case.scheme("adi"), "adi", "prune", 96)
-    assert "--profile quick" in command(case)
+    assert "--profile made-up" in command(case)
