@@ -40,6 +40,7 @@ from benchmark.data.image_files import pictures
 from benchmark.data.photographs import photographs
 from benchmark.data.splits import Data, as_bytes, as_float
 from benchmark.data.trigger_images import abstract_images
+from benchmark.errors import NotApplicable
 from benchmark.plugins.parameters import parameter
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.court import Court, Suspect
@@ -56,7 +57,7 @@ from benchmark.protocol.observations import (
     poisson_binomial,
     redrawn,
 )
-from benchmark.protocol.parties import NotApplicable, Owner, Party, Unreadable
+from benchmark.protocol.parties import Owner, Party, Unreadable
 from benchmark.protocol.redrawing import read_in_part, redrawn_in_turn
 from benchmark.protocol.scheme import (
     CarrierScheme,

@@ -1,4 +1,4 @@
-"""What a user may see: text that steers no terminal, and the one exception, a sentence with an exit code."""
+"""What a user may see: text that steers no terminal, and the exceptions whose message is one sentence for him."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ class BenchError(Exception):
     exit_code = EXIT_USAGE
 
 
+class NotApplicable(Exception):
+    """This attack or scheme can't be run on this net, release or scheme; the message says why."""
+
+
 class Stopped(BaseException):
     """A signal that asks the process to end, raised where it was at work. Like Ctrl-C, it is no error to be caught."""
 
@@ -29,3 +33,8 @@ def printable(text: str) -> str:
     Control characters, line breaks, marks of direction and lone surrogates become spaces.
     """
     return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def one_line(error: object, most: int = 300) -> str:
+    """What an exception says, its lines and gaps drawn together, cut at `most` signs."""
+    return " ".join(str(error).split())[:most]

@@ -52,10 +52,7 @@ class Provenance(wm.Scheme[ProvenanceKey]):
     def keygen(self, party: wm.Party, rng: torch.Generator) -> ProvenanceKey:
         """The party's own net: there is nothing to draw but what salts its commitment."""
         net = party.host if isinstance(party, wm.Owner) else party.fit(party.build())
-        try:  # refused now, not in court
-            groups = wm.channel_groups(net, party.task.shape)
-        except ValueError as reason:
-            raise wm.NotApplicable(str(reason)) from reason
+        groups = wm.channel_groups(net, party.task.shape)  # what can't be read is refused now, not in court
         if not groups:
             raise wm.NotApplicable("the net has no hidden channels that could come in another order")
         return ProvenanceKey(secret=wm.secret(rng), net=wm.Net.of(net), shape=party.task.shape)

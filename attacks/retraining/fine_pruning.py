@@ -50,10 +50,7 @@ class FinePruning(wm.Attack):
     @torch.no_grad()
     def without_units(self, thief: wm.Thief, model: nn.Module) -> nn.Module:
         """`model` without its quietest last hidden units: no weight makes or reads them, so no gradient wakes them."""
-        try:
-            groups = wm.channel_groups(model, thief.task.shape)
-        except ValueError as reason:
-            raise wm.NotApplicable(str(reason)) from reason
+        groups = wm.channel_groups(model, thief.task.shape)
         if not groups:
             raise wm.NotApplicable("the net has no hidden units that could fall silent one by one")
         last = groups[-1]

@@ -40,10 +40,7 @@ class Rearrange(wm.Attack):
         model, rng = wm.plain(thief.model), thief.rng
         blocks = [block for _, block in wm.conv_blocks(model)]
         state = dict(model.state_dict())
-        try:
-            groups = wm.channel_groups(model, thief.task.shape)
-        except ValueError as reason:
-            raise wm.NotApplicable(str(reason)) from reason
+        groups = wm.channel_groups(model, thief.task.shape)
         if self.how == "scale" and not (blocks or any(group.scales for group in groups)):
             raise wm.NotApplicable("no factor passes from one layer of the net to the next: nothing can be scaled")
         for group in groups:
@@ -60,10 +57,7 @@ class Rearrange(wm.Attack):
             negate(model, 0.5, rng)
         fusible = any(isinstance(block.norm, nn.BatchNorm2d) for block in blocks)
         if self.how == "fold" or (self.how == "all" and fusible):
-            try:
-                return wm.fused(model)
-            except ValueError as reason:
-                raise wm.NotApplicable(str(reason)) from reason
+            return wm.fused(model)
         return model
 
 

@@ -16,7 +16,7 @@ from benchmark.crypto.secret_streams import SECRET_BYTES, SecretStreams
 from benchmark.data.splits import load as load_data
 from benchmark.data.tasks import Task
 from benchmark.digest.code_digest import source_hash
-from benchmark.errors import BenchError
+from benchmark.errors import BenchError, NotApplicable
 from benchmark.execution.job_context import context_of, load_source
 from benchmark.execution.processes.host_check import show_host
 from benchmark.planning.own_host import has_own_host
@@ -26,7 +26,7 @@ from benchmark.plugins.registry import load
 from benchmark.plugins.selection import Setting
 from benchmark.protocol import steps
 from benchmark.protocol.objects import Service
-from benchmark.protocol.parties import NotApplicable, Owner, Party
+from benchmark.protocol.parties import Owner, Party
 from benchmark.protocol.scheme import Scheme
 from benchmark.store import artefacts
 from benchmark.training.device import device_of

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmark.digest.code_digest import source_hash
-from benchmark.errors import BenchError
+from benchmark.errors import BenchError, one_line
 from benchmark.execution.suspect_process import suspect_process
 from benchmark.execution.walls import task_files, walls
 from benchmark.files import MOST_TENSORS, content
@@ -129,6 +128,5 @@ def _key_type(scheme: Declaration) -> str | None:
         return None
 
 
-def _short(error: Any) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:120]}"
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(error, 120)}"

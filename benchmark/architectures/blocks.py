@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmark.errors import NotApplicable
+
 Spec = Mapping[str, Any]
 BUILDERS: dict[str, Callable[..., nn.Module]] = {}  # what `builder` registered in this process
 
@@ -205,8 +207,14 @@ class Classifier(nn.Module):
 
 
 def head(model: nn.Module) -> nn.Linear:
-    """The last linear layer: what "last layer" means in FTLL and RTLL (Adi et al. 2018, section 6)."""
-    return [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    """The last linear layer: what "last layer" means in FTLL and RTLL (Adi et al. 2018, section 6).
+
+    Raises NotApplicable where the net has none.
+    """
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if not linear:
+        raise NotApplicable("the net has no linear layer, so none that is its last")
+    return linear[-1]
 
 
 def plain(model: nn.Module) -> nn.Module:

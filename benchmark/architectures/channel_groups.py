@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from benchmark.errors import NotApplicable
+
 State = dict[str, Tensor]  # of a net, by the dotted names of its tensors
 _LAYERS = nn.Conv2d | nn.Linear | nn.BatchNorm2d | nn.GroupNorm  # what a group may go through
 # Operators, as autograd calls them, that leave each channel in its place; behind the first kind it is multiplied by a
@@ -97,7 +99,7 @@ def _coupled(model: nn.Module, shape: Sequence[int]) -> Iterator[list[_Member]]:
     names = {module: name for name, module in model.named_modules()}
     linear = [module for module in names if isinstance(module, nn.Linear)]
     if not linear:
-        raise ValueError("the net has no linear layer, so no head that keeps its classes in their order")
+        raise NotApplicable("the net has no linear layer, so no head that keeps its classes in their order")
     head = linear[-1]
     with torch.enable_grad():  # the library traces layers through autograd
         image = torch.zeros(1, *shape, device=head.weight.device)
@@ -129,7 +131,7 @@ def channel_groups(model: nn.Module, shape: Sequence[int]) -> list[ChannelGroup]
     Left out are channels that are mixed otherwise than by layers, as in attention, or normalised across all of them, as
     in a transformer's stream of tokens: of a transformer the hidden units of its perceptrons are left. So are those of
     convolutions in groups, and those whose normalisation does not follow a layer directly.
-    Raises ValueError where layers share only a part of their channels, or are normalised in groups of several sizes,
+    Raises NotApplicable where layers share only a part of their channels, or are normalised in groups of several sizes,
     or the net has no linear layer for a head.
     """
     names = [name for name, _ in model.named_modules()]
@@ -146,11 +148,11 @@ def channel_groups(model: nn.Module, shape: Sequence[int]) -> list[ChannelGroup]
             if not isinstance(module, nn.Conv2d | nn.Linear):
                 continue
             if channels != list(range(len(channels))) or len(channels) % size:
-                raise ValueError(f"the layer {name} shares a part of its channels with others")
+                raise NotApplicable(f"the layer {name} shares a part of its channels with others")
             (readers if reads else writers).add(name)
         units = {size // one.module.num_groups if isinstance(one.module, nn.GroupNorm) else 1 for one in norms} or {1}
         if len(units) > 1:
-            raise ValueError(f"the channels of {min(writers)} are normalised in groups of several sizes")
+            raise NotApplicable(f"the channels of {min(writers)} are normalised in groups of several sizes")
         with_norms = [(name, normalised.get(name, "")) for name in sorted(writers, key=names.index)]
         scales = not any(one.operator in _BENT for one in members)
         found.append(

@@ -11,16 +11,17 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmark.architectures.blocks import FUSED, FusedBlock, Norms, Spec, conv_blocks, described_norms, plain
 from benchmark.architectures.net import Net
+from benchmark.errors import NotApplicable
 
 
 @torch.no_grad()
 def fused(model: nn.Module) -> nn.Module:
     """A plain net as torch's own fusion leaves it: convolutions with a bias, and no batch normalisation.
 
-    Raises ValueError where the net has none, or another normalisation, which can't be fused.
+    Raises NotApplicable where the net has none, or another normalisation, which can't be fused.
     """
     if described_norms(model) != "batch":
-        raise ValueError("only batch normalisation can be fused, behind every convolution of the net")
+        raise NotApplicable("only batch normalisation can be fused, behind every convolution of the net")
     state = dict(model.state_dict())
     for name, block in conv_blocks(model.eval()):
         both = fuse_conv_bn_eval(block.conv, cast(nn.BatchNorm2d, block.norm))

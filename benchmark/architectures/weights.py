@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.architectures.hosts import maker_net
-from benchmark.errors import BenchError
+from benchmark.errors import BenchError, one_line
 from benchmark.files import MOST_TENSORS, content, tensor_header
 
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
@@ -51,7 +51,9 @@ def _safetensors(path: Path) -> Mapping[str, Tensor]:
         tensor_header(data)
         return safetensors.torch.load(data)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise BenchError(f"--weights {path} can't be read as safetensors ({_short(error)}): save it anew") from error
+        raise BenchError(
+            f"--weights {path} can't be read as safetensors ({one_line(error, 160)}): save it anew"
+        ) from error
 
 
 def _pickled(path: Path) -> object:
@@ -64,7 +66,7 @@ def _pickled(path: Path) -> object:
         except Exception as error:  # a damaged file may fail in any way
             mend = "save model.state_dict() alone, best with safetensors"
             why = "it holds more than tensors, and code in it is not run" if "Weights only" in str(error) else ""
-            raise BenchError(f"--weights {path} can't be read ({why or _short(error)}): {mend}") from error
+            raise BenchError(f"--weights {path} can't be read ({why or one_line(error, 160)}): {mend}") from error
 
 
 def _zipped(path: Path) -> bool:
@@ -150,7 +152,3 @@ def put_weights(model: nn.Module, weights: Mapping[str, Tensor], classes: int) -
 def _few(names: Sequence[str]) -> str:
     more = len(names) - 3
     return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
-
-
-def _short(error: object) -> str:
-    return " ".join(str(error).split())[:160]

@@ -16,6 +16,7 @@ import torch
 import torch._dynamo  # the first step of an optimiser imports it, for seconds: here it is once for all forks
 
 from benchmark.digest.code_digest import engine_hash
+from benchmark.errors import NotApplicable
 from benchmark.execution.doctor import versions
 from benchmark.execution.job_bodies import compute
 from benchmark.execution.job_context import Changed, JobContext
@@ -23,7 +24,6 @@ from benchmark.execution.mishaps import mishap
 from benchmark.execution.suspect_process import RemoteService
 from benchmark.planning.clocks.rates import processor
 from benchmark.planning.job import Job
-from benchmark.protocol.parties import NotApplicable
 from benchmark.store.artefacts import DamagedArtefact
 from benchmark.store.records import RecordStore
 from benchmark.training.device import device_of

@@ -18,6 +18,7 @@ from benchmark.architectures.blocks import FUSED, Spec, conv_blocks, plain
 from benchmark.architectures.fusing import unfused
 from benchmark.architectures.net import Net, build, known
 from benchmark.data.splits import Data, as_float
+from benchmark.errors import NotApplicable
 from benchmark.protocol.answers import Answers, alike, checked, differing, probabilities
 from benchmark.protocol.graph import fitted
 from benchmark.protocol.objects import Asked, Running, Service, ServiceFailed
@@ -208,7 +209,7 @@ class Suspect:
             model, reference = plain(self.net()), unfused(plain(delivered.module(device)))
             try:
                 self._turned[name] = Net.of(aligned(model, reference, self._court.context.task.shape, blind))
-            except ValueError:
+            except (ValueError, NotApplicable):
                 self._turned[name] = None
         turned = self._turned[name]
         return None if turned is None else turned.module(device)

@@ -57,10 +57,6 @@ class Unreadable(Exception):
     """The court can't read this suspect (another architecture, changed shapes): no evidence, with the reason."""
 
 
-class NotApplicable(Exception):
-    """This attack can't be run on this release or scheme; the message says why."""
-
-
 def stream(*parts: object) -> torch.Generator:
     """A random stream named by (replicate, role, plug-in, task, ...), whatever the plug-in's code and parameters."""
     return torch.Generator().manual_seed(stream_seed(*parts))

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, Holdings, as_float
+from benchmark.errors import NotApplicable
 from benchmark.protocol.answers import Answers, checked, gaps
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.court import Court, Opaque, Suspect
 from benchmark.protocol.objects import Key, Release, Service
 from benchmark.protocol.observations import Observations, bits
-from benchmark.protocol.parties import NotApplicable, Owner, Party, TaskContext, Unreadable, stream
+from benchmark.protocol.parties import Owner, Party, TaskContext, Unreadable, stream
 from benchmark.protocol.scheme import Scheme
 from benchmark.protocol.thief import Insider, Thief, ThiefCost
 from benchmark.training.flops import counted

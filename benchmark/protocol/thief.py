@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from benchmark.architectures import alignment
 from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, Holdings, as_float
+from benchmark.errors import NotApplicable
 from benchmark.protocol.objects import Key, Running
-from benchmark.protocol.parties import NotApplicable, Owner, Party, TaskContext
+from benchmark.protocol.parties import Owner, Party, TaskContext
 from benchmark.protocol.scheme import Scheme
 from benchmark.training.flops import Meter, uncounted
 from benchmark.vocabulary import Access, may, smaller

@@ -29,12 +29,13 @@ from lab import Exhibit, Lab
 from attacks.copies.surrogate import Surrogate
 from attacks.finetune import STEPS, Finetune
 from benchmark.data.splits import Holdings, thief_data
+from benchmark.errors import NotApplicable
 from benchmark.execution.job_context import context_of
 from benchmark.planning.profile import load_profile
 from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import select_attacks, select_schemes
 from benchmark.protocol.objects import Release
-from benchmark.protocol.parties import NotApplicable, stream
+from benchmark.protocol.parties import stream
 from benchmark.protocol.steps import steal
 from leaderboard.judge.evidence import weigh
 

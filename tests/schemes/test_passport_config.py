@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from benchmark.contract import build
-from benchmark.protocol.parties import NotApplicable, Owner, stream
+from benchmark.errors import NotApplicable
+from benchmark.protocol.parties import Owner, stream
 from schemes.passport import Passport
 from schemes.passport_key import drawn, message_bits, read_config, whitened_bits
 

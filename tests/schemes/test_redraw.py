@@ -8,8 +8,9 @@ import pytest
 import torch
 from scipy import stats
 
+from benchmark.errors import NotApplicable
 from benchmark.protocol.court import Court
-from benchmark.protocol.parties import NotApplicable, stream
+from benchmark.protocol.parties import stream
 from benchmark.protocol.steps import redrawn
 from schemes.adi import Adi
 from schemes.keynet import KeyNet

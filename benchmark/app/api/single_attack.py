@@ -11,14 +11,14 @@ from benchmark.app.card import CARD, CardUtility
 from benchmark.app.single_model import KEY, MODEL, check_room, scheme_of, track_of, utility_of
 from benchmark.app.verify.claims import card_beside, profile_of
 from benchmark.data.splits import Holdings, load_split, thief_data
-from benchmark.errors import BenchError
+from benchmark.errors import BenchError, NotApplicable
 from benchmark.execution.job_context import context_of
 from benchmark.planning.profile import Profile, load_profile
 from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import Setting, one_scheme
 from benchmark.protocol import steps
 from benchmark.protocol.objects import Release
-from benchmark.protocol.parties import NotApplicable, TaskContext, stream
+from benchmark.protocol.parties import TaskContext, stream
 from benchmark.store import artefacts
 from benchmark.training.device import device_of
 

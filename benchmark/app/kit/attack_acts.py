@@ -26,6 +26,7 @@ from benchmark.app.kit.findings import (
 )
 from benchmark.app.kit.lab import Target, TinyLab
 from benchmark.architectures.blocks import BUILDERS
+from benchmark.errors import NotApplicable
 from benchmark.execution.processes.plugin_class import place
 from benchmark.execution.processes.process_state import ProcessState
 from benchmark.plugins.parameters import Declaration
@@ -34,7 +35,6 @@ from benchmark.protocol import steps
 from benchmark.protocol.answers import alike
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.objects import AttackResult, Key, Release, Running, Service
-from benchmark.protocol.parties import NotApplicable
 from benchmark.protocol.thief import Thief
 from benchmark.store import artefacts
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS, Access

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from attacks.claims.passports import AccessoryBlock, Fake1, Fake2, Fake3, Fake3Oracle, least_passport, scale_of
-from benchmark.protocol.parties import NotApplicable, stream
+from benchmark.errors import NotApplicable
+from benchmark.protocol.parties import stream
 from benchmark.protocol.thief import Thief
 from schemes.passport import Passport
 

@@ -7,12 +7,12 @@ import torch
 
 from attacks.rewriting.flip import Flip, SignFlip
 from benchmark.architectures.blocks import conv_blocks, plain
+from benchmark.errors import NotApplicable
 from benchmark.execution.run_file import describe
 from benchmark.planning.plan import make_plan
 from benchmark.planning.profile import load_profile
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import select_attacks, select_schemes
-from benchmark.protocol.parties import NotApplicable
 from benchmark.training.loop import logits
 from schemes.passport import Passport
 

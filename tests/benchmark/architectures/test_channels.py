@@ -12,7 +12,7 @@ from benchmark.architectures.alignment import aligned
 from benchmark.architectures.channel_groups import ChannelGroup, channel_groups, tied_layers
 from benchmark.architectures.fusing import fused, unfused
 from benchmark.architectures.net import Net, build
-from benchmark.contract import conv_blocks, logits
+from benchmark.contract import NotApplicable, conv_blocks, logits
 
 SHAPE = (1, 16, 16)
 
@@ -91,7 +91,7 @@ def test_a_fused_net_describes_itself_and_gets_its_normalisation_back(name: str)
 
 def test_only_batch_normalisation_is_fused() -> None:
     for model in (net("convnet", norm="group"), net("lenet", width=4)):
-        with pytest.raises(ValueError, match="only batch normalisation can be fused"):
+        with pytest.raises(NotApplicable, match="only batch normalisation can be fused"):
             fused(model)
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 
 import pytest
 import torch
 import torchvision
 from torch import nn
 
+from benchmark.architectures.blocks import head
 from benchmark.architectures.catalogue import architecture_spec, file_net, read_architecture
+from benchmark.architectures.channel_groups import channel_groups
 from benchmark.architectures.hosts import LibraryNet, maker_net
 from benchmark.architectures.net import Net, build
 from benchmark.data.tasks import find_task
-from benchmark.errors import BenchError
+from benchmark.errors import BenchError, NotApplicable
 from benchmark.protocol.parties import TaskContext
 from benchmark.training.recipe import Recipe
 
@@ -69,6 +72,13 @@ def test_grey_images_fill_three_channels() -> None:
     model = build(context("torchvision:mobilenet_v3_small", "mnist").spec()).eval()
     grey = torch.rand(2, 1, 28, 28)
     assert torch.equal(model(grey), model(grey.expand(-1, 3, -1, -1)))
+
+
+@pytest.mark.parametrize("asked", [head, lambda model: channel_groups(model, (3, 32, 32))])
+def test_what_needs_a_linear_layer_is_not_applicable_without_one(asked: Callable[[nn.Module], object]) -> None:
+    model = build(context("torchvision:squeezenet1_1").spec())
+    with pytest.raises(NotApplicable, match="the net has no linear layer"):
+        asked(model)
 
 
 def test_a_spec_from_outside_fetches_nothing() -> None:
