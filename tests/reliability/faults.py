@@ -168,9 +168,9 @@ def _logs(process: Path, driver: int) -> bool:
         return False
 
 
-def flipped(plan: Plan, whole: Path, root: Path, times: int) -> Row:
+def flipped(plan: Plan, whole: Path, root: Path, fault: str, times: int) -> Row:
     """One bit of one file at a time, found or without meaning; then several, and the run that makes them again."""
-    row, dice, folder = Row("a flipped bit in the store"), random.Random(5), shutil.copytree(whole, root / "flipped")
+    row, dice, folder = Row(fault), random.Random(5), shutil.copytree(whole, root / "flipped")
     store, reference = plan.store(folder), results(plan.store(whole))
     files = [path for room in ("records", "artefacts", "keys") for path in (store.root / room).glob("*/*")]
     for _ in range(times):
@@ -202,9 +202,9 @@ def _readable(path: Path) -> bool:
         return False
 
 
-def two_runs(plan: Plan, reference: dict[str, Any], root: Path, times: int) -> Row:
+def two_runs(plan: Plan, reference: dict[str, Any], root: Path, fault: str, times: int) -> Row:
     """Started at once on one store: the second waits, and finds the work of the first."""
-    row = Row("two runs on one store")
+    row = Row(fault)
     for number in range(times):
         folder = root / f"two-{number}"
         runs = [plan.start(folder), plan.start(folder)]
@@ -230,9 +230,9 @@ def under(plan: Plan, reference: dict[str, Any], root: Path, fault: str, *option
     return row
 
 
-def closed_output(plan: Plan, reference: dict[str, Any], root: Path) -> Row:
+def closed_output(plan: Plan, reference: dict[str, Any], root: Path, fault: str) -> Row:
     """Whoever reads the output leaves after the first line."""
-    folder, row = root / "closed", Row("a closed output", tried=1)
+    folder, row = root / "closed", Row(fault, tried=1)
     run = plan.start(folder, stdout=subprocess.PIPE)
     assert run.stdout is not None
     run.stdout.readline()
@@ -278,4 +278,10 @@ def on_a_disk(
 
 
 def mount(*words: str) -> None:
-    subprocess.run(["mount", *words], check=True, capture_output=True)
+    """Again for half a minute where it is busy: workers outlive a killed driver by a moment, and hold files open."""
+    for _ in range(30):
+        done = subprocess.run(["mount", *words], capture_output=True, text=True)
+        if done.returncode == 0:
+            return
+        time.sleep(1)
+    raise RuntimeError(done.stderr)

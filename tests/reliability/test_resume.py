@@ -147,7 +147,7 @@ def test_sixty_kills_and_two_runs_at_once(tmp_path: Path) -> None:
         return faults.interrupted(faults.TOY, reference, tmp_path / f"killed {times}", "SIGKILL", times, faults.kill)
 
     with ThreadPoolExecutor(4) as pool:  # toy jobs sleep, so that stores beside each other take no longer than one
-        two = pool.submit(faults.two_runs, faults.TOY, reference, tmp_path, 1)
+        two = pool.submit(faults.two_runs, faults.TOY, reference, tmp_path, "two runs", 1)
         rows = list(pool.map(killed, (19, 20, 21)))  # each draws its own moments
         rows.append(two.result())
     assert [(row.tried, row.lost, row.damaged) for row in rows] == [(19, 0, 0), (20, 0, 0), (21, 0, 0), (1, 0, 0)]
