@@ -171,13 +171,13 @@ def plan_run(options: RunOptions, command: str, *, keep: bool = True) -> Planned
     registry = Registry.discover(options.plugins)
     schemes, attacks = select_schemes(options.schemes, registry), select_attacks(options.attacks, registry)
     note = _check_task(options.task, profile, schemes) if options.task is not None else ""
+    hidden = secret_files(options.secret)
+    machine = replace(machine, hidden=(*hidden, *show_host(profile, machine.store.root, hidden, machine.device)))
     for track in profile.tracks:
         provide(find_task(track.task), offline=options.offline, look_only=not keep)
     if note:
         say(note)
     secret = run_secret(machine.store.root, options.secret, keep=keep)
-    hidden = secret_files(options.secret)
-    machine = replace(machine, hidden=(*hidden, *show_host(profile, machine.store.root, hidden, machine.device)))
     return PlannedRun(*_crossed(profile, schemes, attacks, registry, machine, secret), machine, registry, command)
 
 

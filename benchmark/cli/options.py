@@ -78,7 +78,9 @@ WORKERS = click.option(
     "--workers", type=_workers, metavar="auto|N", default="auto", show_default=True,
     help="Jobs at a time; auto: as many as cores, memory and GPUs carry.",
 )  # fmt: skip
-MEMORY = click.option("--memory", type=click.IntRange(min=1), metavar="MB", help="What each worker may take at most.")
+MEMORY = click.option(  # a process that has only loaded torch takes less than the least
+    "--memory", type=click.IntRange(min=128), metavar="MB", help="What each worker may take at most, 128 MB or more."
+)
 RETRY = click.option(
     "--retry", multiple=True, type=click.Choice(["crashed", "not-applicable", "damaged"]),
     help="Run jobs that ended so anew; damaged: those whose model or key in the store is not what was written.",
@@ -149,7 +151,7 @@ _PLANNING = (
     click.option("--thief-share", hidden=True, expose_value=False, callback=_no_share),
     click.option(
         "--thief-pool", type=_words, metavar="TEXT",
-        help="disjoint, owner or both: whose images the thief has some of.",
+        help="disjoint, owner, or disjoint,owner for both: whose images the thief has some of.",
     ),
     click.option("--seeds", type=int, help="How many times host, key and attack are redrawn together."),
     ALPHA,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from benchmark import __version__
 from benchmark.data.sources import DATA_SETS
 from benchmark.data.tasks import data_root
 from benchmark.errors import BenchError
@@ -62,10 +63,11 @@ def version(package: str) -> str | None:
 @cache
 def versions() -> dict[str, str]:
     """Of Python, and of the packages that compute."""
-    packages = ("torch", "torchvision", "torch-pruning", "numpy", "scipy", "watermark-bench")
+    packages = ("torch", "torchvision", "torch-pruning", "numpy", "scipy")
     found = {package: version(package) or "not installed" for package in packages}
     extra = {"timm": timm} if (timm := version("timm")) else {}
-    return {"python": platform.python_version(), **found, **extra}
+    # an editable install keeps the number that it began with
+    return {"python": platform.python_version(), "watermark-bench": __version__, **found, **extra}
 
 
 def torch_mismatch() -> str | None:

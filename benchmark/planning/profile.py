@@ -72,7 +72,7 @@ class ThiefData:
 
     def __post_init__(self) -> None:
         if not self.pool or not set(self.pool) <= {"disjoint", "owner"}:
-            raise ValueError(f"pool is disjoint or owner, not {_listed(self.pool)}")
+            raise ValueError(f"pool is disjoint, owner or disjoint,owner, not {_listed(self.pool)}")
         for name, counts in (("labelled", self.labelled), ("unlabelled", self.unlabelled)):
             if not counts or not all(count == "all" or count >= 0 for count in counts):
                 raise ValueError(f"{name} is a number of images, or all, not {_listed(counts)}")

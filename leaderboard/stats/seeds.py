@@ -111,7 +111,8 @@ def what_seeds_allow(seeds: int) -> str:
         return f"{seeds} seeds: counts of this run over all seeds, no intervals of scores and no ranks."
     if seeds < 5:
         return f"{seeds} seeds: intervals, and ranks that are nearly always ties."
-    return f"{seeds} seeds: intervals and ranks; were signs alone compared, no p-value could be below 1/{2**seeds}."
+    least = 2 ** (seeds - 1)
+    return f"{seeds} seeds: intervals and ranks; were signs alone compared, no p-value could be below 1/{least}."
 
 
 def _spread(weights: Sequence[float], held: Sequence[float], seeds: int) -> float:

@@ -62,6 +62,8 @@ def read_claim(
     profile's. Raises BenchError for files that are damaged or of another scheme, and where nothing names the scheme.
     """
     path = where / KEY if where.is_dir() else where
+    if not path.exists():
+        raise BenchError(f"--key {where}: {path} is missing: give the folder that `bench embed` wrote, or {KEY} in it")
     file = standalone_files.peek(path)
     card = card_beside(file)
     if scheme is None and card is None:

@@ -18,7 +18,6 @@ from typing import Any
 
 import ray
 
-from benchmark import __version__
 from benchmark.data.tasks import DATA_ROOT, find_task
 from benchmark.digest.code_digest import engine_hash
 from benchmark.errors import BenchError
@@ -64,7 +63,7 @@ class StepServer:
 
     def versions(self) -> dict[str, str]:
         """What must be the same on every node, by name."""
-        own = {"watermark-bench": __version__, "engine": engine_hash()}
+        own = {"engine": engine_hash()}
         return {name: found.partition("+")[0] for name, found in versions().items()} | own
 
     def open(self, slots: int, context: Mapping[str, Any], entry: str, descriptions: Mapping[str, Parcel]) -> str:

@@ -152,6 +152,16 @@ def test_a_name_that_is_no_host_is_one_sentence(host: str, said: str) -> None:
     assert said in refusal("--host", host)
 
 
+def test_a_misspelt_net_is_named_before_any_data_are_fetched(tmp_path: Path) -> None:
+    given = ("--host", "torchvision:resnet81", "--data", "cifar10", "--data-root", str(tmp_path))
+    results = tmp_path / "results"
+    code, _, error = bench_here("run", "--schemes", "adi", "--attacks", "none", *given, "--results", str(results))
+    assert code == 2
+    assert "torchvision has no net 'resnet81'" in error
+    assert "fetch" not in error
+    assert not results.exists()
+
+
 def test_timm_is_asked_for_by_its_pip_command_or_names_close_ones() -> None:
     said = "did you mean vit_tiny_patch16_224"
     if importlib.util.find_spec("timm") is None:

@@ -82,7 +82,8 @@ from attacks.finetune import Finetune
 from attacks.copies.extraction import Extract
 from attacks.prune import Prune
 from benchmark.data.splits import Data
-from benchmark.protocol.parties import NotApplicable, stream
+from benchmark.errors import NotApplicable
+from benchmark.protocol.parties import stream
 from benchmark.protocol.thief import Thief
 from benchmark.planning.profile import load_profile
 from benchmark.protocol.objects import Service
@@ -221,5 +222,5 @@ def test_a_profile_writes_one_value_or_several(tmp_path: Path) -> None:
         with pytest.raises(BenchError, match=re.escape(sentence)):
             load_profile(str(path))
     path.write_text(text.replace('pool = "disjoint"', 'pool = "stolen"'))
-    with pytest.raises(BenchError, match=r"thief: pool is disjoint or owner, not 'stolen'"):
+    with pytest.raises(BenchError, match=r"thief: pool is disjoint, owner or disjoint,owner, not 'stolen'"):
         load_profile(str(path))

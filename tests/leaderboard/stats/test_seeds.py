@@ -13,6 +13,7 @@ from leaderboard.stats.seeds import (
     difference_p,
     lower_bound,
     mean_interval,
+    sign_p,
     what_seeds_allow,
     worst_case,
 )
@@ -110,4 +111,4 @@ def test_what_seeds_allow() -> None:
     assert "no rates and no ranks" in what_seeds_allow(1)
     assert "no ranks" in what_seeds_allow(2)
     assert "nearly always ties" in what_seeds_allow(3)
-    assert "1/32" in what_seeds_allow(5)
+    assert f"1/{round(1 / sign_p(5, 0))}." in what_seeds_allow(5)
