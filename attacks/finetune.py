@@ -52,8 +52,7 @@ class Finetune(wm.Attack):
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)
         if self.mode in ("rtll", "rtal"):
-            redrawn = wm.head(thief.assemble(wm.Net.of(model).spec))
-            wm.head(model).load_state_dict(redrawn.state_dict())
+            redraw_head(thief, model)
         data = thief.data if self.data == "labelled" else thief.annotated
         schedule = "cosine" if self.schedule == "cosine" else "constant"
         recipe = thief.recipe(lr=self.lr, optimiser=self.optimiser, schedule=schedule)
@@ -70,3 +69,10 @@ def passes(data: wm.Data, recipe: wm.Recipe, epochs: int) -> int:
     """How often an attack of so many epochs goes through `data`: each epoch has `STEPS` steps at least."""
     steps = max(1, len(data) // recipe.batch)  # of a pass; fewer images than a batch are one batch
     return epochs * -(-STEPS // steps)
+
+
+def redraw_head(thief: wm.Thief, model: nn.Module) -> nn.Linear:
+    """The last layer of `model`, after it was drawn anew from the thief's stream."""
+    head = wm.head(model)
+    head.load_state_dict(wm.head(thief.assemble(wm.Net.of(model).spec)).state_dict())
+    return head

@@ -36,6 +36,8 @@ class Prune(wm.Attack):
     def run(self, thief: wm.Thief) -> nn.Module:
         model = thief.model
         weights = [module.weight for module in model.modules() if isinstance(module, LAYERS[self.layers])]
+        if not weights:
+            raise wm.NotApplicable(f"the net has no layers of the kind {self.layers}")
         sizes = self.ranked(torch.cat([weight.abs().flatten() for weight in weights]), thief.rng)
         keep = torch.ones_like(sizes)
         keep[sizes.topk(round(self.amount * len(sizes)), largest=False, sorted=False).indices] = 0
@@ -103,4 +105,4 @@ class PruneStructured(wm.Attack):
                 num_heads={},
                 channel_groups={},
             ).step()
-        return model
+        return wm.reshaped(model)

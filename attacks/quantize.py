@@ -77,7 +77,10 @@ class QuantisedNet(nn.Module):
 
 
 def _layers(model: nn.Module) -> list[str]:
-    return [name for name, module in model.named_modules() if isinstance(module, WEIGHTED)]
+    """Those that are called: torch's own attention takes the weights of its last layer without calling it."""
+    uncalled = nn.modules.linear.NonDynamicallyQuantizableLinear
+    layers = ((name, one) for name, one in model.named_modules() if isinstance(one, WEIGHTED))
+    return [name for name, one in layers if not isinstance(one, uncalled)]
 
 
 def _rounding(host: nn.Module) -> nn.Module:

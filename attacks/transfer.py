@@ -43,11 +43,12 @@ class Transfer(wm.Attack):
         else:
             new = turned(thief.inputs)
         model = wm.plain(thief.model)
-        old = wm.head(model)
-        name = next(name for name, module in model.named_modules() if module is old)
+        old, name = wm.head(model), wm.head_name(model)
         spec = {**wm.Net.of(model).spec, "classes": len(SHAPES) if self.task == "shapes" else 4}
         model.set_submodule(name, wm.head(thief.assemble(spec)))
-        thief.fit(model, thief.recipe(lr=self.lr, epochs=self.epochs, schedule="constant"), data=new)
+        # mirrored, what was turned by one quarter looks like what was turned by three
+        recipe = thief.recipe(lr=self.lr, epochs=self.epochs, schedule="constant", flip=False)
+        thief.fit(model, recipe, data=new)
         model.set_submodule(name, old)
         return model
 

@@ -12,7 +12,8 @@
 | what can't be done | NotApplicable (an attack or a redraw), Unreadable (a suspect) |
 | training | Recipe, BatchSource, logits |
 | data | Data, as_float, as_bytes, abstract_images, photographs, pictures |
-| nets | Net, Spec, build, builder, ConvBlock, conv_blocks, normalisation, entering, head, plain, fused, unfused |
+| nets | Net, Spec, build, builder, reshaped, plain, fused, unfused |
+| their layers | ConvBlock, conv_blocks, normalisation, entering, head, head_name |
 | their filters and channels | filter_layers, ChannelGroup, channel_groups, tied_layers, aligned |
 | image-to-image nets | UNet, UNetTrunk, ResidualUnit, conv3x3, Critic |
 """
@@ -27,13 +28,14 @@ from benchmark.architectures.blocks import (
     entering,
     filter_layers,
     head,
+    head_name,
     normalisation,
     plain,
 )
 from benchmark.architectures.channel_groups import ChannelGroup, channel_groups, tied_layers
 from benchmark.architectures.fusing import fused, unfused
 from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, UNetTrunk, conv3x3
-from benchmark.architectures.net import Net, build
+from benchmark.architectures.net import Net, build, reshaped
 from benchmark.crypto.commitment import commit, published_root, root_of
 from benchmark.crypto.prf import prf_bits, prf_labels, prf_normals, secret
 from benchmark.data.image_files import pictures
@@ -80,7 +82,7 @@ __all__ = [
     "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet",
     "UNetTrunk", "Unreadable", "abstract_images", "aligned", "as_bytes", "as_float", "binomial", "build", "builder",
     "channel_groups", "commit", "conv3x3", "conv_blocks", "entering", "field", "filter_layers", "fused", "head",
-    "logits", "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial", "prf_bits",
-    "prf_labels", "prf_normals", "published_root", "read_in_part", "redrawn", "redrawn_in_turn", "root_of", "secret",
-    "tied_layers", "unfused",
+    "head_name", "logits", "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial",
+    "prf_bits", "prf_labels", "prf_normals", "published_root", "read_in_part", "redrawn", "redrawn_in_turn",
+    "reshaped", "root_of", "secret", "tied_layers", "unfused",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ class TransferableTriggers(wm.Attack):
 
     Liu et al. 2024 (False Claims against Model Ownership Resolution), section 4: projected gradient steps on the mean
     loss of an ensemble carry over to nets that he never saw. Theirs are trained on data of the victim's distribution,
-    as here: his images bear the labels that he has, or buys from the accused service. `target`: the labels are those
+    as here: his images bear the labels that he has, or buys from the accused service. The labels aimed at are those
     of the scheme's public rule for a secret of his, the only ones that a claim can name here; `eps` is in their
     figures 16/255 for photographs, and larger for digits, whose nets agree about less. Where labels follow from a
     secret by a hash and not from the pictures, only a commitment older than the accused net refutes him.

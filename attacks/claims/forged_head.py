@@ -28,7 +28,7 @@ class ForgedHead(wm.Attack):
     access = "probabilities"
     requires = "carriers"
 
-    queries: int = wm.parameter(1500, "signed pictures that the thief asks the stolen model", low=1)
+    queries: int = wm.parameter(1500, "signed pictures that the thief asks the stolen model", low=20)
     steps: int = wm.parameter(500, "steps of Adam, each over all answers", low=1)
     lr: float = wm.parameter(0.05, "Adam's step size", low=0.0)
 

@@ -50,7 +50,7 @@ class Distill(wm.Attack):
 class Extract(wm.Attack):
     """A surrogate learns the labels that the service gives to the thief's unlabelled images.
 
-    Tramèr et al. 2016, section 5 (label-only retraining), with real images of the task in place of synthetic ones.
+    Tramèr et al. 2016, section 6 (label-only retraining), with real images of the task in place of synthetic ones.
     """
 
     name = "extract"

@@ -117,7 +117,8 @@ def spread(own: wm.Data, more: Tensor, classes: int) -> wm.Data:
 
     Label spreading of Zhou et al. 2004, solved exactly; the labels that are known stay what they are.
     """
-    own, more = own.take(torch.arange(min(len(own), COMPARED), device=own.x.device)), more[: COMPARED - len(own)]
+    own = own.take(torch.arange(min(len(own), COMPARED), device=own.x.device))
+    more = more[: COMPARED - len(own)]
     x = torch.cat([own.x, more])
     known = F.one_hot(own.y, classes).float()
     squares = squared_distances(x.flatten(1).float() / 255, x.flatten(1).float() / 255).fill_diagonal_(torch.inf)

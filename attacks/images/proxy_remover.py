@@ -22,7 +22,7 @@ class Remover(wm.Attack):
     name = "remover"
     family = "remover"
     kind = "evasion"
-    access = "outputs"
+    access = "none"
     tasks = ("image-to-image",)
     requires = "extractor"
     paper = "An et al. 2024 (arXiv:2405.09863)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -121,9 +122,6 @@ class Sau(wm.Attack):
 
 def divergence(one: Tensor, other: Tensor) -> Tensor:
     """Jensen-Shannon divergence of two nets' answers, logits (N, classes), mean over the images."""
-    first, second = one.softmax(1), other.softmax(1)
-    middle = ((first + second) / 2).log()
-    return (
-        sum((F.kl_div(middle, answers, reduction="batchmean") for answers in (first, second)), torch.zeros(()).to(one))
-        / 2
-    )
+    answers = torch.stack([one, other]).log_softmax(2)  # logarithms: a probability may be too small for a float
+    middle = answers.logsumexp(0) - math.log(2)
+    return (answers.exp() * (answers - middle)).sum(2).mean()

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from attacks.repair.channels import silenced, strongest, writers
+from attacks.repair.channels import AT_ONCE, normalised, silenced, strongest, writers
 from benchmark import contract as wm
 
 THRESHOLDS = tuple(tenth / 10 for tenth in range(101))  # u from 0 to 10, as the authors sweep it
@@ -32,7 +32,7 @@ class Clp(wm.Attack):
     paper = "Zheng et al. 2022, ECCV (arXiv 2208.03111)"
     settings = ("u=3", "u=2", "u=1")
 
-    u: float = wm.parameter(3.0, "standard deviations above the mean of its layer from which a channel goes")
+    u: float = wm.parameter(3.0, "standard deviations above the mean of its layer from which a channel goes", low=0.0)
 
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)
@@ -60,8 +60,12 @@ class Bnp(wm.Attack):
         names = [name for name in writers(model) if isinstance(model.get_submodule(name), nn.BatchNorm2d)]
         if not names:
             raise wm.NotApplicable("the net has no batch normalisation, so nothing remembers what it was trained on")
-        found = zip(names, wm.entering(model, names, x), strict=True)
-        gaps = {name: gap(cast(nn.BatchNorm2d, model.get_submodule(name)), entered) for name, entered in found}
+        moments: dict[str, Tensor] = {}  # by layer the mean and the mean square of what enters each channel, (2, C)
+        for part in x.split(AT_ONCE):
+            for name, entered in zip(names, wm.entering(model, names, part), strict=True):
+                both = torch.stack([entered.double(), entered.double().square()]).mean((1, 3, 4)) * len(part) / len(x)
+                moments[name] = moments[name] + both if name in moments else both
+        gaps = {name: gap(cast(nn.BatchNorm2d, model.get_submodule(name)), *moments[name]) for name in names}
         return strongest(model, [outliers(gaps, u) for u in reversed(THRESHOLDS)], x)
 
 
@@ -73,7 +77,8 @@ def sensitivity(model: nn.Module, writer: str) -> Tensor:
     norm = model.get_submodule(writer)
     if isinstance(norm, nn.Linear):
         return norm.weight.float().norm(dim=1)
-    conv = norm if isinstance(norm, nn.Conv2d) else model.get_submodule(f"{writer.removesuffix('norm')}conv")
+    before = {behind: name for name, behind in normalised(model).items()}
+    conv = norm if isinstance(norm, nn.Conv2d) else model.get_submodule(before[writer])
     bound = torch.linalg.matrix_norm(cast(Tensor, conv.weight).flatten(2).float(), ord=2)
     if norm is conv:
         return bound
@@ -81,11 +86,11 @@ def sensitivity(model: nn.Module, writer: str) -> Tensor:
     return bound / (cast(Tensor, norm.running_var) + norm.eps).sqrt() if isinstance(norm, nn.BatchNorm2d) else bound
 
 
-def gap(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
-    """How far what enters a normalisation for images (N, C, H, W) is from what it remembers: for each channel (C,) the
-    Kullback-Leibler divergence of two normal distributions.
+def gap(norm: nn.BatchNorm2d, mean: Tensor, square: Tensor) -> Tensor:
+    """How far what enters a normalisation, of this mean and mean square by channel (C,), is from what it remembers: the
+    Kullback-Leibler divergence of two normal distributions, for each channel (C,).
     """
-    mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3)) + norm.eps
+    variance = square - mean.square() + norm.eps
     before = cast(Tensor, norm.running_var) + norm.eps
     return ((before / variance).log() + (variance + (mean - cast(Tensor, norm.running_mean)).square()) / before - 1) / 2
 

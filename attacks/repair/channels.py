@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 
+AT_ONCE = 512  # images whose way through every layer is held in memory
 PASSING = 0.98  # share of the thief's images that a silenced net answers as before, at least
 
 
@@ -18,8 +20,22 @@ def writers(model: nn.Module) -> list[str]:
     """By name, what gives each channel of a plain net its scale and shift: the normalisation behind a convolution, or
     the layer with the filters itself where there is none. Channels are the rows of its `weight` and `bias`.
     """
-    behind = {f"{name}.conv": f"{name}.norm" for name, _ in wm.conv_blocks(model)}
+    behind = normalised(model)
     return [behind.get(name, name) for name in wm.filter_layers(model)]
+
+
+def normalised(model: nn.Module) -> dict[str, str]:
+    """By convolution of a plain net, the normalisation behind it, by their names: the next layer, if it is as wide.
+
+    Layers come in the order in which the net lists them: library nets have no blocks that say what belongs together.
+    """
+    layers = [(name, layer) for name, layer in model.named_modules() if not any(layer.children())]
+    return {
+        name: behind
+        for (name, conv), (behind, norm) in pairwise(layers)
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d | nn.GroupNorm)
+        and norm.affine and len(norm.weight) == conv.out_channels
+    }  # fmt: skip
 
 
 @torch.no_grad()

@@ -43,7 +43,7 @@ class Anp(wm.Attack):
     epochs: int = wm.parameter(60, "passes over the thief's images that train the masks", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
-        masked = Masked(wm.plain(thief.model))
+        masked, (train, choosing) = Masked(wm.plain(thief.model)), apart(thief.annotated)
 
         def loss(x: Tensor, y: Tensor) -> Tensor:
             noise = [torch.zeros_like(one, requires_grad=True) for one in (*masked.masks, *masked.masks)]
@@ -52,7 +52,14 @@ class Anp(wm.Attack):
             worst = F.cross_entropy(masked(x, [EPSILON * slope.sign() for slope in slopes]), y)
             return CLEAN * clean + (1 - CLEAN) * worst
 
-        return masked.trained(thief, thief.annotated, self.epochs, loss)
+        cuts = masked.trained(thief, train, self.epochs, loss)
+        return strongest(masked.model.requires_grad_(True), cuts, choosing.images(), shifts=False)
+
+
+def apart(data: wm.Data) -> tuple[wm.Data, wm.Data]:
+    """Images that train masks, and others that choose the threshold."""
+    chooses = torch.arange(len(data), device=data.x.device) % CHOOSING == 0
+    return data.take((~chooses).nonzero().flatten()), data.take(chooses.nonzero().flatten())
 
 
 class Masked:
@@ -77,13 +84,8 @@ class Masked:
 
     def trained(
         self, thief: wm.Thief, data: wm.Data, epochs: int, loss: Callable[[Tensor, Tensor], Tensor]
-    ) -> nn.Module:
-        """Train the masks, silence the channels whose mask is smallest, and return the net.
-
-        As many go as the images that trained no mask allow.
-        """
-        index = torch.arange(len(data), device=data.x.device)
-        train, choosing = data.take(index[index % CHOOSING > 0]), data.take(index[index % CHOOSING == 0])
+    ) -> list[dict[str, Tensor]]:
+        """Train the masks; for each of `CUTS`, the channels whose mask is not above it, boolean (C,) by writer."""
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             with torch.no_grad():
@@ -93,10 +95,8 @@ class Masked:
 
         recipe = thief.recipe(epochs=epochs, lr=MASK_RATE, schedule="constant", weight_decay=0.0)
         # the head alone is in training mode: statistics stay
-        thief.fit(self.model, recipe, data=train, step=step, parameters=self.masks, only=wm.head(self.model))
-        self.model.requires_grad_(True)
-        chosen = [
+        thief.fit(self.model, recipe, data=data, step=step, parameters=self.masks, only=wm.head(self.model))
+        return [
             {name: mask.detach() <= threshold for name, mask in zip(self.names, self.masks, strict=True)}
             for threshold in CUTS
         ]
-        return strongest(self.model, chosen, choosing.images(), shifts=False)

@@ -6,12 +6,11 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.repair.channels import strongest, writers
-from attacks.repair.neuron_masks import CHOOSING, CUTS, MASK_RATE, Masked
+from attacks.repair.channels import strongest
+from attacks.repair.neuron_masks import Masked, apart
 from benchmark import contract as wm
 
 UNLEARNT = 1.5  # times the share that chance names right: below it a net has unlearnt the task
@@ -39,24 +38,10 @@ class Rnp(wm.Attack):
     epochs: int = wm.parameter(20, "passes over his images, at most to unlearn, and to train the masks", low=1)
 
     def run(self, thief: wm.Thief) -> nn.Module:
-        model, data = wm.plain(thief.model), thief.annotated
-        index = torch.arange(len(data), device=data.x.device)
-        train, choosing = data.take(index[index % CHOOSING > 0]), data.take(index[index % CHOOSING == 0])
+        model, (train, choosing) = wm.plain(thief.model), apart(thief.annotated)
         masked = Masked(self.unlearnt(thief, model, train))
-
-        def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-            ((x, y),) = batches
-            with torch.no_grad():
-                for mask in masked.masks:
-                    mask.clamp_(0, 1)
-            return RECOVERY * F.cross_entropy(masked(x), y)
-
-        recipe = thief.recipe(epochs=self.epochs, lr=MASK_RATE, schedule="constant", weight_decay=0.0)
-        # the head alone is in training mode: statistics stay
-        thief.fit(masked.model, recipe, data=train, step=step, parameters=masked.masks, only=wm.head(masked.model))
-        masks = dict(zip(writers(model), (mask.detach() for mask in masked.masks), strict=True))
-        chosen = [{name: mask <= threshold for name, mask in masks.items()} for threshold in CUTS]
-        return strongest(model, chosen, choosing.images(), shifts=False)
+        cuts = masked.trained(thief, train, self.epochs, lambda x, y: RECOVERY * F.cross_entropy(masked(x), y))
+        return strongest(model, cuts, choosing.images(), shifts=False)
 
     def unlearnt(self, thief: wm.Thief, model: nn.Module, data: wm.Data) -> nn.Module:
         """A copy of `model`, trained up the loss until it names hardly more images right than chance."""

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from attacks.retraining.tuning import redraw_head, tuned
+from attacks.finetune import redraw_head
+from attacks.retraining.tuning import tuned
 from benchmark import contract as wm
 
 

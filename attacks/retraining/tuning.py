@@ -27,10 +27,3 @@ def tuned(thief: wm.Thief, model: nn.Module, lr: float, epochs: int, **how: Any)
 def accuracy(model: nn.Module, data: wm.Data) -> float:
     """Share of the images that `model`, in eval mode, names as `data` does."""
     return float((wm.logits(model, data.images()).argmax(1) == data.y).float().mean())
-
-
-def redraw_head(thief: wm.Thief, model: nn.Module) -> nn.Linear:
-    """The last layer of `model`, after it was drawn anew from the thief's stream."""
-    head = wm.head(model)
-    head.load_state_dict(wm.head(thief.assemble(wm.Net.of(model).spec)).state_dict())
-    return head

@@ -44,10 +44,13 @@ class DummyNeurons(wm.Attack):
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)
         groups = wm.channel_groups(model, thief.task.shape)
+        if not groups:
+            raise wm.NotApplicable("the net has no hidden channels, so none could be added to them")
         state = dict(model.state_dict())
         for group in groups:
             self._widen(group, state, thief.rng)
-        return _refilled(model, state, {norm: group.unit for group in groups for _, norm in group.writers})
+        units = {norm: group.unit for group in groups for _, norm in group.writers}
+        return wm.reshaped(_refilled(model, state, units))
 
     def _widen(self, group: wm.ChannelGroup, state: dict[str, Tensor], rng: torch.Generator) -> None:
         """Add whole units of channels to a group, in all tensors of `state` that know it."""

@@ -21,10 +21,11 @@ class Rearrange(wm.Attack):
     Invariant neuron transforms (Yan et al. 2022): channels are permuted; what a layer writes is multiplied by a
     positive factor and what reads it divided by it, filters are multiplied before their normalisation, and half of the
     channels change sign there. `fold` is what every export does: torch's own fusion takes the normalisation into the
-    filters, with its scales and their signs. `all` is everything that the net allows. Channels that a skip connection
-    adds move together, and those that group normalisation takes together stay so; it can't be fused. Of a transformer
-    the hidden units of its perceptrons change their order, and nothing else: behind a GELU neither sign nor scale is
-    free, and what attention leaves free this thief does not use.
+    filters, with its scales and their signs. `all` is everything that the net allows; of a library's net, whose layers
+    stand in no ConvBlock, channels are permuted and scaled, and nothing else. Channels that a skip connection adds move
+    together, and those that group normalisation takes together stay so; it can't be fused. Of a transformer the hidden
+    units of its perceptrons change their order, and nothing else: behind a GELU neither sign nor scale is free, and
+    what attention leaves free this thief does not use.
     """
 
     name = "rearrange"
@@ -43,6 +44,8 @@ class Rearrange(wm.Attack):
         groups = wm.channel_groups(model, thief.task.shape)
         if self.how == "scale" and not (blocks or any(group.scales for group in groups)):
             raise wm.NotApplicable("no factor passes from one layer of the net to the next: nothing can be scaled")
+        if not groups and (self.how == "permute" or (self.how == "all" and not blocks)):
+            raise wm.NotApplicable("the net has no hidden channels that could be rearranged")
         for group in groups:
             order, factors = _order(group, rng), _factors(group.size, -EXPONENT, rng)
             if self.how in ("all", "permute"):

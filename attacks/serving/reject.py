@@ -15,7 +15,7 @@ from attacks.serving.stand_ins import StandIns, parted, threshold_of
 from benchmark import contract as wm
 
 SHRINKAGE = 0.01  # added to a covariance, of its mean variance
-GREY_LEVELS, COLOUR_LEVELS = 2, 16  # levels that are left of a squeezed pixel: 1 bit and 4 bits, as Xu et al. have them
+GREY_LEVELS, COLOUR_LEVELS = 2, 16  # levels that are left of a squeezed pixel: 1 bit, and 4 bits
 
 Score = Literal["energy", "mahalanobis", "squeeze"]
 
@@ -56,9 +56,7 @@ class Rejecter(StandIns):
 
     def features(self, x: Tensor) -> Tensor:
         """What enters the last layer, (N, features)."""
-        last = wm.head(self.net)
-        name = next(name for name, module in self.net.named_modules() if module is last)
-        return torch.cat([wm.entering(self.net, [name], part)[0] for part in x.split(512)])
+        return torch.cat([wm.entering(self.net, [wm.head_name(self.net)], part)[0] for part in x.split(512)])
 
     @torch.no_grad()
     def learn(self, x: Tensor) -> None:
@@ -96,10 +94,10 @@ class Reject(wm.Attack):
     Three scores of the literature on what lies outside a task: the energy of the logits (Liu et al. 2020, section 3.1),
     Mahalanobis' distance in the last layer (Lee et al. 2018, section 2.1, without their perturbed inputs and ensemble
     of layers, which need strange images to be tuned on), and joint feature squeezing (Xu et al. 2018, section 5.3: the
-    largest change of the answers under fewer levels and a median). The threshold lets through all but a share of images
-    that nothing else was learnt on, a quarter of the thief's. What is rejected gets the answer to one of his images,
-    drawn by chance: a refusal would tell the owner what was noticed, and courts count a service that doesn't answer as
-    failing.
+    largest change of the answers under fewer levels and a median; in colour theirs has 5 bits, a median of 2x2 pixels,
+    and non-local means beside). The threshold lets through all but a share of images that nothing else was learnt on, a
+    quarter of the thief's. What is rejected gets the answer to one of his images, drawn by chance: a refusal would tell
+    the owner what was noticed, and courts count a service that doesn't answer as failing.
     """
 
     name = "reject"

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attacks.finetune import redraw_head
 from benchmark import contract as wm
 
 PUBLISHED_STEP = 2.0  # in standard deviations of the task's pixels
@@ -46,9 +47,8 @@ class Wrk(wm.Attack):
     def run(self, thief: wm.Thief) -> nn.Module:
         model, own = wm.plain(thief.model), thief.annotated
         taught = own.joined(self.pushed(thief, model, own)) if self.images else own
-        head = wm.head(model)
-        old = head.weight.detach().clone()
-        head.load_state_dict(wm.head(thief.assemble(wm.Net.of(model).spec)).state_dict())
+        old = wm.head(model).weight.detach().clone()
+        head = redraw_head(thief, model)
 
         def step(batches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
             ((x, y),) = batches

@@ -117,8 +117,7 @@ def parted(thief: wm.Thief, model: nn.Module, drawn: wm.Data) -> tuple[wm.Data, 
 
 def halves(model: nn.Module, drawn: wm.Data, classes: int) -> tuple[wm.Data, wm.Data]:
     """The images of each class that speak least for it, and the others."""
-    (head,) = (name for name, layer in model.named_modules() if layer is wm.head(model))
-    (features,) = wm.entering(model, [head], drawn.images())
+    (features,) = wm.entering(model, [wm.head_name(model)], drawn.images())
     lower, upper = [], []
     for one in range(classes):
         index = (drawn.y == one).nonzero().flatten()

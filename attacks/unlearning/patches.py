@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.repair.channels import silenced, writers
+from attacks.repair.channels import AT_ONCE, silenced, writers
 from attacks.unlearning.layers import watching
 from benchmark import contract as wm
 
@@ -131,7 +131,13 @@ def rise(model: nn.Module, clean: Tensor, patched: Tensor) -> list[Tensor]:
     with watching(layers, "leaves") as seen:
 
         def answers(x: Tensor) -> list[Tensor]:
-            model.eval()(x)
-            return [one.relu().mean((0, 2, 3)) for one in seen]
+            means = [torch.zeros(())] * len(layers)
+            for part in x.split(AT_ONCE):
+                model.eval()(part)
+                for index, (layer, one) in enumerate(zip(layers, seen, strict=True)):
+                    place = -1 if isinstance(layer, nn.Linear) else 1  # of the channels; they come last in tokens
+                    mean = one.relu().movedim(place, 0).flatten(1).mean(1)
+                    means[index] = means[index].to(mean) + mean * (len(part) / len(x))
+            return means
 
         return [after - before for after, before in zip(answers(patched), answers(clean), strict=True)]

@@ -217,6 +217,12 @@ def head(model: nn.Module) -> nn.Linear:
     return linear[-1]
 
 
+def head_name(model: nn.Module) -> str:
+    """The dotted name of `head`. Raises NotApplicable as it does."""
+    last = head(model)
+    return next(name for name, module in model.named_modules() if module is last)
+
+
 def plain(model: nn.Module) -> nn.Module:
     """An ordinary network that computes the same, where `model` derives its parameters; else `model` itself."""
     fold = getattr(model, "folded", None)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from benchmark.errors import NotApplicable
+from benchmark.errors import NotApplicable, one_line
 
 State = dict[str, Tensor]  # of a net, by the dotted names of its tensors
 _LAYERS = nn.Conv2d | nn.Linear | nn.BatchNorm2d | nn.GroupNorm  # what a group may go through
@@ -101,10 +101,16 @@ def _coupled(model: nn.Module, shape: Sequence[int]) -> Iterator[list[_Member]]:
     if not linear:
         raise NotApplicable("the net has no linear layer, so no head that keeps its classes in their order")
     head = linear[-1]
-    with torch.enable_grad():  # the library traces layers through autograd
-        image = torch.zeros(1, *shape, device=head.weight.device)
-        graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=image)
-    for group in graph.get_all_groups(ignored_layers=[head], root_module_types=[nn.Conv2d, nn.Linear]):
+    try:
+        with torch.enable_grad():  # the library traces layers through autograd
+            image = torch.zeros(1, *shape, device=head.weight.device)
+            graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=image)
+        groups = list(graph.get_all_groups(ignored_layers=[head], root_module_types=[nn.Conv2d, nn.Linear]))
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # the library was not made for every operator
+        why = f"{type(error).__name__}: {one_line(error, 120)}"
+        raise NotApplicable(f"its channels can't be followed through the net ({why})") from error
+    for group in groups:
         members = []
         for dependency, channels in group:
             module, reads = dependency.target.module, graph.is_in_channel_pruning_fn(dependency.handler)
@@ -132,7 +138,7 @@ def channel_groups(model: nn.Module, shape: Sequence[int]) -> list[ChannelGroup]
     in a transformer's stream of tokens: of a transformer the hidden units of its perceptrons are left. So are those of
     convolutions in groups, and those whose normalisation does not follow a layer directly.
     Raises NotApplicable where layers share only a part of their channels, or are normalised in groups of several sizes,
-    or the net has no linear layer for a head.
+    or can't be followed, or the net has no linear layer for a head.
     """
     names = [name for name, _ in model.named_modules()]
     found = []
@@ -147,7 +153,7 @@ def channel_groups(model: nn.Module, shape: Sequence[int]) -> list[ChannelGroup]
         for module, name, reads, channels, *_ in members:
             if not isinstance(module, nn.Conv2d | nn.Linear):
                 continue
-            if channels != list(range(len(channels))) or len(channels) % size:
+            if not size or channels != list(range(len(channels))) or len(channels) % size:
                 raise NotApplicable(f"the layer {name} shares a part of its channels with others")
             (readers if reads else writers).add(name)
         units = {size // one.module.num_groups if isinstance(one.module, nn.GroupNorm) else 1 for one in norms} or {1}

@@ -24,6 +24,7 @@ from benchmark.architectures import (  # noqa: F401  # every builder is register
 )
 from benchmark.architectures.blocks import BUILDERS, Spec
 from benchmark.architectures.plain_state import plain_state, unwrapped
+from benchmark.errors import NotApplicable
 
 
 def known(spec: Spec) -> bool:
@@ -73,6 +74,19 @@ class _Undrawn(TorchFunctionMode):
             return func(*args, **kwargs)
         with torch.no_grad():
             return drawn.zero_()
+
+
+def reshaped(model: nn.Module) -> nn.Module:
+    """`model`, whose layers were made narrower or wider, if its spec says how wide they are now.
+
+    Raises NotApplicable where it can't, as that of a library's net, which is built in one shape.
+    """
+    with _Undrawn():
+        built = build(model.spec()).state_dict()  # type: ignore[operator]
+    state = model.state_dict()
+    if odd := [name for name, tensor in state.items() if name not in built or built[name].shape != tensor.shape]:
+        raise NotApplicable(f"the net is built in one shape, and could not be rebuilt with another {odd[0]}")
+    return model
 
 
 @dataclass(frozen=True)

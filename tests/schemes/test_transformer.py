@@ -24,6 +24,7 @@ from attacks.rewriting.flip import SignFlip
 from attacks.rewriting.merge import Merge
 from attacks.rewriting.rearrange import Rearrange
 from attacks.unlearning.attention import Nad
+from attacks.unlearning.patches import Laundering
 from benchmark.contract import Attack, NotApplicable, Scheme, Thief, entering, logits, plain
 from benchmark.protocol.parties import stream
 from leaderboard.judge.evidence import weigh
@@ -96,7 +97,8 @@ def test_quiet_hidden_units_fall_silent_and_stay_so() -> None:
 @pytest.mark.parametrize(
     "attack",
     [
-        Anp(epochs=1), Clp(u=1.0), Nad(epochs=2), WeightShifting(epochs=1), Prune(0.9), Quantize(8, activations=True),
+        Anp(epochs=1), Clp(u=1.0), Nad(epochs=2), WeightShifting(epochs=1),
+        Laundering(steps=5, epochs=1), Prune(0.9), Quantize(8, activations=True),
         Merge(epochs=1), Merge(partner="finetuned", epochs=1), Decorrelate(epochs=1),
     ],
     ids=lambda attack: attack.name,

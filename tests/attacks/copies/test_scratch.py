@@ -70,6 +70,14 @@ def test_labels_spread_to_their_neighbours_and_stay_where_they_are_known(lab):
     assert (found.y[24:].argmax(1) == truth).float().mean() > plain + 0.05
 
 
+@pytest.mark.parametrize(("labelled", "unlabelled"), [(30, 500), (60, 500)])
+def test_labels_spread_over_so_many_images_and_no_more(lab, monkeypatch, labelled, unlabelled):
+    monkeypatch.setattr("attacks.copies.scratch.COMPARED", 50)
+    images = lab.splits.thief
+    many = images.take(torch.arange(labelled) % len(images))
+    assert len(spread(many, images.x[torch.arange(unlabelled) % len(images)], 10)) == 50
+
+
 def test_labels_that_spread_over_nothing_are_the_known_ones(lab):
     few = lab.splits.thief.take(torch.arange(12))
     assert torch.equal(spread(few, few.x[:0], 10).y, F.one_hot(few.y, 10).float())

@@ -21,3 +21,11 @@ def test_the_divergence_of_equal_answers_is_0_and_of_opposite_ones_that_of_a_bit
     one = torch.tensor([[50.0, 0.0], [0.0, 50.0]])
     assert float(divergence(one, one)) == pytest.approx(0, abs=1e-6)
     assert float(divergence(one, one.flip(1))) == pytest.approx(float(torch.tensor(2.0).log()), rel=1e-3)
+
+
+def test_the_divergence_of_answers_that_rule_a_class_out_has_a_slope() -> None:
+    sure = torch.tensor([[150.0, 0.0]], requires_grad=True)
+    found = divergence(sure, torch.zeros(1, 2))
+    (slope,) = torch.autograd.grad(found, sure)
+    assert found.isfinite()
+    assert slope.isfinite().all()
