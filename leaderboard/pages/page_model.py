@@ -137,7 +137,9 @@ def joined(those: Iterable[Inline]) -> Inline:
 
 def one_line(text: object) -> str:
     """Untrusted text on one line: control characters, line breaks and direction marks become spaces."""
-    return " ".join(printable(str(text)).split())
+    plain = printable(str(text))
+    # of what is printable, a space is the only sign that splits words
+    return " ".join(plain.split()) if "  " in plain or plain[:1] == " " or plain[-1:] == " " else plain
 
 
 def piece(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from leaderboard.pages.sections.threat_model import Facts
 
 SLOT = "\x01"  # no text of a page holds a control character (`one_line`)
-_APART = re.compile(r"[0-9a-f]{64}|[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?|" + SLOT)
+_APART = re.compile(rf"([0-9a-f]{{64}}|[-+]?\d+(?:,\d{{3}})*(?:\.\d+)?(?:e[-+]?\d+)?|{SLOT})")
 
 
 def compressed(value: Any) -> str:
@@ -63,13 +63,18 @@ class _Column:
         self._forms: dict[str, int] = {}
         self._form: list[int] = []
         self._slots: list[list[str]] = []
+        self._apart: dict[str, tuple[int, list[str]]] = {}  # of each text its form, and what stands in the slots
 
     def add(self, text: str) -> None:
-        self._form.append(self._forms.setdefault(_APART.sub(SLOT, text), len(self._forms)))
-        for at, found in enumerate(_APART.findall(text)):
-            if at == len(self._slots):
-                self._slots.append([])
-            self._slots[at].append(found)
+        if text not in self._apart:
+            pieces = _APART.split(text)  # what stands between slots, and every second one what stands in a slot
+            form = self._forms.setdefault(SLOT.join(pieces[::2]), len(self._forms))
+            self._apart[text] = form, pieces[1::2]
+        form, found = self._apart[text]
+        self._form.append(form)
+        self._slots += ([] for _ in range(len(found) - len(self._slots)))
+        for slot, one in zip(self._slots, found, strict=False):
+            slot.append(one)
 
     def packed(self) -> dict[str, Any]:
         return {"forms": list(self._forms), "form": steps(self._form), "slots": [" ".join(one) for one in self._slots]}
