@@ -6,16 +6,17 @@ Every score is computed twice, undecided counted as broken and as withstood.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import combinations
 from math import inf
 from statistics import fmean, median
 
 from leaderboard.judge.board import Board
 from leaderboard.judge.summaries import AttackRow, tier, work_share
-from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH, Tally
+from leaderboard.judge.verdicts import NO_BETTER_THAN_SCRATCH, Tally, Verdict
 from leaderboard.stats.seeds import LEAST_FOR_INTERVAL, difference_p, mean_interval, worst_case
 from leaderboard.stats.tails import FAMILY_LEVEL, holm
 
@@ -113,12 +114,30 @@ class SeedOutcomes:
     def weights(self, attacks: Sequence[str]) -> list[float]:
         """Of each attack: families count alike, and within a family its attacks."""
         families = [self.families[label] for label in attacks]
-        return [1 / (len(set(families)) * families.count(family)) for family in families]
+        size = Counter(families)
+        return [1 / (len(size) * size[family]) for family in families]
 
     def rows(self, attacks: Sequence[str], seeds: Sequence[int], undecided: float) -> list[list[float]]:
         """The outcome in each of `seeds`, one row per attack."""
         found = ([self.by_attack[attack][seed] for seed in seeds] for attack in attacks)
         return [[undecided if value is None else value for value in row] for row in found]
+
+    @cached_property
+    def undecided(self) -> bool:
+        """Whether any outcome is, so that it matters how those are counted."""
+        return any(value is None for found in self.by_attack.values() for value in found.values())
+
+    @cached_property
+    def _shared(self) -> dict[Hashable, tuple[list[float], list[int]]]:
+        return {}
+
+    def shared(self, attacks: Sequence[str], seeds: Sequence[int], undecided: float) -> tuple[list[float], list[int]]:
+        """The mean score in each of `seeds`, and in how many each attack was withstood: found once for all pairs."""
+        key = *attacks, *seeds, undecided
+        if key not in self._shared:
+            rows = self.rows(attacks, seeds, undecided)
+            self._shared[key] = _per_seed(rows, self.weights(attacks)), _withstood(rows)
+        return self._shared[key]
 
     def score(self, undecided: float) -> SeedScore:
         rows, weights = self.rows(self.complete, self.seeds, undecided), self.weights(self.complete)
@@ -142,6 +161,13 @@ def _withstood(rows: Sequence[Sequence[float]]) -> list[int]:
     return [round(sum(row)) for row in rows]
 
 
+@lru_cache(maxsize=4096)
+def _came_to(verdict: Verdict) -> tuple[bool, float | None, bool]:
+    """Whether a cell has an outcome, which (None: undecided), and whether the thief lost the utility."""
+    tally = Tally.of([verdict])
+    return tally.judged > 0, None if tally.undecided else float(tally.withstood), tally.useless > 0
+
+
 @dataclass(frozen=True)
 class Scores:
     """The scores of a board. `kind` names one of its boards, never several."""
@@ -163,10 +189,9 @@ class Scores:
         for row in columns:
             for cell in self.board.at(scheme, row.label):
                 count += 1
-                tally = Tally.of([(cell.committed if committed else None) or cell.verdict])
-                if tally.judged:
-                    value = None if tally.undecided else float(tally.withstood)
-                    useless |= {(row.label, cell.replicate)} if tally.useless else set()
+                judged, value, lost = _came_to((cell.committed if committed else None) or cell.verdict)
+                if judged:
+                    useless |= {(row.label, cell.replicate)} if lost else set()
                     found.setdefault(row.label, {})[cell.replicate] = value
         families = {row.label: str(row.described["family"]) for row in columns}
         return SeedOutcomes(scheme, families, found, count, useless)
@@ -198,10 +223,15 @@ class Scores:
         pairs = list(combinations([one.scheme for one in ordered], 2))
         adjusted = holm([_pair_p(found[a], found[b]) for a, b in pairs])
         separated = {pair for pair, p in zip(pairs, adjusted, strict=True) if p <= FAMILY_LEVEL}
-        ranks, first = [], 0
-        for place in range(len(ordered)):
-            across = {(a.scheme, b.scheme) for a in ordered[:place] for b in ordered[place:]}
-            first = place if across <= separated else first
+        place = {one.scheme: at for at, one in enumerate(ordered)}
+        below = list(range(len(ordered)))  # of each scheme, the last that it is not separated from
+        for a, b in pairs:
+            if (a, b) not in separated:
+                below[place[a]] = max(below[place[a]], place[b])
+        ranks, first, reach = [], 0, 0
+        for at, last in enumerate(below):
+            first = at if reach < at else first  # no scheme above this line reaches across it
+            reach = max(reach, last)
             ranks.append(first + 1)
         return [Ranked(one, rank, ranks.count(rank) > 1) for one, rank in zip(ordered, ranks, strict=True)]
 
@@ -239,13 +269,13 @@ class Scores:
 def _pair_p(first: SeedOutcomes, second: SeedOutcomes) -> float:
     """p that the first is not above the second, the larger of both ways of counting; 1 where it is not ahead."""
     seeds = sorted(set(first.seeds) & set(second.seeds))
-    attacks = [label for label in first.complete if label in second.complete]
+    both = set(second.complete)
+    attacks = [label for label in first.complete if label in both]
     if len(seeds) < LEAST_FOR_INTERVAL or not attacks:
         return 1.0
     weights, p_values = first.weights(attacks), []
-    for way in (BROKEN, WITHSTOOD):
-        rows = [one.rows(attacks, seeds, way) for one in (first, second)]
-        mine, other = (_per_seed(found, weights) for found in rows)
+    for way in (BROKEN, WITHSTOOD) if first.undecided or second.undecided else (BROKEN,):
+        (mine, held), (other, others) = (one.shared(attacks, seeds, way) for one in (first, second))
         ahead = fmean(mine) > fmean(other)
-        p_values.append(difference_p(mine, other, weights, *map(_withstood, rows)) if ahead else 1.0)
+        p_values.append(difference_p(mine, other, weights, held, others) if ahead else 1.0)
     return max(p_values)
