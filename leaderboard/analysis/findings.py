@@ -139,17 +139,20 @@ def cheapest_break(board: Board, view: Overview) -> RuleFinding | None:
 
 
 def unbroken(board: Board, view: Overview) -> RuleFinding | None:
-    """The family and kind of attack with the most marks judged of which none was broken or left undecided.
+    """The family and kind of attack with the most marks that held in a model of use, where none was broken or left
+    undecided.
 
-    Claims and insiders aside. tally: these marks. cells: of the attack there that cost the thief most work.
+    Claims and insiders aside, and evasion where a court reads weights, which it doesn't touch. tally: all marks judged
+    there. cells: of the attack there that cost the thief most work.
     """
     firm = [
         (row, one) for row in view.rows for one in view.kinds
-        if not (one.claim or one.oracle) and row.at(one).judged and not any(harm(row.at(one).tally))
+        if not (one.claim or one.oracle) and row.at(one).held and not any(harm(row.at(one).tally))
+        and not (one.kind == "evasion" and any(each.described["court"] == "weights" for each in row.schemes))
     ]  # fmt: skip
     if not firm:
         return None
-    row, group = max(firm, key=lambda one: (one[0].at(one[1]).judged, one[0].at(one[1]).held))
+    row, group = max(firm, key=lambda one: (one[0].at(one[1]).held, one[0].at(one[1]).judged))
     judged = [
         (cell.scheme, cell.attack, work_share(cell.cost, board.host_operations) or 0.0)
         for label in row.labels for attack in group.attacks for cell in board.at(label, attack)

@@ -115,7 +115,7 @@ def _protections(board: Board, situation: Situation) -> list[Protection]:
 
 def _serves(situation: Situation, access: str) -> bool:
     """Whether a thief of the situation can run what needs this access."""
-    return access != "weights" or situation.name not in ("answers", "image answers")
+    return access != "weights" or situation.name not in ("asked", "answers", "image answers")
 
 
 def _cost(row: FamilyRow) -> EmbeddingCost:

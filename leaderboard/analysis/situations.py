@@ -21,11 +21,12 @@ _READS = ("weights",)  # what a court has to get of a suspect, of schemes that a
 class Situation:
     """One situation on one track.
 
-    name: "answers": the owner serves answers alone, so no attack that needs weights counts. "served": weights are
-    released, and thieves serve their copies; schemes whose court needs weights can't be used. "read": weights are
-    released, and the court reads those of the suspect. "images": an image-to-image model is released;
-    "image answers": it is served. attacks: the labels of those that count. best: the families of schemes that no test
-    shows worse than the best, best first; left: the families that the situation leaves out.
+    name: "asked": the owner serves answers alone, so no attack that needs weights counts, and a court sees answers
+    alone, so schemes whose court needs weights can't be used. "answers": the same where a court can read the copy's
+    weights. "served": weights are released, and thieves serve their copies. "read": weights are released, and the court
+    reads those of the suspect. "images": an image-to-image model is released; "image answers": it is served. attacks:
+    the labels of those that count. best: the families of schemes that no test shows worse than the best, best first;
+    left: the families that the situation leaves out.
     """
 
     name: str
@@ -57,13 +58,12 @@ def released(board: Board, what: Released) -> list[Situation]:
     attacks = [label for label in takers(board) if what == "weights" or access[label] != "weights"]
     families = list(dict.fromkeys(str(row.described["name"]) for row in board.schemes))
     readers = {str(row.described["name"]) for row in board.schemes if row.described["court"] in _READS}
+    asked = [name for name in families if name not in readers]
     if board.track.unit == "dB":
         found = [("images" if what == "weights" else "image answers", families)]
-    elif what == "api":
-        found = [("answers", families)]
     else:
-        asked = [name for name in families if name not in readers]
-        found = [("served", asked), *([("read", families)] if readers else [])]
+        alone, also = ("asked", "answers") if what == "api" else ("served", "read")
+        found = [(alone, asked), *([(also, families)] if readers else [])]
     made = (_situation(board, name, attacks, suited, families) for name, suited in found)
     return [one for one in made if one is not None]
 

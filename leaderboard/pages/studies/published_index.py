@@ -48,11 +48,16 @@ def by_task(boards: Mapping[str, Board], folder: str) -> Section:
 def _in_short(name: str, board: Board) -> Inline:
     """`quick` (convnet, unet): 9 schemes × 25 attacks × 5 seeds."""
     nets = ", ".join(dict.fromkeys(track.architecture for track in board.shown))
-    schemes, attacks = len({row.described["name"] for row in board.schemes}), len(board.attacks)
+    schemes, attacks = len({row.described["name"] for row in board.schemes}), _attacks(board)
     seeds = int(board.run.profile["seeds"])
     counts = f"{number(schemes, 'scheme')} × {number(attacks, 'attack')} × {number(seeds, 'seed')}"
     made = f"version {board.run.described['version']}, {str(board.run.described['created'])[:10]}"
     return (Span(name, "link", f"published/{name}/leaderboard.md"), f" ({nets}): {counts}, {made}")
+
+
+def _attacks(board: Board) -> int:
+    """How many were run, at all settings; no attack and training anew are none."""
+    return sum(row.described["kind"] != "control" for row in board.attacks)
 
 
 def _kind(board: Board) -> str:
@@ -71,7 +76,7 @@ def _row(name: str, board: Board) -> list[Inline]:
         Span(name, "link", f"published/{name}/{page}"),
         lines(f"{track.task} ({track.architecture})" for track in board.shown),
         schemes,
-        str(len(board.attacks) or "–"),
+        str(_attacks(board) or "–"),
         str(described["profile"]["seeds"]),
         str(described["version"]),
         str(described["created"])[:10],

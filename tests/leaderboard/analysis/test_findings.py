@@ -87,6 +87,16 @@ def test_a_mark_that_is_left_open_was_not_withstood(case: Any) -> None:
     assert (found.tally.undecided, found.tally.judged) == (1, 1)
 
 
+def test_a_filter_of_queries_is_no_merit_of_a_mark_that_is_read_in_weights(case: Any) -> None:
+    for label in ("reads", "asks"):
+        case.hit(case.scheme(label), label, "filter", HELD, kind="evasion")
+    case.run["schemes"][0]["court"] = "weights"
+    board = case.board()
+    found = rules.unbroken(board, overview(board))
+    assert found is not None
+    assert (list(found.families), found.kind) == (["asks"], "evasion")
+
+
 def test_forgeries(case: Any) -> None:
     shared = case.scheme("adi")
     case.hit(shared, "adi", "forge", observation(96, 0), kind="ambiguity")
@@ -156,10 +166,11 @@ def test_situations_count_the_thieves_and_the_schemes_of_each(case: Any) -> None
         case.hit(shared, label, "steal", HELD, kind="extraction")
     case.run["schemes"][1]["court"] = "weights"
     found = {one.name: one for one in situations(case.board())}
-    assert {name: len(one.attacks) for name, one in found.items()} == {"answers": 1, "served": 2, "read": 2}
+    assert {name: len(one.attacks) for name, one in found.items()} == {"asked": 1, "answers": 1, "served": 2, "read": 2}
     assert [row.survival.low for row in found["answers"].best] == [1, 1]
-    assert [row.name for row in found["served"].best] == ["asked"]
-    assert list(found["served"].left) == ["reads"]
+    for name in ("asked", "served"):
+        assert [row.name for row in found[name].best] == ["asked"]
+        assert list(found[name].left) == ["reads"]
     assert [row.name for row in found["read"].best] == ["reads", "asked"]
 
 
@@ -172,5 +183,5 @@ def test_a_situation_counts_attacks_beyond_auto() -> None:
         if row.described["access"] != "weights" and row.kind in ("evasion", "extraction", "removal")
     }  # fmt: skip
     assert asked - members == {"extract"}
-    (found,) = [one for one in situations(board) if one.name == "answers"]
-    assert {*found.attacks} == asked
+    found = [one for one in situations(board) if one.name in ("asked", "answers")]
+    assert [{*one.attacks} for one in found] == [asked, asked]

@@ -50,12 +50,20 @@ def test_the_first_page_answers_a_stranger_s_questions() -> None:
     assert "adi withstood removal in 160 of 160 tries" in found[3]
     adi = next(row for row in rows(text, "## Schemes", "### digits") if shown(row[1]).startswith("adi"))
     assert (shown(adi[2]), adi[6], adi[9]) == ("0/10 [0.00, 0.28]", "0/230", "best")
-    header, _, served, *_ = rows(text, "## Which scheme for which situation")
+    header, asked, _, served, *_ = rows(text, "## Which scheme for which situation")
+    assert shown(asked[0]).startswith("API: you serve answers only, and a court sees answers of the copy only")
+    assert shown(asked[1]) == "distill house, distill resnet8, extract, jpeg quality=75 and jpeg quality=50"
     row = dict(zip(header, map(shown, served), strict=True))
     assert row["can't be used"] == "passport"
     assert row["best"].startswith("No mark was seen to survive. Not told apart: adi 0/10 ")
-    assert row["broken by"] == "distill house in 9 of 10, for 1.3 trainings"
+    assert row["cheapest break"] == "distill house in 9 of 10, for 1.3 trainings"
     assert "No scheme is shown to be worse than the best by 5 seeds: that takes 8 seeds or more." in found[0]
+
+
+def test_settings_that_accuse_innocents_are_named() -> None:
+    """One of four settings of content did, on the published board."""
+    (found,) = (shown(row[2]) for row in rows(first(published_board("quick")), "## Findings") if "innocent" in row[2])
+    assert "accuse them (by content unrelated)" in found
 
 
 def test_every_finding_names_a_cell_or_counts_innocents(full: Any) -> None:

@@ -9,7 +9,7 @@ from leaderboard.analysis.findings import findings as found_by_rules
 from leaderboard.analysis.meetings import ensemble
 from leaderboard.analysis.separation import least_seeds
 from leaderboard.judge.board import Board
-from leaderboard.judge.verdicts import NO_COURT
+from leaderboard.judge.verdicts import NO_COURT, Tally
 from leaderboard.pages import wording
 from leaderboard.pages.page_model import Inline, Section, Span, joined, lines, listed, spans, strong, terms
 from leaderboard.pages.sections.auto import count
@@ -83,7 +83,12 @@ def _survivors(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
         said = [to.families(one.families), f" {'costs' if one_best else 'cost'} the thief most"]
     if one.attack:
         work = f", for {wording.trainings(one.relative)}" if one.relative is not None else ""
-        said += [", and " if said else "", "what broke it most often is ", to.attack_page(one.attack), work]
+        said += [
+            ", and " if said else "",
+            "most often the cheapest attack that broke it was ",
+            to.attack_page(one.attack),
+            work,
+        ]
     return [*first, *(["; ", *said] if said else []), ".", *_apart(board, one, to)]
 
 
@@ -157,7 +162,9 @@ def _forgeries(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
 
 def _false_alarms(board: Board, one: RuleFinding, to: Links) -> list[Inline]:
     accused, of = one.tally.count("false-positive"), one.tally.count("not-marked", "false-positive")
-    by: list[Inline] = [" (by ", to.families(one.families), ")"] if one.families else []
+    verdicts = {row.label: Tally.of(cell.verdict for cell in board.innocents(row.label)) for row in board.schemes}
+    accusing = [to.scheme(label) for label, tally in verdicts.items() if tally.count("false-positive")]
+    by: list[Inline] = [" (by ", listed(accusing), ")"] if accusing else []
     models = f"{one.models} independent model{'s' * (one.models != 1)}"
     possible = f" With {models} for each scheme, a true rate of up to {100 * one.bound:.0f} % is not ruled out."
     return [f"{accused} of {of} verdicts on innocent models accuse them", *by, "." + (possible if one.models else "")]

@@ -14,18 +14,20 @@ from leaderboard.pages.sections.auto import count
 from leaderboard.pages.sections.links import Links
 
 SITUATIONS = {
-    "answers": "API: you serve answers only, and a court gets what it needs of the copy",
+    "asked": "API: you serve answers only, and a court sees answers of the copy only",
+    "answers": "API: you serve answers only, and a court can read the weights of the copy",
     "served": "You release weights, and the thief serves his copy: a court sees answers only",
     "read": "You release weights, and a court can read those of the copy",
     "images": "Image-to-image model",
     "image answers": "API of an image-to-image model: you serve answers only",
 }
+FEW = 6  # attacks that a cell of the table names
 _ABOUT = (
     "Counted is every attack of this board that a thief in this situation can run. Best: the schemes that no test "
     "shows to be worse than the best one (group 1, under these attacks), each with the cases that survived; where all "
     "schemes stand there, these seeds tell none apart. Can't be used: the court needs weights, and sees answers only. "
-    "Broken by: what most often is the cheapest attack that breaks the first scheme of the row, in how many of its "
-    "cases, and its median work."
+    "Cheapest break: the attack that most often is the cheapest that breaks the first scheme of the row, in how many "
+    "of its cases it is, and its median work; another may break more of them."
 )
 
 
@@ -34,8 +36,8 @@ def situations(board: Board) -> Section | None:
     to = Links(board)
     several = len(board.parts) > 1
     rows = [_row(one, to, several=several) for one in found_in(board)]
-    header = ["situation", "attacks", "best", "shown worse", "can't be used", "broken by"]
-    return filled(Section("Which scheme for which situation", _ABOUT, header, rows, "lr")) if rows else None
+    header = ["situation", "attacks", "best", "shown worse", "can't be used", "cheapest break"]
+    return filled(Section("Which scheme for which situation", _ABOUT, header, rows)) if rows else None
 
 
 def _row(one: Situation, to: Links, *, several: bool) -> list[Inline]:
@@ -44,8 +46,13 @@ def _row(one: Situation, to: Links, *, several: bool) -> list[Inline]:
     none: list[Inline] = []
     if not one.best[0].survival.low:
         none = [strong("No mark was seen to survive."), " Not told apart: " if len(one.best) > 1 else " Best: "]
-    return [f"{SITUATIONS[one.name]}{on}", str(len(one.attacks)), joined([*none, _rows(one.best, to)]),
+    return [f"{SITUATIONS[one.name]}{on}", _counted(one.attacks, to), joined([*none, _rows(one.best, to)]),
             _rows(one.others, to) if one.others else "–", left, _broken(one.best[0], to)]  # fmt: skip
+
+
+def _counted(attacks: Sequence[str], to: Links) -> Inline:
+    """How many attacks count; where they are few, which."""
+    return str(len(attacks)) if len(attacks) > FEW else listed([to.attack(label) for label in attacks])
 
 
 def _rows(rows: Sequence[AutoRow], to: Links) -> Inline:
