@@ -142,13 +142,13 @@ def unbroken(board: Board, view: Overview) -> RuleFinding | None:
     """The family and kind of attack with the most marks that held in a model of use, where none was broken or left
     undecided.
 
-    Claims and insiders aside, and evasion where a court reads weights, which it doesn't touch. tally: all marks judged
-    there. cells: of the attack there that cost the thief most work.
+    Claims and insiders aside, and what never touches that which the family's court sees (`_touches`). tally: all marks
+    judged there. cells: of the attack there that cost the thief most work.
     """
     firm = [
         (row, one) for row in view.rows for one in view.kinds
         if not (one.claim or one.oracle) and row.at(one).held and not any(harm(row.at(one).tally))
-        and not (one.kind == "evasion" and any(each.described["court"] == "weights" for each in row.schemes))
+        and all(_touches(one.kind, each.described["court"]) for each in row.schemes)
     ]  # fmt: skip
     if not firm:
         return None
@@ -161,6 +161,14 @@ def unbroken(board: Board, view: Overview) -> RuleFinding | None:
     scheme, attack, _ = max(judged, key=lambda one: one[2])
     tally = row.at(group).tally
     return RuleFinding("unbroken", board.track.task, [row.name], group.kind, tally=tally, cells=[(scheme, attack)])
+
+
+def _touches(kind: str, court: str) -> bool:
+    """Whether an attack of this kind can change what a court sees: weights, or answers.
+
+    Evasion filters queries and answers, and a function-preserving attack changes weights and no answer.
+    """
+    return not (kind == "evasion" if court == "weights" else kind == "function-preserving")
 
 
 def forgeries(board: Board, view: Overview) -> RuleFinding | None:

@@ -20,7 +20,7 @@ from leaderboard.pages.writers import markdown
 
 from ..conftest import published_board
 
-TASK, BOARD, LABELS = "fashion-mnist-small", "fmnist", 1000  # a board that is judged fast, and what its thief has
+TASK, BOARD, LABELS = "fashion-mnist-small", "fmnist", 100  # a board that is judged fast, and what its thief has
 
 
 @pytest.mark.parametrize(

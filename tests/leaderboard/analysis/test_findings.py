@@ -87,14 +87,15 @@ def test_a_mark_that_is_left_open_was_not_withstood(case: Any) -> None:
     assert (found.tally.undecided, found.tally.judged) == (1, 1)
 
 
-def test_a_filter_of_queries_is_no_merit_of_a_mark_that_is_read_in_weights(case: Any) -> None:
+@pytest.mark.parametrize(("kind", "named"), [("evasion", "asks"), ("function-preserving", "reads")])
+def test_what_an_attack_never_touches_is_no_merit_of_a_mark(case: Any, kind: str, named: str) -> None:
     for label in ("reads", "asks"):
-        case.hit(case.scheme(label), label, "filter", HELD, kind="evasion")
+        case.hit(case.scheme(label), label, "cut", HELD, kind=kind)
     case.run["schemes"][0]["court"] = "weights"
     board = case.board()
     found = rules.unbroken(board, overview(board))
     assert found is not None
-    assert (list(found.families), found.kind) == (["asks"], "evasion")
+    assert (list(found.families), found.kind) == ([named], kind)
 
 
 def test_forgeries(case: Any) -> None:
