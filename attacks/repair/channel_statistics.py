@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from attacks.repair.channels import AT_ONCE, normalised, silenced, strongest, writers
+from attacks.repair.channels import PASSED_AT_ONCE, normalised, silenced, strongest, writers
 from benchmark import contract as wm
 
 THRESHOLDS = tuple(tenth / 10 for tenth in range(101))  # u from 0 to 10, as the authors sweep it
@@ -61,7 +61,7 @@ class Bnp(wm.Attack):
         if not names:
             raise wm.NotApplicable("the net has no batch normalisation, so nothing remembers what it was trained on")
         moments: dict[str, Tensor] = {}  # by layer the mean and the mean square of what enters each channel, (2, C)
-        for part in x.split(AT_ONCE):
+        for part in x.split(PASSED_AT_ONCE):
             for name, entered in zip(names, wm.entering(model, names, part), strict=True):
                 both = torch.stack([entered.double(), entered.double().square()]).mean((1, 3, 4)) * len(part) / len(x)
                 moments[name] = moments[name] + both if name in moments else both

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmark import contract as wm
 
-AT_ONCE = 512  # images whose way through every layer is held in memory
+PASSED_AT_ONCE = 512  # images whose way through every layer is held in memory
 PASSING = 0.98  # share of the thief's images that a silenced net answers as before, at least
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.repair.channels import AT_ONCE, silenced, writers
+from attacks.repair.channels import PASSED_AT_ONCE, silenced, writers
 from attacks.unlearning.layers import watching
 from benchmark import contract as wm
 
@@ -132,7 +132,7 @@ def rise(model: nn.Module, clean: Tensor, patched: Tensor) -> list[Tensor]:
 
         def answers(x: Tensor) -> list[Tensor]:
             means = [torch.zeros(())] * len(layers)
-            for part in x.split(AT_ONCE):
+            for part in x.split(PASSED_AT_ONCE):
                 model.eval()(part)
                 for index, (layer, one) in enumerate(zip(layers, seen, strict=True)):
                     place = -1 if isinstance(layer, nn.Linear) else 1  # of the channels; they come last in tokens

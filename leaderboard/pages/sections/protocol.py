@@ -18,7 +18,7 @@ from leaderboard.pages.sections import results
 from leaderboard.pages.sections.innocents import none_bounds
 from leaderboard.pages.sections.legend import GRADES
 
-OWN = "watermark-bench"  # its version stands at the top; old records hold what pip had noted of it
+OWN_PACKAGE = "watermark-bench"  # its version stands at the top; old records hold what pip had noted of it
 OTHER_BUDGETS = {"points": (1.0, 2.0, 3.0, 5.0, 10.0), "dB": (0.25, 0.5, 1.0, 2.0, 3.0)}
 
 
@@ -99,7 +99,7 @@ def protocol(board: Board) -> Section:
     versions: dict[str, set[str]] = {}
     for one in _ran(board):
         for package, version in one["versions"].items():
-            if package != OWN:
+            if package != OWN_PACKAGE:
                 versions.setdefault(package, set()).add(version)
     facts = [
         *((name, _value(value)) for name, value in board.run.profile.items()),

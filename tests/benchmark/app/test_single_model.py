@@ -170,7 +170,7 @@ def flip(path: Path, at: int) -> None:
         ("model bytes", "model.safetensors is damaged or exchanged"),
         ("header", "is no model and no key"),
         ("text", "is no model and no key"),
-        ("missing", "can't be read"),
+        ("missing", "is missing: give the folder that `bench embed` wrote"),
         ("swapped", "holds a model, not a key"),
         ("two models", "not a model"),
         ("card", "scheme, utility are missing: restore the card or move it away"),

@@ -21,7 +21,7 @@ SITUATIONS = {
     "images": "Image-to-image model",
     "image answers": "API of an image-to-image model: you serve answers only",
 }
-FEW = 6  # attacks that a cell of the table names
+MOST_NAMED = 6  # attacks that a cell of the table names
 _ABOUT = (
     "Counted is every attack of this board that a thief in this situation can run. Best: the schemes that no test "
     "shows to be worse than the best one (group 1, under these attacks), each with the cases that survived; where all "
@@ -52,7 +52,7 @@ def _row(one: Situation, to: Links, *, several: bool) -> list[Inline]:
 
 def _counted(attacks: Sequence[str], to: Links) -> Inline:
     """How many attacks count; where they are few, which."""
-    return str(len(attacks)) if len(attacks) > FEW else listed([to.attack(label) for label in attacks])
+    return str(len(attacks)) if len(attacks) > MOST_NAMED else listed([to.attack(label) for label in attacks])
 
 
 def _rows(rows: Sequence[AutoRow], to: Links) -> Inline:
