@@ -69,9 +69,9 @@ def _rivals(run: Run, cells: Sequence[Cell], court: Thresholds) -> Iterator[bool
     for judged, planned in there.items():
         nulls = {role: planned[role] for role in COUNTED.values() if role in planned}
         if all(map(run.result, (judged, *nulls.values()))):
-            (marked,) = null_models(run, judged)
-            jobs = {"judged": judged, "suspect": marked, **nulls}
             with suppress(ValueError, KeyError, TypeError):  # observations that don't fit have their reason in cells
+                (marked,) = null_models(run, judged)
+                jobs = {"judged": judged, "suspect": marked, **nulls}
                 case = read_case(run, jobs, innocent=True, claim=False)
                 yield decide(case, court).verdict.word == "false-positive"
 

@@ -232,6 +232,13 @@ def test_another_owners_model_is_printed_beside_the_innocents(case: Any, hits: i
     assert innocents.false_alarms(board).rows[-1][-1] == f"{accused}/1"
 
 
+def test_a_rival_of_several_models_is_none(case: Any) -> None:
+    shared = case.scheme("adi")
+    case.hit(shared | {"rival": shared["nulls"]}, "adi", "quantize", 96)
+    (row,) = case.board().schemes
+    assert row.false_alarms.rivals == 0
+
+
 def test_a_null_that_would_be_accused_is_counted(case: Any) -> None:
     shared = case.scheme("adi", nulls=(9,) * 15 + (60,))
     case.hit(shared, "adi", "prune", 96)

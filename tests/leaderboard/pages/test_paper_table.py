@@ -71,7 +71,7 @@ def test_its_counts_are_those_of_the_board() -> None:
 
 def test_what_no_page_holds_is_refused(case: Any) -> None:
     with pytest.raises(BenchError, match=r"\d+ columns don't fit a page: choose fewer --schemes, or --rows family"):
-        as_tex(paper_table(published_board("fmnist"), "all", "all", "setting"))
+        as_tex(paper_table(published_board("quick-0.1"), "all", "all", "setting"))
     shared = case.scheme("adi")
     for number in range(60):
         case.hit(shared, "adi", f"attack-{number}", 96)
