@@ -35,6 +35,6 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
 
 
-def one_line(error: object, most: int = 300) -> str:
-    """What an exception says, its lines and gaps drawn together, cut at `most` signs."""
+def message_of(error: object, most: int | None = None) -> str:
+    """What an exception says, its lines and gaps drawn together, cut at `most` signs where that is given."""
     return " ".join(str(error).split())[:most]

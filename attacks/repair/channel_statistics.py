@@ -36,7 +36,7 @@ class Clp(wm.Attack):
 
     def run(self, thief: wm.Thief) -> nn.Module:
         model = wm.plain(thief.model)
-        return silenced(model, outliers({name: sensitivity(model, name) for name in writers(model)}, self.u))
+        return silenced(model, outliers(sensitivity(model), self.u))
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,21 @@ class Bnp(wm.Attack):
 
 
 @torch.no_grad()
-def sensitivity(model: nn.Module, writer: str) -> Tensor:
-    """An upper bound of how fast each channel (C,) can change: the largest singular value of its filter, as a matrix of
-    input channels by places, times what its normalisation multiplies it by.
+def sensitivity(model: nn.Module) -> dict[str, Tensor]:
+    """By writer, an upper bound of how fast each channel (C,) can change: the largest singular value of its filter, as
+    a matrix of input channels by places, times what its normalisation multiplies it by.
     """
-    norm = model.get_submodule(writer)
-    if isinstance(norm, nn.Linear):
-        return norm.weight.float().norm(dim=1)
-    before = {behind: name for name, behind in normalised(model).items()}
-    conv = norm if isinstance(norm, nn.Conv2d) else model.get_submodule(before[writer])
-    bound = torch.linalg.matrix_norm(cast(Tensor, conv.weight).flatten(2).float(), ord=2)
-    if norm is conv:
-        return bound
-    bound = bound * cast(Tensor, norm.weight).abs()
-    return bound / (cast(Tensor, norm.running_var) + norm.eps).sqrt() if isinstance(norm, nn.BatchNorm2d) else bound
+    behind, bounds = normalised(model), {}
+    for name in wm.filter_layers(model):
+        weight = cast(Tensor, model.get_submodule(name).weight).float()
+        bound = weight.norm(dim=1) if weight.dim() == 2 else torch.linalg.matrix_norm(weight.flatten(2), ord=2)
+        if name in behind:
+            norm = model.get_submodule(behind[name])
+            bound = bound * cast(Tensor, norm.weight).abs()
+            if isinstance(norm, nn.BatchNorm2d):
+                bound = bound / (cast(Tensor, norm.running_var) + norm.eps).sqrt()
+        bounds[behind.get(name, name)] = bound
+    return bounds
 
 
 def gap(norm: nn.BatchNorm2d, mean: Tensor, square: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.digest.code_digest import source_hash
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 from benchmark.execution.suspect_process import suspect_process
 from benchmark.execution.walls import task_files, walls
 from benchmark.files import MOST_TENSORS, content
@@ -129,4 +129,4 @@ def _key_type(scheme: Declaration) -> str | None:
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error, 120)}"
+    return f"{type(error).__name__}: {message_of(error, 120)}"

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from benchmark.errors import NotApplicable, one_line
+from benchmark.architectures.blocks import head
+from benchmark.errors import NotApplicable, message_of
 
 State = dict[str, Tensor]  # of a net, by the dotted names of its tensors
 _LAYERS = nn.Conv2d | nn.Linear | nn.BatchNorm2d | nn.GroupNorm  # what a group may go through
@@ -97,18 +98,15 @@ def _coupled(model: nn.Module, shape: Sequence[int]) -> Iterator[list[_Member]]:
     import torch_pruning  # takes its time to load, and few need it
 
     names = {module: name for name, module in model.named_modules()}
-    linear = [module for module in names if isinstance(module, nn.Linear)]
-    if not linear:
-        raise NotApplicable("the net has no linear layer, so no head that keeps its classes in their order")
-    head = linear[-1]
+    last = head(model)  # which keeps the classes in their order
     try:
         with torch.enable_grad():  # the library traces layers through autograd
-            image = torch.zeros(1, *shape, device=head.weight.device)
+            image = torch.zeros(1, *shape, device=last.weight.device)
             graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=image)
-        groups = list(graph.get_all_groups(ignored_layers=[head], root_module_types=[nn.Conv2d, nn.Linear]))
+        groups = list(graph.get_all_groups(ignored_layers=[last], root_module_types=[nn.Conv2d, nn.Linear]))
     except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
         # the library was not made for every operator
-        why = f"{type(error).__name__}: {one_line(error, 120)}"
+        why = f"{type(error).__name__}: {message_of(error, 120)}"
         raise NotApplicable(f"its channels can't be followed through the net ({why})") from error
     for group in groups:
         members = []

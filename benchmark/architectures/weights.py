@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.architectures.hosts import maker_net
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 from benchmark.files import MOST_TENSORS, content, tensor_header
 
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
@@ -52,7 +52,7 @@ def _safetensors(path: Path) -> Mapping[str, Tensor]:
         return safetensors.torch.load(data)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise BenchError(
-            f"--weights {path} can't be read as safetensors ({one_line(error, 160)}): save it anew"
+            f"--weights {path} can't be read as safetensors ({message_of(error, 160)}): save it anew"
         ) from error
 
 
@@ -66,7 +66,7 @@ def _pickled(path: Path) -> object:
         except Exception as error:  # a damaged file may fail in any way
             mend = "save model.state_dict() alone, best with safetensors"
             why = "it holds more than tensors, and code in it is not run" if "Weights only" in str(error) else ""
-            raise BenchError(f"--weights {path} can't be read ({why or one_line(error, 160)}): {mend}") from error
+            raise BenchError(f"--weights {path} can't be read ({why or message_of(error, 160)}): {mend}") from error
 
 
 def _zipped(path: Path) -> bool:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from benchmark.description import read
 from benchmark.digest.code_digest import source_hash
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 from benchmark.files import read_json, replaced, write_whole
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def mapped(path: Path, form: ArrayForm) -> np.ndarray:
     try:
         found = np.load(path, mmap_mode="c", allow_pickle=False)
     except Exception as error:  # numpy has an exception each for what it can't read
-        raise DamagedArray(one_line(error) or type(error).__name__) from error
+        raise DamagedArray(message_of(error) or type(error).__name__) from error
     if (getattr(found, "shape", None), str(getattr(found, "dtype", ""))) != form:
         raise DamagedArray(f"it holds no {form[1]} array of the shape {form[0]}")
     array: np.ndarray = found

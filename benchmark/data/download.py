@@ -10,7 +10,7 @@ from benchmark.data.prepared import prepare_splits, say
 from benchmark.data.shares import say_shares, say_surprises
 from benchmark.data.sources import DATA_SETS, md5_of
 from benchmark.data.tasks import Task, data_root
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 
 
 def provide(task: Task, *, offline: bool = False, look_only: bool = False) -> None:
@@ -53,7 +53,7 @@ def _fetch(task: Task, missing: Path, offline: bool) -> None:
         root.mkdir(parents=True, exist_ok=True)
         getattr(datasets, data_set.torchvision)(root, download=True)
     except (OSError, RuntimeError, EOFError) as error:
-        reason = one_line(error)
+        reason = message_of(error)
         if isinstance(error, OSError) and error.errno in CLOSED:
             raise BenchError(
                 f"task {task.name}: {root} can't be written ({error.strerror}), and its files belong there unpacked: "

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmark.data.sources import IMAGE_SUFFIXES
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,7 +50,7 @@ def picture(file: Path, mode: str) -> Image.Image:
                 seen = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)
             return _upright(seen.convert(mode), opened)
     except Exception as error:  # decoders raise what they like: SyntaxError, struct.error, EOFError and others
-        reason = one_line(error) or type(error).__name__
+        reason = message_of(error) or type(error).__name__
         raise BenchError(f"{file} can't be read as a picture: {reason}: mend it or remove it") from error
 
 

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from benchmark.errors import one_line
+from benchmark.errors import message_of
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PASSING = (
@@ -39,7 +39,7 @@ def mishap(error: BaseException) -> tuple[str, str] | None:
             or (isinstance(one, OSError) and one.errno == errno.ENOMEM)
             or (isinstance(one, RuntimeError) and _NO_MEMORY.search(str(one)))  # torch.OutOfMemoryError is one
         ):
-            return "oom", f"out of memory: {one_line(one, 500) or type(one).__name__}"
+            return "oom", f"out of memory: {message_of(one, 500) or type(one).__name__}"
     return None
 
 

@@ -14,7 +14,7 @@ from multiprocessing.reduction import recv_handle
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import one_line
+from benchmark.errors import message_of
 from benchmark.execution.mishaps import mishap
 from benchmark.execution.processes.compiler_cache import share_compiled
 from benchmark.execution.processes.process_state import ProcessState
@@ -95,5 +95,5 @@ def _reason(error: BaseException, job: Job) -> str:
     files = {source.path for source in job.sources.values()}
     own = [frame for frame in frames if frame.filename in files]
     place = (own or frames)[-1]
-    message = one_line(error, 500)
+    message = message_of(error, 500)
     return f"{type(error).__name__}: {message} ({Path(place.filename).name}:{place.lineno})"

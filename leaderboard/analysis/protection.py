@@ -9,7 +9,7 @@ from statistics import median
 from benchmark.vocabulary import CLAIM_KINDS, ORACLE_KINDS
 from leaderboard.analysis.meetings import Survival
 from leaderboard.analysis.overview import FamilyRow, WorstAttack, cheapest, overview, square
-from leaderboard.analysis.situations import Released, Situation, released
+from leaderboard.analysis.situations import Released, Situation, in_reach, released
 from leaderboard.judge.board import Board
 from leaderboard.judge.verdicts import BROKEN, Tally
 
@@ -93,13 +93,13 @@ class AdvisedSituation:
 def advised(board: Board, release: Released) -> list[AdvisedSituation]:
     """The situations of an owner who gives out the weights, or answers alone, on a board of one task."""
     found = released(board, release)
-    return [AdvisedSituation(one.name, one.attacks, _protections(board, one), one.left) for one in found]
+    return [AdvisedSituation(one.name, one.attacks, _protections(board, release, one), one.left) for one in found]
 
 
-def _protections(board: Board, situation: Situation) -> list[Protection]:
+def _protections(board: Board, release: Released, situation: Situation) -> list[Protection]:
     rows = {row.name: row for row in overview(board).rows}
     claims = [row.label for row in board.attacks if row.kind in CLAIM_KINDS and row.kind not in ORACLE_KINDS
-              and _serves(situation, str(row.described["access"]))]  # fmt: skip
+              and in_reach(release, str(row.described["access"]))]  # fmt: skip
     found = []
     for one in (*situation.best, *situation.others):
         row = rows[one.name]
@@ -111,11 +111,6 @@ def _protections(board: Board, situation: Situation) -> list[Protection]:
             square(board, row.labels, situation.attacks).worst,
         ))  # fmt: skip
     return found
-
-
-def _serves(situation: Situation, access: str) -> bool:
-    """Whether a thief of the situation can run what needs this access."""
-    return access != "weights" or situation.name not in ("asked", "answers", "image answers")
 
 
 def _cost(row: FamilyRow) -> EmbeddingCost:

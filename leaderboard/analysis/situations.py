@@ -52,10 +52,15 @@ def _of_board(board: Board) -> list[Situation]:
     return found
 
 
+def in_reach(what: Released, access: str) -> bool:
+    """Whether a thief of what the owner gives out can run an attack that needs this access."""
+    return what == "weights" or access != "weights"
+
+
 def released(board: Board, what: Released) -> list[Situation]:
     """The situations of an owner who gives out the weights, or answers alone, on a board of one task."""
     access = {row.label: str(row.described["access"]) for row in board.attacks}
-    attacks = [label for label in takers(board) if what == "weights" or access[label] != "weights"]
+    attacks = [label for label in takers(board) if in_reach(what, access[label])]
     families = list(dict.fromkeys(str(row.described["name"]) for row in board.schemes))
     readers = {str(row.described["name"]) for row in board.schemes if row.described["court"] in _READS}
     asked = [name for name in families if name not in readers]

@@ -31,14 +31,19 @@ def digit_pictures(folder: Path, each: int, classes: int = 3, size: int = 32) ->
     return folder
 
 
-def cifar10_pack(folder: Path) -> ModuleType:
-    """The reader that lies beside the packed CIFAR-10 in `folder`."""
-    spec = importlib.util.spec_from_file_location("cifar10_pack", folder / "cifar10_pack.py")
+def module_at(file: Path) -> ModuleType:
+    """The module that a file holds, wherever it lies."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
     assert spec is not None
     assert spec.loader is not None
-    pack = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(pack)
-    return pack
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def cifar10_pack(folder: Path) -> ModuleType:
+    """The reader that lies beside the packed CIFAR-10 in `folder`."""
+    return module_at(folder / "cifar10_pack.py")
 
 
 def cifar10(data: Path, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from benchmark.digest.modules import HOME
-from benchmark.errors import NotApplicable, one_line
+from benchmark.errors import NotApplicable, message_of
 from benchmark.execution.processes.plugin_class import place
 from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.thief import UndeclaredAccess
@@ -59,7 +59,7 @@ def sentence(error: BaseException, method: Any, file: Path) -> str:
     """What an error that came out of a plug-in means, where it was raised, and what to do."""
     frames = [one for one in traceback.extract_tb(error.__traceback__) if _is_own(Path(one.filename), file)]
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else place(method)
-    text = one_line(error, 500)
+    text = message_of(error, 500)
     if isinstance(error, UndeclaredAccess):
         return f"{where}: {text}"
     if isinstance(error, NotApplicable):
@@ -94,7 +94,7 @@ def rebuilt(service: Service, known_before: set[str], method: Any) -> Service:
         for net in found.parts:
             net.module()
     except Exception as error:  # whatever a builder of the plug-in's raises
-        text = one_line(error)
+        text = message_of(error, 300)
         raise Fault(
             f"{place(method)}: what spec() describes does not take the tensors of the net ({type(error).__name__}: "
             f"{text}): spec() must give the builder every size, as JSON"

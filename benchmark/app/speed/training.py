@@ -13,7 +13,7 @@ from benchmark.app.speed.loops import bare_loop, compiler_for, fast_loop
 from benchmark.app.speed.samples import Figure, timed
 from benchmark.data.download import provide
 from benchmark.data.splits import Data, load
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 from benchmark.execution.job_context import context_of
 from benchmark.planning.profile import Profile
 from benchmark.protocol.parties import Party, TaskContext
@@ -75,7 +75,7 @@ class Trainers:
             try:
                 self._fast(compiler, recipe)
             except Exception as error:  # whatever a compiler and its code can raise
-                failed = f"torch.compile failed ({type(error).__name__}: {one_line(error, 200)})"
+                failed = f"torch.compile failed ({type(error).__name__}: {message_of(error, 200)})"
             else:
                 return partial(self._fast, compiler), ", ".join(filter(None, ("fast loop: a compiled net", captured)))
         if not captured:

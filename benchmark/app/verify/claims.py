@@ -15,7 +15,7 @@ from benchmark.crypto.secret_streams import SecretStreams
 from benchmark.data.tasks import find_task
 from benchmark.description import read
 from benchmark.digest.code_digest import source_hash
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 from benchmark.files import MOST_TENSORS, content
 from benchmark.identity import canonical
 from benchmark.planning.own_nets import BY_SHA256
@@ -114,7 +114,7 @@ def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:
     try:
         return steps.admission(scheme, key, committed)
     except Exception as error:
-        reason = f"{type(error).__name__}: {one_line(error, 120)}"
+        reason = f"{type(error).__name__}: {message_of(error, 120)}"
         return {"well_formed": False, "bound": False, "hash_bound": False, "committed": committed, "reason": reason}
 
 

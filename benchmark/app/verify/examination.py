@@ -20,7 +20,7 @@ from benchmark.app.verify.courtroom import Courtroom, Unasked
 from benchmark.app.verify.nulls import null_models
 from benchmark.app.verify.suspects import OWN, Questioned
 from benchmark.data.splits import Data
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 from benchmark.execution.processes.foreign_models import labels_alone
 from benchmark.execution.run import Machine
 from benchmark.planning.null_pools import null_jobs
@@ -79,7 +79,7 @@ def examine(
         raise
     except Exception as error:  # a net from outside may fail in any way at its first image
         hint = ": see --profile" if suspect.form == OWN else ""
-        why = one_line(error)
+        why = message_of(error, 300)
         raise BenchError(f"{suspect.name} does not answer the images of {task.name} ({why}){hint}") from error
     court = room.court(probe, suspect.answered)
     found = _examined(room, suspect.service, suspect.asked, answers, court, suspect.name)

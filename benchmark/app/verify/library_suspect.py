@@ -11,7 +11,7 @@ from benchmark.architectures.catalogue import LIBRARIES, read_architecture
 from benchmark.architectures.net import Net, build
 from benchmark.architectures.weights import put_weights, read_weights
 from benchmark.data.tasks import Task
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 from benchmark.protocol.objects import Service
 
 
@@ -33,7 +33,7 @@ def library_service(name: str, weights: Path, task: Task) -> Service:
     except ImportError as error:
         raise BenchError(f"--suspect {name} needs {library}: pip install 'watermark-bench[{library}]'") from error
     except Exception as error:  # a library's constructor fails in any way
-        why = one_line(error, 160)
+        why = message_of(error, 160)
         raise BenchError(f"--suspect {name} can't be built for {task.name} ({why})") from error
     if put_weights(model, read_weights(weights), task.classes):
         raise BenchError(

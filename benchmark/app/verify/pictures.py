@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 
 
 def png(image: Tensor) -> bytes:
@@ -36,7 +36,7 @@ def pixels(file: bytes, shape: tuple[int, int, int]) -> Tensor:
             found, size = opened.mode, opened.size  # by its header alone: it may unpack to any size
             image = np.array(opened) if (found, size) == (mode, (width, height)) else None
     except Exception as error:  # decoders raise what they like
-        reason = one_line(error, 80) if file.startswith(b"\x89PNG") else "it is none"
+        reason = message_of(error, 80) if file.startswith(b"\x89PNG") else "it is none"
         raise ValueError(f"it can't be read as a PNG file ({reason})") from error
     if image is None:
         raise ValueError(f"it is {found} of {size[0]}x{size[1]} pixels, not {mode} of {width}x{height}")

@@ -19,7 +19,7 @@ from benchmark.app.verify.courtroom import stranger
 from benchmark.app.verify.http_suspect import HttpSuspect
 from benchmark.app.verify.library_suspect import library_service, names_library_net
 from benchmark.data.tasks import find_task
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 from benchmark.execution.processes.foreign_models import FORMS, FUNCTION
 from benchmark.execution.suspect_process import suspect_process
 from benchmark.execution.walls import task_files, walls
@@ -136,7 +136,7 @@ def questioned(
             where = name if form == FUNCTION else str(path.absolute())
             remote.open(form, where, os.getcwd(), task.classes)
         except ServiceFailed as error:
-            why = one_line(error, 200)
+            why = message_of(error, 200)
             raise BenchError(f"--suspect {name} can't be opened as {form} ({why})") from error
         yield Questioned(name, form, sha256, stranger(form), Counted(remote))
 

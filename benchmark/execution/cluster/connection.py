@@ -16,7 +16,7 @@ from typing import Any, TextIO, cast
 
 import ray
 
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 
 _CALL_SECONDS = 5.0  # for a head to take a call
 _STATUS_SECONDS = 12.0  # for a head to say how its cluster is, the start of Python included
@@ -43,7 +43,7 @@ class Head:
             with _own_signals():
                 joined: Any = ray.init(address=where or None, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, OSError, RuntimeError, ValueError, SystemExit) as error:
-            reason = one_line(error)
+            reason = message_of(error, 300)
             raise BenchError(f"the Ray cluster {where or 'of this machine'} can't be joined: {reason}") from error
         self.address: str = ray.get_runtime_context().gcs_address
         self._session = joined.address_info["session_dir"]

@@ -18,7 +18,7 @@ from benchmark.data.own_images import few
 from benchmark.data.prepared import say
 from benchmark.data.tasks import find_task
 from benchmark.description import read
-from benchmark.errors import BenchError, one_line
+from benchmark.errors import BenchError, message_of
 from benchmark.execution.processes.import_check import teller, told
 from benchmark.execution.processes.lease import Zygote
 from benchmark.execution.walls import walls
@@ -103,5 +103,5 @@ def looked_at(
     except BenchError as error:
         tell(fault=str(error))
     except Exception as error:  # a net of somebody else's may fail in any way
-        tell(fault=f"--host {name}: {type(error).__name__}: {one_line(error, 200)}: mend the net")
+        tell(fault=f"--host {name}: {type(error).__name__}: {message_of(error, 200)}: mend the net")
     tell(end=True)

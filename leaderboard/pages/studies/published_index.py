@@ -57,7 +57,7 @@ def _in_short(name: str, board: Board) -> Inline:
 
 def _attacks(board: Board) -> int:
     """How many were run, at all settings; no attack and training anew are none."""
-    return sum(row.described["kind"] != "control" for row in board.attacks)
+    return sum(row.kind != "control" for row in board.attacks)
 
 
 def _kind(board: Board) -> str:

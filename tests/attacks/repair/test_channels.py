@@ -67,7 +67,7 @@ def test_the_channel_that_reacts_most_is_found_without_images(lab: Any) -> None:
     net = lab.null(100).service.net.module()
     with torch.no_grad():
         net.blocks[1].conv.weight[7] *= 20
-    assert int(sensitivity(net, LAYERS[1]).argmax()) == 7
+    assert int(sensitivity(net)[LAYERS[1]].argmax()) == 7
     thief = holder(lab, Net.of(net))
     assert gone(Clp().run(thief))[LAYERS[1]] == [7]
     assert (thief.cost.labelled, thief.cost.unlabelled, thief.cost.queries) == (0, 0, 0)

@@ -87,7 +87,7 @@ def test_a_channels_bound_counts_what_its_normalisation_multiplies_it_by() -> No
     norm, conv = model.get_submodule("net.bn1"), model.get_submodule("net.conv1")
     largest = torch.linalg.matrix_norm(conv.weight.flatten(2), ord=2) * norm.weight / (norm.running_var + 1e-5).sqrt()
     assert "net.bn1" in writers(model)
-    assert torch.allclose(sensitivity(model, "net.bn1"), largest)
+    assert torch.allclose(sensitivity(model)["net.bn1"], largest)
 
 
 @pytest.mark.parametrize("attack", [Bnp(), Clp(u=1.0)], ids=["bnp", "clp"])

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 import torchvision
 from bench import bench_here, records
-from own_pictures import digit_pictures
+from own_pictures import digit_pictures, module_at
 
 from benchmark.data.tasks import DATA_ROOT
 from benchmark.planning.profile import PROFILES
@@ -156,15 +156,8 @@ def run(*words: str) -> tuple[int, str, str]:
 
 def test_a_matrix_on_a_net_of_a_file_with_weights_of_its_own(folder: Path) -> None:
     """Its code runs in processes beside the courts'; a copy of the file elsewhere renames nothing."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("net", folder / "net.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     torch.manual_seed(0)
-    torch.save({"state_dict": module.build(3).state_dict()}, "file.pt")
+    torch.save({"state_dict": module_at(folder / "net.py").build(3).state_dict()}, "file.pt")
     words = ("--attacks", "prune(amount=0.3),distill(architecture=house)", "--results", "by-file")
     code, _, error = run(*words, "--weights", "file.pt")
     assert code == 0, error
