@@ -30,6 +30,7 @@ from benchmark.vocabulary import Access
 BATCH = 100  # images in every question
 OWN = 3  # of the judge's own images, to each that bears a key
 REBUILT = 0.9  # of the judge's images a net rebuilt from a suspect's operators answers as the suspect did
+SERVED = 0.98  # of the judge's images a net has the class that the service with somebody else's filters around it gave
 
 
 class Inconsistent(Unreadable):
@@ -169,14 +170,18 @@ class Suspect:
     def net(self) -> nn.Module:
         """The suspect's net, a copy, with the normalisation that was fused into its convolutions behind them again.
 
-        A net of an unknown builder is read as the net that was delivered, or as a house net. Raises Unreadable unless
-        the court sees weights, and can read them.
+        A net of an unknown builder is read as the net that was delivered, or as a house net. A net behind filters of
+        unknown builders is read if it answers as they do: one filter could keep the images for another to answer.
+        Raises Unreadable unless the court sees weights, and can read them.
         """
         if self.access != "weights":
             raise Unreadable(f"the court sees {self.access}, not weights")
         device = self._court.context.device
         if known(self._service.net.spec):
-            return unfused(self._service.net.module(device))
+            shown = self._service.net.module(device)
+            if not (self._service.known or self._serves(shown)):
+                raise Opaque("what it answers is not what the net that it shows answers")
+            return unfused(shown)
         builder = self._service.net.spec["builder"]
         shape = (2, *self._court.probe.x.shape[1:])
         try:
@@ -213,6 +218,13 @@ class Suspect:
                 self._turned[name] = None
         turned = self._turned[name]
         return None if turned is None else turned.module(device)
+
+    def _serves(self, model: nn.Module) -> bool:
+        """Whether `model` answers the judge's images as the service did whose net it is."""
+        own, given = logits(model, self._court.probe.images()).cpu(), self._before.outputs
+        if own.dim() != 2:
+            return alike(self._before, own) >= REBUILT
+        return float((own.argmax(1) == given.argmax(1)).float().mean()) >= SERVED
 
     def _same(self, model: nn.Module) -> bool:
         """Whether `model` answers the judge's images as the suspect did."""
