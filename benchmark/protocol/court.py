@@ -63,10 +63,15 @@ class Court:
         """Which probe images `model` classifies correctly, boolean (N,)."""
         return logits(model, self.probe.images()).argmax(1) == self.probe.y
 
-    def answers(self, service: Asked) -> Answers:
-        """What a new service answers to the judge's images, asked once. Raises ValueError where it doesn't answer."""
-        nothing = self.probe.x[:0].float()
-        return Answers(self.ask(service, nothing, self._own(len(self.probe)))[: len(self.probe)])
+    def answers(self, service: Asked, among: Tensor | None = None) -> Answers:
+        """What a new service answers to the judge's images, asked once. Raises ValueError where it doesn't answer.
+
+        among: images uint8 (N, C, H, W) that are asked with them and not looked at, so that a service which remembers
+        has met what bears a key together with what bears none.
+        """
+        others = as_float(self.probe.x[:0] if among is None else among)
+        own = torch.arange(_filled(len(self.probe), len(others))) % len(self.probe)
+        return Answers(self.ask(service, others, own)[len(others) :][: len(self.probe)])
 
     def ask(self, service: Asked, x: Tensor, own: Tensor) -> Tensor:
         """Outputs, float32 on the CPU, for images (N, C, H, W) in [0, 1] and behind them the probe's of index `own`.
@@ -105,14 +110,14 @@ class Court:
         `OWN` times as many as bear a key, less those of the others that bear none, and as many as bear one at least.
         They fill the last batch; only where the judge has too few does an image come twice.
         """
-        wanted = max(keyed, OWN * keyed - (asked - keyed))
-        return self._own(min(wanted, len(self.probe)), asked)
-
-    def _own(self, wanted: int, asked: int = 0) -> Tensor:
-        """`wanted` different images of the probe, and as many more as fill the last batch beside `asked` others."""
-        count = -(-(wanted + asked) // BATCH) * BATCH - asked
-        order = torch.randperm(len(self.probe), generator=self.rng) if asked else torch.arange(len(self.probe))
+        wanted = min(len(self.probe), max(keyed, OWN * keyed - (asked - keyed)))
+        order, count = torch.randperm(len(self.probe), generator=self.rng), _filled(wanted, asked)
         return order.repeat(-(-count // len(order)))[:count]
+
+
+def _filled(wanted: int, asked: int) -> int:
+    """`wanted` images, and as many more as fill the last batch beside `asked` others."""
+    return -(-(wanted + asked) // BATCH) * BATCH - asked
 
 
 class Suspect:
