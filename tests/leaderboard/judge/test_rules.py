@@ -14,13 +14,14 @@ import pytest
 
 from benchmark.errors import BenchError
 from leaderboard.judge.board import judge
+from leaderboard.judge.published import PUBLISHED
 from leaderboard.judge.rules import CHANGES, RULES, earlier_boards, keep_verdicts, short
 from leaderboard.pages import publish
 from leaderboard.pages.board_json import document
 from leaderboard.pages.export import matrix_csv, write_pages
 from leaderboard.pages.sections.changed import changed
 
-from ..conftest import ADMISSION, observation
+from ..conftest import ADMISSION, observation, published_board
 
 KEPT = "verdicts-rules-1.csv.gz"
 
@@ -134,6 +135,16 @@ def test_damaged_verdicts_are_named(old_board: Path, damaged: Callable[[bytes], 
     (old_board / KEPT).write_bytes(damaged(keep_verdicts(old_board)[KEPT]))
     with pytest.raises(BenchError, match=f"{KEPT} can't be read"):
         earlier_boards(old_board)
+
+
+@pytest.mark.parametrize("name", sorted({path.parent.name for path in PUBLISHED.glob("*/verdicts-rules-*.csv.gz")}))
+def test_kept_verdicts_are_of_the_board_that_they_lie_beside(name: str) -> None:
+    """Where another board took a name, the verdicts of the one before would speak of jobs that are not there."""
+    planned = {short(job) for job in published_board(name).run.described["jobs"]}
+    kept = [verdict for board in earlier_boards(PUBLISHED / name) for verdict in board.verdicts]
+    assert kept
+    assert [one for one in kept if one.job not in planned] == []
+    assert (PUBLISHED / name / "changed.md").is_file()
 
 
 def test_publishing_keeps_verdicts(case: Any, old_board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
