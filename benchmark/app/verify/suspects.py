@@ -129,7 +129,10 @@ def questioned(
     path = Path(name)
     if form != FUNCTION and not path.is_file():
         raise BenchError(f"--suspect {name} can't be read: give the path of a file")
-    sha256 = None if form == FUNCTION else content_hash(path)
+    try:
+        sha256 = None if form == FUNCTION else content_hash(path)
+    except OSError as error:
+        raise BenchError(f"--suspect {name} can't be read ({error.strerror}): give the path of a file") from error
     around = walls("suspect", root, task_files([task.name]), None, hidden=[claim.file.path])
     with suspect_process(device, around) as remote:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,74 @@ def test_what_a_gate_did_not_change_is_not_called_by_it(case: Any, old_board: Pa
         **dict.fromkeys(("kept", "claim"), "p_key alone decides"),
         **dict.fromkeys(("lost", "unclear"), "a gate refuses the owner's claim, or may"),
     }
+
+
+def told(**given: str) -> Callable[[Path], None]:
+    """The same matrix.csv with other fields in its first row."""
+
+    def tell(matrix: Path) -> None:
+        lines = list(csv.DictReader(io.StringIO(matrix.read_text())))
+        lines[0] |= given
+        with matrix.open("w", newline="") as file:
+            writer = csv.DictWriter(file, lines[0], restval="1")
+            writer.writeheader()
+            writer.writerows(lines)
+
+    return tell
+
+
+def piped(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def endless(path: Path) -> None:
+    """So large that nobody could hold it, and empty on the disk."""
+    with path.open("ab") as file:
+        file.truncate(1 << 40)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda matrix: matrix.write_bytes(b"\xff\xfe"),
+        lambda matrix: matrix.write_text("job_judged,alpha,budget\nab,0.001,2.0\n"),
+        *(told(rules=rules) for rules in ("x", "0", "-1", "9" * 5000, "1.0")),
+        told(alpha="small"),
+        told(scheme='"'),
+        piped,
+        endless,
+    ],
+    ids=["bytes", "columns", "x", "none", "minus", "huge", "float", "alpha", "control", "pipe", "endless"],
+)
+def test_a_page_that_can_not_be_read_tells_of_no_verdicts(
+    case: Any, old_board: Path, spoil: Callable[[Path], object], request: pytest.FixtureRequest
+) -> None:
+    """Each of these ended `bench report` and `bench run` with a traceback, hung it, or stopped every later report."""
+    spoil(old_board / "matrix.csv")
+    board = case.board()
+    write_pages(board, old_board)
+    whole = request.node.callspec.id == "control"
+    assert (old_board / KEPT).exists() is whole
+    assert (old_board / "matrix.csv").read_text() == matrix_csv(board)
+
+
+@pytest.mark.parametrize("name", ["matrix-x.md", "schemes/x.md", "matrix.csv"])
+def test_no_page_is_waited_for(case: Any, old_board: Path, name: str) -> None:
+    (old_board / name).parent.mkdir(exist_ok=True)
+    (old_board / name).unlink(missing_ok=True)
+    os.mkfifo(old_board / name)
+    write_pages(case.board(), old_board)
+
+
+def test_verdicts_are_not_unpacked_without_end(old_board: Path) -> None:
+    packed = gzip.compress(b"x" * (2 << 20))
+    (old_board / KEPT).write_bytes(packed)
+    with pytest.raises(BenchError, match="a line is larger than 1024 KiB"):
+        earlier_boards(old_board)
+    piped(old_board / KEPT)
+    with pytest.raises(BenchError, match="no regular file"):
+        earlier_boards(old_board)
 
 
 @pytest.mark.parametrize(
