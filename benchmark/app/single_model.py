@@ -94,24 +94,28 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     splits = load_data(context.task)
     owner_data = splits.owner.to(context.device)
     party = Party(context, owner_data, streams.stream("host", context.task.name, context.architecture))
-    if scheme.host:
-        host: Service | None = steps.host(party)
-    else:
-        given = party.given()
-        host = None if given is None else Service(Net.of(given))
     test = splits.test.to(context.device)
-    before = None if host is None else utility_of(steps.useful(host, test, context), context.task)
+    try:
+        if scheme.host:
+            host: Service | None = steps.host(party)
+        else:
+            given = party.given()
+            host = None if given is None else Service(Net.of(given))
+        before = None if host is None else utility_of(steps.useful(host, test, context), context.task)
+    except (ValueError, FloatingPointError) as error:  # its training diverged, or it answers with NaN
+        raise BenchError(f"the unmarked host of the profile {profile.name} can't be used: {error}") from error
     own = host.net if host and scheme.host else None
     owner = Owner(context, owner_data, streams.stream("owner", scheme.name, context.task.name), own)
     try:
         release, key = steps.embed(scheme, owner, streams.stream("owner-key", scheme.name, context.task.name))
-    except (ValueError, NotApplicable) as error:  # a parameter, or what it names, does not fit the task or the net
+        outcomes = steps.useful(release.service, test, context)
+    # a parameter, or what it names, does not fit the task or the net; or training diverged
+    except (ValueError, FloatingPointError, NotApplicable) as error:
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
     try:
         model_hash = artefacts.write(out / MODEL, "embed", release.service)
         key_hash = artefacts.write(out / KEY, "embed", key)
-        outcomes = steps.useful(release.service, test, context)
         card = Card(
             CardScheme(stage.declaration.name, setting.label, stage.parameters, source_hash(stage.declaration.source)),
             CardProfile(profile.name, profile.world(), profile.nulls),

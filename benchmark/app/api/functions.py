@@ -189,7 +189,7 @@ def attack(
     images and random numbers. An attack that claims the model leaves its own key.safetensors, too.
 
     The attack's code runs in this process, without the walls that `run` puts around it. Raises BenchError where the
-    attack can't be run on this model; what else an attack raises is its own.
+    attack can't be run on this model, or a training of its diverges; what else an attack raises is its own.
     """
     from benchmark.app.api.single_attack import attack_model
 
