@@ -108,6 +108,9 @@ def _came_back(heard: Hearing, found: Opinion) -> Iterator[str]:
         yield f"{seen.total:.0f} of {_items(heard, seen.n)} came out as the key says."
     else:
         yield f"Over {_items(heard, seen.n)} the mark scores {seen.total:.3g} on average."
+    if found.admissible and not found.unjudged and seen.view is not None:
+        others = ", ".join(f"{wording.channel(seen.views[one])} {one}" for one in seen.views)
+        yield f"That is the view {seen.view}, of {seen.tries} in which the weights were read ({others})."
     yield f"On the judge's own images: {heard.useful}."
     yield from (f"{note[:1].upper()}{note[1:]}." for note in heard.notes)
 
@@ -133,7 +136,8 @@ def _by_chance(heard: Hearing, found: Opinion, alpha: float) -> Iterator[str]:
         f"The mark counts as present from {wording.theta(seen)} on"
     )  # fmt: skip
     beyond = " (extrapolated)" if found.basis.beyond and seen.theta is not None else ""
-    yield f"{least}, where chance does as well at most once in {1 / alpha:,.0f} times{beyond}."
+    each = f" in each of {seen.tries} views" if seen.tries > 1 else ""
+    yield f"{least}, where chance does as well at most once in {seen.tries / alpha:,.0f} times{each}{beyond}."
 
 
 def _none_counts(looked_at: int, pools: Mapping[str, Mapping[str, float | None]]) -> str:

@@ -229,22 +229,6 @@ def test_a_key_is_never_overwritten_and_the_card_holds_no_secret(own: Path) -> N
     assert "seed" not in card
 
 
-@pytest.mark.parametrize(
-    ("scheme", "rate", "sentence"),
-    [
-        ("adi(lr=1000000.0,epochs=2)", "0.05", "adi(mode=scratch,epochs=2,lr=1000000.0): training diverged"),
-        ("adi(mode=finetune,epochs=2)", "1e9", "the unmarked host of the profile wild can't be used: training div"),
-    ],
-)
-def test_a_training_that_diverges_is_one_sentence(tmp_path: Path, scheme: str, rate: str, sentence: str) -> None:
-    wild = tmp_path / "wild.toml"
-    wild.write_text(PROFILE.read_text().replace("lr = 0.05", f"lr = {rate}"))
-    out = tmp_path / "out"
-    code, _, error = bench_here("embed", "--scheme", scheme, "--out", str(out), "--profile", str(wild))
-    assert (code, sentence in error, "\n" in error, "lower lr" in error) == (2, True, False, True), error
-    assert not out.exists()
-
-
 def test_the_same_seed_makes_the_same_key_and_another_none_like_it(marked: Path, tmp_path: Path) -> None:
     done = bench("embed", "--scheme", SCHEME, "--out", str(tmp_path / "a"), "--seed", "11", "--json", *SETTING)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""How far `bench embed` is: on a terminal, in a notebook, and in a log."""
+"""How far `bench embed` is, on a terminal, in a notebook and in a log; and how it ends where a training diverges."""
 
 from __future__ import annotations
 
@@ -81,3 +81,19 @@ def test_bench_embed_names_the_epoch(tmp_path: Path) -> None:
     assert code == 0, error
     assert "the unmarked host: epoch 1 of 5" in error
     assert "marking: epoch 1 of 2" in error
+
+
+@pytest.mark.parametrize(
+    ("scheme", "rate", "sentence"),
+    [
+        ("adi(lr=1000000.0,epochs=2)", "0.05", "adi(mode=scratch,epochs=2,lr=1000000.0): training diverged"),
+        ("adi(mode=finetune,epochs=2)", "1e9", "the unmarked host of the profile wild can't be used: training div"),
+    ],
+)
+def test_a_training_that_diverges_is_one_sentence(tmp_path: Path, scheme: str, rate: str, sentence: str) -> None:
+    wild = tmp_path / "wild.toml"
+    wild.write_text(PROFILE.read_text().replace("lr = 0.05", f"lr = {rate}"))
+    out = tmp_path / "out"
+    code, _, error = bench_here("embed", "--scheme", scheme, "--out", str(out), "--profile", str(wild))
+    assert (code, sentence in error, "\n" in error, "lower lr" in error) == (2, True, False, True), error
+    assert not out.exists()
