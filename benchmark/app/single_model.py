@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -32,6 +33,7 @@ from benchmark.store import artefacts
 from benchmark.training.device import device_of
 from leaderboard.stats.utility_test import level
 
+Shown = Callable[[str], AbstractContextManager[None]]  # shows what is trained within, by a name for it
 MODEL, KEY = "model.safetensors", "key.safetensors"
 UNITS = {"classification": "share of right answers", "image-to-image": "dB"}
 
@@ -74,13 +76,16 @@ class Embedded:
     missing: Mapping[str, str]
 
 
-def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None, device: str) -> Embedded:
+def embed_model(
+    setting: Setting, profile: Profile, out: Path, seed: int | None, device: str, shown: Shown = lambda _: nullcontext()
+) -> Embedded:
     """Mark a new model of the profile with a new key; writes model, key and card into `out`, and the model in plain
     forms. A host of the user's own is looked at first.
 
-    The key follows from `seed`; without one it is drawn from the system's randomness and kept nowhere else. The
-    card holds nothing secret and no seed: it is what an owner publishes before he lets the model out. Raises
-    BenchError where `out` holds one of the files already, or a parameter does not fit.
+    shown: is told what is trained within. The key follows from `seed`; without one it is drawn from the system's
+    randomness and kept nowhere else. The card holds nothing secret and no seed: it is what an owner publishes
+    before he lets the model out. Raises BenchError where `out` holds one of the files already, or a parameter does
+    not fit.
     """
     profile = track_of(setting, profile)
     check_room(out, (MODEL, KEY, CARD, TENSORS, PROGRAM, ONNX))
@@ -94,24 +99,30 @@ def embed_model(setting: Setting, profile: Profile, out: Path, seed: int | None,
     splits = load_data(context.task)
     owner_data = splits.owner.to(context.device)
     party = Party(context, owner_data, streams.stream("host", context.task.name, context.architecture))
-    if scheme.host:
-        host: Service | None = steps.host(party)
-    else:
-        given = party.given()
-        host = None if given is None else Service(Net.of(given))
     test = splits.test.to(context.device)
-    before = None if host is None else utility_of(steps.useful(host, test, context), context.task)
+    try:
+        if scheme.host:
+            with shown("the unmarked host"):
+                host: Service | None = steps.host(party)
+        else:
+            given = party.given()
+            host = None if given is None else Service(Net.of(given))
+        before = None if host is None else utility_of(steps.useful(host, test, context), context.task)
+    except (ValueError, FloatingPointError) as error:  # its training diverged, or it answers with NaN
+        raise BenchError(f"the unmarked host of the profile {profile.name} can't be used: {error}") from error
     own = host.net if host and scheme.host else None
     owner = Owner(context, owner_data, streams.stream("owner", scheme.name, context.task.name), own)
     try:
-        release, key = steps.embed(scheme, owner, streams.stream("owner-key", scheme.name, context.task.name))
-    except (ValueError, NotApplicable) as error:  # a parameter, or what it names, does not fit the task or the net
+        with shown("marking"):
+            release, key = steps.embed(scheme, owner, streams.stream("owner-key", scheme.name, context.task.name))
+        outcomes = steps.useful(release.service, test, context)
+    # a parameter, or what it names, does not fit the task or the net; or training diverged
+    except (ValueError, FloatingPointError, NotApplicable) as error:
         raise BenchError(f"{setting.label}: {error}") from error
     stage = setting.stages[0]
     try:
         model_hash = artefacts.write(out / MODEL, "embed", release.service)
         key_hash = artefacts.write(out / KEY, "embed", key)
-        outcomes = steps.useful(release.service, test, context)
         card = Card(
             CardScheme(stage.declaration.name, setting.label, stage.parameters, source_hash(stage.declaration.source)),
             CardProfile(profile.name, profile.world(), profile.nulls),

@@ -45,6 +45,9 @@ def embed(
     For whoever serves the model: state_dict.safetensors, and model.pt2, which torch.export.load reads; of a host of
     your own also model.onnx, and its tensors have its library's names.
     """
+    from rich.console import Console
+
+    from benchmark.app.api.training_shown import TrainingShown
     from benchmark.app.card import CARD
     from benchmark.app.plain_forms import ONNX, PROGRAM, TENSORS
     from benchmark.app.planned_run import use_data_root
@@ -53,7 +56,7 @@ def embed(
     use_data_root(data_root)
     setting, _ = options.one_scheme(scheme, plugins)
     own = profile_for(profile, "quick", OwnHost(host, weights, data))
-    done = embed_model(setting, own, out, seed, device)
+    done = embed_model(setting, own, out, seed, device, TrainingShown(Console(stderr=True)))
     card, missing = done.card, done.missing
     if as_json:
         options.dump(card.as_json())

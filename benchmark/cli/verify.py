@@ -83,6 +83,10 @@ def ask(
     "or timm:NAME.",
 )  # fmt: skip
 @click.option("--weights", type=options.PATH, help="The state_dict of torchvision:NAME or timm:NAME.")
+@click.option(
+    "--host-weights", type=options.PATH,
+    help="What unmarked models begin with: the --weights of bench embed.  [default: found in the key's folder]",
+)  # fmt: skip
 @_ANSWERS
 @_SCHEME
 @_PROFILE
@@ -105,9 +109,9 @@ def ask(
 @options.DEVICE
 @options.JSON
 def verify(
-    key: Path, suspect: str | None, weights: Path | None, answers: Sequence[Path], scheme: str | None,
-    profile: str | None, alpha: float | None, budget: float | None, strict: bool | None, nulls: Path | None,
-    html: Path | None, rate: float,
+    key: Path, suspect: str | None, weights: Path | None, host_weights: Path | None, answers: Sequence[Path],
+    scheme: str | None, profile: str | None, alpha: float | None, budget: float | None, strict: bool | None,
+    nulls: Path | None, html: Path | None, rate: float,
     data_root: Path | None, plugins: Sequence[Path], workers: int | None, device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Examine one suspect under one key: a verdict with its evidence, and no matrix.
@@ -121,8 +125,9 @@ def verify(
     from leaderboard.pages import single_model
 
     seen = functions.verify(
-        key, suspect, answers=answers, weights=weights, scheme=scheme, profile=profile, alpha=alpha, budget=budget,
-        strict=strict, nulls=nulls, rate=rate, data_root=data_root, plugins=plugins, workers=workers, device=device,
+        key, suspect, answers=answers, weights=weights, host_weights=host_weights, scheme=scheme, profile=profile,
+        alpha=alpha, budget=budget, strict=strict, nulls=nulls, rate=rate, data_root=data_root, plugins=plugins,
+        workers=workers, device=device,
     )  # fmt: skip
     facts = _facts(seen)
     sections = single_model.page(_hearing(seen), seen.opinion, seen.claim.admission, seen.claim.profile.alpha)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -35,6 +36,7 @@ from benchmark.vocabulary import Access
 
 LONGEST_HEADER = 4 << 20  # bytes
 MOST_WEIGHTS = 4 << 30  # bytes of all tensors of a graph
+PATIENCE = 300.0  # seconds for one answer outside of a run, where a court asks 100 images at most; a job has its limit
 _DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "int64": torch.int64}
 _OPENED = ("form", "where", "folder", "classes")
 _ENDED = "the suspect's own process ended while it was asked"
@@ -87,11 +89,13 @@ def _load(request: Mapping[str, Any], data: bytes, device: torch.device) -> Runn
 class RemoteService:
     """The court's end: asks a service in another process as if it were in this one.
 
-    Every method raises ServiceFailed where the other side raised an error, ended, or answered nonsense.
+    Every method raises ServiceFailed where the other side raised an error, ended, or answered nonsense; or took longer
+    than `patience` seconds, after which it is asked no more. None: it is waited for.
     """
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
+    def __init__(self, pipe: Connection, patience: float | None = None) -> None:
+        self._pipe, self.patience = pipe, patience
+        self._until: float | None = None
 
     def load(self, service: Service, sources: Sequence[PluginSource]) -> None:
         """Serve from now on this service, for which `sources` may be imported there. It isn't told of which job."""
@@ -133,7 +137,8 @@ class RemoteService:
             self._pipe.send_bytes(json.dumps(request).encode())
             if array is not None:
                 self._pipe.send_bytes(_bytes(array))
-            reply = json.loads(self._pipe.recv_bytes(LONGEST_HEADER))
+            self._until = None if self.patience is None else time.monotonic() + self.patience
+            reply = json.loads(self._received(LONGEST_HEADER))
             if reply["ok"] is True:
                 return dict(reply)
             reason, cause = str(reply["error"]), _CAUSES.get(str(reply.get("status")))
@@ -143,6 +148,14 @@ class RemoteService:
             raise ServiceFailed("the suspect's process sent something that is no answer") from error
         raise ServiceFailed(reason) from (cause(reason) if cause else None)
 
+    def _received(self, most: int) -> bytes:
+        """The next message, of at most so many bytes."""
+        left = None if self._until is None else max(0.0, self._until - time.monotonic())
+        if not self._pipe.poll(left):
+            self._pipe.close()  # what comes later would be taken for the answer to another question
+            raise ServiceFailed(f"it took longer than {self.patience:g} s for one answer")
+        return self._pipe.recv_bytes(most)
+
     def _array(self, form: Any, dtype: str, most: int) -> Tensor:
         """The next array, of the form that was announced, and of at most `most` bytes."""
         try:
@@ -150,7 +163,7 @@ class RemoteService:
             size = math.prod(shape) * _DTYPES[dtype].itemsize
             if form["dtype"] != dtype or min(shape, default=0) < 0 or not size <= most or len(shape) > 8:
                 raise ValueError("another form than was asked for")
-            return _tensor(self._pipe.recv_bytes(size), dtype, shape)
+            return _tensor(self._received(size), dtype, shape)
         except (EOFError, OSError):
             raise ServiceFailed(_ENDED) from Passing(_ENDED)
         except (ValueError, TypeError, KeyError, RuntimeError) as error:
@@ -159,13 +172,13 @@ class RemoteService:
 
 @contextmanager
 def suspect_process(device: str, around: Walls | None) -> Iterator[RemoteService]:
-    """A process for suspects outside of a run, within these walls."""
+    """A process for suspects outside of a run, within these walls; it has PATIENCE for each answer."""
     with tempfile.TemporaryDirectory(prefix="bench-suspect-") as folder:
         zygote = Zygote([__name__], Path(folder) / "zygote.log")
         try:
             lease = zygote.fork(f"{__name__}:serve_suspect", {"device": device}, Path(folder) / "suspect.log", around)
             try:
-                yield RemoteService(lease.pipe)
+                yield RemoteService(lease.pipe, PATIENCE)
             finally:
                 lease.end()
         finally:

@@ -61,7 +61,7 @@ def weights_path(weights: str) -> str:
     if weights.startswith(BY_SHA256):
         raise BenchError(
             f"the weights with the SHA-256 {weights.removeprefix(BY_SHA256)[:12]}… are not here, and unmarked models "
-            "begin with them: give --profile FILE.toml, which names host, weights, task and training"
+            "begin with them: give --host-weights FILE, or put the file into the key's folder"
         )
     return str(Path(weights).absolute())
 

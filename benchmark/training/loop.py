@@ -15,6 +15,7 @@ from benchmark.training.batches import Batch, BatchSource, Step, ahead, cycle
 from benchmark.training.capture import repeating
 from benchmark.training.device import answered_at_once
 from benchmark.training.engine import EAGER, Engine
+from benchmark.training.epochs import steps_of
 from benchmark.training.flops import Meter
 from benchmark.training.recipe import Recipe
 from benchmark.training.step import OptimiserStep, usual_loss
@@ -61,13 +62,14 @@ class _Training:
         self, sources: Sequence[BatchSource], recipe: Recipe, make_step: partial[OptimiserStep], augment: Augment | None
     ) -> None:
         self.sources, self.recipe, self.make_step, self.augment = sources, recipe, make_step, augment
-        self.steps = recipe.epochs * max(1, len(sources[0].x) // sources[0].batch)
+        self.each = max(1, len(sources[0].x) // sources[0].batch)  # steps in an epoch
+        self.steps = recipe.epochs * self.each
 
     def eager(self, rng: torch.Generator) -> Tensor:
         """Every step by Python, every batch by a draw of its own."""
         step, streams = self.make_step(self.recipe.lr), [cycle(source, rng) for source in self.sources]
         loss = torch.zeros(())
-        for index in range(self.steps):
+        for index in steps_of(self.recipe.epochs, self.each):
             first, *others = [next(stream) for stream in streams]
             beside = [(x.contiguous(memory_format=torch.channels_last), targets) for x, targets in others]
             batches = [augmented(first, self.recipe, rng, self.augment), *beside]
@@ -94,7 +96,8 @@ class _Training:
                 meter.operations = counted
                 return None
             meter.operations += (self.steps - 1) * (meter.operations - counted)  # a replay calls no layer
-            for index, batches in zip(range(self.steps), chain([begun], zip(*streams, strict=True)), strict=False):
+            steps = steps_of(self.recipe.epochs, self.each)
+            for index, batches in zip(steps, chain([begun], zip(*streams, strict=True)), strict=False):
                 for place, batch in zip(inputs, batches, strict=True):
                     for mine, new in zip(place, batch, strict=True):
                         mine.copy_(new)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from benchmark.store.records import Record
 from leaderboard.judge.case_file import COUNTED, read_case
 from leaderboard.judge.decide import Thresholds, answer
-from leaderboard.judge.evidence import Evidence
+from leaderboard.judge.evidence import Evidence, Weighing
 from leaderboard.judge.results import Observation
 from leaderboard.judge.run import Run
 from leaderboard.judge.verdicts import Verdict, inadmissible, misread
+from leaderboard.stats.fresh_keys import DrawnKeys
 from leaderboard.stats.sequential import StoppedAsking, stopped
+from leaderboard.stats.tails import ranks_reach
 from leaderboard.stats.utility_test import ItemOutcomes, Utility, does_the_job, gain
 
 INADMISSIBLE = "inadmissible"
@@ -28,6 +30,19 @@ class Examined:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What p-values without a law in closed form rest on.
+
+    keys: drawn anew, for p_key; models: of the pool that decides p_null. Each is 0 where there are none. beyond:
+    whether the threshold lies where so few can't reach by rank, and so is extrapolated.
+    """
+
+    keys: int = 0
+    models: int = 0
+    beyond: bool = False
+
+
+@dataclass(frozen=True)
 class Opinion:
     """A court's answer to a claim on one model, twice: if its key was committed before the model existed, and if not.
 
@@ -36,6 +51,7 @@ class Opinion:
     shown. reason: why `claim` is not accepted. unjudged: inconsistent or unreadable, of a model that can't be judged.
     gain: of an image-to-image model over doing nothing, in dB. useless: the model does not do its task. sequential:
     after how many items it could have stopped asking; None where no law in closed form says what one item proves.
+    basis: of `evidence`.
     """
 
     evidence: Evidence
@@ -49,6 +65,7 @@ class Opinion:
     gain: float | None = None
     useless: bool = False
     sequential: StoppedAsking | None = None
+    basis: Basis = Basis()
 
     @property
     def verdict(self) -> str:
@@ -80,7 +97,19 @@ def opinion(
     reason = fault or (unjudged.reason if unjudged else claim.reason)
     benefit, useless = gain(suspect.outcomes), not does_the_job(suspect.outcomes)
     early = None if fault or unjudged else _sequential(suspect.seen, court.alpha)
-    return Opinion(evidence, uncommitted, gates, *words, reason, not fault, unjudged, benefit, useless, early)
+    basis = Basis() if case.after is None else _basis(case.after, evidence, court)
+    return Opinion(evidence, uncommitted, gates, *words, reason, not fault, unjudged, benefit, useless, early, basis)
+
+
+def _basis(weighing: Weighing, evidence: Evidence, court: Thresholds) -> Basis:
+    view = next((one for one in weighing.views if evidence.view in (None, one.channel)), None)
+    if view is None:  # it can't be read
+        return Basis()
+    alpha, test = court.alpha / evidence.tries, replace(view.test, strict=court.strict)
+    pool = test.deciding_pool(evidence.total, alpha)
+    keys, models = test.key.drawn if isinstance(test.key, DrawnKeys) else 0, 0 if pool is None else len(pool.totals)
+    scarce = any(number and not ranks_reach(number, alpha) for number in (keys, models))
+    return Basis(keys, models, beyond=scarce and not test.rests_on_key)
 
 
 def _sequential(seen: Observation, alpha: float) -> StoppedAsking | None:

@@ -34,7 +34,7 @@ class Hearing:
     it; form: what it is; sha256: of its file, None where it has none. asked: images in all, `own` different ones of
     which are the judge's, of the task `task`; useful: how useful the suspect is on them, in words. card: whether a card
     beside the key commits to it; None where there is no card. commitment: SHA-256 of the key's file. nulls: unmarked
-    models that were looked at. notes: in words.
+    models that were looked at, of every pool. notes: in words.
     """
 
     scheme: str
@@ -108,6 +108,9 @@ def _came_back(heard: Hearing, found: Opinion) -> Iterator[str]:
         yield f"{seen.total:.0f} of {_items(heard, seen.n)} came out as the key says."
     else:
         yield f"Over {_items(heard, seen.n)} the mark scores {seen.total:.3g} on average."
+    if found.admissible and not found.unjudged and seen.view is not None:
+        others = ", ".join(f"{wording.channel(seen.views[one])} {one}" for one in seen.views)
+        yield f"That is the view {seen.view}, of {seen.tries} in which the weights were read ({others})."
     yield f"On the judge's own images: {heard.useful}."
     yield from (f"{note[:1].upper()}{note[1:]}." for note in heard.notes)
 
@@ -117,28 +120,51 @@ def _by_chance(heard: Hearing, found: Opinion, alpha: float) -> Iterator[str]:
     if not found.admissible or found.unjudged or wording.is_unreadable(seen):
         yield "There is nothing whose chance could be told."
         return
+    keys, models = found.basis.keys, found.basis.models
     if seen.log10_p_key is not None:
-        yield (
-            f"Of keys that were drawn without knowing the suspect, {_odds(seen.log10_p_key)} would do as well. "
-            + ("This follows from a law in closed form." if seen.key_grade == "exact" else "")
-        ).strip()
+        odds = _odds(seen.log10_p_key, seen.key_grade, f"{keys} that were drawn anew", keys)
+        closed = "" if keys else " This follows from a law in closed form."
+        yield f"Of keys that were drawn without knowing the suspect, {odds} would do as well.{closed}"
     if seen.log10_p_null is not None:
-        yield f"Of unmarked models, {_odds(seen.log10_p_null)} would do as well, by {heard.nulls} that were looked at."
+        odds = _odds(seen.log10_p_null, seen.null_grade, f"{models} that were looked at", models)
+        yield f"Of unmarked models, {odds} would do as well."
+    elif heard.nulls:
+        yield _none_counts(heard.nulls, seen.pools)
     elif seen.log10_p_key is not None:
         yield "No unmarked model was compared: the law needs none. Give --nulls for that check."
     least = "No result of this key would be enough" if seen.theta is None else (
         f"The mark counts as present from {wording.theta(seen)} on"
     )  # fmt: skip
-    yield f"{least}, where chance does as well at most once in {1 / alpha:,.0f} times."
+    beyond = " (extrapolated)" if found.basis.beyond and seen.theta is not None else ""
+    each = f" in each of {seen.tries} views" if seen.tries > 1 else ""
+    yield f"{least}, where chance does as well at most once in {seen.tries / alpha:,.0f} times{each}{beyond}."
 
 
-def _odds(log10_p: float) -> str:
-    """A probability as a share that everybody can read: `27 %`, `1 in 3,200`, `1 in 10^59`, `none`."""
+def _none_counts(looked_at: int, pools: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Why none of the unmarked models that were looked at could be compared with."""
+    useless = int(sum(pool.get("useless") or 0 for pool in pools.values()))
+    why = f"{useless} of them do not do their task, so what they answer says nothing" if useless else (
+        "the court can't read those of the owner's own net"
+    )  # fmt: skip
+    mend = ". Name a profile that trains longer (--profile)" if useless else ""
+    return f"{looked_at} unmarked models were trained or kept for comparison, and none counts: {why}{mend}."
+
+
+def _odds(log10_p: float, grade: str | None, those: str, number: int) -> str:
+    """A probability as a share that everybody can read: `27 %`, `1 in 3,200`, `1 in 10^59`, `none`.
+
+    Where it rests on a `number` of models or keys, `those` in words, they are named; and where so few can't show one so
+    small, it is said to be extrapolated.
+    """
     if log10_p == -math.inf:
-        return "none"
-    if log10_p > -2:
-        return f"{100 * 10**log10_p:.2g} %"
-    return f"1 in {10**-log10_p:,.0f}" if log10_p > -6 else f"1 in 10^{-log10_p:.0f}"
+        odds = "none"
+    elif log10_p > -2:
+        odds = f"{100 * 10**log10_p:.2g} %"
+    else:
+        odds = f"1 in {10**-log10_p:,.0f}" if log10_p > -6 else f"1 in 10^{-log10_p:.0f}"
+    known = {"ranked": f" (by {those})",
+             "extrapolated": f" (extrapolated: {those} cannot show less than 1 in {number + 1})"}  # fmt: skip
+    return odds + known.get(grade or "", "")
 
 
 def _limits(heard: Hearing, found: Opinion, hash_bound: bool, alpha: float) -> Iterator[str]:

@@ -141,8 +141,12 @@ class NullTest:
 
     def null_grade(self, total: float, alpha: float) -> Grade | None:
         """How p_null is known: by the pool whose p it is."""
-        found = [(self.pool_p(total, pool, alpha), len(pool.totals)) for pool in self.nulls]
-        return grade_of(*max(found)) if found else None
+        pool = self.deciding_pool(total, alpha)
+        return None if pool is None else grade_of(self.pool_p(total, pool, alpha), len(pool.totals))
+
+    def deciding_pool(self, total: float, alpha: float) -> NullPool | None:
+        """The pool whose p is p_null, of equals the larger; None where none counts."""
+        return max(self.nulls, key=lambda pool: (self.pool_p(total, pool, alpha), len(pool.totals)), default=None)
 
     def grade(self, total: float, alpha: float) -> Grade:
         """How p is known: by the one of p_key and p_null that it is."""

@@ -162,12 +162,14 @@ def embed(
     scheme: one setting, "adi" or "rose(s=64)". seed: for experiments, since whoever knows it has the key. Returns the
     card, which is to be published before the model. Raises BenchError, where `out` holds such files already as well.
     """
+    from benchmark.app.api.training_shown import TrainingShown
     from benchmark.app.single_model import embed_model  # loads torch, which a finished run needs none of
 
     use_data_root(_place(data_root))
     setting = one_scheme(scheme, Registry.discover(_files(plugins)))
     own = profile_for(profile, "quick", OwnHost(host, _place(weights), data))
-    return embed_model(setting, own, Path(out), seed, device_name(device)).card
+    shown = TrainingShown(Console(stderr=True))
+    return embed_model(setting, own, Path(out), seed, device_name(device), shown).card
 
 
 def attack(
@@ -189,7 +191,7 @@ def attack(
     images and random numbers. An attack that claims the model leaves its own key.safetensors, too.
 
     The attack's code runs in this process, without the walls that `run` puts around it. Raises BenchError where the
-    attack can't be run on this model; what else an attack raises is its own.
+    attack can't be run on this model, or a training of its diverges; what else an attack raises is its own.
     """
     from benchmark.app.api.single_attack import attack_model
 
@@ -232,6 +234,7 @@ def verify(
     *,
     answers: Sequence[AnyPath] = (),
     weights: AnyPath | None = None,
+    host_weights: AnyPath | None = None,
     scheme: str | None = None,
     profile: str | None = None,
     alpha: float | None = None,
@@ -249,7 +252,9 @@ def verify(
     key: the owner's folder, or the key's file. suspect: a model's file, "module:function", an address, or
     "torchvision:NAME" or "timm:NAME" with a file of weights; or answers: tables that `bench ask` wrote, filled in.
     scheme, profile, alpha, budget, strict: None for the card's and the profile's. nulls: a results folder whose
-    unmarked models are compared with. rate: requests a second that an address gets at most. Raises BenchError.
+    unmarked models are compared with. host_weights: the file that these begin with, of a host that was marked with
+    weights; None for the one in the key's folder. rate: requests a second that an address gets at most. Raises
+    BenchError.
     """
     from benchmark.app.verify.claims import read_claim
     from benchmark.app.verify.hearings import hear_answers, hear_suspect
@@ -265,7 +270,8 @@ def verify(
         )
     use_data_root(_place(data_root))
     thresholds = {"alpha": alpha, "budget": budget, "strict": strict}
-    claim = read_claim(Path(key), scheme, profile, Registry.discover(_files(plugins)), thresholds)
+    registry = Registry.discover(_files(plugins))
+    claim = read_claim(Path(key), scheme, profile, registry, thresholds, _place(host_weights))
     own, console = claim.profile.name, Console(stderr=True)
     kept = None if nulls is None else Machine(Path(nulls), own, workers, device_name(device))
     spare = Machine(Path("results"), own, workers, device_name(device))

@@ -72,9 +72,12 @@ def attack_model(
         release = Release(service, made.release)
     try:
         found, claim, cost = steps.steal(thieves, context, images, seed, release, made if release else None)
-    except NotApplicable as reason:
+    except (NotApplicable, FloatingPointError) as reason:  # the latter where a training of its own diverges
         raise BenchError(f"{attack.label} can't be run on {path}: {reason}") from reason
-    outcomes = steps.useful(found, load_split(context.task, "test").to(context.device), context)
+    try:
+        outcomes = steps.useful(found, load_split(context.task, "test").to(context.device), context)
+    except ValueError as error:
+        raise BenchError(f"{attack.label} leaves a model that can't be used: {error}") from error
     try:
         artefacts.write(out / MODEL, "attack", found)
         if claim is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from benchmark.app import standalone_files
 from benchmark.app.card import CARD, Card, read_card
 from benchmark.app.single_model import KEY, scheme_of, track_of
+from benchmark.architectures.weights import ENDINGS
 from benchmark.crypto.secret_streams import SecretStreams
 from benchmark.data.tasks import find_task
 from benchmark.description import read
@@ -18,7 +19,7 @@ from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError, message_of
 from benchmark.files import MOST_TENSORS, content
 from benchmark.identity import canonical
-from benchmark.planning.own_nets import BY_SHA256
+from benchmark.planning.own_nets import BY_SHA256, weights_digest
 from benchmark.planning.profile import Profile, Training, load_profile
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import Setting, one_scheme
@@ -54,12 +55,14 @@ class Claim:
 
 
 def read_claim(
-    where: Path, scheme: str | None, profile: str | None, registry: Registry, options: Mapping[str, Any]
-) -> Claim:
+    where: Path, scheme: str | None, profile: str | None, registry: Registry, options: Mapping[str, Any],
+    host_weights: Path | None = None,
+) -> Claim:  # fmt: skip
     """The claim whose key lies at `where`, a file or a folder that `bench embed` made.
 
     scheme, profile: in place of what the card beside the key names. options: alpha, budget and strict, None for the
-    profile's. Raises BenchError for files that are damaged or of another scheme, and where nothing names the scheme.
+    profile's. host_weights: the file that unmarked models begin with. Raises BenchError for files that are damaged or
+    of another scheme, and where nothing names the scheme.
     """
     path = where / KEY if where.is_dir() else where
     if not path.exists():
@@ -71,7 +74,7 @@ def read_claim(
     setting = one_scheme(scheme or card.scheme.label, registry)  # type: ignore[union-attr]  # one of the two is there
     made = scheme_of(setting)
     own = profile_of(card) if profile is None and card is not None else load_profile(profile or "quick")
-    own = track_of(setting, own.with_options(**options))
+    own = _with_host_weights(track_of(setting, own.with_options(**options)), host_weights, file.path.parent)
     key = standalone_files.open_key(path, made, registry)
     committed = None if card is None else card.commitment == file.sha256
     return Claim(
@@ -107,6 +110,30 @@ def profile_of(card: Card) -> Profile:
         )  # fmt: skip
     except (BenchError, KeyError) as error:
         raise BenchError(f"{CARD} describes a profile that can't be read ({error}): give --profile") from error
+
+
+def _with_host_weights(profile: Profile, given: Path | None, folder: Path) -> Profile:
+    """The profile with the file of its host's weights: the one that was given, else one in the key's folder.
+
+    As it was where there is none, since most verdicts need none. Raises BenchError for a file that is another.
+    """
+    wanted = weights_digest(profile.weights)
+    if given is not None:
+        if not wanted:
+            raise BenchError(f"--host-weights {given}: nets of {profile.name} begin with no weights, leave it out")
+        if not given.is_file():
+            raise BenchError(f"--host-weights {given} can't be read: give the path of a file")
+        if weights_digest(str(given)) != wanted:
+            raise BenchError(
+                f"--host-weights {given} has another SHA-256 than the host's weights, {wanted[:12]}…: give the file "
+                "that bench embed was given"
+            )
+        return profile.with_options(weights=str(given))
+    if profile.weights.startswith(BY_SHA256):
+        for path in sorted(one for one in folder.iterdir() if one.suffix.lower() in ENDINGS and one.is_file()):
+            if weights_digest(str(path)) == wanted:
+                return profile.with_options(weights=str(path))
+    return profile
 
 
 def _admission(scheme: Scheme, key: Key, committed: bool) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from benchmark.app.verify.claims import Claim
+from benchmark.app.single_model import MODEL
+from benchmark.app.standalone_files import open_service, peek
+from benchmark.app.verify.claims import Claim, card_beside
 from benchmark.app.verify.pictures import digest
 from benchmark.architectures.net import Net
 from benchmark.data.splits import Data, as_bytes, load_split
@@ -78,13 +81,28 @@ class Courtroom:
     def rng(self, role: str) -> torch.Generator:
         return self.claim.streams(self.occasion).stream(0, role, self.claim.scheme.name, self.context.task.name)
 
-    def court(self, probe: Data, answered: Collection[str] | None = None) -> Court:
-        """A court whose own images are `probe`; of no delivered net: no commitment covers what lies beside a key.
+    @cached_property
+    def delivered(self) -> Net | None:
+        """The net that weights are aligned to: in the model's file beside the key, where the card that commits to the
+        key names that file, too. Whoever could choose it later would align a suspect to the bits of his key.
+        """
+        path = self.claim.file.path.with_name(MODEL)
+        if self.claim.scheme.court != "weights" or self.claim.card is not True or not path.is_file():
+            return None
+        card, sha256 = card_beside(self.claim.file), peek(path).sha256
+        if card is None or card.files.get(MODEL) != sha256:
+            return None
+        with suppress(BenchError):  # its net can't be built here: nothing is aligned to it
+            return open_service(path, self.claim.setting.stages[0].declaration, self.claim.registry).net
+        return None
+
+    def court(self, probe: Data, answered: Collection[str] | None = None, *, aligns: bool = False) -> Court:
+        """A court whose own images are `probe`. aligns: it reads weights aligned to the delivered net, too.
 
         answered: see `WaitingCourt`; None: whoever is asked answers.
         """
         if answered is None:
-            return Court(self.context, probe, self.rng("court"))
+            return Court(self.context, probe, self.rng("court"), self.delivered if aligns else None)
         return WaitingCourt(self.context, probe, self.rng("court"), answered=answered)
 
     def answers(self, asked: Asked, probe: Data, among: Tensor | None = None) -> Answers:

@@ -6,8 +6,8 @@ law says what a fresh key would score, or where somebody wants the check.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -31,6 +31,7 @@ from benchmark.protocol.objects import Asked, Service
 from leaderboard.judge.decide import Thresholds
 from leaderboard.judge.opinion import Examined, Opinion, opinion
 from leaderboard.stats.null_tests import OWN_POOL
+from leaderboard.stats.scores import score
 
 EXACT = ("binomial", "poisson-binomial")  # laws in closed form
 
@@ -84,10 +85,16 @@ def examine(
         hint = ": see --profile" if suspect.form == OWN else ""
         why = message_of(error, 300)
         raise BenchError(f"{suspect.name} does not answer the images of {task.name} ({why}){hint}") from error
-    court = room.court(probe, suspect.answered)
-    found = _examined(room, suspect.service, suspect.asked, answers, court, suspect.name)
+
+    def examined(aligns: bool) -> Examined:
+        court = room.court(probe, suspect.answered, aligns=aligns)
+        return _examined(room, suspect.service, suspect.asked, answers, court, suspect.name)
+
+    found = examined(aligns=nulls is not None)
     pools: dict[str, list[Examined]] = {OWN_POOL: []}
     left_out, machine = 0, nulls or (spare if _needs_nulls(claim, found) else None)
+    if nulls is None and machine is not None and room.delivered is not None:
+        found = examined(aligns=True)
     if machine is not None:
         if nulls is None:
             roles, _ = null_jobs(claim.profile, claim.registry)
@@ -99,22 +106,63 @@ def examine(
         models, left_out = null_models(claim.profile, claim.registry, machine, console, suspect.sha256)
         device = room.context.device
         pools = {
-            pool: [_examined(room, one, one.running(device), its, room.court(room.test), pool) for one, its in members]
+            pool: [
+                _examined(room, one, one.running(device), its, room.court(room.test, aligns=True), pool)
+                for one, its in members
+            ]
             for pool, members in models.items()
         }
     profile = claim.profile
     thresholds = Thresholds(profile.alpha, profile.budget, strict=profile.strict)
+    judged = _opinion(found, pools, claim, thresholds)
+    unweighed = machine is None and room.delivered is not None and judged.verdict in ("absent", "unclear")
     return Examination(
         claim=claim,
         suspect=suspect,
-        opinion=opinion(found, pools, claim.admission, thresholds),
+        opinion=judged,
         utility=utility_of(found.outcomes, task),
         asked=suspect.asked.images,
         own=len(probe),
         nulls={pool: len(members) for pool, members in pools.items()} if machine else {},
         left_out=left_out,
-        notes=(*claim.notes, *suspect.notes, *_width(room, answers)),
+        notes=(
+            *claim.notes,
+            *suspect.notes,
+            *_width(room, answers),
+            *(_aligned(examined(aligns=True)) if unweighed else ()),
+        ),
     )
+
+
+def _opinion(
+    found: Examined, pools: Mapping[str, Sequence[Examined]], claim: Claim, thresholds: Thresholds
+) -> Opinion:  # fmt: skip
+    """The opinion, which counts aligned views only where the card was published in time.
+
+    Without that the claimant may have chosen the net that weights are aligned to after he saw the suspect.
+    """
+    whole = opinion(found, pools, claim.admission, thresholds)
+    if not found.seen.get("views"):
+        return whole
+    as_they_are = {pool: [_unaligned(one) for one in members] for pool, members in pools.items()}
+    late = opinion(_unaligned(found), as_they_are, claim.admission, thresholds)
+    return replace(whole, uncommitted=late.uncommitted, claim_uncommitted=late.claim_uncommitted)
+
+
+def _unaligned(one: Examined) -> Examined:
+    return replace(one, seen={**one.seen, "views": []})
+
+
+def _aligned(found: Examined) -> list[str]:
+    """What was read after alignment, of which nothing is known without unmarked models that are aligned alike."""
+    if not found.seen.get("views"):
+        return []
+    seen = [score(found.seen, name) for name in found.seen["views"]]
+    totals = [f"{one.total} of {one.n}" if one.kind == "count" else f"{one.total:.3g}" for one in seen]
+    return [
+        f"aligned to the model that the card names, the weights show {' and '.join(totals)}: that has no p-value "
+        "without unmarked models that are aligned alike, and so counts only with --nulls FOLDER"
+    ]
 
 
 def _examined(room: Courtroom, service: Service, asked: Asked, answers: Answers, court: Court, name: str) -> Examined:

@@ -15,14 +15,16 @@ import hashlib
 import json
 import os
 import time
-import urllib.error
 import urllib.request
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, InvalidURL
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -42,16 +44,28 @@ from benchmark.vocabulary import Access
 
 PER_REQUEST = 20  # images
 TRIES, FIRST_PAUSE, LONGEST_PAUSE = 6, 1.0, 120.0  # pauses in seconds: each is twice the one before
-TIMEOUT = 30.0  # seconds for one answer
+TIMEOUT = 30.0  # seconds for one whole answer
 TOKEN = "WATERMARK_BENCH_TOKEN"
 Answer = int | list[float] | Tensor  # a class, probabilities, or an image, uint8 (C, H, W)
 
 
-class _Unmoved(urllib.request.HTTPRedirectHandler):
-    """Follows no address to another one, which would get the token."""
+class _AsItIs(urllib.request.HTTPErrorProcessor):
+    """Takes every reply as it is: follows no address to another one, which would get the token."""
 
-    def redirect_request(self, *_: Any) -> None:
-        return None
+    def http_response(self, request: urllib.request.Request, response: HTTPResponse) -> HTTPResponse:
+        return response
+
+    https_response = http_response
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """What an address said, or how it broke off; rest: its `Retry-After`."""
+
+    status: int
+    reason: str
+    rest: str
+    data: bytes
 
 
 class HttpSuspect:
@@ -139,7 +153,10 @@ class HttpSuspect:
         if all(isinstance(one, int) for one in found):
             return scores_of_labels(torch.tensor(found), self._task.classes)
         if any(isinstance(one, int) or len(one) != len(found[0]) for one in found):
-            raise BenchError(f"{self.url} answers some images in one form and others in another: ask with one form")
+            raise BenchError(
+                f"{self.url} answers some images in one form and others in another: let it answer in "
+                f"one form, and delete {self.path}, which keeps what it answered, to ask anew"
+            )
         shares = torch.tensor(found, dtype=torch.float32)
         return shares / shares.sum(1, keepdim=True)
 
@@ -167,19 +184,19 @@ class HttpSuspect:
             time.sleep(max(0.0, self._next - time.monotonic()))
             self._next = time.monotonic() + 1 / self._rate
             try:
-                return self._checked(self._answers(self._sent(body)), len(pictures))
-            except urllib.error.HTTPError as error:
-                why = f"with {error.code} {error.reason}"
-                if error.code != 429 and error.code < 500:
-                    said = ""
-                    with suppress(OSError, HTTPException):  # it breaks off within what it says
-                        said = printable(error.read(200).decode(errors="replace")).strip()
-                    raise BenchError(f"{self.url} answers {why}{f' ({said})' if said else ''}: {self._safe}") from error
-                pause = min(max(pause, _rest(error.headers.get("Retry-After", ""))), LONGEST_PAUSE)
+                reply = self._sent(body)
             except (ValueError, InvalidURL) as error:
                 raise BenchError(f"--suspect {self.url} is no address that can be asked ({error})") from error
             except (OSError, HTTPException) as error:  # a timeout, a name that leads nowhere, half an answer
                 why = f"not at all ({printable(str(getattr(error, 'reason', None) or error or type(error).__name__))})"
+                continue
+            if 200 <= reply.status < 300:
+                return self._checked(self._answers(reply.data), len(pictures))
+            why = f"with {reply.status} {printable(reply.reason)}"
+            if reply.status != 429 and reply.status < 500:
+                said = printable(reply.data.decode(errors="replace")).strip()
+                raise BenchError(f"{self.url} answers {why}{f' ({said})' if said else ''}: {self._safe}")
+            pause = min(max(pause, _rest(reply.rest)), LONGEST_PAUSE)
         raise BenchError(f"{self.url} answered {why}, {TRIES} times in a row: {self._safe}")
 
     @property
@@ -187,14 +204,39 @@ class HttpSuspect:
         kept = sum(map(len, self._kept.values()))
         return f"{kept} answers are kept in {self.path}, and the same command goes on from there"
 
-    def _sent(self, body: bytes) -> bytes:
+    def _sent(self, body: bytes) -> _Reply:
+        """What comes back within TIMEOUT. Raises OSError, HTTPException or ValueError.
+
+        A socket's own limit is for each of its reads, and an address that sends a byte now and then would never reach
+        it. So a thread asks, and is left alone where it takes too long.
+        """
+        said: Future[_Reply] = Future()
+
+        def ask() -> None:
+            try:
+                said.set_result(self._reply(body))
+            except BaseException as error:
+                said.set_exception(error)
+
+        Thread(target=ask, daemon=True).start()
+        try:
+            return said.result(TIMEOUT)
+        except TimeoutError:
+            raise TimeoutError(f"no whole answer within {TIMEOUT:g} s") from None
+
+    def _reply(self, body: bytes) -> _Reply:
         headers = {"Content-Type": "application/json", "User-Agent": f"watermark-bench/{__version__}"}
         if token := os.environ.get(TOKEN):
             headers["Authorization"] = f"Bearer {token}"
         request = urllib.request.Request(self.url, body, headers)
-        with urllib.request.build_opener(_Unmoved).open(request, timeout=TIMEOUT) as reply:
-            data: bytes = reply.read(MOST_BYTES + 1)
-        return data
+        with urllib.request.build_opener(_AsItIs).open(request, timeout=TIMEOUT) as reply:
+            data = b""
+            if 200 <= reply.status < 300:
+                data = reply.read(MOST_BYTES + 1)
+            else:
+                with suppress(OSError, HTTPException):  # it breaks off within what it says
+                    data = reply.read(200)
+            return _Reply(reply.status, reply.reason, reply.headers.get("Retry-After", ""), data)
 
     def _answers(self, data: bytes) -> list[Any]:
         forms = ("images",) if self._images else ("labels", "probabilities")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -91,6 +93,38 @@ def test_the_marked_tensors_have_the_librarys_own_names(marked: tuple[Path, str]
     plain = net.eval()(torchvision.transforms.functional.normalize(images, shown.mean, shown.std))
     program = torch.export.load(mine / "model.pt2").module()
     assert torch.allclose(program(images), plain, atol=1e-4)
+
+
+def test_unmarked_models_begin_with_the_hosts_weights_wherever_they_lie(
+    marked: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named, or found beside the key by what they hold; a file that holds others is refused."""
+    from benchmark.app.verify import examination
+    from benchmark.planning.own_nets import weights_path
+    from benchmark.planning.profile import Profile
+
+    class Reached(Exception):
+        """The nulls would be trained now."""
+
+    def reached(profile: Profile, *_: object) -> None:
+        raise Reached(weights_path(profile.weights))
+
+    monkeypatch.setattr(examination, "null_models", reached)
+    mine = shutil.copytree(marked[0], tmp_path / "mine")
+    words = ("verify", "--key", str(mine), "--suspect", str(mine / "model.safetensors"), "--device", "cpu")
+    nulls = ("--nulls", str(tmp_path / "results"))
+    code, _, error = bench_here(*words, *nulls)
+    assert (code, "give --host-weights FILE, or put the file into the key's folder" in error) == (2, True), error
+    code, _, error = bench_here(*words, *nulls, "--host-weights", str(mine / "state_dict.safetensors"))
+    assert (code, "has another SHA-256 than the host's weights" in error) == (2, True), error
+    code, _, error = bench_here(*words, "--host-weights", str(tmp_path / "none.pt"))
+    assert (code, "none.pt can't be read: give the path of a file" in error) == (2, True), error
+    for given, where in (
+        (("--host-weights", "net.safetensors"), Path("net.safetensors").absolute()),
+        ((), Path(shutil.copy("net.safetensors", mine / "renamed.safetensors"))),
+    ):
+        with pytest.raises(Reached, match=re.escape(str(where))):
+            bench_here(*words, *nulls, *given)
 
 
 def test_the_onnx_file_answers_as_the_model_does(marked: tuple[Path, str]) -> None:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from benchmark.training import batches
 from benchmark.training.augmentation import random_shift
 from benchmark.training.batches import BatchSource, ahead, cycle
+from benchmark.training.engine import EAGER, Engine
+from benchmark.training.epochs import listening
 from benchmark.training.loop import fit
 from benchmark.training.recipe import Recipe
 
@@ -141,3 +143,22 @@ def test_batches_made_many_at_a_time_are_those_of_one_permutation_after_another(
             assert torch.equal(x, other_x)
             assert torch.equal(y, other_y)
             assert len(x) == 5
+
+
+@pytest.mark.parametrize("engine", [EAGER, Engine(captured=True)])
+def test_whoever_listens_hears_of_every_epoch_and_changes_no_number(engine: Engine) -> None:
+    def trained() -> Tensor:
+        model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+        nn.init.zeros_(model[1].weight)
+        labels, rng = torch.arange(32) % 10, torch.Generator().manual_seed(0)
+        fit(model, [BatchSource(images(), labels, 8)], Recipe(epochs=3, lr=0.1, batch=8, shift=1), rng, engine=engine)
+        return torch.cat([model[1].weight.detach().flatten(), torch.rand(3, generator=rng)])  # and what it drew
+
+    torch.manual_seed(5)
+    alone, heard = trained(), list[tuple[int, int]]()
+    torch.manual_seed(5)
+    with listening(lambda done, of: heard.append((done, of))):
+        watched = trained()
+    trained()
+    assert heard == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert torch.equal(alone, watched)

@@ -134,6 +134,7 @@ WRONG: dict[str, Callable[[Path, Path], object]] = {
     "needs a scheme with passports": lambda mine, out: wb.attack(mine, "accessory-block", out),
     "can't be read": lambda mine, out: wb.attack(mine / "gone.safetensors", "prune", out),
     "holds a key, not a model": lambda mine, out: wb.attack(mine / "key.safetensors", "prune", out),
+    "training diverged: the loss is nan": lambda mine, out: wb.attack(mine, "finetune(lr=1e6,epochs=2)", out),
     "verify needs one of --suspect": lambda mine, out: wb.verify(mine),
     "no run": lambda mine, out: wb.frame(out),
 }

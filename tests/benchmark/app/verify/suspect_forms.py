@@ -7,8 +7,10 @@ import io
 import json
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.net, self.shares = net, shares
         self.mood: Callable[[int, dict[str, Any]], Reply] = lambda number, answer: (200, answer)
+        self.drip = 0.0  # seconds between two bytes of an answer
         self.rest = "0"  # seconds, or a date, before which a busy server is not asked again
         self.requests, self.headers, self.images = 0, dict[str, str](), list[str]()
 
@@ -106,7 +109,14 @@ class Handler(BaseHTTPRequestHandler):
         if status == 429:
             self.send_header("Retry-After", self.server.rest)
         self.end_headers()
-        self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+        said = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if not self.server.drip:
+            self.wfile.write(said)
+            return
+        with suppress(OSError):  # whoever asked has gone
+            for byte in said * 100:
+                self.wfile.write(bytes([byte]))
+                sleep(self.server.drip)
 
     def log_message(self, *_: object) -> None:
         pass

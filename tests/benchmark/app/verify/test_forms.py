@@ -14,14 +14,14 @@ from lab import Exhibit, Lab
 from torch import nn
 
 from benchmark.architectures.net import Net
-from benchmark.execution.suspect_process import RemoteService, suspect_process
+from benchmark.execution.suspect_process import PATIENCE, RemoteService, suspect_process
 from benchmark.execution.walls import Walls
 from benchmark.protocol.objects import Service, ServiceFailed
 
 from .suspect_forms import DIGITS, save, written
 
 FUNCTIONS = """
-import numpy, torch
+import numpy, time, torch
 net = torch.jit.load({path!r})
 def scores(x): return net(torch.from_numpy(x)).detach().numpy()
 def labels(x): return scores(x).argmax(1)
@@ -32,6 +32,7 @@ def one(x): return scores(x)[:, :1]
 def fewer(x): return scores(x)[1:]
 def wider(x): return numpy.pad(scores(x), ((0, 0), (0, 2)), constant_values=-1e4)
 def leaves(x): raise SystemExit(3)
+def sleeps(x): time.sleep(600)
 """
 
 
@@ -135,6 +136,17 @@ def test_a_function_that_answers_with_nonsense_is_one_sentence(
 
     with pytest.raises(ServiceFailed, match=sentence):
         asked()
+
+
+def test_a_function_that_sleeps_is_not_waited_for(functions: None, tmp_path: Path) -> None:
+    with suspect_process("cpu", Walls(())) as service:
+        service.open("function", "suspects:sleeps", str(tmp_path), 10)
+        assert service.patience == PATIENCE
+        service.patience = 1.0  # from here on: to begin the process takes longer
+        with pytest.raises(ServiceFailed, match="took longer than 1 s for one answer"):
+            service.ask(DIGITS, "outputs")
+        with pytest.raises(ServiceFailed, match="ended"):  # what comes now would belong to the question before
+            service.ask(DIGITS, "outputs")
 
 
 def test_another_image_size_is_one_sentence(refused: Callable[..., str], tmp_path: Path) -> None:

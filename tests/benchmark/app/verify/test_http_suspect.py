@@ -77,6 +77,44 @@ def test_a_busy_broken_or_silent_server_is_asked_again(
     assert server.requests >= 20 + 5
 
 
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_server_that_drips_is_not_waited_for(
+    server: Server, owner: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """Each byte comes in time, so that no single read of the socket ever takes long; the whole answer never comes."""
+    from benchmark.data.tasks import find_task
+    from benchmark.errors import BenchError
+
+    monkeypatch.setattr(http_suspect, "TIMEOUT", 0.5)
+    server.drip, server.mood = 0.1, lambda number, answer: (status, answer)
+    began = time()
+    suspect = http_suspect.HttpSuspect(server.url, owner, "key", find_task("digits"), 1e9)
+    with suspect, pytest.raises(BenchError) as error:
+        suspect.ask(torch.rand(5, 1, 16, 16), "outputs")
+    assert "answered not at all (no whole answer within 0.5 s), 6 times in a row" in str(error.value)
+    assert (server.requests, time() - began < 20) == (6, True)
+
+
+def test_an_address_that_answers_in_another_form_the_next_day_names_the_file_to_delete(
+    server: Server, owner: Path
+) -> None:
+    from benchmark.data.tasks import find_task
+    from benchmark.errors import BenchError
+
+    def asked(count: int) -> torch.Tensor:
+        with http_suspect.HttpSuspect(server.url, owner, "key", find_task("digits"), 1e9) as suspect:
+            return suspect.ask(x[:count], "outputs")
+
+    x = torch.rand(10, 1, 16, 16)
+    asked(5)
+    server.shares = True
+    with pytest.raises(BenchError, match=r"in one form and others in another: .* delete (\S+jsonl), which") as error:
+        asked(10)
+    named = Path(str(error.value).split("delete ")[1].split(",")[0])
+    named.unlink()
+    assert asked(10).shape == (10, 10)
+
+
 @pytest.mark.parametrize(("said", "waited"), [("7", 7.0), ("600", 120.0), ("soon", 0.001), ("date", 40.0)])
 def test_a_server_says_how_long_it_wants_to_rest(
     server: Server, owner: Path, monkeypatch: pytest.MonkeyPatch, said: str, waited: float
