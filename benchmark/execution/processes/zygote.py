@@ -37,7 +37,7 @@ from benchmark.execution.processes.silence import silence
 
 LONGEST_LOG, KEPT_HEAD, KEPT_TAIL = 16 << 20, 8 << 20, 4 << 20  # bytes
 _LOOK_SECONDS = 0.1
-_PREFIX = "bench-"  # of temporary folders
+_PREFIX = "bench-process-"  # of temporary folders
 
 
 @dataclass

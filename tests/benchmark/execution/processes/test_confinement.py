@@ -211,7 +211,7 @@ def test_a_thief_writes_to_the_folder_of_his_job_and_a_temporary_one(
 
 @confined
 def test_nobody_reads_the_temporary_files_of_another_process(intruder: LocalExecutor, job: Callable[..., Job]) -> None:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-process-") as folder:
         (path := Path(folder, "key")).write_text("x")
         seen = run_one(intruder, toy_intruder.foreign(job("a", "read", role="thief", paths=[str(path)]))).result
     assert seen["read"] == {str(path): "PermissionError"}
