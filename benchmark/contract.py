@@ -11,7 +11,8 @@
 | the parties | Party, Owner, Thief, Insider, Suspect, Court |
 | what can't be done | NotApplicable (an attack or a redraw), Unreadable (a suspect) |
 | training | Recipe, BatchSource, logits |
-| data | Data, as_float, as_bytes, abstract_images, photographs, pictures |
+| data | Data, as_float, as_bytes, abstract_images, photographs |
+| files that parameters name | read_toml; picture, pictures, in a folder |
 | nets | Net, Spec, build, builder, reshaped, plain, fused, unfused |
 | their layers | ConvBlock, conv_blocks, normalisation, entering, head, head_name |
 | their filters and channels | filter_layers, ChannelGroup, channel_groups, tied_layers, aligned |
@@ -38,11 +39,12 @@ from benchmark.architectures.image_to_image import Critic, ResidualUnit, UNet, U
 from benchmark.architectures.net import Net, build, reshaped
 from benchmark.crypto.commitment import commit, published_root, root_of
 from benchmark.crypto.prf import prf_bits, prf_labels, prf_normals, secret
-from benchmark.data.image_files import pictures
+from benchmark.data.image_files import picture, pictures
 from benchmark.data.photographs import photographs
 from benchmark.data.splits import Data, as_bytes, as_float
 from benchmark.data.trigger_images import abstract_images
 from benchmark.errors import NotApplicable
+from benchmark.files import read_toml
 from benchmark.plugins.parameters import parameter
 from benchmark.protocol.attack import Attack, OracleAttack
 from benchmark.protocol.court import Court, Suspect
@@ -82,7 +84,7 @@ __all__ = [
     "PassportScheme", "Recipe", "ResidualUnit", "Scheme", "Spec", "Suspect", "Thief", "TriggerScheme", "UNet",
     "UNetTrunk", "Unreadable", "abstract_images", "aligned", "as_bytes", "as_float", "binomial", "build", "builder",
     "channel_groups", "commit", "conv3x3", "conv_blocks", "entering", "field", "filter_layers", "fused", "head",
-    "head_name", "logits", "normalisation", "parameter", "photographs", "pictures", "plain", "poisson_binomial",
-    "prf_bits", "prf_labels", "prf_normals", "published_root", "read_in_part", "redrawn", "redrawn_in_turn",
-    "reshaped", "root_of", "secret", "tied_layers", "unfused",
+    "head_name", "logits", "normalisation", "parameter", "photographs", "picture", "pictures", "plain",
+    "poisson_binomial", "prf_bits", "prf_labels", "prf_normals", "published_root", "read_in_part", "read_toml",
+    "redrawn", "redrawn_in_turn", "reshaped", "root_of", "secret", "tied_layers", "unfused",
 ]  # fmt: skip

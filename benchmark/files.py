@@ -1,4 +1,4 @@
-"""Files, read within limits whoever wrote them (JSON, TOML, gzip, the header of safetensors), and written whole or not.
+"""Files, read within limits whoever wrote them (JSON, TOML, CSV, gzip, headers of tensors), and written whole or not.
 
 Only regular files are opened, no more is read or decompressed than a file of its kind may hold, and what comes out is
 plain: finite numbers of ordinary size, whole characters, no name twice in a table, no nesting without end. SECURITY.md
@@ -7,8 +7,10 @@ lists the limits. What a value means is for `benchmark.description` to check.
 
 from __future__ import annotations
 
+import csv
 import errno
 import gzip
+import hashlib
 import json
 import math
 import os
@@ -16,7 +18,7 @@ import re
 import stat
 import tomllib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from io import BufferedReader
@@ -26,12 +28,15 @@ from typing import Any, BinaryIO
 
 from benchmark.errors import BenchError
 
-MOST_BYTES = 64 << 20  # of a JSON document or of one line of records, decompressed
-MOST_DESCRIBED = 256 << 20  # of a run's description, which names every cell and every job
+MOST_BYTES = 64 << 20  # of a JSON document, a table, or one line of records, decompressed
+MOST_DESCRIBED = 256 << 20  # of a run's description, which names every cell and every job, or of its matrix.csv
 MOST_TOML = 256 << 10
 MOST_DOTS = 100  # in a line of TOML: tomllib takes quadratic time for a key of many parts
 MOST_RECORDS = 1 << 30  # of all lines of records together, decompressed
 MOST_TENSORS = 2 << 30  # of a model's or a key's file
+MOST_SOURCE = 1 << 20  # of a Python file that is read and not run
+MOST_LINE = 1 << 20  # of a table
+MOST_ROWS = 400_000  # of a table: twice as many as a run's description names cells
 _LETTERS = 16  # of a JSON document for each value that it may hold
 DEEPEST = 32
 LARGEST_NUMBER = 2**63  # whole numbers lie below it, on both sides of zero
@@ -84,14 +89,49 @@ def content(path: Path, most: int = MOST_BYTES, *, follow: bool = True) -> bytes
     return b"".join(pieces)
 
 
-def lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file, decompressed where its name ends in .gz, without reading it whole. Raises as `content`."""
-    left = MOST_RECORDS
+def sha256_of(path: Path, *, follow: bool = True) -> str:
+    """SHA-256 over the bytes of a regular file, 64 digits. Raises OSError. follow: see `regular`."""
+    with regular(path, follow=follow) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def lines(path: Path, most: int = MOST_RECORDS, longest: int = MOST_BYTES) -> Iterator[bytes]:
+    """The lines of a file, decompressed where its name ends in .gz, without reading it whole. Raises as `content`.
+
+    most: bytes of all lines together; longest: of one.
+    """
+    left = most
     with _unpacked(path) as file:
-        while line := _bounded(file.readline(MOST_BYTES + 1), MOST_BYTES):
+        while line := file.readline(longest + 1):
+            if len(line) > longest:
+                raise ValueError(f"a line is larger than {longest >> 10} KiB")
             if (left := left - len(line)) < 0:
-                raise _too_large(MOST_RECORDS)
+                raise _too_large(most)
             yield line
+
+
+def table_rows(path: Path, needed: Collection[str], most: int = MOST_BYTES) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file by the names in its first line, one at a time; a row is one line. Raises as `content`.
+
+    needed: names that must be among those. most: bytes. Raises ValueError for a row of more or fewer fields.
+    """
+    head: list[str] = []
+    for number, line in enumerate(lines(path, most, MOST_LINE), 1):
+        try:
+            # each line by itself: a quote that nobody closes would draw in the rest of the file
+            fields = next(csv.reader([line.decode()], strict=True), [])
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"line {number} is no line of a table: {error}") from None
+        if number > MOST_ROWS:
+            raise ValueError(f"it has more than {MOST_ROWS:,} lines")
+        if not head:
+            head = fields
+            if missing := [name for name in needed if name not in head]:
+                raise ValueError(f"it has no column {missing[0]}")
+        elif fields:
+            if len(fields) != len(head):
+                raise ValueError(f"line {number} has {len(fields)} fields, and its first line {len(head)}")
+            yield dict(zip(head, fields, strict=True))
 
 
 def json_value(data: bytes, most: int = MOST_BYTES) -> Any:
@@ -195,12 +235,6 @@ def _explained(name: object, form: str, mend: str) -> Iterator[None]:
         raise BenchError(f"{name} can't be read ({error.strerror or error}): {mend}") from error
     except ValueError as error:
         raise BenchError(f"{name} is not valid {form} ({error}): {mend}") from error
-
-
-def _bounded(data: bytes, most: int) -> bytes:
-    if len(data) > most:
-        raise _too_large(most)
-    return data
 
 
 def _too_large(most: int) -> ValueError:

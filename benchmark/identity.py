@@ -11,6 +11,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmark.files import sha256_of
+
 
 def canonical(obj: object) -> str:
     """One text for one value: sorted keys, no spaces, ASCII, floats by `repr`; a tuple reads as a list.
@@ -51,10 +53,10 @@ def stream_seed(*parts: object) -> int:
 def content_hash(path: Path) -> str:
     """SHA-256 over a file's bytes, or over the relative names and bytes of all files in a folder; 64 digits.
 
-    Raises OSError when there is nothing at `path`, or it can't be read.
+    Raises OSError when there is neither at `path`, or it can't be read; a pipe or a device is not waited for.
     """
     if not path.is_dir():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     inside = sorted(one for one in path.rglob("*") if one.is_file())
     return hashlib.sha256(
         canonical([[one.relative_to(path).as_posix(), content_hash(one)] for one in inside]).encode()

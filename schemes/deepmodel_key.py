@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from benchmark import contract as wm
@@ -42,12 +41,11 @@ def block_code(secret: bytes, size: Sequence[int]) -> Tensor:
 
 
 def read_image(path: Path, size: Sequence[int]) -> Tensor:
-    """An image file as grey levels, uint8 (1, H, W). Raises ValueError for another size or a blank picture."""
-    try:
-        with Image.open(path) as opened:
-            pixels = torch.from_numpy(np.array(opened.convert("L")))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"the secret image {path} can't be read: {error}") from error
+    """An image file as grey levels, uint8 (1, H, W). Raises ValueError for another size or a blank picture.
+
+    Raises BenchError as `wm.picture` does.
+    """
+    pixels = torch.from_numpy(np.array(wm.picture(path, "L")))
     if list(pixels.shape) != list(size):
         has, wanted = (f"{width}x{height}" for height, width in (pixels.shape, size))
         raise ValueError(f"the secret image {path} has {has} pixels: make it {wanted}, the size of the task's images")

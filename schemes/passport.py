@@ -263,7 +263,7 @@ class Passport(wm.Scheme[PassportKey]):
         if self.config:
             asked = read_config(self.config)
             if strange := [name for name in asked if name not in names]:
-                raise ValueError(f"{self.config}: the net has no layer {strange[0]}: it has {', '.join(names)}")
+                raise ValueError(f"{self.config}: the net has no layer {strange[0]:.100}: it has {', '.join(names)}")
             return {name: asked[name] for name in names if name in asked}
         if len(names) < self.layers:
             raise ValueError(f"layers={self.layers} is more than the {len(names)} convolutions of the net: lower it")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -78,16 +78,14 @@ def read_config(path: str) -> dict[str, str]:
     """The layers that a TOML file gives passports: its keys are their names, its values `true` or the layer's text.
 
     Quotes around names are optional; false leaves a layer out; true is returned as "". Raises ValueError for any other
-    file.
+    table, BenchError for what is no TOML within limits.
     """
-    try:
-        read = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{path} can't be read as TOML: {error}") from None
+    table, _ = wm.read_toml(Path(path), path, 'write a layer a line, such as "blocks.1" = true')
     layers = {}
-    for name, value in _flat(read):
+    for name, value in _flat(table):
         if not isinstance(value, str | bool) or value == "":
-            raise ValueError(f"{path}: {name} must be true, false or the text of its signature, not {value!r}")
+            wrong = f"{name:.100} must be true, false or the text of its signature, not {reprlib.repr(value)}"
+            raise ValueError(f"{path}: {wrong}")
         if value is not False:
             layers[name] = "" if value is True else str(value)
     if not layers:
@@ -108,10 +106,11 @@ def message_bits(text: str, n: int) -> Tensor:
 
     Raises ValueError for text that is empty, not ASCII, or longer than n // 8 characters.
     """
+    shown = reprlib.repr(text)  # a file may hold a long one
     if not text or not text.isascii():
-        raise ValueError(f"the signature {text!r} must be ASCII text of at least one character")
+        raise ValueError(f"the signature {shown} must be ASCII text of at least one character")
     if 8 * len(text) > n:
-        raise ValueError(f"the signature {text!r} needs {8 * len(text)} bits, its passport layers have {n}: shorten it")
+        raise ValueError(f"the signature {shown} needs {8 * len(text)} bits, its passport layers have {n}: shorten it")
     bits = np.unpackbits(np.frombuffer(text.encode("ascii"), dtype=np.uint8)).astype(bool)
     return torch.from_numpy(np.resize(bits, n))
 

@@ -23,6 +23,11 @@ LONGEST = (  # files and folders whose tests take longest
 )  # fmt: skip
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a sixth of the time, tests wait for processes that they started or for a clock."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files begin first, so that none of pytest's processes is left with one at the end."""
 

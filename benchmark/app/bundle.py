@@ -35,6 +35,7 @@ from benchmark.description import did_you_mean
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import court_stream
+from benchmark.files import MOST_TENSORS, content
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry
 from benchmark.store.records import Record, RecordStore, with_checksum
@@ -176,9 +177,11 @@ def _artefacts(cell: Cell, records: Mapping[str, Record]) -> Iterator[tuple[str,
 def _artefact(path: Path, checksum: str, command: str) -> bytes:
     mend = f"`{retrying(command, 'damaged')}` makes it again"
     try:
-        data = path.read_bytes()
+        data = content(path, MOST_TENSORS)
     except OSError as error:
         raise BenchError(f"{path.name} is no longer in the store: {mend}") from error
+    except ValueError as error:
+        raise BenchError(f"{path.name} in the store is damaged ({error}): {mend}") from error
     if hashlib.sha256(data).hexdigest() != checksum:
         raise BenchError(f"{path.name} in the store is damaged: {mend}")
     return data

@@ -25,7 +25,7 @@ from typing import Any, Literal
 from benchmark.description import read
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import court_stream
-from benchmark.files import content, json_value, read_json, regular
+from benchmark.files import content, json_value, read_json, sha256_of
 from benchmark.identity import canonical
 from benchmark.plugins.parameters import first_few
 from leaderboard.judge.board import Board, judge
@@ -127,7 +127,7 @@ def check_files(folder: Path) -> Manifest:
         if sum(path.lstat().st_size for path in paths) > MOST_BUNDLE:
             raise BenchError(f"{folder} holds more than {MOST_BUNDLE >> 30} GiB, so it is no bundle")
         data = content(folder / MANIFEST, follow=False)
-        files = {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
+        files = {path.relative_to(folder).as_posix(): sha256_of(path, follow=False) for path in paths}
         del files[MANIFEST]
         manifest = read(Manifest, json_value(data))
     except OSError as error:
@@ -146,11 +146,6 @@ def check_files(folder: Path) -> Manifest:
     if data != write_json(asdict(sealed)):
         raise BenchError(f"{MANIFEST} was tampered with: its hashes are not those that were sealed")
     return sealed
-
-
-def _sha256(path: Path) -> str:
-    with regular(path, follow=False) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_bundle(folder: Path) -> Bundle:

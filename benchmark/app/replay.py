@@ -28,6 +28,7 @@ from benchmark.digest.code_digest import engine_hash, source_hash
 from benchmark.digest.normal_form import same_code
 from benchmark.errors import BenchError
 from benchmark.execution.job_context import context_of, court_stream
+from benchmark.files import MOST_SOURCE, content
 from benchmark.plugins.parameters import Declaration
 from benchmark.plugins.registry import Registry, load
 from benchmark.protocol import steps
@@ -155,15 +156,26 @@ def _plugin_code(
     checks, notes = [], []
     for plugin, here in ran:
         what, path = f"{plugin['role']} {plugin['name']}", folder / code_name(plugin)
-        same = here is not None and path.is_file() and same_code(path.read_bytes(), here.source.read_bytes())
+        text = _text(path)
+        same = here is not None and text is not None and same_code(text, here.source.read_bytes())
         if here is None:
             notes.append(f"the {what} is not installed here")
         elif source_hash(here.source) != plugin["code"]:
             where = "what it imports differs, its own file does not" if same else "it was used as it is"
             notes.append(f"the installed {what} differs from the one that ran: {where}")
-        elif path.is_file() and not same:
+        elif text is not None and not same:
             checks.append(Check(f"code of the {what}", "different", "the bundled text is not the code that ran"))
     return checks, notes
+
+
+def _text(path: Path) -> bytes | None:
+    """A plug-in's code as a bundle gives it; None where it does not. A text that is too long is nobody's code."""
+    try:
+        return content(path, MOST_SOURCE)
+    except OSError:
+        return None
+    except ValueError:
+        return b""
 
 
 def _differences(run: Run, cell: Cell) -> Iterator[str]:

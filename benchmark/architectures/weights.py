@@ -6,8 +6,11 @@ another width is left out, since it answers another task.
 
 from __future__ import annotations
 
+import os
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
+from io import BufferedReader
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -18,11 +21,12 @@ from torch import Tensor, nn
 
 from benchmark.architectures.hosts import maker_net
 from benchmark.errors import BenchError, message_of
-from benchmark.files import MOST_TENSORS, content, tensor_header
+from benchmark.files import MOST_TENSORS, content, regular, tensor_header
 
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
 _NESTED = ("state_dict", "model_state_dict", "model", "module", "net")  # what checkpoints call the tensors of the net
 _PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
+_MOST_PICKLE = 4 << 20  # bytes that name and describe tensors, each of which may make an object of a hundred
 _COUNTERS = ("num_batches_tracked", "n_averaged")  # that nothing is computed from
 
 
@@ -58,20 +62,52 @@ def _safetensors(path: Path) -> Mapping[str, Tensor]:
 
 def _pickled(path: Path) -> object:
     """Only tensors and plain containers are unpickled: whatever else a file names is refused, and not run."""
-    if path.stat().st_size > MOST_TENSORS:
-        raise BenchError(f"--weights {path} is larger than {MOST_TENSORS >> 30} GiB: save the state_dict alone")
     with warnings.catch_warnings(action="ignore"):
         try:
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=_zipped(path))
+            with _Sparing(regular(path).detach()) as file:
+                if os.fstat(file.fileno()).st_size > MOST_TENSORS:
+                    raise ValueError(f"it is larger than {MOST_TENSORS >> 30} GiB")
+                if file.peek(4).startswith(b"PK\x03\x04"):
+                    _refuse_packed(file)
+                    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+                return torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged file may fail in any way
             mend = "save model.state_dict() alone, best with safetensors"
             why = "it holds more than tensors, and code in it is not run" if "Weights only" in str(error) else ""
-            raise BenchError(f"--weights {path} can't be read ({why or message_of(error, 160)}): {mend}") from error
+            reason = why or getattr(error, "strerror", None) or message_of(error, 160)
+            raise BenchError(f"--weights {path} can't be read ({reason}): {mend}") from error
 
 
-def _zipped(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
+class _Sparing(BufferedReader):
+    """A file of which no more is read piece by piece than describes tensors; torch reads theirs past this, at once."""
+
+    _left = _MOST_PICKLE
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._counted(super().read(self._most(size)))
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return self._counted(super().readline(self._most(size)))
+
+    def _most(self, size: int | None) -> int:
+        one_more = self._left + 1
+        return one_more if size is None or size < 0 else min(size, one_more)
+
+    def _counted(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError(f"more than {_MOST_PICKLE >> 20} MiB of it are no tensors")
+        return data
+
+
+def _refuse_packed(file: _Sparing) -> None:
+    """Raise ValueError where a file of torch would be larger in memory: torch itself compresses nothing."""
+    with zipfile.ZipFile(file) as packed:
+        for one in packed.infolist():
+            if one.compress_type != zipfile.ZIP_STORED:
+                raise ValueError("it is compressed")
+            if "/data/" not in one.filename and one.file_size > _MOST_PICKLE:
+                raise ValueError(f"more than {_MOST_PICKLE >> 20} MiB of it are no tensors")
 
 
 def _tensors(found: object, path: Path) -> Mapping[str, Tensor]:
@@ -97,6 +133,8 @@ def _dense(found: Mapping[str, Tensor], path: Path) -> Mapping[str, Tensor]:
     ]
     if odd:
         raise BenchError(f"--weights {path} holds sparse, quantised or empty tensors ({_few(odd)}): save them dense")
+    if sum(one.numel() * one.element_size() for one in found.values()) > MOST_TENSORS:  # a view may repeat one number
+        raise BenchError(f"--weights {path} holds more than {MOST_TENSORS >> 30} GiB of numbers: save fewer")
     return found
 
 

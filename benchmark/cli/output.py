@@ -18,13 +18,18 @@ from types import FrameType
 from typing import Any, TextIO, cast
 
 from benchmark.errors import Stopped
+from benchmark.execution.processes.kernel import DUMPABLE, set_option
 
 WIDEST = 110  # columns: longer lines are read less easily
 _SEAM = "\0"  # where a label may be broken: printable text never holds it
 
 
 def prepare() -> None:
-    """Make this process fit for whatever started it. SIGTERM and SIGHUP raise `Stopped`, where they are not ignored."""
+    """Make this process fit for whatever started it. SIGTERM and SIGHUP raise `Stopped`, where they are not ignored.
+
+    Nobody else of this user reads its memory: a command may hold a key, or the secret.
+    """
+    set_option(DUMPABLE, 0)
     for _ in range(3):  # a closed descriptor would go to the next file, and what libraries print into that file
         if (descriptor := os.open(os.devnull, os.O_RDWR)) > 2:
             os.close(descriptor)

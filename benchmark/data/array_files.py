@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from benchmark.description import read
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError, message_of
-from benchmark.files import read_json, replaced, write_whole
+from benchmark.files import read_json, regular, replaced, sha256_of, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
 
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 ArrayForm = tuple[tuple[int, ...], str]  # shape and dtype of an array
+_ARRAY = re.compile(r"[0-9a-f]{12}-[a-z]+-[xy]\.npy")
 
 
 class DamagedArray(Exception):
@@ -51,8 +52,8 @@ class Description:
     files: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        if any(Path(name).name != name for name in self.files):
-            raise ValueError("files must be names in this folder")
+        if not all(map(_ARRAY.fullmatch, self.files)):
+            raise ValueError("files must be names of arrays in this folder")
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,7 @@ def save(paths: Sequence[Path], forms: Sequence[ArrayForm], rows: Iterable[Seque
 def check(path: Path, sha256: str) -> None:
     """Raise DamagedArray where a file is not the one with this checksum."""
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
         raise DamagedArray(str(error.strerror)) from error
     if digest != sha256:
@@ -185,7 +185,8 @@ def mapped(path: Path, form: ArrayForm) -> np.ndarray:
     import numpy as np
 
     try:
-        found = np.load(path, mmap_mode="c", allow_pickle=False)
+        with regular(path):  # numpy would wait for a pipe
+            found = np.load(path, mmap_mode="c", allow_pickle=False)
     except Exception as error:  # numpy has an exception each for what it can't read
         raise DamagedArray(message_of(error) or type(error).__name__) from error
     if (getattr(found, "shape", None), str(getattr(found, "dtype", ""))) != form:

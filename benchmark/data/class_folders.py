@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmark.data.sources import IMAGE_SUFFIXES
 from benchmark.errors import BenchError
+from benchmark.files import sha256_of
 from benchmark.identity import canonical
 
 LEFT_BEHIND = frozenset({
@@ -107,8 +108,7 @@ def content(folder: Path, paths: Sequence[Path]) -> Iterator[bytes]:
     """Name and SHA-256 of each picture. Raises BenchError for one that can't be read."""
     for path in paths:
         try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = sha256_of(path)
         except OSError as error:
             raise _unreadable(path, error.strerror) from error
         yield canonical([name_in(folder, path), digest]).encode()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from benchmark.data.sources import IMAGE_SUFFIXES
 from benchmark.errors import BenchError, message_of
+from benchmark.files import regular
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,7 +35,11 @@ def picture(file: Path, mode: str) -> Image.Image:
     from PIL import Image  # only here and below: schemes are imported where no picture is read
 
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as opened:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            regular(file) as data,
+            Image.open(data, formats=FORMATS) as opened,
+        ):
             if opened.width * opened.height > PIXELS:
                 raise ValueError(f"it has {opened.width}x{opened.height} pixels, and {PIXELS} are the most")
             if opened.mode in ("F", "I"):
@@ -50,7 +55,7 @@ def picture(file: Path, mode: str) -> Image.Image:
                 seen = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)
             return _upright(seen.convert(mode), opened)
     except Exception as error:  # decoders raise what they like: SyntaxError, struct.error, EOFError and others
-        reason = message_of(error) or type(error).__name__
+        reason = getattr(error, "strerror", None) or message_of(error) or type(error).__name__
         raise BenchError(f"{file} can't be read as a picture: {reason}: mend it or remove it") from error
 
 

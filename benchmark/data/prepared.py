@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmark.data import array_files
 from benchmark.data.array_files import ArrayForm, DamagedArray, Description
+from benchmark.data.sources import DataSet
 from benchmark.data.tasks import Task
 from benchmark.errors import BenchError
 
@@ -99,8 +100,13 @@ def description_file(task: Task) -> Path:
 
 
 def source_files(task: Task) -> list[Path]:
-    """The files and the folders of pictures that the splits are made of. Raises BenchError where one is missing."""
-    return task.paths()
+    """The files and the folders of pictures that the splits are made of, and what lies there packed or unpacked beside.
+
+    Raises BenchError where one is missing.
+    """
+    source, read = task.source if task.data_set else DataSet(), task.paths()
+    beside = (task.folder / name for name in (*source.files, *source.archives))
+    return [*read, *(path for path in beside if path not in read and path.exists())]
 
 
 def say(sentence: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmark import files
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,20 @@ class DataSet:
 
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-LARGEST = 1 << 28  # bytes of a file of a published data set, unpacked: no archive is read beyond that
+LARGEST = 1 << 28  # bytes of a file of a published data set, unpacked: none is read beyond that
 
 
 def content(path: Path) -> bytes:
     """The bytes of a published file, out of its own archive where it is packed. Raises OSError where it is damaged."""
-    if path.suffix != ".gz":
-        return path.read_bytes()
     try:
-        with gzip.open(path) as file:
-            return file.read(LARGEST)
-    except (EOFError, zlib.error) as error:
+        return files.content(path, LARGEST)
+    except ValueError as error:
         raise OSError(str(error)) from error
 
 
 def md5_of(path: Path) -> str:
     """The checksum by which authors publish their files: it finds damage, not forgery."""
-    with path.open("rb") as file:
+    with files.regular(path) as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 

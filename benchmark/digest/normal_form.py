@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmark.errors import BenchError
+from benchmark.files import MOST_SOURCE
 
 PROSE_TRAITS = frozenset({"paper", "family", "item", "expected_failures", "expected_forgeries", "settings"})
 _PLUGIN_BASES = ("Scheme", "TriggerScheme", "Attack", "OracleAttack")
@@ -83,6 +84,8 @@ def reading(path: Path) -> Iterator[None]:
             raise BenchError(f"{path} is a folder: name the file in it that holds the plug-in")
         if path.exists() and not path.is_file():  # a pipe or a device, which may never end
             raise BenchError(f"{path} is no regular file: name one that holds a plug-in")
+        if path.exists() and path.stat().st_size > MOST_SOURCE:
+            raise BenchError(f"{path} is larger than {MOST_SOURCE >> 10} KiB: name a file that holds a plug-in")
         yield
     except SyntaxError as error:
         cure = ": save it as UTF-8" if "'utf-8' codec" in str(error.msg) else ""
@@ -97,7 +100,7 @@ def same_code(one: bytes, other: bytes) -> bool:
     """Whether two texts have one normal form; a text that is not Python is the same as itself alone."""
     try:
         return one == other or normal_form(one) == normal_form(other)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a text from outside may be nested without end
         return False
 
 

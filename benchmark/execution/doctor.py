@@ -22,6 +22,8 @@ from benchmark.errors import BenchError
 from benchmark.execution.placement import host
 from benchmark.execution.placement.devices import devices
 from benchmark.execution.processes import landlock
+from benchmark.execution.processes.namespaces import can_separate
+from benchmark.execution.processes.silence import can_be_silenced
 from benchmark.plugins.parameters import first_few
 from watermark_bench import HOME, NEEDED, PACKAGES, namesakes
 
@@ -164,8 +166,13 @@ def _imports() -> Finding:
 
 def _walls() -> Finding:
     """Whether the kernel keeps plug-ins of others from the store; a run goes on without."""
-    none = "none here: a plug-in of somebody else's can read the store and others' images (SECURITY.md)"
-    return Finding(True, "walls", f"Landlock, version {landlock.version()}" if landlock.version() else none)
+    if not landlock.version():
+        none = "none here: a plug-in of somebody else's can read the store and others' images (SECURITY.md)"
+        return Finding(True, "walls", none)
+    missing = [] if can_separate() else ["no namespaces"]
+    missing += [] if can_be_silenced() else ["no filter of system calls"]
+    less = f"; {' and '.join(missing)}: a plug-in may leave notes for the next process (SECURITY.md)" if missing else ""
+    return Finding(True, "walls", f"Landlock, version {landlock.version()}{less}")
 
 
 def _folder(results: Path) -> Finding:

@@ -25,11 +25,16 @@ TaskFiles = Mapping[str, Mapping[str, Iterable[str]]]
 
 @dataclass(frozen=True)
 class Walls:
-    """Absolute paths without symbolic links. denied: not to be read; readable: exceptions inside of those."""
+    """Absolute paths without symbolic links. denied: not to be read; readable: exceptions inside of those.
+
+    silent: whether it may neither use the network nor leave a note in a file's attributes or times, as far as the
+    kernel can see to that.
+    """
 
     denied: tuple[str, ...]
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+    silent: bool = False
 
 
 def close_keys(root: Path) -> None:
@@ -126,8 +131,9 @@ def walls(
 
     job: the only one that it will carry out, in this `step`; None where there will be many, all of the benchmark's own
     code. hidden: more that nobody may read. Whoever makes a model is left the images that are his, the models that his
-    job starts from, and a folder for what he makes; a court also what it judges by; a suspect nothing. The raw files of
-    other tasks stay readable: a scheme may draw on them, as KeyNet does on photographs.
+    job starts from, and a folder for what he makes; a court also what it judges by; a suspect nothing. A
+    suspect is silent, too: it is asked in two processes, and the first could tell the second which images are not the
+    key's. The raw files of other tasks stay readable: a scheme may draw on them, as KeyNet does on photographs.
     """
     if side == "keyholder" and job is None:
         return None
@@ -151,11 +157,16 @@ def walls(
         writable.append(Path(SHARED_MEMORY))  # for loaders of data, where there is none of its own
     if compiled := cache_folder(root, side, job):
         writable.append(compiled)
+    shut: set[Path] = set()  # also where another task is made of the same files
     for name, files in data.items():
-        free = _free(side, job, step, name)
+        free, own = _free(side, job, step, name), job is None or name == _task_of(job)
         for role, paths in files.items():
-            (readable if role in free else denied).extend(Path(path).resolve() for path in paths)
-    return Walls(*(tuple(map(str, paths)) for paths in (denied, readable, writable)))
+            found = [Path(path).resolve() for path in paths]
+            (readable if role in free else denied).extend(found)
+            shut.update(found if own and role not in free else ())
+    readable = [path for path in readable if path not in shut]
+    shut_out, exceptions, own_folders = (tuple(map(str, paths)) for paths in (denied, readable, writable))
+    return Walls(shut_out, exceptions, own_folders, silent=side == "suspect")
 
 
 def _free(side: Side, job: Job | None, step: JobStep, task: str) -> set[str]:
@@ -164,6 +175,11 @@ def _free(side: Side, job: Job | None, step: JobStep, task: str) -> set[str]:
         return set()
     if job is None:
         return {"description", "thief", "source"}
-    if task != job.payload.get("world", {}).get("task"):
+    if task != _task_of(job):
         return {"source"}
     return {"description", *splits_of_step(job, step)}
+
+
+def _task_of(job: Job) -> str | None:
+    name: str | None = job.payload.get("world", {}).get("task")
+    return name

@@ -30,6 +30,7 @@ from benchmark.vocabulary import Access
 BATCH = 100  # images in every question
 OWN = 3  # of the judge's own images, to each that bears a key
 REBUILT = 0.9  # of the judge's images a net rebuilt from a suspect's operators answers as the suspect did
+SERVED = 0.98  # of the judge's images a net has the class that the service with somebody else's filters around it gave
 
 
 class Inconsistent(Unreadable):
@@ -62,10 +63,15 @@ class Court:
         """Which probe images `model` classifies correctly, boolean (N,)."""
         return logits(model, self.probe.images()).argmax(1) == self.probe.y
 
-    def answers(self, service: Asked) -> Answers:
-        """What a new service answers to the judge's images, asked once. Raises ValueError where it doesn't answer."""
-        nothing = self.probe.x[:0].float()
-        return Answers(self.ask(service, nothing, self._own(len(self.probe)))[: len(self.probe)])
+    def answers(self, service: Asked, among: Tensor | None = None) -> Answers:
+        """What a new service answers to the judge's images, asked once. Raises ValueError where it doesn't answer.
+
+        among: images uint8 (N, C, H, W) that are asked with them and not looked at, so that a service which remembers
+        has met what bears a key together with what bears none.
+        """
+        others = as_float(self.probe.x[:0] if among is None else among)
+        own = torch.arange(_filled(len(self.probe), len(others))) % len(self.probe)
+        return Answers(self.ask(service, others, own)[len(others) :][: len(self.probe)])
 
     def ask(self, service: Asked, x: Tensor, own: Tensor) -> Tensor:
         """Outputs, float32 on the CPU, for images (N, C, H, W) in [0, 1] and behind them the probe's of index `own`.
@@ -104,14 +110,14 @@ class Court:
         `OWN` times as many as bear a key, less those of the others that bear none, and as many as bear one at least.
         They fill the last batch; only where the judge has too few does an image come twice.
         """
-        wanted = max(keyed, OWN * keyed - (asked - keyed))
-        return self._own(min(wanted, len(self.probe)), asked)
-
-    def _own(self, wanted: int, asked: int = 0) -> Tensor:
-        """`wanted` different images of the probe, and as many more as fill the last batch beside `asked` others."""
-        count = -(-(wanted + asked) // BATCH) * BATCH - asked
-        order = torch.randperm(len(self.probe), generator=self.rng) if asked else torch.arange(len(self.probe))
+        wanted = min(len(self.probe), max(keyed, OWN * keyed - (asked - keyed)))
+        order, count = torch.randperm(len(self.probe), generator=self.rng), _filled(wanted, asked)
         return order.repeat(-(-count // len(order)))[:count]
+
+
+def _filled(wanted: int, asked: int) -> int:
+    """`wanted` images, and as many more as fill the last batch beside `asked` others."""
+    return -(-(wanted + asked) // BATCH) * BATCH - asked
 
 
 class Suspect:
@@ -169,14 +175,18 @@ class Suspect:
     def net(self) -> nn.Module:
         """The suspect's net, a copy, with the normalisation that was fused into its convolutions behind them again.
 
-        A net of an unknown builder is read as the net that was delivered, or as a house net. Raises Unreadable unless
-        the court sees weights, and can read them.
+        A net of an unknown builder is read as the net that was delivered, or as a house net. A net behind filters of
+        unknown builders is read if it answers as they do: one filter could keep the images for another to answer.
+        Raises Unreadable unless the court sees weights, and can read them.
         """
         if self.access != "weights":
             raise Unreadable(f"the court sees {self.access}, not weights")
         device = self._court.context.device
         if known(self._service.net.spec):
-            return unfused(self._service.net.module(device))
+            shown = self._service.net.module(device)
+            if not (self._service.known or self._serves(shown)):
+                raise Opaque("what it answers is not what the net that it shows answers")
+            return unfused(shown)
         builder = self._service.net.spec["builder"]
         shape = (2, *self._court.probe.x.shape[1:])
         try:
@@ -213,6 +223,13 @@ class Suspect:
                 self._turned[name] = None
         turned = self._turned[name]
         return None if turned is None else turned.module(device)
+
+    def _serves(self, model: nn.Module) -> bool:
+        """Whether `model` answers the judge's images as the service did whose net it is."""
+        own, given = logits(model, self._court.probe.images()).cpu(), self._before.outputs
+        if own.dim() != 2:
+            return alike(self._before, own) >= REBUILT
+        return float((own.argmax(1) == given.argmax(1)).float().mean()) >= SERVED
 
     def _same(self, model: nn.Module) -> bool:
         """Whether `model` answers the judge's images as the suspect did."""

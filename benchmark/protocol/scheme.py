@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from benchmark.crypto.prf import secret
 from benchmark.data.splits import Data
+from benchmark.errors import BenchError
 from benchmark.protocol import key_form
 from benchmark.protocol.court import Court, Suspect
 from benchmark.protocol.objects import Key, Marked
@@ -110,7 +111,7 @@ class Scheme(ABC, Generic[K]):
             return Admission(False, False, self.hash_bound, reason, self.grindable)
         try:
             right = self.rebind(key, key.secret)
-        except ValueError as error:
+        except (ValueError, BenchError) as error:
             return Admission(False, False, self.hash_bound, str(error), self.grindable)
         reason = key_form.unbound(key, right)
         return Admission(True, reason is None, self.hash_bound, reason, self.grindable)

@@ -6,10 +6,12 @@ import hashlib
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from benchmark.files import regular, sha256_of
 from benchmark.store.files import StoreFile, store_files
 from benchmark.store.records import Record, RecordStore, examine
 
@@ -82,8 +84,7 @@ def _fault(path: Path, checksum: str) -> str:
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return "it is no file"
-        with path.open("rb") as file:
-            same = hashlib.file_digest(file, "sha256").hexdigest() == checksum
+        same = sha256_of(path, follow=False) == checksum
     except OSError as error:
         return "it is missing" if isinstance(error, FileNotFoundError) else f"it can't be read ({error.strerror})"
     return "" if same else "its SHA-256 is not the one in its record"
@@ -91,7 +92,9 @@ def _fault(path: Path, checksum: str) -> str:
 
 def _secret_fault(path: Path, secrets: set[str]) -> str:
     """What is wrong with the store's secret, given the hashes of the secrets that its records were drawn by."""
-    text = path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else b""
+    text = b""
+    with suppress(OSError), regular(path, follow=False) as file:
+        text = file.read(1000)
     if not re.fullmatch(rb"[0-9a-f]{64}\n?", text):
         return "it is no secret of 64 hexadecimal digits: restore it, or all keys are made anew under other names"
     if secrets and hashlib.sha256(bytes.fromhex(text.decode())).hexdigest() not in secrets:

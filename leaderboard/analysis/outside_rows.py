@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmark.description import read
-from benchmark.errors import BenchError
-from benchmark.files import read_json, regular
+from benchmark.errors import BenchError, message_of
+from benchmark.files import read_json, sha256_of
 from leaderboard.judge.board import judge
 from leaderboard.judge.cell import Cell
 from leaderboard.judge.outside import OUTSIDE, Imported, OutsideRow, Square, called_by_jobs, entry_path, ran
@@ -44,17 +43,12 @@ def _row(folder: Path, sha256: str, tracks: Sequence[Track]) -> OutsideRow:
             return OutsideRow(sha256, entry.row, "refuted", entry, "a replay came out different")
         kept = folder / OUTSIDE / sha256
         for name, digest in entry.files.items():
-            if _sha256(kept / name) != digest:
+            if sha256_of(kept / name, follow=False) != digest:
                 raise BenchError(f"{name} is not what was imported")
         return OutsideRow(sha256, entry.row, entry.state, entry, squares=squares(read_run(kept), tracks))
     except (BenchError, OSError, KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration) as error:
-        reason = f"{error}".replace("\n", " ") or type(error).__name__
+        reason = message_of(error, 500) or type(error).__name__
         return OutsideRow(sha256, entry.row if entry else "", "damaged", entry, reason)
-
-
-def _sha256(path: Path) -> str:
-    with regular(path, follow=False) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def squares(run: Run, tracks: Sequence[Track]) -> list[Square]:

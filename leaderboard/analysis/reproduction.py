@@ -6,7 +6,7 @@ Pure functions of `run.json` (which holds the claims and tolerances from before 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -26,6 +26,7 @@ from leaderboard.stats.tails import rarity, t_interval
 REPRODUCED, NOT_REPRODUCED, NOT_MEASURED = "reproduced", "not reproduced", "not measured"
 # a smaller run can't reproduce a figure
 DIRECTION_HOLDS, DIRECTION_FAILS = "direction holds", "direction does not hold"
+DIRECTION_UNCLEAR = "direction unclear"  # of two claims, whose difference the seeds don't tell from none
 # what the paper is not known to say can't be reproduced: only the bound that the project set itself can hold
 HOLDS, FAILS = "within our bound", "outside our bound"
 OURS = ("unconfirmed", "ours")
@@ -126,6 +127,7 @@ def _judge(
     value = _together(found)
     other: float | None = None
     by_seed: dict[int, float] = {}
+    unclear = False
     if tolerance.kind in RELATIVE:
         against = measured[tolerance.other]
         if isinstance(against, str):
@@ -133,6 +135,8 @@ def _judge(
             return Outcome(claim, tolerance, *labels, found, value, _interval(found), reason=reason)
         other = float(_together(against))
         by_seed = {one.seed: float(one.value) for one in against}
+        apart = _interval([replace(one, value=float(one.value) - by_seed.get(one.seed, other)) for one in found])
+        unclear = apart is not None and apart[0] <= 0 <= apart[1]
     alone = [tolerance.holds(one.value, claim.reported, by_seed.get(one.seed, other)) for one in found]
     held = all(alone) if claim.quantity in WORDS else tolerance.holds(value, claim.reported, other)
     full = declared["scale"] == "full"
@@ -142,7 +146,7 @@ def _judge(
     difference = None
     if isinstance(value, float) and isinstance(claim.reported, float) and claim.id not in unknown:
         difference = value - claim.reported if full else None
-    word = words[0] if held else words[1]
+    word = DIRECTION_UNCLEAR if unclear else words[0] if held else words[1]
     return Outcome(claim, tolerance, *labels, found, value, _interval(found), sum(alone), difference, word)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import BenchError
+from benchmark.errors import BenchError, message_of
+from benchmark.files import MOST_BYTES, MOST_DESCRIBED, table_rows
 
 RULES = 2
 CHANGES: Mapping[int, Sequence[str]] = {  # by version, what it changed: one sentence for each change
@@ -35,7 +35,7 @@ CHANGES: Mapping[int, Sequence[str]] = {  # by version, what it changed: one sen
 _FILE = "verdicts-rules-{}.csv.gz"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EarlierVerdict:
     """What a cell was called before, at which alpha and budget. job: the beginning of the id of its examination."""
 
@@ -48,6 +48,10 @@ class EarlierVerdict:
     alpha: float
     budget: float
     job: str
+
+
+_FIELDS = tuple(one.name for one in fields(EarlierVerdict))
+_COLUMNS = {*_FIELDS, "innocent", "verdict_with_commitment", "job_judged"} - {"committed", "job"}  # of matrix.csv
 
 
 @dataclass(frozen=True)
@@ -63,18 +67,19 @@ def earlier_boards(folder: Path) -> list[EarlierBoard]:
     found = []
     for rules in range(1, RULES):
         path = folder / _FILE.format(rules)
-        if path.is_file():
+        if path.exists():
             try:
-                lines = csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
-                verdicts = [_of_a_line(line) for line in lines]
-            except (OSError, EOFError, KeyError, ValueError, TypeError, csv.Error, zlib.error) as error:
-                raise BenchError(f"{path} can't be read ({error}): restore it from where it was published") from error
+                verdicts = [_of_a_line(line) for line in table_rows(path, _FIELDS)]
+            except (OSError, ValueError) as error:
+                why = getattr(error, "strerror", None) or message_of(error, 200)
+                raise BenchError(f"{path} can't be read ({why}): restore it from where it was published") from error
             found.append(EarlierBoard(rules, verdicts))
     return found
 
 
-def _of_a_line(line: Mapping[str, str]) -> EarlierVerdict:
-    texts: dict[str, Any] = {one.name: line[one.name] for one in fields(EarlierVerdict)}
+def _of_a_line(line: Mapping[str, Any]) -> EarlierVerdict:
+    """Raises ValueError where a threshold is no number."""
+    texts = {name: line[name] for name in _FIELDS}
     return EarlierVerdict(**texts | {name: float(texts[name]) for name in ("alpha", "budget")})
 
 
@@ -82,28 +87,34 @@ def keep_verdicts(folder: Path) -> dict[str, bytes]:
     """The file that is to keep the verdicts of the board in `folder`, by name; none where it was judged by these rules.
 
     They are those of its matrix.csv, which names its rules from version 2 on. One that doesn't say what it was judged
-    at is too old to compare.
+    at is too old to compare; from one that can't be read nothing is kept, for the pages are written anew.
     """
-    path = folder / "matrix.csv"
-    if not path.is_file():
+    kept, stated = io.StringIO(), set[int]()
+    writer = csv.DictWriter(kept, _FIELDS, lineterminator="\n")
+    writer.writeheader()
+    try:
+        for line in table_rows(folder / "matrix.csv", _COLUMNS, MOST_DESCRIBED):
+            stated.add(int(line.get("rules") or 1))
+            if line["job_judged"]:
+                told = _kept(line)
+                _of_a_line(told)  # what can't be read again, or is too large for it, would stop every later report
+                writer.writerow(told)
+            if kept.tell() > MOST_BYTES:
+                return {}
+    except (OSError, ValueError):
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    if not lines or not lines[0].keys() >= {"job_judged", "alpha", "budget"}:
+    if len(stated) != 1 or not 1 <= (rules := stated.pop()) < RULES or (folder / _FILE.format(rules)).exists():
         return {}
-    rules = int(lines[0].get("rules") or 1)
-    name = _FILE.format(rules)
-    if rules >= RULES or (folder / name).exists():
-        return {}
-    kept = io.StringIO()
-    writer = csv.writer(kept, lineterminator="\n")
-    writer.writerow(one.name for one in fields(EarlierVerdict))
-    for line in lines:
-        if job := line["job_judged"]:
-            kind = "innocent" if line["innocent"] == "True" else line["kind"]
-            words = line["verdict"], line["verdict_with_commitment"], line["alpha"], line["budget"]
-            writer.writerow([line["scheme"], line["attack"], kind, line["replicate"], *words, short(job)])
-    return {name: gzip.compress(kept.getvalue().encode(), mtime=0)}
+    return {_FILE.format(rules): gzip.compress(kept.getvalue().encode(), mtime=0)}
+
+
+def _kept(line: Mapping[str, str]) -> dict[str, str]:
+    """What is kept of a line of matrix.csv."""
+    return {name: line.get(name, "") for name in _FIELDS} | {
+        "kind": "innocent" if line["innocent"] == "True" else line["kind"],
+        "committed": line["verdict_with_commitment"],
+        "job": short(line["job_judged"]),
+    }
 
 
 def short(job: str) -> str:

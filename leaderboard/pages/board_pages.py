@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from benchmark.files import regular
 from leaderboard.analysis.meetings import ensemble
 from leaderboard.judge.board import Board
 from leaderboard.pages import wording
@@ -40,7 +41,7 @@ from leaderboard.pages.writers import markdown
 
 MAIN = "leaderboard.md"
 _FORMER = ("channels.md",)  # pages that boards had, once
-_HEAD = 4_000  # letters of a page in which it leads back to the first
+_HEAD = 4_000  # bytes of a page in which it leads back to the first
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,8 @@ def stale(folder: Path, pages: Collection[str]) -> Iterator[Path]:
 
 def _head(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_HEAD)
+        with regular(path) as file:
+            return file.read(_HEAD).decode(errors="replace")
     except OSError:
         return ""
 

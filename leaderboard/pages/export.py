@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmark.errors import BenchError
-from benchmark.files import write_whole
+from benchmark.files import content, write_whole
 from benchmark.store.gc_pause import paused
 from leaderboard.analysis.outside_rows import outside_rows
 from leaderboard.analysis.reproduction import is_reproduction
@@ -75,9 +75,10 @@ def page_makers(board: Board) -> dict[str, Callable[[], str]]:
 
 
 def _holds(path: Path, text: str) -> bool:
+    data = _encoded(text)
     try:
-        return path.read_bytes() == _encoded(text)
-    except OSError:
+        return content(path, len(data)) == data
+    except (OSError, ValueError):
         return False
 
 

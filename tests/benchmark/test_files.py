@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import files
 from benchmark.errors import BenchError
-from benchmark.files import content, json_value, lines, plain, read_json, tensor_header, toml_table
+from benchmark.files import content, json_value, lines, plain, read_json, table_rows, tensor_header, toml_table
+from benchmark.identity import content_hash
 
 
 def test_json_files_are_read_plain_or_compressed(tmp_path: Path) -> None:
@@ -57,21 +57,50 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, kind: str, mo
     begun = time.monotonic()
     with pytest.raises(BenchError, match="can't be read"):
         read_json(path, "give a file")
+    if kind != "folder":
+        with pytest.raises(OSError, match=r"no regular file|No such device"):
+            content_hash(path)
     assert time.monotonic() - begun < 1
 
 
-def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "x.json.gz"
     path.write_bytes(gzip.compress(b" " * 10**6))
-    monkeypatch.setattr(files, "MOST_BYTES", 10**5)
-    monkeypatch.setattr(files, "MOST_RECORDS", 10**6 - 1)
     with pytest.raises(ValueError, match="larger than 97 KiB"):
-        content(path, files.MOST_BYTES)
-    with pytest.raises(ValueError, match="larger than 97 KiB"):
-        list(lines(path))
+        content(path, 10**5)
+    with pytest.raises(ValueError, match="a line is larger than 97 KiB"):
+        list(lines(path, longest=10**5))
     path.write_bytes(gzip.compress(b"{}\n" * 350_000))
     with pytest.raises(ValueError, match="larger than 976 KiB"):
-        list(lines(path))
+        list(lines(path, 10**6 - 1))
+
+
+def test_a_table_is_read_a_line_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b'a,b\n1,"x, ""y"""\n\n\xc3\xa9,\n'))
+    assert list(table_rows(path, ["b"])) == [{"a": "1", "b": 'x, "y"'}, {"a": "é", "b": ""}]
+    path.write_bytes(gzip.compress(b""))
+    assert list(table_rows(path, ["b"])) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"a,b\n1\n", "line 2 has 1 fields, and its first line 2"),
+        (b"a,b\n1,2,3\n", "line 2 has 3 fields"),
+        (b"a\n1\n", "no column b"),
+        (b"\xff\xfe", "line 1 is no line of a table"),
+        (b'a,b\n"1,2\n', "line 2 is no line of a table"),
+        (b"a,b\n" + b"x" * 140_000 + b",\n", "field larger than field limit"),
+        (b"a,b\n" + b"x," * 2**20, "a line is larger than 1024 KiB"),
+        (b"a,b\n" * 400_001, "more than 400,000 lines"),
+    ],
+    ids=range(8),
+)
+def test_a_table_that_no_page_needs_is_refused(tmp_path: Path, data: bytes, sentence: str) -> None:
+    (tmp_path / "a.csv").write_bytes(data)
+    with pytest.raises(ValueError, match=sentence):
+        list(table_rows(tmp_path / "a.csv", ["b"]))
 
 
 @pytest.mark.parametrize(

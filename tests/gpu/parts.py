@@ -169,12 +169,12 @@ def quick(size: Size, out: Path) -> list[Row]:
 
 def confined(size: Size, out: Path) -> list[Row]:
     """Somebody else's attack, in processes with walls and a /dev/shm of their own, on the card."""
-    from benchmark.execution.processes.namespaces import has_own_shared_memory
+    from benchmark.execution.processes.namespaces import can_separate
 
     words = _run(size, out / size.folders[1], _judged(size, out), (size.foreign, "weight-noise"))
     code = bench(*words, "--run", "confined", "--plugin", str(HERE / "weight_noise.py"))
     return [
-        Row("a /dev/shm of its own for a confined process (1: yes)", has_own_shared_memory(), "", "at least", 1),
+        Row("a /dev/shm of its own for a confined process (1: yes)", can_separate(), "", "at least", 1),
         Row("somebody else's attack: exit code", code, "", "at most", 0),
     ]
 

@@ -17,15 +17,17 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
-from mutations import bytes_like, json_like, tensors_like, toml_like
+from beside_pages import beside_pages
+from mutations import Reader, Spoil, bytes_like, json_like, tensors_like, toml_like
+from small_boards import board_files, small_board
 
 from benchmark.app import bundle_form as bundle
 from benchmark.app import openings, standalone_files
@@ -34,6 +36,7 @@ from benchmark.app.standalone_files import ArtefactFile
 from benchmark.app.verify.http_suspect import HttpSuspect
 from benchmark.app.verify.questions import MANIFEST, TABLE, Questionnaire, read_sheet
 from benchmark.architectures.net import Net, build
+from benchmark.data import array_files
 from benchmark.data.tasks import find_task
 from benchmark.errors import BenchError
 from benchmark.planning.profile import PROFILES, load_profile
@@ -47,65 +50,9 @@ from leaderboard.judge.run import read_run
 from leaderboard.pages.cell_facts import describe_cell
 from leaderboard.pages.export import page_makers
 from leaderboard.pages.studies.calibration_page import as_json, calibration_page
+from schemes.passport_key import message_bits, read_config
 
-PUBLISHED = Path(__file__).parents[2] / "leaderboard" / "published"
 MOST_SECONDS, MOST_MB = 1.0, 200.0
-Spoil = Callable[[bytes, Random], bytes]
-
-
-def small_board(name: str) -> tuple[bytes, bytes]:
-    """run.json and records.jsonl of one cell of a published run, or one scheme of a calibration: about ten records."""
-    described = json.loads(gzip.decompress((PUBLISHED / name / "run.json.gz").read_bytes()))
-    if "calibration" in described:
-        described["calibration"] = [entry := described["calibration"][0]]
-        entry["pools"] = {pool: entry["pools"][pool] for pool in ("clean", "attacked")}
-        jobs = [entry["marked"], entry["fresh"], entry["drawn"], *entry["pools"].values()]
-    else:
-        cells = [cell for cell in described["cells"] if "attacked_null" in cell["jobs"]][1:2]
-        cells += [cell for cell in described["cells"] if cell["innocent"] and cell["scheme"] == cells[0]["scheme"]][:1]
-        described["cells"] = cells
-        jobs = [job for cell in cells for job in cell["jobs"].values()]
-        for rows, label in (("schemes", "scheme"), ("attacks", "attack")):
-            described[rows] = [one for one in described[rows] if one["label"] == cells[0][label]]
-    if "reproduction" in described:
-        described["reproduction"]["claims"] = described["reproduction"]["claims"][:3]
-    packed = gzip.decompress((PUBLISHED / name / "records.jsonl.gz").read_bytes())
-    records = {record["id"]: record for record in map(json.loads, packed.splitlines())}
-    kept = dict.fromkeys([*jobs, *records[jobs[0]]["parents"]])
-    described["jobs"] = {job: described["jobs"][job] for job in kept}
-    lines = [json.dumps({**records[job], "result": _short_result(records[job])}) for job in kept if job in records]
-    return json.dumps(described).encode(), "".join(f"{line}\n" for line in lines).encode()
-
-
-def _short_result(record: dict[str, Any]) -> Any:
-    """A result with shorter lists, and still as many observations as its job has suspects."""
-    result = _short(record["result"])
-    if record["kind"] == "judged":
-        result["observations"] = [_short(one) for one in record["result"]["observations"]]
-    return result
-
-
-def _short(value: Any) -> Any:
-    """No list of more than 20, so that most wrongs are done to what counts."""
-    if isinstance(value, dict):
-        return {name: min(one, 20) if name == "admissible" else _short(one) for name, one in value.items()}
-    return [_short(one) for one in value[:20]] if isinstance(value, list) else value
-
-
-def line_like(text: bytes, rng: Random) -> bytes:
-    """One of several lines of JSON spoilt."""
-    lines = text.splitlines()
-    at = rng.randrange(len(lines))
-    lines[at] = json_like(lines[at], rng)
-    return b"\n".join(lines)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """What reads a folder of good files, one of which is spoilt each time, unless it says how by None."""
-
-    read: Callable[[Path], object]
-    files: dict[str, tuple[bytes, Spoil | None]]
 
 
 def readers(folder: Path) -> dict[str, Reader]:
@@ -114,7 +61,7 @@ def readers(folder: Path) -> dict[str, Reader]:
     run, records = boards["reproduce-adi-small"]
     profile, claims = (PROFILES / "quick.toml").read_bytes(), (REPRODUCTIONS / "adi.toml").read_bytes()
     return {
-        "run.json": Reader(read_run, _board(run, records)),
+        "run.json": Reader(read_run, board_files(run, records)),
         "run.json.gz": Reader(
             read_run, {"run.json.gz": (gzip.compress(run, mtime=0), bytes_like), "records.jsonl": (records, None)}
         ),
@@ -122,13 +69,10 @@ def readers(folder: Path) -> dict[str, Reader]:
         "claims": Reader(lambda at: read_reproduction(at / "a.toml"), {"a.toml": (claims, toml_like)}),
         **_bundles(run, records),
         **_single_files(folder),
-        **{f"judge {name}": Reader(judged, _board(*both)) for name, both in boards.items()},
-        **{f"pages {name}": Reader(pages, _board(*both)) for name, both in boards.items()},
+        **beside_pages(folder, run, records),
+        **{f"judge {name}": Reader(judged, board_files(*both)) for name, both in boards.items()},
+        **{f"pages {name}": Reader(pages, board_files(*both)) for name, both in boards.items()},
     }
-
-
-def _board(run: bytes, records: bytes) -> dict[str, tuple[bytes, Spoil | None]]:
-    return {"run.json": (run, json_like), "records.jsonl": (records, line_like)}
 
 
 def _bundles(run: bytes, records: bytes) -> dict[str, Reader]:
@@ -142,7 +86,7 @@ def _bundles(run: bytes, records: bytes) -> dict[str, Reader]:
     fixed = {name: (data, None) for name, data in files.items()}
     return {
         "manifest": Reader(bundle.check_files, {bundle.MANIFEST: (sealed, json_like), **fixed}),
-        "bundle": Reader(bundle.read_bundle, {**_board(run, records), bundle.BUNDLE: (row, json_like)}),
+        "bundle": Reader(bundle.read_bundle, {**board_files(run, records), bundle.BUNDLE: (row, json_like)}),
     }
 
 
@@ -164,6 +108,8 @@ def _single_files(folder: Path) -> dict[str, Reader]:
         ),
     )
 
+    files = {f"{'ab' * 6}-{role}-{side}.npy": "cd" * 32 for role in ("owner", "test") for side in "xy"}
+    arrays = array_files.Description(find_task("digits").declaration(), "ab" * 32, "", files)
     asked = asdict(Questionnaire("ab" * 32, "digits", "ab", ("cd" * 32, "ef" * 32)))
     http_file = HttpSuspect("http://host/", folder, "ab", find_task("digits"), 1.0).path
 
@@ -187,7 +133,28 @@ def _single_files(folder: Path) -> dict[str, Reader]:
             {http_file.name: (b'{"image": "ab", "answer": 3, "day": "2026-11-27"}\n' * 3, bytes_like)},
         ),
         "key": Reader(lambda at: standalone_files.open_key(at / "key", scheme, registry), file("key", tensors_like)),
+        "passport config": Reader(
+            _passport_layers, {"a.toml": (b'"blocks.0" = true\nblocks.1 = "me"\n[blocks.2]\nconv = false\n', toml_like)}
+        ),
+        "prepared data": Reader(_prepared, {"reader.json": (json.dumps(asdict(arrays)).encode(), json_like)}),
     }
+
+
+def _passport_layers(folder: Path) -> None:
+    try:
+        for text in read_config(str(folder / "a.toml")).values():
+            message_bits(text or "x", 10**6)
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise BenchError(str(error)) from error  # as `bench embed` says it
+
+
+def _prepared(folder: Path) -> None:
+    found = array_files.Shelf((folder,), "reader").find()
+    for name, digest in found[1].files.items() if found else ():
+        with suppress(array_files.DamagedArray):
+            array_files.check(folder / name, digest)
 
 
 def judged(folder: Path) -> object:
@@ -222,6 +189,7 @@ def wrongs(name: str, reader: Reader, inputs: int, seed: int, folder: Path, keep
     found, rng = [], Random(f"{seed} {name}")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for file, (data, _) in reader.files.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes(data)
     reader.read(folder)  # what is good can be read
     for number in range(inputs):
@@ -239,7 +207,7 @@ def wrongs(name: str, reader: Reader, inputs: int, seed: int, folder: Path, keep
         if wrong or took > MOST_SECONDS:
             found.append(f"{name} {number}: {wrong or f'{took:.1f} s'}")
             if keep:
-                (keep / f"{name}-{number}-{file}").write_bytes(spoilt)
+                (keep / f"{name}-{number}-{Path(file).name}").write_bytes(spoilt)
         put(folder / file, data)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     return [*found, *([f"{name}: {grown:.0f} MB more memory"] if grown > MOST_MB else [])]

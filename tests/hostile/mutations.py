@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
+
+Spoil = Callable[[bytes, Random], bytes]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads a folder of good files, one of which is spoilt each time, unless it says how by None."""
+
+    read: Callable[[Path], object]
+    files: dict[str, tuple[bytes, Spoil | None]]
+
 
 # what JSON can say and a Python value can't: written into the text in place of its mark
 _WRITTEN = [
@@ -67,6 +81,14 @@ def _spoil(container: Any, name: Any, rng: Random) -> None:
         container[name] = old * rng.choice([-1, 0, 1e3, 1e9, 0.1])
 
 
+def line_like(text: bytes, rng: Random) -> bytes:
+    """One of several lines of JSON spoilt."""
+    lines = text.splitlines()
+    at = rng.randrange(len(lines))
+    lines[at] = json_like(lines[at], rng)
+    return b"\n".join(lines)
+
+
 _TOML = [
     "1", "-1", "0", "0.5", "nan", "inf", "1e999", '""', '"x"', "true", "[]", "{}", "[[1]]", "1979-05-27", "{a.b.c = 1}",
     "0x" + "f" * 99, "9" * 500, '"\\u001b[2J"', "[" * 40 + "]" * 40, "[" * 2000 + "]" * 2000, '"""a\nb"""', "[1, ''",
@@ -90,6 +112,41 @@ def toml_like(text: bytes, rng: Random) -> bytes:
             lines.insert(at, rng.choice([lines[at], rng.choice(lines), *_TOML_LINES]))
         lines = lines or [""]
     return "\n".join(lines).encode()
+
+
+_FIELDS = [
+    "", "x", "0", "-1", "1", "2", "nan", "inf", "1e999", "9" * 5000, "x" * 140_000, '"', '""', '"a\nb"', "\x00", "é",
+    "\r", ",", "," * 2000, "\x1b[2J", "=1+1", "True", "False", "removed", "survived", "\ud800",
+]  # fmt: skip
+
+
+def table_like(text: bytes, rng: Random) -> bytes:
+    """One to three fields of a CSV file spoilt, or its lines dropped, doubled or moved; now and then its bytes."""
+    if rng.random() < 0.2:
+        return bytes_like(text, rng)
+    lines = text.decode().split("\n")
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        at, what = rng.randrange(len(lines)), rng.randrange(8)
+        fields = lines[at].split(",")
+        if what < 5:
+            fields[rng.randrange(len(fields))] = rng.choice(_FIELDS)
+            lines[at] = ",".join(fields)
+        elif what == 5:
+            del fields[rng.randrange(len(fields))]
+            lines[at] = ",".join(fields)
+        elif what == 6:
+            lines.insert(at, rng.choice(lines))
+        else:
+            del lines[at]
+        lines = lines or [""]
+    return "\n".join(lines).encode("utf-8", "surrogatepass")
+
+
+def packed_table_like(data: bytes, rng: Random) -> bytes:
+    """A compressed CSV file, spoilt before or after it was packed."""
+    if rng.random() < 0.3:
+        return bytes_like(data, rng)
+    return gzip.compress(table_like(gzip.decompress(data), rng), 1, mtime=0)
 
 
 def bytes_like(data: bytes, rng: Random) -> bytes:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from bench import copied
-from hostile_runs import PLUGINS, installed, run
+from hostile_runs import PLUGINS, installed, needs_landlock, run
+
+NOTES = "note", "note(place=program)", "note(place=log)"  # a service that writes down what it was asked, in a file
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,8 @@ def seen(base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     attacks = "by-batch", *(f"by-batch(rule={rule})" for rule in ("content", "neighbour", "process"))
     more = "by-batch(rule=content,form=net)", "installed-by-batch(rule=content)", "helped"
     more += tuple(f"by-phase(margin={margin})" for margin in ("tiny", "twins"))
-    plugins = PLUGINS / "batches.py", PLUGINS / "phases.py", PLUGINS / "helped" / "helped.py"
+    more += NOTES
+    plugins = *(PLUGINS / f"{name}.py" for name in ("batches", "phases", "notes")), PLUGINS / "helped" / "helped.py"
     site = installed(folder / "site", PLUGINS / "batches.py")
     return run(results, ",".join(attacks + more), *plugins, site=site)
 
@@ -50,3 +53,10 @@ def test_the_process_that_asks_gives_no_court_away(seen: dict[str, str]) -> None
 def test_answers_that_hang_by_a_hair_may_not_all_change(seen: dict[str, str], margin: str) -> None:
     """No answer of it was clear, so none could be held against it: the second time, each was another class."""
     assert seen[f"by-phase(margin={margin})"] == "inconsistent"
+
+
+@needs_landlock
+@pytest.mark.parametrize("attack", NOTES)
+def test_a_service_can_t_note_what_it_was_asked_for_the_next_process(seen: dict[str, str], attack: str) -> None:
+    """The judge's images came first, and were noted in attributes of a file; what was not, was the key's."""
+    assert seen[attack] == "survived"

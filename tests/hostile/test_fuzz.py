@@ -13,7 +13,7 @@ from fuzz import readers, wrongs
 FEWER = {"judge": 700, "pages": 150}  # a page takes as long as hundreds of readings
 NAMES = [
     "run.json", "run.json.gz", "profile", "claims", "manifest", "bundle", "card", "openings", "model", "key",
-    "answers", "kept answers",
+    "answers", "kept answers", "passport config", "prepared data", "matrix.csv", "verdicts", "outside",
     *(f"{what} {board}" for what in FEWER for board in ("reproduce-adi-small", "denoise", "calibrate")),
 ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from PIL import Image
 from attacks.copies.scratch import Scratch
 from attacks.copies.surrogate import Surrogate
 from benchmark.contract import NotApplicable, as_float, logits
+from benchmark.errors import BenchError
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import select_schemes
 from benchmark.protocol.parties import Owner, stream
@@ -157,7 +158,7 @@ def test_a_secret_that_cannot_be_hidden_is_refused_in_one_sentence(tmp_path, pix
 
 def test_a_file_that_is_no_image_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "logo.png").write_text("no image")
-    with pytest.raises(ValueError, match=r"logo.png can't be read"):
+    with pytest.raises(BenchError, match=r"logo.png can't be read"):
         read_image(tmp_path / "logo.png", SIZE)
 
 
@@ -211,7 +212,7 @@ def test_an_owner_who_reads_nothing_starts_anew(image_lab, monkeypatch):
 
 def test_a_broken_secret_image_is_one_sentence(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
-    with pytest.raises(ValueError, match=r"broken\.png can't be read"):
+    with pytest.raises(BenchError, match=r"broken\.png can't be read"):
         read_image(tmp_path / "broken.png", (32, 32))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from benchmark.contract import build
-from benchmark.errors import NotApplicable
+from benchmark.errors import BenchError, NotApplicable
 from benchmark.protocol.parties import Owner, stream
 from schemes.passport import Passport
 from schemes.passport_key import drawn, message_bits, read_config, whitened_bits
@@ -53,7 +54,11 @@ def test_own_texts_are_written_into_their_layers_and_the_rest_shares_the_signatu
         ("blocks.7 = true", r"the net has no layer blocks\.7: it has blocks\.0, blocks\.1, blocks\.2"),
         ('blocks.1 = "five!"', "the signature 'five!' needs 40 bits, its passport layers have 32: shorten it"),
         ('blocks.1 = "é"', "must be ASCII text"),
-        ("blocks.1 = ", r"layers\.toml can't be read as TOML"),
+        ("blocks.1 = ", r"layers\.toml is not valid TOML"),
+        ("blocks.1 = 1979-05-27", r"it holds a date"),
+        (f"blocks.1 = '{'é' * 9000}'", "must be ASCII text"),
+        (f"{'x' * 9000} = 1", "must be true, false or the text"),
+        (f"{'x' * 9000} = true", "the net has no layer xxx"),
         ("blocks.1 = 3", r"blocks\.1 must be true, false or the text of its signature, not 3"),
         ('blocks.1 = ""', r"blocks\.1 must be true, false or the text"),
         ("", "names no layer: write one a line"),
@@ -61,14 +66,18 @@ def test_own_texts_are_written_into_their_layers_and_the_rest_shares_the_signatu
 )
 def test_a_wrong_file_is_refused_in_a_sentence(lab: Any, tmp_path: Path, text: str, sentence: str) -> None:
     scheme = configured(tmp_path, text)
-    with pytest.raises(ValueError, match=sentence) as error:
+    with pytest.raises((ValueError, BenchError), match=sentence) as error:
         scheme.keygen(lab.owner(scheme), stream("key"))
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 1000
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"gone\.toml can't be read"):
+    with pytest.raises(BenchError, match=r"gone\.toml can't be read"):
         read_config(str(tmp_path / "gone.toml"))
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(BenchError, match=r"pipe\.toml can't be read \(It is no regular file\)"):
+        read_config(str(tmp_path / "pipe.toml"))
 
 
 def test_a_net_without_normalised_convolutions_has_no_place_for_passports(lab: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import math
 import os
 import signal
@@ -68,6 +69,8 @@ def _act(job: Job, work: Path) -> dict[str, Any]:
                         os.write(descriptor, b"x" * 2**20)
         case "read":
             return {"read": {path: _said(Path(path).read_bytes) for path in payload["paths"]}}
+        case "note":
+            return {"noted": {path: _said(partial(os.utime, path)) for path in payload["paths"]}}
         case "write":
             return {"wrote": {path: _said(partial(Path(work, path).write_text, "x")) for path in payload["paths"]}}
         case "share":
@@ -106,5 +109,5 @@ def _said(act: Any) -> str:
     try:
         act()
     except OSError as error:
-        return type(error).__name__
+        return PermissionError.__name__ if error.errno == errno.EROFS else type(error).__name__
     return "done"

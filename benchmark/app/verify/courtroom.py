@@ -105,9 +105,12 @@ class Courtroom:
             return Court(self.context, probe, self.rng("court"), self.delivered if aligns else None)
         return WaitingCourt(self.context, probe, self.rng("court"), answered=answered)
 
-    def answers(self, asked: Asked, probe: Data) -> Answers:
-        """What a suspect answers to the judge's images. Raises ValueError or ServiceFailed where it doesn't."""
-        return Court(self.context, probe, stream("answers", self.context.task.name)).answers(asked)
+    def answers(self, asked: Asked, probe: Data, among: Tensor | None = None) -> Answers:
+        """What a suspect answers to the judge's images, among others as `Court.answers` says.
+
+        Raises ValueError or ServiceFailed where it doesn't answer.
+        """
+        return Court(self.context, probe, stream("answers", self.context.task.name)).answers(asked, among)
 
     def first_questions(self) -> tuple[Tensor, Data]:
         """What the court asks first, uint8 (N, C, H, W), and as many of the judge's images as hide it. Asks nobody.

@@ -66,16 +66,19 @@ class LabelSuspect(Suspect):
 
 
 def examine(
-    room: Courtroom, suspect: Questioned, probe: Data, nulls: Machine | None, spare: Machine, console: Console
-) -> Examination:
+    room: Courtroom, suspect: Questioned, probe: Data, keyed: Tensor | None, nulls: Machine | None, spare: Machine,
+    console: Console,
+) -> Examination:  # fmt: skip
     """Examine a suspect, of which the court asks the images `probe` of its own.
 
+    keyed: images that bear the key, which it is asked among these from the first: a suspect that remembers could tell
+    them, if they came later. None where it was asked before, or the court asks with no key.
     nulls: where unmarked models are kept, trained where they are missing; None: compare with none where an exact law
     makes that needless, else with those of `spare`. Raises BenchError; Unasked where written answers are too few.
     """
     claim, task = room.claim, room.context.task
     try:
-        answers = room.answers(suspect.asked, probe)
+        answers = room.answers(suspect.asked, probe, keyed)
     except BenchError:
         raise
     except Exception as error:  # a net from outside may fail in any way at its first image

@@ -34,11 +34,13 @@ def hear_suspect(
     machine = nulls or spare
     with questioned(name, weights, claim, machine.results / STORE, machine.device, rate) as suspect:
         room = Courtroom.of(claim, machine.device, f"suspect {suspect.sha256 or suspect.name}")
-        probe = room.test
+        probe, keyed = room.test, None
         if suspect.sampled:
             keyed, probe = room.first_questions()
             say(f"{_beforehand(claim, keyed, probe, rate)} {room.beforehand()}".strip())
-        seen = examine(room, suspect, probe, nulls, spare, console)
+        elif claim.scheme.court != "weights" and claim.admission["well_formed"]:
+            keyed, _ = room.first_questions()
+        seen = examine(room, suspect, probe, keyed, nulls, spare, console)
         return replace(seen, notes=(*seen.notes, *(suspect.address.notes if suspect.address else ())))
 
 
@@ -50,7 +52,7 @@ def hear_answers(
     room = Courtroom.of(claim, (nulls or spare).device, sheets[0].questions.occasion)
     suspect, probe = written(room, sheets)
     try:
-        seen = examine(room, suspect, probe, nulls, spare, console)
+        seen = examine(room, suspect, probe, None, nulls, spare, console)
     except Unasked as unasked:
         given = " ".join(f"--answers {path}" for path in tables)
         raise BenchError(
@@ -61,17 +63,17 @@ def hear_answers(
 
 
 def _beforehand(claim: Claim, keyed: Tensor, probe: Data, rate: float) -> str:
-    """What an address will be asked, in words: the judge's images come twice beside those of a key."""
+    """What an address will be asked, in words: twice, lest it tell a key's images by when they come."""
     if not len(keyed):
         count = -(-len(probe) // BATCH) * BATCH
         return (
             f"{claim.scheme.name} reads the answers to {len(probe)} images of the judge's own: {count:,} images in "
             f"{count // PER_REQUEST:,} requests, {count / PER_REQUEST / rate:.0f} s or more."
         )
-    asked = sum(-(-count // BATCH) * BATCH for count in (len(probe), len(keyed) + len(probe)))
+    asked = 2 * -(-(len(keyed) + len(probe)) // BATCH) * BATCH
     least = "at least " if claim.scheme.null_law == "redrawn" else ""
     seconds = asked / PER_REQUEST / rate
     return (
-        f"{claim.scheme.name} asks {len(keyed)} images by its key, among {len(probe)} of the judge's own that come "
-        f"twice: {least}{asked:,} images in {asked // PER_REQUEST:,} requests, {seconds:.0f} s or more."
+        f"{claim.scheme.name} asks {len(keyed)} images by its key, among {len(probe)} of the judge's own, and "
+        f"all of them twice: {least}{asked:,} images in {asked // PER_REQUEST:,} requests, {seconds:.0f} s or more."
     )

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -129,8 +129,12 @@ def questioned(
     path = Path(name)
     if form != FUNCTION and not path.is_file():
         raise BenchError(f"--suspect {name} can't be read: give the path of a file")
-    sha256 = None if form == FUNCTION else content_hash(path)
+    try:
+        sha256 = None if form == FUNCTION else content_hash(path)
+    except OSError as error:
+        raise BenchError(f"--suspect {name} can't be read ({error.strerror}): give the path of a file") from error
     around = walls("suspect", root, task_files([task.name]), None, hidden=[claim.file.path])
+    around = around and replace(around, silent=form != FUNCTION)  # which may ask a service elsewhere
     with suspect_process(device, around) as remote:
         try:
             where = name if form == FUNCTION else str(path.absolute())

@@ -19,7 +19,7 @@ import ray
 from benchmark.execution.attempt import Attempt, Finished
 from benchmark.execution.cluster.portable import packed
 from benchmark.execution.walls import TaskFiles, files_of_step, splits_of_step
-from benchmark.files import MOST_TENSORS, content
+from benchmark.files import MOST_TENSORS, content, regular
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobStep
 
@@ -109,8 +109,8 @@ class Orders:
         """Images and code, those that are there."""
         for path in files.values():
             if path not in self._for_good:
-                with suppress(OSError):
-                    self._for_good[path] = _parcel(path.read_bytes())
+                with suppress(OSError), regular(path) as file:
+                    self._for_good[path] = _parcel(file.read())
         return {name: self._for_good[path] for name, path in files.items() if path in self._for_good}
 
 

@@ -6,6 +6,7 @@ hours later perhaps.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -111,6 +112,8 @@ def imported(pipe: Connection, path: str, class_names: list[str]) -> None:
 def _cure(error: BaseException | None) -> str:
     if isinstance(error, TypeError) and "frozen" in str(error):
         return "write `@dataclass(frozen=True)` above every plug-in"
+    if isinstance(error, OSError) and error.errno == errno.EROFS:  # how a process apart is told the same
+        error = PermissionError(*error.args)
     return next((cure for kind, cure in _CURES if isinstance(error, kind)), "mend that line")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import glob
 import importlib
 import io
 import json
@@ -30,11 +31,13 @@ from typing import Any
 from benchmark.execution.processes.kernel import DEATH_SIGNAL, DUMPABLE, SUBREAPER, set_option
 from benchmark.execution.processes.landlock import confine
 from benchmark.execution.processes.lease import socket_of
-from benchmark.execution.processes.namespaces import SHARED_MEMORY, has_own_shared_memory, own_shared_memory
+from benchmark.execution.processes.namespaces import SHARED_MEMORY, can_separate, separate
 from benchmark.execution.processes.process_tree import end_tree, own_children
+from benchmark.execution.processes.silence import silence
 
 LONGEST_LOG, KEPT_HEAD, KEPT_TAIL = 16 << 20, 8 << 20, 4 << 20  # bytes
 _LOOK_SECONDS = 0.1
+_PREFIX = "bench-"  # of temporary folders
 
 
 @dataclass
@@ -69,7 +72,7 @@ class _Server:
     def __init__(self, control: Connection) -> None:
         self.control = control
         self.forks: dict[int, _Fork] = {}
-        self.separable = has_own_shared_memory()
+        self.separable = can_separate()
 
     def run(self) -> None:
         while True:
@@ -98,7 +101,7 @@ class _Server:
                         os.close(one)
 
     def _fork(self, order: dict[str, Any], pipe_end: int, line_end: int) -> None:
-        folder = tempfile.mkdtemp(prefix="bench-") if order["walls"] else None
+        folder = tempfile.mkdtemp(prefix=_PREFIX) if order["walls"] else None
         server, pid = os.getpid(), os.fork()
         pipe, line = Connection(pipe_end), socket.socket(fileno=line_end)
         if pid:
@@ -145,7 +148,7 @@ class _Server:
 
 
 def _become(order: dict[str, Any], pipe: Connection, folder: str | None, server: int, separable: bool) -> None:
-    """Turn a fresh fork into the process that was ordered; separable: with walls, it gets shared memory of its own."""
+    """Turn a fresh fork into the process that was ordered; separable: with walls, it can leave no note."""
     os.setsid()
     for one in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.SIG_DFL)
@@ -161,10 +164,13 @@ def _become(order: dict[str, Any], pipe: Connection, folder: str | None, server:
     if folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         walls, own = order["walls"], [os.path.realpath(folder)]
+        others = glob.glob(os.path.join(os.path.dirname(own[0]), f"{_PREFIX}*"))  # whose keys may lie there
         if separable:
-            own_shared_memory()
             own.append(SHARED_MEMORY)
-        confine(walls["denied"], walls["readable"], [*walls["writable"], *own])
+            separate([*walls["writable"], *own], network=not walls["silent"])
+        confine([*walls["denied"], *others], walls["readable"], [*walls["writable"], *own])
+        if walls["silent"]:
+            silence()
     module, _, name = order["call"].partition(":")
     getattr(importlib.import_module(module), name)(pipe, **order["arguments"])
 

@@ -10,6 +10,7 @@ from benchmark.planning.reproduction import AFTER_TRIAL, QUANTITIES, TAGS
 from leaderboard.analysis.reproduction import (
     DIRECTION_FAILS,
     DIRECTION_HOLDS,
+    DIRECTION_UNCLEAR,
     FAILS,
     HOLDS,
     NOT_MEASURED,
@@ -28,7 +29,10 @@ from leaderboard.stats.seeds import LEAST_FOR_INTERVAL
 
 SMALL = "small scale: not the paper's size"
 _LOUD = (NOT_REPRODUCED, DIRECTION_FAILS, FAILS)
-_WORDS = (REPRODUCED, NOT_REPRODUCED, DIRECTION_HOLDS, DIRECTION_FAILS, HOLDS, FAILS, NOT_MEASURED)
+_WORDS = (
+    *(REPRODUCED, NOT_REPRODUCED, DIRECTION_HOLDS, DIRECTION_FAILS, HOLDS, FAILS),
+    *(DIRECTION_UNCLEAR, NOT_MEASURED),
+)
 
 
 def page(board: Board) -> str:
@@ -64,7 +68,9 @@ def _seeds(board: Board) -> str:
         return f"{few}: what is measured has no interval, and another seed may say otherwise."
     return (
         f"Measured: the mean over {seeds} seeds with its 95 % interval (Student's t), which seeds that all agree don't "
-        "give. The verdict is that of the mean; in how many seeds alone the tolerance is met stands beside it."
+        "give. The verdict is that of the mean; in how many seeds alone the tolerance is met stands beside it. A "
+        "direction, above or below another claim, is unclear where the 95 % interval of the difference, seed by seed, "
+        "contains 0."
     )
 
 

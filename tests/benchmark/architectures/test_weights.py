@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from benchmark.architectures.hosts import maker_net
 from benchmark.architectures.net import build
 from benchmark.architectures.weights import head_names, put_weights, read_weights
 from benchmark.errors import BenchError
+from benchmark.planning.own_nets import weights_digest
 
 NAME = "squeezenet1_1"
 SPEC = {"builder": "torchvision", "name": "resnet18", "size": 32}
@@ -99,6 +102,46 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(BenchError, match="holds more than tensors, and code in it is not run"):
         read_weights(tmp_path / "net.pt")
     assert not (tmp_path / "was-run").exists()
+
+
+def packed_anew(path: Path, *, how: int, more: int) -> None:
+    """The same file of torch with `more` bytes behind its pickle, all compressed by `how`."""
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    with zipfile.ZipFile(path, "w", how) as new:
+        for name, data in parts.items():
+            new.writestr(name, data + bytes(more * name.endswith("data.pkl")))
+
+
+def test_a_small_file_that_would_fill_memory_is_refused(tmp_path: Path) -> None:
+    """A view that repeats one number, and a pickle that unpacks to gigabytes, did: the process was killed."""
+    path, small = tmp_path / "net.pt", {"weight": torch.zeros(1)}
+    for size in (2**31, 10**13):
+        torch.save({"weight": torch.zeros(1).expand(size)}, path)
+        with pytest.raises(BenchError, match="more than 2 GiB of numbers"):
+            read_weights(path)
+    for how, more, said in (
+        (zipfile.ZIP_DEFLATED, 0, "it is compressed"),
+        (zipfile.ZIP_STORED, 5 << 20, "more than 4 MiB of it are no tensors"),
+    ):
+        torch.save(small, path)
+        packed_anew(path, how=how, more=more)
+        with pytest.raises(BenchError, match=said):
+            read_weights(path)
+    torch.save({"state_dict": small, "note": "x" * (5 << 20)}, path, _use_new_zipfile_serialization=False)
+    with pytest.raises(BenchError, match="more than 4 MiB of it are no tensors"):
+        read_weights(path)
+    torch.save({"weight": torch.ones(3 << 20)}, path, _use_new_zipfile_serialization=False)
+    assert read_weights(path)["weight"].sum() == 3 << 20
+
+
+def test_weights_are_not_waited_for(tmp_path: Path) -> None:
+    for ending in (".pt", ".safetensors"):
+        os.mkfifo(tmp_path / f"net{ending}")
+        with pytest.raises(BenchError, match="It is no regular file"):
+            weights_digest(str(tmp_path / f"net{ending}"))
+        with pytest.raises(BenchError, match="is missing: give the path of a file"):
+            read_weights(tmp_path / f"net{ending}")
 
 
 def test_what_is_no_file_of_weights_is_one_sentence(tmp_path: Path) -> None:

@@ -140,7 +140,10 @@ def test_a_damaged_file_ends_the_run_with_one_sentence(root: Path, fashion_mnist
 def test_an_archive_that_never_ends_is_read_to_its_limit(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "LARGEST", 1000)
     (root / "bomb.gz").write_bytes(gzip.compress(bytes(1 << 24)))
-    assert len(sources.content(root / "bomb.gz")) == 1000
+    (root / "plain").write_bytes(bytes(1001))
+    for name in ("bomb.gz", "plain"):
+        with pytest.raises(OSError, match="larger than"):
+            sources.content(root / name)
 
 
 def test_offline_names_each_archive_that_is_missing_or_damaged(root: Path, fashion_mnist: Path) -> None:

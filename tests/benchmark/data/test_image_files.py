@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -147,6 +148,12 @@ def test_of_a_picture_that_moves_the_first_counts(tmp_path: Path) -> None:
     frames = [Image.new("L", (4, 4), grey) for grey in (10, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert picture(tmp_path / "a.gif", "L").getpixel((0, 0)) == 10
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(BenchError, match="It is no regular file"):
+        picture(tmp_path / "a.png", "L")
 
 
 def test_no_program_outside_is_asked_to_decode(tmp_path: Path) -> None:

@@ -158,7 +158,8 @@ def test_a_description_that_is_damaged_is_made_anew(pets: Task) -> None:
     (path,) = split_files(pets)["owner"][0].parent.glob("*.json")
     whole = path.read_bytes()
     no_files = json.dumps(json.loads(whole) | {"files": {}}).encode()
-    for content in (b"", b"[]", whole[:-9], no_files, whole.replace(b"-owner-x.npy", b"/../owner-x.npy")):
+    other = (whole.replace(b"-owner-x.npy", name) for name in (b"/../owner-x.npy", b"\\u0000.npy"))
+    for content in (b"", b"[]", whole[:-9], no_files, *other):
         path.write_bytes(content)
         prepare_splits(pets)
         assert path.read_bytes() == whole

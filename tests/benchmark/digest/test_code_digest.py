@@ -59,7 +59,9 @@ FILES = {
 def hashed(root: Path, target: str, changes: dict[str, str] | None = None) -> str:
     """The hash of `target` in a fresh process in which FILES are all the first-party code there is."""
     digest = ("digest/__init__", "digest/modules", "digest/normal_form", "digest/code_digest")
-    own = {f"benchmark/{name}.py": (ROOT / f"benchmark/{name}.py").read_text() for name in ("identity", *digest)}
+    own = {
+        f"benchmark/{name}.py": (ROOT / f"benchmark/{name}.py").read_text() for name in ("files", "identity", *digest)
+    }
     for name, text in (own | FILES | (changes or {})).items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)

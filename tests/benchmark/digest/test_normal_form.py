@@ -111,6 +111,8 @@ def test_same_code() -> None:
     assert not same_code(b"x = 1\n", b"x = 2\n")
     assert same_code(b"x = =\n", b"x = =\n")
     assert not same_code(b"x = =\n", b"x = 1\n")
+    for endless in (b"-" * 10**5 + b"1", b"1" + b"+1" * 10**5, b"a" + b".a" * 3000):
+        assert not same_code(endless, b"x = 1\n")
 
 
 def test_attributes_of_what_is_used_for_nothing_else() -> None:

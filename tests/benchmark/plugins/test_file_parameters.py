@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -63,6 +64,15 @@ def test_names_and_bytes_count_and_the_place_does_not(tmp_path: Path) -> None:
 def test_a_file_that_is_missing_is_named_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"nowhere\.toml can't be read: No such file"):
         marked(tmp_path, "pictured(images='nowhere.toml')")
+
+
+def test_what_never_ends_is_not_hashed(tmp_path: Path) -> None:
+    """`bench plan` waited for a pipe, and filled memory with a device."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(BenchError, match=f"{name} can't be read: It is no regular file"):
+            marked(tmp_path, f"pictured(images='{tmp_path / name}')")
 
 
 def test_a_trait_that_names_no_text_parameter_is_refused(tmp_path: Path) -> None:

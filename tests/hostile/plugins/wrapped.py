@@ -61,3 +61,48 @@ class Wrap(wm.Attack):
         if self.how == "faint":
             shrink(net.face)
         return net
+
+
+KEPT: list[Tensor] = []
+
+
+@wm.builder("keeping")
+class Keeping(nn.Module):
+    """A filter of queries that keeps them for another to answer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        KEPT[:] = [x]
+        return x
+
+    def spec(self) -> wm.Spec:
+        return {"builder": "keeping"}
+
+
+@wm.builder("answering")
+class Answering(nn.Module):
+    """A filter of answers that answers what was kept by `net`, whatever stands before it."""
+
+    def __init__(self, net: wm.Spec) -> None:
+        super().__init__()
+        self.inner = wm.build(net)
+
+    def forward(self, answer: Tensor) -> Tensor:
+        scores: Tensor = self.inner(KEPT[0])
+        return scores
+
+    def spec(self) -> wm.Spec:
+        return {"builder": "answering", "net": self.inner.spec()}
+
+
+@dataclass(frozen=True)
+class Smuggle(wm.Attack):
+    """The stolen net, unchanged, as a filter of answers behind a new net of the house's: that one is shown."""
+
+    name = "smuggle"
+    family = "hostile"
+    kind = "function-preserving"
+
+    def run(self, thief: wm.Thief) -> wm.AttackResult:
+        net = Answering(thief.model.spec())
+        net.inner.load_state_dict(thief.model.state_dict())
+        return wm.AttackResult(thief.build(), (Keeping(),), (net.eval(),))

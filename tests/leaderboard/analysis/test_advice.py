@@ -21,6 +21,7 @@ from leaderboard.pages.writers import markdown
 from ..conftest import published_board
 
 TASK, BOARD, LABELS = "fashion-mnist-small", "fmnist", 100  # a board that is judged fast, and what its thief has
+OLDER = "fmnist-0.1"  # the same task by older code, whose thief has a label for every image
 
 
 @pytest.mark.parametrize(
@@ -47,17 +48,19 @@ def test_reproductions_and_error_rates_compare_no_schemes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labelled", "said"),
+    ("labelled", "said", "older"),
     [
-        (LABELS, "has as many labels."),
-        (LABELS + 1, "fewer labels: what he broke, yours breaks, too, if he has as many images in all"),
-        (LABELS - 1, "more labels: what survived him survives yours, too, if yours has no more images in all"),
+        (LABELS, "has as many labels.", []),
+        # between the two boards' thieves, the older board's is the only one with more labels
+        (LABELS + 1, "fewer labels: what he broke, yours breaks, too, if he has as many images in all", [OLDER]),
+        (LABELS - 1, "more labels: what survived him survives yours, too, if yours has no more images in all", []),
     ],
 )
-def test_another_thief_is_said_and_nothing_is_extrapolated(labelled: int, said: str) -> None:
+def test_another_thief_is_said_and_nothing_is_extrapolated(labelled: int, said: str, older: list[str]) -> None:
     found = advice("weights", labelled, task=TASK)
-    (one,) = found.records
+    one, *others = found.records
     assert (one.name, one.labelled, found.silent) == (BOARD, LABELS, [])
+    assert [other.name for other in others] == older
     page = markdown.page("Advice", advice_page(found))
     assert said in page
     assert f"yours has {labelled:,} with labels" in page

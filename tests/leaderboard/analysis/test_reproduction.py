@@ -13,6 +13,7 @@ from benchmark.errors import BenchError
 from leaderboard.analysis.reproduction import (
     DIRECTION_FAILS,
     DIRECTION_HOLDS,
+    DIRECTION_UNCLEAR,
     FAILS,
     HOLDS,
     NOT_MEASURED,
@@ -175,6 +176,39 @@ def test_seeds_have_an_interval_from_three_on(case: Any) -> None:
     assert "| 86 % \\[68.09, 103.91\\] |" in text
     assert "direction holds (small scale) in 2 of 3 seeds" in text
     assert "the mean over 3 seeds with its 95 % interval" in text
+
+
+@pytest.mark.parametrize(
+    ("hits", "rival", "verdict", "held"),
+    [
+        ((95, 96, 96), (96, 96, 96), DIRECTION_UNCLEAR, 1),  # one seed shows it
+        ((90, 91, 95), (94, 94, 96), DIRECTION_UNCLEAR, 3),  # all do, so unevenly that chance could
+        ((96, 96, 96), (95, 96, 96), DIRECTION_UNCLEAR, 0),  # nor is the other way shown
+        ((60, 80, 90), (66, 87, 96), DIRECTION_HOLDS, 3),  # seeds differ, and in each the two alike
+        ((94, 94, 94), (96, 96, 96), DIRECTION_HOLDS, 3),
+        ((96, 96, 96), (96, 96, 96), DIRECTION_FAILS, 0),
+        ((66, 87, 96), (60, 80, 90), DIRECTION_FAILS, 0),
+        ((95, 96), (96, 96), DIRECTION_HOLDS, 1),  # of two seeds there is no interval, which the page says
+    ],
+)
+def test_a_direction_that_chance_could_show_is_unclear(
+    case: Any, hits: tuple[int, ...], rival: tuple[int, ...], verdict: str, held: int
+) -> None:
+    for seed, (ours, theirs) in enumerate(zip(hits, rival, strict=True)):
+        shared = case.scheme("adi", replicate=seed)
+        case.hit(shared, "adi", "prune", ours, replicate=seed)
+        case.hit(shared, "adi", "none", theirs, replicate=seed)
+    case.run["profile"]["seeds"] = len(hits)
+    case.run["reproduction"] = {
+        "work": "adi", "about": "", "paper": "", "scale": "small", "sha256": "", "schemes": {"adi": "adi"},
+        "attacks": {"prune": "prune", "none": "none"},
+        "claims": [claim("rival", attack="none", small="at least 0"), claim("falls", small="below rival")],
+    }  # fmt: skip
+    board = case.board()
+    _, falls = outcomes(board)
+    assert (falls.verdict, falls.held) == (verdict, held)
+    assert f"{verdict} (small scale) in {held} of {len(hits)} seeds" in page(board)
+    assert ("2 claims: 1 direction holds, 1 direction unclear." in page(board)) == (verdict == DIRECTION_UNCLEAR)
 
 
 def test_a_rejection_by_a_court_that_nobody_could_convince_agrees_with_nothing(told: Any, case: Any) -> None:

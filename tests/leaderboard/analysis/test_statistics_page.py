@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from scipy import stats
 
+from benchmark.vocabulary import SCRATCH_POOL
 from leaderboard.analysis.error_rates import ALPHAS, calibrate
 from leaderboard.judge.evidence import weigh
+from leaderboard.judge.results import null_observations, useless_nulls
 from leaderboard.judge.run import read_run
 from leaderboard.pages.publish import PUBLISHED
 from leaderboard.pages.sections.innocents import none_bounds
 from leaderboard.stats.fresh_keys import Closed
+from leaderboard.stats.tails import LEAST_FOR_PREDICTION
 
 from ..conftest import NULL_HITS
 
@@ -96,6 +99,31 @@ def test_accusations_of_innocents(published: dict[str, Any]) -> None:
     assert (fired[image], models[image]) == (1, 48)
     assert "none of the 168 innocent models" in TEXT
     assert "accuses one of 48" in TEXT
+
+
+def test_what_nets_of_another_origin_show_on_a_host_with_weights() -> None:
+    """Read after alignment, against fine-tunes alone: too few nets of the second pool had learnt their task."""
+    run = read_run(PUBLISHED / "calibrate-ancestors")
+    pools = {one.scheme.partition("(")[0]: {pool.name: pool for pool in one.pools} for one in calibrate(run)}
+    for scheme in ("adi", "provenance"):
+        assert [pools[scheme][name].both[1e-3].count for name in ("clean", SCRATCH_POOL)] == [0, 0]
+    others = pools["uchida"][SCRATCH_POOL]
+    low, strict = others.both[0.05], others.both[1e-3]
+    assert (low.n, pools["uchida"]["clean"].both[0.05].count) == (13, 0)
+    said = f"{strict.count} of {strict.n} nets from scratch at 0.001 (10^{others.least_log10_p:.1f} `extrapolated`)"
+    assert said in TEXT
+    assert others.least_grade == "extrapolated"
+    by_chance = stats.binom.sf(low.count - 1, low.n, 0.05)
+    assert f"{low.count} of {low.n} at 0.05, where chance gives as many with probability {by_chance:.3f}" in TEXT
+    (entry,) = [one for one in run.described["calibration"] if one["scheme"].startswith("uchida")]
+    hits = {
+        pool: sorted(one["channels"]["bits_aligned"]["hits"].count("1") for one in null_observations(run, job))
+        for pool, job in (("clean", entry["pools"]["clean"]), (SCRATCH_POOL, entry["scratch_nulls"]))
+    }
+    kept, useless = hits[SCRATCH_POOL], useless_nulls(run, entry["scratch_nulls"])
+    assert (len(kept), useless, len(kept) < LEAST_FOR_PREDICTION) == (7, 2, True)
+    assert f"the seven that were left score {kept[0]} to {kept[-1]} of 32 bits" in TEXT
+    assert f"the fine-tunes {hits['clean'][0]} or {hits['clean'][-1]}" in TEXT
 
 
 @pytest.mark.parametrize("name", ["adi", "rose", "passport, recipe=shuffle", "keynet", "deepmodel"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,14 @@ import pytest
 
 from benchmark.errors import BenchError
 from leaderboard.judge.board import judge
+from leaderboard.judge.published import PUBLISHED
 from leaderboard.judge.rules import CHANGES, RULES, earlier_boards, keep_verdicts, short
 from leaderboard.pages import publish
 from leaderboard.pages.board_json import document
 from leaderboard.pages.export import matrix_csv, write_pages
 from leaderboard.pages.sections.changed import changed
 
-from ..conftest import ADMISSION, observation
+from ..conftest import ADMISSION, observation, published_board
 
 KEPT = "verdicts-rules-1.csv.gz"
 
@@ -119,6 +121,74 @@ def test_what_a_gate_did_not_change_is_not_called_by_it(case: Any, old_board: Pa
     }
 
 
+def told(**given: str) -> Callable[[Path], None]:
+    """The same matrix.csv with other fields in its first row."""
+
+    def tell(matrix: Path) -> None:
+        lines = list(csv.DictReader(io.StringIO(matrix.read_text())))
+        lines[0] |= given
+        with matrix.open("w", newline="") as file:
+            writer = csv.DictWriter(file, lines[0], restval="1")
+            writer.writeheader()
+            writer.writerows(lines)
+
+    return tell
+
+
+def piped(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def endless(path: Path) -> None:
+    """So large that nobody could hold it, and empty on the disk."""
+    with path.open("ab") as file:
+        file.truncate(1 << 40)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda matrix: matrix.write_bytes(b"\xff\xfe"),
+        lambda matrix: matrix.write_text("job_judged,alpha,budget\nab,0.001,2.0\n"),
+        *(told(rules=rules) for rules in ("x", "0", "-1", "9" * 5000, "1.0")),
+        told(alpha="small"),
+        told(scheme='"'),
+        piped,
+        endless,
+    ],
+    ids=["bytes", "columns", "x", "none", "minus", "huge", "float", "alpha", "control", "pipe", "endless"],
+)
+def test_a_page_that_can_not_be_read_tells_of_no_verdicts(
+    case: Any, old_board: Path, spoil: Callable[[Path], object], request: pytest.FixtureRequest
+) -> None:
+    """Each of these ended `bench report` and `bench run` with a traceback, hung it, or stopped every later report."""
+    spoil(old_board / "matrix.csv")
+    board = case.board()
+    write_pages(board, old_board)
+    whole = request.node.callspec.id == "control"
+    assert (old_board / KEPT).exists() is whole
+    assert (old_board / "matrix.csv").read_text() == matrix_csv(board)
+
+
+@pytest.mark.parametrize("name", ["matrix-x.md", "schemes/x.md", "matrix.csv"])
+def test_no_page_is_waited_for(case: Any, old_board: Path, name: str) -> None:
+    (old_board / name).parent.mkdir(exist_ok=True)
+    (old_board / name).unlink(missing_ok=True)
+    os.mkfifo(old_board / name)
+    write_pages(case.board(), old_board)
+
+
+def test_verdicts_are_not_unpacked_without_end(old_board: Path) -> None:
+    packed = gzip.compress(b"x" * (2 << 20))
+    (old_board / KEPT).write_bytes(packed)
+    with pytest.raises(BenchError, match="a line is larger than 1024 KiB"):
+        earlier_boards(old_board)
+    piped(old_board / KEPT)
+    with pytest.raises(BenchError, match="no regular file"):
+        earlier_boards(old_board)
+
+
 @pytest.mark.parametrize(
     "damaged",
     [
@@ -134,6 +204,16 @@ def test_damaged_verdicts_are_named(old_board: Path, damaged: Callable[[bytes], 
     (old_board / KEPT).write_bytes(damaged(keep_verdicts(old_board)[KEPT]))
     with pytest.raises(BenchError, match=f"{KEPT} can't be read"):
         earlier_boards(old_board)
+
+
+@pytest.mark.parametrize("name", sorted({path.parent.name for path in PUBLISHED.glob("*/verdicts-rules-*.csv.gz")}))
+def test_kept_verdicts_are_of_the_board_that_they_lie_beside(name: str) -> None:
+    """Where another board took a name, the verdicts of the one before would speak of jobs that are not there."""
+    planned = {short(job) for job in published_board(name).run.described["jobs"]}
+    kept = [verdict for board in earlier_boards(PUBLISHED / name) for verdict in board.verdicts]
+    assert kept
+    assert [one for one in kept if one.job not in planned] == []
+    assert (PUBLISHED / name / "changed.md").is_file()
 
 
 def test_publishing_keeps_verdicts(case: Any, old_board: Path, monkeypatch: pytest.MonkeyPatch) -> None:

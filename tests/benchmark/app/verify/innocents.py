@@ -2,7 +2,8 @@
 
 `python tests/benchmark/app/verify/innocents.py --nets 100 --out docs/innocents.jsonl`. Each is a digit net that was
 trained by the quick profile's recipe without any mark, and has a fresh key of each scheme. It is asked in one form, in
-turn; the first seven in all forms before the courts of adi and rose. Records that are there stay.
+turn; the first seven in all forms before the courts of adi and rose. answers.csv and the address hold what its ONNX
+export answers (`by`; records without it are older: there it was the net itself). Records that are there stay.
 Keys of adi, rose and content are drawn for it; one of keynet is a head that was trained with a marked net, of which
 there are five, and a secret that is drawn for it, as the court draws those that it compares with. `--page` writes the
 table of docs/statistics.md from the records.
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -30,6 +32,7 @@ from bench import bench_here
 from lab import Exhibit, Lab
 from suspect_forms import Server, answer_all, save, written
 
+from benchmark.execution.processes.foreign_models import foreign_model
 from benchmark.plugins.registry import Registry, load
 from benchmark.plugins.selection import one_scheme
 from leaderboard.stats.tails import clopper_pearson_upper
@@ -37,6 +40,7 @@ from leaderboard.stats.tails import clopper_pearson_upper
 ROOT = Path(__file__).parents[4]
 RECORDS, PAGE = ROOT / "docs" / "innocents.jsonl", ROOT / "docs" / "statistics.md"
 FORMS = ("onnx", "pt2", "pt", "answers", "address")
+WRITTEN_OR_SENT, SERVED = ("answers", "address"), "onnx"  # forms that give answers alone, and whose: of this export
 # one after the other; the last two, which are compared with 16 unmarked nets each time, net by net
 GROUPS = ("adi",), ("rose",), ("content(labels=secret)",), ("content", "keynet")
 SCHEMES = tuple(scheme for group in GROUPS for scheme in group)
@@ -61,15 +65,18 @@ def fresh_key(lab: Lab, scheme: Any, number: int) -> Any:
 def asked(owner: Path, innocent: Exhibit, form: str, folder: Path) -> dict[str, Any]:
     """The verdict of `bench verify --json` on an innocent in this form."""
     key = ("--key", str(owner), "--device", "cpu")
+    exported = SERVED if form in WRITTEN_OR_SENT else form
+    file = str(save(innocent.service.net.module().eval(), folder / f"model.{exported}"))
+    if form not in WRITTEN_OR_SENT:
+        return verdict(*key, "--suspect", file)
+    net = foreign_model(SERVED, file, str(folder), 10, torch.device("cpu"))
     if form == "answers":
-        return verdict(*key, *answer_all(key, innocent, folder))
-    if form == "address":
-        with Server(innocent.service.running(), shares=True) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            found = verdict(*key, "--suspect", server.url, "--rate", "10000")
-            server.shutdown()
-        return found
-    return verdict(*key, "--suspect", str(save(innocent.service.net.module().eval(), folder / f"model.{form}")))
+        return verdict(*key, *answer_all(key, net, folder))
+    with Server(net, shares=True) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = verdict(*key, "--suspect", server.url, "--rate", "10000")
+        server.shutdown()
+    return found
 
 
 def verdict(*words: str) -> dict[str, Any]:
@@ -102,7 +109,7 @@ def records(nets: range, there: set[tuple[int, str, str]]) -> Iterator[dict[str,
                         "hits": seen["total"], "of": seen["n"], "log10_p": round(seen["log10_p"], 3),
                         "nulls": found["nulls"], "asked": found["asked"],
                         "accuracy": round(found["utility"]["value"], 4), "seconds": round(time.monotonic() - begun, 1),
-                    }  # fmt: skip
+                    } | ({"by": SERVED} if form in WRITTEN_OR_SENT else {})  # fmt: skip
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -129,10 +136,17 @@ def table(found: list[dict[str, Any]]) -> str:
             told = [str(sum(accused)), _bound(accused), str(unclear), str(sum(low))]
             rows.append([f"`{scheme}`", str(len(nets)), *forms, *told])
     open_ = sum(one["verdict"] == "unclear" for one in found)
+    closed = Counter((one["scheme"], one["net"]) for one in found if one["scheme"] in CLOSED)
+    whole = sum(number == len(FORMS) for number in closed.values())
+    alone = [one for one in found if one["form"] in WRITTEN_OR_SENT]
+    house = sum(one.get("by") is None for one in alone)
     text = (
-        f"Of {len(every)} pairs of an innocent net and a fresh key whose law is in closed form (the first\n"
-        f"{len(CLOSED)} rows) {sum(every)} are accused in any form: at most {_bound(every)} (one-sided 95 %). How many "
-        f"were asked in which form,\n{len(found)} verdicts, {open_} of them unclear:"
+        f"Of {len(every)} pairs of an innocent net and a fresh key whose law is in closed form (the first "
+        f"{len(CLOSED)} rows)\n{sum(every)} are accused: at most {_bound(every)} (one-sided 95 %). "
+        f"{whole} of them were asked in all {len(FORMS)} forms, nearly all others in\none. "
+        f"How many were asked in which form, {len(found)} verdicts, {open_} of them unclear; "
+        f"{house} of the {len(alone)} by answers.csv or an\naddress are of answers that the net gave here, "
+        "before any export:"
     )
     return f"{text}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

@@ -138,11 +138,11 @@ def images(folder: Path) -> Tensor:
     return torch.stack([read_png(folder / name) for name in names(folder)])
 
 
-def fill(folder: Path, exhibit: Any, change: Callable[[list[str]], Sequence[str]] = lambda rows: rows) -> Path:
-    """The table with what a model answers."""
+def fill(folder: Path, net: Any, change: Callable[[list[str]], Sequence[str]] = lambda rows: rows) -> Path:
+    """The table with what `net.ask` answers."""
     table = folder / "answers.csv"
     head = table.read_text().splitlines()[0]
-    shares = exhibit.service.running().ask(images(folder), "outputs").softmax(1)
+    shares = net.ask(images(folder), "outputs").softmax(1)
     rows = [f"{name},{int(one.argmax())}" for name, one in zip(names(folder), shares, strict=True)]
     if ",p0," in head:
         rows = [",".join([row, *(f"{p:.6f}" for p in one)]) for row, one in zip(rows, shares.tolist(), strict=True)]
@@ -150,7 +150,7 @@ def fill(folder: Path, exhibit: Any, change: Callable[[list[str]], Sequence[str]
     return table
 
 
-def answer_all(key: Sequence[str], exhibit: Any, folder: Path) -> list[str]:
+def answer_all(key: Sequence[str], net: Any, folder: Path) -> list[str]:
     """`--answers` of all that a court asks a model in writing: it may go on by what was answered."""
     words = list[str]()
     while True:
@@ -159,4 +159,4 @@ def answer_all(key: Sequence[str], exhibit: Any, folder: Path) -> list[str]:
         if code:
             assert "has nothing more to ask" in error, error
             return words
-        words += ["--answers", str(fill(out, exhibit))]
+        words += ["--answers", str(fill(out, net))]

@@ -42,7 +42,8 @@ def test_an_address_is_judged_as_the_model_is_and_asked_once(
     found = json.loads(output)
     assert (code, found["verdict"], found["evidence"]) == (0, "present", own["evidence"])
     assert (
-        "adi asks 40 images by its key, among 160 of the judge's own that come twice: 400 images in 20 requests" in said
+        "adi asks 40 images by its key, among 160 of the judge's own, and all of them twice: 400 images in 20 requests"
+        in said
     )
     assert (found["asked"], server.requests, server.headers["Authorization"]) == (400, 20, "Bearer abc")
     assert "takes 4 triggers of a mark that is whole, and 15 where half of it is left" in said

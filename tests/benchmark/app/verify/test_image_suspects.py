@@ -190,5 +190,5 @@ def test_a_court_that_stamps_its_own_images_hears_answers(lab: Lab, finished: Pa
         server.shutdown()
     assert (found["verdict"], found["own_images"]) == ("present", 397)
     assert found["evidence"]["total"] >= 90
-    innocent = verdict(*answer_all(key, lab.null(0), tmp_path))
+    innocent = verdict(*answer_all(key, lab.null(0).service.running(), tmp_path))
     assert (innocent["verdict"], innocent["claim"]) == ("absent", "refused")

@@ -42,7 +42,7 @@ def test_the_commands_of_the_page_do_what_it_says(
         assert code == 0, error
         assert ("Verdict: present" in said) == (command == "verify"), line
         if command == "ask":
-            fill(tmp_path / "questions", marked)
+            fill(tmp_path / "questions", marked.service.running())
     assert "Verdict: present" in (tmp_path / "page.html").read_text()
 
 

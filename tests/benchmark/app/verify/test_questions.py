@@ -79,10 +79,10 @@ def test_written_answers_are_judged_as_the_model_is(
     verify: Callable[..., dict[str, Any]], owner: Path, folder: Path, marked: Exhibit, lab: Lab
 ) -> None:
     own = verify("--suspect", str(owner / "model.safetensors"))
-    found = verify("--answers", str(fill(folder, marked)))
+    found = verify("--answers", str(fill(folder, marked.service.running())))
     assert (found["verdict"], found["asked"], found["own_images"]) == ("present", 200, 160)
     assert found["evidence"] == own["evidence"]
-    found = verify("--answers", str(fill(folder, lab.null(0))))
+    found = verify("--answers", str(fill(folder, lab.null(0).service.running())))
     assert (found["verdict"], found["claim"]) == ("absent", "refused")
     assert found["utility"]["value"] > 0.8
 
@@ -118,13 +118,13 @@ def test_images_that_come_back_are_other_answers_only_beyond_rounding(tmp_path: 
 def test_a_table_that_is_not_filled_as_it_should_be_is_one_sentence(
     refused: Callable[..., str], folder: Path, marked: Exhibit, change: Callable[[list[str]], list[str]], sentence: str
 ) -> None:
-    assert sentence in refused("--answers", str(fill(folder, marked, change)))
+    assert sentence in refused("--answers", str(fill(folder, marked.service.running(), change)))
 
 
 def test_a_table_apart_from_its_manifest_or_of_another_key_is_one_sentence(
     refused: Callable[..., str], folder: Path, marked: Exhibit, tmp_path: Path
 ) -> None:
-    table = fill(folder, marked)
+    table = fill(folder, marked.service.running())
     lone = shutil.copy(table, tmp_path / "answers.csv")
     assert "put answers.csv back into the folder" in refused("--answers", str(lone))
     table.write_text("picture;class\n")
@@ -159,11 +159,11 @@ def test_a_court_that_asks_on_gets_further_answers_with_probabilities(
     first = ask(owner, tmp_path / "first", *words)
     assert (first / "answers.csv").read_text().startswith("image,label,p0,p1,")
     assert len(names(first)) == 20 + 80
-    answers = ("--answers", str(fill(first, marked)))
+    answers = ("--answers", str(fill(first, marked.service.running())))
     assert "goes on by what was answered, and asks 20 more" in refused(*answers, *words)
     second = ask(owner, tmp_path / "second", *answers, *words)
     assert len(names(second)) == 40
-    more = ("--answers", str(fill(second, marked)))
+    more = ("--answers", str(fill(second, marked.service.running())))
     found = verify(*answers, *more, *words)
     assert (found["verdict"], found["evidence"]["total"], found["asked"]) == ("present", 40, 140)
     assert "has nothing more to ask" in refused(*answers, *more, *words, "--out", str(tmp_path / "o"), command="ask")
@@ -172,9 +172,9 @@ def test_a_court_that_asks_on_gets_further_answers_with_probabilities(
         return [",".join([*row.split(",")[:2], *[""] * 10]) for row in rows]
 
     sentence = "answers with labels alone, and this court reads probabilities"
-    assert sentence in refused("--answers", str(fill(first, marked, labels)), *words)
+    assert sentence in refused("--answers", str(fill(first, marked.service.running(), labels)), *words)
 
     def wrong(rows: list[str]) -> list[str]:
         return [*rows[:-1], ",".join([*rows[-1].split(",")[:2], *["0.9"] * 10])]
 
-    assert "do not add up to 1" in refused("--answers", str(fill(first, marked, wrong)), *words)
+    assert "do not add up to 1" in refused("--answers", str(fill(first, marked.service.running(), wrong)), *words)

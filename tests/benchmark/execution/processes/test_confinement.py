@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,15 +13,17 @@ import pytest
 import toy_intruder
 from toy_bench import run_one
 
+from benchmark.data.prepared import prepare_splits
+from benchmark.data.tasks import DATA_ROOT, find_task
 from benchmark.execution.executor import LocalExecutor
 from benchmark.execution.processes import landlock
-from benchmark.execution.processes.namespaces import SHARED_MEMORY, has_own_shared_memory
-from benchmark.execution.walls import Side, close_keys, walls
+from benchmark.execution.processes.namespaces import SHARED_MEMORY, can_separate
+from benchmark.execution.walls import Side, close_keys, task_files, walls
 from benchmark.planning.job import Job
 from benchmark.vocabulary import JobStep
 
 ENTRY = "toy_intruder:execute"
-OWN_SHARED_MEMORY = has_own_shared_memory()
+SEPARABLE = can_separate()
 confined = pytest.mark.skipif(not landlock.version(), reason="the kernel has no Landlock")
 
 
@@ -166,7 +171,7 @@ def test_keys_that_a_plug_in_opened_to_others_are_closed_again(tmp_path: Path) -
 
 
 @confined
-@pytest.mark.skipif(not OWN_SHARED_MEMORY, reason="the kernel gives this user no namespaces")
+@pytest.mark.skipif(not SEPARABLE, reason="the kernel gives this user no namespaces")
 def test_nobody_finds_what_a_thief_leaves_in_shared_memory(intruder: LocalExecutor, job: Callable[..., Job]) -> None:
     segment = 0x5EED0000 + os.getpid() % 0x10000
     thieves = [job(label, "share", role="thief", segment=segment) for label in "ab"]
@@ -205,6 +210,24 @@ def test_a_thief_writes_to_the_folder_of_his_job_and_a_temporary_one(
 
 
 @confined
+def test_nobody_reads_the_temporary_files_of_another_process(intruder: LocalExecutor, job: Callable[..., Job]) -> None:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        (path := Path(folder, "key")).write_text("x")
+        seen = run_one(intruder, toy_intruder.foreign(job("a", "read", role="thief", paths=[str(path)]))).result
+    assert seen["read"] == {str(path): "PermissionError"}
+
+
+@confined
+@pytest.mark.skipif(not SEPARABLE, reason="the kernel gives this user no namespaces")
+def test_a_thief_changes_the_times_of_no_file_but_his_own(
+    intruder: LocalExecutor, job: Callable[..., Job], tmp_path: Path
+) -> None:
+    (path := tmp_path / "file").write_text("x")
+    said = run_one(intruder, toy_intruder.foreign(job("a", "note", role="thief", paths=[str(path), "/dev/shm"]))).result
+    assert said["noted"] == {str(path): "PermissionError", "/dev/shm": "done"}
+
+
+@confined
 def test_compiled_code_is_written_by_the_side_that_runs_it_alone(
     intruder: LocalExecutor, job: Callable[..., Job], tmp_path: Path
 ) -> None:
@@ -229,3 +252,19 @@ def test_a_thief_reaches_no_process_outside(intruder: LocalExecutor, job: Callab
     assert {name: said[name] for name in ("signal", "memory", "driver's")} == dict.fromkeys(
         ("signal", "memory", "driver's"), "PermissionError"
     )
+
+
+def test_the_archives_beside_what_was_read_are_closed_too(
+    fashion_mnist: Path, tmp_path: Path, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The judge's images were closed, and lay packed beside it; so where a second task is made of the same files."""
+    monkeypatch.setenv(DATA_ROOT, str(shutil.copytree(fashion_mnist, tmp_path / "data")))
+    raw = tmp_path / "data" / "FashionMNIST" / "raw"
+    for archive in list(raw.iterdir()):
+        (raw / archive.stem).write_bytes(gzip.decompress(archive.read_bytes()))
+    for name in ("fashion-mnist-small", "fmnist5-small"):
+        prepare_splits(find_task(name))
+    thief = job("a", role="thief", world={"task": "fashion-mnist-small"})
+    around = walls("thief", tmp_path / "store", task_files(["fashion-mnist-small", "fmnist5-small"]), thief)
+    assert around is not None
+    assert set(map(str, raw.iterdir())) <= {*around.denied} - {*around.readable}
