@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 from benchmark.identity import job_id
 from benchmark.planning.job import Job, PluginSource
+from benchmark.store.records import RecordStore
 from benchmark.vocabulary import JobRole
 
 MODEL = {"utility": {"correct": "1"}, "cost": {}, "artefacts": {}}  # the least that a job which makes one finds
@@ -77,13 +79,16 @@ def notes(root: Path) -> Path:
 def execute(
     job: Job, step: str, made: dict[str, Any], context: dict[str, Any], suspects: Connection | None
 ) -> dict[str, Any]:
+    store = RecordStore(Path(context["root"]))
     if step == "answer":  # what is odd about a job happens once
+        for role, digest in made["artefacts"].items() if job.payload["do"] == "model" else ():
+            assert store.settle(job.id, role, store.work_path(job.id, role).read_bytes(), digest)
         return {"status": "ok"}
-    root = notes(Path(context["root"]))
+    root = notes(store.root)
     began = time.monotonic()
     (root / f"{job.label}.pid").write_text(str(os.getpid()))
     try:
-        return _act(job, root)
+        return _leave_model(job, store) if job.payload["do"] == "model" else _act(job, root)
     finally:
         entry = {"label": job.label, "pid": os.getpid(), "began": began, "ended": time.monotonic()}
         with open(root / "journal", "a") as file:
@@ -184,6 +189,20 @@ def _act(job: Job, root: Path) -> dict[str, Any]:
         case "wrongly damaged":
             return {"status": "damaged", "damaged": "0" * 64, "reason": "whatever"}
     return {"status": "ok", "reason": None, "result": result, "run": RAN}
+
+
+def _leave_model(job: Job, store: RecordStore) -> dict[str, Any]:
+    """As jobs of the benchmark do: read the parents' models, leave one's own for the court to put in its place."""
+    for parent in job.parents:
+        path, digest = store.artefact_path(parent, "service"), job.given[parent]["service"]
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            return {"status": "damaged", "damaged": parent, "reason": "the checksum is wrong"}
+    time.sleep(job.payload["sleep"])
+    model, work = job.id.encode() * 1000, store.work_path(job.id, "service")
+    work.parent.mkdir(exist_ok=True)
+    work.write_bytes(model)
+    left = {"service": hashlib.sha256(model).hexdigest()}
+    return {"status": "ok", "reason": None, "result": {**MODEL, "pid": os.getpid(), "artefacts": left}, "run": RAN}
 
 
 def _first_attempt(root: Path, job: Job) -> bool:

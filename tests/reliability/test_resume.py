@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -13,8 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from bench import COMMAND, arguments, bench_here, copied, records, stamps
-from reliability import faults
+from bench import COMMAND, arguments, bench_here, records, stamps
+from reliability.faults import flip, two_runs
+from reliability.plans import TOY, begun
+from reliability.plans import finished as finished_in
+from reliability.plans import results as outcomes
+from reliability.strikes import KILL, LEAST, side_by_side
+from reliability.toll import Row
 
 SENTENCE = "Interrupted: everything finished is kept; the same command goes on from here."
 ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -50,17 +56,6 @@ def workers_of(results: Path) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def begun(finished: Path, to: Path, nulls: int) -> Path:
-    """A results folder whose run was stopped after so many unmarked models."""
-    copied(finished, to)
-    for id, record in records(to).items():
-        if record["kind"] != "null" or record["job"]["index"] >= nulls:
-            for path in (to / "store").glob(f"*/{id[:2]}/{id}.*"):
-                path.unlink()
-    assert len(records(to)) == nulls
-    return to
 
 
 def test_killed_three_times_and_finished(finished: Path, tmp_path: Path) -> None:
@@ -138,16 +133,56 @@ def test_nohup_keeps_a_run_that_its_terminal_leaves(finished: Path, tmp_path: Pa
     assert run.returncode in (0, 4), output
 
 
-def test_sixty_kills_and_two_runs_at_once(tmp_path: Path) -> None:
-    faults.TOY.finish(tmp_path / "whole")
-    reference = faults.results(faults.TOY.store(tmp_path / "whole"))
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a finished run of toy jobs."""
+    folder = tmp_path_factory.mktemp("toys") / "whole"
+    TOY.finish(folder)
+    return folder
+
+
+def test_sixty_kills_and_two_runs_at_once(toys: Path, tmp_path: Path) -> None:
+    reference = outcomes(TOY.store(toys))
     assert len(reference) == 45
+    with ThreadPoolExecutor(1) as pool:  # toy jobs sleep, so that stores beside each other take no longer than one
+        two = pool.submit(two_runs, TOY, reference, tmp_path / "two", "two runs", 1)
+        killed = side_by_side(TOY, reference, tmp_path / "killed", "SIGKILL", 60, KILL, 4)
+    assert [(row.tried, row.lost, row.damaged) for row in (killed, two.result())] == [(60, 0, 0), (1, 0, 0)]
+    assert killed.at_stake >= 60 * LEAST
+    assert two.result().at_stake == 45
 
-    def killed(times: int) -> faults.Row:
-        return faults.interrupted(faults.TOY, reference, tmp_path / f"killed {times}", "SIGKILL", times, faults.kill)
 
-    with ThreadPoolExecutor(4) as pool:  # toy jobs sleep, so that stores beside each other take no longer than one
-        two = pool.submit(faults.two_runs, faults.TOY, reference, tmp_path, "two runs", 1)
-        rows = list(pool.map(killed, (19, 20, 21)))  # each draws its own moments
-        rows.append(two.result())
-    assert [(row.tried, row.lost, row.damaged) for row in rows] == [(19, 0, 0), (20, 0, 0), (21, 0, 0), (1, 0, 0)]
+def test_what_is_lost_or_damaged_counts(toys: Path, tmp_path: Path) -> None:
+    store, reference = TOY.store(shutil.copytree(toys, tmp_path / "toys")), outcomes(TOY.store(toys))
+    before = finished_in(store)
+    gone, again, changed, *_ = sorted(reference)
+    store.record_path(gone).unlink()
+    store.record_path(again).touch()
+    model = store.artefact_path(changed, "service")
+    model.write_bytes(model.read_bytes()[:-1])
+    row = Row("nothing that has a name")
+    row.struck(before)
+    row.compare(before, store)
+    assert (row.at_stake, row.lost, row.damaged) == (45, 2, 1)
+    row.compare_end(store, reference)
+    assert row.damaged == 2
+    with pytest.raises(AssertionError, match="nothing was finished"):
+        row.struck({})
+
+
+class Places(random.Random):
+    """Draws what it is told to."""
+
+    def __init__(self, *places: int) -> None:
+        super().__init__()
+        self.places = iter(places)
+
+    def randrange(self, *bounds: int) -> int:  # type: ignore[override]
+        return next(self.places)
+
+
+def test_a_flipped_bit_is_one_that_changes_what_a_file_says(tmp_path: Path) -> None:
+    file = tmp_path / "one.json"
+    for dice, says in ((Places(1, 5), None), (Places(0, 0), file)):
+        file.write_bytes(b"1e5")
+        assert flip(file, dice) == says

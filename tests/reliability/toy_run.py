@@ -19,9 +19,9 @@ from toy_work import job  # the fork server inherits the path
 
 def plan() -> list[Job]:
     """Five hosts, four marked models of each, and a thief of every marked model."""
-    hosts = [job(f"host {n}", "artefact", sleep=0.6) for n in range(5)]
-    marked = [job(f"marked {m} of {host.label}", "artefact", (host,), sleep=0.6) for host in hosts for m in range(4)]
-    return [*hosts, *marked, *(job(f"attacked {one.label}", "artefact", (one,), "thief", sleep=0.6) for one in marked)]
+    hosts = [job(f"host {n}", "model", sleep=0.6) for n in range(5)]
+    marked = [job(f"marked {m} of {host.label}", "model", (host,), sleep=0.6) for host in hosts for m in range(4)]
+    return [*hosts, *marked, *(job(f"attacked {one.label}", "model", (one,), "thief", sleep=0.6) for one in marked)]
 
 
 if __name__ == "__main__":
