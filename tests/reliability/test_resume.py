@@ -146,7 +146,7 @@ def test_sixty_kills_and_two_runs_at_once(toys: Path, tmp_path: Path) -> None:
     assert len(reference) == 45
     with ThreadPoolExecutor(1) as pool:  # toy jobs sleep, so that stores beside each other take no longer than one
         two = pool.submit(two_runs, TOY, reference, tmp_path / "two", "two runs", 1)
-        killed = side_by_side(TOY, reference, tmp_path / "killed", "SIGKILL", 60, KILL, 4)
+        killed = side_by_side(TOY, reference, tmp_path / "killed", "SIGKILL", 60, KILL, 6)
     assert [(row.tried, row.lost, row.damaged) for row in (killed, two.result())] == [(60, 0, 0), (1, 0, 0)]
     assert killed.at_stake >= 60 * LEAST
     assert two.result().at_stake == 45
