@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from bench import SCHEME, arguments, bench, bench_here, bundle, copied
 from lab import Exhibit, Lab
 from own_pictures import cifar10_pack
@@ -21,6 +22,11 @@ TESTS = Path(__file__).parent
 LONGEST = (  # files and folders whose tests take longest
     "test_contract.py", "hostile", "reliability", "benchmark/app", "benchmark/execution", "test_", "schemes", "attacks",
 )  # fmt: skip
+
+
+def pytest_configure() -> None:
+    """One thread each, as workers have: pytest's processes share the cores."""
+    torch.set_num_threads(1)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -24,8 +24,6 @@ from benchmark.training.recipe import Recipe
 CAPTURED = Engine(captured=True)
 RECIPE = Recipe(epochs=3, lr=2**-4, batch=8, schedule="constant", flip=True, shift=1)  # a rate without rounding
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)

@@ -14,8 +14,6 @@ from benchmark.training.epochs import listening
 from benchmark.training.loop import fit
 from benchmark.training.recipe import Recipe
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def images(n: int = 32) -> Tensor:
     return torch.randint(0, 256, (n, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
