@@ -161,7 +161,7 @@ def strongest(task):
 def test_scratch_counts_more_work_than_any_attack_of_its_thief(kind):
     """The search alone, whatever it finds, as it grows from few steps to twice as many and so to the owner's."""
     track = load_profile("quick").track([kind])
-    lab, few = Lab(kind), 2 * FOLDS
+    lab, few = Lab(kind), 5 * FOLDS  # recipes round what is much less
     images, recipes = holdings(lab, track.thief.labelled[0]), RECIPES if kind == "classification" else IMAGE_RECIPES
     spent = []
     for steps in (few, 2 * few):
