@@ -131,9 +131,9 @@ def walls(
 
     job: the only one that it will carry out, in this `step`; None where there will be many, all of the benchmark's own
     code. hidden: more that nobody may read. Whoever makes a model is left the images that are his, the models that his
-    job starts from, and a folder for what he makes; a court also what it judges by; a suspect nothing. A
-    suspect is silent, too: it is asked in two processes, and the first could tell the second which images are not the
-    key's. The raw files of other tasks stay readable: a scheme may draw on them, as KeyNet does on photographs.
+    job starts from, and a folder for what he makes; a court also what it judges by; a suspect nothing. A suspect is
+    silent, too: it is asked in two processes, and the first could tell the second which images are not the key's. The
+    raw files of other tasks stay readable: a scheme may draw on them, as KeyNet does on photographs.
     """
     if side == "keyholder" and job is None:
         return None
