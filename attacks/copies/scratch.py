@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.copies.surrogate import turned
+from attacks.copies.surrogate import moved_alike, turned
 from benchmark import contract as wm
 
 FOLDS = 3  # in which a recipe is tried on labelled images that it did not see
@@ -120,11 +120,7 @@ def exchanged(x: Tensor, y: Tensor, rng: torch.Generator) -> tuple[Tensor, Tenso
 
     That is the share that it leaves of what a clean image lacks to white: rain leaves less than all, a stain more.
     """
-    both = torch.cat([x, y], 1)
-    for side in (2, 3):
-        chosen = torch.rand(len(both), 1, 1, 1, generator=rng, device=rng.device).to(both.device) < 0.5
-        both = torch.where(chosen, both.flip(side), both)
-    x, y = both[:, : x.shape[1]], both[:, x.shape[1] :]
+    x, y = moved_alike(x, y, (lambda z: z.flip(2), lambda z: z.flip(3)), rng)
     left = (1 - x) / (1 - y).clamp_min(DARKEST)
     other = torch.randperm(len(x), generator=rng, device=rng.device).to(x.device)
     return (1 - left[other] * (1 - y)).clamp(0, 1), y

@@ -95,8 +95,15 @@ def bought(thief: wm.Thief) -> wm.Data:
 
 def turned(x: Tensor, y: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Each square pair of (n, C, H, W) under its own one of the eight symmetries of the square."""
+    return moved_alike(x, y, (lambda z: z.flip(3), lambda z: z.flip(2), lambda z: z.transpose(2, 3)), rng)
+
+
+def moved_alike(
+    x: Tensor, y: Tensor, moves: Sequence[Callable[[Tensor], Tensor]], rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Pairs of (n, C, H, W), each under every one of the moves in turn or, by even chance, not."""
     both = torch.cat([x, y], 1)
-    for move in (lambda z: z.flip(3), lambda z: z.flip(2), lambda z: z.transpose(2, 3)):
+    for move in moves:
         chosen = torch.rand(len(both), 1, 1, 1, generator=rng, device=rng.device).to(both.device) < 0.5
         both = torch.where(chosen, move(both), both)
     return both[:, : x.shape[1]], both[:, x.shape[1] :]
