@@ -244,8 +244,7 @@ def judge_patches(n: int, shape: tuple[int, int, int], rng: torch.Generator) -> 
     if len(tiles) < n:
         size = f"{height}x{width}"
         raise ValueError(f"two photographs give {len(tiles)} separate patches of {size}, not {n}: lower challenges")
-    chosen = tiles[torch.randperm(len(tiles), generator=rng)[:n]]
-    return chosen.contiguous(memory_format=torch.channels_last)
+    return tiles[torch.randperm(len(tiles), generator=rng)[:n]]
 
 
 def _part(shape: tuple[int, int, int], *, right: bool) -> Tensor:

@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -86,11 +87,10 @@ def _classes(path: Path, wanted: Set[str], readers: tuple[Path, ...] = ()) -> li
     `wanted`. `readers` are the files that are being read for its sake: a circle of imports ends there.
     """
     with reading(path):
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        outline = _outline(path.read_bytes())
     found: list[tuple[str, _Class]] = []
-    bases = (base for node in tree.body if isinstance(node, ast.ClassDef) for base in node.bases)
-    wanted |= {ast.unparse(base.value if isinstance(base, ast.Subscript) else base) for base in bases}
-    for node in tree.body:
+    wanted |= outline.bases
+    for node in outline.statements:
         if isinstance(node, ast.Import | ast.ImportFrom):
             found += _imported(node, wanted, path, (*readers, path))
         elif isinstance(node, ast.ClassDef) and (one := _Class.of(node, dict(found), path)) is not None:
@@ -135,22 +135,48 @@ def read_builders(path: Path) -> tuple[str, ...]:
     """
     names: list[str] = []
     with reading(path):
-        source = path.read_bytes()
-        if b"builder" not in source:  # most plug-ins: a whole tree is long to walk
-            return ()
-        tree = ast.parse(source)
-    marks = (mark for node in ast.walk(tree) for mark in getattr(node, "decorator_list", ()))
+        marks = _outline(path.read_bytes()).builders
     for mark in marks:
-        if isinstance(mark, ast.Call) and last_name(mark.func) == "builder":
-            given = [*mark.args, *(one.value for one in mark.keywords if one.arg == "name")]
-            name = literal(given[0]) if given else CODE
-            if not isinstance(name, str):
-                wrong = f"the name of a builder must be a literal text, not `{ast.unparse(mark)}`"
-                raise BenchError(f'{path}:{mark.lineno}: {wrong}: write `@builder("my-net")`')
-            if name in names:
-                raise BenchError(f"{path}:{mark.lineno}: two builders are named {name!r}: rename one")
-            names.append(name)
+        given = [*mark.args, *(one.value for one in mark.keywords if one.arg == "name")]
+        name = literal(given[0]) if given else CODE
+        if not isinstance(name, str):
+            wrong = f"the name of a builder must be a literal text, not `{ast.unparse(mark)}`"
+            raise BenchError(f'{path}:{mark.lineno}: {wrong}: write `@builder("my-net")`')
+        if name in names:
+            raise BenchError(f"{path}:{mark.lineno}: two builders are named {name!r}: rename one")
+        names.append(name)
     return tuple(names)
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """What a file's declarations are read from: no function's body, so that a process can keep it for many files.
+
+    statements: imports and classes at the top level, of classes what stands outside their methods. bases: all that
+    these derive from, as text. builders: every `@builder(...)` of the file.
+    """
+
+    statements: tuple[ast.stmt, ...]
+    bases: frozenset[str]
+    builders: tuple[ast.Call, ...]
+
+
+@lru_cache(1024)
+def _outline(source: bytes) -> _Outline:
+    """The outline of a file's content, made once per process: each file is read for itself, for those that import it,
+    for its builders, and by every command of a session. Raises SyntaxError.
+    """
+    tree = ast.parse(source)
+    nodes = ast.walk(tree) if b"builder" in source else ()  # most plug-ins: a whole tree is long to walk
+    marked = (mark for node in nodes for mark in getattr(node, "decorator_list", ()))
+    calls = tuple(mark for mark in marked if isinstance(mark, ast.Call) and last_name(mark.func) == "builder")
+    statements = tuple(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef))
+    bases = set()
+    for node in statements:
+        if isinstance(node, ast.ClassDef):
+            node.body = [one for one in node.body if isinstance(one, ast.Assign | ast.AnnAssign | ast.Expr)]
+            bases |= {ast.unparse(base.value if isinstance(base, ast.Subscript) else base) for base in node.bases}
+    return _Outline(statements, frozenset(bases), calls)
 
 
 @dataclass

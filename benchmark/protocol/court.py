@@ -85,7 +85,6 @@ class Court:
             foreign = part < len(x)
             batch[foreign] = x[part[foreign]].to(batch)
             batch[~foreign] = as_float(self.probe.x[own[part[~foreign] - len(x)]])
-            batch = batch.contiguous(memory_format=torch.channels_last)
             outputs.append(checked(service.ask(batch, "outputs"), batch, self.context.task.kind))
         if len({one.shape[1:] for one in outputs}) > 1:
             raise ValueError("the model answers with another shape from batch to batch")

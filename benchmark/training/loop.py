@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmark.training.augmentation import Augment, augmented
 from benchmark.training.batches import Batch, BatchSource, Step, ahead, cycle
 from benchmark.training.capture import repeating
-from benchmark.training.device import answered_at_once
+from benchmark.training.device import answered_at_once, channels_last
 from benchmark.training.engine import EAGER, Engine
 from benchmark.training.epochs import steps_of
 from benchmark.training.flops import Meter
@@ -119,6 +119,4 @@ def logits(model: nn.Module, x: Tensor) -> Tensor:
     Logits (N, classes), or images (N, C, H, W) of an image-to-image net.
     """
     model.eval()
-    if x.is_cuda:
-        x = x.contiguous(memory_format=torch.channels_last)
-    return torch.cat([model(part).float() for part in x.split(answered_at_once(x, ANSWERED))])
+    return torch.cat([model(channels_last(part)).float() for part in x.split(answered_at_once(x, ANSWERED))])

@@ -18,7 +18,7 @@ from benchmark.execution.job_context import context_of, load_source
 from benchmark.planning.clocks.probe import probe
 from benchmark.planning.job import PluginSource
 from benchmark.protocol.parties import TaskContext
-from benchmark.training.device import device_of
+from benchmark.training.device import channels_last, device_of
 
 _NAMES: Mapping[str, Callable[[], list[str]]] = {"torchvision": torchvision_names, "timm": timm_names}
 _FUNCTION = "its function is called with the number of classes, build(classes)"
@@ -84,7 +84,7 @@ def _check_answers(model: nn.Module, context: TaskContext, name: str) -> None:
     model.zero_grad()
     model.load_state_dict(kept)  # without the running statistics of noise
     with torch.no_grad():
-        _answers(model.eval(), images.contiguous(memory_format=torch.channels_last), context, name)
+        _answers(model.eval(), channels_last(images), context, name)
 
 
 def _answers(model: nn.Module, images: Tensor, context: TaskContext, name: str) -> Tensor:

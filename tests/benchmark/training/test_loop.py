@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from benchmark.training import batches
 from benchmark.training.augmentation import random_shift
 from benchmark.training.batches import BatchSource, ahead, cycle
+from benchmark.training.device import channels_last
 from benchmark.training.engine import EAGER, Engine
 from benchmark.training.epochs import listening
-from benchmark.training.loop import fit
+from benchmark.training.loop import fit, logits
 from benchmark.training.recipe import Recipe
 
 
@@ -160,3 +161,28 @@ def test_whoever_listens_hears_of_every_epoch_and_changes_no_number(engine: Engi
     trained()
     assert heard == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert torch.equal(alone, watched)
+
+
+class Strides(nn.Module):
+    """Remembers how what a convolution made lies in memory."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 16, 3)
+        self.last: list[bool] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        self.last.append(y.stride()[1] == 1)
+        return y.mean((2, 3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_answers_are_computed_with_channels_last(channels: int) -> None:
+    """Of grey images as well, whose strides torch takes for channels first: poolings took six times as long."""
+    model = Strides(channels)
+    x = torch.rand(600, channels, 8, 8)
+    answers = logits(model, x)
+    assert model.last == [True, True]
+    assert torch.allclose(answers, model(x), atol=1e-6)
+    assert torch.equal(channels_last(x), x)
