@@ -7,6 +7,7 @@ import importlib.metadata
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from benchmark.plugins.source_reader import read_builders, read_declarations
 PACKAGES = ("schemes", "attacks")
 NETS = tuple(sorted((Path(__file__).parents[1] / "architectures").glob("*.py")))
 GROUPS = ("watermark_bench.schemes", "watermark_bench.attacks")
+Found = dict[tuple[PluginRole, str], Declaration]
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,14 @@ class Registry:
         A file that can't be read, or takes a name already taken, ends up whole in `broken`. In a file of
         `plugins` that is a BenchError: the user asked for it.
         """
-        found: dict[tuple[PluginRole, str], Declaration] = {}
-        builders = {name: path for path in NETS for name in read_builders(path)}
-        broken: list[Broken] = []
-        seen: set[Path] = set()
-        for path, origin in [*_built_in_files(), *_entry_point_files(broken)]:
-            if path in seen:
-                continue
-            seen.add(path)
-            try:
-                _add(found, builders, path, origin)
-            except BenchError as error:
-                broken.append(Broken(path, str(error)))
+        ours = [path.resolve() for package in PACKAGES for path in sorted((HOME / package).rglob("*.py"))]
+        built_in = _built_in(*((path, _content(path)) for path in [*NETS, *ours]))
+        found, builders, broken = dict(built_in[0]), dict(built_in[1]), list(built_in[2])
+        seen = {*ours}
+        for path in _entry_point_files(broken):
+            if path not in seen:
+                seen.add(path)
+                _add_or_tell(found, builders, broken, path, "entry point")
         for path in dict.fromkeys(map(_resolved, plugins)):
             known = {key: one for key, one in found.items() if one.source == path}
             found.update({key: replace(one, origin="plugin") for key, one in known.items()})  # not trusted as built-in
@@ -89,13 +87,32 @@ def _resolved(path: Path) -> Path:
         raise BenchError(f"{str(path)!r} leads to no file: name one that holds a plug-in") from None
 
 
-def _built_in_files() -> Iterator[tuple[Path, Origin]]:
-    for package in PACKAGES:  # beside the benchmark, whatever else is called so
-        for path in sorted((HOME / package).rglob("*.py")):
-            yield path.resolve(), "built-in"
+@lru_cache(2)
+def _built_in(*files: tuple[Path, bytes]) -> tuple[Found, dict[str, Path], list[Broken]]:
+    """What the files of nets and plug-ins that lie beside the benchmark declare: read anew only where one changed."""
+    found: Found = {}
+    builders = {name: path for path in NETS for name in read_builders(path)}
+    broken: list[Broken] = []
+    for path, _ in files[len(NETS) :]:
+        _add_or_tell(found, builders, broken, path, "built-in")
+    return found, builders, broken
 
 
-def _entry_point_files(broken: list[Broken]) -> Iterator[tuple[Path, Origin]]:
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # whoever reads its declarations says so
+        return b""
+
+
+def _add_or_tell(found: Found, builders: dict[str, Path], broken: list[Broken], path: Path, origin: Origin) -> None:
+    try:
+        _add(found, builders, path, origin)
+    except BenchError as error:
+        broken.append(Broken(path, str(error)))
+
+
+def _entry_point_files(broken: list[Broken]) -> Iterator[Path]:
     points: set[tuple[str, str, str]] = set()
     for package in importlib.metadata.distributions():
         try:
@@ -108,15 +125,13 @@ def _entry_point_files(broken: list[Broken]) -> Iterator[tuple[Path, Origin]]:
     for group, name, value in sorted(points):
         module = value.partition(":")[0].strip()
         if source := module_source(module):
-            yield source, "entry point"
+            yield source
         else:
             reason = f"the entry point {name!r} of {group} names the module {module!r}, which has no source file here"
             broken.append(Broken(Path(module), f"{reason}: install its package again"))
 
 
-def _add(
-    found: dict[tuple[PluginRole, str], Declaration], builders: dict[str, Path], path: Path, origin: Origin
-) -> None:
+def _add(found: Found, builders: dict[str, Path], path: Path, origin: Origin) -> None:
     """Add a file's plug-ins to `found` and its builders to `builders`, all or none."""
     declarations = read_declarations(path, origin)
     if not declarations and origin != "built-in":  # a built-in file may be a plain helper

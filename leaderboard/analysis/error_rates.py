@@ -238,15 +238,16 @@ def p_values(seen: Observation, nulls: Mapping[str, Sequence[Observation]]) -> P
         return {alpha: min(0.0, min(some) + math.log10(tries)) if some else None for alpha, some in known.items()}
 
     def deciding(strict: bool) -> dict[float, float | None]:
-        found = {alpha: suspect.at(alpha, strict=strict) for alpha in ALPHAS}
+        found = {alpha: suspect.at(alpha, strict=strict, brief=True) for alpha in ALPHAS}
         return {alpha: None if one.reason == INNOCENTS_SCORE else one.log10_p for alpha, one in found.items()}
 
+    grade = suspect.at(ALPHAS[0]).grade
     return PValues(
         least(lambda view, alpha: view.test.key_p(view.suspect.total, alpha)),
         least(lambda view, alpha: view.test.null_p(view.suspect.total, alpha)),
         deciding(False),
         deciding(True),
-        suspect.at(ALPHAS[0]).grade,
+        grade,
     )
 
 
