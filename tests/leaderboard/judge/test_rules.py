@@ -17,12 +17,13 @@ from benchmark.errors import BenchError
 from leaderboard.judge.board import judge
 from leaderboard.judge.published import PUBLISHED
 from leaderboard.judge.rules import CHANGES, RULES, earlier_boards, keep_verdicts, short
+from leaderboard.judge.run import described_run
 from leaderboard.pages import publish
 from leaderboard.pages.board_json import document
 from leaderboard.pages.export import matrix_csv, write_pages
 from leaderboard.pages.sections.changed import changed
 
-from ..conftest import ADMISSION, observation, published_board
+from ..conftest import ADMISSION, observation
 
 KEPT = "verdicts-rules-1.csv.gz"
 
@@ -209,7 +210,7 @@ def test_damaged_verdicts_are_named(old_board: Path, damaged: Callable[[bytes], 
 @pytest.mark.parametrize("name", sorted({path.parent.name for path in PUBLISHED.glob("*/verdicts-rules-*.csv.gz")}))
 def test_kept_verdicts_are_of_the_board_that_they_lie_beside(name: str) -> None:
     """Where another board took a name, the verdicts of the one before would speak of jobs that are not there."""
-    planned = {short(job) for job in published_board(name).run.described["jobs"]}
+    planned = {short(job) for job in described_run(PUBLISHED / name)["jobs"]}
     kept = [verdict for board in earlier_boards(PUBLISHED / name) for verdict in board.verdicts]
     assert kept
     assert [one for one in kept if one.job not in planned] == []

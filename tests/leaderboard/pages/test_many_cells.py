@@ -34,7 +34,7 @@ def test_a_run_of_copies_is_whole_and_measured(tmp_path: Path) -> None:
 
 def test_other_thresholds_read_from_what_is_kept_are_those_judged_anew(full: Any) -> None:
     """From a board that has been read, against a fresh judgement, for which nothing was kept."""
-    run = published_board("quick-0.1").run
+    run = published_board("fmnist").run
     board = judge(run).parts[0]
     for alpha, budget in ((0.05, 5.0), (1e-6, 5.0), (0.001, 1.0), (0.05, 10.0)):
         anew = judge(Run(run.described, run.records), alpha, budget).parts[0]
