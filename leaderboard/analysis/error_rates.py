@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from leaderboard.analysis.half_reset import half_reset_power
@@ -209,46 +210,60 @@ def _pool(run: Run, name: str, job: str, nulls: Mapping[str, str]) -> Pool:
     return Pool(name, null, both, strict, least, grade, useless_nulls(run, job))
 
 
+ByAlpha = Mapping[float, float | None]
+
+
 @dataclass(frozen=True)
 class PValues:
-    """log10 p of one suspect, by alpha: p_key, p_null, what decides and what decides under a strict reading.
+    """log10 p of one suspect, by alpha, each kind reckoned when it is asked for.
 
-    None where there is no such test, or where unmarked models refute the evidence. grade: of what decides at the first
-    alpha.
+    None where there is no such test, where unmarked models refute the evidence, and throughout for a suspect that can't
+    be read: it is no evidence and accuses nobody.
     """
 
-    key: Mapping[float, float | None]
-    null: Mapping[float, float | None]
-    both: Mapping[float, float | None]
-    strict: Mapping[float, float | None]
-    grade: Grade = "exact"
+    suspect: Weighing
 
+    @cached_property
+    def key(self) -> ByAlpha:
+        """By fresh keys alone."""
+        return self._least(lambda view, alpha: view.test.key_p(view.suspect.total, alpha))
 
-def p_values(seen: Observation, nulls: Mapping[str, Sequence[Observation]]) -> PValues:
-    """None throughout for a suspect that can't be read: it is no evidence and accuses nobody."""
-    if seen["unreadable"] is not None:
-        nothing: dict[float, float | None] = dict.fromkeys(ALPHAS)
-        return PValues(nothing, nothing, nothing, nothing)
-    suspect = Weighing.of(seen, {name: Nulls(name, members) for name, members in nulls.items()})
+    @cached_property
+    def null(self) -> ByAlpha:
+        """By unmarked models alone."""
+        return self._least(lambda view, alpha: view.test.null_p(view.suspect.total, alpha))
 
-    def least(p: Callable[[View, float], float | None]) -> dict[float, float | None]:
-        tries = len(suspect.views)
-        found = {alpha: [p(view, alpha / tries) for view in suspect.views] for alpha in ALPHAS}
+    @cached_property
+    def both(self) -> ByAlpha:
+        """What decides."""
+        return self._deciding(False)
+
+    @cached_property
+    def strict(self) -> ByAlpha:
+        """What decides under a strict reading."""
+        return self._deciding(True)
+
+    @property
+    def grade(self) -> Grade:
+        """How that which decides is known, at the first alpha."""
+        return self.suspect.at(ALPHAS[0]).grade
+
+    def _least(self, p: Callable[[View, float], float | None]) -> ByAlpha:
+        tries = len(self.suspect.views)
+        found = {alpha: [p(view, alpha / tries) for view in self.suspect.views] for alpha in ALPHAS}
         known = {alpha: [one for one in some if one is not None] for alpha, some in found.items()}
         return {alpha: min(0.0, min(some) + math.log10(tries)) if some else None for alpha, some in known.items()}
 
-    def deciding(strict: bool) -> dict[float, float | None]:
-        found = {alpha: suspect.at(alpha, strict=strict, brief=True) for alpha in ALPHAS}
+    def _deciding(self, strict: bool) -> ByAlpha:
+        if not self.suspect.views:
+            return dict.fromkeys(ALPHAS)
+        found = {alpha: self.suspect.at(alpha, strict=strict, brief=True) for alpha in ALPHAS}
         return {alpha: None if one.reason == INNOCENTS_SCORE else one.log10_p for alpha, one in found.items()}
 
-    grade = suspect.at(ALPHAS[0]).grade
-    return PValues(
-        least(lambda view, alpha: view.test.key_p(view.suspect.total, alpha)),
-        least(lambda view, alpha: view.test.null_p(view.suspect.total, alpha)),
-        deciding(False),
-        deciding(True),
-        grade,
-    )
+
+def p_values(seen: Observation, nulls: Mapping[str, Sequence[Observation]]) -> PValues:
+    read = nulls if seen["unreadable"] is None else {}  # else it names no channel of theirs
+    return PValues(Weighing.of(seen, {name: Nulls(name, members) for name, members in read.items()}))
 
 
 def _accuses(log10_p: float | None, alpha: float) -> bool:

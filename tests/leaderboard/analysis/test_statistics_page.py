@@ -83,8 +83,12 @@ def one_of(published: dict[str, Any], name: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", ["adi", "rose", "passport, recipe=shuffle", "passport, recipe=signed", "keynet, of 2,007, by the larger p"]
-)
+    "name",
+    [
+        "adi", "rose", "passport, recipe=shuffle", "passport, recipe=signed", "uchida", "deepmodel-bits",
+        *(f"{name}, of 2,007, by the larger p" for name in ("keynet", "content", "provenance")),
+    ],
+)  # fmt: skip
 def test_accusations_by_fresh_keys(published: dict[str, Any], name: str) -> None:
     rates = one_of(published, name).fresh_keys.accusing
     assert row(name, "in 999 of 1,000 such checks:") == [str(rates[alpha].count) for alpha in ALPHAS]
@@ -93,12 +97,13 @@ def test_accusations_by_fresh_keys(published: dict[str, Any], name: str) -> None
 def test_accusations_of_innocents(published: dict[str, Any]) -> None:
     fired = {label: sum(pool.both[1e-3].count for pool in one.pools) for label, one in published.items()}
     models = {label: sum(pool.both[1e-3].n for pool in one.pools) for label, one in published.items()}
-    assert {label.partition("(")[0] for label, count in fired.items() if count} == {"deepmodel"}
+    assert {label: count for label, count in fired.items() if count} == {"provenance": 16}
+    (near,) = (pool.both[1e-3] for pool in published["provenance"].pools if pool.name == "near innocents")
+    assert f"it accuses {near.count} of {near.n} near innocents" in TEXT
     assert {models[label] for label in models if "deepmodel" not in label} == {168}
-    (image,) = (label for label in models if "deepmodel" in label)
-    assert (fired[image], models[image]) == (1, 48)
-    assert "none of the 168 innocent models" in TEXT
-    assert "accuses one of 48" in TEXT
+    assert {models[label] for label in models if "deepmodel" in label} == {48}
+    assert "none of the 168 innocent models of a digit scheme" in TEXT
+    assert "nor any of the 48 of deepmodel and deepmodel-bits" in TEXT
 
 
 def test_what_nets_of_another_origin_show_on_a_host_with_weights() -> None:
@@ -126,7 +131,13 @@ def test_what_nets_of_another_origin_show_on_a_host_with_weights() -> None:
     assert f"the fine-tunes {hits['clean'][0]} or {hits['clean'][-1]}" in TEXT
 
 
-@pytest.mark.parametrize("name", ["adi", "rose", "passport, recipe=shuffle", "keynet", "deepmodel"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adi", "rose", "passport, recipe=shuffle", "passport, recipe=signed", "uchida", "keynet", "content",
+        "provenance", "deepmodel", "deepmodel-bits",
+    ],
+)  # fmt: skip
 def test_power_before_and_now(published: dict[str, Any], name: str) -> None:
     one = one_of(published, name)
     both = [power[alpha] for alpha in ALPHAS[1:] for power in (one.strict_power, one.power)]
@@ -134,6 +145,9 @@ def test_power_before_and_now(published: dict[str, Any], name: str) -> None:
 
 
 def test_what_the_second_side_costs() -> None:
-    """Half of 96 bits stay, the other half hits by chance: the least total of one side is 64, of two it is 65."""
-    one, two = (stats.binom.sf(least - 48 - 1, 48, 0.5) for least in (64, 65))
+    """Half of 96 bits stay, the other half hits by chance: the least total of one side is 64, of two it is 65, and 66
+    where each of two views is a try.
+    """
+    one, two, viewed = (stats.binom.sf(least - 48 - 1, 48, 0.5) for least in (64, 65, 66))
+    assert f"The second view costs another {100 * (two - viewed):.1f}." in TEXT
     assert f"costs passports {100 * (one - two):.1f} points at 0.001: on one side it would be {100 * one:.1f} %" in TEXT
