@@ -148,6 +148,17 @@ def filter_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
 
 
 @torch.no_grad()
+def channels_last(x: Tensor) -> Tensor:
+    """Images (N, C, H, W) whose channels lie last in memory, as convolutions and poolings are fastest on every device.
+
+    Grey images lie so already, but torch takes their strides for channels first, and every layer behind them follows.
+    """
+    channels, height, width = x.shape[1:]
+    if channels == 1:
+        return x.contiguous().as_strided(x.shape, (height * width, 1, width, 1))
+    return x.contiguous(memory_format=torch.channels_last)
+
+
 def entering(model: nn.Module, names: Sequence[str], x: Tensor) -> list[Tensor]:
     """What enters the named modules of `model`, in eval mode, for images (N, C, H, W) in [0, 1], in one batch."""
     found: dict[str, Tensor] = {}
@@ -158,7 +169,7 @@ def entering(model: nn.Module, names: Sequence[str], x: Tensor) -> list[Tensor]:
     with ExitStack() as hooks:
         for name in names:
             hooks.enter_context(model.get_submodule(name).register_forward_pre_hook(partial(keep, name)))
-        model.eval()(x)
+        model.eval()(channels_last(x))
     return [found[name] for name in names]
 
 

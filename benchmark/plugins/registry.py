@@ -20,7 +20,7 @@ from benchmark.plugins.source_reader import read_builders, read_declarations
 PACKAGES = ("schemes", "attacks")
 NETS = tuple(sorted((Path(__file__).parents[1] / "architectures").glob("*.py")))
 GROUPS = ("watermark_bench.schemes", "watermark_bench.attacks")
-Found = dict[tuple[PluginRole, str], Declaration]
+ByName = dict[tuple[PluginRole, str], Declaration]
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def _resolved(path: Path) -> Path:
 
 
 @lru_cache(2)
-def _built_in(*files: tuple[Path, bytes]) -> tuple[Found, dict[str, Path], list[Broken]]:
+def _built_in(*files: tuple[Path, bytes]) -> tuple[ByName, dict[str, Path], list[Broken]]:
     """What the files of nets and plug-ins that lie beside the benchmark declare: read anew only where one changed."""
-    found: Found = {}
+    found: ByName = {}
     builders = {name: path for path in NETS for name in read_builders(path)}
     broken: list[Broken] = []
     for path, _ in files[len(NETS) :]:
@@ -105,7 +105,7 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def _add_or_tell(found: Found, builders: dict[str, Path], broken: list[Broken], path: Path, origin: Origin) -> None:
+def _add_or_tell(found: ByName, builders: dict[str, Path], broken: list[Broken], path: Path, origin: Origin) -> None:
     try:
         _add(found, builders, path, origin)
     except BenchError as error:
@@ -131,7 +131,7 @@ def _entry_point_files(broken: list[Broken]) -> Iterator[Path]:
             broken.append(Broken(Path(module), f"{reason}: install its package again"))
 
 
-def _add(found: Found, builders: dict[str, Path], path: Path, origin: Origin) -> None:
+def _add(found: ByName, builders: dict[str, Path], path: Path, origin: Origin) -> None:
     """Add a file's plug-ins to `found` and its builders to `builders`, all or none."""
     declarations = read_declarations(path, origin)
     if not declarations and origin != "built-in":  # a built-in file may be a plain helper

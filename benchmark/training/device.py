@@ -31,17 +31,6 @@ def device_of(wanted: str) -> torch.device:
     return device
 
 
-def channels_last(x: Tensor) -> Tensor:
-    """Images (N, C, H, W) whose channels lie last in memory, as convolutions and poolings are fastest on every device.
-
-    Grey images lie so already, but torch takes their strides for channels first, and every layer behind them follows.
-    """
-    channels, height, width = x.shape[1:]
-    if channels == 1:
-        return x.contiguous().as_strided(x.shape, (height * width, 1, width, 1))
-    return x.contiguous(memory_format=torch.channels_last)
-
-
 def answered_at_once(x: Tensor, on_cpu: int) -> int:
     """How many of the images (N, C, H, W) a net answers at once: `on_cpu`, or as many more as a GPU has work for.
 

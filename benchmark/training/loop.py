@@ -10,10 +10,11 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from benchmark.architectures.blocks import channels_last
 from benchmark.training.augmentation import Augment, augmented
 from benchmark.training.batches import Batch, BatchSource, Step, ahead, cycle
 from benchmark.training.capture import repeating
-from benchmark.training.device import answered_at_once, channels_last
+from benchmark.training.device import answered_at_once
 from benchmark.training.engine import EAGER, Engine
 from benchmark.training.epochs import steps_of
 from benchmark.training.flops import Meter

@@ -262,6 +262,7 @@ class PValues:
 
 
 def p_values(seen: Observation, nulls: Mapping[str, Sequence[Observation]]) -> PValues:
+    """Of a suspect, and its nulls by pool."""
     read = nulls if seen["unreadable"] is None else {}  # else it names no channel of theirs
     return PValues(Weighing.of(seen, {name: Nulls(name, members) for name, members in read.items()}))
 

@@ -10,10 +10,11 @@ import time
 import torch
 from torch import Tensor, nn
 
+from benchmark.architectures.blocks import channels_last
 from benchmark.architectures.net import build
 from benchmark.execution.job_context import context_of
 from benchmark.planning.profile import load_profile
-from benchmark.training.device import channels_last, device_of
+from benchmark.training.device import device_of
 
 NETS = (
     ("quick", "classification", None),

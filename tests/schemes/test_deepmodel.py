@@ -78,9 +78,8 @@ def test_nets_that_never_saw_a_marked_image_carry_none(image_lab, marked, nulls)
 
 
 def test_turned_and_mirrored_pairs_break_it(image_lab, marked, nulls):
-    stolen = image_lab.attack(
-        Surrogate(augment=True, epochs=18), marked, SCHEME
-    )  # from 15 epochs, one seed of 3 has some
+    # 12 epochs leave some of it in two seeds of three, 15 in one
+    stolen = image_lab.attack(Surrogate(augment=True, epochs=18), marked, SCHEME)
     assert stolen.accuracy > 17.1 + 3
     assert weigh(image_lab.observe(SCHEME, stolen, marked.key), nulls, 1e-3).state != "present"
     assert seen(image_lab, stolen, marked.key).mean() < 0.2

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmark.architectures.blocks import channels_last
 from benchmark.architectures.catalogue import read_architecture
 from benchmark.architectures.hosts import timm_names, torchvision_names
 from benchmark.architectures.net import Net, build
@@ -18,7 +19,7 @@ from benchmark.execution.job_context import context_of, load_source
 from benchmark.planning.clocks.probe import probe
 from benchmark.planning.job import PluginSource
 from benchmark.protocol.parties import TaskContext
-from benchmark.training.device import channels_last, device_of
+from benchmark.training.device import device_of
 
 _NAMES: Mapping[str, Callable[[], list[str]]] = {"torchvision": torchvision_names, "timm": timm_names}
 _FUNCTION = "its function is called with the number of classes, build(classes)"

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmark.architectures.blocks import channels_last
 from benchmark.training import batches
 from benchmark.training.augmentation import random_shift
 from benchmark.training.batches import BatchSource, ahead, cycle
-from benchmark.training.device import channels_last
 from benchmark.training.engine import EAGER, Engine
 from benchmark.training.epochs import listening
 from benchmark.training.loop import fit, logits
