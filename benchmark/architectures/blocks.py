@@ -160,7 +160,11 @@ def channels_last(x: Tensor) -> Tensor:
 
 
 def entering(model: nn.Module, names: Sequence[str], x: Tensor) -> list[Tensor]:
-    """What enters the named modules of `model`, in eval mode, for images (N, C, H, W) in [0, 1], in one batch."""
+    """What enters the named modules of `model`, in eval mode, for images (N, C, H, W) in [0, 1], in one batch.
+
+    Laid out one way wherever it was computed: how a convolution lays its output depends on the processor, and keys keep
+    what they find here.
+    """
     found: dict[str, Tensor] = {}
 
     def keep(name: str, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -170,7 +174,7 @@ def entering(model: nn.Module, names: Sequence[str], x: Tensor) -> list[Tensor]:
         for name in names:
             hooks.enter_context(model.get_submodule(name).register_forward_pre_hook(partial(keep, name)))
         model.eval()(channels_last(x))
-    return [found[name] for name in names]
+    return [found[name].contiguous() for name in names]
 
 
 def described_norms(model: nn.Module) -> Norms:

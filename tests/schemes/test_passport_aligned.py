@@ -54,7 +54,7 @@ def test_each_change_alone_hides_the_bits_of_v1(lab: Any, how: Any) -> None:
     seen = lab.observe(V1, lab.attack(Rearrange(how), marked, V1), marked.key, marked)
     assert hits(seen) < 72
     assert hits(seen, "bits_aligned") == 96
-    assert abs(lost(seen)) <= 1  # sums in another order: which image stands near a tie depends on the processor
+    assert lost(seen) <= 1  # none by the aligned net; by luck the passports in the other may get a few more right
 
 
 @pytest.mark.parametrize(

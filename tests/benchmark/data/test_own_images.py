@@ -288,7 +288,7 @@ def test_a_run_on_pairs_of_ones_own_ends_with_a_board(root: Path, tmp_path: Path
     pairs(root / "dark", 100)
     profile = tmp_path / "tiny.toml"
     quick = Path(str(PROFILE)).parents[1] / "benchmark" / "planning" / "profiles" / "quick.toml"
-    profile.write_text(quick.read_text().replace("epochs = 12", "epochs = 1"))
+    profile.write_text(quick.read_text().replace("epochs = 20", "epochs = 1"))
     words = (
         "run",
         "--profile",
