@@ -48,7 +48,7 @@ class Spy(Attack):
             for one in reached.values():
                 if isinstance(one, torch.Tensor) and type(one).__name__ != "FakeTensor":
                     try:
-                        report.write(bytes(one.untyped_storage()))
+                        report.write(torch.empty(0, dtype=torch.uint8).set_(one.untyped_storage()).numpy())
                     except (RuntimeError, NotImplementedError):
                         pass  # a tensor without memory holds nothing
                 elif isinstance(one, (bytes, bytearray)):

@@ -6,9 +6,10 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
-from bench import ATTACKS, COMMAND, arguments, bench, bench_here, records, stamps, verdicts
+from bench import ATTACKS, COMMAND, arguments, bench_here, records, stamps, verdicts
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -112,11 +113,16 @@ def test_alpha_and_budget_change_verdicts_and_run_nothing(results: Path) -> None
 
 
 def test_a_new_attack_in_one_file_runs_only_its_own_jobs(results: Path, tmp_path: Path) -> None:
-    plugin = tmp_path / "weight_noise.py"
-    plugin.write_text(PLUGIN)
     before, old = stamps(results), verdicts(results)
-    command = arguments(results, "--plugin", str(plugin), attacks=f"{ATTACKS},weight-noise")
-    assert bench(*command).returncode == 0
+
+    def run(text: str) -> None:
+        """In a file of its own, as a process reads none twice."""
+        plugin = Path(mkdtemp(dir=tmp_path)) / "weight_noise.py"
+        plugin.write_text(text)
+        code, _, error = bench_here(*arguments(results, "--plugin", str(plugin), attacks=f"{ATTACKS},weight-noise"))
+        assert code == 0, error
+
+    run(PLUGIN)
     after, new = stamps(results), verdicts(results)
     assert {name: after[name] for name in before} == before
     added = [record for id, record in records(results).items() if f"{id}.json" not in before]
@@ -125,11 +131,9 @@ def test_a_new_attack_in_one_file_runs_only_its_own_jobs(results: Path, tmp_path
     assert {key[1] for key in new.keys() - old.keys()} == {"weight-noise"}
     assert all(new[key]["log10_p"] == old[key]["log10_p"] for key in old)
 
-    plugin.write_text(PLUGIN + "# a remark\n")
-    assert bench_here(*command)[0] == 0
+    run(PLUGIN + "# a remark\n")
     assert stamps(results) == after
-    plugin.write_text(PLUGIN + "UNUSED = 1\n")  # code all the same: the jobs run again and find the same
-    assert bench(*command).returncode == 0
+    run(PLUGIN + "UNUSED = 1\n")  # code all the same: the jobs run again and find the same
     again = [record for id, record in records(results).items() if f"{id}.json" not in after]
     assert sorted(record["kind"] for record in again) == ["attacked", "attacked", "judged", "judged"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -159,11 +159,10 @@ class View:
         if log10_p <= math.log10(alpha):
             refuted = innocents is not None and innocents.refute(alpha)
             return ("unclear", INNOCENTS_SCORE) if refuted else ("present", None)
-        theta0 = null_tests.theta0(test, self.suspect.kind, self.suspect.n, alpha)
-        # None: this key can't separate a mark from its absence, however many the nulls
-        if theta0 is None or self._reach(test) < theta0:
+        reaches = partial(null_tests.reaches_theta0, test, self.suspect.kind, self.suspect.n, alpha)
+        if not reaches(self._reach(test)):  # also where this key can't separate a mark from its absence by any nulls
             return "absent", None
-        scarce = not test.rests_on_key and test.folded(self.suspect.total) >= theta0
+        scarce = not test.rests_on_key and reaches(test.folded(self.suspect.total))
         return "unclear", TOO_FEW if scarce else NEAR
 
     def _reach(self, test: NullTest) -> float:

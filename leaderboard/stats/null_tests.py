@@ -204,6 +204,14 @@ def theta0(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> float | Non
     return theta(test, kind, n, alpha) if test.rests_on_key else _theta0(test, kind, n, alpha)
 
 
+def reaches_theta0(test: NullTest, kind: ScoreKind, n: int, alpha: float, total: float) -> bool:
+    """Whether there is a `theta0`, and `total` is not below it: p falls in the total, so nobody has to look for it."""
+    bound = math.log10(alpha)
+    most, least = (n, math.floor(total)) if kind == "count" else (math.inf, total)
+    p = test.unlimited_p if test.unlimited_p(most, alpha) <= bound else test.unlimited_keys_p
+    return p(least, alpha) <= bound
+
+
 @lru_cache(maxsize=65536)
 def _theta(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> float | None:
     return _least_total(test.p, test, kind, n, alpha)

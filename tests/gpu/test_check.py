@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from bench import copied
 from gpu.card import NVIDIA_SMI, Load, load
 from gpu.check import LIMITS, Row, exit_code, table
 
@@ -23,9 +24,10 @@ def check(out: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def dry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a dry run that came to its end."""
+def dry(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a dry run that came to its end; its runs find the unmarked models of other tests."""
     out = tmp_path_factory.mktemp("check")
+    copied(base, out / "all")
     done = check(out, "--dry")
     assert done.returncode == 0, done.stdout + done.stderr + "".join(one.read_text() for one in out.glob("*.log"))
     return out

@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from tempfile import mkdtemp
 
-from bench import COMMAND, arguments, bench, bench_here, records, verdicts
+from bench import COMMAND, arguments, bench_here, records, verdicts
 
 HEAD = """
 from dataclasses import dataclass
@@ -70,13 +71,17 @@ def test_a_file_edited_during_a_run_leaves_no_result(finished: Path, tmp_path: P
 def test_draws_outside_the_stream_are_seeded_by_name(finished: Path, tmp_path: Path) -> None:
     """numpy, random and torch's global generator: equal in other code, and when the job runs anew."""
     results = shutil.copytree(finished, tmp_path / "results", copy_function=shutil.copy2)
-    plugin = tmp_path / "mine.py"
     body = """        with torch.no_grad():
             weight = next(w for w in thief.model.parameters() if w.dim() > 1)
             weight += 0.05 * (torch.randn_like(weight) + float(np.random.randn()) + random.random())
         return thief.model
 """
-    command = arguments(results, "--plugin", str(plugin), attacks="mine")
+
+    def run(code: str) -> None:
+        """With an attack of the same name in a file of its own, as a process reads no file twice."""
+        plugin = Path(mkdtemp(dir=tmp_path)) / "mine.py"
+        plugin.write_text(HEAD + ATTACK + code)
+        assert bench_here(*arguments(results, "--plugin", str(plugin), attacks="mine"))[0] == 0
 
     def made() -> dict[str, str]:
         return {
@@ -85,22 +90,19 @@ def test_draws_outside_the_stream_are_seeded_by_name(finished: Path, tmp_path: P
             if one["kind"] == "attacked" and one["job"]["stages"][0]["name"] == "mine"
         }
 
-    plugin.write_text(HEAD + ATTACK + body)
-    assert bench(*command).returncode == 0
+    run(body)
     assert len(set(made().values())) == 2  # the marked and the innocent model
     before = made()
-    plugin.write_text(HEAD + ATTACK + body + "# a remark\n")
-    assert bench_here(*command)[0] == 0
+    run(body + "# a remark\n")
     assert made() == before  # nothing ran
-    plugin.write_text(HEAD + ATTACK + body + "UNUSED = 1\n")
-    assert bench(*command).returncode == 0
+    run(body + "UNUSED = 1\n")
     utilities = [json.loads(one)[1]["correct"] for one in made().values()]
     assert len(utilities) == 4
     assert len(set(utilities)) == 2
     both = made()
     for id in both.keys() - before.keys():
         (results / "store" / "records" / id[:2] / f"{id}.json").unlink()
-    assert bench(*command).returncode == 0
+    run(body + "UNUSED = 1\n")
     assert made() == both
 
 
