@@ -208,10 +208,10 @@ def relies_on(name: str) -> set[tuple[str, str]]:
 
 
 def with_more(plugins: set[tuple[str, str]]) -> tuple[str, str]:
-    """A matrix of these plug-ins and others, of which some attack applies to any scheme and some scheme to any attack."""
-    beside = ("adi", "keynet", "passport", "deepmodel-bits"), ("none", "prune", "average")
-    own = ({name for role, name in plugins if role == wanted} for wanted in ("scheme", "attack"))
-    schemes, attacks = (",".join(f"{name}()" for name in sorted(names.union(few))) for names, few in zip(own, beside))
+    """A matrix of these plug-ins and of others, among which each of them finds one that it applies to."""
+    beside = {"scheme": ("adi", "keynet", "passport", "deepmodel-bits"), "attack": ("none", "prune", "average")}
+    own = {role: {name for one, name in plugins if one == role} for role in beside}
+    schemes, attacks = (",".join(f"{name}()" for name in sorted(own[role].union(beside[role]))) for role in beside)
     return schemes, attacks
 
 
