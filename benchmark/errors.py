@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 EXIT_OK = 0  # every cell has a verdict
 EXIT_USAGE = 2  # the command, a parameter, a file or a folder is wrong
 EXIT_INCOMPLETE = 3  # some cells crashed or timed out
@@ -33,6 +35,11 @@ def printable(text: str) -> str:
     Control characters, line breaks, marks of direction and lone surrogates become spaces.
     """
     return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def refused(error: BaseException | None) -> bool:
+    """Whether the system refused access: by permissions, or by a file system that can only be read."""
+    return isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS)
 
 
 def message_of(error: object, most: int | None = None) -> str:

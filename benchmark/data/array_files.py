@@ -9,7 +9,6 @@ them. numpy is imported where arrays are read or written, so that whoever merely
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -23,13 +22,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from benchmark.description import read
 from benchmark.digest.code_digest import source_hash
-from benchmark.errors import BenchError, message_of
+from benchmark.errors import BenchError, message_of, refused
 from benchmark.files import read_json, regular, replaced, sha256_of, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
 
-CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 ArrayForm = tuple[tuple[int, ...], str]  # shape and dtype of an array
 _ARRAY = re.compile(r"[0-9a-f]{12}-[a-z]+-[xy]\.npy")
 
@@ -104,7 +102,7 @@ class Shelf:
                         say(f"waiting for another run, which prepares {place}")
                         fcntl.flock(lock, fcntl.LOCK_EX)
                 except OSError as error:
-                    if error.errno not in CLOSED or place == self.places[-1]:
+                    if not refused(error) or place == self.places[-1]:
                         raise unwritable(place, error) from error
                     continue
                 yield place

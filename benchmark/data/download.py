@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.data import class_folders, own_images
-from benchmark.data.array_files import CLOSED
 from benchmark.data.prepared import prepare_splits, say
 from benchmark.data.shares import say_shares, say_surprises
 from benchmark.data.sources import DATA_SETS, md5_of
 from benchmark.data.tasks import Task, data_root
-from benchmark.errors import BenchError, message_of
+from benchmark.errors import BenchError, message_of, refused
 
 
 def provide(task: Task, *, offline: bool = False, look_only: bool = False) -> None:
@@ -54,7 +53,7 @@ def _fetch(task: Task, missing: Path, offline: bool) -> None:
         getattr(datasets, data_set.torchvision)(root, download=True)
     except (OSError, RuntimeError, EOFError) as error:
         reason = message_of(error)
-        if isinstance(error, OSError) and error.errno in CLOSED:
+        if isinstance(error, OSError) and refused(error):
             raise BenchError(
                 f"task {task.name}: {root} can't be written ({error.strerror}), and its files belong there unpacked: "
                 "copy its archives into another folder, and give that with --data-root"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from benchmark.digest.modules import HOME
-from benchmark.errors import NotApplicable, message_of
+from benchmark.errors import NotApplicable, message_of, refused
 from benchmark.execution.processes.plugin_class import place
 from benchmark.protocol.objects import Key, Service
 from benchmark.protocol.thief import UndeclaredAccess
@@ -68,7 +67,7 @@ def sentence(error: BaseException, method: Any, file: Path) -> str:
         return f"{where}: {text.partition(':')[0]}: {SPEC}"
     if isinstance(error, TypeError | ValueError) and not frames:  # the outer call's own words, which hold the cure
         return f"{where}: {text}"
-    if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS:
+    if refused(error):
         return f"{where}: {type(error).__name__}: {text}: write to a temporary folder (tempfile), and leave nothing"
     if isinstance(error, SystemExit):
         return f"{where}: it ends its process (SystemExit {text}): return or raise an error"

@@ -6,7 +6,6 @@ hours later perhaps.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
@@ -17,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import BenchError
+from benchmark.errors import BenchError, refused
 from benchmark.execution.processes.lease import Zygote
 from benchmark.execution.processes.process_state import ProcessState
 from benchmark.execution.walls import Walls
@@ -31,7 +30,6 @@ _CURES: tuple[tuple[type[BaseException], str], ...] = (
     (ModuleNotFoundError, "install that package, or put its file beside the plug-in"),
     (ImportError, "import what is there: `from benchmark import contract as wm` has all that a plug-in needs"),
     (SystemExit, 'a plug-in is imported and never run as a program: write that under `if __name__ == "__main__":`'),
-    (PermissionError, "a plug-in may write to a temporary folder alone, and nothing while it is imported"),
 )
 
 
@@ -112,8 +110,8 @@ def imported(pipe: Connection, path: str, class_names: list[str]) -> None:
 def _cure(error: BaseException | None) -> str:
     if isinstance(error, TypeError) and "frozen" in str(error):
         return "write `@dataclass(frozen=True)` above every plug-in"
-    if isinstance(error, OSError) and error.errno == errno.EROFS:  # how a process apart is told the same
-        error = PermissionError(*error.args)
+    if refused(error):
+        return "a plug-in may write to a temporary folder alone, and nothing while it is imported"
     return next((cure for kind, cure in _CURES if isinstance(error, kind)), "mend that line")
 
 
