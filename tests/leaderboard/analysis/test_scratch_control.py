@@ -68,7 +68,7 @@ def test_on_digits_the_marks_cost_what_is_missing() -> None:
     [
         ("quick", "digits", "On digits `scratch` reaches {} with 24 labels"),
         ("fmnist", "fashion-mnist-small", "on Fashion-MNIST {} with 100"),
-        ("quick", "derain", "on derain {} with 8 pairs"),
+        ("quick", "derain", "on derain {} with 2 pairs"),
     ],
 )
 def test_what_it_reaches_is_said_from_the_records(board: str, task: str, said: str) -> None:
