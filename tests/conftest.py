@@ -17,12 +17,10 @@ import torch
 from bench import SCHEME, arguments, bench, bench_here, bundle, copied
 from lab import Exhibit, Lab
 from own_pictures import cifar10_pack
-from xdist.scheduler import LoadFileScheduling
 
 TESTS = Path(__file__).parent
 LONGEST = (  # files and folders whose tests take longest
-    "test_contract.py", "leaderboard", "hostile", "reliability", "benchmark/app", "benchmark/execution", "test_",
-    "schemes", "attacks",
+    "test_contract.py", "hostile", "reliability", "benchmark/app", "benchmark/execution", "test_", "schemes", "attacks",
 )  # fmt: skip
 
 
@@ -34,18 +32,6 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: a sixth of the time, tests wait for processes that they started or for a clock."""
     return len(os.sched_getaffinity(0)) + 1
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    return Together(config, log)
-
-
-class Together(LoadFileScheduling):
-    """A file's tests in one process; in one, too, all that read published boards, which takes seconds for each."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return "leaderboard" if file.startswith("tests/leaderboard") else file
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
