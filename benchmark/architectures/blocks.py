@@ -147,7 +147,6 @@ def filter_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
     return {**dict(list(linear.items())[:-1])} or {**convolutions}
 
 
-@torch.no_grad()
 def channels_last(x: Tensor) -> Tensor:
     """Images (N, C, H, W) whose channels lie last in memory, as convolutions and poolings are fastest on every device.
 
@@ -159,6 +158,7 @@ def channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
+@torch.no_grad()
 def entering(model: nn.Module, names: Sequence[str], x: Tensor) -> list[Tensor]:
     """What enters the named modules of `model`, in eval mode, for images (N, C, H, W) in [0, 1], in one batch.
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from attacks.prune import PruneStructured
 from attacks.rewriting.flip import SignFlip
-from benchmark.architectures.blocks import default_groups
+from benchmark.architectures.blocks import channels_last, default_groups
 from benchmark.architectures.catalogue import ARCHITECTURES, architecture_spec, read_architecture
 from benchmark.architectures.net import build
-from benchmark.contract import Net, NotApplicable, Party, Thief, conv_blocks, logits
+from benchmark.contract import Net, NotApplicable, Party, Thief, conv_blocks, entering, logits
 from benchmark.errors import BenchError
 from benchmark.protocol.objects import Service
 from benchmark.protocol.parties import stream
@@ -158,3 +158,11 @@ def test_a_net_without_normalisation_has_nothing_to_flip(lab: Any) -> None:
     _, thief = stolen(lab, "lenet", {"width": 4})
     with pytest.raises(NotApplicable, match="no normalised convolutions"):
         SignFlip().run(thief)
+
+
+def test_whoever_looks_into_a_net_keeps_no_graph_and_who_lays_images_out_does(lab: Any) -> None:
+    net, images = build(lab.context.spec()), torch.rand(2, *lab.context.task.shape, requires_grad=True)
+    (entered,) = entering(net, ["head"], images)
+    assert not entered.requires_grad
+    assert entered.is_contiguous()
+    assert channels_last(images).requires_grad
