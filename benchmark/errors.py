@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import TypeGuard
 
 EXIT_OK = 0  # every cell has a verdict
 EXIT_USAGE = 2  # the command, a parameter, a file or a folder is wrong
@@ -37,7 +38,7 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
 
 
-def refused(error: BaseException | None) -> bool:
+def refused(error: BaseException | None) -> TypeGuard[OSError]:
     """Whether the system refused access: by permissions, or by a file system that can only be read."""
     return isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS)
 

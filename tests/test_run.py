@@ -6,10 +6,9 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
-from bench import ATTACKS, COMMAND, arguments, bench_here, records, stamps, verdicts
+from bench import ATTACKS, COMMAND, arguments, bench_here, bench_plugin, records, stamps, verdicts
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -116,11 +115,7 @@ def test_a_new_attack_in_one_file_runs_only_its_own_jobs(results: Path, tmp_path
     before, old = stamps(results), verdicts(results)
 
     def run(text: str) -> None:
-        """In a file of its own, as a process reads none twice."""
-        plugin = Path(mkdtemp(dir=tmp_path)) / "weight_noise.py"
-        plugin.write_text(text)
-        code, _, error = bench_here(*arguments(results, "--plugin", str(plugin), attacks=f"{ATTACKS},weight-noise"))
-        assert code == 0, error
+        bench_plugin("weight_noise.py", text, tmp_path, results, f"{ATTACKS},weight-noise")
 
     run(PLUGIN)
     after, new = stamps(results), verdicts(results)

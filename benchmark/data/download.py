@@ -53,7 +53,7 @@ def _fetch(task: Task, missing: Path, offline: bool) -> None:
         getattr(datasets, data_set.torchvision)(root, download=True)
     except (OSError, RuntimeError, EOFError) as error:
         reason = message_of(error)
-        if isinstance(error, OSError) and refused(error):
+        if refused(error):
             raise BenchError(
                 f"task {task.name}: {root} can't be written ({error.strerror}), and its files belong there unpacked: "
                 "copy its archives into another folder, and give that with --data-root"

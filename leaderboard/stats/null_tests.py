@@ -206,10 +206,8 @@ def theta0(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> float | Non
 
 def reaches_theta0(test: NullTest, kind: ScoreKind, n: int, alpha: float, total: float) -> bool:
     """Whether there is a `theta0`, and `total` is not below it: p falls in the total, so nobody has to look for it."""
-    bound = math.log10(alpha)
-    most, least = (n, math.floor(total)) if kind == "count" else (math.inf, total)
-    p = test.unlimited_p if test.unlimited_p(most, alpha) <= bound else test.unlimited_keys_p
-    return p(least, alpha) <= bound
+    p = _unlimited(test, kind, n, alpha)
+    return p(math.floor(total) if kind == "count" else total, alpha) <= math.log10(alpha)
 
 
 @lru_cache(maxsize=65536)
@@ -219,10 +217,16 @@ def _theta(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> float | Non
 
 @lru_cache(maxsize=65536)
 def _theta0(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> float | None:
-    found = _least_total(test.unlimited_p, test, kind, n, alpha)
-    if found is None:  # scarce fresh keys may no more manufacture a removal than scarce nulls
-        return _least_total(test.unlimited_keys_p, test, kind, n, alpha)
-    return found
+    return _least_total(_unlimited(test, kind, n, alpha), test, kind, n, alpha)
+
+
+def _unlimited(test: NullTest, kind: ScoreKind, n: int, alpha: float) -> Callable[[float, float], float]:
+    """p with unlimited nulls; where then no total is enough, with unlimited fresh keys, too.
+
+    Scarce fresh keys may no more manufacture a removal than scarce nulls.
+    """
+    enough = test.unlimited_p(n if kind == "count" else math.inf, alpha) <= math.log10(alpha)
+    return test.unlimited_p if enough else test.unlimited_keys_p
 
 
 def _least_total(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from unittest import mock
 
@@ -42,7 +43,7 @@ def bench(
 def bench_here(*words: str) -> tuple[int, str, str]:
     """The same in this process, torch imported once: exit code, output, and the sentence of the error.
 
-    A process reads a file of code once, so a plug-in that was edited since needs `bench`.
+    A process reads a file of code once, so a plug-in that was edited since needs `bench`, or another file.
     """
     from click.testing import CliRunner
 
@@ -56,6 +57,14 @@ def bench_here(*words: str) -> tuple[int, str, str]:
     if done.exception is not None:
         raise done.exception
     return done.return_value or 0, done.stdout, done.stderr
+
+
+def bench_plugin(name: str, text: str, folder: Path, results: Path, attacks: str) -> None:
+    """Run the small profile here with a plug-in called `name`, in a file of its own below `folder`."""
+    path = Path(mkdtemp(dir=folder)) / name
+    path.write_text(text)
+    code, _, error = bench_here(*arguments(results, "--plugin", str(path), attacks=attacks))
+    assert code == 0, error
 
 
 _IDLE: dict[object, tuple[Any, Any]] = {}  # fork servers without a fork: the process, and the way to it

@@ -7,9 +7,8 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from tempfile import mkdtemp
 
-from bench import COMMAND, arguments, bench_here, records, verdicts
+from bench import COMMAND, arguments, bench_here, bench_plugin, records, verdicts
 
 HEAD = """
 from dataclasses import dataclass
@@ -78,10 +77,7 @@ def test_draws_outside_the_stream_are_seeded_by_name(finished: Path, tmp_path: P
 """
 
     def run(code: str) -> None:
-        """With an attack of the same name in a file of its own, as a process reads no file twice."""
-        plugin = Path(mkdtemp(dir=tmp_path)) / "mine.py"
-        plugin.write_text(HEAD + ATTACK + code)
-        assert bench_here(*arguments(results, "--plugin", str(plugin), attacks="mine"))[0] == 0
+        bench_plugin("mine.py", HEAD + ATTACK + code, tmp_path, results, "mine")
 
     def made() -> dict[str, str]:
         return {

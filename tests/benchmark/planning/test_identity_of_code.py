@@ -230,9 +230,10 @@ def test_a_plug_ins_code_renames_its_own_results_and_what_follows_from_them(
     plan: Planner, whole: Planned, name: str, change: str
 ) -> None:
     """Every tenth among all schemes and all attacks, the others among few of them."""
-    own = relies_on(name)
-    found = plan({name: with_other(change, name)}, WHOLE if name in (*LENT, *PLUGINS[::10]) else with_more(own))
+    own, wide = relies_on(name), name in (*LENT, *PLUGINS[::10])
+    found = plan({name: with_other(change, name)}, WHOLE if wide else with_more(own))
     assert found["engine"] == whole["engine"]
+    assert not wide or len(found["jobs"]) == len(whole["jobs"])  # none has gone
     expected: set[str] = set()
     for id, (plugins, before) in origins_of(found).items():
         if plugins & own or expected & before:
