@@ -267,3 +267,9 @@ def write_whole(path: Path, data: bytes, *, secret: bool = False, lasting: bool 
     """Put `data` in the place of `path`; see `replaced`. Raises OSError."""
     with replaced(path, secret=secret, lasting=lasting) as file:
         file.write(data)
+
+
+def user_cache() -> Path:
+    """The user's cache folder, by the XDG base directory specification."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(given) if os.path.isabs(given) else Path(os.path.expanduser("~/.cache"))) / "watermark-bench"

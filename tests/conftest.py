@@ -30,8 +30,8 @@ def pytest_configure() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: a sixth of the time, tests wait for processes that they started or for a clock."""
-    return len(os.sched_getaffinity(0)) + 1
+    """Two more than there are cores: a sixth of the time, tests wait for processes that they started or for a clock."""
+    return len(os.sched_getaffinity(0)) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

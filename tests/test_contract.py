@@ -151,7 +151,7 @@ def test_what_is_declared_to_fail_does_for_some_seed(lab: Lab, nulls: list[Exhib
         pool = [lab.observe(scheme, null, exhibit.key) for null in nulls[:8]]
         return weigh(seen, {"clean": pool}, ALPHA).state == "present"
 
-    assert not all(found(replicate) for replicate in reversed(range(6)))
+    assert not all(map(found, (4, 5, 3, 2, 1, 0)))  # one that was seen to fail is tried first
 
 
 @pytest.mark.parametrize("label", [setting.label for setting in SCHEMES if expected_forgery(setting.label)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,13 +30,17 @@ def write_plain_forms(out: Path, net: nn.Module, shape: tuple[int, ...], *, onnx
     images, missing = torch.zeros(2, *shape), dict[str, str]()
     batch = ({0: torch.export.Dim("images")},)
 
+    @cache
+    def traced() -> torch.export.ExportedProgram:
+        return torch.export.export(net.eval(), (images,), dynamic_shapes=batch)
+
     def program() -> bytes:
         file = io.BytesIO()
-        torch.export.save(torch.export.export(net.eval(), (images,), dynamic_shapes=batch), file)
+        torch.export.save(traced(), file)
         return file.getvalue()
 
     def onnx_model() -> bytes:
-        found = torch.onnx.export(net.eval(), (images,), dynamo=True, dynamic_shapes=batch, verbose=False)
+        found = torch.onnx.export(traced(), dynamo=True, dynamic_shapes=batch, verbose=False)
         assert found is not None
         return bytes(found.model_proto.SerializeToString())
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from benchmark.description import read
 from benchmark.digest.code_digest import source_hash
 from benchmark.errors import BenchError, message_of, refused
-from benchmark.files import read_json, regular, replaced, sha256_of, write_whole
+from benchmark.files import read_json, regular, replaced, sha256_of, user_cache, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,12 +127,6 @@ def unwritable(place: Path, error: OSError) -> BenchError:
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:12]
-
-
-def user_cache() -> Path:
-    """The user's cache folder, by the XDG base directory specification."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path(os.path.expanduser("~/.cache"))) / "watermark-bench"
 
 
 class _Writer:

@@ -15,8 +15,9 @@ from functools import cache
 from itertools import accumulate
 from pathlib import Path
 
+from benchmark.digest.kept_forms import keep, kept_form
 from benchmark.digest.modules import FIRST_PARTY, absolute, module_name, module_source
-from benchmark.digest.normal_form import NormalForm, normal_form, reading
+from benchmark.digest.normal_form import NormalForm, reading
 from benchmark.identity import canonical
 
 # the numeric part, which decides every result: these files and all that they import, but for what is in NOT_NUMERIC
@@ -86,6 +87,7 @@ def _files(paths: Sequence[Path], roots: tuple[str, ...]) -> dict[Path, str]:
                 names = accumulate(one.split("."), lambda package, name: f"{package}.{name}")
                 # a module's own packages run before it does
                 queue += [(inside, name) for name in names if (inside := _source(name)) is not None]
+    keep()
     return found
 
 
@@ -139,7 +141,7 @@ def _defined(module: str, name: str, roots: tuple[str, ...]) -> tuple[Definition
 @cache
 def _form(source: Path) -> NormalForm:
     with reading(source):
-        return normal_form(source.read_bytes())
+        return kept_form(source.read_bytes())
 
 
 _source = cache(module_source)

@@ -21,12 +21,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.data.array_files import user_cache
 from benchmark.data.tasks import find_task
 from benchmark.description import read
 from benchmark.digest.code_digest import engine_hash
 from benchmark.errors import BenchError
-from benchmark.files import read_json, write_whole
+from benchmark.files import read_json, user_cache, write_whole
 from benchmark.identity import canonical
 
 _GPUS, _FIRST_GPU = Path("/proc/driver/nvidia/gpus"), Path("/dev/nvidia0")

@@ -58,7 +58,7 @@ FILES = {
 
 def hashed(root: Path, target: str, changes: dict[str, str] | None = None) -> str:
     """The hash of `target` in a fresh process in which FILES are all the first-party code there is."""
-    digest = ("digest/__init__", "digest/modules", "digest/normal_form", "digest/code_digest")
+    digest = tuple(f"digest/{name}" for name in ("__init__", "modules", "normal_form", "kept_forms", "code_digest"))
     own = {
         f"benchmark/{name}.py": (ROOT / f"benchmark/{name}.py").read_text() for name in ("files", "identity", *digest)
     }

@@ -35,14 +35,15 @@ PLANNER = """
 import json, os, sys
 from pathlib import Path
 from benchmark.digest.code_digest import engine_hash
-from benchmark.digest.normal_form import normal_form
+from benchmark.digest.kept_forms import keep, kept_form
 from benchmark.planning.plan import make_plan
 from benchmark.planning.profile import load_profile
 from benchmark.plugins.registry import Registry
 from benchmark.plugins.selection import select_attacks, select_schemes
 
 for path in Path().rglob("*.py"):
-    normal_form(path.read_bytes())
+    kept_form(path.read_bytes())
+keep()
 Registry.discover()  # reads by content, too
 for line in sys.stdin:
     variant, schemes, attacks = json.loads(line)
@@ -80,7 +81,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planner]:
     tree = tmp_path_factory.mktemp("tree")
     for package in FIRST_PARTY:
         shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    environment = {**os.environ, "PYTHONPATH": str(tree), "XDG_CACHE_HOME": str(tree / "cache")}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", PLANNER], cwd=tree, env=environment, **pipes) as process:  # type: ignore[call-overload]
 
