@@ -40,8 +40,8 @@ class Lab:
         torch.set_num_threads(1)
         track = load_profile(profile).track([kind])
         assert track is not None
-        if kind == "image-to-image":  # a fifth of the steps is enough to restore an image, and to hide one
-            track = replace(track, training=replace(track.training, epochs=track.training.epochs // 5))
+        if kind == "image-to-image":  # a third of the steps is enough to restore an image, and to hide one
+            track = replace(track, training=replace(track.training, epochs=track.training.epochs // 3))
         self.context = context_of(track.world(), torch.device("cpu"))
         self.splits = load(self.context.task)
         self.embed = cache(self.embed_afresh)
