@@ -14,6 +14,7 @@ run: .venv/.installed
 test: lint types tests site
 lint types tests site: .venv/.developed
 tests: export PYTHONDONTWRITEBYTECODE = # or each of some hundred processes compiles the sources anew
+tests: export OMP_NUM_THREADS := 1
 lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

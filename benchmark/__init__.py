@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.10.0"
+__version__ = "0.11.0"
 _GUIDANCE = "benchmark.app.api.guidance"
 _ELSEWHERE = {"advise": _GUIDANCE, "audit": _GUIDANCE, "frame": "leaderboard"}
 __all__ = ["advise", "ask", "attack", "audit", "embed", "frame", "run", "verify"]

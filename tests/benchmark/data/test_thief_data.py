@@ -185,7 +185,7 @@ def test_an_image_track_has_a_thief_of_its_own() -> None:
     quick = load_profile("quick")
     (own,) = quick.tracks[1].thieves
     whole = find_task("derain").thief
-    assert thieves(quick) == {("adi", 24, 376), ("deepmodel", own.labelled, whole - own.labelled)}
+    assert thieves(quick) == {("adi", 18, 382), ("deepmodel", own.labelled, whole - own.labelled)}
     assert thieves(quick.with_options(thief_labelled=(10, 20))) == {
         ("adi", 10, 390), ("adi", 20, 380), ("deepmodel", 10, whole - 10), ("deepmodel", 20, whole - 20),
     }  # fmt: skip
