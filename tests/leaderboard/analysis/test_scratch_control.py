@@ -55,18 +55,15 @@ def test_every_board_with_the_control_was_looked_at() -> None:
     assert all(rows for rows in cells().values())
 
 
-def test_on_digits_the_marks_cost_what_is_missing() -> None:
-    """Against an unmarked net that was trained as long, training anew has lost its use in those cells, too."""
-    those = [row for row in cells()["quick"] if row["task"] == "digits" and row["utility_state"] != "lost"]
-    assert all(float(row["change_against_unmarked_high"]) < -float(row["budget"]) for row in those)
-    behind = sorted(-float(row["change_against_unmarked"]) for row in those)
-    assert f"it is {behind[0]:.0f} to {behind[-1]:.0f} points behind" in re.sub(r"\s+", " ", PAGE.read_text())
+@pytest.mark.parametrize("board", ["quick", "fmnist"])
+def test_a_stolen_model_is_worth_having_on_the_boards_of_today(board: str) -> None:
+    assert {row["utility_state"] for row in cells()[board]} == {"lost"}
 
 
 @pytest.mark.parametrize(
     ("board", "task", "said"),
     [
-        ("quick", "digits", "On digits `scratch` reaches {} with 24 labels"),
+        ("quick", "digits", "On digits `scratch` reaches {} with 18 labels"),
         ("fmnist", "fashion-mnist-small", "on Fashion-MNIST {} with 100"),
         ("quick", "derain", "on derain {} with 2 pairs"),
     ],
