@@ -55,7 +55,7 @@ def test_every_board_with_the_control_was_looked_at() -> None:
     assert all(rows for rows in cells().values())
 
 
-@pytest.mark.parametrize("board", ["quick", "fmnist"])
+@pytest.mark.parametrize("board", ["quick", "fmnist", "cifar10-small"])
 def test_a_stolen_model_is_worth_having_on_the_boards_of_today(board: str) -> None:
     assert {row["utility_state"] for row in cells()[board]} == {"lost"}
 
@@ -65,6 +65,7 @@ def test_a_stolen_model_is_worth_having_on_the_boards_of_today(board: str) -> No
     [
         ("quick", "digits", "On digits `scratch` reaches {} with 18 labels"),
         ("fmnist", "fashion-mnist-small", "on Fashion-MNIST {} with 100"),
+        ("cifar10-small", "cifar10-small", "on CIFAR-10 at reduced size {} with 200"),
         ("quick", "derain", "on derain {} with 2 pairs"),
     ],
 )

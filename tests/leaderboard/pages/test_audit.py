@@ -14,7 +14,7 @@ from leaderboard.pages.studies.audit import audit_page, in_short, write_audit
 
 from ..conftest import published_board
 
-BOARD = "cifar10-small"  # judged fast
+BOARD = "cifar10-small-0.1"  # judged fast
 
 
 def test_the_schemes_stand_in_their_order_with_their_numbers() -> None:

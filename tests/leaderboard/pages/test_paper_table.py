@@ -88,7 +88,7 @@ def test_it_compiles_in_two_columns_and_runs_into_no_margin(case: Any, tmp_path:
     case.hit(case.scheme(HOSTILE), HOSTILE, HOSTILE, 96)
     tables = [
         as_tex(paper_table(published_board("quick-0.1"), "all", "all", "family")),
-        as_tex(paper_table(published_board("cifar10-small"), "adi,rose", "all", "setting")),
+        as_tex(paper_table(published_board("cifar10-small-0.1"), "adi,rose", "all", "setting")),
         as_tex(paper_table(case.board(), "all", "all", "family")),
     ]
     assert [re.findall(r"begin\{(table\*?)\}", one) for one in tables[:2]] == [["table*"], ["table"]]

@@ -116,6 +116,15 @@ def test_the_cells_of_the_issue_come_out_as_the_papers_say() -> None:
     assert word(passport, "fake1(passports=noise)") == "rejected"
 
 
+def test_rose_embeds_on_cifar10_where_key_images_join_every_batch() -> None:
+    """docs/decisions.md says so."""
+    totals = {
+        setting: sorted(cell.after.total for cell in board_of("cifar10-small").at(setting, "none"))
+        for setting in ("rose(s=40)", "rose(s=40,repeat=8)")
+    }
+    assert totals == {"rose(s=40)": [6, 9, 12], "rose(s=40,repeat=8)": [40, 40, 40]}
+
+
 @pytest.mark.parametrize(
     "forger",
     ["fake1(passports=trained)", "fake2(lr=0.01)", "fake2(lr=0.2)", "fake3(alpha=0.1)", "fake3(alpha=0.03)",
@@ -222,6 +231,6 @@ def test_crossed_jobs_drew_the_same_keys() -> None:
 def test_the_cells_beside_the_toolbox_are_those_of_the_boards() -> None:
     text = WRT_FILE.read_text()
     assert text == wrt.written(text, table(wrt.ours())), "run python -m leaderboard.pages.publish"
-    row = next(line for line in text.splitlines() if line.startswith("| adi | FTAL | cifar10-small |"))
-    (cell,) = board_of("cifar10-small").at("adi(mode=scratch,lr=0.05)", "finetune(mode=ftal,lr=0.01,epochs=10)")
+    row = next(line for line in text.splitlines() if line.startswith("| adi | FTAL | cifar10-small-0.1 |"))
+    (cell,) = board_of("cifar10-small-0.1").at("adi(mode=scratch,lr=0.05)", "finetune(mode=ftal,lr=0.01,epochs=10)")
     assert f"| {cell.after.total:.0f}/{cell.after.n} | {cell.verdict.word} 1/1 |" in row
