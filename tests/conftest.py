@@ -20,7 +20,8 @@ from own_pictures import cifar10_pack
 
 TESTS = Path(__file__).parent
 LONGEST = (  # files and folders whose tests take longest
-    "test_contract.py", "hostile", "reliability", "benchmark/app", "benchmark/execution", "test_", "schemes", "attacks",
+    "test_contract.py", "leaderboard/pages/test_publish.py", "hostile", "reliability", "benchmark/app",
+    "benchmark/execution", "test_", "schemes", "attacks",
 )  # fmt: skip
 
 
