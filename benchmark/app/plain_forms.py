@@ -40,7 +40,9 @@ def write_plain_forms(out: Path, net: nn.Module, shape: tuple[int, ...], *, onnx
         return file.getvalue()
 
     def onnx_model() -> bytes:
-        found = torch.onnx.export(traced(), dynamo=True, dynamic_shapes=batch, verbose=False)
+        # what can't be traced so, torch's ONNX exporter tries to trace in other ways
+        model = net.eval() if PROGRAM in missing else traced()
+        found = torch.onnx.export(model, (images,), dynamo=True, dynamic_shapes=batch, verbose=False)
         assert found is not None
         return bytes(found.model_proto.SerializeToString())
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,6 +136,26 @@ def test_the_onnx_file_answers_as_the_model_does(marked: tuple[Path, str]) -> No
     (answers,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
     program = torch.export.load(marked[0] / "model.pt2").module()
     assert np.allclose(answers, program(images).detach().numpy(), atol=1e-3)
+
+
+def test_the_exporter_of_onnx_tries_other_ways_where_tracing_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmark.app.plain_forms import ONNX, PROGRAM, write_plain_forms
+
+    pytest.importorskip("onnxscript")
+    export, tries = torch.export.export, list[Any]()
+
+    def fails_first(*words: Any, **named: Any) -> torch.export.ExportedProgram:
+        tries.append(named)
+        if len(tries) == 1:
+            raise RuntimeError("not in this way")
+        return export(*words, **named)
+
+    monkeypatch.setattr(torch.export, "export", fails_first)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(4 * 6 * 6, 3))
+    assert write_plain_forms(tmp_path, net, (3, 8, 8), onnx=True) == {PROGRAM: "RuntimeError: not in this way"}
+    assert (tmp_path / ONNX).stat().st_size > 0
 
 
 def test_its_mark_is_found_without_weights_and_nulls(marked: tuple[Path, str]) -> None:
